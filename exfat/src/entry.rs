@@ -1,0 +1,508 @@
+//! Directory entries (6, 7): 32 bytes each, alone or in the entry set of a file.
+//!
+//! Fields that an entry's type does not name here are reserved and encode as zeros.
+
+use core::ops::{BitOr, RangeInclusive};
+
+use crate::fat::ClusterIndex;
+use crate::name::{LABEL_UNITS, Name};
+use crate::time::Timestamp;
+use crate::{checksum, window};
+
+/// Length of a directory entry in bytes (6.2).
+pub const ENTRY_LENGTH: usize = 32;
+
+/// UTF-16 units in one File Name entry (7.7.3).
+pub const UNITS_PER_ENTRY: usize = 15;
+
+/// Number of entries in an entry set: a File entry, a Stream Extension entry, one to seventeen File Name entries.
+pub const ENTRY_SET_ENTRIES: RangeInclusive<usize> = 3..=19;
+
+/// Length of the longest entry set in bytes.
+pub const ENTRY_SET_MAX_LENGTH: usize = *ENTRY_SET_ENTRIES.end() * ENTRY_LENGTH;
+
+/// Number of entries in the entry set of a file whose name has `name_length` units.
+#[must_use]
+pub const fn entries_for(name_length: u8) -> usize {
+    2 + (name_length as usize).div_ceil(UNITS_PER_ENTRY)
+}
+
+/// EntryType (6.2.1), its in-use bit set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryType(pub u8);
+
+impl EntryType {
+    /// End of directory (6.2.1): no entry follows.
+    pub const END_OF_DIRECTORY: Self = Self(0);
+    /// Allocation Bitmap (7.1).
+    pub const ALLOCATION_BITMAP: Self = Self(0x81);
+    /// Up-case Table (7.2).
+    pub const UPCASE_TABLE: Self = Self(0x82);
+    /// Volume Label (7.3).
+    pub const VOLUME_LABEL: Self = Self(0x83);
+    /// File (7.4).
+    pub const FILE: Self = Self(0x85);
+    /// Stream Extension (7.6).
+    pub const STREAM_EXTENSION: Self = Self(0xC0);
+    /// File Name (7.7).
+    pub const FILE_NAME: Self = Self(0xC1);
+}
+
+/// FileAttributes (7.4.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileAttributes(pub u16);
+
+impl FileAttributes {
+    /// ReadOnly.
+    pub const READ_ONLY: Self = Self(0x01);
+    /// Hidden.
+    pub const HIDDEN: Self = Self(0x02);
+    /// System.
+    pub const SYSTEM: Self = Self(0x04);
+    /// Directory.
+    pub const DIRECTORY: Self = Self(0x10);
+    /// Archive.
+    pub const ARCHIVE: Self = Self(0x20);
+}
+
+impl BitOr for FileAttributes {
+    type Output = Self;
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// GeneralSecondaryFlags (6.4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GeneralSecondaryFlags(pub u8);
+
+impl GeneralSecondaryFlags {
+    /// AllocationPossible (6.4.2.1): FirstCluster and DataLength are meant.
+    pub const ALLOCATION_POSSIBLE: Self = Self(0x01);
+    /// NoFatChain (6.4.2.2): the clusters are contiguous and the FAT does not describe them.
+    pub const NO_FAT_CHAIN: Self = Self(0x02);
+}
+
+/// Where a file's bytes stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allocation {
+    /// FirstCluster (7.6.6): [`ClusterIndex::NONE`] when there are no bytes.
+    pub first_cluster: ClusterIndex,
+    /// DataLength (7.6.7) and ValidDataLength (7.6.5): all bytes are valid.
+    pub data_length: u64,
+    /// NoFatChain (6.4.2.2).
+    pub no_fat_chain: bool,
+}
+
+impl Allocation {
+    /// No bytes and no cluster. NoFatChain has to be clear then (7.6.2).
+    pub const EMPTY: Self = Self { first_cluster: ClusterIndex::NONE, data_length: 0, no_fat_chain: false };
+
+    /// Contiguous clusters without FAT chain; without bytes [`EMPTY`](Self::EMPTY), whatever `first_cluster` says.
+    #[must_use]
+    pub const fn contiguous(first_cluster: ClusterIndex, data_length: u64) -> Self {
+        if data_length == 0 { Self::EMPTY } else { Self { first_cluster, data_length, no_fat_chain: true } }
+    }
+
+    /// Clusters that a FAT chain describes.
+    #[must_use]
+    pub const fn chained(first_cluster: ClusterIndex, data_length: u64) -> Self {
+        Self { first_cluster, data_length, no_fat_chain: false }
+    }
+}
+
+/// A File entry (7.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileEntry {
+    /// SecondaryCount (7.4.2): entries that follow in the set, 2 to 18.
+    pub secondary_count: u8,
+    /// SetChecksum (7.4.3).
+    pub set_checksum: u16,
+    /// FileAttributes (7.4.4).
+    pub file_attributes: FileAttributes,
+    /// CreateTimestamp (7.4.5).
+    pub create: Timestamp,
+    /// LastModifiedTimestamp (7.4.6).
+    pub last_modified: Timestamp,
+    /// LastAccessedTimestamp (7.4.7), which has no 10 ms increment.
+    pub last_accessed: Timestamp,
+}
+
+impl FileEntry {
+    /// The entry's bytes.
+    #[must_use]
+    pub fn encode(&self) -> [u8; ENTRY_LENGTH] {
+        let mut bytes = [0; ENTRY_LENGTH];
+        bytes[0] = EntryType::FILE.0;
+        bytes[1] = self.secondary_count;
+        bytes[2..4].copy_from_slice(&self.set_checksum.to_le_bytes());
+        bytes[4..6].copy_from_slice(&self.file_attributes.0.to_le_bytes());
+        bytes[8..12].copy_from_slice(&self.create.value().to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.last_modified.value().to_le_bytes());
+        bytes[16..20].copy_from_slice(&self.last_accessed.value().to_le_bytes());
+        bytes[20] = self.create.increment();
+        bytes[21] = self.last_modified.increment();
+        bytes[22] = self.create.utc_offset().0;
+        bytes[23] = self.last_modified.utc_offset().0;
+        bytes[24] = self.last_accessed.utc_offset().0;
+        bytes
+    }
+}
+
+/// A Stream Extension entry (7.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamExtensionEntry {
+    /// NameLength (7.6.3), in UTF-16 units, at least 1.
+    pub name_length: u8,
+    /// NameHash (7.6.4).
+    pub name_hash: u16,
+    /// GeneralSecondaryFlags, ValidDataLength, FirstCluster, DataLength.
+    pub allocation: Allocation,
+}
+
+impl StreamExtensionEntry {
+    /// The entry's bytes.
+    #[must_use]
+    pub fn encode(&self) -> [u8; ENTRY_LENGTH] {
+        let mut bytes =
+            allocated(EntryType::STREAM_EXTENSION, self.allocation.first_cluster, self.allocation.data_length);
+        bytes[1] = GeneralSecondaryFlags::ALLOCATION_POSSIBLE.0;
+        if self.allocation.no_fat_chain {
+            bytes[1] |= GeneralSecondaryFlags::NO_FAT_CHAIN.0;
+        }
+        bytes[3] = self.name_length;
+        bytes[4..6].copy_from_slice(&self.name_hash.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.allocation.data_length.to_le_bytes());
+        bytes
+    }
+}
+
+/// A File Name entry (7.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileNameEntry {
+    /// FileName (7.7.3): units after the name's end are 0000h.
+    pub file_name: [u16; UNITS_PER_ENTRY],
+}
+
+impl FileNameEntry {
+    /// The entry number `index` (from 0) of a name.
+    #[must_use]
+    pub fn of(name: Name<'_>, index: usize) -> Self {
+        let mut file_name = [0; UNITS_PER_ENTRY];
+        for (to, unit) in file_name.iter_mut().zip(name.units().skip(index * UNITS_PER_ENTRY)) {
+            *to = unit;
+        }
+        Self { file_name }
+    }
+
+    /// The entry's bytes.
+    #[must_use]
+    pub fn encode(&self) -> [u8; ENTRY_LENGTH] {
+        let mut bytes = [0; ENTRY_LENGTH];
+        bytes[0] = EntryType::FILE_NAME.0;
+        put_units(&mut bytes[2..], &self.file_name);
+        bytes
+    }
+}
+
+/// A Volume Label entry (7.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VolumeLabelEntry {
+    character_count: u8,
+    volume_label: [u16; LABEL_UNITS],
+}
+
+impl VolumeLabelEntry {
+    /// The entry of a label; units beyond the eleventh are dropped. No units make an empty label.
+    #[must_use]
+    pub fn new(units: impl Iterator<Item = u16>) -> Self {
+        let mut entry = Self { character_count: 0, volume_label: [0; LABEL_UNITS] };
+        for (to, unit) in entry.volume_label.iter_mut().zip(units) {
+            *to = unit;
+            entry.character_count += 1;
+        }
+        entry
+    }
+
+    /// The entry's bytes.
+    #[must_use]
+    pub fn encode(&self) -> [u8; ENTRY_LENGTH] {
+        let mut bytes = [0; ENTRY_LENGTH];
+        bytes[0] = EntryType::VOLUME_LABEL.0;
+        bytes[1] = self.character_count;
+        put_units(&mut bytes[2..24], &self.volume_label);
+        bytes
+    }
+}
+
+/// An Allocation Bitmap entry (7.1) for the first FAT: BitmapFlags are 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AllocationBitmapEntry {
+    /// FirstCluster (7.1.3).
+    pub first_cluster: ClusterIndex,
+    /// DataLength (7.1.4): [`bitmap::length`](crate::bitmap::length).
+    pub data_length: u64,
+}
+
+impl AllocationBitmapEntry {
+    /// The entry's bytes.
+    #[must_use]
+    pub fn encode(&self) -> [u8; ENTRY_LENGTH] {
+        allocated(EntryType::ALLOCATION_BITMAP, self.first_cluster, self.data_length)
+    }
+}
+
+/// An Up-case Table entry (7.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UpcaseTableEntry {
+    /// TableChecksum (7.2.2).
+    pub table_checksum: u32,
+    /// FirstCluster (7.2.3).
+    pub first_cluster: ClusterIndex,
+    /// DataLength (7.2.4).
+    pub data_length: u64,
+}
+
+impl UpcaseTableEntry {
+    /// The entry's bytes.
+    #[must_use]
+    pub fn encode(&self) -> [u8; ENTRY_LENGTH] {
+        let mut bytes = allocated(EntryType::UPCASE_TABLE, self.first_cluster, self.data_length);
+        bytes[4..8].copy_from_slice(&self.table_checksum.to_le_bytes());
+        bytes
+    }
+}
+
+/// The entry set of a file or a directory: 3 to 19 entries.
+///
+/// It holds its two sums, the name hash and the set checksum, so that windows of it are cheap. Who keeps the sums from an
+/// earlier [`new`](Self::new) makes the value again without cost ([`with_sums`](Self::with_sums)).
+#[derive(Clone, Copy, Debug)]
+pub struct EntrySet<'a> {
+    name: Name<'a>,
+    file: FileEntry,
+    stream: StreamExtensionEntry,
+}
+
+impl<'a> EntrySet<'a> {
+    /// The entry set of a name, with one moment as all three timestamps. Computes both sums.
+    #[must_use]
+    pub fn new(name: Name<'a>, attributes: FileAttributes, timestamp: Timestamp, allocation: Allocation) -> Self {
+        let mut set = Self::with_sums(name, attributes, timestamp, allocation, name.name_hash(), 0);
+        let mut sum = 0;
+        for index in 0..set.entries() {
+            sum = checksum::set_checksum(sum, index * ENTRY_LENGTH, &set.entry(index));
+        }
+        set.file.set_checksum = sum;
+        set
+    }
+
+    /// The same with sums that an entry set of exactly these values had before.
+    #[must_use]
+    pub fn with_sums(
+        name: Name<'a>,
+        attributes: FileAttributes,
+        timestamp: Timestamp,
+        allocation: Allocation,
+        name_hash: u16,
+        set_checksum: u16,
+    ) -> Self {
+        Self {
+            name,
+            file: FileEntry {
+                secondary_count: (entries_for(name.length()) - 1) as u8,
+                set_checksum,
+                file_attributes: attributes,
+                create: timestamp,
+                last_modified: timestamp,
+                last_accessed: timestamp,
+            },
+            stream: StreamExtensionEntry { name_length: name.length(), name_hash, allocation },
+        }
+    }
+
+    /// Number of entries, 3 to 19.
+    #[must_use]
+    pub const fn entries(&self) -> usize {
+        entries_for(self.stream.name_length)
+    }
+
+    /// Length in bytes, 96 to 608.
+    #[must_use]
+    pub const fn length(&self) -> usize {
+        self.entries() * ENTRY_LENGTH
+    }
+
+    /// NameHash (7.6.4).
+    #[must_use]
+    pub const fn name_hash(&self) -> u16 {
+        self.stream.name_hash
+    }
+
+    /// SetChecksum (7.4.3).
+    #[must_use]
+    pub const fn set_checksum(&self) -> u16 {
+        self.file.set_checksum
+    }
+
+    /// The bytes of the entry `index` (from 0). Past the last one File Name entries without units follow.
+    #[must_use]
+    pub fn entry(&self, index: usize) -> [u8; ENTRY_LENGTH] {
+        match index {
+            0 => self.file.encode(),
+            1 => self.stream.encode(),
+            _ => FileNameEntry::of(self.name, index - 2).encode(),
+        }
+    }
+
+    /// Renders the set's bytes from `offset` on. Bytes past its end stay as they are.
+    pub fn render(&self, offset: usize, out: &mut [u8]) {
+        let first = offset / ENTRY_LENGTH;
+        let end = offset.saturating_add(out.len()).div_ceil(ENTRY_LENGTH).min(self.entries());
+        for index in first..end {
+            window::copy(offset, out, index * ENTRY_LENGTH, &self.entry(index));
+        }
+    }
+}
+
+/// An entry whose last twelve bytes are FirstCluster and DataLength, as the generic template has it (6.2).
+fn allocated(entry_type: EntryType, first_cluster: ClusterIndex, data_length: u64) -> [u8; ENTRY_LENGTH] {
+    let mut bytes = [0; ENTRY_LENGTH];
+    bytes[0] = entry_type.0;
+    bytes[20..24].copy_from_slice(&first_cluster.0.to_le_bytes());
+    bytes[24..32].copy_from_slice(&data_length.to_le_bytes());
+    bytes
+}
+
+fn put_units(bytes: &mut [u8], units: &[u16]) {
+    for (pair, unit) in bytes.chunks_exact_mut(2).zip(units) {
+        pair.copy_from_slice(&unit.to_le_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    extern crate std;
+    use std::vec;
+    use std::vec::Vec;
+
+    fn set(text: &str) -> EntrySet<'_> {
+        EntrySet::new(
+            Name::new(text).unwrap(),
+            FileAttributes::READ_ONLY | FileAttributes::ARCHIVE,
+            Timestamp::from_unix(1_234_567_891),
+            Allocation::contiguous(ClusterIndex(0x0102_0304), 0x1112_1314_1516_1718),
+        )
+    }
+
+    fn bytes(set: &EntrySet<'_>) -> Vec<u8> {
+        let mut bytes = vec![0; set.length()];
+        set.render(0, &mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn fields_of_a_set_stand_where_the_tables_put_them() {
+        let set = set("SensorData-März.csv");
+        let bytes = bytes(&set);
+        assert_eq!(bytes.len(), 4 * 32);
+        assert_eq!(bytes[0..2], [0x85, 3]);
+        assert_eq!(bytes[2..4], set.set_checksum().to_le_bytes());
+        assert_eq!(bytes[4..8], [0x21, 0, 0, 0]);
+        let stamp = (29u32 << 25 | 2 << 21 | 13 << 16 | 23 << 11 | 31 << 5 | 15).to_le_bytes();
+        assert_eq!(bytes[8..12], stamp);
+        assert_eq!(bytes[12..16], stamp);
+        assert_eq!(bytes[16..20], stamp);
+        assert_eq!(bytes[20..32], [100, 100, 0x80, 0x80, 0x80, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(bytes[32..36], [0xC0, 3, 0, 19]);
+        assert_eq!(bytes[36..38], set.name_hash().to_le_bytes());
+        assert_eq!(bytes[38..40], [0, 0]);
+        assert_eq!(bytes[40..48], [0x18, 0x17, 0x16, 0x15, 0x14, 0x13, 0x12, 0x11]);
+        assert_eq!(bytes[48..56], [0, 0, 0, 0, 4, 3, 2, 1]);
+        assert_eq!(bytes[56..64], bytes[40..48]);
+        assert_eq!(bytes[64..68], [0xC1, 0, b'S', 0]);
+        assert_eq!(bytes[96..108], [0xC1, 0, b'.', 0, b'c', 0, b's', 0, b'v', 0, 0, 0]);
+        assert_eq!(bytes[108..], [0; 20]);
+    }
+
+    #[test]
+    fn the_set_checksum_is_that_of_the_bytes() {
+        let set = set("Ω.txt");
+        let whole = bytes(&set);
+        assert_eq!(checksum::set_checksum(0, 0, &whole), set.set_checksum());
+        let again = EntrySet::with_sums(
+            Name::new("Ω.txt").unwrap(),
+            FileAttributes::READ_ONLY | FileAttributes::ARCHIVE,
+            Timestamp::from_unix(1_234_567_891),
+            Allocation::contiguous(ClusterIndex(0x0102_0304), 0x1112_1314_1516_1718),
+            set.name_hash(),
+            set.set_checksum(),
+        );
+        assert_eq!(bytes(&again), whole);
+    }
+
+    #[test]
+    fn lengths_run_from_three_to_nineteen_entries() {
+        for (units, entries) in [(1, 3), (15, 3), (16, 4), (30, 4), (240, 18), (241, 19), (255, 19)] {
+            let text = "x".repeat(units);
+            let set = set(&text);
+            assert_eq!(set.entries(), entries);
+            assert_eq!(set.entry(0)[1] as usize, entries - 1);
+            let whole = bytes(&set);
+            assert_eq!(checksum::set_checksum(0, 0, &whole), set.set_checksum());
+            let named: Vec<u16> = whole[64..]
+                .chunks_exact(32)
+                .flat_map(|entry| entry[2..].chunks_exact(2))
+                .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
+                .collect();
+            assert!(named[..units].iter().all(|unit| *unit == u16::from(b'x')));
+            assert!(named[units..].iter().all(|unit| *unit == 0));
+        }
+        assert_eq!(ENTRY_SET_MAX_LENGTH, 608);
+    }
+
+    #[test]
+    fn windows_agree_with_the_whole() {
+        let text = "w".repeat(40);
+        let set = set(&text);
+        let whole = bytes(&set);
+        for offset in 0..whole.len() + 40 {
+            for length in [0, 1, 31, 32, 33, 64] {
+                let mut out = [0xEE; 64];
+                set.render(offset, &mut out[..length]);
+                for (i, byte) in out.iter().enumerate() {
+                    let expected = whole.get(offset + i).copied().filter(|_| i < length).unwrap_or(0xEE);
+                    assert_eq!(*byte, expected, "offset {offset} length {length} at {i}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_bytes_have_no_cluster_and_no_chain_flag() {
+        let allocation = Allocation::contiguous(ClusterIndex(9), 0);
+        assert_eq!(allocation, Allocation::EMPTY);
+        let stream = StreamExtensionEntry { name_length: 1, name_hash: 0, allocation }.encode();
+        assert_eq!(stream[1], 1);
+        assert_eq!(stream[20..], [0; 12]);
+        let directory = Allocation::chained(ClusterIndex(5), 4096);
+        assert_eq!(StreamExtensionEntry { name_length: 1, name_hash: 0, allocation: directory }.encode()[1], 1);
+    }
+
+    #[test]
+    fn system_entries() {
+        let label = VolumeLabelEntry::new("PICOVD".encode_utf16()).encode();
+        assert_eq!(label[..6], [0x83, 6, b'P', 0, b'I', 0]);
+        assert_eq!(label[14..], [0; 18]);
+        assert_eq!(VolumeLabelEntry::new("much too long a label".encode_utf16()).encode()[1], 11);
+        assert_eq!(VolumeLabelEntry::new("".encode_utf16()).encode()[..4], [0x83, 0, 0, 0]);
+        let bitmap = AllocationBitmapEntry { first_cluster: ClusterIndex(2), data_length: 0x30 }.encode();
+        assert_eq!((bitmap[0], bitmap[1], bitmap[20], bitmap[24]), (0x81, 0, 2, 0x30));
+        let upcase =
+            UpcaseTableEntry { table_checksum: 0xE619_D30D, first_cluster: ClusterIndex(3), data_length: 5836 }
+                .encode();
+        assert_eq!(upcase[..8], [0x82, 0, 0, 0, 0x0D, 0xD3, 0x19, 0xE6]);
+        assert_eq!(upcase[20..28], [3, 0, 0, 0, 0xCC, 0x16, 0, 0]);
+    }
+}
