@@ -1,0 +1,241 @@
+//! Rules of `[usb]`, `[chip]`, `[partitions]`, `[log]`, `[dynamic]` and `[settings]`.
+
+use super::{Chip, Content, Dynamic, FLASH_SECTOR, File, Log, Partitions, Placed, Rules, Settings, Usb};
+use crate::diagnostic::Code;
+use crate::read::Manifest;
+use crate::schema::{
+    ChipTable, DynamicTable, Interval, Key, LogTable, PartitionsTable, Refresh, SettingsTable, UsbTable,
+};
+
+const KIB: u64 = 1 << 10;
+const MIB: u64 = 1 << 20;
+
+/// Raspberry Pi's vendor id, and the product id of its SDK's programs for the RP2350: what picotool looks for.
+const DEFAULT_IDS: (u16, u16) = (0x2E8A, 0x0009);
+
+/// A string descriptor's length is one byte, of which two bytes are its header (USB 2.0 9.6.7).
+const USB_STRING_UNITS: usize = 126;
+
+/// Flash must keep that much for the program.
+const PROGRAM: u32 = 64 << 10;
+
+/// The least number of clusters in the dynamic window for each file: an old version and a new one.
+const VERSIONS: u64 = 2;
+
+impl Rules {
+    pub(super) fn usb(&mut self, table: &UsbTable) -> Usb {
+        let vid = self.placed(&table.vid);
+        if let Some((0, span)) = vid.clone() {
+            self.problems.report(Code::OutOfRange, span, "the vendor id is 0", "use 0x2e8a, or your own");
+        }
+        Usb {
+            vid: vid.map_or(DEFAULT_IDS.0, |(vid, _)| vid),
+            pid: self.value(&table.pid, DEFAULT_IDS.1),
+            manufacturer: self.usb_string("manufacturer", &table.manufacturer, "PicoVD"),
+            product: self.usb_string("product", &table.product, "PicoVD"),
+            serial: self.serial(&table.serial),
+            scsi_vendor: self.scsi_text("scsi-vendor", &table.scsi_vendor, 8, "PicoVD"),
+            scsi_product: self.scsi_text("scsi-product", &table.scsi_product, 16, "Memory disk"),
+            scsi_revision: self.scsi_text("scsi-revision", &table.scsi_revision, 4, "0.1"),
+            console: self.value(&table.console, false),
+            picotool_reset: self.value(&table.picotool_reset, false),
+        }
+    }
+
+    fn usb_string(&mut self, what: &str, key: &Key<String>, default: &str) -> String {
+        let Some((text, span)) = self.placed(key) else { return default.to_owned() };
+        let units = text.encode_utf16().count();
+        if units == 0 || units > USB_STRING_UNITS || text.contains(char::is_control) {
+            self.problems.report(
+                Code::Text,
+                span,
+                format!("the {what} has {units} UTF-16 units, or control characters"),
+                format!("use 1 to {USB_STRING_UNITS} printable ones"),
+            );
+        }
+        text
+    }
+
+    fn scsi_text(&mut self, what: &str, key: &Key<String>, most: usize, default: &str) -> String {
+        let Some((text, span)) = self.placed(key) else { return default.to_owned() };
+        if text.is_empty() || text.len() > most || !text.bytes().all(|byte| (0x20..0x7F).contains(&byte)) {
+            self.problems.report(
+                Code::Text,
+                span,
+                format!("{what} is {}", super::names::shown(&text)),
+                format!("use 1 to {most} printable ASCII characters"),
+            );
+        }
+        text
+    }
+
+    /// Bulk-Only Transport 4.1.1: at least twelve hexadecimal digits; more than 32 do not fit the SCSI serial number.
+    fn serial(&mut self, key: &Key<String>) -> Option<String> {
+        let (text, span) = self.placed(key)?;
+        let digits = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'));
+        if !digits || !(12..=32).contains(&text.len()) {
+            self.problems.report(
+                Code::Text,
+                span,
+                format!("the serial number is {}", super::names::shown(&text)),
+                "use 12 to 32 of the characters 0 to 9 and A to F, or leave the key out for the board's own",
+            );
+        }
+        Some(text)
+    }
+
+    pub(super) fn chip(&mut self, table: &ChipTable) -> Chip {
+        const DEFAULT: u32 = 4 << 20;
+        let Some((size, span)) = self.placed(&table.flash_size) else { return Chip { flash_size: DEFAULT } };
+        match u32::try_from(size.0) {
+            Ok(flash_size) if (512 << 10..=16 << 20).contains(&flash_size) && flash_size % (64 << 10) == 0 => {
+                Chip { flash_size }
+            }
+            _ => {
+                self.problems.report(
+                    Code::FlashSize,
+                    span,
+                    format!("flash has {} bytes", size.0),
+                    "give a multiple of 64 KiB from 512 KiB to 16 MiB, such as \"4 MiB\"",
+                );
+                Chip { flash_size: DEFAULT }
+            }
+        }
+    }
+
+    pub(super) fn settings(&mut self, table: &SettingsTable, chip: Chip) -> Settings {
+        let sectors = self.placed(&table.sectors);
+        let start = self.placed(&table.start);
+        let lock = self.value(&table.lock, false);
+        let span = sectors.as_ref().map(|(_, span)| span.clone());
+        let count = sectors.map_or(0, |(count, _)| count);
+        // UF2 tools may overwrite the last sector (RP2350-E10).
+        let last = chip.flash_size - FLASH_SECTOR;
+        let mut bad = |span, message: String, remedy: &str| {
+            self.problems.report(Code::Settings, span, message, remedy);
+            Settings { sectors: 0, start: last, lock }
+        };
+        if count == 0 {
+            return match start {
+                Some((_, span)) => bad(Some(span), "start without sectors".to_owned(), "set sectors to 2 or more"),
+                None => Settings { sectors: 0, start: last, lock },
+            };
+        }
+        if count == 1 {
+            let remedy = "use 0, or at least 2: a power cut during an erase takes one";
+            return bad(span, "one sector cannot keep settings safely".to_owned(), remedy);
+        }
+        let length = u64::from(count) * u64::from(FLASH_SECTOR);
+        let place = match &start {
+            Some((size, _)) => Some(size.0),
+            None => u64::from(last).checked_sub(length),
+        };
+        let span = start.map(|(_, span)| span).or(span);
+        match place.and_then(|place| u32::try_from(place).ok()) {
+            Some(place) if place % FLASH_SECTOR != 0 => {
+                bad(span, format!("the settings start at {place:#x}"), "start at a multiple of 4 KiB")
+            }
+            Some(place) if place >= PROGRAM && u64::from(place) + length <= u64::from(last) => {
+                Settings { sectors: count, start: place, lock }
+            }
+            _ => bad(
+                span,
+                format!("{count} settings sectors do not fit there"),
+                "leave the first 64 KiB to the program, and flash's last 4 KiB free (RP2350-E10)",
+            ),
+        }
+    }
+
+    pub(super) fn partitions(&mut self, table: &PartitionsTable) -> Partitions {
+        let folder = match self.placed(&table.folder) {
+            Some((folder, _)) if folder.is_empty() => folder,
+            Some((folder, span)) => {
+                self.path_parts(&folder, &span);
+                folder
+            }
+            None => String::new(),
+        };
+        Partitions { enabled: self.value(&table.enabled, false), folder }
+    }
+
+    pub(super) fn log(&mut self, table: &LogTable) -> Log {
+        Log {
+            stdout: self.value(&table.stdout, false),
+            tail: self.value(&table.tail, false),
+            defmt: self.value(&table.defmt, false),
+            ring_size: self.size("the ring", &table.ring_size, 256..256 * KIB + 1, 4 * KIB) as u32,
+            defmt_ring_size: self.size("the defmt ring", &table.defmt_ring_size, 256..256 * KIB + 1, 4 * KIB) as u32,
+            max_file: self.size("the log's length", &table.max_file, 4 * KIB..1024 * MIB + 1, 16 * MIB) as u32,
+        }
+    }
+
+    pub(super) fn dynamic(&mut self, table: &DynamicTable) -> Dynamic {
+        const CLUSTER: u64 = FLASH_SECTOR as u64;
+        let widened = |placed: Option<Placed<u16>>| placed.map(|(value, span)| (u64::from(value), span));
+        let placed = self.placed(&table.files);
+        let files = self.ranged("the number of files", widened(placed), 0..257, 0);
+        let placed = self.placed(&table.max_name).map(|(value, span)| (u64::from(value), span));
+        let max_name = self.ranged("max-name", placed, 1..256, 30);
+        let span = table.window.as_ref().map(|field| field.span.clone());
+        let window = self.size("the dynamic window", &table.window, 0..1024 * MIB + 1, files.min(1) * MIB);
+        let window = window.next_multiple_of(CLUSTER);
+        if files == 0 && window > 0 {
+            self.problems.report(
+                Code::DynamicWindow,
+                span,
+                "a dynamic window without files",
+                "set files, or take window away",
+            );
+        } else if window < files * VERSIONS * CLUSTER {
+            self.problems.report(
+                Code::DynamicWindow,
+                span,
+                format!("the dynamic window has {window} bytes for {files} files"),
+                format!("give it at least {}: two clusters a file", files * VERSIONS * CLUSTER),
+            );
+        }
+        let quiet = self.interval("quiet", &table.quiet, 500);
+        let max_age = self.interval("max-age", &table.max_age, 5_000);
+        if quiet > max_age
+            && let Some(field) =
+                table.max_age.as_ref().map(|field| &field.span).or(table.quiet.as_ref().map(|q| &q.span))
+        {
+            self.problems.report(
+                Code::OutOfRange,
+                field.clone(),
+                format!("max-age ({max_age} ms) is below quiet ({quiet} ms)"),
+                "a change has to be able to grow older than the quiet period",
+            );
+        }
+        Dynamic {
+            files: files as u16,
+            max_name: max_name as u8,
+            window,
+            refresh: self.value(&table.refresh, Refresh::Auto),
+            quiet,
+            max_age,
+            hold: self.interval("hold", &table.hold, 10_000),
+        }
+    }
+
+    fn interval(&mut self, what: &str, key: &Key<Interval>, default: u64) -> u32 {
+        let placed = self.placed(key).map(|(interval, span)| (interval.0, span));
+        self.ranged(&format!("{what} in milliseconds"), placed, 0..3_600_001, default) as u32
+    }
+
+    /// Static contents are linked into flash, between the program's least space and the settings.
+    pub(super) fn content_size(&mut self, manifest: &Manifest, files: &[File], settings: Settings) {
+        let bytes = |file: &File| if let Content::Bytes(bytes) = &file.content { bytes.len() as u64 } else { 0 };
+        let total: u64 = files.iter().map(bytes).sum();
+        let most = u64::from(settings.start - PROGRAM);
+        if total > most {
+            let longest = manifest.tables.file.iter().map(|file| file.span()).next();
+            self.problems.report(
+                Code::ContentSize,
+                longest,
+                format!("the files' contents have {total} bytes together"),
+                format!("keep them below {most}, or set [chip] flash-size to what the board has"),
+            );
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Rules of `[[memory]]` and `[[redact]]`: which addresses may be read.
+//!
+//! Readable without side effect are the ROM, flash through the execute-in-place windows, and SRAM (RP2350 datasheet, 2.2).
+//! Everything else is refused: peripherals act on reads, and holes in the address map are bus faults.
+
+use std::ops::Range;
+
+use serde_spanned::Spanned;
+
+use super::{Chip, Content, FLASH_SECTOR, File, Rules, Settings};
+use crate::diagnostic::{Code, near_miss};
+use crate::schema::{MemoryTable, RedactTable};
+
+/// The ROM: 32 KiB at address 0 (2.2.1).
+const ROM: Range<u64> = 0..0x8000;
+/// SRAM with both scratch banks (2.2.3).
+const SRAM: Range<u64> = 0x2000_0000..0x2008_2000;
+/// The execute-in-place windows (4.4.1): four aliases of 64 MiB each.
+const XIP: Range<u64> = 0x1000_0000..0x2000_0000;
+const XIP_ALIAS: u64 = 0x0400_0000;
+/// Alias through which the cache is maintained instead of read.
+const XIP_MAINTENANCE: u64 = 0x1800_0000;
+/// Alias without cache and without address translation: what stands in the flash chip.
+const XIP_STORAGE: u64 = 0x1C00_0000;
+
+/// Names of windows.
+const WINDOWS: [&str; 3] = ["sram", "bootrom", "flash"];
+
+/// Names of redactions.
+const REDACTIONS: [&str; 1] = ["settings"];
+
+/// A range of readable memory. Holding one proves that all of it is memory of the chip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    base: u32,
+    length: u64,
+    memory: Memory,
+    offset: u64,
+}
+
+/// The memories, each of which may have several addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Memory {
+    Rom,
+    Flash,
+    Sram,
+}
+
+impl Window {
+    /// First address, through which a file reads it: flash without the cache.
+    #[must_use]
+    pub const fn base(&self) -> u32 {
+        self.base
+    }
+
+    /// Length in bytes, at least 1.
+    #[must_use]
+    pub const fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The bytes of this window that `other` shows, too, whatever the alias: offsets from this window's start.
+    ///
+    /// A translated flash address is taken for the storage address of the same offset, as it is unless the program was
+    /// started from a partition.
+    #[must_use]
+    pub fn overlap(&self, other: &Self) -> Option<Range<u64>> {
+        let start = self.offset.max(other.offset);
+        let end = (self.offset + self.length).min(other.offset + other.length);
+        (self.memory == other.memory && start < end).then(|| start - self.offset..end - self.offset)
+    }
+
+    /// The window of that range, or what is wrong with it.
+    fn new(base: u64, length: u64, chip: Chip) -> Result<Self, String> {
+        let end = base.saturating_add(length);
+        if length == 0 {
+            return Err("the window has no bytes".to_owned());
+        }
+        let inside = |range: &Range<u64>| range.start <= base && end <= range.end;
+        let (memory, address, offset) = if inside(&ROM) {
+            (Memory::Rom, base, base)
+        } else if inside(&SRAM) {
+            (Memory::Sram, base, base - SRAM.start)
+        } else if XIP.contains(&base) {
+            let alias = base / XIP_ALIAS * XIP_ALIAS;
+            let offset = base - alias;
+            let flash = u64::from(chip.flash_size);
+            if alias == XIP_MAINTENANCE {
+                return Err("0x18000000..0x1c000000 maintains the cache and shows nothing".to_owned());
+            }
+            if offset.checked_add(length).is_none_or(|end| end > flash) {
+                return Err(format!("flash has {flash} bytes, and this ends at {:#x}", offset.saturating_add(length)));
+            }
+            // The uncached alias of the same translation: a big read must not evict the program from the cache.
+            let uncached = if alias == XIP_STORAGE { XIP_STORAGE } else { XIP.start + XIP_ALIAS };
+            (Memory::Flash, uncached + offset, offset)
+        } else {
+            return Err(format!("{base:#x}..{end:#x} is not memory that can be read without side effects"));
+        };
+        let base = u32::try_from(address).map_err(|_| "the address has more than 32 bits".to_owned())?;
+        Ok(Self { base, length, memory, offset })
+    }
+
+    fn named(name: &str, chip: Chip) -> Option<Self> {
+        let (base, length) = match name {
+            "sram" => (SRAM.start, SRAM.end - SRAM.start),
+            "bootrom" => (ROM.start, ROM.end),
+            "flash" => (XIP_STORAGE, u64::from(chip.flash_size)),
+            _ => return None,
+        };
+        Self::new(base, length, chip).ok()
+    }
+}
+
+const RANGES: &str =
+    "readable are ROM 0..0x8000, SRAM 0x20000000..0x20082000, and flash at 0x10000000, 0x14000000 or 0x1c000000";
+
+impl Rules {
+    /// The window of a `[[memory]]`.
+    pub(super) fn window(&mut self, table: &MemoryTable, at: Range<usize>, chip: Chip) -> Option<Window> {
+        if let Some(window) = &table.window {
+            if table.base.is_some() || table.length.is_some() {
+                self.problems.report(
+                    Code::ExclusiveKeys,
+                    window.span.clone(),
+                    "the window has both a name and a range",
+                    "keep window, or base and length",
+                );
+            }
+            let (name, span) = self.placed(&table.window)?;
+            let window = Window::named(&name, chip);
+            if window.is_none() {
+                self.unknown_name(Code::UnknownWindow, span, "memory window", &name, &WINDOWS);
+            }
+            return window;
+        }
+        let base = self.placed(&table.base);
+        let length = self.placed(&table.length);
+        if table.base.is_none() || table.length.is_none() {
+            self.problems.report(
+                Code::MissingKey,
+                at,
+                "the memory has no complete window",
+                "add window = \"sram\", \"bootrom\" or \"flash\", or both base and length",
+            );
+            return None;
+        }
+        let ((base, span), (length, length_span)) = (base?, length?);
+        self.range(base, length.0, span.start.min(length_span.start)..span.end.max(length_span.end), chip)
+    }
+
+    fn range(&mut self, base: u32, length: u64, span: Range<usize>, chip: Chip) -> Option<Window> {
+        match Window::new(u64::from(base), length, chip) {
+            Ok(window) => Some(window),
+            Err(reason) => {
+                self.problems.report(Code::MemoryRange, span, reason, RANGES);
+                None
+            }
+        }
+    }
+
+    fn unknown_name(&mut self, code: Code, span: Range<usize>, what: &str, name: &str, known: &[&str]) {
+        let remedy = match near_miss(name, known) {
+            Some(meant) => format!("did you mean {meant:?}?"),
+            None => format!("known: {}", known.join(", ")),
+        };
+        self.problems.report(code, span, format!("unknown {what} {}", super::names::shown(name)), remedy);
+    }
+
+    /// The ranges that read as zeros. Each has to hide something.
+    pub(super) fn redactions(
+        &mut self,
+        tables: &[Spanned<RedactTable>],
+        files: &[File],
+        chip: Chip,
+        settings: Settings,
+    ) -> Vec<Window> {
+        let mut redactions = Vec::new();
+        for table in tables {
+            let at = table.span();
+            let Some(window) = self.redaction(table.get_ref(), at.clone(), chip, settings) else { continue };
+            let hides =
+                |file: &File| matches!(&file.content, Content::Memory(shown) if shown.overlap(&window).is_some());
+            if files.iter().any(hides) {
+                redactions.push(window);
+            } else {
+                self.problems.report(
+                    Code::Redaction,
+                    at,
+                    "the redaction hides nothing: no memory window shows that range",
+                    "correct the range, or take the redaction away",
+                );
+            }
+        }
+        redactions
+    }
+
+    fn redaction(&mut self, table: &RedactTable, at: Range<usize>, chip: Chip, settings: Settings) -> Option<Window> {
+        if let Some(name) = &table.name {
+            if table.base.is_some() || table.length.is_some() {
+                self.problems.report(
+                    Code::ExclusiveKeys,
+                    name.span.clone(),
+                    "the redaction has both a name and a range",
+                    "keep name, or base and length",
+                );
+            }
+            let (name, span) = self.placed(&table.name)?;
+            if !REDACTIONS.contains(&name.as_str()) {
+                self.unknown_name(Code::Redaction, span, "redaction", &name, &REDACTIONS);
+                return None;
+            }
+            if settings.sectors == 0 {
+                self.problems.report(
+                    Code::Redaction,
+                    span,
+                    "there are no settings sectors to hide",
+                    "set [settings] sectors, or take the redaction away",
+                );
+                return None;
+            }
+            let length = u64::from(settings.sectors) * u64::from(FLASH_SECTOR);
+            return Window::new(XIP_STORAGE + u64::from(settings.start), length, chip).ok();
+        }
+        let base = self.placed(&table.base);
+        let length = self.placed(&table.length);
+        if table.base.is_none() || table.length.is_none() {
+            self.problems.report(
+                Code::MissingKey,
+                at,
+                "the redaction has no complete range",
+                "add name = \"settings\", or both base and length",
+            );
+            return None;
+        }
+        let ((base, span), (length, length_span)) = (base?, length?);
+        self.range(base, length.0, span.start.min(length_span.start)..span.end.max(length_span.end), chip)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHIP: Chip = Chip { flash_size: 4 << 20 };
+
+    #[test]
+    fn only_memory_is_readable() {
+        for (base, length, ok) in [
+            (0, 0x8000, true),
+            (0, 0x8001, false),
+            (0x7FFF, 1, true),
+            (0x8000, 1, false),
+            (0x2000_0000, 0x8_2000, true),
+            (0x2000_0000, 0x8_2001, false),
+            (0x1FFF_FFFF, 1, false),
+            (0x2008_2000, 1, false),
+            (0x1000_0000, 4 << 20, true),
+            (0x1000_0000, (4 << 20) + 1, false),
+            (0x1040_0000, 1, false),
+            (0x1400_0000, 16, true),
+            (0x1800_0000, 16, false),
+            (0x1C3F_FFFF, 1, true),
+            (0x1C3F_FFFF, 2, false),
+            (0x4000_0000, 4, false),
+            (0xFFFF_FFFF, u64::MAX, false),
+            (0x1000_0000, u64::MAX, false),
+            (0x2000_0000, 0, false),
+        ] {
+            assert_eq!(Window::new(base, length, CHIP).is_ok(), ok, "{base:#x} {length:#x}");
+        }
+    }
+
+    #[test]
+    fn aliases_overlap() {
+        let window = |base, length| Window::new(base, length, CHIP).unwrap();
+        let flash = Window::named("flash", CHIP).unwrap();
+        assert_eq!(flash.overlap(&window(0x1000_1000, 16)), Some(0x1000..0x1010));
+        assert_eq!(window(0x1400_1008, 16).overlap(&window(0x1000_1000, 16)), Some(0..8));
+        assert_eq!(window(0x1400_1010, 16).overlap(&window(0x1000_1000, 16)), None);
+        assert_eq!(window(0, 16).overlap(&window(0x2000_0000, 16)), None);
+        assert_eq!(window(0x1000_0000, 1).base(), 0x1400_0000, "read without the cache");
+    }
+}

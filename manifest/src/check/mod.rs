@@ -1,0 +1,254 @@
+//! Every rule of the manifest. All problems are collected in one run; what passes is a [`Checked`] value, in which no span, no
+//! text to be parsed and no absent key is left.
+
+mod device;
+mod memory;
+mod names;
+mod volume;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use picovd_exfat::time::Timestamp;
+
+use crate::diagnostic::{Code, Collector, Diagnostics};
+use crate::read::Manifest;
+use crate::schema::{Expose, Field, Key, Refresh, Size};
+use crate::source::Source;
+
+pub use memory::Window;
+pub(crate) use volume::MAXIMUM_SIZE;
+
+/// Length of a flash sector in bytes: what an erase takes, and a cluster.
+pub const FLASH_SECTOR: u32 = 4096;
+
+/// A manifest that obeys every rule. Holding one proves that; only [`check`] makes it.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    pub(crate) source: Source,
+    pub(crate) volume: Volume,
+    pub(crate) usb: Usb,
+    pub(crate) chip: Chip,
+    pub(crate) folders: Vec<Folder>,
+    pub(crate) files: Vec<File>,
+    pub(crate) redactions: Vec<Window>,
+    pub(crate) partitions: Partitions,
+    pub(crate) log: Log,
+    pub(crate) dynamic: Dynamic,
+    pub(crate) settings: Settings,
+}
+
+/// `[volume]`, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Volume {
+    pub label: String,
+    pub board_digits: bool,
+    pub serial_number: u32,
+    pub timestamp: Timestamp,
+    pub minimum_size: u64,
+}
+
+/// `[usb]`: what the device says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Usb {
+    /// idVendor.
+    pub vid: u16,
+    /// idProduct.
+    pub pid: u16,
+    /// iManufacturer's string: 1 to 126 UTF-16 units.
+    pub manufacturer: String,
+    /// iProduct's string: 1 to 126 UTF-16 units.
+    pub product: String,
+    /// iSerialNumber's string in place of the board's identity: 12 to 32 hexadecimal digits.
+    pub serial: Option<String>,
+    /// T10 VENDOR IDENTIFICATION: at most 8 ASCII characters.
+    pub scsi_vendor: String,
+    /// PRODUCT IDENTIFICATION: at most 16 ASCII characters.
+    pub scsi_product: String,
+    /// PRODUCT REVISION LEVEL: at most 4 ASCII characters.
+    pub scsi_revision: String,
+    /// Whether a serial port stands beside the disk.
+    pub console: bool,
+    /// Whether the picotool reset interface stands beside the disk.
+    pub picotool_reset: bool,
+}
+
+/// `[chip]`: the hardware.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chip {
+    /// Length of flash in bytes, a multiple of 64 KiB.
+    pub flash_size: u32,
+}
+
+/// A folder. The first one is the root directory.
+#[derive(Clone, Debug)]
+pub(crate) struct Folder {
+    pub name: String,
+    pub path: String,
+    pub entries: Vec<Entry>,
+}
+
+/// An entry of a folder, by its place in [`Checked::folders`] or [`Checked::files`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    Folder(usize),
+    File(usize),
+}
+
+/// A file.
+#[derive(Clone, Debug)]
+pub(crate) struct File {
+    pub name: String,
+    pub path: String,
+    pub hidden: bool,
+    pub timestamp: Timestamp,
+    pub content: Content,
+}
+
+/// What a file shows.
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    Bytes(Arc<[u8]>),
+    Memory(Window),
+}
+
+/// `[partitions]`: the flash partitions as files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partitions {
+    /// Whether they are shown.
+    pub enabled: bool,
+    /// The folder they stand in; empty for the root directory.
+    pub folder: String,
+}
+
+/// `[log]`: logs as files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The whole log.
+    pub stdout: bool,
+    /// What came since the last look.
+    pub tail: bool,
+    /// defmt frames.
+    pub defmt: bool,
+    /// RAM for text, in bytes.
+    pub ring_size: u32,
+    /// RAM for defmt frames, in bytes.
+    pub defmt_ring_size: u32,
+    /// Length in bytes at which the whole log starts anew.
+    pub max_file: u32,
+}
+
+/// `[dynamic]`: files that exist only at run time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dynamic {
+    /// Number of files at most.
+    pub files: u16,
+    /// UTF-16 units of their names at most, at least 1.
+    pub max_name: u8,
+    /// Room for their contents in bytes; 0 without files.
+    pub window: u64,
+    /// How a host is told of a change.
+    pub refresh: Refresh,
+    /// Quiet period in milliseconds.
+    pub quiet: u32,
+    /// Age in milliseconds at which a change is announced anyway.
+    pub max_age: u32,
+    /// Least milliseconds between announcements.
+    pub hold: u32,
+}
+
+/// `[settings]`: flash sectors for persistent settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Number of flash sectors: 0, or 2 and more.
+    pub sectors: u16,
+    /// Offset of the first one in flash, in bytes.
+    pub start: u32,
+    /// Whether they can only be read.
+    pub lock: bool,
+}
+
+/// Checks a manifest and reads the files that it names.
+///
+/// `source_date_epoch` is the value of the environment's SOURCE_DATE_EPOCH: it takes the place of the volume's timestamp.
+///
+/// # Errors
+/// Everything that is wrong, those problems included that [`read`](crate::read()) found.
+pub fn check(manifest: &Manifest, source_date_epoch: Option<&str>) -> Result<Checked, Diagnostics> {
+    let mut rules = Rules { problems: Collector::default() };
+    rules.problems.extend(&manifest.problems);
+    let tables = &manifest.tables;
+    let chip = rules.chip(&tables.chip);
+    let volume = rules.volume(&tables.volume, source_date_epoch);
+    let usb = rules.usb(&tables.usb);
+    let settings = rules.settings(&tables.settings, chip);
+    let (folders, files) = rules.entries(manifest, volume.timestamp, chip);
+    let redactions = rules.redactions(&tables.redact, &files, chip, settings);
+    let partitions = rules.partitions(&tables.partitions);
+    let log = rules.log(&tables.log);
+    let dynamic = rules.dynamic(&tables.dynamic);
+    rules.content_size(manifest, &files, settings);
+    if !rules.problems.is_empty() {
+        return Err(rules.problems.into_diagnostics(&manifest.source));
+    }
+    let source = manifest.source.clone();
+    Ok(Checked { source, volume, usb, chip, folders, files, redactions, partitions, log, dynamic, settings })
+}
+
+/// The rules at work.
+struct Rules {
+    problems: Collector,
+}
+
+/// A value and the bytes of the text it came from.
+type Placed<T> = (T, Range<usize>);
+
+impl Rules {
+    /// The key's value, if it is there and of the right type. A wrong type is reported here.
+    fn placed<T: Clone>(&mut self, key: &Key<T>) -> Option<Placed<T>> {
+        let Field { span, value } = key.as_ref()?;
+        match value {
+            Ok(value) => Some((value.clone(), span.clone())),
+            Err(message) => {
+                self.problems.report(
+                    Code::WrongType,
+                    span.clone(),
+                    message.replace('\n', ", "),
+                    "the stock picovd.toml shows every key with a value",
+                );
+                None
+            }
+        }
+    }
+
+    /// The key's value or, when it is absent or wrong, `default`.
+    fn value<T: Clone>(&mut self, key: &Key<T>, default: T) -> T {
+        self.placed(key).map_or(default, |(value, _)| value)
+    }
+
+    /// A number within `range`, or `default`.
+    fn ranged(&mut self, what: &str, value: Option<Placed<u64>>, range: Range<u64>, default: u64) -> u64 {
+        let Some((value, span)) = value else { return default };
+        if range.contains(&value) {
+            return value;
+        }
+        self.problems.report(
+            Code::OutOfRange,
+            span,
+            format!("{what} is {value}"),
+            format!("give a value from {} to {}", range.start, range.end - 1),
+        );
+        default
+    }
+
+    /// A size within `range`, or `default`.
+    fn size(&mut self, what: &str, key: &Key<Size>, range: Range<u64>, default: u64) -> u64 {
+        let placed = self.placed(key).map(|(size, span)| (size.0, span));
+        self.ranged(what, placed, range, default)
+    }
+
+    /// Whether a file of this exposure stands on the volume. There are no settings yet, so `setting` hides it.
+    fn is_exposed(&mut self, expose: &Key<Expose>) -> bool {
+        self.value(expose, Expose::Always) == Expose::Always
+    }
+}

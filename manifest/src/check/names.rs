@@ -1,0 +1,256 @@
+//! Rules of `[[file]]` and of paths: names, folders, contents.
+
+use std::collections::HashMap;
+use std::fs;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use picovd_exfat::name::{Name, NameError};
+use picovd_exfat::time::Timestamp;
+use picovd_exfat::upcase::upcase;
+
+use super::{Chip, Content, Entry, File, Folder, Rules};
+use crate::diagnostic::Code;
+use crate::read::Manifest;
+use crate::schema::{FileTable, Key};
+
+/// Folders below one another at most.
+const DEPTH: usize = 64;
+
+/// A content file is never longer: flash ends there.
+const LONGEST_CONTENT: u64 = 16 << 20;
+
+/// The folders so far, and what stands in them by up-cased name.
+struct Tree {
+    folders: Vec<Folder>,
+    by_name: HashMap<(usize, Vec<u16>), Entry>,
+    files: Vec<File>,
+}
+
+/// A file that is not placed in a folder yet.
+struct Placement {
+    path: String,
+    span: Range<usize>,
+}
+
+impl Rules {
+    pub(super) fn entries(&mut self, manifest: &Manifest, moment: Timestamp, chip: Chip) -> (Vec<Folder>, Vec<File>) {
+        let root = Folder { name: String::new(), path: String::new(), entries: Vec::new() };
+        let mut tree = Tree { folders: vec![root], by_name: HashMap::new(), files: Vec::new() };
+        for table in &manifest.tables.file {
+            let file = table.get_ref();
+            let path = self.path(&file.path, table.span(), "[[file]]");
+            let content = self.content(file, table.span(), &manifest.folder);
+            let hidden = self.value(&file.hidden, false);
+            let timestamp = self.moment(&file.timestamp).unwrap_or(moment);
+            let exposed = self.is_exposed(&file.expose);
+            if let (Some(path), Some(content), true) = (path, content, exposed) {
+                self.place(&mut tree, path, hidden, timestamp, Content::Bytes(content));
+            }
+        }
+        for table in &manifest.tables.memory {
+            let memory = table.get_ref();
+            let path = self.path(&memory.path, table.span(), "[[memory]]");
+            let window = self.window(memory, table.span(), chip);
+            let hidden = self.value(&memory.hidden, false);
+            let exposed = self.is_exposed(&memory.expose);
+            if let (Some(path), Some(window), true) = (path, window, exposed) {
+                self.place(&mut tree, path, hidden, moment, Content::Memory(window));
+            }
+        }
+        (tree.folders, tree.files)
+    }
+
+    /// A path whose every part is a valid name.
+    fn path(&mut self, key: &Key<String>, table: Range<usize>, title: &str) -> Option<Placement> {
+        if key.is_none() {
+            self.problems.report(
+                Code::MissingKey,
+                table,
+                format!("this {title} has no path"),
+                "add a line such as path = \"FOLDER/NAME.TXT\"",
+            );
+        }
+        let (path, span) = self.placed(key)?;
+        self.path_parts(&path, &span).then_some(Placement { path, span })
+    }
+
+    /// Whether every part of the path is a valid name; reports what is not.
+    pub(super) fn path_parts(&mut self, path: &str, span: &Range<usize>) -> bool {
+        if path.split('/').any(str::is_empty) {
+            self.problems.report(
+                Code::Path,
+                span.clone(),
+                format!("the path {} has an empty part", shown(path)),
+                "write names with one `/` between them, none in front and none at the end",
+            );
+            return false;
+        }
+        if path.split('/').count() > DEPTH {
+            self.problems.report(
+                Code::Depth,
+                span.clone(),
+                format!("the path has {} parts", path.split('/').count()),
+                format!("use at most {DEPTH}"),
+            );
+            return false;
+        }
+        // Every part is looked at, also behind a bad one.
+        path.split('/').filter(|part| !self.name(part, span)).count() == 0
+    }
+
+    fn name(&mut self, name: &str, span: &Range<usize>) -> bool {
+        let name_shown = shown(name);
+        let (code, message, remedy) = match Name::new(name) {
+            Ok(_) if name.ends_with([' ', '.']) => (
+                Code::Name,
+                format!("the name {name_shown} ends in a space or a dot"),
+                "take it away: Windows cannot open such a file".to_owned(),
+            ),
+            Ok(_) => return true,
+            // An empty part was reported with its path.
+            Err(NameError::Empty) => return false,
+            Err(NameError::TooLong(units)) => (
+                Code::NameLength,
+                format!("the name {name_shown} has {units} UTF-16 units"),
+                "use at most 255".to_owned(),
+            ),
+            Err(NameError::Forbidden(bad)) => (
+                Code::Name,
+                format!("the name {name_shown} holds {bad:?}"),
+                "leave out control characters and \" * : < > ? \\ |; folders are separated by `/`".to_owned(),
+            ),
+            Err(NameError::Dots) => (
+                Code::Name,
+                format!("{name_shown} is no name"),
+                "paths begin at the volume's root and go down only".to_owned(),
+            ),
+        };
+        self.problems.report(code, span.clone(), message, remedy);
+        false
+    }
+
+    /// Puts a file into its folder and makes the folders on the way.
+    fn place(&mut self, tree: &mut Tree, at: Placement, hidden: bool, timestamp: Timestamp, content: Content) {
+        let Placement { path, span } = at;
+        let mut parts = path.split('/').peekable();
+        let mut folder = 0;
+        while let Some(part) = parts.next() {
+            let last = parts.peek().is_none();
+            let key = (folder, part.encode_utf16().map(upcase).collect::<Vec<u16>>());
+            match tree.by_name.get(&key).copied() {
+                None if last => {
+                    let entry = Entry::File(tree.files.len());
+                    tree.folders[folder].entries.push(entry);
+                    tree.by_name.insert(key, entry);
+                    tree.files.push(File { name: part.to_owned(), path: path.clone(), hidden, timestamp, content });
+                    return;
+                }
+                None => {
+                    let new = tree.folders.len();
+                    let parent = &tree.folders[folder].path;
+                    let path = if parent.is_empty() { part.to_owned() } else { format!("{parent}/{part}") };
+                    tree.folders[folder].entries.push(Entry::Folder(new));
+                    tree.folders.push(Folder { name: part.to_owned(), path, entries: Vec::new() });
+                    tree.by_name.insert(key, Entry::Folder(new));
+                    folder = new;
+                }
+                Some(entry) if last => {
+                    let (what, other) = match entry {
+                        Entry::Folder(index) => ("folder", &tree.folders[index].path),
+                        Entry::File(index) => ("file", &tree.files[index].path),
+                    };
+                    self.problems.report(
+                        Code::DuplicateName,
+                        span,
+                        format!("the {what} {} has the same name", shown(other)),
+                        "give another name; exFAT does not tell upper case from lower case",
+                    );
+                    return;
+                }
+                Some(Entry::File(index)) => {
+                    self.problems.report(
+                        Code::FileAsFolder,
+                        span,
+                        format!("{} is a file, and this path needs a folder there", shown(&tree.files[index].path)),
+                        "rename the file or the folder",
+                    );
+                    return;
+                }
+                Some(Entry::Folder(index)) => {
+                    if tree.folders[index].name != part {
+                        self.problems.report(
+                            Code::FolderSpelling,
+                            span.clone(),
+                            format!("the folder {} is the same as {}", shown(part), shown(&tree.folders[index].path)),
+                            "spell it alike everywhere",
+                        );
+                    }
+                    folder = index;
+                }
+            }
+        }
+    }
+
+    /// The bytes of a static file.
+    fn content(&mut self, file: &FileTable, table: Range<usize>, folder: &Path) -> Option<Arc<[u8]>> {
+        match (&file.content, &file.text) {
+            (Some(_), Some(text)) => {
+                self.problems.report(
+                    Code::ExclusiveKeys,
+                    text.span.clone(),
+                    "the file has both a content and a text",
+                    "keep one of them",
+                );
+                None
+            }
+            (None, None) => {
+                self.problems.report(
+                    Code::MissingKey,
+                    table,
+                    "the file has neither a content nor a text",
+                    "add content = \"a file next to the manifest\" or text = \"its bytes\"",
+                );
+                None
+            }
+            (None, text) => self.placed(text).map(|(text, _)| text.into_bytes().into()),
+            (content, None) => {
+                let (name, span) = self.placed(content)?;
+                match read_content(&folder.join(&name)) {
+                    Ok(bytes) => Some(bytes.into()),
+                    Err(reason) => {
+                        self.problems.report(
+                            Code::Content,
+                            span,
+                            format!("the content {} cannot be read: {reason}", shown(&name)),
+                            "name a file relative to the manifest",
+                        );
+                        None
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn read_content(path: &Path) -> Result<Vec<u8>, String> {
+    let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
+    // A pipe or a device could keep a build waiting for ever.
+    if !metadata.is_file() {
+        return Err("it is no regular file".to_owned());
+    }
+    if metadata.len() > LONGEST_CONTENT {
+        return Err(format!("it has {} bytes, more than flash can hold", metadata.len()));
+    }
+    fs::read(path).map_err(|error| error.to_string())
+}
+
+/// The text in quotation marks, short enough for a line.
+pub(super) fn shown(text: &str) -> String {
+    if text.chars().count() <= 60 {
+        return format!("{text:?}");
+    }
+    let start: String = text.chars().take(40).collect();
+    format!("{:?}", start + "…")
+}

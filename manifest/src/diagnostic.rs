@@ -1,0 +1,268 @@
+//! Problems of a manifest: a stable code, a place, what is wrong, what to do. One line each, or with an excerpt.
+
+use std::fmt;
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+use crate::source::Source;
+
+/// What kind of problem it is. The numbers are stable: a code is never given to another kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u16)]
+pub enum Code {
+    /// The manifest cannot be read.
+    Unreadable = 1,
+    /// The text is not TOML.
+    Syntax = 2,
+    /// No such key or table.
+    UnknownKey = 3,
+    /// A value of another type or form than the key takes.
+    WrongType = 4,
+    /// A key that has to be there is not.
+    MissingKey = 5,
+    /// Two keys of which only one may be there.
+    ExclusiveKeys = 6,
+    /// A number, size or time outside of its range.
+    OutOfRange = 7,
+    /// The volume label is too long or holds a forbidden character.
+    Label = 10,
+    /// A path is empty, absolute, or has an empty part.
+    Path = 11,
+    /// A name holds a forbidden character, is `.` or `..`, or ends in a space or a dot.
+    Name = 12,
+    /// A name has more than 255 UTF-16 units.
+    NameLength = 13,
+    /// Folders are nested too deeply.
+    Depth = 14,
+    /// Two entries of one folder have the same name after up-casing.
+    DuplicateName = 15,
+    /// A path goes through a file.
+    FileAsFolder = 16,
+    /// One folder is spelled in two ways.
+    FolderSpelling = 17,
+    /// A content file cannot be read.
+    Content = 20,
+    /// The contents do not fit into flash.
+    ContentSize = 21,
+    /// No such memory window.
+    UnknownWindow = 30,
+    /// A range outside of the memory that may be read.
+    MemoryRange = 31,
+    /// A redaction hides nothing.
+    Redaction = 32,
+    /// A USB or SCSI string is too long or holds characters that do not fit.
+    Text = 40,
+    /// The flash size is none that the chip takes.
+    FlashSize = 50,
+    /// The settings sectors do not fit.
+    Settings = 51,
+    /// The dynamic window is too small for its files.
+    DynamicWindow = 60,
+    /// SOURCE_DATE_EPOCH is no number of seconds.
+    Epoch = 70,
+    /// A moment that exFAT cannot express.
+    Timestamp = 71,
+    /// The volume or a directory grows past what exFAT or the library can carry.
+    VolumeSize = 80,
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "M{:03}", *self as u16)
+    }
+}
+
+/// One problem.
+#[derive(Clone, Debug)]
+pub struct Diagnostic {
+    /// What kind.
+    pub code: Code,
+    /// Where, in bytes of the text; `None` for what stands in no text.
+    pub span: Option<Range<usize>>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// All problems that one run found, at least one, in the order of their places.
+#[derive(Clone, Debug)]
+pub struct Diagnostics {
+    source: Source,
+    items: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    pub(crate) fn new(source: Source, mut items: Vec<Diagnostic>) -> Self {
+        items.sort_by_key(|item| (item.span.as_ref().map(|span| span.start), item.code));
+        Self { source, items }
+    }
+
+    /// The problems.
+    #[must_use]
+    pub fn items(&self) -> &[Diagnostic] {
+        &self.items
+    }
+
+    /// One line for each problem: `file:line:column: [code] what is wrong; what to do`.
+    pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
+        self.items.iter().map(|item| {
+            let text = format!("[{}] {}; {}", item.code, item.message, item.remedy).replace(['\n', '\r'], " ");
+            match &item.span {
+                Some(span) => {
+                    let at = self.source.position(span.start);
+                    format!("{}:{}:{}: {text}", self.source.name(), at.line, at.column)
+                }
+                None => format!("{}: {text}", self.source.name()),
+            }
+        })
+    }
+
+    /// The problems with excerpts, carets and remedies; `colour` for a terminal.
+    #[must_use]
+    pub fn excerpts(&self, colour: bool) -> String {
+        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+        let mut out = String::new();
+        for item in &self.items {
+            let code = item.code.to_string();
+            let title = Level::ERROR.primary_title(item.message.as_str()).id(code.as_str());
+            let help = Level::HELP.message(item.remedy.as_str());
+            let group = match &item.span {
+                Some(span) => title.element(
+                    Snippet::source(self.source.text())
+                        .path(self.source.name())
+                        .annotation(AnnotationKind::Primary.span(self.visible(span))),
+                ),
+                None => title.element(annotate_snippets::Origin::path(self.source.name())),
+            };
+            out.push_str(&renderer.render(&[group.element(help)]));
+            out.push_str("\n\n");
+        }
+        out
+    }
+
+    /// The span, on character boundaries, inside of the text, and on one line so that the excerpt stays short.
+    fn visible(&self, span: &Range<usize>) -> Range<usize> {
+        let text = self.source.text();
+        let start = self.source.boundary(span.start);
+        let end = self.source.boundary(span.end.max(start));
+        let line = text[start..end].find('\n').map_or(end, |length| start + length);
+        start..line
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.excerpts(false).trim_end())
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+/// Collects problems, so that one run reports them all.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Collector {
+    items: Vec<Diagnostic>,
+}
+
+impl Collector {
+    pub fn report(
+        &mut self,
+        code: Code,
+        span: impl Into<Option<Range<usize>>>,
+        message: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        self.items.push(Diagnostic { code, span: span.into(), message: message.into(), remedy: remedy.into() });
+    }
+
+    pub fn extend(&mut self, other: &Self) {
+        self.items.extend(other.items.iter().cloned());
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    pub fn into_diagnostics(self, source: &Source) -> Diagnostics {
+        Diagnostics::new(source.clone(), self.items)
+    }
+}
+
+/// The candidate that `word` was probably meant to be: at most a third of its letters differ.
+pub(crate) fn near_miss<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
+    candidates
+        .iter()
+        .map(|candidate| (distance(word, candidate), *candidate))
+        .filter(|(distance, candidate)| *distance <= candidate.len().max(3) / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// Insertions, deletions, replacements and swaps of neighbours (optimal string alignment). Words beyond 64 characters are
+/// never near.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(65).collect(), b.chars().take(65).collect());
+    if a.len() > 64 || b.len() > 64 {
+        return usize::MAX;
+    }
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for (i, row) in rows.iter_mut().enumerate() {
+        row[0] = i;
+    }
+    for (j, cell) in rows[0].iter_mut().enumerate() {
+        *cell = j;
+    }
+    for i in 1..=a.len() {
+        for j in 1..=b.len() {
+            let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            rows[i][j] = best;
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_misses() {
+        let keys = ["label", "serial-number", "timestamp", "minimum-size"];
+        assert_eq!(near_miss("lable", &keys), Some("label"));
+        assert_eq!(near_miss("serial_number", &keys), Some("serial-number"));
+        assert_eq!(near_miss("colour", &keys), None);
+        assert_eq!(near_miss(&"x".repeat(10_000), &keys), None);
+    }
+
+    #[test]
+    fn excerpts_show_line_column_caret_code_and_remedy() {
+        let source = Source::new("picovd.toml", "[volume]\nlable = \"A\"\n");
+        let mut collector = Collector::default();
+        collector.report(Code::UnknownKey, 9..14, "unknown key `lable`", "did you mean `label`?");
+        let problems = collector.into_diagnostics(&source);
+        let text = problems.to_string();
+        for part in ["error[M003]", "picovd.toml:2:1", "2 | lable = \"A\"", "^^^^^", "did you mean `label`?"] {
+            assert!(text.contains(part), "{part} in\n{text}");
+        }
+        let lines: Vec<String> = problems.lines().collect();
+        assert_eq!(lines, ["picovd.toml:2:1: [M003] unknown key `lable`; did you mean `label`?"]);
+    }
+
+    #[test]
+    fn any_span_renders() {
+        let source = Source::new("m", "ä = \"\n\u{0}ö\t\"\r\n");
+        for start in 0..20 {
+            for end in start..20 {
+                let mut collector = Collector::default();
+                collector.report(Code::Syntax, start..end, "m", "r");
+                assert!(collector.into_diagnostics(&source).excerpts(true).contains("M002"));
+            }
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! From the plan to text: Rust tables for the library, a linker script for the chip, a table for people.
+//!
+//! The same plan gives the same text, on every machine and in every folder: no path of the build machine and no time occurs in it.
+
+use std::fmt::Write;
+
+use crate::plan::{DiskPlan, Gap, Region, RegionKind};
+
+/// First address of flash (RP2350 datasheet 2.2.2).
+const FLASH_BASE: u32 = 0x1000_0000;
+
+/// What a build writes.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Rust text to `include!`: `LAYOUT`, `USB`, `USB_SERIAL`, `UNIT`.
+    pub volume_rs: String,
+    /// Linker script with the chip's memories, for cortex-m-rt's `link.x`.
+    pub memory_x: String,
+    /// Files that stand beside `volume.rs`, by name.
+    pub contents: Vec<(String, Vec<u8>)>,
+    /// The regions as a table to read.
+    pub layout: String,
+}
+
+/// Writes the plan out.
+#[must_use]
+pub fn emit(plan: &DiskPlan) -> Output {
+    let mut contents = Vec::new();
+    let volume_rs = volume_rs(plan, &mut contents);
+    Output { volume_rs, memory_x: memory_x(plan), contents, layout: layout(plan) }
+}
+
+/// `fmt::Write` into a `String` never fails.
+macro_rules! line {
+    ($out:expr, $($text:tt)*) => {{ let _ = writeln!($out, $($text)*); }};
+}
+
+fn volume_rs(plan: &DiskPlan, contents: &mut Vec<(String, Vec<u8>)>) -> String {
+    let mut out = String::new();
+    line!(out, "// Made from picovd.toml. Change that instead.");
+    line!(out, "/// The volume.");
+    line!(out, "pub static LAYOUT: ::picovd::volume::layout::Layout<'static> = ::picovd::volume::layout::Layout {{");
+    line!(out, "    volume_length: ::picovd::block::BlockCount({}),", plan.volume_length);
+    line!(out, "    fat_offset: {},", plan.fat_offset);
+    line!(out, "    fat_length: {},", plan.fat_length);
+    line!(out, "    cluster_heap_offset: {},", plan.cluster_heap_offset);
+    line!(out, "    cluster_count: {},", plan.cluster_count);
+    line!(out, "    first_cluster_of_root_directory: {},", plan.first_cluster_of_root_directory);
+    line!(out, "    volume_serial_number: {:#010x},", plan.volume_serial_number);
+    let (units, digits) = (&plan.label.units, plan.label.board_digits);
+    line!(out, "    label: ::picovd::volume::layout::Label {{ units: &{units:?}, board_digits: {digits} }},");
+    line!(out, "    sectors_per_cluster_shift: {},", plan.sectors_per_cluster_shift);
+    line!(out, "    chain_ends: &{:?},", plan.chain_ends);
+    line!(out, "    allocated_clusters: {},", plan.allocated_clusters);
+    line!(out, "    regions: REGIONS,");
+    let dynamic = plan.dynamic;
+    line!(out, "    dynamic: ::picovd::volume::layout::DynamicWindow {{");
+    line!(out, "        first_cluster: {},", dynamic.first_cluster);
+    line!(out, "        cluster_count: {},", dynamic.cluster_count);
+    line!(out, "        slots: {},", dynamic.slots);
+    line!(out, "        slot_entries: {},", dynamic.slot_entries);
+    line!(out, "    }},");
+    line!(out, "}};");
+    line!(out, "static REGIONS: &[::picovd::volume::layout::Region<'static>] = &[");
+    for region in &plan.regions {
+        let kind = kind(region, contents);
+        line!(out, "    ::picovd::volume::layout::Region {{");
+        line!(out, "        first: ::picovd::block::Lba({}),", region.first);
+        line!(out, "        length: ::picovd::block::BlockCount({}),", region.length);
+        line!(out, "        kind: ::picovd::volume::layout::RegionKind::{kind},");
+        line!(out, "    }},");
+    }
+    line!(out, "];");
+    identity(plan, &mut out);
+    out.push_str(ASSERTIONS);
+    out
+}
+
+fn kind(region: &Region, contents: &mut Vec<(String, Vec<u8>)>) -> String {
+    match &region.kind {
+        RegionKind::Boot => "Boot".to_owned(),
+        RegionKind::Fat => "Fat".to_owned(),
+        RegionKind::Bitmap => "Bitmap".to_owned(),
+        RegionKind::Upcase => "Upcase".to_owned(),
+        RegionKind::Dynamic => "Dynamic".to_owned(),
+        RegionKind::Unused(gap) => format!("Unused(::picovd::volume::layout::Gap::{gap:?})"),
+        RegionKind::Directory { entries, root } => {
+            format!("Directory(::picovd::volume::layout::Directory {{ entries: &{entries:?}, root: {root} }})")
+        }
+        RegionKind::Memory { base, length } => {
+            format!("Memory(::picovd::volume::layout::MemoryWindow {{ base: {base:#010x}, length: {length} }})")
+        }
+        RegionKind::Bytes(bytes) => {
+            let name = format!("file-{}.bin", contents.len());
+            let text = format!("Bytes(include_bytes!({name:?}))");
+            contents.push((name, bytes.to_vec()));
+            text
+        }
+    }
+}
+
+fn identity(plan: &DiskPlan, out: &mut String) {
+    let usb = &plan.usb;
+    line!(out, "/// What the USB device says of itself.");
+    line!(out, "#[allow(dead_code)]");
+    line!(out, "pub const USB: ::picovd::usb::Identity<'static> = ::picovd::usb::Identity {{");
+    line!(out, "    vid: {:#06x},", usb.vid);
+    line!(out, "    pid: {:#06x},", usb.pid);
+    line!(out, "    manufacturer: {},", literal(&usb.manufacturer));
+    line!(out, "    product: {},", literal(&usb.product));
+    line!(out, "}};");
+    line!(out, "/// A serial number that takes the place of the board's identity.");
+    line!(out, "#[allow(dead_code)]");
+    let serial = usb.serial.as_ref().map_or("None".to_owned(), |serial| format!("Some({})", literal(serial)));
+    line!(out, "pub const USB_SERIAL: Option<&str> = {serial};");
+    line!(out, "/// What the SCSI unit says of itself; its serial number is the board's.");
+    line!(out, "#[allow(dead_code)]");
+    line!(out, "pub const UNIT: ::picovd::scsi::UnitIdentity<'static> = ::picovd::scsi::UnitIdentity {{");
+    line!(out, "    vendor: {},", literal(&usb.scsi_vendor));
+    line!(out, "    product: {},", literal(&usb.scsi_product));
+    line!(out, "    revision: {},", literal(&usb.scsi_revision));
+    line!(out, "    serial: \"\",");
+    line!(out, "}};");
+}
+
+/// A Rust string literal in ASCII.
+fn literal(text: &str) -> String {
+    format!("\"{}\"", text.chars().flat_map(char::escape_default).collect::<String>())
+}
+
+/// What the standard demands of the tables, held by whoever compiles them.
+const ASSERTIONS: &str = r#"const _: () = {
+    let layout = &LAYOUT;
+    let sectors_per_cluster = 1u64 << layout.sectors_per_cluster_shift;
+    let volume_length = layout.volume_length.0 as u64;
+    let heap = layout.cluster_heap_offset as u64;
+    let count = layout.cluster_count as u64;
+    assert!(volume_length * 512 >= 1 << 20, "VolumeLength (exFAT 3.1.5): at least 1 MiB");
+    assert!(layout.fat_offset >= 24, "FatOffset (3.1.6): after both boot regions");
+    assert!(layout.fat_length as u64 * 512 >= (count + 2) * 4, "FatLength (3.1.7): an entry for each cluster");
+    assert!(heap >= layout.fat_offset as u64 + layout.fat_length as u64, "ClusterHeapOffset (3.1.8): after the FAT");
+    assert!(heap % sectors_per_cluster == 0, "the heap is aligned to a flash sector");
+    assert!(count == (volume_length - heap) / sectors_per_cluster, "ClusterCount (3.1.9): the quotient");
+    let root = layout.first_cluster_of_root_directory as u64;
+    assert!(root >= 2 && root <= count + 1, "FirstClusterOfRootDirectory (3.1.10): within the heap");
+    assert!(layout.allocated_clusters as u64 <= count, "the allocations fit");
+    assert!(layout.label.units.len() + if layout.label.board_digits { 4 } else { 0 } <= 11, "CharacterCount (7.3.2)");
+    let dynamic = layout.dynamic;
+    assert!(
+        dynamic.slots == 0 || dynamic.first_cluster as u64 + dynamic.cluster_count as u64 <= count + 2,
+        "the dynamic window fits"
+    );
+    let mut next = 0;
+    let mut index = 0;
+    while index < layout.regions.len() {
+        assert!(layout.regions[index].first.0 as u64 == next, "regions neither overlap nor leave gaps");
+        assert!(layout.regions[index].length.0 > 0, "no region is empty");
+        next += layout.regions[index].length.0 as u64;
+        index += 1;
+    }
+    assert!(next == volume_length, "the regions cover the volume");
+    let mut index = 0;
+    let mut end = 1;
+    while index < layout.chain_ends.len() {
+        assert!(layout.chain_ends[index] > end, "FAT chains ascend from cluster 2 on");
+        end = layout.chain_ends[index];
+        index += 1;
+    }
+    assert!(end as u64 <= layout.allocated_clusters as u64 + 1, "FAT chains run through allocated clusters");
+};
+"#;
+
+/// The chip's memories, and the sections that the bootrom and picotool look for.
+fn memory_x(plan: &DiskPlan) -> String {
+    // The program ends where the settings begin, or in front of the last sector, which UF2 tools may write (RP2350-E10).
+    let flash = plan.settings.start;
+    format!(
+        r#"/* Made from picovd.toml. Change that instead. */
+MEMORY {{
+    /* Without the settings' sectors and the last sector, which UF2 tools may overwrite (RP2350-E10). */
+    FLASH : ORIGIN = {FLASH_BASE:#010x}, LENGTH = {flash:#x}
+    /* SRAM 0 to 7 are striped into one range; 8 and 9 stand alone (RP2350 datasheet 2.2.3). */
+    RAM   : ORIGIN = 0x20000000, LENGTH = 512K
+    SRAM8 : ORIGIN = 0x20080000, LENGTH = 4K
+    SRAM9 : ORIGIN = 0x20081000, LENGTH = 4K
+}}
+
+/* The image definition: the bootrom searches the first 4 KiB for it (RP2350 datasheet 5.9.5). */
+SECTIONS {{
+    .start_block : ALIGN(4)
+    {{
+        __start_block_addr = .;
+        KEEP(*(.start_block));
+        KEEP(*(.boot_info));
+    }} > FLASH
+}} INSERT AFTER .vector_table;
+
+/* The program begins behind it. cortex-m-rt sets the address of .text, so it has to be aligned here. */
+_stext = ALIGN(ADDR(.start_block) + SIZEOF(.start_block), ALIGNOF(.text));
+
+/* What picotool tells of a program. */
+SECTIONS {{
+    .bi_entries : ALIGN(4)
+    {{
+        __bi_entries_start = .;
+        KEEP(*(.bi_entries));
+        . = ALIGN(4);
+        __bi_entries_end = .;
+    }} > FLASH
+}} INSERT AFTER .text;
+
+/* Blocks that stand behind the program, such as a signature. */
+SECTIONS {{
+    .end_block : ALIGN(4)
+    {{
+        __end_block_addr = .;
+        KEEP(*(.end_block));
+        __flash_binary_end = .;
+    }} > FLASH
+}} INSERT AFTER .uninit;
+
+/* Distances between the first block and the last one: the blocks form a ring. */
+PROVIDE(start_to_end = __end_block_addr - __start_block_addr);
+PROVIDE(end_to_start = __start_block_addr - __end_block_addr);
+"#
+    )
+}
+
+fn layout(plan: &DiskPlan) -> String {
+    let mut out = String::new();
+    line!(out, "{:>9}  {:>8}  {:<18}  {:<12}  name", "LBA", "blocks", "holds", "exFAT clause");
+    for region in &plan.regions {
+        let (holds, clause) = described(&region.kind);
+        let root = matches!(region.kind, RegionKind::Directory { root: true, .. });
+        let name = if root { "/" } else { region.path.as_str() };
+        let row = format!("{:>9}  {:>8}  {holds:<18}  {clause:<12}  {name}", region.first, region.length);
+        line!(out, "{}", row.trim_end());
+    }
+    line!(
+        out,
+        "{} blocks of 512 bytes; {} of {} clusters of {} bytes allocated",
+        plan.volume_length,
+        plan.allocated_clusters,
+        plan.cluster_count,
+        crate::plan::BYTES_PER_CLUSTER
+    );
+    out
+}
+
+fn described(kind: &RegionKind) -> (&'static str, &'static str) {
+    match kind {
+        RegionKind::Boot => ("boot region", "3"),
+        RegionKind::Fat => ("FAT", "4.1"),
+        RegionKind::Bitmap => ("allocation bitmap", "7.1"),
+        RegionKind::Upcase => ("up-case table", "7.2"),
+        RegionKind::Directory { .. } => ("directory", "6"),
+        RegionKind::Bytes(_) => ("file", "5.1"),
+        RegionKind::Memory { .. } => ("memory window", "5.1"),
+        RegionKind::Dynamic => ("dynamic window", "5.1"),
+        RegionKind::Unused(Gap::Alignment) => ("alignment", "2"),
+        RegionKind::Unused(Gap::Free) => ("free clusters", "5.1"),
+        RegionKind::Unused(Gap::Reserved) => ("reads as zeros", "5.1"),
+        RegionKind::Unused(Gap::Excess) => ("excess space", "2"),
+    }
+}

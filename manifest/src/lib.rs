@@ -1,0 +1,47 @@
+//! From `picovd.toml` to the tables that a PicoVD firmware is built from.
+//!
+//! Four steps, each a function: [`read`] (text to tables), [`check`](check()) (every rule, all problems in one run), [`plan`](plan())
+//! (clusters, regions, directory entries), [`emit`](emit()) (Rust and linker text). [`load`] does the first three; [`build`]
+//! does all four inside a build script.
+//!
+//! The result depends on nothing but the manifest, the files it names, and SOURCE_DATE_EPOCH. No input makes it panic.
+//!
+//! ```
+//! let manifest = picovd_manifest::read_text("picovd.toml", "[volume]\nlable = \"LAB\"\n", ".".as_ref()).unwrap();
+//! let problems = picovd_manifest::check(&manifest, None).unwrap_err();
+//! assert_eq!(
+//!     problems.lines().next().unwrap(),
+//!     "picovd.toml:2:1: [M003] unknown key `lable`; did you mean `label`?"
+//! );
+//! ```
+#![forbid(unsafe_code)]
+
+mod build;
+mod check;
+mod diagnostic;
+mod emit;
+mod plan;
+mod read;
+pub mod schema;
+mod source;
+
+pub use build::build;
+pub use check::{Checked, Chip, Dynamic, FLASH_SECTOR, Log, Partitions, Settings, Usb, Window, check};
+pub use diagnostic::{Code, Diagnostic, Diagnostics};
+pub use emit::{Output, emit};
+pub use plan::{
+    BYTES_PER_CLUSTER, DiskPlan, DynamicWindow, FileSource, Gap, Label, PlannedDirectory, PlannedFile, Region,
+    RegionKind, plan,
+};
+pub use read::{Manifest, read, read_text};
+pub use source::{Position, Source};
+
+use std::path::Path;
+
+/// Reads, checks and plans the manifest at `path`. `source_date_epoch` as for [`check`](check()).
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load(path: &Path, source_date_epoch: Option<&str>) -> Result<DiskPlan, Diagnostics> {
+    plan(&check(&read(path)?, source_date_epoch)?)
+}
