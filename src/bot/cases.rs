@@ -1,0 +1,76 @@
+//! The thirteen cases of agreement and disagreement between host and device (BOT 6.7).
+//!
+//! |              | Hn | Hi               | Ho                  |
+//! |--------------|----|------------------|---------------------|
+//! | device: Dn   | 1  | 4                | 9                   |
+//! | device: Di   | 2  | 5 `>` 6 `=` 7 `<`| 10                  |
+//! | device: Do   | 3  | 8                | 11 `>` 12 `=` 13 `<`|
+//!
+//! `>` reads: the host expects more than the device intends.
+
+use core::cmp::Ordering;
+
+use super::Intent;
+
+/// The case, 1 to 13, of a command for which the host expects `host` and the device intends `device`.
+///
+/// Lengths of 0 count as no data on either side.
+#[must_use]
+pub fn case(host: Intent, device: Intent) -> u8 {
+    match (normal(host), normal(device)) {
+        (Intent::None, Intent::None) => 1,
+        (Intent::None, Intent::In(_)) => 2,
+        (Intent::None, Intent::Out(_)) => 3,
+        (Intent::In(_), Intent::None) => 4,
+        (Intent::In(host), Intent::In(device)) => match host.cmp(&device) {
+            Ordering::Greater => 5,
+            Ordering::Equal => 6,
+            Ordering::Less => 7,
+        },
+        (Intent::In(_), Intent::Out(_)) => 8,
+        (Intent::Out(_), Intent::None) => 9,
+        (Intent::Out(_), Intent::In(_)) => 10,
+        (Intent::Out(host), Intent::Out(device)) => match host.cmp(&device) {
+            Ordering::Greater => 11,
+            Ordering::Equal => 12,
+            Ordering::Less => 13,
+        },
+    }
+}
+
+fn normal(intent: Intent) -> Intent {
+    match intent {
+        Intent::In(0) | Intent::Out(0) => Intent::None,
+        other => other,
+    }
+}
+
+/// What this device does in a case.
+///
+/// The rest follows: the bytes that move are the lesser of both lengths; what the host expects beyond them is ended by
+/// a halt of its endpoint; the residue is what did not move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conduct {
+    /// Whether data moves between host and command set.
+    pub moves_data: bool,
+    /// Whether the CSW says Phase Error, whatever the command set says.
+    pub phase_error: bool,
+}
+
+/// What this device does in case `case`, 1 to 13. Any other number is treated as a disagreement without data.
+///
+/// - 1, 4, 9 (Dn): no data; the command's own status.
+/// - 5, 6, 11, 12: data; the command's own status.
+/// - 7 (Hi < Di): as much data as the host has room for (BOT 6.7.2 allows it), then Phase Error.
+/// - 2, 3, 8, 10: Phase Error, no data.
+/// - 13 (Ho < Do): Phase Error. BOT 6.7.3 would let the device take the data; half of it is of no use to a command.
+#[must_use]
+pub const fn conduct(case: u8) -> Conduct {
+    let (moves_data, phase_error) = match case {
+        1 | 4 | 9 => (false, false),
+        5 | 6 | 11 | 12 => (true, false),
+        7 => (true, true),
+        _ => (false, true),
+    };
+    Conduct { moves_data, phase_error }
+}

@@ -1,0 +1,311 @@
+//! The machine between two bulk endpoints and a command set.
+//!
+//! # What the driver does
+//!
+//! The driver owns a bulk OUT and a bulk IN endpoint of [`PACKET_LENGTH`] bytes, and does this in a loop or on events:
+//!
+//! 1. If [`wants_packet`](Transport::wants_packet), and an OUT packet is there, hand it to
+//!    [`receive`](Transport::receive). Otherwise leave it in the endpoint, which answers NAK.
+//! 2. If the IN endpoint is empty (its last packet was acknowledged), call [`transmit`](Transport::transmit) and queue
+//!    what it gives.
+//! 3. Make the endpoints' halts equal to [`halts`](Transport::halts). The machine asks for a halt of IN only inside
+//!    `transmit`, so that no packet is cut off by it.
+//!
+//! A driver may call `transmit` ahead and keep the packet until the endpoint is empty; it then has to hold back a halt
+//! of IN as long.
+//!
+//! On a CLEAR_FEATURE(ENDPOINT_HALT) it asks [`halt_cleared`](Transport::halt_cleared) and does as that says; on class
+//! requests and bus resets it calls [`bulk_only_reset`](Transport::bulk_only_reset) and
+//! [`bus_reset`](Transport::bus_reset), dropping whatever is queued in either endpoint: an OUT packet from before the
+//! reset must not be taken for a CBW after it.
+
+use super::cases::{case, conduct};
+use super::{Cbw, CommandSet, Csw, CswStatus, Intent};
+
+/// wMaxPacketSize of the bulk endpoints: the greatest that full speed has (USB 2.0 5.8.3).
+pub const PACKET_LENGTH: usize = 64;
+
+/// One of the two bulk endpoints, in the host's view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// To the host.
+    In,
+    /// From the host.
+    Out,
+}
+
+/// Which bulk endpoints have to be halted (answer STALL) now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Halts {
+    /// The bulk IN endpoint.
+    pub bulk_in: bool,
+    /// The bulk OUT endpoint.
+    pub bulk_out: bool,
+}
+
+/// Where in the course of a command (BOT 5.3, figure 1) the machine stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// A CBW is due.
+    Command,
+    /// Data to the host, then a halt of IN if the host expects more.
+    DataIn,
+    /// Data from the host.
+    DataOut,
+    /// The CSW is due.
+    Status,
+    /// An invalid CBW came: both endpoints stay halted until the reset recovery (BOT 5.3.4, 6.6.1).
+    Invalid,
+}
+
+/// Bulk-Only Transport, device side.
+///
+/// Owns the state between packets and no data. It cannot fail: what a host sends moves it from one state to another,
+/// and [`bulk_only_reset`](Self::bulk_only_reset) or [`bus_reset`](Self::bus_reset) leads out of each.
+#[derive(Clone, Debug)]
+pub struct Transport {
+    phase: Phase,
+    halts: Halts,
+    tag: u32,
+    /// dCBWDataTransferLength minus the bytes that the command set gave or took.
+    residue: u32,
+    /// Bytes that the command set has still to give or to take. Never above `residue`.
+    device_left: u32,
+    /// Bytes that the host has still to send, whether the command set wants them or not.
+    host_left: u32,
+    phase_error: bool,
+    /// Whether the command set has to be told of the end.
+    begun: bool,
+}
+
+impl Transport {
+    /// A machine that waits for its first CBW, nothing halted.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            phase: Phase::Command,
+            halts: Halts { bulk_in: false, bulk_out: false },
+            tag: 0,
+            residue: 0,
+            device_left: 0,
+            host_left: 0,
+            phase_error: false,
+            begun: false,
+        }
+    }
+
+    /// Whether an OUT packet may be handed to [`receive`](Self::receive) now. If not, the endpoint shall answer NAK.
+    ///
+    /// True while OUT is halted: a packet that is there all the same was sent before the host could see the halt.
+    /// Taking it out now keeps it from being mistaken for a CBW later.
+    #[must_use]
+    pub fn wants_packet(&self) -> bool {
+        self.halts.bulk_out || matches!(self.phase, Phase::Command | Phase::DataOut)
+    }
+
+    /// Takes an OUT packet of 0 to 64 bytes. One that is not wanted is dropped.
+    pub fn receive(&mut self, packet: &[u8], set: &mut impl CommandSet) {
+        if self.halts.bulk_out {
+            return;
+        }
+        match self.phase {
+            Phase::Command => self.receive_command(packet, set),
+            Phase::DataOut => self.receive_data(packet, set),
+            Phase::DataIn | Phase::Status | Phase::Invalid => {}
+        }
+    }
+
+    /// Puts the next IN packet into `packet` and returns its length, 1 to 64, or `None` where nothing is due.
+    ///
+    /// Never gives an empty packet: data that ends early ends with a halt
+    /// (BOT 6.7.2), and data that ends as expected needs no mark.
+    #[inline]
+    pub fn transmit(&mut self, packet: &mut [u8; PACKET_LENGTH], set: &mut impl CommandSet) -> Option<usize> {
+        if self.halts.bulk_in {
+            // The CSW waits until the host has cleared the halt (BOT 6.7.2).
+            return None;
+        }
+        match self.phase {
+            Phase::DataIn if self.device_left > 0 => {
+                let length = self.device_left.min(PACKET_LENGTH as u32);
+                set.data_in(packet.get_mut(..length as usize)?);
+                self.device_left -= length;
+                self.residue -= length;
+                if self.residue == 0 {
+                    self.phase = Phase::Status;
+                }
+                Some(length as usize)
+            }
+            Phase::DataIn => {
+                // Cases 4, 5 and 8: the host expects more than there is.
+                self.halts.bulk_in = true;
+                self.phase = Phase::Status;
+                None
+            }
+            Phase::Status => Some(self.transmit_status(packet, set)),
+            Phase::Invalid => {
+                self.halts.bulk_in = true;
+                None
+            }
+            Phase::Command | Phase::DataOut => None,
+        }
+    }
+
+    /// Which endpoints have to be halted now.
+    #[must_use]
+    pub fn halts(&self) -> Halts {
+        self.halts
+    }
+
+    /// The host cleared a halt (CLEAR_FEATURE(ENDPOINT_HALT), USB 2.0 9.4.1). False if the endpoint has to stay halted
+    /// nevertheless: after an invalid CBW, until [`bulk_only_reset`](Self::bulk_only_reset) (BOT 5.3.4).
+    ///
+    /// True for an endpoint that is not halted: the request then resets the data toggle alone (USB 2.0 9.4.5).
+    pub fn halt_cleared(&mut self, direction: Direction) -> bool {
+        if self.phase == Phase::Invalid {
+            return false;
+        }
+        *self.halt_mut(direction) = false;
+        true
+    }
+
+    /// The host itself halted an endpoint (SET_FEATURE(ENDPOINT_HALT), USB 2.0 9.4.9). It stays so until the host
+    /// clears it.
+    pub fn halted_by_host(&mut self, direction: Direction) {
+        *self.halt_mut(direction) = true;
+    }
+
+    /// Bulk-Only Mass Storage Reset (BOT 3.1): ready for the next CBW.
+    ///
+    /// Halts stay, as the standard demands; from now on the host can clear them, which makes its reset recovery
+    /// complete (BOT 5.3.4).
+    pub fn bulk_only_reset(&mut self, set: &mut impl CommandSet) {
+        *self = Self { halts: self.halts, ..Self::new() };
+        set.reset(false);
+    }
+
+    /// USB bus reset: everything as new, nothing halted.
+    pub fn bus_reset(&mut self, set: &mut impl CommandSet) {
+        *self = Self::new();
+        set.reset(true);
+    }
+
+    /// The answer to Get Max LUN (BOT 3.2): 0 to 15.
+    #[must_use]
+    pub fn max_lun(&self, set: &impl CommandSet) -> u8 {
+        set.max_lun().min(Self::LUN_LIMIT)
+    }
+
+    /// Whether no command is under way: a CBW is due.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.phase == Phase::Command
+    }
+
+    /// The highest LUN that a CBW can name.
+    const LUN_LIMIT: u8 = 15;
+
+    fn halt_mut(&mut self, direction: Direction) -> &mut bool {
+        match direction {
+            Direction::In => &mut self.halts.bulk_in,
+            Direction::Out => &mut self.halts.bulk_out,
+        }
+    }
+
+    fn receive_command(&mut self, packet: &[u8], set: &mut impl CommandSet) {
+        let Some(cbw) = Cbw::parse(packet) else {
+            // BOT 6.6.1. The halt of IN follows in `transmit`, when a CSW that the host did not wait for has gone.
+            self.halts.bulk_out = true;
+            self.phase = Phase::Invalid;
+            return;
+        };
+        self.tag = cbw.tag();
+        self.residue = cbw.data_transfer_length();
+        self.host_left = self.residue;
+
+        // What follows a CBW that is valid but not meaningful is not specified (BOT 6.4): no command, Phase Error. A
+        // LUN that does not exist is left to the command set.
+        self.begun = cbw.is_meaningful(Self::LUN_LIMIT);
+        let intent = if self.begun { set.begin(cbw.lun(), cbw.command_block()) } else { Intent::None };
+        let expectation = cbw.expectation();
+        let conduct = conduct(case(expectation, intent));
+        self.phase_error = conduct.phase_error || !self.begun;
+        self.device_left = match intent {
+            Intent::In(length) | Intent::Out(length) if conduct.moves_data => {
+                u32::try_from(length).unwrap_or(u32::MAX).min(self.residue)
+            }
+            _ => 0,
+        };
+
+        match expectation {
+            Intent::None => self.phase = Phase::Status,
+            Intent::In(_) => self.phase = Phase::DataIn,
+            Intent::Out(_) => {
+                self.phase = Phase::DataOut;
+                self.settle_data_out();
+            }
+        }
+    }
+
+    fn receive_data(&mut self, packet: &[u8], set: &mut impl CommandSet) {
+        let length = u32::try_from(packet.len()).unwrap_or(u32::MAX);
+        let taken = length.min(self.device_left);
+        if let Some(part) = packet.get(..taken as usize)
+            && !part.is_empty()
+        {
+            set.data_out(part);
+        }
+        self.device_left -= taken;
+        self.residue -= taken;
+
+        let more_than_announced = length > self.host_left;
+        self.host_left = self.host_left.saturating_sub(length);
+        if packet.len() < PACKET_LENGTH {
+            // A short packet ends the data (USB 2.0 5.8.3), even where the host announced more.
+            self.host_left = 0;
+        }
+        if more_than_announced || (self.host_left == 0 && self.device_left > 0) {
+            self.phase_error = true;
+            self.device_left = 0;
+        }
+        self.settle_data_out();
+    }
+
+    /// Decides what becomes of data that the host has still to send (BOT 6.7.3: accept or halt).
+    ///
+    /// More than one packet is refused by a halt. A last packet is accepted and dropped: the endpoint may have
+    /// acknowledged it already, and a host that never meets the halt would not clear it, so that its next CBW would run
+    /// into it.
+    fn settle_data_out(&mut self) {
+        if self.device_left > 0 {
+            return;
+        }
+        if self.host_left > PACKET_LENGTH as u32 {
+            self.halts.bulk_out = true;
+            self.phase = Phase::Status;
+        } else if self.host_left == 0 {
+            self.phase = Phase::Status;
+        }
+    }
+
+    fn transmit_status(&mut self, packet: &mut [u8; PACKET_LENGTH], set: &mut impl CommandSet) -> usize {
+        let passed = self.begun && set.end();
+        let status = match (self.phase_error, passed) {
+            (true, _) => CswStatus::PhaseError,
+            (false, true) => CswStatus::CommandPassed,
+            (false, false) => CswStatus::CommandFailed,
+        };
+        let csw = Csw { tag: self.tag, data_residue: self.residue, status };
+        if let Some(start) = packet.first_chunk_mut() {
+            *start = csw.to_bytes();
+        }
+        self.phase = Phase::Command;
+        Csw::LENGTH
+    }
+}
+
+impl Default for Transport {
+    fn default() -> Self {
+        Self::new()
+    }
+}

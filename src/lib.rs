@@ -1,0 +1,22 @@
+//! PicoVD: an exFAT volume that is synthesized sector by sector, and the USB stick that shows it.
+//!
+//! The library is a chain of pure translations. [`bot`] turns packets into commands, [`scsi`] commands into block reads,
+//! [`volume`] block reads into bytes of an exFAT volume that a [`Layout`](volume::layout::Layout) describes; [`device`] plugs
+//! them together and [`usb`] carries the packets over any usb-device bus. `picovd-manifest` makes the layout from
+//! `picovd.toml`. Nothing here asks the world for anything: identity, memory and packets are handed in.
+//!
+//! Hardware lives in `rp2350`, compiled for the chip alone.
+#![no_std]
+#![deny(unsafe_code)]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod block;
+pub mod bot;
+pub mod device;
+#[cfg(all(target_os = "none", feature = "firmware"))]
+pub mod rp2350;
+pub mod scsi;
+pub mod usb;
+pub mod volume;

@@ -1,0 +1,37 @@
+//! The RP2350: the only place that touches hardware and the only place with `unsafe`. Compiled for the chip alone.
+//!
+//! Section numbers are those of the RP2350 datasheet.
+#![allow(unsafe_code)]
+
+pub mod board_id;
+pub mod memory;
+pub mod panic;
+pub mod usb;
+mod usb_endpoint;
+
+use rp235x_hal::clocks::UsbClock;
+use rp235x_hal::pac;
+
+/// The bus that the firmware runs on.
+#[cfg(not(feature = "hal-usb"))]
+pub type FirmwareUsbBus = usb::UsbBus;
+/// The HAL's bus, for comparison.
+#[cfg(feature = "hal-usb")]
+pub type FirmwareUsbBus = rp235x_hal::usb::UsbBus;
+
+/// Takes the USB controller into use, VBUS taken for granted, and lets its interrupt wake the core.
+#[must_use]
+pub fn usb_bus(
+    registers: pac::USB,
+    dpram: pac::USB_DPRAM,
+    clock: UsbClock,
+    resets: &mut pac::RESETS,
+) -> FirmwareUsbBus {
+    // SAFETY: no code relies on this interrupt being masked: there is no handler, and the firmware sets PRIMASK.
+    unsafe { cortex_m::peripheral::NVIC::unmask(pac::Interrupt::USBCTRL_IRQ) };
+    #[cfg(not(feature = "hal-usb"))]
+    let bus = usb::UsbBus::new(registers, dpram, clock, resets);
+    #[cfg(feature = "hal-usb")]
+    let bus = rp235x_hal::usb::UsbBus::new(registers, dpram, clock, true, resets);
+    bus
+}

@@ -1,0 +1,251 @@
+//! usbd-storage's [`Transport`] around the Bulk-Only Transport machine: two bulk endpoints of 64 bytes.
+//!
+//! One packet is always rendered ahead and staged, so that an endpoint that has just become free gets its next packet by a
+//! copy: on a full-speed bus the host's next IN token is 500 CPU cycles away.
+
+use crate::bot::{self, CommandSet, Direction, Halts, PACKET_LENGTH};
+use core::convert::Infallible;
+use usb_device::UsbError;
+use usb_device::bus::{UsbBus, UsbBusAllocator};
+use usb_device::class::ControlIn;
+use usb_device::control::{Recipient, Request, RequestType};
+use usb_device::descriptor::DescriptorWriter;
+use usb_device::endpoint::{EndpointAddress, EndpointIn, EndpointOut};
+use usbd_storage::transport::{Transport, TransportError};
+
+/// bInterfaceProtocol: Bulk-Only Transport (BOT 4.3).
+pub const PROTOCOL_BULK_ONLY: u8 = 0x50;
+
+/// Bulk-Only Mass Storage Reset (BOT 3.1).
+pub const REQUEST_RESET: u8 = 0xFF;
+/// Get Max LUN (BOT 3.2).
+pub const REQUEST_GET_MAX_LUN: u8 = 0xFE;
+
+/// Two bulk endpoints that carry a [`CommandSet`].
+pub struct BulkOnly<'b, B: UsbBus, S> {
+    endpoint_in: EndpointIn<'b, B>,
+    endpoint_out: EndpointOut<'b, B>,
+    machine: bot::Transport,
+    set: S,
+    staged: [u8; PACKET_LENGTH],
+    staged_length: Option<usize>,
+    in_flight: bool,
+    /// The halts that the endpoints have.
+    halted: Halts,
+}
+
+impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
+    /// Takes two endpoints of `alloc`.
+    ///
+    /// # Panics
+    ///
+    /// As usb-device has it, when the bus has no two endpoints left: a mistake in the firmware that shows at its first boot.
+    pub fn new(alloc: &'b UsbBusAllocator<B>, set: S) -> Self {
+        Self {
+            endpoint_in: alloc.bulk(PACKET_LENGTH as u16),
+            endpoint_out: alloc.bulk(PACKET_LENGTH as u16),
+            machine: bot::Transport::new(),
+            set,
+            staged: [0; PACKET_LENGTH],
+            staged_length: None,
+            in_flight: false,
+            halted: Halts::default(),
+        }
+    }
+
+    /// The command set.
+    pub fn set(&self) -> &S {
+        &self.set
+    }
+
+    /// The command set.
+    pub fn set_mut(&mut self) -> &mut S {
+        &mut self.set
+    }
+
+    /// The host took an IN packet.
+    pub fn in_complete(&mut self, address: EndpointAddress) {
+        if address == self.endpoint_in.address() {
+            self.in_flight = false;
+        }
+    }
+
+    /// Bulk-Only Mass Storage Reset (BOT 3.1). Halts and toggles stay as they are until the host clears them.
+    pub fn bulk_only_reset(&mut self) {
+        self.machine.bulk_only_reset(&mut self.set);
+        self.staged_length = None;
+        // A packet that waits in the endpoint was sent before the reset: it is not the next CBW.
+        let _ = self.endpoint_out.read(&mut [0; PACKET_LENGTH]);
+    }
+
+    /// A configuration was set: ready for the next CBW, nothing halted, both data toggles at DATA0 (USB 2.0 9.1.1.5).
+    pub fn configured(&mut self) {
+        self.bulk_only_reset();
+        for direction in [Direction::In, Direction::Out] {
+            self.machine.halt_cleared(direction);
+            self.unstall(direction);
+        }
+    }
+
+    /// SET_FEATURE or CLEAR_FEATURE of ENDPOINT_HALT for one of our endpoints (USB 2.0 9.4.5, 9.4.9): false when the endpoint
+    /// is somebody else's.
+    ///
+    /// After an invalid CBW the halts stay until reset recovery (BOT 5.3.4), so clearing one succeeds without effect.
+    pub fn feature_halt(&mut self, feature: HaltFeature) -> bool {
+        let direction = if feature.endpoint == self.endpoint_in.address() {
+            Direction::In
+        } else if feature.endpoint == self.endpoint_out.address() {
+            Direction::Out
+        } else {
+            return false;
+        };
+        if feature.set {
+            self.machine.halted_by_host(direction);
+            self.stall(direction);
+        } else if self.machine.halt_cleared(direction) {
+            self.unstall(direction);
+        }
+        true
+    }
+
+    fn stall(&mut self, direction: Direction) {
+        match direction {
+            Direction::In => {
+                self.halted.bulk_in = true;
+                self.in_flight = false;
+                self.endpoint_in.stall();
+            }
+            Direction::Out => {
+                self.halted.bulk_out = true;
+                self.endpoint_out.stall();
+            }
+        }
+    }
+
+    /// Ends a halt: the bus resets the data toggle and drops a queued packet.
+    fn unstall(&mut self, direction: Direction) {
+        match direction {
+            Direction::In => {
+                self.halted.bulk_in = false;
+                self.in_flight = false;
+                self.endpoint_in.unstall();
+            }
+            Direction::Out => {
+                self.halted.bulk_out = false;
+                self.endpoint_out.unstall();
+            }
+        }
+    }
+
+    /// Moves packets until the bus or the machine has nothing more to do.
+    fn exchange(&mut self) -> Result<(), UsbError> {
+        loop {
+            let received = self.receive()?;
+            let sent = self.send()?;
+            self.halt();
+            if !(received || sent) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn receive(&mut self) -> Result<bool, UsbError> {
+        if !self.machine.wants_packet() {
+            return Ok(false);
+        }
+        let mut packet = [0; PACKET_LENGTH];
+        match self.endpoint_out.read(&mut packet) {
+            Ok(length) => {
+                self.machine.receive(packet.get(..length).unwrap_or(&packet), &mut self.set);
+                Ok(true)
+            }
+            Err(UsbError::WouldBlock) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn send(&mut self) -> Result<bool, UsbError> {
+        if self.staged_length.is_none() {
+            self.staged_length = self.machine.transmit(&mut self.staged, &mut self.set);
+        }
+        let Some(packet) = self.staged_length.and_then(|length| self.staged.get(..length)) else { return Ok(false) };
+        match self.endpoint_in.write(packet) {
+            Ok(_) => {
+                self.staged_length = None;
+                self.in_flight = true;
+                Ok(true)
+            }
+            Err(UsbError::WouldBlock) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Halts what the machine wants halted. The IN endpoint has to be empty first: a halt would swallow its packet.
+    fn halt(&mut self) {
+        let wanted = self.machine.halts();
+        if wanted.bulk_out && !self.halted.bulk_out {
+            self.stall(Direction::Out);
+        }
+        if wanted.bulk_in && !self.halted.bulk_in && !self.in_flight && self.staged_length.is_none() {
+            self.stall(Direction::In);
+        }
+    }
+}
+
+impl<B: UsbBus, S: CommandSet> Transport for BulkOnly<'_, B, S> {
+    const PROTO: u8 = PROTOCOL_BULK_ONLY;
+    type Bus = B;
+    type Error = Infallible;
+
+    fn get_endpoint_descriptors(&self, writer: &mut DescriptorWriter<'_>) -> Result<(), UsbError> {
+        writer.endpoint(&self.endpoint_in)?;
+        writer.endpoint(&self.endpoint_out)
+    }
+
+    fn reset(&mut self) {
+        self.machine.bus_reset(&mut self.set);
+        self.staged_length = None;
+        self.in_flight = false;
+        self.halted = Halts::default();
+    }
+
+    fn control_in(&mut self, xfer: ControlIn<'_, '_, '_, B>) {
+        let _ = match *xfer.request() {
+            // wValue 0 and wLength 1 (BOT 3.2). A STALL from a device with one unit would be legal, but hosts log it.
+            Request { request: REQUEST_GET_MAX_LUN, value: 0, length: 1, .. } => {
+                let max_lun = self.machine.max_lun(&self.set);
+                xfer.accept_with(&[max_lun])
+            }
+            _ => xfer.reject(),
+        };
+    }
+
+    fn poll(&mut self) -> Result<(), TransportError<Infallible>> {
+        self.exchange().map_err(TransportError::Usb)
+    }
+}
+
+/// A request to set or clear ENDPOINT_HALT (USB 2.0 9.4.1, 9.4.9).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HaltFeature {
+    /// Which endpoint.
+    pub endpoint: EndpointAddress,
+    /// SET_FEATURE, else CLEAR_FEATURE.
+    pub set: bool,
+}
+
+impl HaltFeature {
+    /// What `request` asks for, when it is about an endpoint's halt.
+    #[must_use]
+    pub fn of(request: &Request) -> Option<Self> {
+        let about_halt = request.request_type == RequestType::Standard
+            && request.recipient == Recipient::Endpoint
+            && request.value == Request::FEATURE_ENDPOINT_HALT;
+        let set = match request.request {
+            Request::SET_FEATURE => true,
+            Request::CLEAR_FEATURE => false,
+            _ => return None,
+        };
+        about_halt.then(|| Self { endpoint: (request.index as u8).into(), set })
+    }
+}

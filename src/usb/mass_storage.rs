@@ -1,0 +1,107 @@
+//! The mass storage class: interface descriptor and class requests around [`BulkOnly`].
+
+use super::bulk_only::{BulkOnly, HaltFeature, REQUEST_RESET};
+use crate::device::Device;
+use crate::volume::Memory;
+use usb_device::Result;
+use usb_device::bus::{InterfaceNumber, UsbBus, UsbBusAllocator};
+use usb_device::class::{ControlIn, ControlOut, UsbClass};
+use usb_device::control::{Recipient, Request, RequestType};
+use usb_device::descriptor::DescriptorWriter;
+use usb_device::endpoint::EndpointAddress;
+use usbd_storage::CLASS_MASS_STORAGE;
+use usbd_storage::transport::Transport;
+
+/// bInterfaceSubClass: SCSI transparent command set (USB Mass Storage Class Overview, 2).
+const SUBCLASS_SCSI: u8 = 0x06;
+
+/// The stick as a class of a USB device, on any usb-device bus.
+pub struct MassStorage<'b, 'a, B: UsbBus, M: Memory> {
+    interface: InterfaceNumber,
+    transport: BulkOnly<'b, B, Device<'a, M>>,
+}
+
+impl<'b, 'a, B: UsbBus, M: Memory> MassStorage<'b, 'a, B, M> {
+    /// Takes one interface and two bulk endpoints of `alloc`.
+    ///
+    /// # Panics
+    ///
+    /// As usb-device has it, when the bus has no two endpoints left: a mistake in the firmware that shows at its first boot.
+    pub fn new(alloc: &'b UsbBusAllocator<B>, device: Device<'a, M>) -> Self {
+        Self { interface: alloc.interface(), transport: BulkOnly::new(alloc, device) }
+    }
+
+    /// The device behind the class.
+    pub fn device(&self) -> &Device<'a, M> {
+        self.transport.set()
+    }
+
+    /// The device behind the class.
+    pub fn device_mut(&mut self) -> &mut Device<'a, M> {
+        self.transport.set_mut()
+    }
+
+    /// Whether `request` is a class request to our interface: wIndex names it (BOT 3.1, 3.2).
+    fn is_ours(&self, request: &Request) -> bool {
+        request.request_type == RequestType::Class
+            && request.recipient == Recipient::Interface
+            && request.index == u16::from(u8::from(self.interface))
+    }
+}
+
+impl<B: UsbBus, M: Memory> UsbClass<B> for MassStorage<'_, '_, B, M> {
+    fn get_configuration_descriptors(&self, writer: &mut DescriptorWriter<'_>) -> Result<()> {
+        writer.interface(
+            self.interface,
+            CLASS_MASS_STORAGE,
+            SUBCLASS_SCSI,
+            <BulkOnly<'_, B, Device<'_, M>> as Transport>::PROTO,
+        )?;
+        self.transport.get_endpoint_descriptors(writer)
+    }
+
+    fn reset(&mut self) {
+        self.transport.reset();
+    }
+
+    fn control_in(&mut self, xfer: ControlIn<'_, '_, '_, B>) {
+        if self.is_ours(xfer.request()) {
+            self.transport.control_in(xfer);
+        }
+    }
+
+    fn control_out(&mut self, xfer: ControlOut<'_, '_, '_, B>) {
+        let request = *xfer.request();
+        if let Some(feature) = HaltFeature::of(&request) {
+            if self.transport.feature_halt(feature) {
+                let _ = xfer.accept();
+            }
+        } else if is_set_configuration(&request) {
+            // Halts and data toggles go back to their beginnings (USB 2.0 9.1.1.5); the device itself answers the request.
+            self.transport.configured();
+        } else if self.is_ours(&request) {
+            // wValue and wLength are 0 (BOT 3.1).
+            let _ = if request.request == REQUEST_RESET && request.value == 0 && request.length == 0 {
+                self.transport.bulk_only_reset();
+                xfer.accept()
+            } else {
+                xfer.reject()
+            };
+        }
+    }
+
+    fn endpoint_in_complete(&mut self, address: EndpointAddress) {
+        self.transport.in_complete(address);
+    }
+
+    fn poll(&mut self) {
+        // The only errors are those of a bus without our endpoints, which `new` would not have got past.
+        let _ = self.transport.poll();
+    }
+}
+
+fn is_set_configuration(request: &Request) -> bool {
+    request.request_type == RequestType::Standard
+        && request.recipient == Recipient::Device
+        && request.request == Request::SET_CONFIGURATION
+}

@@ -1,0 +1,127 @@
+//! The tables that `picovd-manifest` emits from `picovd.toml` and that a volume is synthesized from.
+//!
+//! A [`Layout`] is an argument of [`Volume`](super::Volume), never a global: one process may hold many. It is made by
+//! `picovd_manifest::emit`, whose const assertions hold what is promised here: regions cover the volume from block 0 to the
+//! last without gap or overlap, in ascending order; what FAT chains run through lies at the start of the cluster heap.
+
+use crate::block::{BlockCount, Lba};
+
+/// One volume, as decided on the developer's machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout<'a> {
+    /// VolumeLength (exFAT 3.1.5), in sectors; also the medium's number of logical blocks.
+    pub volume_length: BlockCount,
+    /// FatOffset (exFAT 3.1.6), in sectors.
+    pub fat_offset: u32,
+    /// FatLength (exFAT 3.1.7), in sectors.
+    pub fat_length: u32,
+    /// ClusterHeapOffset (exFAT 3.1.8), in sectors.
+    pub cluster_heap_offset: u32,
+    /// ClusterCount (exFAT 3.1.9).
+    pub cluster_count: u32,
+    /// FirstClusterOfRootDirectory (exFAT 3.1.10).
+    pub first_cluster_of_root_directory: u32,
+    /// VolumeSerialNumber (exFAT 3.1.11) for a board that gives none of its own.
+    pub volume_serial_number: u32,
+    /// VolumeLabel (exFAT 7.3): the label's text, at most 11 UTF-16 units with the board's digits.
+    pub label: Label<'a>,
+    /// SectorsPerClusterShift (exFAT 3.1.15).
+    pub sectors_per_cluster_shift: u8,
+    /// Last cluster of each FAT chain, ascending. The chains (bitmap, up-case table, directories) are contiguous and follow
+    /// each other from cluster 2 on; every other allocation has NoFatChain set, so its FAT entries are 0.
+    pub chain_ends: &'a [u32],
+    /// Number of clusters, from cluster 2 on, that the manifest allocates for good.
+    pub allocated_clusters: u32,
+    /// What stands at which block: total, ascending, without gap or overlap.
+    pub regions: &'a [Region<'a>],
+    /// Clusters kept for files registered at run time.
+    pub dynamic: DynamicWindow,
+}
+
+/// The volume label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Label<'a> {
+    /// The text, UTF-16 units; empty for a volume without label.
+    pub units: &'a [u16],
+    /// Whether the last four hexadecimal digits of the board's identity follow the text.
+    pub board_digits: bool,
+}
+
+/// The dynamic window: clusters and directory slots for files that exist only at run time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DynamicWindow {
+    /// First cluster of the window; 0 when there is none.
+    pub first_cluster: u32,
+    /// Number of clusters.
+    pub cluster_count: u32,
+    /// Number of directory slots.
+    pub slots: u16,
+    /// Directory entries per slot: 2 and one for each 15 units of the longest name.
+    pub slot_entries: u8,
+}
+
+/// A run of blocks with one meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Region<'a> {
+    /// First block.
+    pub first: Lba,
+    /// Number of blocks, at least 1.
+    pub length: BlockCount,
+    /// What the blocks hold.
+    pub kind: RegionKind<'a>,
+}
+
+/// What the blocks of a region hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegionKind<'a> {
+    /// Main or backup boot region (exFAT 3.1 to 3.4): 12 sectors.
+    Boot,
+    /// First FAT (exFAT 4.1).
+    Fat,
+    /// Allocation bitmap (exFAT 7.1).
+    Bitmap,
+    /// Up-case table (exFAT 7.2).
+    Upcase,
+    /// A directory's clusters (exFAT 6).
+    Directory(Directory<'a>),
+    /// A file whose bytes are known at build time; zeros follow its end.
+    Bytes(&'a [u8]),
+    /// A window onto the chip's address space; zeros follow its end.
+    Memory(MemoryWindow),
+    /// Clusters of files registered at run time.
+    Dynamic,
+    /// Nothing: reads as zeros, with the reason why it is there.
+    Unused(Gap),
+}
+
+/// Why a region is unused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gap {
+    /// FAT alignment (exFAT 2.2.1) or cluster heap alignment (exFAT 2.3.1).
+    Alignment,
+    /// Clusters that nothing is allocated in.
+    Free,
+    /// Reserved at build time for a file that boot time decides.
+    Reserved,
+    /// Sectors after the last cluster.
+    Excess,
+}
+
+/// A directory: entries known at build time, then slots for those that are not, then end-of-directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Directory<'a> {
+    /// The encoded entries, a multiple of 32 bytes. The root directory's begin with the volume label's entry, whose
+    /// bytes are replaced at run time.
+    pub entries: &'a [u8],
+    /// Whether this is the root directory. Only it has slots.
+    pub root: bool,
+}
+
+/// A range of the chip's address space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryWindow {
+    /// First address.
+    pub base: u32,
+    /// Length in bytes. (Every region is shorter than 4 GiB: the plan sees to it.)
+    pub length: u32,
+}

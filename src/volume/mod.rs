@@ -1,0 +1,146 @@
+//! The volume: which bytes stand at which LBA.
+//!
+//! A [`Volume`] renders any byte range of an exFAT volume (Microsoft's exFAT file system specification, revision 1.00) from a
+//! [`Layout`](layout::Layout), without storing a sector of it. What the layout leaves to the board (serial number, label
+//! digits) and to the world (memory) is handed in. Reading is total: every block below
+//! [`block_count`](Volume::block_count) has bytes, blocks past it read as zeros.
+//!
+//! Within a generation every byte stays as it is, memory windows excepted, which show the memory as it is at that moment.
+
+mod directory;
+pub mod layout;
+mod region;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use crate::block::{BLOCK_LENGTH, BlockCount, Lba};
+use layout::{Layout, RegionKind};
+use picovd_exfat::boot::BootRegion;
+use region::RegionFinder;
+
+/// The chip's address space, as far as memory windows show it.
+pub trait Memory {
+    /// Copies `out.len()` bytes from `address` on. The addresses lie in a window that the manifest allows.
+    fn read(&self, address: u32, out: &mut [u8]);
+}
+
+/// Who the board is: what its volume shows of its unique identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BoardIdentity(pub u64);
+
+impl BoardIdentity {
+    /// VolumeSerialNumber of the first generation (exFAT 3.1.11): the identity's halves folded together, so that boards
+    /// whose identities differ in one half only still differ.
+    #[must_use]
+    pub const fn volume_serial_number(self) -> u32 {
+        let serial = (self.0 >> 32) as u32 ^ self.0 as u32;
+        if serial == 0 { 1 } else { serial }
+    }
+
+    /// All sixteen hexadecimal digits, as the USB serial number shows them.
+    #[must_use]
+    pub fn digits(self) -> [u8; 16] {
+        core::array::from_fn(|place| hexadecimal(self.0 >> (60 - 4 * place)))
+    }
+
+    /// The last four hexadecimal digits, as UTF-16 units.
+    #[must_use]
+    pub fn last_digits(self) -> [u16; 4] {
+        core::array::from_fn(|place| u16::from(hexadecimal(self.0 >> (12 - 4 * place))))
+    }
+}
+
+/// The digit of the lowest four bits.
+const fn hexadecimal(value: u64) -> u8 {
+    let nibble = value as u8 & 0xF;
+    if nibble < 10 { b'0' + nibble } else { b'A' - 10 + nibble }
+}
+
+/// A synthesized exFAT volume.
+#[derive(Debug)]
+pub struct Volume<'a, M> {
+    layout: &'a Layout<'a>,
+    memory: M,
+    identity: Option<BoardIdentity>,
+    boot: BootRegion,
+    finder: RegionFinder,
+}
+
+impl<'a, M: Memory> Volume<'a, M> {
+    /// The volume of `layout`. Without an identity it carries the layout's own serial number and no label digits.
+    #[must_use]
+    pub fn new(layout: &'a Layout<'a>, identity: Option<BoardIdentity>, memory: M) -> Self {
+        let boot = tables::boot_region(layout, identity);
+        Self { layout, memory, identity, boot, finder: RegionFinder::new() }
+    }
+
+    /// Length of the volume: VolumeLength (exFAT 3.1.5).
+    #[must_use]
+    pub fn block_count(&self) -> BlockCount {
+        self.layout.volume_length
+    }
+
+    /// The layout that the volume is synthesized from.
+    #[must_use]
+    pub fn layout(&self) -> &'a Layout<'a> {
+        self.layout
+    }
+
+    /// Fills `out` with the bytes of the volume from byte `offset` of block `lba` on, over as many blocks as it takes.
+    ///
+    /// An `offset` past the block's end means the blocks after it. Nothing stands past the last block: zeros.
+    pub fn read(&mut self, lba: Lba, offset: usize, out: &mut [u8]) {
+        let mut lba = lba.0.saturating_add((offset / BLOCK_LENGTH) as u32);
+        let mut offset = offset % BLOCK_LENGTH;
+        let mut rest = out;
+        while !rest.is_empty() {
+            let Some(region) = self.finder.find(self.layout.regions, Lba(lba)) else {
+                rest.fill(0);
+                return;
+            };
+            let block = lba - region.first.0;
+            let start = block.wrapping_mul(BLOCK_LENGTH as u32).wrapping_add(offset as u32);
+            let available = ((region.length.0 - block) as usize).saturating_mul(BLOCK_LENGTH) - offset;
+            let (now, later) = rest.split_at_mut(available.min(rest.len()));
+            self.render(region.kind, start, now);
+            let end = offset + now.len();
+            lba = lba.saturating_add((end / BLOCK_LENGTH) as u32);
+            offset = end % BLOCK_LENGTH;
+            rest = later;
+        }
+    }
+
+    /// Renders bytes of one region, from byte `start` of it on; the piece ends within it.
+    fn render(&self, kind: RegionKind<'_>, start: u32, out: &mut [u8]) {
+        match kind {
+            RegionKind::Bytes(bytes) => copy_padded(bytes, start, out),
+            RegionKind::Memory(window) => {
+                let inside = (window.length.saturating_sub(start) as usize).min(out.len());
+                let (shown, padding) = out.split_at_mut(inside);
+                if !shown.is_empty() {
+                    self.memory.read(window.base.wrapping_add(start), shown);
+                }
+                padding.fill(0);
+            }
+            RegionKind::Boot => tables::boot(&self.boot, start, out),
+            RegionKind::Fat => tables::fat(self.layout, start, out),
+            RegionKind::Bitmap => tables::bitmap(self.layout, start, out),
+            RegionKind::Upcase => tables::upcase(start, out),
+            RegionKind::Directory(directory) => {
+                let label = tables::label_entry(self.layout.label, self.identity);
+                directory::render(&directory, self.layout.dynamic, &label, start, out);
+            }
+            RegionKind::Dynamic | RegionKind::Unused(_) => out.fill(0),
+        }
+    }
+}
+
+/// Copies from `bytes` at `start`; what lies past their end is zero.
+fn copy_padded(bytes: &[u8], start: u32, out: &mut [u8]) {
+    let tail = bytes.get(start as usize..).unwrap_or(&[]);
+    let length = tail.len().min(out.len());
+    let (shown, padding) = out.split_at_mut(length);
+    shown.copy_from_slice(&tail[..length]);
+    padding.fill(0);
+}
