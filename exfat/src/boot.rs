@@ -1,7 +1,7 @@
 //! The boot region (3): boot sector, extended boot sectors, OEM parameters, reserved sector, boot checksum.
 //!
-//! Everything renders windows of itself, and the one thing that costs a pass over the region, its checksum, is a value that
-//! the owner computes once and keeps.
+//! Everything renders windows of itself, and the one thing that costs a pass over the region, its checksum, is a value
+//! that the owner computes once and keeps.
 
 use crate::fat::ClusterIndex;
 use crate::{BYTES_PER_SECTOR, checksum, window};
@@ -30,8 +30,8 @@ const BOOT_CHECKSUM_SECTOR: u32 = 11;
 
 /// The fields of the boot sector (3.1) that differ between volumes.
 ///
-/// PartitionOffset is 0 (3.1.4: to be ignored), VolumeFlags is 0 (3.1.13: first FAT active, not dirty), FileSystemRevision is 1.00,
-/// BytesPerSectorShift is 9, NumberOfFats is 1, DriveSelect is 80h.
+/// PartitionOffset is 0 (3.1.4: to be ignored), VolumeFlags is 0 (3.1.13: first FAT active, not dirty),
+/// FileSystemRevision is 1.00, BytesPerSectorShift is 9, NumberOfFats is 1, DriveSelect is 80h.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BootSector {
     /// VolumeLength (3.1.5), in sectors.

@@ -1,6 +1,7 @@
 //! The specification's four checksums: all of them rotate right by one bit and add.
 //!
-//! Each takes the sum so far and gives the next one, and starts from 0, so that pieces may follow each other in any length.
+//! Each takes the sum so far and gives the next one, and starts from 0, so that pieces may follow each other in any
+//! length.
 
 use core::ops::Range;
 

@@ -21,9 +21,9 @@ pub const FAT_ENTRY_LENGTH: usize = 4;
 pub struct FatEntry(pub u32);
 
 impl FatEntry {
-    /// FatEntry[0] (4.1.1): the media type F8h, all other bits set.
+    /// `FatEntry[0]` (4.1.1): the media type F8h, all other bits set.
     pub const MEDIA: Self = Self(0xFFFF_FFF8);
-    /// FatEntry[1] (4.1.2), which nothing but history explains.
+    /// `FatEntry[1]` (4.1.2), which nothing but history explains.
     pub const RESERVED: Self = Self(0xFFFF_FFFF);
     /// Last cluster of a chain (4.1.3).
     pub const END_OF_CHAIN: Self = Self(0xFFFF_FFFF);

@@ -1,8 +1,8 @@
 //! The recommended up-case table (7.2.5.1), from rules instead of 5836 bytes.
 //!
-//! The table maps each UTF-16 unit to its upper case. Nearly all of its 65536 entries are identities, which the standard lets
-//! a table leave out: the unit FFFFh and a count stand for that many (7.2.5). The rules below say which units differ; five
-//! runs say where the recommended table spells units out. Together they are about 740 bytes.
+//! The table maps each UTF-16 unit to its upper case. Nearly all of its 65536 entries are identities, which the
+//! standard lets a table leave out: the unit FFFFh and a count stand for that many (7.2.5). The rules below say which
+//! units differ; five runs say where the recommended table spells units out. Together they are about 740 bytes.
 
 /// Length of the compressed table in bytes, DataLength (7.2.4).
 pub const TABLE_LENGTH: usize = 5836;

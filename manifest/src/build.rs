@@ -8,8 +8,8 @@ use crate::{check, emit, plan, read};
 
 /// Makes `volume.rs` and what it includes in OUT_DIR from the manifest at `manifest`, a path relative to the package.
 ///
-/// With `linker`, `memory.x` too, with the arguments that link a firmware for the chip; without, the package brings its own.
-/// Problems become cargo's error lines, one each, and fail the build when the script ends. For build scripts only.
+/// With `linker`, `memory.x` too, with the arguments that link a firmware for the chip; without, the package brings its
+/// own. Problems become cargo's error lines, one each, and fail the build when the script ends. For build scripts only.
 pub fn build(manifest: &str, linker: bool) {
     println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
     println!("cargo::rerun-if-changed={manifest}");

@@ -129,11 +129,15 @@ impl Diagnostics {
             let title = Level::ERROR.primary_title(item.message.as_str()).id(code.as_str());
             let help = Level::HELP.message(item.remedy.as_str());
             let group = match &item.span {
-                Some(span) => title.element(
-                    Snippet::source(self.source.text())
-                        .path(self.source.name())
-                        .annotation(AnnotationKind::Primary.span(self.visible(span))),
-                ),
+                Some(span) => {
+                    let excerpt = self.excerpt(span);
+                    title.element(
+                        Snippet::source(excerpt.line)
+                            .line_start(excerpt.number)
+                            .path(self.source.name())
+                            .annotation(AnnotationKind::Primary.span(excerpt.span)),
+                    )
+                }
                 None => title.element(annotate_snippets::Origin::path(self.source.name())),
             };
             out.push_str(&renderer.render(&[group.element(help)]));
@@ -142,14 +146,27 @@ impl Diagnostics {
         out
     }
 
-    /// The span, on character boundaries, inside of the text, and on one line so that the excerpt stays short.
-    fn visible(&self, span: &Range<usize>) -> Range<usize> {
+    /// The line that the span begins on. What goes on behind the line's end is left out, so that the excerpt stays
+    /// short.
+    fn excerpt(&self, span: &Range<usize>) -> Excerpt<'_> {
         let text = self.source.text();
         let start = self.source.boundary(span.start);
         let end = self.source.boundary(span.end.max(start));
-        let line = text[start..end].find('\n').map_or(end, |length| start + length);
-        start..line
+        let first = text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let last = text[start..].find('\n').map_or(text.len(), |length| start + length);
+        Excerpt {
+            line: &text[first..last],
+            number: self.source.position(start).line,
+            span: start - first..end.min(last) - first,
+        }
     }
+}
+
+/// One line of the text, and the part of it that is meant.
+struct Excerpt<'a> {
+    line: &'a str,
+    number: usize,
+    span: Range<usize>,
 }
 
 impl fmt::Display for Diagnostics {
@@ -200,8 +217,8 @@ pub(crate) fn near_miss<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a st
         .map(|(_, candidate)| candidate)
 }
 
-/// Insertions, deletions, replacements and swaps of neighbours (optimal string alignment). Words beyond 64 characters are
-/// never near.
+/// Insertions, deletions, replacements and swaps of neighbours (optimal string alignment). Words beyond 64 characters
+/// are never near.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(65).collect(), b.chars().take(65).collect());
     if a.len() > 64 || b.len() > 64 {

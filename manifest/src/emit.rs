@@ -1,6 +1,7 @@
 //! From the plan to text: Rust tables for the library, a linker script for the chip, a table for people.
 //!
-//! The same plan gives the same text, on every machine and in every folder: no path of the build machine and no time occurs in it.
+//! The same plan gives the same text, on every machine and in every folder: no path of the build machine and no time
+//! occurs in it.
 
 use std::fmt::Write;
 

@@ -1,8 +1,8 @@
 //! From `picovd.toml` to the tables that a PicoVD firmware is built from.
 //!
-//! Four steps, each a function: [`read`] (text to tables), [`check`](check()) (every rule, all problems in one run), [`plan`](plan())
-//! (clusters, regions, directory entries), [`emit`](emit()) (Rust and linker text). [`load`] does the first three; [`build`]
-//! does all four inside a build script.
+//! Four steps, each a function: [`read`] (text to tables), [`check`](check()) (every rule, all problems in one run),
+//! [`plan`](plan()) (clusters, regions, directory entries), [`emit`](emit()) (Rust and linker text). [`load`] does the
+//! first three; [`build`] does all four inside a build script.
 //!
 //! The result depends on nothing but the manifest, the files it names, and SOURCE_DATE_EPOCH. No input makes it panic.
 //!

@@ -1,7 +1,7 @@
 //! What picovd.toml may say: the tables and keys, nothing of their rules.
 //!
-//! Every key is a [`Key`]: absent, or a [`Field`] that knows where it stands and whether its value has the right type. A wrong
-//! type is kept as such instead of failing the whole read, so that all problems are reported in one run.
+//! Every key is a [`Key`]: absent, or a [`Field`] that knows where it stands and whether its value has the right type.
+//! A wrong type is kept as such instead of failing the whole read, so that all problems are reported in one run.
 
 use std::fmt;
 use std::ops::Range;

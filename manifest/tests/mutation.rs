@@ -130,6 +130,16 @@ fn every_key_of_the_schema_stands_in_the_stock_manifest() {
 }
 
 #[test]
+fn deeply_nested_and_very_long() {
+    for piece in ["[", "a.", "{a=", "[a.b.c]\n", "[[file]]\n", "\"", "a=[", "'''", "é", "[x.", "file=[{path='"] {
+        for count in [100, 3_000, 30_000 / piece.len()] {
+            run(&piece.repeat(count));
+            run(&format!("volume = {}", piece.repeat(count)));
+        }
+    }
+}
+
+#[test]
 fn truncated_anywhere() {
     let stock = stock();
     for end in (0..stock.len()).filter(|end| stock.is_char_boundary(*end)) {

@@ -277,14 +277,43 @@ impl Controller {
         if self.table.get(address).is_none() {
             return;
         }
-        self.take_back(address);
         if stalled {
-            self.out_waits &= if address.is_out() { !(1 << address.index()) } else { u16::MAX };
+            self.take_back(address);
+            if address.is_out() {
+                self.out_waits &= !(1 << address.index());
+            }
             self.buffer_control(address).write(|w| w.stall().set_bit());
         } else if address.is_in() {
-            self.in_toggles &= !(1 << address.index());
+            self.clear_in_halt(address);
         } else {
-            self.out_toggles &= !(1 << address.index());
+            self.clear_out_halt(address);
+        }
+    }
+
+    /// CLEAR_FEATURE(ENDPOINT_HALT) resets the data toggle, halted or not (USB 2.0 9.4.5). A packet that waits in an endpoint
+    /// which was not halted stays, as DATA0.
+    fn clear_in_halt(&mut self, address: EndpointAddress) {
+        let bit = 1 << address.index();
+        let control = self.buffer_control(address).read();
+        self.in_toggles &= !bit;
+        if control.available_0().bit_is_set() && control.stall().bit_is_clear() {
+            let length = usize::from(control.length_0().bits());
+            self.take_back(address);
+            self.give(address, length, true, false);
+            self.in_toggles |= bit;
+        } else {
+            self.take_back(address);
+        }
+    }
+
+    fn clear_out_halt(&mut self, address: EndpointAddress) {
+        let bit = 1 << address.index();
+        if self.out_waits & bit != 0 {
+            // `read` turns the toggle over: DATA0 comes after the packet that waits.
+            self.out_toggles |= bit;
+        } else {
+            self.take_back(address);
+            self.out_toggles &= !bit;
             self.receive(address);
         }
     }

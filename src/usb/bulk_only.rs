@@ -30,6 +30,8 @@ pub struct BulkOnly<'b, B: UsbBus, S> {
     staged: [u8; PACKET_LENGTH],
     staged_length: Option<usize>,
     in_flight: bool,
+    /// The packet in flight is from before a Bulk-Only Mass Storage Reset: it goes when the host clears the endpoint's halt.
+    stale: bool,
     /// The halts that the endpoints have.
     halted: Halts,
 }
@@ -49,6 +51,7 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
             staged: [0; PACKET_LENGTH],
             staged_length: None,
             in_flight: false,
+            stale: false,
             halted: Halts::default(),
         }
     }
@@ -67,6 +70,7 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
     pub fn in_complete(&mut self, address: EndpointAddress) {
         if address == self.endpoint_in.address() {
             self.in_flight = false;
+            self.stale = false;
         }
     }
 
@@ -74,6 +78,7 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
     pub fn bulk_only_reset(&mut self) {
         self.machine.bulk_only_reset(&mut self.set);
         self.staged_length = None;
+        self.stale = self.in_flight;
         // A packet that waits in the endpoint was sent before the reset: it is not the next CBW.
         let _ = self.endpoint_out.read(&mut [0; PACKET_LENGTH]);
     }
@@ -122,12 +127,14 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
         }
     }
 
-    /// Ends a halt: the bus resets the data toggle and drops a queued packet.
+    /// Ends a halt: the bus resets the data toggle, and drops a packet that the halt kept back.
     fn unstall(&mut self, direction: Direction) {
         match direction {
             Direction::In => {
+                if core::mem::take(&mut self.stale) {
+                    self.stall(Direction::In);
+                }
                 self.halted.bulk_in = false;
-                self.in_flight = false;
                 self.endpoint_in.unstall();
             }
             Direction::Out => {
@@ -206,6 +213,7 @@ impl<B: UsbBus, S: CommandSet> Transport for BulkOnly<'_, B, S> {
         self.machine.bus_reset(&mut self.set);
         self.staged_length = None;
         self.in_flight = false;
+        self.stale = false;
         self.halted = Halts::default();
     }
 

@@ -1,7 +1,7 @@
 //! Rules of `[[memory]]` and `[[redact]]`: which addresses may be read.
 //!
-//! Readable without side effect are the ROM, flash through the execute-in-place windows, and SRAM (RP2350 datasheet, 2.2).
-//! Everything else is refused: peripherals act on reads, and holes in the address map are bus faults.
+//! Readable without side effect are the ROM, flash through the execute-in-place windows, and SRAM (RP2350 datasheet,
+//! 2.2). Everything else is refused: peripherals act on reads, and holes in the address map are bus faults.
 
 use std::ops::Range;
 

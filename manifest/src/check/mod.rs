@@ -1,5 +1,5 @@
-//! Every rule of the manifest. All problems are collected in one run; what passes is a [`Checked`] value, in which no span, no
-//! text to be parsed and no absent key is left.
+//! Every rule of the manifest. All problems are collected in one run; what passes is a [`Checked`] value, in which no
+//! span, no text to be parsed and no absent key is left.
 
 mod device;
 mod memory;
@@ -170,7 +170,8 @@ pub struct Settings {
 
 /// Checks a manifest and reads the files that it names.
 ///
-/// `source_date_epoch` is the value of the environment's SOURCE_DATE_EPOCH: it takes the place of the volume's timestamp.
+/// `source_date_epoch` is the value of the environment's SOURCE_DATE_EPOCH. It takes the place of the volume's timestamp,
+/// not of a file's own.
 ///
 /// # Errors
 /// Everything that is wrong, those problems included that [`read`](crate::read()) found.

@@ -121,7 +121,8 @@ fn timestamp(moment: Datetime) -> Option<Timestamp> {
     (UNIX_FIRST..=UNIX_LAST).contains(&seconds).then(|| Timestamp::from_unix(seconds))
 }
 
-/// Seconds since 1970 of a valid date and time: days from the civil calendar, as the proleptic Gregorian rules count them.
+/// Seconds since 1970 of a valid date and time: days from the civil calendar, as the proleptic Gregorian rules count
+/// them.
 fn unix(at: DateTime) -> u64 {
     let (year, month) = (u64::from(at.year) - u64::from(at.month < 3), u64::from(at.month));
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + u64::from(at.day) - 1;

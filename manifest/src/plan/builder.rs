@@ -1,0 +1,261 @@
+//! The regions, appended one after the other, and the directories' entries.
+
+use picovd_exfat::boot::{BACKUP_BOOT_REGION, BOOT_REGION_SECTORS, MAIN_BOOT_REGION};
+use picovd_exfat::entry::{
+    Allocation, AllocationBitmapEntry, EntrySet, FileAttributes, UpcaseTableEntry, VolumeLabelEntry, entries_for,
+};
+use picovd_exfat::name::Name;
+use picovd_exfat::time::Timestamp;
+use picovd_exfat::{ClusterIndex, bitmap, upcase};
+
+use super::geometry::{Geometry, clusters};
+use super::{
+    BYTES_PER_CLUSTER, DiskPlan, DynamicWindow, FAT_OFFSET, FileSource, Gap, Label, PlannedDirectory, PlannedFile,
+    Region, RegionKind, SECTOR, SECTORS_PER_CLUSTER,
+};
+use crate::check::{Checked, Content, Entry, File, Window};
+
+const SECTORS_PER_CLUSTER_SHIFT: u8 = SECTORS_PER_CLUSTER.trailing_zeros() as u8;
+
+/// Appends regions. The next block and the next cluster are where the last region ended.
+pub(super) struct Builder<'a> {
+    manifest: &'a Checked,
+    geometry: Geometry,
+    regions: Vec<Region>,
+    next_block: u32,
+}
+
+impl<'a> Builder<'a> {
+    pub fn new(manifest: &'a Checked, geometry: Geometry) -> Self {
+        Self { manifest, geometry, regions: Vec::new(), next_block: 0 }
+    }
+
+    pub fn build(mut self, directory_clusters: &[u32]) -> DiskPlan {
+        let Geometry { cluster_count, bitmap_clusters, fat_length, cluster_heap_offset } = self.geometry;
+        let manifest = self.manifest;
+        for first in [MAIN_BOOT_REGION, BACKUP_BOOT_REGION] {
+            self.align(first);
+            self.append(BOOT_REGION_SECTORS, RegionKind::Boot, "");
+        }
+        self.align(FAT_OFFSET);
+        self.append(fat_length, RegionKind::Fat, "");
+        self.align(cluster_heap_offset);
+
+        let mut chain_ends = Vec::new();
+        let bitmap_first = self.next_cluster();
+        self.append_clusters(bitmap_clusters, RegionKind::Bitmap, "");
+        chain_ends.push(self.next_cluster() - 1);
+        let upcase_first = self.next_cluster();
+        self.append_clusters(clusters(upcase::TABLE_LENGTH as u64) as u32, RegionKind::Upcase, "");
+        chain_ends.push(self.next_cluster() - 1);
+
+        // Where everything will stand has to be known before the first directory is encoded.
+        let mut next = self.next_cluster();
+        let mut place = |clusters: u32| {
+            let first = next;
+            next += clusters;
+            first
+        };
+        let directories: Vec<PlannedDirectory> = manifest
+            .folders
+            .iter()
+            .zip(directory_clusters)
+            .map(|(folder, count)| PlannedDirectory {
+                path: folder.path.clone(),
+                first_cluster: place(*count),
+                cluster_count: *count,
+            })
+            .collect();
+        let file_firsts: Vec<u32> = manifest
+            .files
+            .iter()
+            .map(|file| match file.content.length() {
+                0 => 0,
+                length => place(clusters(length) as u32),
+            })
+            .collect();
+
+        for (index, directory) in directories.iter().enumerate() {
+            let mut entries = Vec::new();
+            if index == 0 {
+                entries.extend(VolumeLabelEntry::new(manifest.volume.label.encode_utf16()).encode());
+                let data_length = u64::from(bitmap::length(cluster_count));
+                let first_cluster = ClusterIndex(bitmap_first);
+                entries.extend(AllocationBitmapEntry { first_cluster, data_length }.encode());
+                let upcase_entry = UpcaseTableEntry {
+                    table_checksum: upcase::TABLE_CHECKSUM,
+                    first_cluster: ClusterIndex(upcase_first),
+                    data_length: upcase::TABLE_LENGTH as u64,
+                };
+                entries.extend(upcase_entry.encode());
+            }
+            let listed = manifest.folders.get(index).map_or(&[][..], |folder| &folder.entries);
+            for entry in listed {
+                self.encode(*entry, &directories, &file_firsts, &mut entries);
+            }
+            let kind = RegionKind::Directory { entries, root: index == 0 };
+            self.append_clusters(directory.cluster_count, kind, &directory.path);
+            chain_ends.push(self.next_cluster() - 1);
+        }
+        let files = manifest.files.iter().zip(file_firsts).map(|(file, first)| self.append_file(file, first)).collect();
+
+        let allocated_clusters = self.next_cluster() - ClusterIndex::FIRST.0;
+        let dynamic = self.append_dynamic();
+        let volume_length = cluster_heap_offset + cluster_count * SECTORS_PER_CLUSTER;
+        if self.next_block < volume_length {
+            self.append(volume_length - self.next_block, RegionKind::Unused(Gap::Free), "");
+        }
+        DiskPlan {
+            volume_length,
+            fat_offset: FAT_OFFSET,
+            fat_length,
+            cluster_heap_offset,
+            cluster_count,
+            first_cluster_of_root_directory: directories.first().map_or(0, |root| root.first_cluster),
+            volume_serial_number: manifest.volume.serial_number,
+            label: Label {
+                units: manifest.volume.label.encode_utf16().collect(),
+                board_digits: manifest.volume.board_digits,
+            },
+            sectors_per_cluster_shift: SECTORS_PER_CLUSTER_SHIFT,
+            chain_ends,
+            allocated_clusters,
+            regions: self.regions,
+            dynamic,
+            directories,
+            files,
+            usb: manifest.usb.clone(),
+            chip: manifest.chip,
+            settings: manifest.settings,
+            partitions: manifest.partitions.clone(),
+            log: manifest.log,
+            changes: manifest.dynamic,
+        }
+    }
+
+    /// The cluster that begins at the next block.
+    fn next_cluster(&self) -> u32 {
+        (self.next_block - self.geometry.cluster_heap_offset) / SECTORS_PER_CLUSTER + ClusterIndex::FIRST.0
+    }
+
+    fn append(&mut self, length: u32, kind: RegionKind, path: &str) {
+        if length > 0 {
+            self.regions.push(Region { first: self.next_block, length, kind, path: path.to_owned() });
+            self.next_block += length;
+        }
+    }
+
+    fn append_clusters(&mut self, count: u32, kind: RegionKind, path: &str) {
+        self.append(count * SECTORS_PER_CLUSTER, kind, path);
+    }
+
+    /// Fills up to `block`, which must not lie behind.
+    fn align(&mut self, block: u32) {
+        self.append(block - self.next_block, RegionKind::Unused(Gap::Alignment), "");
+    }
+
+    fn encode(&self, entry: Entry, directories: &[PlannedDirectory], file_firsts: &[u32], out: &mut Vec<u8>) {
+        let manifest = self.manifest;
+        let described = match entry {
+            Entry::Folder(index) => manifest.folders.get(index).zip(directories.get(index)).map(|(folder, at)| {
+                let length = u64::from(at.cluster_count) * u64::from(BYTES_PER_CLUSTER);
+                let allocation = Allocation::chained(ClusterIndex(at.first_cluster), length);
+                (&folder.name, FileAttributes::DIRECTORY, manifest.volume.timestamp, allocation)
+            }),
+            Entry::File(index) => manifest.files.get(index).zip(file_firsts.get(index)).map(|(file, first)| {
+                let mut attributes = FileAttributes::READ_ONLY | FileAttributes::ARCHIVE;
+                if file.hidden {
+                    attributes = attributes | FileAttributes::HIDDEN;
+                }
+                let allocation = Allocation::contiguous(ClusterIndex(*first), file.content.length());
+                (&file.name, attributes, file.timestamp, allocation)
+            }),
+        };
+        if let Some((name, attributes, timestamp, allocation)) = described {
+            encode_set(name, attributes, timestamp, allocation, out);
+        }
+    }
+
+    fn append_file(&mut self, file: &File, first_cluster: u32) -> PlannedFile {
+        let length = file.content.length();
+        let region = (length > 0).then_some(self.regions.len());
+        let source = match &file.content {
+            Content::Bytes(bytes) => {
+                self.append_clusters(clusters(length) as u32, RegionKind::Bytes(bytes.clone()), &file.path);
+                FileSource::Bytes(bytes.clone())
+            }
+            Content::Memory(window) => {
+                let redacted = self.redacted(window);
+                self.append_memory(window, &redacted, &file.path);
+                FileSource::Memory { base: window.base(), length, redacted }
+            }
+        };
+        PlannedFile { path: file.path.clone(), first_cluster, length, region, source }
+    }
+
+    /// The parts of a window that read as zeros: widened to whole sectors, ascending, apart from each other.
+    fn redacted(&self, window: &Window) -> Vec<std::ops::Range<u64>> {
+        let mut hidden: Vec<_> = self
+            .manifest
+            .redactions
+            .iter()
+            .filter_map(|redaction| window.overlap(redaction))
+            .map(|range| range.start / SECTOR * SECTOR..range.end.next_multiple_of(SECTOR))
+            .collect();
+        hidden.sort_by_key(|range| range.start);
+        let mut merged: Vec<std::ops::Range<u64>> = Vec::new();
+        for range in hidden {
+            match merged.last_mut() {
+                Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+                _ => merged.push(range),
+            }
+        }
+        merged
+    }
+
+    fn append_memory(&mut self, window: &Window, redacted: &[std::ops::Range<u64>], path: &str) {
+        let end = clusters(window.length()) * u64::from(BYTES_PER_CLUSTER);
+        let mut at = 0;
+        for range in redacted {
+            self.append_shown(window, at..range.start, path);
+            let length = range.end.min(end) - range.start;
+            self.append((length / SECTOR) as u32, RegionKind::Unused(Gap::Reserved), path);
+            at = range.end.min(end);
+        }
+        self.append_shown(window, at..end, path);
+    }
+
+    /// A part of a window that is shown: the bytes up to the window's end, then zeros.
+    fn append_shown(&mut self, window: &Window, part: std::ops::Range<u64>, path: &str) {
+        let blocks = ((part.end - part.start) / SECTOR) as u32;
+        let length = part.end.min(window.length()).saturating_sub(part.start);
+        let kind = if length == 0 {
+            RegionKind::Unused(Gap::Reserved)
+        } else {
+            RegionKind::Memory { base: window.base() + part.start as u32, length }
+        };
+        self.append(blocks, kind, path);
+    }
+
+    fn append_dynamic(&mut self) -> DynamicWindow {
+        let dynamic = &self.manifest.dynamic;
+        let cluster_count = clusters(dynamic.window) as u32;
+        if dynamic.files == 0 {
+            return DynamicWindow { first_cluster: 0, cluster_count: 0, slots: 0, slot_entries: 0 };
+        }
+        let first_cluster = self.next_cluster();
+        self.append_clusters(cluster_count, RegionKind::Dynamic, "");
+        let slot_entries = entries_for(dynamic.max_name) as u8;
+        DynamicWindow { first_cluster, cluster_count, slots: dynamic.files, slot_entries }
+    }
+}
+
+fn encode_set(name: &str, attributes: FileAttributes, timestamp: Timestamp, allocation: Allocation, out: &mut Vec<u8>) {
+    // Checked names are valid; a name that is not would have been counted as no entries above, and is none here.
+    if let Ok(name) = Name::new(name) {
+        let set = EntrySet::new(name, attributes, timestamp, allocation);
+        let start = out.len();
+        out.resize(start + set.length(), 0);
+        set.render(0, &mut out[start..]);
+    }
+}

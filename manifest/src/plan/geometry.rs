@@ -1,0 +1,104 @@
+//! How long everything is: directories, FAT, bitmap, heap. The lengths depend on each other.
+
+use picovd_exfat::entry::{ENTRY_LENGTH, entries_for};
+use picovd_exfat::fat::FAT_ENTRY_LENGTH;
+use picovd_exfat::name::Name;
+use picovd_exfat::upcase;
+
+use super::{BYTES_PER_CLUSTER, FAT_OFFSET, SECTOR, SECTORS_PER_CLUSTER};
+use crate::check::{Checked, Content, Entry, MAXIMUM_SIZE};
+use crate::diagnostic::{Code, Collector};
+
+/// Most bytes in a directory (exFAT 9.5).
+const DIRECTORY_LENGTH: u64 = 256 << 20;
+
+/// Number of clusters of each directory. One entry more than is used, so that a directory always ends in an
+/// end-of-directory entry (exFAT 6.2.1 asks for none in a full one, but not every host was tried with that).
+pub(super) fn directory_clusters(manifest: &Checked, problems: &mut Collector) -> Option<Vec<u32>> {
+    let mut clusters = Vec::with_capacity(manifest.folders.len());
+    for (index, folder) in manifest.folders.iter().enumerate() {
+        let sets: usize = folder.entries.iter().map(|entry| set_entries(manifest, *entry)).sum();
+        let dynamic = &manifest.dynamic;
+        let own = if index == 0 { 3 + usize::from(dynamic.files) * entries_for(dynamic.max_name) } else { 0 };
+        let length = ((sets + own + 1) * ENTRY_LENGTH) as u64;
+        if length > DIRECTORY_LENGTH {
+            problems.report(
+                Code::VolumeSize,
+                None,
+                format!("the directory {:?} has {length} bytes", folder.path),
+                format!("keep it below {DIRECTORY_LENGTH}: put files into folders"),
+            );
+            return None;
+        }
+        clusters.push(length.div_ceil(u64::from(BYTES_PER_CLUSTER)) as u32);
+    }
+    Some(clusters)
+}
+
+fn set_entries(manifest: &Checked, entry: Entry) -> usize {
+    let name = match entry {
+        Entry::Folder(index) => manifest.folders.get(index).map(|folder| &folder.name),
+        Entry::File(index) => manifest.files.get(index).map(|file| &file.name),
+    };
+    name.and_then(|name| Name::new(name).ok()).map_or(0, |name| entries_for(name.length()))
+}
+
+impl Content {
+    pub(super) fn length(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Memory(window) => window.length(),
+        }
+    }
+}
+
+pub(super) fn clusters(bytes: u64) -> u64 {
+    bytes.div_ceil(u64::from(BYTES_PER_CLUSTER))
+}
+
+/// Lengths that depend on each other: clusters need a FAT and a bitmap, the FAT moves the heap, the bitmap needs
+/// clusters.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Geometry {
+    pub cluster_count: u32,
+    pub bitmap_clusters: u32,
+    pub fat_length: u32,
+    pub cluster_heap_offset: u32,
+}
+
+impl Geometry {
+    pub fn of(manifest: &Checked, directories: &Option<Vec<u32>>, problems: &mut Collector) -> Option<Self> {
+        let directories: u64 = directories.as_ref()?.iter().copied().map(u64::from).sum();
+        let files: u64 = manifest.files.iter().map(|file| clusters(file.content.length())).sum();
+        let rest = clusters(upcase::TABLE_LENGTH as u64) + directories + files + clusters(manifest.dynamic.window);
+        let most = clusters(MAXIMUM_SIZE);
+        if rest >= most {
+            problems.report(
+                Code::VolumeSize,
+                None,
+                format!("the volume needs {rest} clusters of 4 KiB"),
+                format!("keep it below {most}"),
+            );
+            return None;
+        }
+        let minimum_sectors = manifest.volume.minimum_size.div_ceil(SECTOR);
+        let mut cluster_count = rest + 1;
+        // The count only grows from turn to turn and has a bound, so that this ends.
+        loop {
+            let bitmap_clusters = clusters(cluster_count.div_ceil(8));
+            let fat_length = ((cluster_count + 2) * FAT_ENTRY_LENGTH as u64).div_ceil(SECTOR);
+            let heap = (u64::from(FAT_OFFSET) + fat_length).next_multiple_of(u64::from(SECTORS_PER_CLUSTER));
+            let minimum = minimum_sectors.saturating_sub(heap).div_ceil(u64::from(SECTORS_PER_CLUSTER));
+            let needed = (rest + bitmap_clusters).max(minimum);
+            if needed <= cluster_count {
+                return Some(Self {
+                    cluster_count: cluster_count as u32,
+                    bitmap_clusters: bitmap_clusters as u32,
+                    fat_length: fat_length as u32,
+                    cluster_heap_offset: heap as u32,
+                });
+            }
+            cluster_count = needed;
+        }
+    }
+}

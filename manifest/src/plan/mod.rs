@@ -1,0 +1,212 @@
+//! The disk: which cluster belongs to what, which block shows what.
+//!
+//! Order of the heap: allocation bitmap, up-case table, directories (the root directory first), static files, memory
+//! windows, dynamic window. Regions are only ever appended, so they cannot overlap, and every gap is a region with its
+//! reason.
+
+mod builder;
+mod geometry;
+
+use std::sync::Arc;
+
+use builder::Builder;
+use geometry::Geometry;
+use picovd_exfat::BYTES_PER_SECTOR;
+use picovd_exfat::boot::{BACKUP_BOOT_REGION, BOOT_REGION_SECTORS};
+
+use crate::check::{Checked, Chip, Dynamic, Log, Partitions, Settings, Usb};
+use crate::diagnostic::{Collector, Diagnostics};
+
+/// Bytes in a cluster: one flash sector of the RP2350.
+pub const BYTES_PER_CLUSTER: u32 = 4096;
+
+const SECTOR: u64 = BYTES_PER_SECTOR as u64;
+const SECTORS_PER_CLUSTER: u32 = BYTES_PER_CLUSTER / BYTES_PER_SECTOR as u32;
+
+/// The FAT follows the boot regions at once.
+const FAT_OFFSET: u32 = BACKUP_BOOT_REGION + BOOT_REGION_SECTORS;
+
+/// Everything about the disk that is decided at build time. The fields up to `dynamic` are those of the library's
+/// `volume::layout::Layout`, owned.
+#[derive(Clone, Debug)]
+pub struct DiskPlan {
+    /// VolumeLength (exFAT 3.1.5), in sectors.
+    pub volume_length: u32,
+    /// FatOffset (exFAT 3.1.6), in sectors.
+    pub fat_offset: u32,
+    /// FatLength (exFAT 3.1.7), in sectors.
+    pub fat_length: u32,
+    /// ClusterHeapOffset (exFAT 3.1.8), in sectors.
+    pub cluster_heap_offset: u32,
+    /// ClusterCount (exFAT 3.1.9).
+    pub cluster_count: u32,
+    /// FirstClusterOfRootDirectory (exFAT 3.1.10).
+    pub first_cluster_of_root_directory: u32,
+    /// VolumeSerialNumber (exFAT 3.1.11) for a board that gives none of its own.
+    pub volume_serial_number: u32,
+    /// The volume label.
+    pub label: Label,
+    /// SectorsPerClusterShift (exFAT 3.1.15).
+    pub sectors_per_cluster_shift: u8,
+    /// Last cluster of each FAT chain, ascending; the chains follow each other from cluster 2 on.
+    pub chain_ends: Vec<u32>,
+    /// Number of clusters, from cluster 2 on, that are allocated for good.
+    pub allocated_clusters: u32,
+    /// What stands at which block: ascending, without gap or overlap, from block 0 to the volume's end.
+    pub regions: Vec<Region>,
+    /// Clusters and directory slots for files registered at run time.
+    pub dynamic: DynamicWindow,
+    /// The directories, the root directory first.
+    pub directories: Vec<PlannedDirectory>,
+    /// The files, in the order of the heap.
+    pub files: Vec<PlannedFile>,
+    /// What the device says of itself.
+    pub usb: Usb,
+    /// The hardware.
+    pub chip: Chip,
+    /// Flash sectors for settings.
+    pub settings: Settings,
+    /// How the flash partitions are to be shown; nothing is reserved for them yet.
+    pub partitions: Partitions,
+    /// How logs are to be shown; nothing is reserved for them yet.
+    pub log: Log,
+    /// Files of run time, and how hosts hear of changes.
+    pub changes: Dynamic,
+}
+
+/// The volume label.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The text's UTF-16 units.
+    pub units: Vec<u16>,
+    /// Whether the last four hexadecimal digits of the board's identity follow.
+    pub board_digits: bool,
+}
+
+/// The dynamic window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DynamicWindow {
+    /// First cluster; 0 when there is no window.
+    pub first_cluster: u32,
+    /// Number of clusters.
+    pub cluster_count: u32,
+    /// Number of directory slots in the root directory.
+    pub slots: u16,
+    /// Directory entries per slot.
+    pub slot_entries: u8,
+}
+
+/// A run of blocks with one meaning.
+#[derive(Clone, Debug)]
+pub struct Region {
+    /// First block.
+    pub first: u32,
+    /// Number of blocks, at least 1.
+    pub length: u32,
+    /// What the blocks hold.
+    pub kind: RegionKind,
+    /// The path of the file or directory; empty for what has none, and for the root directory.
+    pub path: String,
+}
+
+/// What the blocks of a region hold.
+#[derive(Clone, Debug)]
+pub enum RegionKind {
+    /// Main or backup boot region.
+    Boot,
+    /// First FAT.
+    Fat,
+    /// Allocation bitmap.
+    Bitmap,
+    /// Up-case table.
+    Upcase,
+    /// A directory.
+    Directory {
+        /// The encoded entries.
+        entries: Vec<u8>,
+        /// Whether it is the root directory.
+        root: bool,
+    },
+    /// A file whose bytes are known at build time.
+    Bytes(Arc<[u8]>),
+    /// A window onto the chip's address space.
+    Memory {
+        /// First address.
+        base: u32,
+        /// Length in bytes.
+        length: u64,
+    },
+    /// Clusters of files registered at run time.
+    Dynamic,
+    /// Nothing: reads as zeros.
+    Unused(Gap),
+}
+
+/// Why a region is unused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gap {
+    /// FAT alignment or cluster heap alignment.
+    Alignment,
+    /// Clusters that nothing is allocated in.
+    Free,
+    /// Part of a file that is not shown: a redaction.
+    Reserved,
+    /// Sectors after the last cluster.
+    Excess,
+}
+
+/// A directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedDirectory {
+    /// Its path, empty for the root directory.
+    pub path: String,
+    /// First cluster.
+    pub first_cluster: u32,
+    /// Number of clusters.
+    pub cluster_count: u32,
+}
+
+/// A file.
+#[derive(Clone, Debug)]
+pub struct PlannedFile {
+    /// Its path, folders separated by `/`.
+    pub path: String,
+    /// First cluster; 0 for an empty file.
+    pub first_cluster: u32,
+    /// Length in bytes.
+    pub length: u64,
+    /// Place of its first region in [`DiskPlan::regions`]; `None` for an empty file.
+    pub region: Option<usize>,
+    /// Where its bytes come from.
+    pub source: FileSource,
+}
+
+/// Where a file's bytes come from.
+#[derive(Clone, Debug)]
+pub enum FileSource {
+    /// They are these.
+    Bytes(Arc<[u8]>),
+    /// They stand in the chip's memory.
+    Memory {
+        /// First address.
+        base: u32,
+        /// Length in bytes.
+        length: u64,
+        /// Parts that read as zeros instead: offsets into the file, ascending, whole sectors.
+        redacted: Vec<std::ops::Range<u64>>,
+    },
+}
+
+/// Lays out the disk of a checked manifest.
+///
+/// # Errors
+/// A directory or the volume is longer than exFAT or the library can carry.
+pub fn plan(manifest: &Checked) -> Result<DiskPlan, Diagnostics> {
+    let mut problems = Collector::default();
+    let directories = geometry::directory_clusters(manifest, &mut problems);
+    let geometry = Geometry::of(manifest, &directories, &mut problems);
+    let Some((geometry, directories)) = geometry.zip(directories) else {
+        return Err(problems.into_diagnostics(&manifest.source));
+    };
+    Ok(Builder::new(manifest, geometry).build(&directories))
+}

@@ -1,0 +1,312 @@
+//! The whole board: the core, what surrounds it, power, resets and boot.
+
+use std::sync::{Arc, OnceLock};
+
+use super::bootrom::ChipIdentity;
+use super::elf::{ElfError, Image};
+use super::engine::{Engine, Entry, Halt};
+use super::flash::Flash;
+use super::statistics::Statistics;
+use super::system::{ResetRequest, SRAM_BASE, SRAM_SIZE, System};
+use super::thumb::Interpreter;
+use super::timer::Bite;
+use super::usb::Usb;
+
+/// Where the ROM looks for an image definition.
+const SEARCH: usize = 4096;
+const BLOCK_START: u32 = 0xFFFF_DED3;
+/// Item IMAGE_DEF with type "executable, secure, Arm, RP2350".
+const IMAGE_TYPE_ITEM: u32 = 0x42;
+const FLASH_BASE: u32 = 0x1000_0000;
+
+/// reboot flags (datasheet 5.4.8.25): type in the low bits.
+const REBOOT_TYPE: u32 = 0x0F;
+const REBOOT_NORMAL: u32 = 0;
+const REBOOT_BOOTSEL: u32 = 2;
+const REBOOT_FLASH_UPDATE: u32 = 4;
+
+/// Where the board is in its life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The image executes.
+    Running,
+    /// The boot ROM waits for UF2 files: the image asked for it.
+    BootSel,
+    /// No power: a planned cut, or unplugged.
+    Off,
+    /// Stopped by an error.
+    Failed,
+}
+
+/// The board.
+pub struct Machine<E = Interpreter> {
+    core: E,
+    system: System,
+    image: Image,
+    in_sram: bool,
+    state: State,
+    fault: Arc<OnceLock<String>>,
+    counted: (u64, u64),
+    reboots: u64,
+}
+
+impl<E: Engine + Default> Machine<E> {
+    /// A board with the image in its flash (or, linked for SRAM, to be loaded into SRAM), powered and booted.
+    ///
+    /// # Errors
+    ///
+    /// The image does not fit, or the boot ROM would not take it.
+    pub fn new(image: Image, flash_size: usize, identity: ChipIdentity) -> Result<Self, ElfError> {
+        let mut system = System::new(flash_size, identity);
+        let in_sram = image.base() >= SRAM_BASE;
+        if !in_sram {
+            for segment in &image.segments {
+                let offset = segment.address.wrapping_sub(FLASH_BASE) as usize;
+                if !system.flash.preload(offset, &segment.bytes) {
+                    return Err(ElfError(format!("a segment at {:#010x} lies outside flash", segment.address)));
+                }
+            }
+        }
+        let mut machine = Self {
+            core: E::default(),
+            system,
+            image,
+            in_sram,
+            state: State::Running,
+            fault: Arc::default(),
+            counted: (0, 0),
+            reboots: 0,
+        };
+        machine.power_on().map_err(ElfError)?;
+        Ok(machine)
+    }
+
+    fn power_on(&mut self) -> Result<(), String> {
+        self.system.power_on();
+        self.system.watchdog.restart(None);
+        self.boot()
+    }
+
+    /// What the ROM does until it enters the image.
+    fn boot(&mut self) -> Result<(), String> {
+        self.system.restart(!self.in_sram);
+        if self.in_sram {
+            for segment in &self.image.segments {
+                let offset = segment.address.wrapping_sub(SRAM_BASE) as usize;
+                if !self.system.preload_sram(offset, &segment.bytes) {
+                    return Err(format!("a segment at {:#010x} lies outside SRAM", segment.address));
+                }
+            }
+        }
+        let base = if self.in_sram { self.image.base() } else { FLASH_BASE };
+        let memory = if self.in_sram {
+            self.system.sram().get((base - SRAM_BASE) as usize..)
+        } else {
+            Some(self.system.flash.bytes())
+        };
+        let head = memory.and_then(|m| m.get(..SEARCH)).ok_or("image base is outside memory")?;
+        let word = |at: usize| head.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+        let definition = (0..SEARCH)
+            .step_by(4)
+            .find(|at| word(*at) == Some(BLOCK_START) && word(at + 4).is_some_and(|w| w & 0xFF == IMAGE_TYPE_ITEM));
+        if definition.is_none() {
+            return Err("no IMAGE_DEF in the first 4 KiB: the boot ROM would not start this image".into());
+        }
+        let entry = Entry { stack_pointer: word(0).unwrap_or(0), reset_vector: word(4).unwrap_or(0) };
+        if entry.reset_vector & 1 == 0 {
+            return Err(format!("reset vector {:#010x} has no Thumb bit", entry.reset_vector));
+        }
+        self.system.interrupts.vector_table = base;
+        self.core.enter(entry);
+        self.state = State::Running;
+        Ok(())
+    }
+
+    fn fail(&mut self, what: &str) {
+        self.state = State::Failed;
+        let r = self.core.registers();
+        let place = |address: u32| match self.image.nearest(address) {
+            Some((name, distance)) => format!("{name}+{distance:#x}"),
+            None => "no symbol".into(),
+        };
+        let mut text =
+            format!("{what}\n  pc {:#010x} ({}), lr {:#010x} ({})", r[15], place(r[15]), r[14], place(r[14] & !1));
+        for row in 0..4 {
+            let words: Vec<_> = (0..4).map(|n| format!("{:08x}", r[row * 4 + n])).collect();
+            text.push_str(&format!("\n  r{:<2} {}", row * 4, words.join(" ")));
+        }
+        let time = self.system.clock.now / super::clocks::CPU_MHZ;
+        text.push_str(&format!("\n  after {time} us, {} instructions", self.core.executed()));
+        // The first one is the cause.
+        let _ = self.fault.set(text);
+    }
+
+    /// Why the board stopped, if it did: the cause, the address with its symbol, and the registers.
+    #[must_use]
+    pub fn fault(&self) -> Option<&str> {
+        self.fault.get().map(String::as_str)
+    }
+
+    /// The same for somebody who gives the board away: filled when it stops.
+    #[must_use]
+    pub fn fault_watch(&self) -> Arc<OnceLock<String>> {
+        Arc::clone(&self.fault)
+    }
+
+    /// Where the board is in its life.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Resets that software, the watchdog included, has caused.
+    #[must_use]
+    pub fn reboots(&self) -> u64 {
+        self.reboots
+    }
+
+    /// Cycles since the first power-on.
+    #[must_use]
+    pub fn cycles(&self) -> u64 {
+        self.system.clock.now
+    }
+
+    /// Counters.
+    pub fn statistics(&mut self) -> &mut Statistics {
+        &mut self.system.statistics
+    }
+
+    /// The flash chip.
+    pub fn flash(&mut self) -> &mut Flash {
+        &mut self.system.flash
+    }
+
+    /// Contents of SRAM.
+    #[must_use]
+    pub fn sram(&self) -> &[u8] {
+        self.system.sram()
+    }
+
+    /// Contents of the ROM double.
+    #[must_use]
+    pub fn rom(&self) -> &[u8] {
+        self.system.rom()
+    }
+
+    /// Address of a symbol of the image.
+    #[must_use]
+    pub fn symbol(&self, name: &str) -> Option<u32> {
+        self.image.symbol(name)
+    }
+
+    /// Output levels of driven GPIOs.
+    #[must_use]
+    pub fn gpio(&self) -> u64 {
+        self.system.sio.driven()
+    }
+
+    /// The core.
+    #[must_use]
+    pub fn core(&self) -> &E {
+        &self.core
+    }
+
+    /// Takes power away.
+    pub fn unplug(&mut self) {
+        if self.state != State::Failed {
+            self.state = State::Off;
+        }
+    }
+
+    /// Gives power: a cold boot. Flash keeps its contents. A board that failed stays failed.
+    pub fn plug(&mut self) {
+        if self.state == State::Failed {
+            return;
+        }
+        if let Err(what) = self.power_on() {
+            self.fail(&what);
+        }
+    }
+
+    /// The USB controller, for the bus half; [`Machine::usb_done`] must follow.
+    pub(super) fn usb(&mut self) -> (&mut Usb, &mut Statistics, u64) {
+        (&mut self.system.usb, &mut self.system.statistics, self.system.clock.now)
+    }
+
+    /// The bus did something: interrupts follow.
+    pub(super) fn usb_done(&mut self) {
+        self.system.update_usb();
+        if let Some(what) = self.system.failure.take() {
+            self.fail(&what);
+        }
+    }
+
+    /// Executes until the clock reaches this cycle. The last instruction, or a flash operation, may reach beyond.
+    pub fn run_until(&mut self, cycle: u64) {
+        while self.system.clock.now < cycle {
+            if self.state != State::Running {
+                self.system.clock.now = cycle;
+                return;
+            }
+            let started = self.system.clock.now;
+            let slept = self.core.sleeping();
+            self.system.clock.limit = cycle.min(self.system.next_event());
+            let result = self.core.run(&mut self.system);
+            if let Some(what) = self.system.failure.take() {
+                self.fail(&what);
+                return;
+            }
+            if result == Err(Halt) {
+                self.fail("stopped without a reason");
+                return;
+            }
+            let passed = self.system.clock.now - started;
+            self.system.statistics.cycles += passed;
+            if !slept {
+                self.system.statistics.awake_cycles += passed;
+            }
+            self.system.statistics.instructions += self.core.executed() - self.counted.0;
+            self.counted.0 = self.core.executed();
+            self.system.advance();
+            self.resets();
+        }
+    }
+
+    fn resets(&mut self) {
+        let now = self.system.clock.now;
+        let bite = self.system.watchdog.bites(now);
+        if let Some(bite) = bite {
+            self.reset(Some(bite));
+            return;
+        }
+        match self.system.request {
+            None => {}
+            Some(ResetRequest::System) => self.reset(None),
+            Some(ResetRequest::PowerCut) => self.state = State::Off,
+            Some(ResetRequest::Reboot { at, .. }) if at > now => {}
+            Some(ResetRequest::Reboot { flags, .. }) => match flags & REBOOT_TYPE {
+                REBOOT_NORMAL | REBOOT_FLASH_UPDATE => self.reset(Some(Bite::Forced)),
+                REBOOT_BOOTSEL => {
+                    self.reboots += 1;
+                    self.system.restart(true);
+                    self.state = State::BootSel;
+                }
+                other => self.fail(&format!("ROM reboot of type {other} is not modelled")),
+            },
+        }
+    }
+
+    fn reset(&mut self, reason: Option<Bite>) {
+        self.reboots += 1;
+        self.system.watchdog.restart(reason);
+        if let Err(what) = self.boot() {
+            self.fail(&what);
+        }
+    }
+}
+
+/// Bytes of SRAM, for those who read it by address.
+#[must_use]
+pub fn sram_range() -> std::ops::Range<u32> {
+    SRAM_BASE..SRAM_BASE + SRAM_SIZE as u32
+}

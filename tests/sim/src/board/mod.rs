@@ -1,0 +1,33 @@
+//! An emulated RP2350 board that executes a firmware ELF unmodified (ring 5 of the design).
+//!
+//! [`ElfDevice`] is what the simulated host plugs in. Below it: [`machine`] (power, boot, resets) with a core behind
+//! [`engine::Engine`] (our interpreter is [`thumb`]) and [`system`], the board around it. The model is as wide as the
+//! firmware needs (FACTS 7) and stricter than the chip: a register, instruction or ROM call that is not modelled stops the board
+//! with a text that names it, its address and the symbol; see [`ElfDevice::fault`].
+//!
+//! Assumed: core 0 only, Secure state, 150 MHz; execution from flash hits the XIP cache.
+
+pub mod bootrom;
+pub mod clocks;
+pub mod device;
+pub mod elf;
+pub mod engine;
+pub mod flash;
+pub mod interrupts;
+pub mod machine;
+pub mod memory_map;
+pub mod partition;
+pub mod ppb;
+mod register_bus;
+pub mod registers;
+pub mod sio;
+pub mod statistics;
+pub mod system;
+pub mod thumb;
+pub mod timer;
+pub mod usb;
+
+pub use bootrom::ChipIdentity;
+pub use device::{DEFAULT_FLASH_SIZE, ElfDevice};
+pub use machine::{Machine, State};
+pub use statistics::Statistics;

@@ -1,0 +1,198 @@
+//! Registers by address: which block answers, and what a write sets in motion beyond the block.
+
+use super::clocks::{TICK_TIMER0, TICK_TIMER1, TICK_WATCHDOG};
+use super::engine::{Bus, CodeChange, Halt};
+use super::memory_map::{Block, RESET_USB, block};
+use super::ppb::Effect;
+use super::registers::Alias;
+use super::system::{AHB_WAIT, APB_WAIT, PPB_BASE, RESETS_MASK, ResetRequest, SIO_BASE, System};
+use super::timer::Timer;
+
+impl System {
+    fn unknown(&mut self, address: u32, write: bool) -> Halt {
+        let verb = if write { "write to" } else { "read of" };
+        let name = block(address).map(|(_, name, _)| name).unwrap_or(match address >> 28 {
+            0xD => "SIO",
+            0xE => "PPB",
+            _ => "nothing modelled",
+        });
+        self.fail(format!("{verb} {address:#010x} ({name} +{:#05x})", address & 0xFFF))
+    }
+
+    fn find_block(&mut self, address: u32, write: bool) -> Result<Block, Halt> {
+        let Some((found, name, reset)) = block(address) else {
+            return Err(self.unknown(address, write));
+        };
+        if reset.is_some_and(|bit| self.held >> bit & 1 != 0) {
+            return Err(self.fail(format!("access to {address:#010x} while RESETS holds {name}")));
+        }
+        Ok(found)
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) fn read_register(&mut self, address: u32) -> Result<u32, Halt> {
+        let now = self.clock.now;
+        let offset = address & 0xFFF;
+        if address & !0xFFF == SIO_BASE {
+            return self.sio.read(offset).ok_or(()).map_err(|()| self.unknown(address, false));
+        }
+        if address & !0xF_FFFF == PPB_BASE {
+            let value = self.ppb.read(address & 0xF_FFFF, now, &self.interrupts);
+            return value.ok_or(()).map_err(|()| self.unknown(address, false));
+        }
+        let found = self.find_block(address, false)?;
+        self.clock.now += if address >> 28 == 4 { APB_WAIT } else { AHB_WAIT };
+        let value = match found {
+            Block::SysInfo => match offset {
+                // RP2350 A2 by Raspberry Pi; QFN-60; ASIC.
+                0x00 => Some(0x2000_4927),
+                0x04 => Some(1),
+                0x08 => Some(2),
+                0x14 => Some(0x1234_5678),
+                _ => None,
+            },
+            Block::TbMan => (offset == 0).then_some(1),
+            Block::SysCfg => self.syscfg.read(offset),
+            Block::Clocks => self.clocks.read_generators(offset),
+            Block::Psm if offset == 0x0C => Some(0x01FF_FFFF),
+            Block::Psm => self.psm.read(offset),
+            Block::Resets if offset == 8 => Some(!self.held & RESETS_MASK),
+            Block::Resets => self.resets.read(offset),
+            Block::IoBank0 => self.io_bank0.read(offset),
+            Block::PadsBank0 => self.pads_bank0.read(offset),
+            Block::IoQspi => self.qspi[0].read(offset),
+            Block::PadsQspi => self.qspi[1].read(offset),
+            Block::Xosc => self.clocks.read_crystal(offset, now),
+            Block::Rosc => self.clocks.read_ring(offset, now),
+            Block::PllSys => self.clocks.read_pll(0, offset),
+            Block::PllUsb => self.clocks.read_pll(1, offset),
+            Block::Ticks => self.clocks.read_ticks(offset),
+            Block::Timer0 => self.timers[0].read(offset, now),
+            Block::Timer1 => self.timers[1].read(offset, now),
+            Block::Watchdog => self.watchdog.read(offset, now),
+            Block::Qmi => self.qmi.read(offset),
+            // STAT: FIFO empty, ready.
+            Block::XipCtrl if offset == 8 => Some(2),
+            Block::XipCtrl => self.xip_control.read(offset),
+            Block::Usb => {
+                let value = self.usb.read(offset);
+                self.update_usb();
+                value
+            }
+        };
+        value.ok_or(()).map_err(|()| self.unknown(address, false))
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) fn write_register(&mut self, address: u32, word: u32) -> Result<(), Halt> {
+        let now = self.clock.now;
+        let offset = address & 0xFFF;
+        if address & !0xFFF == SIO_BASE {
+            return self.sio.write(offset, word).ok_or(()).map_err(|()| self.unknown(address, true));
+        }
+        if address & !0xF_FFFF == PPB_BASE {
+            // Priorities, enables and SysTick may all change what runs next.
+            self.clock.limit = 0;
+            return match self.ppb.write(address & 0xF_FFFF, word, now, &mut self.interrupts) {
+                Some(Effect::None) => Ok(()),
+                Some(Effect::Reset) => {
+                    self.request = Some(ResetRequest::System);
+                    Ok(())
+                }
+                None => Err(self.unknown(address, true)),
+            };
+        }
+        let found = self.find_block(address, true)?;
+        self.clock.now += if address >> 28 == 4 { APB_WAIT } else { AHB_WAIT };
+        let alias = Alias::of(address);
+        let done = match found {
+            Block::SysInfo | Block::TbMan => None,
+            Block::SysCfg => self.syscfg.write(offset, alias, word),
+            Block::Clocks => self.clocks.write_generators(offset, alias, word),
+            Block::Psm => self.psm.write(offset, alias, word),
+            Block::Resets => {
+                let done = self.resets.write(offset, alias, word);
+                self.change_resets();
+                done
+            }
+            Block::IoBank0 => self.io_bank0.write(offset, alias, word),
+            Block::PadsBank0 => self.pads_bank0.write(offset, alias, word),
+            Block::IoQspi => self.qspi[0].write(offset, alias, word),
+            Block::PadsQspi => self.qspi[1].write(offset, alias, word),
+            Block::Xosc => self.clocks.write_crystal(offset, alias, word, now),
+            Block::Rosc => self.clocks.write_ring(offset, alias, word),
+            Block::PllSys => self.clocks.write_pll(0, offset, alias, word),
+            Block::PllUsb => self.clocks.write_pll(1, offset, alias, word),
+            Block::Ticks => {
+                let done = self.clocks.write_ticks(offset, alias, word);
+                self.timers[0].set_tick(self.clocks.cycles_per_tick(TICK_TIMER0), now);
+                self.timers[1].set_tick(self.clocks.cycles_per_tick(TICK_TIMER1), now);
+                self.watchdog.set_tick(self.clocks.cycles_per_tick(TICK_WATCHDOG), now);
+                self.clock.limit = 0;
+                done
+            }
+            Block::Timer0 | Block::Timer1 => {
+                let timer = usize::from(found == Block::Timer1);
+                let done = self.timers[timer].write(offset, alias, word, now);
+                self.update_timer(timer);
+                self.clock.limit = 0;
+                done
+            }
+            Block::Watchdog => {
+                let done = self.watchdog.write(offset, alias, word, now);
+                self.clock.limit = 0;
+                done
+            }
+            Block::Qmi => {
+                let done = self.qmi.write(offset, alias, word);
+                self.translated = (0..8).any(|n| self.qmi.value(0x34 + 4 * n) != 0x0400_0000 | (n & 3) << 10);
+                self.change = CodeChange::Everything;
+                self.clock.limit = 0;
+                done
+            }
+            Block::XipCtrl => self.xip_control.write(offset, alias, word),
+            Block::Usb => {
+                let was = self.usb.attached();
+                let done = self.usb.write(offset, alias, word);
+                if !was
+                    && self.usb.attached()
+                    && let Err(what) = self.clocks.check_usb()
+                {
+                    return Err(self.fail(format!("USB attached, but {what}")));
+                }
+                self.update_usb();
+                done
+            }
+        };
+        done.ok_or(()).map_err(|()| self.unknown(address, true))
+    }
+
+    fn change_resets(&mut self) {
+        let held = self.resets.value(0);
+        let taken = held & !self.held;
+        self.held = held;
+        if taken & RESET_USB != 0 {
+            self.usb.reset();
+            self.update_usb();
+        }
+        for (bit, pll) in [(14, 0), (15, 1)] {
+            if taken >> bit & 1 != 0 {
+                self.clocks.reset_pll(pll);
+            }
+        }
+        for (bit, timer, tick) in [(23, 0, TICK_TIMER0), (24, 1, TICK_TIMER1)] {
+            if taken >> bit & 1 != 0 {
+                self.timers[timer] = Timer::default();
+                self.timers[timer].set_tick(self.clocks.cycles_per_tick(tick), self.clock.now);
+                self.update_timer(timer);
+            }
+        }
+        for (bit, storage) in [(6, &mut self.io_bank0), (9, &mut self.pads_bank0)] {
+            if taken >> bit & 1 != 0 {
+                storage.reset();
+            }
+        }
+    }
+}

@@ -1,0 +1,563 @@
+//! Everything on the board but the processor core: memories, the bus between them, peripherals, time.
+
+use super::bootrom::{BootRom, ChipIdentity, ROM_SIZE, Services};
+use super::clocks::Clocks;
+use super::engine::{Bus, Clock, CodeChange, Halt};
+use super::flash::{Flash, SECTOR};
+use super::interrupts::Interrupts;
+use super::memory_map::{RELEASED_BY_ROM, RESET_USB};
+use super::ppb::Ppb;
+use super::registers::{Storage, register};
+use super::sio::Sio;
+use super::statistics::Statistics;
+use super::timer::{Timer, Watchdog};
+use super::usb::{DPRAM_SIZE, Usb};
+
+/// First byte of SRAM.
+pub const SRAM_BASE: u32 = 0x2000_0000;
+/// Bytes of SRAM: 520 KiB.
+pub const SRAM_SIZE: usize = 0x8_2000;
+
+const XIP_BASE: u32 = 0x1000_0000;
+/// One chip select's window.
+const XIP_WINDOW: u32 = 0x0100_0000;
+const DPRAM_BASE: u32 = 0x5010_0000;
+pub(super) const SIO_BASE: u32 = 0xD000_0000;
+pub(super) const PPB_BASE: u32 = 0xE000_0000;
+
+const IRQ_TIMER0: u16 = 0;
+const IRQ_TIMER1: u16 = 4;
+const IRQ_USB: u16 = 14;
+
+/// Extra cycles of an access through the APB bridge, and to an AHB peripheral.
+pub(super) const APB_WAIT: u64 = 3;
+pub(super) const AHB_WAIT: u64 = 1;
+
+pub(super) const RESETS_MASK: u32 = 0x1FFF_FFFF;
+
+/// A reset that software asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResetRequest {
+    /// AIRCR.SYSRESETREQ.
+    System,
+    /// The ROM's reboot call: flags, parameters, and the cycle at which it happens.
+    Reboot {
+        /// As passed.
+        flags: u32,
+        /// As passed.
+        parameters: [u32; 2],
+        /// Cycle.
+        at: u64,
+    },
+    /// Power failed during a flash operation.
+    PowerCut,
+}
+
+/// The board without its core.
+pub struct System {
+    pub(super) clock: Clock,
+    pub(super) interrupts: Interrupts,
+    pub(super) usb: Usb,
+    pub(super) statistics: Statistics,
+    pub(super) flash: Flash,
+    pub(super) sio: Sio,
+    pub(super) watchdog: Watchdog,
+    pub(super) request: Option<ResetRequest>,
+    pub(super) failure: Option<String>,
+    pub(super) rom: Option<Box<BootRom>>,
+    pub(super) rom_bytes: Box<[u8; ROM_SIZE]>,
+    pub(super) sram: Vec<u8>,
+    pub(super) watched: Vec<bool>,
+    pub(super) change: CodeChange,
+    pub(super) xip_connected: bool,
+    /// Sectors that changed since the cache was flushed.
+    pub(super) stale: Vec<usize>,
+    pub(super) translated: bool,
+    pub(super) qmi: Storage,
+    pub(super) xip_control: Storage,
+    pub(super) held: u32,
+    pub(super) resets: Storage,
+    pub(super) psm: Storage,
+    pub(super) clocks: Clocks,
+    pub(super) timers: [Timer; 2],
+    pub(super) ppb: Ppb,
+    pub(super) io_bank0: Storage,
+    pub(super) pads_bank0: Storage,
+    pub(super) qspi: [Storage; 2],
+    pub(super) syscfg: Storage,
+    pub(super) usb_line: bool,
+}
+
+fn qmi() -> Storage {
+    let windows = [0x0C, 0x20].into_iter().flat_map(|at| {
+        [
+            register(at, 0x4000_0004, 0xF3FF_F7FF),
+            register(at + 4, 0x1000, 0x1007_D3FF),
+            register(at + 8, 0xA003, 0xFFFF),
+            register(at + 12, 0x1000, 0x1007_D3FF),
+            register(at + 16, 0xA002, 0xFFFF),
+        ]
+    });
+    let translations = (0..8).map(|n| register(0x34 + 4 * n, 0x0400_0000 | (n & 3) << 10, 0x07FF_0FFF));
+    Storage::new(windows.chain(translations))
+}
+
+impl System {
+    /// A board with a blank flash chip of `flash_size` bytes.
+    #[must_use]
+    pub fn new(flash_size: usize, identity: ChipIdentity) -> Self {
+        let rom = BootRom::new(identity);
+        let mut system = Self {
+            clock: Clock::default(),
+            interrupts: Interrupts::default(),
+            usb: Usb::default(),
+            statistics: Statistics::default(),
+            flash: Flash::new(flash_size),
+            sio: Sio::default(),
+            watchdog: Watchdog::default(),
+            request: None,
+            failure: None,
+            rom_bytes: Box::new(*rom.bytes()),
+            rom: Some(Box::new(rom)),
+            sram: vec![0; SRAM_SIZE],
+            watched: vec![false; SRAM_SIZE >> 12],
+            change: CodeChange::None,
+            xip_connected: true,
+            stale: Vec::new(),
+            translated: false,
+            qmi: qmi(),
+            xip_control: Storage::new([register(0, 0x83, 0xFFB)]),
+            held: 0,
+            resets: Storage::new([register(0, 0, RESETS_MASK), register(4, 0, RESETS_MASK)]),
+            psm: Storage::new([register(0, 0, 0x01FF_FFFF), register(8, 0, 0x01FF_FFFF)]),
+            clocks: Clocks::default(),
+            timers: Default::default(),
+            ppb: Ppb::default(),
+            io_bank0: Storage::new((0..48).map(|n| register(8 * n + 4, 0x1F, 0x3003_F01F))),
+            pads_bank0: Storage::new(
+                std::iter::once(register(0, 0, 1)).chain((0..50).map(|n| register(4 + 4 * n, 0x116, 0x1FF))),
+            ),
+            qspi: [
+                Storage::new((0..8).map(|n| register(8 * n + 4, 0x1F, 0x3003_F01F))),
+                Storage::new((0..7).map(|n| register(4 * n, 0x56, 0x1FF))),
+            ],
+            syscfg: Storage::new([register(0, 0, 3), register(4, 0, 0xFF)]),
+            usb_line: false,
+        };
+        system.power_on();
+        system
+    }
+
+    /// Power-on: RAM holds rubbish, which is the same in every run.
+    pub fn power_on(&mut self) {
+        let mut state = 0x1234_5678u32;
+        for byte in &mut self.sram {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            *byte = (state >> 24) as u8;
+        }
+        self.usb.power_on();
+        self.watchdog = Watchdog::default();
+        self.restart(true);
+    }
+
+    /// What every reset does, RAM and the watchdog's scratch registers left alone. `from_flash`: the ROM boots the image in flash.
+    pub fn restart(&mut self, from_flash: bool) {
+        self.interrupts = Interrupts::default();
+        // FACTS 7: the ROM leaves its own coprocessor enabled.
+        self.interrupts.coprocessor_access = 0xC000;
+        self.usb.reset();
+        self.sio = Sio::default();
+        self.request = None;
+        self.change = CodeChange::Everything;
+        self.watched.fill(false);
+        self.xip_connected = from_flash;
+        self.stale.clear();
+        self.translated = false;
+        self.qmi = qmi();
+        self.held = RESETS_MASK & !RELEASED_BY_ROM;
+        self.resets.reset();
+        self.resets.preset(0, self.held);
+        self.psm.reset();
+        self.clocks = Clocks::default();
+        self.timers = Default::default();
+        self.ppb = Ppb::default();
+        self.io_bank0.reset();
+        self.pads_bank0.reset();
+        self.usb_line = false;
+        if let Some(rom) = &mut self.rom {
+            rom.restart();
+        }
+    }
+
+    /// Contents of SRAM.
+    #[must_use]
+    pub fn sram(&self) -> &[u8] {
+        &self.sram
+    }
+
+    /// Puts bytes into SRAM as a loader would. False if they do not fit.
+    pub fn preload_sram(&mut self, offset: usize, bytes: &[u8]) -> bool {
+        self.change = CodeChange::Everything;
+        let end = offset.checked_add(bytes.len());
+        match end.and_then(|end| self.sram.get_mut(offset..end)) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Contents of the ROM.
+    #[must_use]
+    pub fn rom(&self) -> &[u8; ROM_SIZE] {
+        &self.rom_bytes
+    }
+
+    /// The next cycle at which a peripheral does something by itself.
+    pub(super) fn next_event(&self) -> u64 {
+        let timers = self.timers.iter().filter_map(Timer::next_event);
+        let reboot = match self.request {
+            Some(ResetRequest::Reboot { at, .. }) => Some(at),
+            Some(_) => Some(0),
+            None => None,
+        };
+        timers.chain(self.watchdog.next_event()).chain(self.ppb.next_event()).chain(reboot).min().unwrap_or(u64::MAX)
+    }
+
+    /// Lets peripherals do what is due.
+    pub(super) fn advance(&mut self) {
+        let now = self.clock.now;
+        for timer in 0..2 {
+            if self.timers[timer].advance(now) {
+                self.update_timer(timer);
+            }
+        }
+        self.ppb.advance(now, &mut self.interrupts);
+    }
+
+    pub(super) fn update_timer(&mut self, timer: usize) {
+        let outputs = self.timers[timer].interrupts();
+        let base = if timer == 0 { IRQ_TIMER0 } else { IRQ_TIMER1 };
+        for n in 0..4 {
+            self.set_line(base + n, outputs >> n & 1 != 0);
+        }
+    }
+
+    /// The USB controller's interrupt follows its registers.
+    pub(super) fn update_usb(&mut self) {
+        let level = self.usb.interrupt();
+        if level != self.usb_line {
+            self.usb_line = level;
+            self.set_line(IRQ_USB, level);
+        }
+        if let Some(what) = self.usb.misuse() {
+            self.fail(what);
+            self.clock.limit = 0;
+        }
+    }
+
+    fn set_line(&mut self, irq: u16, level: bool) {
+        if self.interrupts.set_line(irq, level) {
+            self.clock.limit = 0;
+        }
+    }
+
+    // ---- flash by address ----
+
+    fn translated_offset(&self, offset: u32) -> Option<u32> {
+        if !self.translated {
+            return Some(offset);
+        }
+        let window = self.qmi.value(0x34 + 4 * (offset >> 22 & 7));
+        let (base, size) = (window & 0xFFF, window >> 16 & 0x7FF);
+        let within = offset & 0x3F_FFFF;
+        (within >> 12 < size).then(|| (base << 12).wrapping_add(within))
+    }
+
+    #[inline]
+    fn xip(&mut self, address: u32, size: usize) -> Result<usize, Halt> {
+        let alias = address >> 26 & 3;
+        let offset = address & 0x03FF_FFFF;
+        if !self.xip_connected || alias == 2 || offset >= XIP_WINDOW {
+            return Err(self.no_xip(address));
+        }
+        let place = if alias == 3 { Some(offset) } else { self.translated_offset(offset) };
+        let Some(place) = place.map(|p| p as usize).filter(|p| p + size <= self.flash.bytes().len()) else {
+            return Err(self.no_xip(address));
+        };
+        if alias == 0 && !self.stale.is_empty() && self.stale.contains(&(place / SECTOR)) {
+            return Err(
+                self.fail(format!("cached read at {address:#010x} after a flash change without flash_flush_cache"))
+            );
+        }
+        Ok(place)
+    }
+
+    #[cold]
+    fn no_xip(&mut self, address: u32) -> Halt {
+        if self.xip_connected {
+            self.fail(format!("read at {address:#010x}, outside the flash chip"))
+        } else {
+            self.fail(format!("read at {address:#010x} while flash is not connected for XIP"))
+        }
+    }
+
+    fn dpram(&mut self, address: u32, size: u32) -> Result<Option<usize>, Halt> {
+        let offset = address.wrapping_sub(DPRAM_BASE);
+        if offset as usize >= DPRAM_SIZE {
+            return Ok(None);
+        }
+        // Device memory: FACTS 2.
+        if offset & (size - 1) != 0 {
+            return Err(self.fail(format!("unaligned access to USB DPRAM at {address:#010x}")));
+        }
+        if self.held & RESET_USB != 0 {
+            return Err(self.fail(format!("access to {address:#010x} while RESETS holds USBCTRL")));
+        }
+        Ok(Some(offset as usize))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn load_slow(&mut self, address: u32, size: u32) -> Result<u32, Halt> {
+        if let Some(offset) = self.dpram(address, size)? {
+            self.clock.now += AHB_WAIT;
+            return Ok(self.usb.read_dpram(offset, size as usize));
+        }
+        if address & (size - 1) != 0 {
+            return Err(self.fail(format!("unaligned access to Device memory at {address:#010x}")));
+        }
+        let word = self.read_register(address & !3)?;
+        let shifted = word >> (8 * (address & 3));
+        Ok(if size == 4 { word } else { shifted & ((1 << (8 * size)) - 1) })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn store_slow(&mut self, address: u32, size: u32, value: u32) -> Result<(), Halt> {
+        if let Some(offset) = self.dpram(address, size)? {
+            let now = self.clock.now;
+            self.usb.write_dpram(offset, size as usize, value, now, &mut self.statistics);
+            self.update_usb();
+            return Ok(());
+        }
+        if address & (size - 1) != 0 {
+            return Err(self.fail(format!("unaligned access to Device memory at {address:#010x}")));
+        }
+        if size == 4 {
+            return self.write_register(address, value);
+        }
+        // NVIC and system handler priorities may be written by bytes.
+        let offset = address.wrapping_sub(PPB_BASE);
+        if (0xE400..0xE440).contains(&offset) || (0xED18..0xED24).contains(&offset) {
+            let shift = 8 * (address & 3);
+            let mask = ((1u32 << (8 * size)) - 1) << shift;
+            let old = self.read_register(address & !3)?;
+            return self.write_register(address & !3, old & !mask | value << shift & mask);
+        }
+        if (0x1800_0000..0x1C00_0000).contains(&address) {
+            // XIP cache maintenance: by set and way, or by address; the model flushes all.
+            self.stale.clear();
+            return Ok(());
+        }
+        Err(self.fail(format!("write of {size} bytes to {address:#010x}, not a word")))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn code_written(&mut self, address: u32, size: u32) {
+        let words = (address & !3..address + size).step_by(4);
+        match &mut self.change {
+            CodeChange::Everything => {}
+            CodeChange::Words(all) => all.extend(words),
+            CodeChange::None => self.change = CodeChange::Words(words.collect()),
+        }
+        self.clock.limit = 0;
+    }
+
+    #[inline]
+    fn load<const N: usize>(&mut self, address: u32) -> Result<[u8; N], Halt> {
+        let offset = address.wrapping_sub(SRAM_BASE) as usize;
+        if let Some(bytes) = self.sram.get(offset..offset.wrapping_add(N)) {
+            return Ok(bytes.try_into().unwrap_or([0; N]));
+        }
+        self.load_elsewhere(address)
+    }
+
+    #[inline]
+    fn load_elsewhere<const N: usize>(&mut self, address: u32) -> Result<[u8; N], Halt> {
+        if address.wrapping_sub(XIP_BASE) < 0x1000_0000 {
+            let place = self.xip(address, N)?;
+            if address >> 26 & 3 != 0 {
+                // Uncached: a QSPI transfer of a word takes about that long.
+                self.clock.now += 20;
+            }
+            return Ok(self.flash.bytes()[place..place + N].try_into().unwrap_or([0; N]));
+        }
+        if let Some(bytes) = self.rom_bytes.get(address as usize..(address as usize).wrapping_add(N)) {
+            return Ok(bytes.try_into().unwrap_or([0; N]));
+        }
+        let word = self.load_slow(address, N as u32)?.to_le_bytes();
+        Ok(word[..N].try_into().unwrap_or([0; N]))
+    }
+
+    #[inline]
+    fn store<const N: usize>(&mut self, address: u32, bytes: [u8; N]) -> Result<(), Halt> {
+        let offset = address.wrapping_sub(SRAM_BASE) as usize;
+        if let Some(room) = self.sram.get_mut(offset..offset.wrapping_add(N)) {
+            room.copy_from_slice(&bytes);
+            if self.watched[offset >> 12] {
+                self.code_written(address, N as u32);
+            }
+            return Ok(());
+        }
+        let mut word = [0; 4];
+        word[..N].copy_from_slice(&bytes);
+        self.store_slow(address, N as u32, u32::from_le_bytes(word))
+    }
+}
+
+impl Bus for System {
+    #[inline]
+    fn load8(&mut self, address: u32) -> Result<u32, Halt> {
+        self.load::<1>(address).map(|b| u32::from(b[0]))
+    }
+
+    #[inline]
+    fn load16(&mut self, address: u32) -> Result<u32, Halt> {
+        self.load::<2>(address).map(|b| u32::from(u16::from_le_bytes(b)))
+    }
+
+    #[inline]
+    fn load32(&mut self, address: u32) -> Result<u32, Halt> {
+        self.load::<4>(address).map(u32::from_le_bytes)
+    }
+
+    #[inline]
+    fn store8(&mut self, address: u32, value: u32) -> Result<(), Halt> {
+        self.store(address, [value as u8])
+    }
+
+    #[inline]
+    fn store16(&mut self, address: u32, value: u32) -> Result<(), Halt> {
+        self.store(address, (value as u16).to_le_bytes())
+    }
+
+    #[inline]
+    fn store32(&mut self, address: u32, value: u32) -> Result<(), Halt> {
+        self.store(address, value.to_le_bytes())
+    }
+
+    fn fetch(&mut self, address: u32) -> Result<u16, Halt> {
+        let memory = address < 0x8000 || (0x1000_0000..SRAM_BASE + SRAM_SIZE as u32).contains(&address);
+        if !memory {
+            return Err(self.fail(format!("instruction fetch from {address:#010x}")));
+        }
+        self.load::<2>(address).map(u16::from_le_bytes)
+    }
+
+    #[inline]
+    fn clock(&mut self) -> &mut Clock {
+        &mut self.clock
+    }
+
+    #[inline]
+    fn interrupts(&mut self) -> &mut Interrupts {
+        &mut self.interrupts
+    }
+
+    #[cold]
+    fn fail(&mut self, what: String) -> Halt {
+        self.failure.get_or_insert(what);
+        Halt
+    }
+
+    fn rom_call(&mut self, number: u8, registers: &mut [u32; 16], masked: bool) -> Result<(), Halt> {
+        let Some(mut rom) = self.rom.take() else {
+            return Err(self.fail("ROM call within a ROM call".into()));
+        };
+        let mut services = Gate { system: self, masked };
+        let result = rom.call(number, registers, &mut services);
+        self.rom = Some(rom);
+        registers[15] = registers[14];
+        match result {
+            Ok(()) => Ok(()),
+            Err(_) if self.request == Some(ResetRequest::PowerCut) => Ok(()),
+            Err(what) => Err(self.fail(format!("ROM call from {:#010x}: {what}", registers[14] & !1))),
+        }
+    }
+
+    fn code_change(&mut self) -> CodeChange {
+        std::mem::replace(&mut self.change, CodeChange::None)
+    }
+
+    fn watch_code(&mut self, page: u32) {
+        if let Some(watched) = self.watched.get_mut((page.wrapping_sub(SRAM_BASE) >> 12) as usize) {
+            *watched = true;
+        }
+    }
+}
+
+/// The board as the ROM sees it during a call.
+struct Gate<'a> {
+    system: &'a mut System,
+    masked: bool,
+}
+
+impl Services for Gate<'_> {
+    fn read(&mut self, address: u32) -> Result<u32, String> {
+        self.system.load32(address).map_err(|Halt| format!("argument at {address:#010x}"))
+    }
+
+    fn write(&mut self, address: u32, value: u32) -> Result<(), String> {
+        if address.wrapping_sub(SRAM_BASE) as usize >= SRAM_SIZE {
+            return Err(format!("result to {address:#010x}, outside SRAM"));
+        }
+        self.system.store32(address, value).map_err(|Halt| format!("result to {address:#010x}"))
+    }
+
+    fn spend_us(&mut self, microseconds: u64) {
+        self.system.clock.now += microseconds * super::clocks::CPU_MHZ;
+    }
+
+    fn flash(&mut self) -> &mut Flash {
+        &mut self.system.flash
+    }
+
+    fn flash_changed(&mut self, offset: usize) {
+        self.system.stale.push(offset / SECTOR);
+        self.system.change = CodeChange::Everything;
+    }
+
+    fn connect_xip(&mut self, connected: bool) {
+        self.system.xip_connected = connected;
+    }
+
+    fn flush_cache(&mut self) {
+        self.system.stale.clear();
+    }
+
+    fn translate(&self, offset: u32) -> Option<u32> {
+        self.system.translated_offset(offset)
+    }
+
+    fn reset_translation(&mut self) {
+        self.system.qmi.reset();
+        self.system.translated = false;
+        self.system.change = CodeChange::Everything;
+    }
+
+    fn interruptible(&self) -> bool {
+        !self.masked && (16..68).any(|n| self.system.interrupts.is_enabled(n))
+    }
+
+    fn reboot(&mut self, flags: u32, delay_ms: u32, parameters: [u32; 2]) {
+        let at = self.system.clock.now + u64::from(delay_ms) * 1000 * super::clocks::CPU_MHZ;
+        self.system.request = Some(ResetRequest::Reboot { flags, parameters, at });
+    }
+
+    fn power_cut(&mut self) {
+        self.system.request = Some(ResetRequest::PowerCut);
+    }
+}

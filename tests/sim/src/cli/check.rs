@@ -1,0 +1,28 @@
+//! `check`: the volume against the standard.
+
+use super::{Failure, Options, mount, plug};
+use crate::host::BlockSource;
+use crate::host::exfat::check::check;
+use crate::host::source::ImageFile;
+use std::io::Write;
+use std::path::Path;
+
+/// `cargo sim check [IMAGE]`.
+pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
+    match options.arguments.first() {
+        Some(path) => report(&mut ImageFile::open(Path::new(path)).map_err(Failure::of)?, out),
+        None => report(&mut mount(plug(options)?.link)?, out),
+    }
+}
+
+/// Prints what the checker finds.
+pub fn report(source: &mut dyn BlockSource, out: &mut dyn Write) -> Result<(), Failure> {
+    let findings = check(source).map_err(Failure::of)?;
+    for finding in &findings {
+        writeln!(out, "{finding}")?;
+    }
+    match findings.len() {
+        0 => Ok(writeln!(out, "the volume follows the exFAT specification")?),
+        count => Err(Failure::Failed(format!("{count} finding{}", if count == 1 { "" } else { "s" }))),
+    }
+}

@@ -1,0 +1,45 @@
+//! `ls` and `cat`.
+
+use super::{Failure, Options, mount, plug};
+use crate::host::exfat::volume::{Node, Volume};
+use std::io::Write;
+
+/// `cargo sim ls [DIR]`.
+pub fn ls(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
+    let mut disk = mount(plug(options)?.link)?;
+    let mut volume = Volume::open(&mut disk).map_err(Failure::of)?;
+    let node = volume.find(options.text(0)?.unwrap_or("/")).map_err(Failure::of)?;
+    let nodes = if node.is_directory() { volume.list(&node).map_err(Failure::of)? } else { vec![node] };
+    for node in nodes {
+        writeln!(out, "{}", line(&node))?;
+    }
+    Ok(())
+}
+
+/// `cargo sim cat PATH`.
+pub fn cat(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
+    let path = options.text(0)?.unwrap_or_default();
+    let mut disk = mount(plug(options)?.link)?;
+    let mut volume = Volume::open(&mut disk).map_err(Failure::of)?;
+    let node = volume.find(path).map_err(Failure::of)?;
+    if node.is_directory() {
+        return Err(Failure::Failed(format!("{path} is a directory; `cargo sim ls {path}` lists it")));
+    }
+    let mut written = Ok(());
+    let read = volume.stream_file(&node, &mut |piece| {
+        if written.is_ok() {
+            written = out.write_all(piece);
+        }
+    });
+    written?;
+    read.map_err(Failure::of)
+}
+
+/// Size and name; folders end in a slash.
+pub fn line(node: &Node) -> String {
+    if node.is_directory() {
+        format!("{:>12}  {}/", "", node.name)
+    } else {
+        format!("{:>12}  {}", node.data_length, node.name)
+    }
+}

@@ -1,0 +1,205 @@
+//! The command line: `cargo sim [COMMAND]`.
+
+mod check;
+mod files;
+mod image;
+mod layout;
+mod options;
+mod progress;
+mod show;
+mod story;
+
+use crate::host::scsi::Disk;
+use crate::host::{Host, Initiator};
+use crate::link::Link;
+use crate::plug::{self, Plug};
+use options::Options;
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// A command of `cargo sim`.
+struct Command {
+    name: &'static str,
+    /// The words after the name, in the help's form.
+    words: &'static str,
+    /// One line for the list of commands.
+    summary: &'static str,
+    /// What `--help` adds.
+    details: &'static str,
+    /// How many words may follow.
+    arguments: std::ops::RangeInclusive<usize>,
+    run: fn(&Options, &mut dyn Write) -> Result<(), Failure>,
+}
+
+const COMMANDS: [Command; 7] = [
+    Command {
+        name: "show",
+        words: "",
+        summary: "plug the device in, print its disk, read and check every file (the default)",
+        details: "Prints the disk's map and the directory tree with sizes, reads every file through USB packets,\n\
+                  compares it with the manifest, and holds the volume against the exFAT specification.",
+        arguments: 0..=0,
+        run: show::run,
+    },
+    Command {
+        name: "ls",
+        words: "[DIR]",
+        summary: "list a directory",
+        details: "One line for each entry: size in bytes, then name; folders end in /. Without DIR the root directory.",
+        arguments: 0..=1,
+        run: files::ls,
+    },
+    Command {
+        name: "cat",
+        words: "PATH",
+        summary: "write a file's bytes to standard output",
+        details: "PATH has / between folders. As on any exFAT volume, case does not matter.",
+        arguments: 1..=1,
+        run: files::cat,
+    },
+    Command {
+        name: "image",
+        words: "OUT.img",
+        summary: "read the whole volume into a file",
+        details: "Reads every block through USB. Blocks of zeros become holes in the file.",
+        arguments: 1..=1,
+        run: image::run,
+    },
+    Command {
+        name: "check",
+        words: "[IMAGE]",
+        summary: "hold the volume, or an image, against the exFAT specification",
+        details: "Prints each finding with its clause and ends 1 where there is one. With IMAGE, a file or a block\n\
+                  device, no device is plugged in.",
+        arguments: 0..=1,
+        run: check::run,
+    },
+    Command {
+        name: "layout",
+        words: "",
+        summary: "print the disk's map: LBA, length and contents of each region",
+        details: "What the manifest decides, without plugging the device in.",
+        arguments: 0..=0,
+        run: layout::run,
+    },
+    Command {
+        name: "story",
+        words: "[NAME]",
+        summary: "run the end-to-end stories, or one of them",
+        details: "A story is a script of the host's side. Prints one line for each, and ends 1 where one fails.",
+        arguments: 0..=1,
+        run: story::run,
+    },
+];
+
+/// Why a command did not succeed.
+pub enum Failure {
+    /// The words were wrong: status 2.
+    Usage(String),
+    /// The command failed: status 1.
+    Failed(String),
+    /// Nobody reads the output any more: status 0, as with any filter in a pipe.
+    PipeClosed,
+}
+
+impl Failure {
+    fn of(error: impl Display) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe { Self::PipeClosed } else { Self::of(error) }
+    }
+}
+
+/// Runs the program with its words. The status is 0 for success, 1 for failure, 2 for wrong words.
+pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
+    let mut out = io::stdout().lock();
+    let result = command(words, &mut out).and_then(|()| Ok(out.flush()?));
+    match result {
+        Ok(()) | Err(Failure::PipeClosed) => ExitCode::SUCCESS,
+        Err(Failure::Failed(text)) => {
+            eprintln!("error: {text}");
+            ExitCode::FAILURE
+        }
+        Err(Failure::Usage(text)) => {
+            eprintln!("error: {text} (see cargo sim --help)");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn command(words: impl Iterator<Item = OsString>, out: &mut dyn Write) -> Result<(), Failure> {
+    let options = Options::parse(words, |name| COMMANDS.iter().any(|command| command.name == name))?;
+    let name = options.command.as_deref();
+    if options.help {
+        return Ok(write!(out, "{}", name.and_then(find).map_or_else(overview, help))?);
+    }
+    let Some(command) = find(name.unwrap_or("show")) else {
+        let name = name.unwrap_or_default();
+        let hint = nearest(name).map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+        return Err(Failure::Usage(format!("there is no command `{name}`{hint}")));
+    };
+    if !command.arguments.contains(&options.arguments.len()) {
+        let (name, words) = (command.name, command.words);
+        return Err(Failure::Usage(format!("usage: cargo sim {name} {words}")));
+    }
+    (command.run)(&options, out)
+}
+
+fn find(name: &str) -> Option<&'static Command> {
+    COMMANDS.iter().find(|command| command.name == name)
+}
+
+/// The command whose name is at most two slips away.
+fn nearest(name: &str) -> Option<&'static str> {
+    let near = COMMANDS.iter().map(|command| (distance(name, command.name), command.name)).min()?;
+    (near.0 <= 2 && near.0 < name.len()).then_some(near.1)
+}
+
+/// Levenshtein's distance: insertions, deletions and substitutions of characters.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+fn overview() -> String {
+    let mut text = String::from(
+        "A PicoVD stick in a simulated USB port.\n\nUsage: cargo sim [COMMAND] [OPTIONS]\n\nCommands:\n",
+    );
+    for command in &COMMANDS {
+        text += &format!("  {:<16}{}\n", format!("{} {}", command.name, command.words), command.summary);
+    }
+    text + "\n" + options::HELP + "\n`cargo sim COMMAND --help` tells more about one of them.\n"
+}
+
+fn help(command: &Command) -> String {
+    let Command { name, words, summary, details, .. } = command;
+    let space = if words.is_empty() { "" } else { " " };
+    format!("cargo sim {name}: {summary}\n\nUsage: cargo sim {name}{space}{words} [OPTIONS]\n\n{details}\n\n{}", options::HELP)
+}
+
+/// The device that the options name, with what its manifest promises.
+fn plug(options: &Options) -> Result<Plug, Failure> {
+    plug::open(options.manifest.as_deref(), options.elf.as_deref()).map_err(Failure::of)
+}
+
+/// Enumerates the device and makes its unit ready.
+fn mount<'a>(link: Box<dyn Link + 'a>) -> Result<Disk<'a>, Failure> {
+    let initiator = Initiator::attach(Host::new(link)).map_err(Failure::of)?;
+    Disk::open(initiator).map_err(Failure::of)
+}

@@ -1,0 +1,64 @@
+//! The words of the command line.
+
+use super::Failure;
+use lexopt::{Arg, Parser, ValueExt};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// What the help says of the options.
+pub const HELP: &str = "Options:
+  --manifest FILE  the manifest to build the device from (default: the stock picovd.toml)
+  --elf FILE       run this firmware on an emulated RP2350 instead of the library on the PC;
+                   --manifest then names the manifest that it was built from
+  --help           this text
+";
+
+/// The words, sorted.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// The command's name as given.
+    pub command: Option<String>,
+    /// The words after it.
+    pub arguments: Vec<OsString>,
+    /// `--manifest`.
+    pub manifest: Option<PathBuf>,
+    /// `--elf`.
+    pub elf: Option<PathBuf>,
+    /// `--help`.
+    pub help: bool,
+}
+
+impl Options {
+    /// Sorts the words. The first that is no option is the command.
+    pub fn parse(words: impl Iterator<Item = OsString>, is_command: impl Fn(&str) -> bool) -> Result<Self, Failure> {
+        let mut options = Self::default();
+        let mut parser = Parser::from_args(words);
+        while let Some(word) = parser.next().map_err(usage)? {
+            match word {
+                Arg::Long("manifest") => options.manifest = Some(parser.value().map_err(usage)?.into()),
+                Arg::Long("elf") => options.elf = Some(parser.value().map_err(usage)?.into()),
+                Arg::Long("help") | Arg::Short('h') => options.help = true,
+                Arg::Value(value) if options.command.is_none() => options.command = Some(value.string().map_err(usage)?),
+                Arg::Value(value) => options.arguments.push(value),
+                other => return Err(usage(other.unexpected())),
+            }
+        }
+        // `cargo sim help ls` is what people type, too.
+        if options.command.as_deref() == Some("help") {
+            options.help = true;
+            let about = options.arguments.first().and_then(|word| word.to_str()).map(str::to_owned);
+            options.command = about.filter(|name| is_command(name));
+        }
+        Ok(options)
+    }
+
+    /// The command's word at `index`, as text.
+    pub fn text(&self, index: usize) -> Result<Option<&str>, Failure> {
+        let Some(word) = self.arguments.get(index) else { return Ok(None) };
+        word.to_str().map(Some).ok_or_else(|| Failure::Usage(format!("{} is not UTF-8", word.display())))
+    }
+}
+
+fn usage(error: lexopt::Error) -> Failure {
+    Failure::Usage(error.to_string())
+}

@@ -1,0 +1,92 @@
+//! `cargo sim` alone: the stick at work.
+
+use super::progress::Progress;
+use super::{Failure, Options, check, files, mount, plug};
+use crate::host::exfat::volume::{ExfatError, Node, Volume};
+use crate::truth::TrueFile;
+use std::collections::BTreeMap;
+use std::io::Write;
+
+/// Plugs the device in, shows its disk, reads and checks everything on it.
+pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
+    let plug = plug(options)?;
+    write!(out, "The disk, from the manifest:\n\n{}\n", picovd_manifest::emit(&plug.plan).layout)?;
+
+    let mut disk = mount(plug.link)?;
+    let device = &disk.initiator.device;
+    let (id, serial) = (&device.descriptor, device.serial_number().unwrap_or("none"));
+    writeln!(out, "Plugged in: USB device {:04x}:{:04x}, serial number {serial}", id.vendor, id.product)?;
+    let mut volume = Volume::open(&mut disk).map_err(Failure::of)?;
+    writeln!(out, "Mounted: exFAT volume {:?}\n", volume.label())?;
+    let root = volume.root();
+    let mut found = BTreeMap::new();
+    tree(&mut volume, &root, "", 0, &mut found, out)?;
+
+    let count = plug.files.len();
+    let total = plug.files.iter().map(|file| file.bytes.len() as u64).sum();
+    compare(&mut volume, &mut found, &plug.files, total)?;
+    writeln!(out, "\nRead {count} files, {total} bytes, through USB packets: all as the manifest has them")?;
+    check::report(&mut disk, out)
+}
+
+/// Prints a directory and what is below it, and gathers the files by path.
+fn tree(
+    volume: &mut Volume<'_>,
+    directory: &Node,
+    path: &str,
+    depth: usize,
+    found: &mut BTreeMap<String, Node>,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    for node in volume.list(directory).map_err(Failure::of)? {
+        writeln!(out, "{}{}", "    ".repeat(depth), files::line(&node))?;
+        let below = format!("{path}{}", node.name);
+        if node.is_directory() {
+            tree(volume, &node, &format!("{below}/"), depth + 1, found, out)?;
+        } else {
+            found.insert(below, node);
+        }
+    }
+    Ok(())
+}
+
+/// Reads every file and holds it against the manifest. A live file's length is compared alone: its bytes change meanwhile.
+fn compare(
+    volume: &mut Volume<'_>,
+    found: &mut BTreeMap<String, Node>,
+    files: &[TrueFile],
+    total: u64,
+) -> Result<(), Failure> {
+    let mut progress = Progress::new("reading", total);
+    let mut done = 0;
+    for file in files {
+        let path = &file.path;
+        let node = found.remove(path).ok_or_else(|| Failure::Failed(format!("{path} is not on the disk")))?;
+        let bytes = read(volume, &node, &mut progress, &mut done).map_err(Failure::of)?;
+        if bytes.len() != file.bytes.len() {
+            return Err(Failure::Failed(format!("{path} has {} bytes, not {}", bytes.len(), file.bytes.len())));
+        }
+        if let Some(at) = bytes.iter().zip(&file.bytes).position(|(a, b)| a != b).filter(|_| !file.live) {
+            return Err(Failure::Failed(format!("{path} differs from the manifest at byte {at}")));
+        }
+    }
+    match found.keys().next() {
+        Some(path) => Err(Failure::Failed(format!("{path} is on the disk but not in the manifest"))),
+        None => Ok(()),
+    }
+}
+
+fn read(
+    volume: &mut Volume<'_>,
+    node: &Node,
+    progress: &mut Progress,
+    done: &mut u64,
+) -> Result<Vec<u8>, ExfatError> {
+    let mut bytes = Vec::new();
+    volume.stream_file(node, &mut |piece| {
+        bytes.extend_from_slice(piece);
+        *done += piece.len() as u64;
+        progress.at(*done);
+    })?;
+    Ok(bytes)
+}

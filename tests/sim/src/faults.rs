@@ -1,0 +1,122 @@
+//! A bad cable: a [`Link`] whose handshakes and data packets get lost at random.
+//!
+//! What USB 2.0 8.6 promises is that nothing of this corrupts data: a lost acknowledgement leads to a repeated packet that
+//! the receiver recognizes by its toggle and drops.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::link::{InReply, Link, OutReply, Pid};
+use crate::random::Random;
+
+/// A host gives up after three errors in a row (USB 2.0 4.10.4 lets it); this cable is never that bad.
+const LONGEST_BURST: u32 = 2;
+
+/// How bad a cable is, changeable while it is in use.
+#[derive(Clone, Debug, Default)]
+pub struct Quality(Rc<Cell<u32>>);
+
+impl Quality {
+    /// Loses one transaction in `one_in` on average; 0 for none.
+    pub fn lose(&self, one_in: u32) {
+        self.0.set(one_in);
+    }
+}
+
+/// A link that loses transactions as its [`Quality`] says.
+pub struct BadCable<L> {
+    inner: L,
+    random: Random,
+    quality: Quality,
+    burst: u32,
+}
+
+impl<L: Link> BadCable<L> {
+    /// Wraps `inner`, at first a good cable; the same `seed` loses the same transactions.
+    pub fn new(inner: L, seed: u64) -> Self {
+        Self { inner, random: Random::new(seed), quality: Quality::default(), burst: 0 }
+    }
+
+    /// The knob.
+    #[must_use]
+    pub fn quality(&self) -> Quality {
+        self.quality.clone()
+    }
+
+    fn loses(&mut self) -> bool {
+        let one_in = self.quality.0.get();
+        if one_in != 0 && self.burst < LONGEST_BURST && self.random.below(one_in) == 0 {
+            self.burst += 1;
+            true
+        } else {
+            self.burst = 0;
+            false
+        }
+    }
+}
+
+impl<L: Link> Link for BadCable<L> {
+    fn attached(&mut self) -> bool {
+        self.inner.attached()
+    }
+
+    fn bus_reset(&mut self) {
+        self.inner.bus_reset();
+    }
+
+    fn setup(&mut self, address: u8, packet: [u8; 8]) -> OutReply {
+        let reply = self.inner.setup(address, packet);
+        if reply == OutReply::Ack && self.loses() { OutReply::Silent } else { reply }
+    }
+
+    fn out(&mut self, address: u8, endpoint: u8, pid: Pid, data: &[u8]) -> OutReply {
+        // Half of the losses hit the packet, the others the device's acknowledgement.
+        if self.loses() {
+            if self.random.below(2) == 0 {
+                return OutReply::Silent;
+            }
+            return match self.inner.out(address, endpoint, pid, data) {
+                OutReply::Ack => OutReply::Silent,
+                reply => reply,
+            };
+        }
+        self.inner.out(address, endpoint, pid, data)
+    }
+
+    fn r#in(&mut self, address: u8, endpoint: u8, acknowledge: bool) -> InReply {
+        if self.loses() {
+            let reply = self.inner.r#in(address, endpoint, false);
+            // Either the host took the data and its acknowledgement got lost, or the data never arrived.
+            return match reply {
+                InReply::Data(..) if self.random.below(2) == 0 => InReply::Silent,
+                reply => reply,
+            };
+        }
+        self.inner.r#in(address, endpoint, acknowledge)
+    }
+
+    fn suspend(&mut self) {
+        self.inner.suspend();
+    }
+
+    fn resume(&mut self) {
+        self.inner.resume();
+    }
+
+    fn replug(&mut self) {
+        self.inner.replug();
+    }
+
+    fn elapse(&mut self, time: Duration) {
+        self.inner.elapse(time);
+    }
+
+    fn now(&self) -> Duration {
+        self.inner.now()
+    }
+
+    fn take_faults(&mut self) -> Vec<String> {
+        self.inner.take_faults()
+    }
+}

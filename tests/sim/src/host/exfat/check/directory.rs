@@ -1,0 +1,81 @@
+//! Rules of directories (exFAT 6): the kinds of entries, sets, the end.
+
+use std::collections::HashSet;
+
+use super::file::Child;
+use super::tables::Counts;
+use super::{Check, Checker};
+use crate::host::bytes::le16;
+use crate::host::exfat::directory::{Item, entry_type, items, set_checksum};
+use crate::host::source::ReadError;
+
+impl Checker<'_> {
+    /// The root directory and everything below it.
+    pub(super) fn check_tree(&mut self) -> Result<(), ReadError> {
+        let first = self.boot.first_cluster_of_root_directory;
+        let Some(clusters) = self.claim("the root directory", first, None, false) else { return Ok(()) };
+        let data = self.read_clusters(&clusters)?;
+        // The tables first: names are judged by the volume's own up-case table.
+        let mut counts = Counts::default();
+        for item in items(&data) {
+            if let Item::Single { entry, .. } = item {
+                self.check_single(entry, &mut counts)?;
+            }
+        }
+        self.check_counts(&counts);
+        let mut directories = vec![(String::new(), data)];
+        while let Some((path, data)) = directories.pop() {
+            for Child { path, first_cluster, data_length, no_fat_chain } in self.check_directory(&path, &data)? {
+                if let Some(clusters) = self.claim(&path, first_cluster, Some(data_length), no_fat_chain) {
+                    directories.push((path, self.read_clusters(&clusters)?));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One directory's entries; returns its sub-directories. `path` is empty for the root.
+    fn check_directory(&mut self, path: &str, data: &[u8]) -> Result<Vec<Child>, ReadError> {
+        let mut children = Vec::new();
+        let mut names = HashSet::new();
+        for item in items(data) {
+            match item {
+                Item::Single { index, entry } => {
+                    let kind = entry[0];
+                    self.ensure(path.is_empty(), Check::EntryPlace, || {
+                        format!("{path}/: entry {index} is of type {kind:02X}h")
+                    });
+                }
+                Item::Stray { index, entry_type } => {
+                    let text = format!("{path}/: entry {index} of type {entry_type:02X}h stands outside of any set");
+                    self.report(Check::EntryType, text);
+                }
+                Item::End { index, rest } => {
+                    let zero = rest.iter().all(|&byte| byte == 0);
+                    self.ensure(zero, Check::DirectoryEnd, || {
+                        format!("{path}/: not all is zero from the end-of-directory marker, entry {index}, on")
+                    });
+                }
+                Item::Set { index, entries, complete } => {
+                    let place = format!("{path}/: entry {index}");
+                    if complete {
+                        let (stated, sum) = (le16(entries, 2), set_checksum(entries));
+                        self.ensure(stated == sum, Check::SetChecksum, || {
+                            format!("{place}: SetChecksum is {stated:04X}h, not {sum:04X}h")
+                        });
+                    } else {
+                        self.report(Check::SecondaryCount, format!("{place}: fewer than {} follow", entries[1]));
+                    }
+                    match entries[0] {
+                        entry_type::FILE => children.extend(self.check_file(path, &place, entries, &mut names)?),
+                        entry_type::VOLUME_GUID => self.report(Check::VolumeGuid, place),
+                        // Benign primary entries may be unknown (exFAT 8.2).
+                        kind if kind & 0x20 != 0 => {}
+                        kind => self.report(Check::EntryType, format!("{place} is of the unknown type {kind:02X}h")),
+                    }
+                }
+            }
+        }
+        Ok(children)
+    }
+}

@@ -1,0 +1,124 @@
+//! The strict checker: every rule of the standard that an image shows, those that file system checkers pass over included.
+//!
+//! [`check`] reads all of a volume but the contents of files. It stops after the boot region when the fields there do not
+//! allow to find anything else. A rule that the standard leaves open and PicoVD keeps has `PicoVD` as its clause.
+
+mod allocation;
+mod boot;
+mod directory;
+mod file;
+mod rules;
+mod tables;
+
+use std::fmt;
+
+pub use rules::Check;
+
+use super::boot::{BootSector, SECTOR};
+use super::upcase::Upcase;
+use crate::host::bytes::le32;
+use crate::host::source::{BlockSource, ReadError};
+
+/// A rule that the volume breaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The rule.
+    pub check: Check,
+    /// Where, and what stands there.
+    pub text: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let clause = self.check.clause();
+        let standard = if clause.starts_with(|c: char| c.is_ascii_digit()) { "exFAT " } else { "" };
+        write!(f, "{}: {} ({standard}{clause})", self.check.id(), self.text)
+    }
+}
+
+/// Holds a volume against the standard.
+///
+/// # Errors
+/// When blocks cannot be read. What is wrong with their contents is a finding.
+pub fn check(source: &mut dyn BlockSource) -> Result<Vec<Finding>, ReadError> {
+    let blocks = source.block_count();
+    if blocks < 24 {
+        let text = format!("the medium has {blocks} blocks, the boot regions alone take 24");
+        return Ok(vec![Finding { check: Check::VolumeFits, text }]);
+    }
+    let regions = source.read(0, 24)?;
+    let mut findings = Vec::new();
+    if !boot::check(&regions, blocks, &mut findings) {
+        return Ok(findings);
+    }
+    let boot = BootSector::parse(&regions);
+    let sectors = (u64::from(boot.cluster_count) + 2).div_ceil(SECTOR as u64 / 4) as u32;
+    let fat = source.read(u64::from(boot.fat_offset), sectors)?;
+    let entries = boot.cluster_count as usize + 2;
+    let fat: Vec<u32> = fat.chunks_exact(4).take(entries).map(|entry| le32(entry, 0)).collect();
+    let mut checker = Checker {
+        source,
+        boot,
+        in_chain: vec![false; fat.len()],
+        owners: vec![0; fat.len()],
+        names: vec![String::new()],
+        fat,
+        findings,
+        upcase: Upcase::mandatory(),
+        bitmap: None,
+        incomplete: false,
+    };
+    checker.check_fat_head();
+    checker.check_tree()?;
+    checker.check_clusters()?;
+    Ok(checker.findings)
+}
+
+/// What the parts of the checker share.
+struct Checker<'s> {
+    source: &'s mut dyn BlockSource,
+    boot: BootSector,
+    fat: Vec<u32>,
+    /// FAT entries that some chain goes through.
+    in_chain: Vec<bool>,
+    /// Who holds each cluster: index into `names`, 0 for nobody.
+    owners: Vec<u32>,
+    names: Vec<String>,
+    findings: Vec<Finding>,
+    upcase: Upcase,
+    bitmap: Option<Vec<u8>>,
+    /// Some allocation could not be followed: what belongs to nobody is not known any more.
+    incomplete: bool,
+}
+
+impl Checker<'_> {
+    fn report(&mut self, check: Check, text: String) {
+        self.findings.push(Finding { check, text });
+    }
+
+    fn ensure(&mut self, holds: bool, check: Check, text: impl FnOnce() -> String) {
+        if !holds {
+            self.report(check, text());
+        }
+    }
+
+    fn cluster_length(&self) -> u64 {
+        (SECTOR as u64) << self.boot.sectors_per_cluster_shift
+    }
+
+    /// Bytes of one cluster, whose index is known to lie within the heap.
+    fn read_cluster(&mut self, cluster: u32) -> Result<Vec<u8>, ReadError> {
+        let shift = self.boot.sectors_per_cluster_shift;
+        let lba = u64::from(self.boot.cluster_heap_offset) + (u64::from(cluster - 2) << shift);
+        self.source.read(lba, 1 << shift)
+    }
+
+    /// Bytes of an allocation.
+    fn read_clusters(&mut self, clusters: &[u32]) -> Result<Vec<u8>, ReadError> {
+        let mut data = Vec::new();
+        for &cluster in clusters {
+            data.extend(self.read_cluster(cluster)?);
+        }
+        Ok(data)
+    }
+}

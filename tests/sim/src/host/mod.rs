@@ -1,0 +1,18 @@
+//! The host: everything that a PC does with the stick, written from the standards over [`Link`](crate::link::Link) alone.
+//!
+//! Nothing in here imports the library's encoders: an oracle is not built from what it judges.
+
+pub mod bot;
+pub mod bytes;
+pub mod controller;
+pub mod descriptor;
+pub mod enumerate;
+pub mod exfat;
+mod forward;
+pub mod scsi;
+pub mod source;
+pub mod trace;
+
+pub use bot::Initiator;
+pub use controller::{Host, TransferError};
+pub use source::BlockSource;

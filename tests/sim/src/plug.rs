@@ -1,0 +1,105 @@
+//! What to plug in: the library natively, or a firmware ELF on the emulated board.
+
+use crate::board::{ChipIdentity, ElfDevice};
+use crate::link::Link;
+use crate::memory::{Contents, SharedMemory};
+use crate::native::{Board, NativeDevice};
+use crate::tables::Tables;
+use crate::truth::{self, TrueFile};
+use picovd::scsi::UnitIdentity;
+use picovd::usb;
+use picovd::volume::BoardIdentity;
+use picovd_manifest::{DiskPlan, Usb};
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+/// The unique identity of the simulated board, as RP2350 boards have them: 64 bits.
+pub const IDENTITY: BoardIdentity = BoardIdentity(0xE461_4C31_1F2A_9D0B);
+
+/// A device on a cable, and what it should show.
+pub struct Plug {
+    /// The device.
+    pub link: Box<dyn Link>,
+    /// What its manifest decided.
+    pub plan: DiskPlan,
+    /// Every file with its bytes.
+    pub files: Vec<TrueFile>,
+}
+
+/// The stock manifest of this repository.
+#[must_use]
+pub fn stock_manifest() -> PathBuf {
+    let below = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    // Messages name it as the user would: relative to where they are, when it is there.
+    match (env::current_dir().and_then(fs::canonicalize), fs::canonicalize(&below)) {
+        (Ok(here), Ok(root)) if here == root => PathBuf::from("picovd.toml"),
+        (_, Ok(root)) => root.join("picovd.toml"),
+        _ => below.join("picovd.toml"),
+    }
+}
+
+/// The plan of the manifest at `path`, or of the stock manifest.
+///
+/// # Errors
+/// Everything that is wrong with the manifest, as a text with excerpts.
+pub fn plan(path: Option<&Path>) -> Result<DiskPlan, String> {
+    let path = path.map_or_else(stock_manifest, Path::to_path_buf);
+    let epoch = env::var("SOURCE_DATE_EPOCH").ok();
+    picovd_manifest::load(&path, epoch.as_deref()).map_err(|problems| problems.to_string())
+}
+
+/// Plugs in the device of `manifest`: natively, or with `elf` the firmware that was built from it.
+///
+/// # Errors
+/// A wrong manifest, an ELF that cannot be read or that the board would not boot.
+pub fn open(manifest: Option<&Path>, elf: Option<&Path>) -> Result<Plug, String> {
+    let plan = plan(manifest)?;
+    match elf {
+        None => Ok(native(plan)),
+        Some(path) => emulated(plan, path),
+    }
+}
+
+/// The library on the simulated bus.
+#[must_use]
+pub fn native(plan: DiskPlan) -> Plug {
+    let contents = Contents::noise(plan.chip.flash_size as usize);
+    let files = truth::files(&plan, &contents);
+    let link = Box::new(NativeDevice::new(board(plan.clone(), contents)));
+    Plug { link, plan, files }
+}
+
+/// The board that runs the library natively.
+#[must_use]
+pub fn board(plan: DiskPlan, contents: Contents) -> Board {
+    let Usb { vid, pid, manufacturer, product, serial, scsi_vendor, scsi_product, scsi_revision, .. } = plan.usb.clone();
+    Board {
+        usb: usb::Identity { vid, pid, manufacturer: manufacturer.leak(), product: product.leak() },
+        unit: UnitIdentity {
+            vendor: scsi_vendor.leak(),
+            product: scsi_product.leak(),
+            revision: scsi_revision.leak(),
+            serial: serial.map_or("", |serial| serial.leak()),
+        },
+        layout: Tables::new(plan).leak(),
+        identity: IDENTITY,
+        memory: SharedMemory::new(contents),
+    }
+}
+
+fn emulated(plan: DiskPlan, path: &Path) -> Result<Plug, String> {
+    let elf = fs::read(path).map_err(|error| {
+        format!("{}: {error}; `cargo xtask firmware` builds target/firmware/picovd.elf", path.display())
+    })?;
+    let identity = ChipIdentity { device: IDENTITY.0 as u32, wafer: (IDENTITY.0 >> 32) as u32, ..ChipIdentity::default() };
+    let flash_size = plan.chip.flash_size as usize;
+    let mut device = ElfDevice::with_board(&elf, flash_size, identity)
+        .map_err(|error| format!("{}: {error}", path.display()))?;
+    let contents = Contents {
+        rom: device.machine().rom().to_vec(),
+        flash: device.machine().flash().bytes().to_vec(),
+        sram: device.machine().sram().to_vec(),
+    };
+    let files = truth::files(&plan, &contents);
+    Ok(Plug { link: Box::new(device), plan, files })
+}

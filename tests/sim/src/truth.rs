@@ -1,0 +1,38 @@
+//! What a manifest promises that a host reads: every file with its bytes.
+
+use crate::memory::Contents;
+use picovd_manifest::{DiskPlan, FileSource};
+
+/// A file as the manifest has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrueFile {
+    /// Its path, folders separated by `/`.
+    pub path: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Whether it shows memory that a running program changes, so that no two reads need agree.
+    pub live: bool,
+}
+
+/// Every file of `plan` on a board with the given memory, in the order of the plan.
+#[must_use]
+pub fn files(plan: &DiskPlan, contents: &Contents) -> Vec<TrueFile> {
+    plan.files
+        .iter()
+        .map(|file| {
+            let (bytes, live) = match &file.source {
+                FileSource::Bytes(bytes) => (bytes.to_vec(), false),
+                FileSource::Memory { base, length, redacted } => {
+                    let bytes = (0..*length)
+                        .map(|offset| {
+                            let hidden = redacted.iter().any(|range| range.contains(&offset));
+                            if hidden { 0 } else { contents.byte(base.wrapping_add(offset as u32)).unwrap_or(0) }
+                        })
+                        .collect();
+                    (bytes, base >> 28 == 2)
+                }
+            };
+            TrueFile { path: file.path.clone(), bytes, live }
+        })
+        .collect()
+}

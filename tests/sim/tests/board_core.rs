@@ -1,0 +1,394 @@
+//! The emulated board as a program sees it: exceptions, sleep, stacks, code in RAM, the ROM double, and what is refused.
+//!
+//! Each program below is shown with its source; it ends in a branch to itself, and its registers tell what happened.
+
+use picovd_sim::board::elf::{Image, Segment};
+use picovd_sim::board::engine::Engine;
+use picovd_sim::board::{ChipIdentity, Machine, State};
+
+const BASE: u32 = 0x1000_0000;
+const STACK: u32 = 0x2008_0000;
+const CODE: usize = 0x200;
+const HANDLER: usize = 0x300;
+const SECOND_HANDLER: usize = 0x380;
+const FLASH: usize = 1 << 20;
+
+const IRQ: &[u16] = &[
+    0xF24E, 0x1000, // movw r0, #57600
+    0xF2CE, 0x0000, // movt r0, #57344
+    0x2101, // movs r1, #1
+    0x6001, // str r1, [r0]
+    0xB672, // cpsid i
+    0xF8C0, 0x1100, // str.w r1, [r0, #256]
+    0x2205, // movs r2, #5
+    0xB662, // cpsie i
+    0x2606, // movs r6, #6
+    0xE7FE, // b .
+];
+
+const IRQ_HANDLER: &[u16] = &[
+    0xF3EF, 0x8805, // mrs r8, ipsr
+    0x4674, // mov r4, lr
+    0x466D, // mov r5, sp
+    0x4770, // bx lr
+];
+
+const SVC: &[u16] = &[
+    0xDF00, // svc #0
+    0x2601, // movs r6, #1
+    0xE7FE, // b .
+];
+
+const SLEEP: &[u16] = &[
+    0xF24E, 0x0010, // movw r0, #57360
+    0xF2CE, 0x0000, // movt r0, #57344
+    0xF240, 0x31E7, // movw r1, #999
+    0x6041, // str r1, [r0, #4]
+    0x6081, // str r1, [r0, #8]
+    0x2107, // movs r1, #7
+    0x6001, // str r1, [r0]
+    0xBF30, // wfi
+    0x3701, // adds r7, #1
+    0xBF30, // wfi
+    0x3701, // adds r7, #1
+    0xB672, // cpsid i
+    0xBF30, // wfi
+    0x3701, // adds r7, #1
+    0xE7FE, // b .
+];
+
+const SYSTICK: &[u16] = &[
+    0x3601, // adds r6, #1
+    0x4770, // bx lr
+];
+
+const FP_STACK: &[u16] = &[
+    0xF64E, 0x5088, // movw r0, #60808
+    0xF2CE, 0x0000, // movt r0, #57344
+    0xF2C0, 0x01F0, // movt r1, #240
+    0x6001, // str r1, [r0]
+    0xEEB7, 0x0A00, // vmov.f32 s0, #1.000000e+00
+    0xEEF0, 0x7A00, // vmov.f32 s15, #2.000000e+00
+    0xDF00, // svc #0
+    0xEE70, 0x0A27, // vadd.f32 s1, s0, s15
+    0xEE10, 0x2A90, // vmov r2, s1
+    0xE7FE, // b .
+];
+
+const FP_HANDLER: &[u16] = &[
+    0xEEB2, 0x0A00, // vmov.f32 s0, #8.000000e+00
+    0x4674, // mov r4, lr
+    0x4770, // bx lr
+];
+
+const EXCLUSIVE: &[u16] = &[
+    0x2000, // movs r0, #0
+    0xF2C2, 0x0000, // movt r0, #8192
+    0x2109, // movs r1, #9
+    0x6001, // str r1, [r0]
+    0xE850, 0x2F00, // ldrex r2, [r0]
+    0xE840, 0x1300, // strex r3, r1, [r0]
+    0xE840, 0x1400, // strex r4, r1, [r0]
+    0xE8D0, 0x5FAF, // lda r5, [r0]
+    0xE8C0, 0x4FAF, // stl r4, [r0]
+    0xE7FE, // b .
+];
+
+const NEST: &[u16] = &[
+    0xF24E, 0x4000, // movw r0, #58368
+    0xF2CE, 0x0000, // movt r0, #57344
+    0xF242, 0x0140, // movw r1, #8256
+    0x6001, // str r1, [r0]
+    0xF5A0, 0x7040, // sub.w r0, r0, #768
+    0x2103, // movs r1, #3
+    0x6001, // str r1, [r0]
+    0x2101, // movs r1, #1
+    0xF8C0, 0x1100, // str.w r1, [r0, #256]
+    0x2701, // movs r7, #1
+    0xE7FE, // b .
+];
+
+const NEST_OUTER: &[u16] = &[
+    0x2202, // movs r2, #2
+    0xF8C0, 0x2100, // str.w r2, [r0, #256]
+    0xBF00, // nop
+    0x46A0, // mov r8, r4
+    0x4770, // bx lr
+];
+
+const NEST_INNER: &[u16] = &[
+    0xF3EF, 0x8405, // mrs r4, ipsr
+    0x4770, // bx lr
+];
+
+const PROCESS: &[u16] = &[
+    0xF241, 0x0000, // movw r0, #4096
+    0xF2C2, 0x0000, // movt r0, #8192
+    0xF380, 0x8809, // msr psp, r0
+    0x2102, // movs r1, #2
+    0xF381, 0x8814, // msr control, r1
+    0xF3BF, 0x8F6F, // isb sy
+    0xB403, // push {r0, r1}
+    0xDF00, // svc #0
+    0x466F, // mov r7, sp
+    0xE7FE, // b .
+];
+
+const PROCESS_HANDLER: &[u16] = &[
+    0x4674, // mov r4, lr
+    0xF3EF, 0x8509, // mrs r5, psp
+    0x4770, // bx lr
+];
+
+const RAM_CODE: &[u16] = &[
+    0x2000, // movs r0, #0
+    0xF2C2, 0x0000, // movt r0, #8192
+    0xF242, 0x0101, // movw r1, #8193
+    0xF244, 0x7270, // movw r2, #18288
+    0x8001, // strh r1, [r0]
+    0x8042, // strh r2, [r0, #2]
+    0x1C43, // adds r3, r0, #1
+    0x4798, // blx r3
+    0x4604, // mov r4, r0
+    0x2000, // movs r0, #0
+    0xF2C2, 0x0000, // movt r0, #8192
+    0xF242, 0x0102, // movw r1, #8194
+    0x8001, // strh r1, [r0]
+    0x4798, // blx r3
+    0x4605, // mov r5, r0
+    0xE7FE, // b .
+];
+
+const STACK_LIMIT: &[u16] = &[
+    0xF248, 0x0000, // movw r0, #32768
+    0xF2C2, 0x0000, // movt r0, #8192
+    0xF380, 0x880A, // msr msplim, r0
+    0x4685, // mov sp, r0
+    0xB401, // push {r0}
+    0xE7FE, // b .
+];
+
+const SPINLOCK: &[u16] = &[
+    0xF240, 0x107C, // movw r0, #380
+    0xF2CD, 0x0000, // movt r0, #53248
+    0x6801, // ldr r1, [r0]
+    0x6802, // ldr r2, [r0]
+    0x6000, // str r0, [r0]
+    0x6803, // ldr r3, [r0]
+    0xE7FE, // b .
+];
+
+const DPRAM: &[u16] = &[
+    0xF240, 0x0001, // movw r0, #1
+    0xF2C5, 0x0010, // movt r0, #20496
+    0x6801, // ldr r1, [r0]
+    0xE7FE, // b .
+];
+
+const LOOKUP: &[u16] = &[
+    0x2016, // movs r0, #22
+    0x8802, // ldrh r2, [r0]
+    0xF645, 0x205A, // movw r0, #23130
+    0x2104, // movs r1, #4
+    0x4790, // blx r2
+    0xE7FE, // b .
+];
+
+const DEVICE_ID: &[u16] = &[
+    0x2016, // movs r0, #22
+    0x8802, // ldrh r2, [r0]
+    0xF245, 0x3047, // movw r0, #21319
+    0x2104, // movs r1, #4
+    0x4790, // blx r2
+    0x4603, // mov r3, r0
+    0x2000, // movs r0, #0
+    0xF2C2, 0x0000, // movt r0, #8192
+    0x2104, // movs r1, #4
+    0x2201, // movs r2, #1
+    0x4798, // blx r3
+    0x4604, // mov r4, r0
+    0x2000, // movs r0, #0
+    0xF2C2, 0x0000, // movt r0, #8192
+    0xE890, 0x01E0, // ldm.w r0, {r5, r6, r7, r8}
+    0xE7FE, // b .
+];
+
+const RESET: &[u16] = &[
+    0xF64E, 0x500C, // movw r0, #60684
+    0xF2CE, 0x0000, // movt r0, #57344
+    0x2104, // movs r1, #4
+    0xF2C0, 0x51FA, // movt r1, #1530
+    0x6001, // str r1, [r0]
+    0xE7FE, // b .
+];
+
+/// Flash contents: vectors, an image definition, the program, its handlers.
+fn image(program: &[u16], vectors: &[(usize, usize)], handlers: &[(usize, &[u16])]) -> Vec<u8> {
+    let mut bytes = vec![0u8; 0x1000];
+    let mut put = |at: usize, word: u32| bytes[at..at + 4].copy_from_slice(&word.to_le_bytes());
+    put(0, STACK);
+    put(4, BASE + CODE as u32 + 1);
+    for (exception, handler) in vectors {
+        put(4 * exception, BASE + *handler as u32 + 1);
+    }
+    for (n, word) in [0xFFFF_DED3, 0x1021_0142, 0x0000_01FF, 0, 0xAB12_3579].into_iter().enumerate() {
+        put(0x120 + 4 * n, word);
+    }
+    for (at, code) in [(CODE, program)].iter().chain(handlers) {
+        for (n, hw) in code.iter().enumerate() {
+            bytes[at + 2 * n..at + 2 * n + 2].copy_from_slice(&hw.to_le_bytes());
+        }
+    }
+    bytes
+}
+
+fn machine(bytes: Vec<u8>) -> Machine {
+    let image = Image::bare(vec![Segment { address: BASE, bytes }]);
+    Machine::new(image, FLASH, ChipIdentity::default()).expect("the ROM takes this image")
+}
+
+/// Executes a program for 10,000 cycles; the board must still be well.
+fn run(program: &[u16], vectors: &[(usize, usize)], handlers: &[(usize, &[u16])]) -> (Machine, [u32; 16]) {
+    let mut machine = machine(image(program, vectors, handlers));
+    machine.run_until(10_000);
+    assert_eq!(machine.fault(), None);
+    let registers = machine.core().registers();
+    (machine, registers)
+}
+
+/// Executes a program that must stop; the reason.
+fn stop(program: &[u16]) -> String {
+    let mut machine = machine(image(program, &[], &[]));
+    machine.run_until(10_000);
+    assert_eq!(*machine.state(), State::Failed, "it ran on to {:x?}", machine.core().registers());
+    machine.fault().expect("a failed board has a reason").to_string()
+}
+
+#[test]
+fn a_pended_interrupt_waits_for_primask() {
+    let (_, r) = run(IRQ, &[(16, HANDLER)], &[(HANDLER, IRQ_HANDLER)]);
+    // IPSR, EXC_RETURN to the thread's main stack, a frame of 8 words, and the thread went on.
+    assert_eq!((r[8], r[4], r[5], r[6]), (16, 0xFFFF_FFF9, STACK - 0x20, 6));
+    assert_eq!(r[13], STACK);
+}
+
+#[test]
+fn svc_returns_behind_itself() {
+    let (_, r) = run(SVC, &[(11, HANDLER)], &[(HANDLER, IRQ_HANDLER)]);
+    assert_eq!((r[8], r[6]), (11, 1));
+}
+
+#[test]
+fn sleep_ends_with_an_interrupt_even_if_masked() {
+    let (mut machine, r) = run(SLEEP, &[(15, HANDLER)], &[(HANDLER, SYSTICK)]);
+    // Two handled, the third woke with PRIMASK set and stays pending.
+    assert_eq!((r[6], r[7]), (2, 3));
+    let statistics = machine.statistics();
+    assert!(statistics.instructions > 2000, "the endless loop runs awake");
+    assert!(statistics.awake_cycles < statistics.cycles - 2500, "three sleeps of nearly 1,000 cycles");
+}
+
+#[test]
+fn the_floating_point_context_is_stacked() {
+    let (_, r) = run(FP_STACK, &[(11, HANDLER)], &[(HANDLER, FP_HANDLER)]);
+    assert_eq!(f32::from_bits(r[2]), 3.0);
+    // FType is clear: an extended frame.
+    assert_eq!(r[4], 0xFFFF_FFE9);
+}
+
+#[test]
+fn a_store_exclusive_succeeds_once() {
+    let (_, r) = run(EXCLUSIVE, &[], &[]);
+    assert_eq!((r[2], r[3], r[4], r[5]), (9, 0, 1, 9));
+}
+
+#[test]
+fn a_more_urgent_interrupt_nests() {
+    let vectors = [(16, HANDLER), (17, SECOND_HANDLER)];
+    let (_, r) = run(NEST, &vectors, &[(HANDLER, NEST_OUTER), (SECOND_HANDLER, NEST_INNER)]);
+    assert_eq!((r[8], r[4], r[7]), (17, 17, 1));
+}
+
+#[test]
+fn a_thread_on_the_process_stack_comes_back_to_it() {
+    let (_, r) = run(PROCESS, &[(11, HANDLER)], &[(HANDLER, PROCESS_HANDLER)]);
+    assert_eq!((r[4], r[5], r[7]), (0xFFFF_FFFD, 0x2000_0FF8 - 0x20, 0x2000_0FF8));
+}
+
+#[test]
+fn changed_code_is_decoded_again() {
+    let (_, r) = run(RAM_CODE, &[], &[]);
+    assert_eq!((r[4], r[5]), (1, 2));
+}
+
+#[test]
+fn a_push_below_the_limit_stops() {
+    let why = stop(STACK_LIMIT);
+    assert!(why.contains("stack overflow") && why.contains("pc 0x1000020e"), "{why}");
+}
+
+#[test]
+fn a_spinlock_is_claimed_on_read() {
+    let (_, r) = run(SPINLOCK, &[], &[]);
+    assert_eq!((r[1], r[2], r[3]), (1 << 31, 0, 1 << 31));
+}
+
+#[test]
+fn dpram_refuses_what_device_memory_refuses() {
+    // RESETS holds the controller at boot: the alignment is looked at first.
+    assert!(stop(DPRAM).contains("unaligned access to USB DPRAM at 0x50100001"));
+}
+
+#[test]
+fn a_look_up_that_misses_stops() {
+    assert!(stop(LOOKUP).contains("look-up of \"ZZ\" with mask 0x4 misses"));
+}
+
+#[test]
+fn the_rom_tells_the_chip_identity() {
+    let (_, r) = run(DEVICE_ID, &[], &[]);
+    let identity = ChipIdentity::default();
+    assert_eq!((r[4], r[5], r[6], r[7], r[8]), (4, 1, identity.package, identity.device, identity.wafer));
+}
+
+#[test]
+fn a_system_reset_starts_again() {
+    let mut machine = machine(image(RESET, &[], &[]));
+    machine.run_until(10_000);
+    assert_eq!(*machine.state(), State::Running);
+    assert!(machine.reboots() > 10);
+}
+
+#[test]
+fn unknown_registers_and_instructions_stop_with_their_address() {
+    // LDR r0, [pc, #0]; LDR r1, [r0]; address of UART0.
+    let why = stop(&[0x4800, 0x6801, 0x0000, 0x4007]);
+    assert!(why.contains("read of 0x40070000") && why.contains("pc 0x10000202"), "{why}");
+    // TIMER0 is modelled, but nobody released it.
+    let why = stop(&[0x4800, 0x6801, 0x0000, 0x400B]);
+    assert!(why.contains("while RESETS holds TIMER0"), "{why}");
+    // UDF as rustc's abort uses it; a coprocessor instruction.
+    assert!(stop(&[0xDEFE]).contains("UDF #0xfe"));
+    assert!(stop(&[0xEE00, 0x0710]).contains("instruction ee00 0710"));
+    // A branch without the Thumb bit.
+    assert!(stop(&[0x2000, 0x4700]).contains("no Thumb bit"));
+}
+
+#[test]
+fn an_image_without_definition_is_not_booted() {
+    let mut bytes = image(SVC, &[], &[]);
+    bytes[0x120] = 0;
+    let image = Image::bare(vec![Segment { address: BASE, bytes }]);
+    let error = Machine::<picovd_sim::board::thumb::Interpreter>::new(image, FLASH, ChipIdentity::default());
+    assert!(error.err().is_some_and(|e| e.0.contains("IMAGE_DEF")));
+}
+
+#[test]
+fn a_reset_keeps_ram_and_power_on_does_not() {
+    let mut machine = machine(image(RAM_CODE, &[], &[]));
+    machine.run_until(1000);
+    assert_eq!(machine.sram()[..4], [2, 0x20, 0x70, 0x47]);
+    machine.unplug();
+    machine.plug();
+    assert_ne!(machine.sram()[..4], [2, 0x20, 0x70, 0x47]);
+}

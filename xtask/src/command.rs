@@ -1,0 +1,200 @@
+//! Running other programs: output captured, a limit of time, failures that name the command.
+
+use std::env;
+use std::ffi::OsStr;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Limit for a program that reads an image or asks a package manager: it hangs if it takes longer.
+pub const SHORT: Duration = Duration::from_secs(120);
+/// Limit for builds, installations and test runs.
+pub const LONG: Duration = Duration::from_secs(45 * 60);
+
+/// What a finished program left.
+#[derive(Debug)]
+pub struct Finished {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Everything it printed.
+    pub stdout: Vec<u8>,
+    /// Everything it complained about.
+    pub stderr: Vec<u8>,
+}
+
+impl Finished {
+    /// Standard output as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// Standard output, then standard error, as text.
+    pub fn both(&self) -> String {
+        format!("{}{}", String::from_utf8_lossy(&self.stdout), String::from_utf8_lossy(&self.stderr))
+    }
+}
+
+/// Runs a program to its end with both outputs captured and no input.
+///
+/// An error means that it could not be started or was stopped at `limit`; how it ended is for the caller to judge.
+pub fn finish(command: &mut Command, limit: Duration) -> Result<Finished, String> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|e| format!("cannot run `{}`: {e}", line(command)))?;
+    let stdout = drain(child.stdout.take());
+    let stderr = drain(child.stderr.take());
+    let status = wait(&mut child, limit).map_err(|e| format!("`{}` {e}", line(command)))?;
+    let stdout = stdout.join().unwrap_or_default();
+    let stderr = stderr.join().unwrap_or_default();
+    Ok(Finished { status, stdout, stderr })
+}
+
+/// As [`finish`], and an exit status other than 0 is an error with the end of what the program printed.
+pub fn run(command: &mut Command, limit: Duration) -> Result<Finished, String> {
+    let finished = finish(command, limit)?;
+    if finished.status.success() {
+        Ok(finished)
+    } else {
+        Err(format!("`{}` failed ({})\n{}", line(command), finished.status, tail(&finished.both(), 40)))
+    }
+}
+
+/// Runs a program with its output on ours: for long work that a person wants to see.
+pub fn show(command: &mut Command, limit: Duration) -> Result<(), String> {
+    let mut child = command.stdin(Stdio::null()).spawn().map_err(|e| format!("cannot run `{}`: {e}", line(command)))?;
+    let status = wait(&mut child, limit).map_err(|e| format!("`{}` {e}", line(command)))?;
+    if status.success() { Ok(()) } else { Err(format!("`{}` failed ({status})", line(command))) }
+}
+
+/// Waits for the end of a program, and kills it at the limit.
+fn wait(child: &mut Child, limit: Duration) -> Result<ExitStatus, String> {
+    let start = Instant::now();
+    let mut pause = Duration::from_millis(1);
+    loop {
+        if let Some(status) = child.try_wait().map_err(|e| format!("cannot be waited for: {e}"))? {
+            return Ok(status);
+        }
+        if start.elapsed() > limit {
+            // It may have ended since: both errors then mean nothing.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(format!("did not end within {} s", limit.as_secs()));
+        }
+        thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(50));
+    }
+}
+
+/// Reads a pipe to its end beside the program, which would block on a full one.
+fn drain(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            // What was read before an error is still worth showing.
+            let _ = pipe.read_to_end(&mut bytes);
+        }
+        bytes
+    })
+}
+
+/// The command line as a person would type it.
+pub fn line(command: &Command) -> String {
+    let mut words = vec![quoted(command.get_program())];
+    words.extend(command.get_args().map(quoted));
+    words.join(" ")
+}
+
+/// A word, in single quotes where a shell would take it apart.
+fn quoted(word: &OsStr) -> String {
+    let word = word.to_string_lossy();
+    let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.into_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// The last lines of a text.
+pub fn tail(text: &str, lines: usize) -> String {
+    let all: Vec<&str> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+/// Where a program stands, if it does. Root's folders are searched, too: they are missing from other users' PATH.
+pub fn which(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path)
+        .chain(["/usr/sbin", "/sbin", "/usr/local/sbin"].map(PathBuf::from))
+        .map(|folder| folder.join(program))
+        .find(|file| file.is_file())
+}
+
+/// A program by name, found in root's folders as well.
+pub fn program(name: &str) -> Command {
+    Command::new(which(name).unwrap_or_else(|| PathBuf::from(name)))
+}
+
+/// Whether this process is root.
+pub fn is_root() -> bool {
+    run(Command::new("id").arg("-u"), SHORT).is_ok_and(|finished| finished.text().trim() == "0")
+}
+
+/// A program that needs root: through sudo where we are not.
+pub fn as_root(name: &str) -> Command {
+    if is_root() {
+        program(name)
+    } else {
+        let mut command = Command::new("sudo");
+        command.arg(which(name).unwrap_or_else(|| PathBuf::from(name)));
+        command
+    }
+}
+
+/// The cargo that started this task, in the workspace's root, without the variables that `cargo run` set for xtask itself.
+pub fn cargo(root: &Path) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root).env("CARGO_TERM_COLOR", "never");
+    forget_cargo_run(&mut command);
+    command
+}
+
+/// Takes away what `cargo run` put into the environment: a nested build would see it and build things anew.
+pub fn forget_cargo_run(command: &mut Command) {
+    command.env_remove("LD_LIBRARY_PATH");
+    for (name, _) in env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, finish, line, run, tail};
+    use std::process::Command;
+
+    #[test]
+    fn a_hanging_program_is_stopped() {
+        let error = finish(Command::new("sleep").arg("30"), Duration::from_millis(50)).unwrap_err();
+        assert!(error.contains("did not end"), "{error}");
+    }
+
+    #[test]
+    fn a_failure_names_the_command_and_shows_its_output() {
+        let error = run(Command::new("sh").args(["-c", "echo seen; exit 3"]), Duration::from_secs(5)).unwrap_err();
+        assert!(error.contains("sh -c 'echo seen; exit 3'") && error.contains("\nseen"), "{error}");
+    }
+
+    #[test]
+    fn lines_can_be_pasted() {
+        assert_eq!(line(Command::new("cat").arg("(loop0)/a b").arg("it's")), r"cat '(loop0)/a b' 'it'\''s'");
+        assert_eq!(tail("a\nb\nc", 2), "b\nc");
+    }
+}

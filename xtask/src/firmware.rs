@@ -1,0 +1,148 @@
+//! The firmware: built for the chip, the same bytes from every folder, as ELF and as UF2.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
+
+use crate::command::{self, LONG};
+use crate::elf::{Elf, Kind};
+use crate::toolchain::{TARGET, Toolchain, toml_string};
+use crate::uf2;
+use crate::workspace::Workspace;
+
+/// The cargo profile that the chip's programs are built with; also the name of the folder that cargo puts them into.
+pub const PROFILE: &str = "firmware";
+
+/// What a build left.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// The ELF file.
+    pub elf: PathBuf,
+    /// The UF2 file.
+    pub uf2: PathBuf,
+}
+
+/// Builds one of the firmware binaries, and writes `target/firmware/NAME.elf` and `NAME.uf2`.
+pub fn build(workspace: &Workspace, toolchain: &Toolchain, binary: &str, quiet: bool) -> Result<Built, String> {
+    let mut cargo = toolchain.cargo(&workspace.root);
+    cargo.args(["build", "--package", "picovd", "--bin", binary, "--profile", PROFILE, "--features", "firmware"]);
+    cargo.args(toolchain.arguments());
+    cargo.args(reproducible(workspace, toolchain)?);
+    cargo.env("CARGO_TARGET_DIR", &workspace.target);
+    // Flags from the environment would take the place of those above.
+    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS"] {
+        cargo.env_remove(name);
+    }
+    if quiet {
+        command::run(&mut cargo, LONG)?;
+    } else {
+        command::show(&mut cargo, LONG)?;
+    }
+    let made = workspace.target.join(TARGET).join(PROFILE).join(binary);
+    let folder = workspace.firmware_folder();
+    fs::create_dir_all(&folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
+    let built = Built { elf: folder.join(format!("{binary}.elf")), uf2: folder.join(format!("{binary}.uf2")) };
+    fs::copy(&made, &built.elf).map_err(|e| format!("cannot copy {}: {e}", made.display()))?;
+    let image = uf2::write(&Elf::read(&built.elf)?.segments)?;
+    fs::write(&built.uf2, image).map_err(|e| format!("cannot write {}: {e}", built.uf2.display()))?;
+    Ok(built)
+}
+
+/// Cargo's arguments that keep this machine's folders out of the binaries: where the sources, the downloaded crates, the
+/// standard library and the generated files stand differs from folder to folder and from user to user.
+fn reproducible(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<OsString>, String> {
+    let mut flags = Vec::new();
+    // The last prefix that fits wins: the target folder usually lies in the root.
+    for (from, to) in [
+        (workspace.root.clone(), "/picovd"),
+        (workspace.target.clone(), "/picovd/target"),
+        (cargo_home()?.join("registry/src"), "/crates"),
+        (toolchain.library_source()?, "/rust"),
+    ] {
+        flags.push(toml_string(&format!("--remap-path-prefix={}={to}", from.display())));
+    }
+    Ok(vec!["--config".into(), format!("target.{TARGET}.rustflags=[{}]", flags.join(",")).into()])
+}
+
+fn cargo_home() -> Result<PathBuf, String> {
+    match env::var_os("CARGO_HOME") {
+        Some(home) => Ok(PathBuf::from(home)),
+        None => env::home_dir().map(|home| home.join(".cargo")).ok_or_else(|| "no home folder".to_owned()),
+    }
+}
+
+/// The line that a build ends with.
+pub fn summary(elf: &Elf) -> String {
+    let [text, rodata, data, bss] = [Kind::Text, Kind::Rodata, Kind::Data, Kind::Bss].map(|kind| elf.total(kind));
+    format!("text {text}, rodata {rodata}, data {data}, bss {bss} bytes (flash {})", text + rodata + data)
+}
+
+/// The files that build.rs wrote for the chip, by name: those of OUT_DIR below the given target folder.
+///
+/// There is one folder for each set of options that the package was ever built with; the newest is the last build's. What
+/// counts is the one with a memory.x, which only a build for the chip has.
+pub fn generated(workspace: &Workspace) -> Result<BTreeMap<String, Vec<u8>>, String> {
+    let folder = workspace.target.join(TARGET).join(PROFILE).join("build");
+    let bad = |e: std::io::Error| format!("{}: {e}", folder.display());
+    let mut found: Vec<(SystemTime, PathBuf)> = Vec::new();
+    for entry in fs::read_dir(&folder).map_err(bad)?.flatten() {
+        let out = entry.path().join("out");
+        let ours = entry.file_name().to_string_lossy().starts_with("picovd-");
+        if let (true, Ok(time)) = (ours, fs::metadata(out.join("memory.x")).and_then(|data| data.modified())) {
+            found.push((time, out));
+        }
+    }
+    let (_, out) = found.into_iter().max().ok_or_else(|| format!("{} holds no memory.x", folder.display()))?;
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(&out).map_err(bad)?.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        files.insert(name, fs::read(entry.path()).map_err(bad)?);
+    }
+    Ok(files)
+}
+
+/// Copies what belongs to the project, and nothing that was built, to another folder.
+///
+/// In a git repository that is what git tracks or would track; elsewhere everything but the target folder.
+pub fn copy_sources(workspace: &Workspace, to: &Path) -> Result<(), String> {
+    let mut git = Command::new("git");
+    git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(&workspace.root);
+    let names: Vec<PathBuf> = match command::run(&mut git, command::SHORT) {
+        Ok(finished) => finished.text().split('\0').filter(|name| !name.is_empty()).map(PathBuf::from).collect(),
+        Err(_) => walk(workspace)?,
+    };
+    for name in names {
+        let (source, copy) = (workspace.root.join(&name), to.join(&name));
+        if !source.is_file() {
+            continue; // Deleted and not yet committed.
+        }
+        let parent = copy.parent().unwrap_or(to);
+        fs::create_dir_all(parent).map_err(|e| format!("cannot make {}: {e}", parent.display()))?;
+        fs::copy(&source, &copy).map_err(|e| format!("cannot copy {}: {e}", source.display()))?;
+    }
+    Ok(())
+}
+
+fn walk(workspace: &Workspace) -> Result<Vec<PathBuf>, String> {
+    let mut names = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        let full = workspace.root.join(&folder);
+        for entry in fs::read_dir(&full).map_err(|e| format!("{}: {e}", full.display()))?.flatten() {
+            let name = folder.join(entry.file_name());
+            if entry.path() == workspace.target || name == Path::new("target") {
+                continue;
+            }
+            if entry.path().is_dir() {
+                folders.push(name);
+            } else {
+                names.push(name);
+            }
+        }
+    }
+    Ok(names)
+}

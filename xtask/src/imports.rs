@@ -1,0 +1,502 @@
+//! Holds the paths that src/ names against DESIGN.md's table of who may import whom.
+//!
+//! A small reader of Rust's tokens is enough: comments, strings and test modules are left out, `use` trees are taken apart,
+//! and every path that starts with `crate`, `self`, `super` or the name of a dependency is looked up, wherever it stands.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use toml::Value;
+
+/// What one part of src/ may name.
+struct Rule {
+    /// The part: a module's path with slashes. The longest that fits a file holds for it.
+    part: &'static str,
+    /// Modules of this crate.
+    modules: &'static [&'static str],
+    /// Dependencies, by their names in code.
+    crates: &'static [&'static str],
+}
+
+/// DESIGN.md, section 2, the table "who may import whom", for the library. What plugs it together (lib.rs, main.rs and
+/// the other binaries) may name everything.
+const RULES: &[Rule] = &[
+    Rule { part: "block", modules: &[], crates: &[] },
+    Rule { part: "volume", modules: &["block"], crates: &["picovd_exfat"] },
+    Rule { part: "scsi", modules: &["block"], crates: &[] },
+    Rule { part: "bot", modules: &["block"], crates: &[] },
+    // NorFlash is embedded-storage's trait.
+    Rule { part: "settings", modules: &[], crates: &["embedded_storage"] },
+    Rule { part: "files", modules: &["volume", "block", "settings"], crates: &[] },
+    // The bottom vocabulary comes with every layer that is plugged in here.
+    Rule { part: "device", modules: &["block", "bot", "scsi", "volume", "settings", "files"], crates: &[] },
+    Rule { part: "usb", modules: &["device", "bot"], crates: &["usb_device", "usbd_storage"] },
+    Rule { part: "vd", modules: &["device", "volume"], crates: &[] },
+    Rule { part: "rp2350", modules: &["block", "volume"], crates: HARDWARE },
+    // One adapter in two files.
+    Rule { part: "rp2350/usb", modules: &["block", "volume"], crates: HARDWARE_AND_USB },
+    Rule { part: "rp2350/usb_endpoint", modules: &["block", "volume"], crates: HARDWARE_AND_USB },
+];
+
+/// The HAL and what it stands on, and the NorFlash trait.
+const HARDWARE: &[&str] =
+    &["rp235x_hal", "rp235x_pac", "cortex_m", "cortex_m_rt", "critical_section", "embedded_storage", "defmt"];
+/// The same for the one file of rp2350/ that may name usb-device.
+const HARDWARE_AND_USB: &[&str] = &[
+    "rp235x_hal",
+    "rp235x_pac",
+    "cortex_m",
+    "cortex_m_rt",
+    "critical_section",
+    "embedded_storage",
+    "defmt",
+    "usb_device",
+];
+
+/// Reads src/ of the workspace. Every violation is one line of the error.
+///
+/// Returns the number of files and of paths that were looked at: a reader that sees none would never complain.
+pub fn check(root: &Path) -> Result<(usize, usize), String> {
+    let dependencies = dependencies(root)?;
+    let mut files = Vec::new();
+    collect(&root.join("src"), &mut files)?;
+    let (mut named, mut wrong) = (0, Vec::new());
+    for file in &files {
+        let text = fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+        let relative = file.strip_prefix(root.join("src")).unwrap_or(file);
+        let found = paths(&text, &module_of(relative), &dependencies);
+        named += found.len();
+        wrong.extend(violations(relative, &found));
+    }
+    // The host half of the simulator judges the library: it may use none of it.
+    let mut host = Vec::new();
+    collect(&root.join("tests/sim/src/host"), &mut host)?;
+    let ours: BTreeSet<String> = ["picovd", "picovd_exfat", "picovd_manifest"].map(str::to_owned).into();
+    for file in &host {
+        let text = fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+        let found = paths(&text, &[], &ours);
+        for path in found.iter().filter(|path| path.external && ours.contains(&path.first)) {
+            let shown = file.strip_prefix(root).unwrap_or(file).display();
+            wrong.push(format!("{shown}:{}: the host half names {}", path.line, path.first));
+        }
+    }
+    if wrong.is_empty() { Ok((files.len(), named)) } else { Err(wrong.join("\n")) }
+}
+
+/// The dependencies' names in code, from the tables of Cargo.toml.
+fn dependencies(root: &Path) -> Result<BTreeSet<String>, String> {
+    let path = root.join("Cargo.toml");
+    let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    let value: Value = toml::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))?;
+    let mut names = BTreeSet::new();
+    let targets = value.get("target").and_then(Value::as_table);
+    let tables = targets.into_iter().flat_map(|targets| targets.values()).chain([&value]);
+    for table in tables {
+        for kind in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            let keys = table.get(kind).and_then(Value::as_table).into_iter().flat_map(|table| table.keys());
+            names.extend(keys.map(|key| key.replace('-', "_")));
+        }
+    }
+    Ok(names)
+}
+
+/// Every Rust file below a folder, in order; none when there is no such folder. Test modules in files of their own are
+/// called tests.rs, and are left out.
+fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    let entries = fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let mut entries: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            collect(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// The module that a file of src/ is: `bot/cases.rs` is bot::cases, `bot/mod.rs` is bot, `lib.rs` is the root.
+fn module_of(relative: &Path) -> Vec<String> {
+    let mut parts: Vec<String> =
+        relative.with_extension("").iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    if matches!(parts.last().map(String::as_str), Some("mod" | "lib" | "main")) {
+        parts.pop();
+    }
+    parts
+}
+
+/// A path as named by a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Named {
+    line: usize,
+    /// Whether it leads to a dependency rather than to a module of the crate.
+    external: bool,
+    /// The dependency or the module just below the crate's root.
+    first: String,
+}
+
+fn violations(relative: &Path, found: &[Named]) -> Vec<String> {
+    let module = module_of(relative);
+    let Some(top) = module.first() else { return Vec::new() };
+    if top == "bin" {
+        return Vec::new();
+    }
+    let full = module.join("/");
+    let fits = |part: &str| full == part || full.strip_prefix(part).is_some_and(|rest| rest.starts_with('/'));
+    let Some(rule) = RULES.iter().filter(|rule| fits(rule.part)).max_by_key(|rule| rule.part.len()) else {
+        return vec![format!("src/{}: DESIGN.md's import table has no line for `{top}`", relative.display())];
+    };
+    let bad = |path: &&Named| {
+        if path.external {
+            !rule.crates.contains(&path.first.as_str())
+        } else {
+            path.first != *top && !rule.modules.contains(&path.first.as_str())
+        }
+    };
+    let line = |path: &Named| {
+        let what = if path.external { "the crate " } else { "crate::" };
+        format!("src/{}:{}: `{}` may not name {what}{}", relative.display(), path.line, rule.part, path.first)
+    };
+    found.iter().filter(bad).map(line).collect()
+}
+
+/// A token that matters here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Token {
+    Word(String),
+    /// `::`
+    Separator,
+    /// Any other character.
+    Sign(char),
+}
+
+/// Takes a text apart; comments, strings, characters and lifetimes are left out. Each token comes with its line.
+fn tokens(text: &str) -> Vec<(Token, usize)> {
+    let chars: Vec<char> = text.chars().collect();
+    let at = |index: usize| chars.get(index).copied().unwrap_or('\0');
+    let (mut out, mut i, mut line) = (Vec::new(), 0, 1);
+    while i < chars.len() {
+        let start = i;
+        let c = at(i);
+        if c == '/' && at(i + 1) == '/' {
+            while i < chars.len() && at(i) != '\n' {
+                i += 1;
+            }
+        } else if c == '/' && at(i + 1) == '*' {
+            let mut depth = 0;
+            loop {
+                match (at(i), at(i + 1)) {
+                    ('/', '*') => (depth, i) = (depth + 1, i + 2),
+                    ('*', '/') => (depth, i) = (depth - 1, i + 2),
+                    _ => i += 1,
+                }
+                if depth == 0 || i >= chars.len() {
+                    break;
+                }
+            }
+        } else if c == '"' {
+            i = after_string(&chars, i + 1);
+        } else if c == '\'' {
+            // A character ends in a quote after one character or an escape; anything else is a lifetime.
+            if at(i + 1) == '\\' {
+                i += 3;
+                while i < chars.len() && at(i) != '\'' {
+                    i += 1;
+                }
+                i += 1;
+            } else if at(i + 2) == '\'' {
+                i += 3;
+            } else {
+                i += 1;
+                while at(i).is_alphanumeric() || at(i) == '_' {
+                    i += 1;
+                }
+            }
+        } else if c.is_alphabetic() || c == '_' {
+            while at(i).is_alphanumeric() || at(i) == '_' {
+                i += 1;
+            }
+            let word: String = chars[start..i].iter().collect();
+            let hashes = (i..).take_while(|index| at(*index) == '#').count();
+            if matches!(word.as_str(), "r" | "br" | "cr") && at(i + hashes) == '"' {
+                i += hashes + 1;
+                let close: String = ['"'].into_iter().chain(std::iter::repeat_n('#', hashes)).collect();
+                while i < chars.len() && !(0..=hashes).all(|n| at(i + n) == close.chars().nth(n).unwrap_or('"')) {
+                    i += 1;
+                }
+                i += hashes + 1;
+            } else if matches!(word.as_str(), "b" | "c") && at(i) == '"' {
+                i = after_string(&chars, i + 1);
+            } else {
+                out.push((Token::Word(word), line));
+            }
+        } else if c == ':' && at(i + 1) == ':' {
+            out.push((Token::Separator, line));
+            i += 2;
+        } else {
+            if !c.is_whitespace() {
+                out.push((Token::Sign(c), line));
+            }
+            i += 1;
+        }
+        line += chars[start..i.min(chars.len())].iter().filter(|c| **c == '\n').count();
+    }
+    out
+}
+
+/// The index behind a string's closing quote.
+fn after_string(chars: &[char], mut i: usize) -> usize {
+    while i < chars.len() && chars[i] != '"' {
+        i += if chars[i] == '\\' { 2 } else { 1 };
+    }
+    i + 1
+}
+
+/// Takes test items out: `#[cfg(test)]` and the item behind it.
+fn without_tests(tokens: Vec<(Token, usize)>) -> Vec<(Token, usize)> {
+    let mark: Vec<Token> = vec![
+        Token::Sign('#'),
+        Token::Sign('['),
+        Token::Word("cfg".to_owned()),
+        Token::Sign('('),
+        Token::Word("test".to_owned()),
+        Token::Sign(')'),
+        Token::Sign(']'),
+    ];
+    let (mut out, mut i) = (Vec::new(), 0);
+    while i < tokens.len() {
+        let here = tokens[i..].iter().map(|(token, _)| token);
+        if !here.take(mark.len()).eq(mark.iter()) {
+            out.push(tokens[i].clone());
+            i += 1;
+            continue;
+        }
+        i += mark.len();
+        // The item ends with a semicolon outside braces, or with the brace that closes its first one.
+        let mut depth = 0;
+        while i < tokens.len() {
+            let token = &tokens[i].0;
+            i += 1;
+            match token {
+                Token::Sign('{') => depth += 1,
+                Token::Sign('}') => depth -= 1,
+                _ => {}
+            }
+            if depth == 0 && matches!(token, Token::Sign('}' | ';')) {
+                break;
+            }
+        }
+    }
+    out
+}
+
+/// Every path in a text that leads to a dependency or to a module below the crate's root.
+fn paths(text: &str, file: &[String], dependencies: &BTreeSet<String>) -> Vec<Named> {
+    let tokens = without_tests(tokens(text));
+    let mut reader = Reader { tokens: &tokens, dependencies, module: file.to_vec(), found: Vec::new() };
+    let mut opened: Vec<Option<usize>> = Vec::new();
+    let mut i = 0;
+    while i < tokens.len() {
+        let word = |index: usize| match tokens.get(index) {
+            Some((Token::Word(word), _)) => Some(word.as_str()),
+            _ => None,
+        };
+        match &tokens[i].0 {
+            // An inline module: paths inside start from it.
+            Token::Word(keyword) if keyword == "mod" && matches!(tokens.get(i + 2), Some((Token::Sign('{'), _))) => {
+                let length = reader.module.len();
+                reader.module.push(word(i + 1).unwrap_or_default().to_owned());
+                opened.push(Some(length));
+                i += 3;
+            }
+            Token::Sign('{') => {
+                opened.push(None);
+                i += 1;
+            }
+            Token::Sign('}') => {
+                if let Some(Some(length)) = opened.pop() {
+                    reader.module.truncate(length);
+                }
+                i += 1;
+            }
+            Token::Word(keyword) if keyword == "use" => {
+                i += 1;
+                if matches!(tokens.get(i), Some((Token::Separator, _))) {
+                    i += 1;
+                }
+                i = reader.tree(i, &[]);
+            }
+            Token::Word(_) => {
+                // The middle of a path, a field or a method is no start.
+                let before = i.checked_sub(1).map(|index| &tokens[index].0);
+                let starts = !matches!(before, Some(Token::Sign('.')))
+                    && (before != Some(&Token::Separator)
+                        || !matches!(i.checked_sub(2).map(|n| &tokens[n].0), Some(Token::Word(_) | Token::Sign('>'))));
+                i = if starts { reader.path(i) } else { i + 1 };
+            }
+            _ => i += 1,
+        }
+    }
+    reader.found
+}
+
+struct Reader<'a> {
+    tokens: &'a [(Token, usize)],
+    dependencies: &'a BTreeSet<String>,
+    module: Vec<String>,
+    found: Vec<Named>,
+}
+
+impl Reader<'_> {
+    /// Reads one `use` tree from `i` on, with the segments that lead to it. Returns the index behind it.
+    fn tree(&mut self, mut i: usize, lead: &[String]) -> usize {
+        let mut segments = lead.to_vec();
+        let mut line = 0;
+        while let Some((token, here)) = self.tokens.get(i) {
+            match token {
+                Token::Word(word) if word == "as" => i += 2,
+                Token::Word(word) => {
+                    segments.push(word.clone());
+                    line = *here;
+                    i += 1;
+                }
+                Token::Separator => i += 1,
+                Token::Sign('{') => {
+                    i += 1;
+                    loop {
+                        match self.tokens.get(i) {
+                            None => return i,
+                            Some((Token::Sign('}'), _)) => return i + 1,
+                            Some((Token::Sign(','), _)) => i += 1,
+                            Some(_) => i = self.tree(i, &segments),
+                        }
+                    }
+                }
+                Token::Sign('*') => i += 1,
+                Token::Sign(_) => break,
+            }
+        }
+        self.note(&segments, line);
+        // An unexpected sign must not be read again and again.
+        if line == 0 { i + 1 } else { i }
+    }
+
+    /// Reads a path in an expression or a type from `i` on. Returns the index behind it.
+    fn path(&mut self, mut i: usize) -> usize {
+        let mut segments = Vec::new();
+        let line = self.tokens[i].1;
+        while let Some((Token::Word(word), _)) = self.tokens.get(i) {
+            segments.push(word.clone());
+            i += 1;
+            match self.tokens.get(i) {
+                Some((Token::Separator, _)) => i += 1,
+                _ => break,
+            }
+        }
+        // One word alone is a name of this place, not a path to another.
+        if segments.len() > 1 {
+            self.note(&segments, line);
+        }
+        i
+    }
+
+    fn note(&mut self, segments: &[String], line: usize) {
+        let Some(first) = segments.first() else { return };
+        let mut rest = segments;
+        let mut base: Vec<String> = match first.as_str() {
+            "crate" => Vec::new(),
+            "self" | "super" => self.module.clone(),
+            name => {
+                if self.dependencies.contains(name) {
+                    self.found.push(Named { line, external: true, first: name.to_owned() });
+                }
+                return;
+            }
+        };
+        while let Some((word, more)) = rest.split_first() {
+            match word.as_str() {
+                "crate" | "self" => {}
+                "super" => drop(base.pop()),
+                _ => break,
+            }
+            rest = more;
+        }
+        base.extend(rest.iter().cloned());
+        if let Some(first) = base.into_iter().next() {
+            self.found.push(Named { line, external: false, first });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Named, module_of, paths, violations};
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    fn read(file: &str, text: &str) -> Vec<Named> {
+        let dependencies: BTreeSet<String> = ["usb_device", "picovd_exfat"].map(str::to_owned).into();
+        paths(text, &module_of(Path::new(file)), &dependencies)
+    }
+
+    fn firsts(file: &str, text: &str) -> Vec<String> {
+        read(file, text).into_iter().map(|named| named.first).collect()
+    }
+
+    fn wrong(file: &str, text: &str) -> Vec<String> {
+        violations(Path::new(file), &read(file, text))
+    }
+
+    #[test]
+    fn planted_violations_are_found() {
+        assert_eq!(wrong("bot/mod.rs", "use crate::scsi::Cdb;"), ["src/bot/mod.rs:1: `bot` may not name crate::scsi"]);
+        assert_eq!(wrong("scsi/unit.rs", "\nfn f() { crate::volume::g() }").len(), 1);
+        assert_eq!(wrong("scsi/unit.rs", "use super::super::volume;").len(), 1);
+        assert_eq!(wrong("scsi/unit.rs", "use crate::{block::Lba, volume::{self, Volume}};").len(), 2);
+        assert_eq!(wrong("volume/mod.rs", "type T = usb_device::Bus;").len(), 1);
+        assert_eq!(wrong("rp2350/flash.rs", "use usb_device::bus::UsbBus;").len(), 1);
+        assert_eq!(wrong("stranger.rs", "").len(), 1);
+        assert_eq!(wrong("settings/mod.rs", "mod inner { use super::super::volume::X; }").len(), 1);
+    }
+
+    #[test]
+    fn what_the_table_allows_passes() {
+        for (file, text) in [
+            ("bot/cases.rs", "use super::wrapper::Cbw; use crate::block::BLOCK_LENGTH; use core::fmt;"),
+            (
+                "volume/mod.rs",
+                "use picovd_exfat::entry; use crate::block::{Lba, BlockCount}; use self::region::Region;",
+            ),
+            ("rp2350/usb.rs", "use usb_device::bus::UsbBus;"),
+            ("device.rs", "use crate::{bot, scsi, volume};"),
+            ("main.rs", "use usb_device::prelude::*; use picovd::scsi;"),
+            ("bot/mod.rs", "mod inner { use super::Cbw; }"),
+        ] {
+            assert_eq!(wrong(file, text), Vec::<String>::new(), "{file}");
+        }
+    }
+
+    #[test]
+    fn comments_strings_and_tests_do_not_count() {
+        let text = r##"
+            // use crate::volume;
+            /* crate::volume::x /* nested */ crate::volume::y */
+            const A: &str = "crate::volume::x \" crate::volume::y"; const B: &str = r#"crate::volume::"z""#;
+            const C: char = '"'; fn f<'a>(x: &'a str) -> char { '\'' }
+            #[cfg(test)] mod tests { use crate::volume::Volume; fn g() { { } } }
+            #[cfg(test)] use crate::volume;
+            use crate::block;
+        "##;
+        assert_eq!(firsts("scsi/mod.rs", text), ["block"]);
+    }
+
+    #[test]
+    fn lines_are_counted() {
+        assert_eq!(read("scsi/mod.rs", "//\n/*\n*/ \"\n\"\nuse crate::volume;")[0].line, 5);
+    }
+}

@@ -1,0 +1,212 @@
+//! The programs by others that read a volume's image for ring 2: exfatprogs, exfat-fuse, The Sleuth Kit, GRUB. And the
+//! smallest of readers, for the one thing that none of them hands out: the up-case table as it lies on the disk.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use crate::command::{self, SHORT};
+use crate::truth::{Seen, Truth};
+
+/// What fsck.exfat has to say about a clean volume: this line exactly, since it can print errors and still exit with 0.
+///
+/// The root directory counts as a directory.
+pub fn clean_line(truth: &Truth, image: &Path) -> String {
+    format!("{}: clean. directories {}, files {}", image.display(), truth.directories.len() + 1, truth.files.len())
+}
+
+/// Holds an image against fsck.exfat's strict reading.
+pub fn fsck(truth: &Truth, image: &Path) -> Result<(), String> {
+    let finished = command::finish(command::program("fsck.exfat").arg("-n").arg(image), SHORT)?;
+    let wanted = clean_line(truth, image);
+    let said = finished.both();
+    // Its first line is its version; a third one would be a complaint.
+    let mut lines = said.lines().filter(|line| !line.trim().is_empty());
+    let version = lines.next().is_some_and(|line| line.starts_with("exfatprogs version"));
+    let clean = lines.next() == Some(wanted.as_str()) && lines.next().is_none();
+    if finished.status.success() && version && clean {
+        Ok(())
+    } else {
+        Err(format!("wanted `{wanted}`, and it said ({}):\n{said}", finished.status))
+    }
+}
+
+/// Mounts an image by exfat-fuse, read-only, and reads everything.
+pub fn fuse(image: &Path, scratch: &Path) -> Result<Seen, String> {
+    if !Path::new("/dev/fuse").exists() {
+        return Err("/dev/fuse is missing: this machine cannot mount FUSE file systems; try `modprobe fuse`".to_owned());
+    }
+    let mounted = Mount::new(image, &scratch.join("mnt"))?;
+    let mut seen = Seen::default();
+    walk(&mounted.folder, "", &mut seen)?;
+    mounted.end()?;
+    Ok(seen)
+}
+
+fn walk(top: &Path, below: &str, seen: &mut Seen) -> Result<(), String> {
+    let folder = top.join(below);
+    let bad = |e: std::io::Error| format!("{}: {e}", folder.display());
+    for entry in fs::read_dir(&folder).map_err(bad)? {
+        let entry = entry.map_err(bad)?;
+        let name = entry.file_name();
+        let name = name.to_str().ok_or_else(|| format!("{name:?} is no UTF-8"))?;
+        let path = if below.is_empty() { name.to_owned() } else { format!("{below}/{name}") };
+        if entry.file_type().map_err(bad)?.is_dir() {
+            walk(top, &path, seen)?;
+            seen.directories.insert(path);
+        } else {
+            let bytes = fs::read(entry.path()).map_err(|e| format!("{path}: {e}"))?;
+            seen.files.insert(path, bytes);
+        }
+    }
+    Ok(())
+}
+
+/// An image on a loop device, mounted. Both go with the value.
+struct Mount {
+    device: String,
+    folder: PathBuf,
+    mounted: bool,
+}
+
+impl Mount {
+    fn new(image: &Path, folder: &Path) -> Result<Self, String> {
+        fs::create_dir_all(folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
+        // exfat-fuse opens nothing but block devices without complaint.
+        let mut losetup = command::as_root("losetup");
+        let found = command::run(losetup.args(["--find", "--show", "--read-only"]).arg(image), SHORT)
+            .map_err(|e| format!("no loop device for the image: {e}"))?;
+        let mut mount = Self { device: found.text().trim().to_owned(), folder: folder.to_path_buf(), mounted: false };
+        let mut fuse = command::as_root("mount.exfat-fuse");
+        // Who is not root here reads what root mounted.
+        fuse.args(["-o", "ro,allow_other"]).arg(&mount.device).arg(folder);
+        command::run(&mut fuse, SHORT).map_err(|e| format!("exfat-fuse does not mount the image: {e}"))?;
+        mount.mounted = true;
+        Ok(mount)
+    }
+
+    /// Unmounts, and says so if that fails.
+    fn end(mut self) -> Result<(), String> {
+        self.release()
+    }
+
+    fn release(&mut self) -> Result<(), String> {
+        let mut result = Ok(());
+        if std::mem::take(&mut self.mounted) {
+            result = command::run(command::as_root("umount").arg(&self.folder), SHORT).map(|_| ());
+        }
+        if !self.device.is_empty() {
+            let device = std::mem::take(&mut self.device);
+            // The FUSE process lets go of the device a moment after umount has returned.
+            let mut last = Err("never tried".to_owned());
+            for _ in 0..50 {
+                last = command::run(command::as_root("losetup").arg("--detach").arg(&device), SHORT).map(|_| ());
+                if last.is_ok() {
+                    break;
+                }
+                thread::sleep(Duration::from_millis(100));
+            }
+            result = result.and(last);
+        }
+        result
+    }
+}
+
+impl Drop for Mount {
+    fn drop(&mut self) {
+        // After an error there is nothing better to do with a second one.
+        let _ = self.release();
+    }
+}
+
+/// Reads everything by The Sleuth Kit: fls for the tree, icat for each file.
+pub fn sleuth_kit(image: &Path) -> Result<Seen, String> {
+    let mut fls = command::program("fls");
+    let listed = command::run(fls.args(["-f", "exfat", "-r", "-p", "-u"]).arg(image), SHORT)?;
+    let text = String::from_utf8(listed.stdout).map_err(|e| format!("fls prints no UTF-8: {e}"))?;
+    let mut seen = Seen::default();
+    for line in text.lines() {
+        // "r/r 1234:\tPATH"; what the kit makes up itself has type v or a name with a dollar sign at its start.
+        let (head, path) = line.split_once(":\t").ok_or_else(|| format!("fls says `{line}`"))?;
+        let (kind, inode) = head.split_once(' ').ok_or_else(|| format!("fls says `{line}`"))?;
+        let made_up = path.starts_with('$')
+            || path.ends_with("(Volume Label Entry)")
+            || kind.starts_with('v')
+            || kind.starts_with('V');
+        match kind {
+            _ if made_up => {}
+            "d/d" => drop(seen.directories.insert(path.to_owned())),
+            "r/r" => {
+                let mut icat = command::program("icat");
+                let bytes = command::run(icat.args(["-f", "exfat"]).arg(image).arg(inode), SHORT)?.stdout;
+                seen.files.insert(path.to_owned(), bytes);
+            }
+            _ => return Err(format!("fls says `{line}`")),
+        }
+    }
+    Ok(seen)
+}
+
+/// Reads the files of the truth by GRUB's exFAT driver. It lists directories for people, not for programs: each is asked
+/// for its names, and each file for its bytes.
+pub fn grub(truth: &Truth, image: &Path) -> Result<Seen, String> {
+    let mut seen = Seen::default();
+    let fstest = |words: &[OsString]| {
+        let mut command = command::program("grub-fstest");
+        command::run(command.arg(image).args(words), SHORT)
+    };
+    let listing = |directory: &str| -> Result<BTreeSet<String>, String> {
+        let text = fstest(&["ls".into(), format!("(loop0)/{directory}").into()])?;
+        let text = String::from_utf8(text.stdout).map_err(|e| format!("grub-fstest prints no UTF-8: {e}"))?;
+        Ok(text.split_whitespace().map(str::to_owned).collect())
+    };
+    for directory in &truth.directories {
+        // A directory that is missing is an error of ls.
+        listing(&format!("{directory}/"))?;
+        seen.directories.insert(directory.clone());
+    }
+    for path in truth.files.keys() {
+        let bytes = fstest(&["cat".into(), format!("(loop0)/{path}").into()])?.stdout;
+        seen.files.insert(path.clone(), bytes);
+    }
+    Ok(seen)
+}
+
+/// The up-case table of a volume, found by its root directory's entry (exFAT 7.2): its bytes and its checksum field.
+pub fn upcase_table(image: &Path) -> Result<(Vec<u8>, u32), String> {
+    let disk = fs::read(image).map_err(|e| format!("{}: {e}", image.display()))?;
+    let bytes = |at: u64, length: u64| -> Result<&[u8], String> {
+        let range = usize::try_from(at).ok().zip(usize::try_from(at + length).ok());
+        range.and_then(|(from, to)| disk.get(from..to)).ok_or_else(|| format!("{at:#x} is past the end of the image"))
+    };
+    let number = |at: u64, length: u64| -> Result<u64, String> {
+        Ok(bytes(at, length)?.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)))
+    };
+    // Boot sector fields: exFAT 3.1.
+    let sector = 1_u64 << number(108, 1)?;
+    let cluster = sector << number(109, 1)?;
+    let heap = number(88, 4)? * sector;
+    let place = |index: u64| heap + index.saturating_sub(2) * cluster;
+    let root = place(number(96, 4)?);
+    for entry in (root..root + cluster).step_by(32) {
+        // EntryType 82h: TableChecksum at 4, FirstCluster at 20, DataLength at 24.
+        if number(entry, 1)? == 0x82 {
+            let checksum = number(entry + 4, 4)? as u32;
+            let table = bytes(place(number(entry + 20, 4)?), number(entry + 24, 8)?)?;
+            return Ok((table.to_vec(), checksum));
+        }
+    }
+    Err("the root directory's first cluster has no up-case table entry".to_owned())
+}
+
+/// A volume as mkfs.exfat makes it, to compare with.
+pub fn reference_volume(scratch: &Path) -> Result<PathBuf, String> {
+    let image = scratch.join("mkfs.img");
+    let file = fs::File::create(&image).map_err(|e| format!("{}: {e}", image.display()))?;
+    file.set_len(8 << 20).map_err(|e| format!("{}: {e}", image.display()))?;
+    command::run(command::program("mkfs.exfat").arg(&image), SHORT)?;
+    Ok(image)
+}

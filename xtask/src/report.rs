@@ -1,0 +1,175 @@
+//! One line per check with its time, and one closing line.
+
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+/// The outcome of a check that is a whole test runner: how many tests passed and failed in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Tests that passed.
+    pub passed: usize,
+    /// Tests that failed.
+    pub failed: usize,
+    /// Tests that the runner left out on purpose (`#[ignore]`): `--long` runs them.
+    pub ignored: usize,
+}
+
+/// Collects checks, and prints each as it ends.
+#[derive(Debug)]
+pub struct Report {
+    passed: usize,
+    failed: usize,
+    failures: Vec<String>,
+    ring: u8,
+    terminal: bool,
+    start: Instant,
+}
+
+impl Report {
+    /// An empty report.
+    pub fn new() -> Self {
+        let terminal = std::io::stderr().is_terminal();
+        Self { passed: 0, failed: 0, failures: Vec::new(), ring: 0, terminal, start: Instant::now() }
+    }
+
+    /// Prints a ring's title; the checks that follow belong to it.
+    pub fn ring(&mut self, number: u8, title: &str) {
+        self.ring = number;
+        println!("ring {number}: {title}");
+    }
+
+    /// Runs one check. Returns what it found, or `None` when it failed.
+    pub fn check<T>(&mut self, name: &str, check: impl FnOnce() -> Result<T, String>) -> Option<T> {
+        let start = self.begin(name);
+        let result = check();
+        match result {
+            Ok(value) => {
+                self.passed += 1;
+                self.line("ok", start.elapsed(), name);
+                Some(value)
+            }
+            Err(reason) => {
+                self.failed += 1;
+                self.failure(start.elapsed(), name, &reason);
+                None
+            }
+        }
+    }
+
+    /// Runs a test runner, each of whose tests counts as a check.
+    ///
+    /// A run that fails counts at least one failure, whatever its own count says; a run of no tests at all is a failure.
+    pub fn tests(&mut self, name: &str, run: impl FnOnce() -> (Counts, Result<(), String>)) -> bool {
+        let start = self.begin(name);
+        let (counts, result) = run();
+        let result = match result {
+            Ok(()) if counts.passed + counts.failed == 0 => Err("no test was run".to_owned()),
+            Ok(()) if counts.failed > 0 => Err(format!("{} tests failed", counts.failed)),
+            other => other,
+        };
+        self.passed += counts.passed;
+        let ignored = match counts.ignored {
+            0 => String::new(),
+            n => format!(", {n} left to --long"),
+        };
+        match result {
+            Ok(()) => {
+                self.line("ok", start.elapsed(), &format!("{name} ({} tests{ignored})", counts.passed));
+                true
+            }
+            Err(reason) => {
+                self.failed += counts.failed.max(1);
+                self.failure(start.elapsed(), name, &reason);
+                false
+            }
+        }
+    }
+
+    /// Prints something worth knowing that is no check.
+    pub fn note(&mut self, text: &str) {
+        println!("      {text}");
+    }
+
+    /// Prints the failures again, the whole time, and the closing line. Returns whether everything passed.
+    pub fn close(self) -> bool {
+        if !self.failures.is_empty() {
+            println!("\nfailed:");
+            for name in &self.failures {
+                println!("    {name}");
+            }
+        }
+        println!("\nafter {:.0} s:", self.start.elapsed().as_secs_f64());
+        println!("{} passed, {} failed", self.passed, self.failed);
+        // A run without any check shows nothing.
+        self.failed == 0 && self.passed > 0
+    }
+
+    fn begin(&mut self, name: &str) -> Instant {
+        if self.terminal {
+            let shown: String = name.chars().take(100).collect();
+            eprint!("\r\x1b[K...   {shown}");
+        }
+        Instant::now()
+    }
+
+    fn line(&mut self, word: &str, time: Duration, name: &str) {
+        if self.terminal {
+            eprint!("\r\x1b[K");
+        }
+        println!("{word:<4} {:>7.2} s  {name}", time.as_secs_f64());
+        // A closed pipe ends the run at the next print; there is nothing better to do with the error here.
+        let _ = std::io::stdout().flush();
+    }
+
+    fn failure(&mut self, time: Duration, name: &str, reason: &str) {
+        self.line("FAIL", time, name);
+        for line in reason.lines() {
+            println!("      | {line}");
+        }
+        self.failures.push(format!("ring {}: {name}", self.ring));
+    }
+}
+
+/// Adds up the `test result:` lines that cargo's test harnesses print.
+pub fn cargo_counts(output: &str) -> Counts {
+    let mut counts = Counts::default();
+    for line in output.lines().filter(|line| line.starts_with("test result:")) {
+        let number = |word: &str| -> usize {
+            let end = line.find(word).unwrap_or(0);
+            line[..end].split_whitespace().next_back().and_then(|n| n.parse().ok()).unwrap_or(0)
+        };
+        counts.passed += number(" passed");
+        counts.failed += number(" failed");
+        counts.ignored += number(" ignored");
+    }
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Counts, Report, cargo_counts};
+
+    #[test]
+    fn harness_lines_are_added_up() {
+        let output = "running 2 tests\n\
+            test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s\n\
+            test result: FAILED. 12 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s\n";
+        assert_eq!(cargo_counts(output), Counts { passed: 14, failed: 3, ignored: 1 });
+    }
+
+    #[test]
+    fn an_empty_run_is_no_success() {
+        assert!(!Report::new().close());
+        let mut report = Report::new();
+        assert!(!report.tests("nothing", || (Counts::default(), Ok(()))));
+        assert!(!report.close());
+    }
+
+    #[test]
+    fn a_failure_counts() {
+        let mut report = Report::new();
+        assert_eq!(report.check("good", || Ok(1)), Some(1));
+        assert!(report.check("bad", || Err::<(), _>("why".to_owned())).is_none());
+        assert!(!report.close());
+    }
+}

@@ -1,0 +1,191 @@
+//! The rings of tests (DESIGN.md, 5), one file each, and the task that runs them.
+
+mod ring0;
+mod ring1;
+mod ring2;
+mod ring3;
+pub mod simulator;
+
+use crate::command::{self, LONG};
+use crate::report::{Counts, Report, cargo_counts};
+use crate::setup::{self, Package, Policy};
+use crate::toolchain::{Choice, Toolchain};
+use crate::workspace::Workspace;
+
+/// One ring.
+pub struct Ring {
+    /// Its number in DESIGN.md.
+    pub number: u8,
+    /// What runs, and against what.
+    pub title: &'static str,
+    /// Debian packages that it needs.
+    pub packages: &'static [Package],
+    /// Whether it builds for the chip.
+    pub chip: bool,
+    /// Runs its checks.
+    pub run: fn(&Context, &mut Report),
+}
+
+/// What a ring works with.
+pub struct Context {
+    /// The workspace.
+    pub workspace: Workspace,
+    /// Whether `--long` was asked for.
+    pub long: bool,
+    /// The Rust for the chip, for rings that asked for it by [`Ring::chip`].
+    pub toolchain: Option<Toolchain>,
+}
+
+impl Context {
+    /// The Rust for the chip.
+    pub fn chip(&self) -> Result<&Toolchain, String> {
+        self.toolchain.as_ref().ok_or_else(|| "this ring did not ask for the chip's toolchain".to_owned())
+    }
+}
+
+/// Every ring, in the order in which they run.
+const RINGS: [&Ring; 4] = [&ring0::RING, &ring1::RING, &ring2::RING, &ring3::RING];
+
+/// A ring by number.
+pub fn find(number: u8) -> Option<&'static Ring> {
+    RINGS.into_iter().find(|ring| ring.number == number)
+}
+
+/// The numbers of all rings, for a message.
+pub fn numbers() -> String {
+    RINGS.map(|ring| ring.number.to_string()).join(", ")
+}
+
+/// One line for each ring, for the help text.
+pub fn list() -> String {
+    RINGS.iter().map(|ring| format!("    {}  {}\n", ring.number, ring.title)).collect()
+}
+
+/// The rings of the given numbers; all of them when there are none.
+pub fn selected(numbers: &[u8]) -> Vec<&'static Ring> {
+    RINGS.into_iter().filter(|ring| numbers.is_empty() || numbers.contains(&ring.number)).collect()
+}
+
+/// Installs what rings need. Returns the Rust for the chip when one of them wants it.
+pub fn prepare(
+    workspace: &Workspace,
+    rings: &[&Ring],
+    choice: Choice,
+    policy: Policy,
+) -> Result<Option<Toolchain>, String> {
+    let mut packages: Vec<Package> = Vec::new();
+    for package in rings.iter().flat_map(|ring| ring.packages) {
+        if !packages.iter().any(|known| known.name == package.name) {
+            packages.push(*package);
+        }
+    }
+    // Say everything that is missing at once: somebody who installs by hand wants one round.
+    let packages = setup::packages(&packages, policy);
+    let components = if rings.iter().any(|ring| ring.number == 0) { ring0::components(policy) } else { Ok(()) };
+    let toolchain = if rings.iter().any(|ring| ring.chip) {
+        Toolchain::find(workspace, choice, policy).map(Some)
+    } else {
+        Ok(None)
+    };
+    let mut missing: Vec<&str> =
+        [&packages, &components].into_iter().filter_map(|r| r.as_ref().err()).map(|e| &**e).collect();
+    missing.extend(toolchain.as_ref().err().map(|e| &**e));
+    if missing.is_empty() { toolchain } else { Err(missing.join("\n")) }
+}
+
+/// Runs rings: all when `numbers` is empty. Returns whether every check passed.
+pub fn test(workspace: &Workspace, numbers: &[u8], long: bool, choice: Choice, policy: Policy) -> bool {
+    let mut report = Report::new();
+    let rings = selected(numbers);
+    let context = report.check("everything that the tests need is there", || {
+        let toolchain = prepare(workspace, &rings, choice, policy)?;
+        Ok(Context { workspace: workspace.clone(), long, toolchain })
+    });
+    if let Some(context) = context {
+        for ring in &rings {
+            report.ring(ring.number, ring.title);
+            (ring.run)(&context, &mut report);
+        }
+    }
+    let left: Vec<String> = RINGS
+        .iter()
+        .filter(|ring| !rings.iter().any(|run| run.number == ring.number))
+        .map(|r| r.number.to_string())
+        .collect();
+    if !left.is_empty() {
+        println!("left out: ring {}", left.join(", "));
+    }
+    if !long {
+        println!("left out: what only --long runs");
+    }
+    report.close()
+}
+
+/// Runs `cargo test` with the given arguments as one entry of the report.
+///
+/// Tests marked `#[ignore]` are the long ones: `--long` includes them.
+fn cargo_test(context: &Context, report: &mut Report, name: &str, arguments: &[&str]) -> bool {
+    report.tests(name, || {
+        let mut cargo = command::cargo(&context.workspace.root);
+        cargo.args(["test", "--no-fail-fast"]).args(arguments);
+        if context.long {
+            if !arguments.contains(&"--") {
+                cargo.arg("--");
+            }
+            cargo.arg("--include-ignored");
+        }
+        match command::finish(&mut cargo, LONG) {
+            Err(reason) => (Counts::default(), Err(reason)),
+            Ok(finished) => {
+                let counts = cargo_counts(&finished.text());
+                let result = if finished.status.success() {
+                    Ok(())
+                } else {
+                    Err(format!("`{}` failed\n{}", command::line(&cargo), excerpt(&finished.text(), &finished.both())))
+                };
+                (counts, result)
+            }
+        }
+    })
+}
+
+/// What explains a failed run: the parts after `failures:`, else the compiler's words at the end.
+fn excerpt(stdout: &str, both: &str) -> String {
+    let mut shown = Vec::new();
+    let mut inside = false;
+    for line in stdout.lines() {
+        inside = (inside || line == "failures:") && !line.starts_with("test result:");
+        if inside {
+            shown.push(line);
+        }
+    }
+    if shown.is_empty() {
+        return command::tail(both, 60);
+    }
+    let more = shown.len().saturating_sub(200);
+    shown.truncate(200);
+    let mut text = shown.join("\n");
+    if more > 0 {
+        text += &format!("\n... and {more} lines");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{excerpt, find, selected};
+
+    #[test]
+    fn no_number_means_every_ring() {
+        assert_eq!(selected(&[]).len(), super::RINGS.len());
+        assert_eq!(selected(&[2]).len(), 1);
+        assert!(find(99).is_none());
+    }
+
+    #[test]
+    fn failures_are_cut_out() {
+        let output = "test a ... FAILED\n\nfailures:\n\n---- a stdout ----\nwhy\n\ntest result: FAILED. 0 passed; 1 failed\nmore\n";
+        assert_eq!(excerpt(output, ""), "failures:\n\n---- a stdout ----\nwhy\n");
+        assert_eq!(excerpt("nothing", "error[E0001]"), "error[E0001]");
+    }
+}

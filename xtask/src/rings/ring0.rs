@@ -1,0 +1,155 @@
+//! Ring 0: what the compiler and its companions judge. The generated and hand-written tables carry const assertions, so a
+//! build is a test of them; the same bytes have to come out of two different folders.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+
+use super::{Context, Ring};
+use crate::command::{self, LONG, SHORT};
+use crate::elf::Elf;
+use crate::firmware::{self, Built, PROFILE};
+use crate::report::Report;
+use crate::setup::Policy;
+use crate::toolchain::{TARGET, Toolchain};
+use crate::truth::difference;
+use crate::uf2;
+use crate::workspace::Workspace;
+
+/// This ring.
+pub const RING: Ring = Ring {
+    number: 0,
+    title: "const assertions, lints, documentation, and a firmware that is the same from every folder",
+    packages: &[],
+    chip: true,
+    run,
+};
+
+/// Sees to clippy and rustfmt.
+pub fn components(policy: Policy) -> Result<(), String> {
+    let there = |name: &str| command::run(command::cargo(Path::new(".")).args([name, "--version"]), SHORT).is_ok();
+    let missing: Vec<&str> = [("clippy", "clippy"), ("fmt", "rustfmt")]
+        .into_iter()
+        .filter(|(tool, _)| !there(tool))
+        .map(|(_, c)| c)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let by_hand = format!("rustup component add {}", missing.join(" "));
+    if policy == Policy::Refuse || command::which("rustup").is_none() {
+        return Err(format!("missing cargo's {}; run: {by_hand}", missing.join(" and ")));
+    }
+    println!("fetching what checks the sources: {by_hand}");
+    command::run(Command::new("rustup").args(["component", "add"]).args(&missing), LONG).map(|_| ())
+}
+
+fn run(context: &Context, report: &mut Report) {
+    let root = &context.workspace.root;
+    let cargo = |arguments: &[&str]| command::run(command::cargo(root).args(arguments), LONG).map(|_| ());
+
+    report.check("rustfmt changes nothing", || cargo(&["fmt", "--all", "--", "--check", "--color", "never"]));
+    report.check("clippy has nothing to say", || {
+        cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+    });
+    report.check("clippy has nothing to say about the code for the chip", || match context.chip()? {
+        Toolchain::InUse => {
+            let features = ["clippy", "--package", "picovd", "--lib", "--bins", "--features", "firmware"];
+            cargo(&[&features[..], &["--profile", PROFILE, "--target", TARGET, "--", "-D", "warnings"]].concat())
+        }
+        // Debian's Rust has no clippy: the compiler's own warnings remain.
+        debian @ Toolchain::Debian { .. } => {
+            let mut check = debian.cargo(root);
+            check.args(["check", "--package", "picovd", "--lib", "--bins", "--features", "firmware"]);
+            check.args(debian.arguments()).env("RUSTFLAGS", "-D warnings");
+            check.env("CARGO_TARGET_DIR", context.workspace.target.join("debian-check"));
+            command::run(&mut check, LONG).map(|_| ())
+        }
+    });
+    report.check("the documentation builds without a warning", || {
+        let mut doc = command::cargo(root);
+        doc.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
+        command::run(&mut doc, LONG).map(|_| ())
+    });
+    firmware(context, report);
+}
+
+/// The firmware from the workspace and from a copy of its sources in a deeper folder, built at the same time.
+fn firmware(context: &Context, report: &mut Report) {
+    let both = report.check("the firmware builds from two folders", || {
+        let toolchain = context.chip()?;
+        let copy = Copy::make(&context.workspace)?;
+        let there = copy.0.clone();
+        let toolchain_there = toolchain.clone();
+        let second = thread::spawn(move || firmware::build(&there, &toolchain_there, "picovd", true));
+        let here = firmware::build(&context.workspace, toolchain, "picovd", true)?;
+        let there = second.join().map_err(|_| "the second build panicked".to_owned())??;
+        Ok((here, there, copy))
+    });
+    let Some((here, there, copy)) = both else { return };
+    let same = |pick: fn(&Built) -> &Path| {
+        let read = |built: &Built| fs::read(pick(built)).map_err(|e| format!("{}: {e}", pick(built).display()));
+        match difference(&read(&there)?, &read(&here)?) {
+            None => Ok(()),
+            Some(what) => Err(format!("from the copy in {}: {what}", copy.0.root.display())),
+        }
+    };
+    report.check("picovd.elf is the same from both", || same(|built| &built.elf));
+    report.check("picovd.uf2 is the same from both", || same(|built| &built.uf2));
+    report.check("every generated file is the same from both", || {
+        let first = firmware::generated(&context.workspace)?;
+        let second = firmware::generated(&copy.0)?;
+        if !first.contains_key("volume.rs") || first.keys().ne(second.keys()) {
+            return Err(format!("{:?} here, {:?} there", first.keys(), second.keys()));
+        }
+        for ((name, first), second) in first.iter().zip(second.values()) {
+            difference(second, first).map_or(Ok(()), |what| Err(format!("{name}: {what}")))?;
+        }
+        Ok(())
+    });
+    report.check("picovd.elf holds no folder of this machine", || {
+        let bytes = fs::read(&here.elf).map_err(|e| format!("{}: {e}", here.elf.display()))?;
+        let home = std::env::home_dir().map(|home| home.join(".cargo").display().to_string());
+        let root = context.workspace.root.display().to_string();
+        for folder in [Some(root), home].into_iter().flatten() {
+            if bytes.windows(folder.len()).any(|window| window == folder.as_bytes()) {
+                return Err(format!("it names {folder}"));
+            }
+        }
+        Ok(())
+    });
+    let elf = report.check("picovd.uf2 read back holds the ELF's segments", || {
+        let elf = Elf::read(&here.elf)?;
+        let bytes = fs::read(&here.uf2).map_err(|e| format!("{}: {e}", here.uf2.display()))?;
+        uf2::compare(&bytes, &elf.segments)?;
+        Ok(elf)
+    });
+    if let Some(elf) = elf {
+        report.note(&firmware::summary(&elf));
+    }
+}
+
+/// A copy of the sources, which goes with the value.
+struct Copy(Workspace);
+
+impl Copy {
+    fn make(workspace: &Workspace) -> Result<Self, String> {
+        // Another place and another depth than any usual clone.
+        let name = format!("picovd-copy-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name).join("a folder/with a longer/path");
+        fs::create_dir_all(&folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
+        let copy = Self(Workspace::at(&folder));
+        firmware::copy_sources(workspace, &folder)?;
+        Ok(copy)
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        if let Some(top) = self.0.root.ancestors().nth(3) {
+            // What is left of a temporary folder harms nobody.
+            let _ = fs::remove_dir_all(top);
+        }
+    }
+}

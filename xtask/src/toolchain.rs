@@ -1,0 +1,275 @@
+//! A Rust that builds for the chip: thumbv8m.main-none-eabihf.
+//!
+//! Two ways, in this order:
+//! 1. the compiler in use with the target's own standard library, which `rustup target add` fetches;
+//! 2. Debian's rustc-web and cargo-web with rust-web-src: core is built here (`-Z build-std=core`, which a release compiler
+//!    does under RUSTC_BOOTSTRAP=1). Debian's compiler brings no linker for the chip: rust-lld of any other Rust, else
+//!    Debian's lld.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::command::{self, SHORT};
+use crate::setup::{self, Policy};
+use crate::workspace::{Workspace, version_pair};
+
+/// The target triple of the RP2350's Arm cores.
+pub const TARGET: &str = "thumbv8m.main-none-eabihf";
+
+/// Debian's packages for the second way.
+const DEBIAN: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
+/// Where rustup's answer is waited for before the second way is tried.
+const RUSTUP_LIMIT: Duration = Duration::from_secs(300);
+
+/// What `--toolchain` asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Choice {
+    /// The first way that works.
+    #[default]
+    Auto,
+    /// The compiler in use with the target that rustup fetches.
+    Rustup,
+    /// Debian's packages.
+    Debian,
+}
+
+impl Choice {
+    /// Reads an argument.
+    pub fn parse(word: &str) -> Result<Self, String> {
+        match word {
+            "auto" => Ok(Self::Auto),
+            "rustup" => Ok(Self::Rustup),
+            "debian" => Ok(Self::Debian),
+            _ => Err(format!("--toolchain takes auto, rustup or debian, not `{word}`")),
+        }
+    }
+}
+
+/// A Rust that was found able to build for the chip.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Toolchain {
+    /// The compiler in use, its target installed.
+    InUse,
+    /// Debian's compiler, core built from source.
+    Debian {
+        /// rust-lld or ld.lld.
+        linker: PathBuf,
+    },
+}
+
+impl Toolchain {
+    /// Finds one, and installs what it needs as far as `policy` lets it.
+    pub fn find(workspace: &Workspace, choice: Choice, policy: Policy) -> Result<Self, String> {
+        match choice {
+            Choice::Rustup => in_use(policy),
+            Choice::Debian => debian(workspace, policy),
+            Choice::Auto => match in_use(policy) {
+                Ok(found) => Ok(found),
+                Err(first) => debian(workspace, policy).map_err(|second| {
+                    format!("no Rust for the chip.\nby rustup: {first}\nby Debian's packages: {second}")
+                }),
+            },
+        }
+    }
+
+    /// Cargo of this toolchain in the given folder. The command line wants [`arguments`](Self::arguments), too.
+    pub fn cargo(&self, root: &Path) -> Command {
+        match self {
+            Self::InUse => command::cargo(root),
+            Self::Debian { .. } => {
+                let mut command = Command::new("/usr/bin/cargo");
+                command.current_dir(root).env("CARGO_TERM_COLOR", "never");
+                command::forget_cargo_run(&mut command);
+                // Started from rustup's cargo we have its variables and its folder in PATH: with them, Debian's cargo
+                // would call rustup's rustc.
+                for name in ["CARGO", "RUSTUP_TOOLCHAIN", "RUSTUP_HOME", "RUST_RECURSION_COUNT"] {
+                    command.env_remove(name);
+                }
+                command
+                    .env("PATH", path_with_debian_first())
+                    .env("RUSTC", "/usr/bin/rustc")
+                    .env("RUSTC_BOOTSTRAP", "1");
+                command
+            }
+        }
+    }
+
+    /// Cargo's arguments that go with this toolchain, for any build for the chip.
+    pub fn arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec!["--target".into(), TARGET.into()];
+        if let Self::Debian { linker } = self {
+            arguments.push("-Zbuild-std=core".into());
+            arguments.push("--config".into());
+            arguments.push(format!("target.{TARGET}.linker={}", toml_string(&linker.display().to_string())).into());
+        }
+        arguments
+    }
+
+    /// The folder in which the standard library's sources would stand: it must not be seen in an ELF.
+    pub fn library_source(&self) -> Result<PathBuf, String> {
+        let sysroot = match self {
+            Self::InUse => sysroot(&mut rustc_in_use())?,
+            Self::Debian { .. } => sysroot(&mut debian_rustc())?,
+        };
+        Ok(sysroot.join("lib/rustlib/src/rust"))
+    }
+
+    /// One line for a person.
+    pub fn describe(&self) -> String {
+        let version = |rustc: &mut Command| {
+            command::run(rustc.arg("--version"), SHORT).map_or_else(|e| e, |finished| finished.text().trim().to_owned())
+        };
+        match self {
+            Self::InUse => format!("{} with target {TARGET}", version(&mut rustc_in_use())),
+            Self::Debian { linker } => {
+                format!("Debian's {}, core built here, linker {}", version(&mut debian_rustc()), linker.display())
+            }
+        }
+    }
+}
+
+/// A string as TOML writes it.
+pub fn toml_string(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+/// The first way.
+fn in_use(policy: Policy) -> Result<Toolchain, String> {
+    if target_is_installed() {
+        return Ok(Toolchain::InUse);
+    }
+    let add = format!("rustup target add {TARGET}");
+    if command::which("rustup").is_none() {
+        return Err(format!("this Rust lacks the target {TARGET}, and there is no rustup to fetch it"));
+    }
+    if policy == Policy::Refuse {
+        return Err(format!("missing target; run: {add}"));
+    }
+    println!("fetching the chip's target: {add}");
+    command::run(Command::new("rustup").args(["target", "add", TARGET]), RUSTUP_LIMIT)?;
+    if target_is_installed() {
+        Ok(Toolchain::InUse)
+    } else {
+        Err(format!("`{add}` succeeded, and the target is not there"))
+    }
+}
+
+/// Whether the compiler in use has the chip's core library.
+fn target_is_installed() -> bool {
+    let Ok(finished) = command::run(rustc_in_use().args(["--print", "target-libdir", "--target", TARGET]), SHORT)
+    else {
+        return false;
+    };
+    let Ok(entries) = std::fs::read_dir(finished.text().trim()) else { return false };
+    entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libcore-"))
+}
+
+/// The second way.
+fn debian(workspace: &Workspace, policy: Policy) -> Result<Toolchain, String> {
+    let oldest = workspace.rust_version()?;
+    let new_enough = |version: Option<(u32, u32)>| version.is_some_and(|version| version >= oldest);
+    let missing = || -> Vec<&str> {
+        DEBIAN
+            .into_iter()
+            .filter(|name| !new_enough(setup::installed_version(name).as_deref().and_then(version_pair)))
+            .collect()
+    };
+    if !missing().is_empty() {
+        if command::which("apt-get").is_none() {
+            return Err("this is not a Debian system".to_owned());
+        }
+        if policy == Policy::Refuse {
+            return Err(format!("missing packages; run: {}", setup::by_hand(&missing())));
+        }
+        // An old package list still names a Rust that is too old.
+        if !DEBIAN.into_iter().all(|name| new_enough(setup::candidate_version(name))) {
+            setup::update()?;
+        }
+        if let Some(name) = DEBIAN.into_iter().find(|name| !new_enough(setup::candidate_version(name))) {
+            let (major, minor) = oldest;
+            return Err(format!("Debian has no {name} of version {major}.{minor} or newer here"));
+        }
+        println!("installing Debian packages for the chip's target: {}", missing().join(", "));
+        setup::install(&missing())?;
+    }
+    Ok(Toolchain::Debian { linker: linker(policy)? })
+}
+
+/// A linker for the chip: rust-lld of the compiler in use or of any toolchain that rustup keeps, else Debian's lld.
+fn linker(policy: Policy) -> Result<PathBuf, String> {
+    let host = |sysroot: &Path| {
+        let entries = std::fs::read_dir(sysroot.join("lib/rustlib")).ok()?;
+        entries.flatten().map(|entry| entry.path().join("bin/rust-lld")).find(|file| file.is_file())
+    };
+    if let Some(found) = sysroot(&mut rustc_in_use()).ok().as_deref().and_then(host) {
+        return Ok(found);
+    }
+    let toolchains = env::var_os("RUSTUP_HOME")
+        .map(PathBuf::from)
+        .or_else(|| env::home_dir().map(|home| home.join(".rustup")))
+        .map(|home| home.join("toolchains"));
+    if let Some(entries) = toolchains.and_then(|folder| std::fs::read_dir(folder).ok()) {
+        let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+        folders.sort();
+        if let Some(found) = folders.iter().find_map(|folder| host(folder)) {
+            return Ok(found);
+        }
+    }
+    if let Some(found) = command::which("ld.lld") {
+        return Ok(found);
+    }
+    if policy == Policy::Refuse {
+        return Err(format!("missing linker; run: {}", setup::by_hand(&["lld"])));
+    }
+    println!("installing Debian package for the chip's linker: lld");
+    setup::install(&["lld"])?;
+    command::which("ld.lld").ok_or_else(|| "lld is installed and has no ld.lld".to_owned())
+}
+
+/// The compiler that the cargo in use calls.
+fn rustc_in_use() -> Command {
+    // Cargo stands beside its compiler; a cargo of another origin takes the one in PATH.
+    let beside = env::var_os("CARGO").map(PathBuf::from).map(|cargo| cargo.with_file_name("rustc"));
+    let mut command = match beside {
+        Some(rustc) if rustc.is_file() => Command::new(rustc),
+        _ => Command::new("rustc"),
+    };
+    command::forget_cargo_run(&mut command);
+    command
+}
+
+fn debian_rustc() -> Command {
+    let mut command = Command::new("/usr/bin/rustc");
+    command::forget_cargo_run(&mut command);
+    command
+}
+
+fn sysroot(rustc: &mut Command) -> Result<PathBuf, String> {
+    command::run(rustc.args(["--print", "sysroot"]), SHORT).map(|finished| PathBuf::from(finished.text().trim()))
+}
+
+fn path_with_debian_first() -> OsString {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = [PathBuf::from("/usr/bin")].into_iter().chain(env::split_paths(&path));
+    // A folder name with a colon cannot be joined; then Debian's folder alone serves.
+    env::join_paths(folders).unwrap_or_else(|_| "/usr/bin:/bin".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Choice, toml_string};
+
+    #[test]
+    fn choices_are_read() {
+        assert_eq!(Choice::parse("debian"), Ok(Choice::Debian));
+        assert!(Choice::parse("gcc").unwrap_err().contains("auto, rustup or debian"));
+    }
+
+    #[test]
+    fn strings_are_quoted() {
+        assert_eq!(toml_string("/a b/c"), "\"/a b/c\"");
+    }
+}

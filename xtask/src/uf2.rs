@@ -1,0 +1,284 @@
+//! UF2, the form in which a board's boot drive takes an image: 512-byte blocks, each with 256 bytes for one address.
+//!
+//! Format: the UF2 specification, version 1. Family and bootrom rules: RP2350 datasheet, 5.5 (UF2 family) and
+//! erratum RP2350-E10: while a board has a partition table, its bootrom erases by the address of the *first* block it
+//! sees, so Raspberry Pi's own tools put an extra block of family "absolute" in front, at the last page of a 16 MiB flash. The
+//! same is done here. A bootrom with the erratum writes that page (modulo the flash's size: hence nothing of value ever
+//! lies in the flash's last 4 KiB); later ones obey the extension word in it that says to ignore the block.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::elf::Segment;
+
+/// Family rp2350-arm-s: an image for the Arm cores, secure state.
+pub const RP2350_ARM_S: u32 = 0xE48B_FF59;
+/// Family absolute: goes to its address whatever the partition table says.
+pub const ABSOLUTE: u32 = 0xE48B_FF57;
+/// Bytes of image in each block.
+pub const PAGE_LENGTH: usize = 256;
+
+const BLOCK_LENGTH: usize = 512;
+const MAGIC_START: [u32; 2] = [0x0A32_4655, 0x9E5D_5157];
+const MAGIC_END: u32 = 0x0AB1_6F30;
+/// Bytes between the header and the last word.
+const DATA_LENGTH: usize = 476;
+const FLAG_FAMILY: u32 = 0x0000_2000;
+const FLAG_EXTENSION: u32 = 0x0000_8000;
+/// Extension word of RP2350: ignore this block.
+const IGNORE_BLOCK: u32 = 0x9957_E304;
+/// Address of the extra block for RP2350-E10.
+const E10_ADDRESS: u32 = 0x10FF_FF00;
+/// What flash erases at a time.
+const SECTOR_LENGTH: u32 = 4096;
+/// The flash window (XIP_BASE to its end, 32 MiB).
+const FLASH: std::ops::Range<u32> = 0x1000_0000..0x1200_0000;
+
+/// One block, as parsed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Address of the payload.
+    pub address: u32,
+    /// Number of this block among those of its family.
+    pub number: u32,
+    /// How many blocks its family has.
+    pub count: u32,
+    /// The family.
+    pub family: u32,
+    /// Whether it asks to be ignored.
+    pub ignore: bool,
+    /// The payload.
+    pub payload: [u8; PAGE_LENGTH],
+}
+
+/// Writes segments as UF2.
+///
+/// Pages that a segment fills in part are completed with zeros, and so is every missing page of an erased sector that has
+/// later pages behind it: the bootrom erases a sector at its first page. The extra block for RP2350-E10 comes first when anything
+/// goes to flash, and is left out of an image for SRAM.
+///
+/// Errors: no bytes at all, segments that overlap, an address past 4 GiB.
+pub fn write(segments: &[Segment]) -> Result<Vec<u8>, String> {
+    let pages = pages(segments)?;
+    if pages.is_empty() {
+        return Err("no segment has any bytes".to_owned());
+    }
+    let count = u32::try_from(pages.len()).map_err(|_| "too many pages".to_owned())?;
+    let mut out = Vec::with_capacity((pages.len() + 1) * BLOCK_LENGTH);
+    if pages.keys().any(|address| FLASH.contains(address)) {
+        // Raspberry Pi's tools give it block 0 of 2, so that a bootrom never counts the family as complete.
+        let extra = Block {
+            address: E10_ADDRESS,
+            number: 0,
+            count: 2,
+            family: ABSOLUTE,
+            ignore: true,
+            payload: [0xEF; PAGE_LENGTH],
+        };
+        encode(&mut out, &extra);
+    }
+    for (number, (address, payload)) in (0..).zip(pages) {
+        encode(&mut out, &Block { address, number, count, family: RP2350_ARM_S, ignore: false, payload });
+    }
+    Ok(out)
+}
+
+/// The pages that segments touch, by address.
+fn pages(segments: &[Segment]) -> Result<BTreeMap<u32, [u8; PAGE_LENGTH]>, String> {
+    let page = PAGE_LENGTH as u32;
+    let mut pages: BTreeMap<u32, [u8; PAGE_LENGTH]> = BTreeMap::new();
+    let mut written: Vec<(u64, u64)> = Vec::new();
+    for segment in segments {
+        let range = (u64::from(segment.address), u64::from(segment.address) + segment.bytes.len() as u64);
+        if range.1 > 1 << 32 {
+            return Err(format!("the segment at {:#x} reaches past 4 GiB", segment.address));
+        }
+        if written.iter().any(|other| range.0 < other.1 && other.0 < range.1) {
+            return Err(format!("the segment at {:#x} overlaps another", segment.address));
+        }
+        written.push(range);
+        for (address, byte) in (segment.address..).zip(&segment.bytes) {
+            pages.entry(address & !(page - 1)).or_insert([0; PAGE_LENGTH])[(address & (page - 1)) as usize] = *byte;
+        }
+    }
+    let last = pages.keys().next_back().copied().unwrap_or(0);
+    let flash = pages.keys().copied().filter(|address| FLASH.contains(address));
+    let sectors: BTreeSet<u32> = flash.map(|address| address & !(SECTOR_LENGTH - 1)).collect();
+    for sector in sectors {
+        for address in (sector..sector + SECTOR_LENGTH).step_by(PAGE_LENGTH).filter(|address| *address < last) {
+            pages.entry(address).or_insert([0; PAGE_LENGTH]);
+        }
+    }
+    Ok(pages)
+}
+
+fn encode(out: &mut Vec<u8>, block: &Block) {
+    let start = out.len();
+    let flags = FLAG_FAMILY | if block.ignore { FLAG_EXTENSION } else { 0 };
+    let length = PAGE_LENGTH as u32;
+    let [first, second] = MAGIC_START;
+    for word in [first, second, flags, block.address, length, block.number, block.count, block.family] {
+        out.extend(word.to_le_bytes());
+    }
+    out.extend(block.payload);
+    if block.ignore {
+        out.extend(IGNORE_BLOCK.to_le_bytes());
+    }
+    out.resize(start + BLOCK_LENGTH - 4, 0);
+    out.extend(MAGIC_END.to_le_bytes());
+}
+
+/// Reads a UF2 file, strictly: every block complete, with a family and 256 bytes, no unknown flag or extension.
+pub fn parse(bytes: &[u8]) -> Result<Vec<Block>, String> {
+    let (blocks, rest) = bytes.as_chunks::<BLOCK_LENGTH>();
+    if !rest.is_empty() {
+        return Err(format!("{} bytes are not a whole number of blocks", bytes.len()));
+    }
+    blocks.iter().enumerate().map(|(index, block)| decode(block).map_err(|e| format!("block {index}: {e}"))).collect()
+}
+
+fn decode(block: &[u8; BLOCK_LENGTH]) -> Result<Block, String> {
+    let (words, _) = block.as_chunks::<4>();
+    let word = |index: usize| words.get(index).map_or(0, |bytes| u32::from_le_bytes(*bytes));
+    if [word(0), word(1)] != MAGIC_START || word(127) != MAGIC_END {
+        return Err("wrong magic number".to_owned());
+    }
+    let flags = word(2);
+    if flags & FLAG_FAMILY == 0 || flags & !(FLAG_FAMILY | FLAG_EXTENSION) != 0 {
+        return Err(format!("flags {flags:#x}"));
+    }
+    if word(4) != PAGE_LENGTH as u32 {
+        return Err(format!("payload of {} bytes", word(4)));
+    }
+    let data = &block[32..32 + DATA_LENGTH];
+    let (payload, behind) = data.split_at(PAGE_LENGTH);
+    let payload = payload.try_into().map_err(|_| "payload cut short".to_owned())?;
+    let extension = word((32 + PAGE_LENGTH) / 4);
+    let ignore = match (flags & FLAG_EXTENSION != 0, extension) {
+        (true, IGNORE_BLOCK) => true,
+        (false, _) => false,
+        (true, other) => return Err(format!("extension {other:#x}")),
+    };
+    if behind.iter().skip(if ignore { 4 } else { 0 }).any(|byte| *byte != 0) {
+        return Err("bytes behind the payload".to_owned());
+    }
+    Ok(Block { address: word(3), number: word(5), count: word(6), family: word(7), ignore, payload })
+}
+
+/// Checks that a UF2 file carries exactly these segments: every byte at its place, zeros for the rest of each page, blocks of
+/// the family counted from 0 without a gap, addresses ascending, and the extra block for RP2350-E10 when it goes to flash.
+pub fn compare(bytes: &[u8], segments: &[Segment]) -> Result<(), String> {
+    let blocks = parse(bytes)?;
+    let (extra, image): (Vec<&Block>, Vec<&Block>) = blocks.iter().partition(|block| block.family == ABSOLUTE);
+    let to_flash = segments.iter().any(|segment| FLASH.contains(&segment.address));
+    let leads =
+        blocks.first().is_some_and(|block| block.family == ABSOLUTE && block.ignore && block.address == E10_ADDRESS);
+    if extra.len() != usize::from(to_flash) || leads != to_flash {
+        return Err("the block for RP2350-E10 is not where it belongs".to_owned());
+    }
+    let mut memory: BTreeMap<u32, u8> = BTreeMap::new();
+    for (number, block) in (0..).zip(&image) {
+        if block.family != RP2350_ARM_S || block.ignore {
+            return Err(format!("block {number} has family {:#x}", block.family));
+        }
+        if block.number != number || block.count as usize != image.len() {
+            return Err(format!("block {number} says {} of {}", block.number, block.count));
+        }
+        if !(block.address as usize).is_multiple_of(PAGE_LENGTH) {
+            return Err(format!("block {number} is not aligned: {:#x}", block.address));
+        }
+        if memory.last_key_value().is_some_and(|(last, _)| *last >= block.address) {
+            return Err(format!("block {number} at {:#x} is out of order", block.address));
+        }
+        memory.extend((block.address..).zip(block.payload));
+    }
+    for segment in segments {
+        for (address, byte) in (segment.address..).zip(&segment.bytes) {
+            match memory.remove(&address) {
+                Some(seen) if seen == *byte => {}
+                Some(seen) => return Err(format!("{address:#x} holds {seen:02x}, and the ELF has {byte:02x}")),
+                None => return Err(format!("{address:#x} is missing")),
+            }
+        }
+    }
+    match memory.iter().find(|(_, byte)| **byte != 0) {
+        Some((address, byte)) => Err(format!("{address:#x} holds {byte:02x}, and the ELF has nothing there")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ABSOLUTE, BLOCK_LENGTH, RP2350_ARM_S, compare, parse, write};
+    use crate::elf::Segment;
+
+    fn flash() -> Vec<Segment> {
+        vec![
+            Segment { address: 0x1000_0000, bytes: (0..=255).chain(0..44).collect() },
+            // Starts inside a page, another sector.
+            Segment { address: 0x1000_2104, bytes: vec![7; 3] },
+        ]
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let bytes = write(&flash()).unwrap();
+        compare(&bytes, &flash()).unwrap();
+        let blocks = parse(&bytes).unwrap();
+        assert_eq!((blocks[0].family, blocks[0].address, blocks[0].count), (ABSOLUTE, 0x10FF_FF00, 2));
+        // 16 pages of the first sector, 2 of the one that ends the image.
+        assert_eq!(blocks.len(), 1 + 16 + 2);
+        assert!(blocks[1..].iter().all(|block| block.family == RP2350_ARM_S && block.count == 18));
+        assert_eq!(blocks[18].address, 0x1000_2100);
+        assert_eq!(blocks[18].payload[3..8], [0, 7, 7, 7, 0]);
+    }
+
+    /// Field by field from the UF2 specification's table.
+    #[test]
+    fn a_block_stands_as_specified() {
+        let bytes = write(&[Segment { address: 0x2000_0000, bytes: vec![0xAB] }]).unwrap();
+        assert_eq!(bytes.len(), BLOCK_LENGTH);
+        assert_eq!(bytes[..8], *b"UF2\nWQ]\x9e");
+        assert_eq!(bytes[8..12], [0, 0x20, 0, 0]);
+        assert_eq!(bytes[12..16], [0, 0, 0, 0x20]);
+        assert_eq!(bytes[16..28], [0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0]);
+        assert_eq!(bytes[28..33], [0x59, 0xFF, 0x8B, 0xE4, 0xAB]);
+        assert!(bytes[33..508].iter().all(|byte| *byte == 0));
+        assert_eq!(bytes[508..], [0x30, 0x6F, 0xB1, 0x0A]);
+    }
+
+    #[test]
+    fn an_image_for_sram_has_no_extra_block() {
+        let ram = [Segment { address: 0x2000_0000, bytes: vec![1; 600] }];
+        let bytes = write(&ram).unwrap();
+        assert_eq!(bytes.len(), 3 * BLOCK_LENGTH);
+        compare(&bytes, &ram).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_refused() {
+        assert!(write(&[]).is_err());
+        let twice = Segment { address: 0x1000_0000, bytes: vec![1; 8] };
+        let inside = Segment { address: 0x1000_0007, bytes: vec![1; 8] };
+        assert!(write(&[twice, inside]).unwrap_err().contains("overlaps"));
+        assert!(write(&[Segment { address: u32::MAX, bytes: vec![1; 2] }]).unwrap_err().contains("4 GiB"));
+    }
+
+    /// Every byte of a file matters to the comparison.
+    #[test]
+    fn any_changed_byte_is_noticed() {
+        let segments = [Segment { address: 0x1000_0000, bytes: vec![9; 300] }];
+        let bytes = write(&segments).unwrap();
+        // The extra block's own payload is a pattern without meaning; its header and extension are checked.
+        let pattern = 32..32 + 256;
+        // So is its count: only that it is not the image's.
+        let counts = 20..28;
+        for index in (0..bytes.len()).filter(|index| !pattern.contains(index) && !counts.contains(index)) {
+            let mut broken = bytes.clone();
+            broken[index] ^= 0x10;
+            assert!(compare(&broken, &segments).is_err(), "byte {index}");
+        }
+        assert!(compare(&bytes[512..], &segments).is_err());
+        assert!(compare(&bytes[..bytes.len() - 512], &segments).is_err());
+        assert!(compare(&bytes[..bytes.len() - 1], &segments).is_err());
+    }
+}
