@@ -42,8 +42,7 @@ mod firmware {
             &mut board.RESETS,
             &mut watchdog,
         )
-        .ok()
-        .expect("the crystal runs at 12 MHz");
+        .unwrap_or_else(|_| panic!("the crystal does not run at 12 MHz"));
 
         let identity = board_id::read();
         let digits = identity.unwrap_or(BoardIdentity(0)).digits();

@@ -19,8 +19,7 @@ fn two_volumes_of_two_manifests_live_side_by_side() {
     let memory = SharedMemory::new(Contents::noise(1 << 20));
     let (first_regions, second_regions) = (first.regions(), second.regions());
     let (first, second) = (first.layout(&first_regions), second.layout(&second_regions));
-    let mut volumes =
-        [&first, &second].map(|layout| Volume::new(layout, Some(BoardIdentity(7)), memory.clone()));
+    let mut volumes = [&first, &second].map(|layout| Volume::new(layout, Some(BoardIdentity(7)), memory.clone()));
 
     // Interleaved, so that neither can lean on what it read last.
     for (volume, text) in volumes.iter_mut().zip([&b"first"[..], b"second"]) {

@@ -140,7 +140,7 @@ const ASSERTIONS: &str = r#"const _: () = {
     assert!(layout.fat_offset >= 24, "FatOffset (3.1.6): after both boot regions");
     assert!(layout.fat_length as u64 * 512 >= (count + 2) * 4, "FatLength (3.1.7): an entry for each cluster");
     assert!(heap >= layout.fat_offset as u64 + layout.fat_length as u64, "ClusterHeapOffset (3.1.8): after the FAT");
-    assert!(heap % sectors_per_cluster == 0, "the heap is aligned to a flash sector");
+    assert!(heap.is_multiple_of(sectors_per_cluster), "the heap is aligned to a flash sector");
     assert!(count == (volume_length - heap) / sectors_per_cluster, "ClusterCount (3.1.9): the quotient");
     let root = layout.first_cluster_of_root_directory as u64;
     assert!(root >= 2 && root <= count + 1, "FirstClusterOfRootDirectory (3.1.10): within the heap");

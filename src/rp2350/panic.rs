@@ -33,7 +33,9 @@ impl Reason {
         let bytes = self.text.get(..self.length).unwrap_or(&[]);
         match core::str::from_utf8(bytes) {
             Ok(text) => text,
-            Err(error) => bytes.get(..error.valid_up_to()).and_then(|good| core::str::from_utf8(good).ok()).unwrap_or(""),
+            Err(error) => {
+                bytes.get(..error.valid_up_to()).and_then(|good| core::str::from_utf8(good).ok()).unwrap_or("")
+            }
         }
     }
 }

@@ -1,8 +1,7 @@
 //! The mass storage class: interface descriptor and class requests around [`BulkOnly`].
 
 use super::bulk_only::{BulkOnly, HaltFeature, REQUEST_RESET};
-use crate::device::Device;
-use crate::volume::Memory;
+use crate::bot::CommandSet;
 use usb_device::Result;
 use usb_device::bus::{InterfaceNumber, UsbBus, UsbBusAllocator};
 use usb_device::class::{ControlIn, ControlOut, UsbClass};
@@ -15,29 +14,29 @@ use usbd_storage::transport::Transport;
 /// bInterfaceSubClass: SCSI transparent command set (USB Mass Storage Class Overview, 2).
 const SUBCLASS_SCSI: u8 = 0x06;
 
-/// The stick as a class of a USB device, on any usb-device bus.
-pub struct MassStorage<'b, 'a, B: UsbBus, M: Memory> {
+/// The mass storage class around a command set, usually a [`Device`](crate::device::Device), on any usb-device bus.
+pub struct MassStorage<'b, B: UsbBus, S> {
     interface: InterfaceNumber,
-    transport: BulkOnly<'b, B, Device<'a, M>>,
+    transport: BulkOnly<'b, B, S>,
 }
 
-impl<'b, 'a, B: UsbBus, M: Memory> MassStorage<'b, 'a, B, M> {
+impl<'b, B: UsbBus, S: CommandSet> MassStorage<'b, B, S> {
     /// Takes one interface and two bulk endpoints of `alloc`.
     ///
     /// # Panics
     ///
     /// As usb-device has it, when the bus has no two endpoints left: a mistake in the firmware that shows at its first boot.
-    pub fn new(alloc: &'b UsbBusAllocator<B>, device: Device<'a, M>) -> Self {
+    pub fn new(alloc: &'b UsbBusAllocator<B>, device: S) -> Self {
         Self { interface: alloc.interface(), transport: BulkOnly::new(alloc, device) }
     }
 
     /// The device behind the class.
-    pub fn device(&self) -> &Device<'a, M> {
+    pub fn device(&self) -> &S {
         self.transport.set()
     }
 
     /// The device behind the class.
-    pub fn device_mut(&mut self) -> &mut Device<'a, M> {
+    pub fn device_mut(&mut self) -> &mut S {
         self.transport.set_mut()
     }
 
@@ -49,13 +48,13 @@ impl<'b, 'a, B: UsbBus, M: Memory> MassStorage<'b, 'a, B, M> {
     }
 }
 
-impl<B: UsbBus, M: Memory> UsbClass<B> for MassStorage<'_, '_, B, M> {
+impl<B: UsbBus, S: CommandSet> UsbClass<B> for MassStorage<'_, B, S> {
     fn get_configuration_descriptors(&self, writer: &mut DescriptorWriter<'_>) -> Result<()> {
         writer.interface(
             self.interface,
             CLASS_MASS_STORAGE,
             SUBCLASS_SCSI,
-            <BulkOnly<'_, B, Device<'_, M>> as Transport>::PROTO,
+            <BulkOnly<'_, B, S> as Transport>::PROTO,
         )?;
         self.transport.get_endpoint_descriptors(writer)
     }

@@ -38,8 +38,10 @@ pub fn device<'b, B: UsbBus>(
     identity: Identity<'b>,
     serial: &'b str,
 ) -> UsbDevice<'b, B> {
-    let strings =
-        StringDescriptors::default().manufacturer(identity.manufacturer).product(identity.product).serial_number(serial);
+    let strings = StringDescriptors::default()
+        .manufacturer(identity.manufacturer)
+        .product(identity.product)
+        .serial_number(serial);
     UsbDeviceBuilder::new(alloc, UsbVidPid(identity.vid, identity.pid))
         .strings(&[strings])
         .and_then(|builder| builder.max_packet_size_0(64))

@@ -1,7 +1,7 @@
 //! The volume: which bytes stand at which LBA.
 //!
 //! A [`Volume`] renders any byte range of an exFAT volume (Microsoft's exFAT file system specification, revision 1.00) from a
-//! [`Layout`](layout::Layout), without storing a sector of it. What the layout leaves to the board (serial number, label
+//! [`Layout`], without storing a sector of it. What the layout leaves to the board (serial number, label
 //! digits) and to the world (memory) is handed in. Reading is total: every block below
 //! [`block_count`](Volume::block_count) has bytes, blocks past it read as zeros.
 //!

@@ -60,6 +60,9 @@ pub fn report(elf: &Elf) -> String {
 
 /// The module that a symbol belongs to: crate and first module of its path; for an implementation, of the type's path.
 fn module(symbol: &Symbol) -> String {
+    if symbol.name.starts_with(".Lanon.") || symbol.name.starts_with("anon.") {
+        return "(unnamed constants)".to_owned();
+    }
     let Ok(name) = rustc_demangle::try_demangle(&symbol.name) else {
         return "(not Rust)".to_owned();
     };

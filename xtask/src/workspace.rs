@@ -1,4 +1,4 @@
-//! Where things stand: the workspace's root, cargo's target folder, the cache outside the tree.
+//! Where things stand: the workspace's root and cargo's target folder.
 
 use std::env;
 use std::fs;
@@ -62,19 +62,6 @@ impl Workspace {
             .and_then(version_pair)
             .ok_or_else(|| format!("{}: no workspace.package.rust-version", path.display()))
     }
-}
-
-/// The cache outside the tree, `$XDG_CACHE_HOME/picovd` or `~/.cache/picovd`: for downloads that a `cargo clean` or a
-/// fresh clone should not cost again.
-pub fn cache_folder() -> Result<PathBuf, String> {
-    let base = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = match base {
-        Some(base) => base,
-        None => env::home_dir().ok_or("neither XDG_CACHE_HOME nor a home folder is set")?.join(".cache"),
-    };
-    let folder = base.join("picovd");
-    fs::create_dir_all(&folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
-    Ok(folder)
 }
 
 /// The first two numbers of a version such as `1.96.0+dfsg1-1~deb12u2`.

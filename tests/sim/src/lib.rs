@@ -13,6 +13,7 @@ pub mod memory;
 pub mod native;
 pub mod plug;
 pub mod random;
+pub mod serve;
 pub mod story;
 pub mod tables;
 pub mod truth;

@@ -30,9 +30,6 @@ pub struct Board {
 /// How long the main loop sleeps at most: here, how coarse [`Link::elapse`] is.
 const TICK: Duration = Duration::from_millis(1);
 
-/// Polls after one transaction at most: what it brought is handled by the first, the others find what that one caused.
-const POLLS: u32 = 4;
-
 /// Turns of the main loop between two transactions, at most: several times what any event takes.
 const TURNS: usize = 8;
 
@@ -46,7 +43,7 @@ pub struct NativeDevice {
 /// What a power cycle throws away.
 struct Running {
     usb: UsbDevice<'static, SimBus>,
-    mass_storage: MassStorage<'static, 'static, SimBus, SharedMemory>,
+    mass_storage: MassStorage<'static, SimBus, Device<'static, SharedMemory>>,
 }
 
 impl NativeDevice {
@@ -60,7 +57,7 @@ impl NativeDevice {
     /// The firmware's loop, until it would sleep.
     fn run(&mut self) {
         // A packet that the device leaves unread is reported by every poll, so the loop is bounded.
-        for _ in 0..POLLS {
+        for _ in 0..TURNS {
             if !self.running.usb.poll(&mut [&mut self.running.mass_storage]) {
                 break;
             }

@@ -72,7 +72,8 @@ pub fn native(plan: DiskPlan) -> Plug {
 /// The board that runs the library natively.
 #[must_use]
 pub fn board(plan: DiskPlan, contents: Contents) -> Board {
-    let Usb { vid, pid, manufacturer, product, serial, scsi_vendor, scsi_product, scsi_revision, .. } = plan.usb.clone();
+    let Usb { vid, pid, manufacturer, product, serial, scsi_vendor, scsi_product, scsi_revision, .. } =
+        plan.usb.clone();
     Board {
         usb: usb::Identity { vid, pid, manufacturer: manufacturer.leak(), product: product.leak() },
         unit: UnitIdentity {
@@ -91,10 +92,11 @@ fn emulated(plan: DiskPlan, path: &Path) -> Result<Plug, String> {
     let elf = fs::read(path).map_err(|error| {
         format!("{}: {error}; `cargo xtask firmware` builds target/firmware/picovd.elf", path.display())
     })?;
-    let identity = ChipIdentity { device: IDENTITY.0 as u32, wafer: (IDENTITY.0 >> 32) as u32, ..ChipIdentity::default() };
+    let identity =
+        ChipIdentity { device: IDENTITY.0 as u32, wafer: (IDENTITY.0 >> 32) as u32, ..ChipIdentity::default() };
     let flash_size = plan.chip.flash_size as usize;
-    let mut device = ElfDevice::with_board(&elf, flash_size, identity)
-        .map_err(|error| format!("{}: {error}", path.display()))?;
+    let mut device =
+        ElfDevice::with_board(&elf, flash_size, identity).map_err(|error| format!("{}: {error}", path.display()))?;
     let contents = Contents {
         rom: device.machine().rom().to_vec(),
         flash: device.machine().flash().bytes().to_vec(),

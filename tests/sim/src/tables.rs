@@ -1,9 +1,7 @@
 //! A manifest's plan as the tables that the library takes: what `volume.rs` is for the firmware, made at run time.
 
 use picovd::block::{BlockCount, Lba};
-use picovd::volume::layout::{
-    Directory, DynamicWindow, Gap, Label, Layout, MemoryWindow, Region, RegionKind,
-};
+use picovd::volume::layout::{Directory, DynamicWindow, Gap, Label, Layout, MemoryWindow, Region, RegionKind};
 use picovd_manifest as manifest;
 use picovd_manifest::DiskPlan;
 

@@ -1,4 +1,5 @@
-//! The emulated board as a program sees it: exceptions, sleep, stacks, code in RAM, the ROM double, and what is refused.
+//! The emulated board as a program sees it: exceptions, sleep, stacks, code in RAM, the ROM double, and what is
+//! refused.
 //!
 //! Each program below is shown with its source; it ends in a branch to itself, and its registers tell what happened.
 

@@ -1,4 +1,5 @@
-//! The firmware that a user flashes, on the emulated board: what the bus and the processor measure, and what survives power.
+//! The firmware that a user flashes, on the emulated board: what the bus and the processor measure, and what survives
+//! power.
 //!
 //! The stories run on it, too (`cargo sim story --elf`); here is what needs a look into the board.
 

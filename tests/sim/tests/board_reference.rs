@@ -1,10 +1,11 @@
 //! The simulator's core in step with an independent one: Unicorn's Cortex-M33, run by `reference/unicorn_m33.py`.
 //!
-//! Cases come from templates, one or more for every encoding that the core decodes, because a plain random generator hardly
-//! ever meets the sparse ones; alone, in IT blocks of one to four, and from plain random halfwords.
+//! Cases come from templates, one or more for every encoding that the core decodes, because a plain random generator
+//! hardly ever meets the sparse ones; alone, in IT blocks of one to four, and from plain random halfwords.
 //!
-//! What is held: a template's instruction is executed by both and leaves both with equal registers, flags, floating-point
-//! registers and memory. A random halfword may be refused by ours, which is stricter, but never executed differently.
+//! What is held: a template's instruction is executed by both and leaves both with equal registers, flags,
+//! floating-point registers and memory. A random halfword may be refused by ours, which is stricter, but never
+//! executed differently.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -24,9 +25,9 @@ const WINDOW_SIZE: usize = 512;
 const SHOWN: usize = 100;
 const MIDDLE: u32 = WINDOW + 256;
 
-/// Encodings as bits; letters are random fields. d, n, m, a, t, u are registers that are neither SP nor PC (three-letter
-/// fields: low registers); b is a base register with an address in the window; x an index register with a small value.
-/// i, j, k and s are random bits.
+/// Encodings as bits; letters are random fields. d, n, m, a, t, u are registers that are neither SP nor PC
+/// (three-letter fields: low registers); b is a base register with an address in the window; x an index register with
+/// a small value. i, j, k and s are random bits.
 const TEMPLATES: &[&str] = &[
     // 16 bit: shifts, sums, immediates, data processing, special.
     "00000iiiiimmmddd",
@@ -260,7 +261,7 @@ const TEMPLATES: &[&str] = &[
 struct Random(u64);
 
 impl Random {
-    fn next(&mut self) -> u32 {
+    fn next_u64(&mut self) -> u32 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -268,14 +269,14 @@ impl Random {
     }
 
     fn below(&mut self, bound: u32) -> u32 {
-        ((u64::from(self.next()) * u64::from(bound)) >> 32) as u32
+        ((u64::from(self.next_u64()) * u64::from(bound)) >> 32) as u32
     }
 
     /// Values at the edges as often as any others.
     fn interesting(&mut self) -> u32 {
         const EDGES: [u32; 12] =
             [0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF];
-        if self.below(3) == 0 { EDGES[self.below(12) as usize] } else { self.next() }
+        if self.below(3) == 0 { EDGES[self.below(12) as usize] } else { self.next_u64() }
     }
 
     /// Singles of all kinds: special values, small numbers, bits.
@@ -284,7 +285,7 @@ impl Random {
             0 => [0, 0x8000_0000, 0x3F80_0000, 0xBF80_0000, 0x7F80_0000, 0xFF80_0000, 0x7FC0_0000, 0x4F00_0000]
                 [self.below(8) as usize],
             1 => (self.below(2000) as f32 / 4.0 - 250.0).to_bits(),
-            _ => (self.next() as i32 as f32 / 65536.0).to_bits(),
+            _ => (self.next_u64() as i32 as f32 / 65536.0).to_bits(),
         }
     }
 }
@@ -406,7 +407,8 @@ fn apsr(f: Flags) -> u32 {
     bit(f.n, 31) | bit(f.z, 30) | bit(f.c, 29) | bit(f.v, 28) | bit(f.q, 27) | u32::from(f.ge) << 16
 }
 
-/// Executes a case on the simulator's core: the outcome, or the refusal and whether memory outside the window was touched.
+/// Executes a case on the simulator's core: the outcome, or the refusal and whether memory outside the window was
+/// touched.
 fn ours(case: &Case) -> Result<Outcome, (String, bool)> {
     let mut memory = Memory {
         code: &case.code,
@@ -509,7 +511,7 @@ fn start(random: &mut Random, index: usize) -> Case {
     for single in &mut singles {
         *single = random.single();
     }
-    let apsr = random.next() & 0xF80F_0000;
+    let apsr = random.next_u64() & 0xF80F_0000;
     Case { name: String::new(), at, code: Vec::new(), end: 0, registers, apsr, singles }
 }
 
@@ -571,14 +573,14 @@ fn cases(seed: u64, count: usize) -> Vec<Case> {
                 1 => vec![0xE000 | offset],
                 2 => vec![0xF000, 0xF800 | offset],
                 3 => vec![0xF000 | (random.below(14) as u16) << 6, 0x8000 | offset],
-                4 => vec![0xB100 | (random.below(2) as u16) << 11 | (random.next() as u16 & 0xFF)],
+                4 => vec![0xB100 | (random.below(2) as u16) << 11 | (random.next_u64() as u16 & 0xFF)],
                 5 => vec![0xF000, 0xB800 | offset],
                 // Not SVC, nor the hints that wait.
-                6 => match random.next() as u16 {
+                6 => match random.next_u64() as u16 {
                     hw if hw >> 8 == 0xDF || hw & 0xFF0F == 0xBF00 => vec![0xBF00],
                     hw => vec![hw],
                 },
-                _ => vec![0xE800 | random.next() as u16 & 0x1FFF, random.next() as u16],
+                _ => vec![0xE800 | random.next_u64() as u16 & 0x1FFF, random.next_u64() as u16],
             };
             case.name = format!("{:04x?}", case.code);
             all.push(finish(case));

@@ -1,4 +1,5 @@
-//! The USB device controller's model against the rules that a driver relies on (RP2350 datasheet 12.7, USB 2.0 8.5, 8.6).
+//! The USB device controller's model against the rules that a driver relies on (RP2350 datasheet 12.7, USB 2.0 8.5,
+//! 8.6).
 
 use picovd_sim::board::registers::Alias;
 use picovd_sim::board::statistics::Statistics;

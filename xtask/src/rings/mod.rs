@@ -4,6 +4,7 @@ mod ring0;
 mod ring1;
 mod ring2;
 mod ring3;
+mod ring5;
 pub mod simulator;
 
 use crate::command::{self, LONG};
@@ -44,7 +45,7 @@ impl Context {
 }
 
 /// Every ring, in the order in which they run.
-const RINGS: [&Ring; 4] = [&ring0::RING, &ring1::RING, &ring2::RING, &ring3::RING];
+const RINGS: [&Ring; 5] = [&ring0::RING, &ring1::RING, &ring2::RING, &ring3::RING, &ring5::RING];
 
 /// A ring by number.
 pub fn find(number: u8) -> Option<&'static Ring> {

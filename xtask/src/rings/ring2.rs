@@ -16,7 +16,7 @@ pub const RING: Ring = Ring {
     number: 2,
     title: "whole images against fsck.exfat, exfat-fuse, The Sleuth Kit and GRUB",
     packages: &[
-        Package { name: "exfatprogs", program: "fsck.exfat", purpose: "ring 2: strict check of volumes" },
+        EXFATPROGS,
         Package { name: "exfat-fuse", program: "mount.exfat-fuse", purpose: "ring 2: mounts volumes" },
         Package { name: "fuse3", program: "fusermount3", purpose: "ring 2: what exfat-fuse mounts by" },
         Package { name: "sleuthkit", program: "fls", purpose: "ring 2: reads volumes" },
@@ -26,6 +26,10 @@ pub const RING: Ring = Ring {
     chip: false,
     run,
 };
+
+/// fsck.exfat, mkfs.exfat and dump.exfat.
+pub const EXFATPROGS: Package =
+    Package { name: "exfatprogs", program: "fsck.exfat", purpose: "strict check of volumes" };
 
 /// TableChecksum (exFAT 7.2.2) of the recommended up-case table.
 const UPCASE_CHECKSUM: u32 = 0xE619_D30D;

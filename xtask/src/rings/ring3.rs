@@ -28,6 +28,9 @@ fn run(context: &Context, report: &mut Report) {
         let lost: Vec<String> = truth.files.keys().map(name).filter(|name| !text.contains(name.as_str())).collect();
         if lost.is_empty() { Ok(()) } else { Err(format!("not shown: {}\n{text}", lost.join(", "))) }
     });
+    report.check("`cargo sim story` runs every story on the library", || {
+        command::run(simulator::command(workspace, &program).arg("story"), LONG).map(|_| ())
+    });
     report.check("`cargo sim check` finds nothing wrong", || {
         command::run(simulator::command(workspace, &program).arg("check"), LONG).map(|_| ())
     });
@@ -38,6 +41,7 @@ fn run(context: &Context, report: &mut Report) {
         &["image", "--help"],
         &["check", "--help"],
         &["layout", "--help"],
+        &["story", "--help"],
     ] {
         report.check(&format!("`cargo sim {}` helps", words.join(" ")), || {
             let text = command::run(simulator::command(workspace, &program).args(words), SHORT)?.text();

@@ -1,8 +1,9 @@
-//! A boot ROM of our own with the RP2350's interface (datasheet 5.4, 5.5): magic and version, the look-up function, and the
-//! calls that rp235x-hal and this project use. A function's body is one trap instruction; its work is done here.
+//! A boot ROM of our own with the RP2350's interface (datasheet 5.4, 5.5): magic and version, the look-up function,
+//! and the calls that rp235x-hal and this project use. A function's body is one trap instruction; its work is done
+//! here.
 //!
-//! Stricter than the true one: a look-up that misses, a call that is not modelled, and a flash operation while an interrupt
-//! could run code from flash stop the board by name.
+//! Stricter than the true one: a look-up that misses, a call that is not modelled, and a flash operation while an
+//! interrupt could run code from flash stop the board by name.
 
 use super::flash::{Flash, FlashFault, PAGE, SECTOR};
 use super::partition::PartitionTable;

@@ -1,7 +1,7 @@
 //! Oscillators, PLLs, clock generators and tick generators (RP2350 datasheet chapter 8).
 //!
-//! The processor is taken to run at 150 MHz from the start; [`Clocks::check_usb`] holds the configuration against that before
-//! the USB controller may be attached.
+//! The processor is taken to run at 150 MHz from the start; [`Clocks::check_usb`] holds the configuration against
+//! that before the USB controller may be attached.
 
 use super::registers::{Alias, Storage, register};
 

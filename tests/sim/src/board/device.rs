@@ -1,8 +1,8 @@
 //! The board on a cable: [`Link`] over the emulated USB controller, in emulated time.
 //!
-//! The bus model is FACTS 7: full speed is 12.5 processor cycles a bit; a 64-byte IN transaction with token and handshake takes
-//! 616 bits, a refused one 66; payloads are stuffed with a 0 after six 1s (USB 2.0 7.1.9). A transaction never crosses a
-//! start of frame. The processor runs while bits pass.
+//! The bus model is FACTS 7: full speed is 12.5 processor cycles a bit; a 64-byte IN transaction with token and
+//! handshake takes 616 bits, a refused one 66; payloads are stuffed with a 0 after six 1s (USB 2.0 7.1.9). A
+//! transaction never crosses a start of frame. The processor runs while bits pass.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -10,7 +10,9 @@ use std::time::Duration;
 use super::bootrom::ChipIdentity;
 use super::clocks::CPU_MHZ;
 use super::elf::{ElfError, Image};
+use super::engine::Engine;
 use super::machine::{Machine, State};
+use super::thumb::Interpreter;
 use super::usb::{InDecision, OutDecision};
 use crate::link::{InReply, Link, OutReply, Pid};
 
@@ -40,8 +42,8 @@ const UNPLUGGED: u64 = 100 * MILLISECOND;
 pub const DEFAULT_FLASH_SIZE: usize = 4 << 20;
 
 /// A firmware ELF on the emulated board, on a cable.
-pub struct ElfDevice {
-    machine: Machine,
+pub struct ElfDevice<E = Interpreter> {
+    machine: Machine<E>,
     /// Bus time in cycles; the processor is never behind it.
     time: u64,
     next_frame: u64,
@@ -86,6 +88,17 @@ impl ElfDevice {
     ///
     /// As [`ElfDevice::new`].
     pub fn with_board(elf: &[u8], flash_size: usize, identity: ChipIdentity) -> Result<Self, ElfError> {
+        Self::with_engine(elf, flash_size, identity)
+    }
+}
+
+impl<E: Engine + Default> ElfDevice<E> {
+    /// The same with another engine, flash chip and identity.
+    ///
+    /// # Errors
+    ///
+    /// As [`ElfDevice::new`].
+    pub fn with_engine(elf: &[u8], flash_size: usize, identity: ChipIdentity) -> Result<Self, ElfError> {
         let machine = Machine::new(Image::parse(elf)?, flash_size, identity)?;
         Ok(Self { machine, time: 0, next_frame: FRAME, frame_number: 0, suspended: false, fault_told: false })
     }
@@ -104,7 +117,7 @@ impl ElfDevice {
 
     /// The board.
     #[must_use]
-    pub fn machine(&mut self) -> &mut Machine {
+    pub fn machine(&mut self) -> &mut Machine<E> {
         &mut self.machine
     }
 
@@ -165,7 +178,7 @@ impl ElfDevice {
     }
 }
 
-impl Link for ElfDevice {
+impl<E: Engine + Default> Link for ElfDevice<E> {
     fn attached(&mut self) -> bool {
         *self.machine.state() == State::Running && self.machine.usb().0.attached()
     }

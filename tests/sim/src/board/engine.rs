@@ -1,8 +1,9 @@
 //! What an instruction set engine owes the board, and what the board owes an engine.
 //!
-//! An [`Engine`] executes instructions against a [`Bus`] until the bus clock reaches its limit. It charges cycles to the
-//! clock, takes exceptions that [`Interrupts`](super::interrupts::Interrupts) offers, and stops *exactly*: an instruction that faults has
-//! not changed a register. Nothing is guessed: whatever an engine or a bus does not know is a [`Halt`] whose text names it.
+//! An [`Engine`] executes instructions against a [`Bus`] until the bus clock reaches its limit. It charges cycles to
+//! the clock, takes exceptions that [`Interrupts`] offers, and stops *exactly*: an
+//! instruction that faults has not changed a register. Nothing is guessed: whatever an engine or a bus does not know
+//! is a [`Halt`] whose text names it.
 
 use super::interrupts::Interrupts;
 
@@ -11,8 +12,8 @@ use super::interrupts::Interrupts;
 pub struct Clock {
     /// Cycles since power was applied for the first time.
     pub now: u64,
-    /// The engine returns to the board as soon as `now` reaches it. A peripheral that changes an interrupt sets it to 0,
-    /// so that the engine looks at its interrupts before the next instruction.
+    /// The engine returns to the board as soon as `now` reaches it. A peripheral that changes an interrupt sets it to
+    /// 0, so that the engine looks at its interrupts before the next instruction.
     pub limit: u64,
 }
 
@@ -44,8 +45,8 @@ pub trait Bus {
     fn interrupts(&mut self) -> &mut Interrupts;
     /// Remembers why execution stops. The first text wins.
     fn fail(&mut self, what: String) -> Halt;
-    /// A call into the ROM double: a trap instruction inside the ROM. `registers` are R0 to R15, R15 the trap's address.
-    /// The callee changes them as the ROM function would, the return to LR included.
+    /// A call into the ROM double: a trap instruction inside the ROM. `registers` are R0 to R15, R15 the trap's
+    /// address. The callee changes them as the ROM function would, the return to LR included.
     fn rom_call(&mut self, number: u8, registers: &mut [u32; 16], masked: bool) -> Result<(), Halt>;
     /// Halfword addresses of code that changed since the last call; [`CodeChange::None`] most of the time.
     fn code_change(&mut self) -> CodeChange;

@@ -1,7 +1,7 @@
 //! A strict NOR flash chip: erase sets whole 4 KiB sectors to ones, programming clears bits of a 256-byte page.
 //!
-//! Stricter than the chip: programming never asks a 0 to become 1, nothing is unaligned, nothing reaches past the end. Every
-//! operation is counted, and power may fail at any of them.
+//! Stricter than the chip: programming never asks a 0 to become 1, nothing is unaligned, nothing reaches past the
+//! end. Every operation is counted, and power may fail at any of them.
 
 use std::collections::BTreeMap;
 

@@ -62,8 +62,8 @@ impl Default for Interrupts {
 }
 
 impl Interrupts {
-    /// The level of external interrupt line `irq`. A high level pends the interrupt; it stays pending when the level falls.
-    /// True if something changed that a core must look at.
+    /// The level of external interrupt line `irq`. A high level pends the interrupt; it stays pending when the level
+    /// falls. True if something changed that a core must look at.
     pub fn set_line(&mut self, irq: u16, high: bool) -> bool {
         let bit = 1u64 << irq;
         let was = self.lines & bit != 0;

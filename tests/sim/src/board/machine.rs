@@ -211,6 +211,11 @@ impl<E: Engine + Default> Machine<E> {
         &self.core
     }
 
+    /// The same, for engines that keep more than a core's state.
+    pub fn core_mut(&mut self) -> &mut E {
+        &mut self.core
+    }
+
     /// Takes power away.
     pub fn unplug(&mut self) {
         if self.state != State::Failed {

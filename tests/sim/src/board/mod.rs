@@ -2,8 +2,8 @@
 //!
 //! [`ElfDevice`] is what the simulated host plugs in. Below it: [`machine`] (power, boot, resets) with a core behind
 //! [`engine::Engine`] (our interpreter is [`thumb`]) and [`system`], the board around it. The model is as wide as the
-//! firmware needs (FACTS 7) and stricter than the chip: a register, instruction or ROM call that is not modelled stops the board
-//! with a text that names it, its address and the symbol; see [`ElfDevice::fault`].
+//! firmware needs (FACTS 7) and stricter than the chip: a register, instruction or ROM call that is not modelled
+//! stops the board with a text that names it, its address and the symbol; see [`ElfDevice::fault`].
 //!
 //! Assumed: core 0 only, Secure state, 150 MHz; execution from flash hits the XIP cache.
 

@@ -1,5 +1,5 @@
-//! The private peripheral bus of core 0 (Armv8-M B3.29 to B3.32): NVIC, SysTick, system control block, MPU and FPU registers,
-//! and the DWT cycle counter.
+//! The private peripheral bus of core 0 (Armv8-M B3.29 to B3.32): NVIC, SysTick, system control block, MPU and FPU
+//! registers, and the DWT cycle counter.
 
 use super::interrupts::{IRQ_BASE, IRQ_COUNT, Interrupts, PENDSV, SVCALL, SYSTICK};
 use super::registers::{Alias, Storage, register};

@@ -1,4 +1,5 @@
-//! The single-cycle IO block as core 0 sees it (RP2350 datasheet 3.1): spinlocks, GPIO outputs, the empty inter-core FIFO.
+//! The single-cycle IO block as core 0 sees it (RP2350 datasheet 3.1): spinlocks, GPIO outputs, the empty inter-core
+//! FIFO.
 
 /// The block.
 #[derive(Clone, Debug, Default)]

@@ -160,7 +160,8 @@ impl System {
         self.restart(true);
     }
 
-    /// What every reset does, RAM and the watchdog's scratch registers left alone. `from_flash`: the ROM boots the image in flash.
+    /// What every reset does, RAM and the watchdog's scratch registers left alone. `from_flash`: the ROM boots the
+    /// image in flash.
     pub fn restart(&mut self, from_flash: bool) {
         self.interrupts = Interrupts::default();
         // FACTS 7: the ROM leaves its own coprocessor enabled.

@@ -1,8 +1,8 @@
 //! The USB device controller and its dual-port RAM (RP2350 datasheet 12.7).
 //!
-//! Transactions come from the bus half of the board in two steps, as on the wire: the token decides ([`Usb::token_in`],
-//! [`Usb::token_out`]), the end of the transaction completes. What a correct driver never does, the controller reports as a
-//! [`Usb::misuse`], where silicon would do something undefined.
+//! Transactions come from the bus half of the board in two steps, as on the wire: the token decides
+//! ([`Usb::token_in`], [`Usb::token_out`]), the end of the transaction completes. What a correct driver never does,
+//! the controller reports as a [`Usb::misuse`], where silicon would do something undefined.
 
 use super::registers::{Alias, Storage, register};
 use super::statistics::Statistics;
@@ -99,7 +99,8 @@ pub struct Usb {
     hot: Hot,
     dpram: Box<[u8; DPRAM_SIZE]>,
     sie_status: u32,
-    /// Completed buffers per endpoint and direction, oldest first: the half that completed. BUFF_STATUS shows the first.
+    /// Completed buffers per endpoint and direction, oldest first: the half that completed. BUFF_STATUS shows the
+    /// first.
     done: [Vec<u8>; 32],
     should_handle: u32,
     abort_done: u32,

@@ -6,6 +6,7 @@ mod image;
 mod layout;
 mod options;
 mod progress;
+mod serve;
 mod show;
 mod story;
 
@@ -33,7 +34,7 @@ struct Command {
     run: fn(&Options, &mut dyn Write) -> Result<(), Failure>,
 }
 
-const COMMANDS: [Command; 7] = [
+const COMMANDS: [Command; 8] = [
     Command {
         name: "show",
         words: "",
@@ -83,6 +84,14 @@ const COMMANDS: [Command; 7] = [
         details: "What the manifest decides, without plugging the device in.",
         arguments: 0..=0,
         run: layout::run,
+    },
+    Command {
+        name: "serve",
+        words: "",
+        summary: "offer the device to a virtual machine or to this PC (--usbredir, --usbip)",
+        details: serve::DETAILS,
+        arguments: 0..=0,
+        run: serve::run,
     },
     Command {
         name: "story",
@@ -148,6 +157,9 @@ fn command(words: impl Iterator<Item = OsString>, out: &mut dyn Write) -> Result
         let (name, words) = (command.name, command.words);
         return Err(Failure::Usage(format!("usage: cargo sim {name} {words}")));
     }
+    if command.name != "serve" && options.serve != crate::serve::Options::default() {
+        return Err(Failure::Usage(format!("`cargo sim {}` does not listen: only `serve` does", command.name)));
+    }
     (command.run)(&options, out)
 }
 
@@ -178,9 +190,8 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 fn overview() -> String {
-    let mut text = String::from(
-        "A PicoVD stick in a simulated USB port.\n\nUsage: cargo sim [COMMAND] [OPTIONS]\n\nCommands:\n",
-    );
+    let mut text =
+        String::from("A PicoVD stick in a simulated USB port.\n\nUsage: cargo sim [COMMAND] [OPTIONS]\n\nCommands:\n");
     for command in &COMMANDS {
         text += &format!("  {:<16}{}\n", format!("{} {}", command.name, command.words), command.summary);
     }
@@ -190,7 +201,10 @@ fn overview() -> String {
 fn help(command: &Command) -> String {
     let Command { name, words, summary, details, .. } = command;
     let space = if words.is_empty() { "" } else { " " };
-    format!("cargo sim {name}: {summary}\n\nUsage: cargo sim {name}{space}{words} [OPTIONS]\n\n{details}\n\n{}", options::HELP)
+    format!(
+        "cargo sim {name}: {summary}\n\nUsage: cargo sim {name}{space}{words} [OPTIONS]\n\n{details}\n\n{}",
+        options::HELP
+    )
 }
 
 /// The device that the options name, with what its manifest promises.

@@ -24,6 +24,8 @@ pub struct Options {
     pub manifest: Option<PathBuf>,
     /// `--elf`.
     pub elf: Option<PathBuf>,
+    /// The options of `serve`.
+    pub serve: crate::serve::Options,
     /// `--help`.
     pub help: bool,
 }
@@ -37,8 +39,16 @@ impl Options {
             match word {
                 Arg::Long("manifest") => options.manifest = Some(parser.value().map_err(usage)?.into()),
                 Arg::Long("elf") => options.elf = Some(parser.value().map_err(usage)?.into()),
+                Arg::Long("usbredir") => options.serve.set_usbredir(&text(&mut parser)?),
+                Arg::Long("usbip") => options.serve.set_usbip(&text(&mut parser)?).map_err(Failure::Usage)?,
+                Arg::Long("listen-anywhere") => options.serve.listen_anywhere = true,
+                Arg::Long("record") => options.serve.record = Some(parser.value().map_err(usage)?.into()),
+                Arg::Long("truth") => options.serve.truth = Some(parser.value().map_err(usage)?.into()),
+                Arg::Long("quiet") => options.serve.quiet = true,
                 Arg::Long("help") | Arg::Short('h') => options.help = true,
-                Arg::Value(value) if options.command.is_none() => options.command = Some(value.string().map_err(usage)?),
+                Arg::Value(value) if options.command.is_none() => {
+                    options.command = Some(value.string().map_err(usage)?)
+                }
                 Arg::Value(value) => options.arguments.push(value),
                 other => return Err(usage(other.unexpected())),
             }
@@ -57,6 +67,10 @@ impl Options {
         let Some(word) = self.arguments.get(index) else { return Ok(None) };
         word.to_str().map(Some).ok_or_else(|| Failure::Usage(format!("{} is not UTF-8", word.display())))
     }
+}
+
+fn text(parser: &mut Parser) -> Result<String, Failure> {
+    parser.value().and_then(|value| value.string()).map_err(usage)
 }
 
 fn usage(error: lexopt::Error) -> Failure {

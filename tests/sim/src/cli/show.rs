@@ -76,12 +76,7 @@ fn compare(
     }
 }
 
-fn read(
-    volume: &mut Volume<'_>,
-    node: &Node,
-    progress: &mut Progress,
-    done: &mut u64,
-) -> Result<Vec<u8>, ExfatError> {
+fn read(volume: &mut Volume<'_>, node: &Node, progress: &mut Progress, done: &mut u64) -> Result<Vec<u8>, ExfatError> {
     let mut bytes = Vec::new();
     volume.stream_file(node, &mut |piece| {
         bytes.extend_from_slice(piece);

@@ -171,10 +171,15 @@ impl Bus {
         self.link.replug();
     }
 
-    /// Whether a transfer is queued.
-    #[must_use]
-    pub fn busy(&self) -> bool {
-        self.queues.values().any(|queue| !queue.is_empty())
+    /// Drops what is queued and what has ended: the one who asked is gone.
+    pub fn abandon(&mut self) {
+        self.forget();
+        self.ended.clear();
+    }
+
+    /// What the device's driver did wrong since the last call, see [`Link::take_faults`].
+    pub fn take_faults(&mut self) -> Vec<String> {
+        self.link.take_faults()
     }
 
     /// Resets the bus and gives the device its address. Queued transfers end as cancelled.
@@ -225,14 +230,7 @@ impl Bus {
     ///
     /// `endpoint` is an endpoint address; 0 for control.
     pub fn submit(&mut self, id: TransferId, endpoint: u8, request: Request) {
-        let transfer = Transfer {
-            id,
-            request,
-            stage: Stage::Setup,
-            pid: Pid::Data1,
-            moved: Vec::new(),
-            unanswered: 0,
-        };
+        let transfer = Transfer { id, request, stage: Stage::Setup, pid: Pid::Data1, moved: Vec::new(), unanswered: 0 };
         self.queues.entry(endpoint).or_default().push_back(transfer);
     }
 

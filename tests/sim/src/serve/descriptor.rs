@@ -141,7 +141,13 @@ impl Configuration {
                         _ => TransferType::Interrupt,
                     };
                     let max_packet_size = u16::from_le_bytes([size_low, size_high]) & 0x7FF;
-                    configuration.endpoints.push(Endpoint { address, transfer_type, max_packet_size, interval, interface });
+                    configuration.endpoints.push(Endpoint {
+                        address,
+                        transfer_type,
+                        max_packet_size,
+                        interval,
+                        interface,
+                    });
                 }
                 _ => {}
             }

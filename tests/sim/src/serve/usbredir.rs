@@ -464,6 +464,10 @@ impl Front for Usbredir {
         true
     }
 
+    fn refuse(&mut self, _out: &mut Vec<u8>) {
+        // The protocol has no such message: a port without a device is an empty port.
+    }
+
     fn complete(&mut self, completion: &Completion, bus: &mut Bus, out: &mut Vec<u8>) {
         let Some(purpose) = self.purposes.remove(&completion.id) else { return };
         let status = match completion.status {
@@ -495,7 +499,10 @@ mod tests {
                 found.extend(next_message(wide, &mut buffer).unwrap());
             }
             assert_eq!((found[0].kind, found[0].id, found[0].body.len()), (kind::RESET, 7, 0));
-            assert_eq!((found[1].kind, found[1].id, found[1].body.as_slice()), (kind::BULK_PACKET, 8, [1, 2, 3].as_slice()));
+            assert_eq!(
+                (found[1].kind, found[1].id, found[1].body.as_slice()),
+                (kind::BULK_PACKET, 8, [1, 2, 3].as_slice())
+            );
         }
     }
 

@@ -254,6 +254,11 @@ pub(super) fn random_wrappers(context: &mut Context<'_>) -> Result<(), StoryErro
             context.initiator.host.timeout = timeout;
             let recovery = context.initiator.reset_recovery();
             recovery.map_err(|error| StoryError(format!("round {round}, reset recovery: {error}")))?;
+            // After reset recovery the next wrapper is taken (BOT 5.3.4). INQUIRY never fails, even without a medium.
+            if context.random.below(16) == 0 {
+                let inquiry = context.initiator.inquiry();
+                inquiry.map_err(|error| StoryError(format!("round {round}, INQUIRY: {error}")))?;
+            }
             context.initiator.host.timeout = Duration::from_micros(60);
         }
     }

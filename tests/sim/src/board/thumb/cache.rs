@@ -1,7 +1,7 @@
 //! Decoded instructions by address.
 //!
-//! A page holds a slot for every halfword of 4 KiB, twice: an instruction in an IT block leaves the flags alone, so the same
-//! halfword may mean two things.
+//! A page holds a slot for every halfword of 4 KiB, twice: an instruction in an IT block leaves the flags alone, so
+//! the same halfword may mean two things.
 
 use std::collections::HashMap;
 

@@ -32,7 +32,8 @@ impl Core {
         }
     }
 
-    /// A two-operand function; flags are set if `s`. The carry of a logical function is the shifter's, set by the caller.
+    /// A two-operand function; flags are set if `s`. The carry of a logical function is the shifter's, set by the
+    /// caller.
     #[inline]
     fn alu(&mut self, op: Op, s: bool, x: u32, y: u32) -> u32 {
         let carry = self.flags.c;

@@ -1,7 +1,7 @@
 //! The single-precision floating-point extension, FPv5-SP (Armv8-M C2.4, instructions whose names begin with V).
 //!
-//! Arithmetic is the host's IEEE 754 binary32 with round to nearest. FPSCR's rounding, flush-to-zero and default-NaN controls
-//! other than their reset values are refused by name; the cumulative exception flags are not kept.
+//! Arithmetic is the host's IEEE 754 binary32 with round to nearest. FPSCR's rounding, flush-to-zero and default-NaN
+//! controls other than their reset values are refused by name; the cumulative exception flags are not kept.
 
 use super::Core;
 use crate::board::engine::{Bus, Halt};
@@ -30,7 +30,8 @@ fn expand(imm8: u32) -> u32 {
     sign | exponent << 23 | (imm8 & 15) << 19
 }
 
-/// A NaN operand comes back quiet, the first one first; anything else is what the operation gives (E2.1.94 FPProcessNaNs).
+/// A NaN operand comes back quiet, the first one first; anything else is what the operation gives (E2.1.94
+/// FPProcessNaNs).
 fn with_nans(a: u32, b: u32, result: f32) -> u32 {
     let nan = |x: u32| f32::from_bits(x).is_nan();
     let signalling = |x: u32| nan(x) && x & 0x0040_0000 == 0;

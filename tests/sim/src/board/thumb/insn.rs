@@ -1,7 +1,7 @@
 //! A decoded Thumb instruction.
 //!
-//! Decoding knows the instruction's address, so everything relative to PC is an absolute address here and PC is never an
-//! operand. It also knows whether the instruction stands in an IT block, so `s` (sets the flags) is final.
+//! Decoding knows the instruction's address, so everything relative to PC is an absolute address here and PC is never
+//! an operand. It also knows whether the instruction stands in an IT block, so `s` (sets the flags) is final.
 
 /// Two-operand functions of the data-processing instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -247,7 +247,7 @@ pub enum Insn {
         rn: u8,
         rm: u8,
     },
-    /// `rn` is [`NONE`] or an addend.
+    /// `rn` is `NONE` or an addend.
     Extend {
         kind: Extend,
         rd: u8,
@@ -309,7 +309,7 @@ pub enum Insn {
         nonzero: bool,
         target: u32,
     },
-    /// TBB and TBH. With `rn` [`NONE`] the table starts at `pc`, otherwise at the register; `pc` is the branch's base.
+    /// TBB and TBH. With `rn` `NONE` the table starts at `pc`, otherwise at the register; `pc` is the branch's base.
     TableBranch {
         rn: u8,
         rm: u8,
@@ -390,7 +390,7 @@ pub enum Insn {
         before: bool,
         offset: i16,
     },
-    /// LDRD and STRD. With `rn` [`NONE`] the address is absolute in `offset`.
+    /// LDRD and STRD. With `rn` `NONE` the address is absolute in `offset`.
     LoadDual {
         rt: u8,
         rt2: u8,

@@ -1,12 +1,13 @@
-//! Our own interpreter for the Thumb instruction set of Armv8-M Mainline with the DSP extension and the single-precision
-//! floating-point extension: what a Cortex-M33 of the RP2350 executes.
+//! Our own interpreter for the Thumb instruction set of Armv8-M Mainline with the DSP extension and the
+//! single-precision floating-point extension: what a Cortex-M33 of the RP2350 executes.
 //!
-//! Terms and clauses are those of the Armv8-M Architecture Reference Manual (DDI 0553). The core is Secure and privileged in
-//! thread mode, as the boot ROM enters an image. Refused by name, because neither rustc nor this project emits them: the
-//! security extension's instructions, unprivileged thread mode, coprocessors other than FP.
+//! Terms and clauses are those of the Armv8-M Architecture Reference Manual (DDI 0553). The core is Secure and
+//! privileged in thread mode, as the boot ROM enters an image. Refused by name, because neither rustc nor this
+//! project emits them: the security extension's instructions, unprivileged thread mode, coprocessors other than FP.
 //!
-//! Costs are Cortex-M33-like, not its documented timing (there is none): one cycle for most instructions, two for a load,
-//! one for each register of a multiple transfer, two more for a taken branch, and what the bus adds for slow registers.
+//! Costs are Cortex-M33-like, not its documented timing (there is none): one cycle for most instructions, two for a
+//! load, one for each register of a multiple transfer, two more for a taken branch, and what the bus adds for slow
+//! registers.
 
 mod alu;
 mod cache;
@@ -156,6 +157,18 @@ impl Core {
         let mut all = self.r;
         all[15] = self.pc;
         all
+    }
+
+    /// Whether the next instruction stands in an IT block.
+    #[must_use]
+    pub fn in_it_block(&self) -> bool {
+        self.it != 0
+    }
+
+    /// Whether the next instruction stands in an IT block whose condition does not hold for it.
+    #[must_use]
+    pub fn skips_next(&self) -> bool {
+        self.it != 0 && !self.condition(self.it >> 4)
     }
 
     /// The number of the exception that executes, 0 in thread mode.

@@ -29,7 +29,7 @@ impl Upcase {
     /// # Errors
     /// An odd length, a run that leaves the 16-bit range, FFFFh without its count.
     pub fn expand(table: &[u8]) -> Result<Self, String> {
-        if table.len() % 2 != 0 {
+        if !table.len().is_multiple_of(2) {
             return Err(format!("a table of {} bytes", table.len()));
         }
         let mut map: Vec<u16> = Vec::with_capacity(0x1_0000);

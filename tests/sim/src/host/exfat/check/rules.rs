@@ -61,8 +61,8 @@ rules! {
     ReservedSector "reserved-sector" "2" "The reserved sector of a boot region is zero.";
     BootChecksum "boot-checksum" "3.4" "The checksum sector repeats the checksum throughout.";
     BootBackup "boot-backup" "3.1" "Both boot regions are the same but for VolumeFlags and PercentInUse.";
-    FatMedia "fat-media" "4.1.1" "FatEntry[0] is FFFFFFF8h.";
-    FatEntryOne "fat-entry-1" "4.1.2" "FatEntry[1] is FFFFFFFFh.";
+    FatMedia "fat-media" "4.1.1" "The first FAT entry is FFFFFFF8h.";
+    FatEntryOne "fat-entry-1" "4.1.2" "The second FAT entry is FFFFFFFFh.";
     FatStray "fat-stray" "PicoVD" "FAT entries outside all chains are 0, or mark bad clusters.";
     ChainBroken "chain-broken" "4.1.3" "A cluster chain stays in the heap and comes to an end.";
     ChainLength "chain-length" "6.3.4.2" "A cluster chain is as long as its data.";

@@ -96,9 +96,9 @@ impl Checker<'_> {
         let count = entry[1];
         self.ensure(count <= 11, Check::LabelLength, || format!("CharacterCount is {count}"));
         let label: Vec<u16> = units(&entry[2..24]).take(usize::from(count)).collect();
-        self.ensure(!label.iter().any(|&unit| is_illegal(unit)), Check::LabelCharacters, || {
-            format!("the label is {:?}", String::from_utf16_lossy(&label))
-        });
+        // A wrong count says nothing about which characters belong to the label.
+        let legal = count > 11 || !label.iter().any(|&unit| is_illegal(unit));
+        self.ensure(legal, Check::LabelCharacters, || format!("the label is {:?}", String::from_utf16_lossy(&label)));
         self.ensure(zero(&entry[24..]), Check::LabelReserved, || "bytes 24 to 31 are not zero".to_owned());
     }
 

@@ -1,0 +1,45 @@
+//! `serve`: the device for other programs.
+
+use super::{Failure, Options, plug};
+use crate::plug::Plug;
+use crate::serve;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What `--help` adds.
+pub const DETAILS: &str = "\
+Prints how to attach the device, then a line for each SCSI command that the host sends, until Ctrl-C.
+
+  --usbredir SOCKET     for QEMU: the path of a Unix socket, or ADDRESS:PORT
+  --usbip ADDRESS:PORT  for Linux's `usbip attach`; the usual port is 3240
+  --listen-anywhere     allow addresses that other machines can reach
+  --record FILE         write each command to FILE: name, LBA, blocks, bytes, status
+  --truth DIR           write every file to DIR as the manifest promises it, files of changing memory excepted
+  --quiet               leave out the line for each command";
+
+/// `cargo sim serve`.
+pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
+    options.serve.check().map_err(Failure::Usage)?;
+    let plug = plug(options)?;
+    if let Some(folder) = &options.serve.truth {
+        write_truth(&plug, folder).map_err(|error| Failure::Failed(format!("{}: {error}", folder.display())))?;
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&stop);
+    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).map_err(Failure::of)?;
+    serve::run(plug.link, &options.serve, &stop, out).map_err(Failure::Failed)
+}
+
+fn write_truth(plug: &Plug, folder: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    for file in plug.files.iter().filter(|file| !file.live) {
+        let path = folder.join(file.path.trim_start_matches('/'));
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)?;
+        }
+        std::fs::write(path, &file.bytes)?;
+    }
+    Ok(())
+}
