@@ -3,9 +3,15 @@
 use picovd::block::Lba;
 use picovd::volume::{BoardIdentity, Volume};
 use picovd_manifest::{check, plan, read_text};
+use picovd_sim::host::exfat::check::check as check_volume;
+use picovd_sim::host::source::{BlockSource, ReadError};
 use picovd_sim::memory::{Contents, SharedMemory};
+use picovd_sim::random::Random;
 use picovd_sim::tables::Tables;
 use std::path::Path;
+
+/// How many random volumes are made.
+const VOLUMES: u32 = 2_000;
 
 fn tables(text: &str) -> Tables {
     let manifest = read_text("test.toml", text, Path::new(".")).expect("the text is TOML");
@@ -28,5 +34,57 @@ fn two_volumes_of_two_manifests_live_side_by_side() {
             volume.read(Lba(lba as u32), 0, block);
         }
         assert_eq!(image.windows(text.len()).filter(|window| *window == text).count(), 1);
+    }
+}
+
+/// Blocks straight from a volume, without USB.
+struct Direct<'v, 'a>(&'v mut Volume<'a, SharedMemory>);
+
+impl BlockSource for Direct<'_, '_> {
+    fn block_count(&self) -> u64 {
+        u64::from(self.0.block_count().0)
+    }
+
+    fn read(&mut self, lba: u64, count: u32) -> Result<Vec<u8>, ReadError> {
+        let mut data = vec![0; count as usize * 512];
+        self.0.read(Lba(lba as u32), 0, &mut data);
+        Ok(data)
+    }
+}
+
+/// A manifest with folders, files of all lengths, names of all lengths, windows and slots.
+fn random_manifest(random: &mut Random) -> String {
+    let mut text =
+        format!("[volume]\nlabel = \"V{}\"\nlabel-board-digits = {}\n", random.below(999), random.below(2) == 0);
+    if random.below(2) == 0 {
+        text += &format!("[dynamic]\nfiles = {}\nmax-name = {}\n", 1 + random.below(20), 1 + random.below(255));
+    }
+    for file in 0..random.below(24) {
+        let folders: String = (0..random.below(4)).map(|depth| format!("d{}-{depth}/", random.below(3))).collect();
+        let name: String =
+            (0..random.below(120)).map(|_| ['x', 'Ä', 'ß', 'ж', '語', '9'][random.below(6) as usize]).collect();
+        let length = [0, 1, 511, 512, 513, 4095, 4096, 4097, 9000][random.below(9) as usize];
+        let contents: String = (0..length).map(|_| char::from(b'a' + random.below(26) as u8)).collect();
+        text += &format!("[[file]]\npath = \"{folders}{file}{name}\"\ntext = \"{contents}\"\n");
+    }
+    for window in 0..random.below(4) {
+        let (base, length) = (0x2000_0000 + random.below(0x4_0000), 1 + random.below(0x4_0000));
+        text += &format!("[[memory]]\npath = \"w{window}.bin\"\nbase = {base:#x}\nlength = {length}\n");
+    }
+    text
+}
+
+#[test]
+fn thousands_of_random_volumes_follow_the_standard() {
+    let memory = SharedMemory::new(Contents::noise(1 << 20));
+    let mut random = Random::new(2);
+    for round in 0..VOLUMES {
+        let text = random_manifest(&mut random);
+        let tables = tables(&text);
+        let regions = tables.regions();
+        let layout = tables.layout(&regions);
+        let mut volume = Volume::new(&layout, Some(BoardIdentity(random.next_u64())), memory.clone());
+        let findings = check_volume(&mut Direct(&mut volume)).expect("every block can be read");
+        assert!(findings.is_empty(), "volume {round}: {findings:?}\n{text}");
     }
 }

@@ -1,0 +1,5 @@
+//! A virtual machine with Debian's own kernel, to plug the simulated device into.
+
+pub mod archive;
+pub mod machine;
+pub mod packages;
