@@ -9,12 +9,32 @@ use crate::truth::{self, TrueFile};
 use picovd::scsi::UnitIdentity;
 use picovd::usb;
 use picovd::volume::BoardIdentity;
-use picovd_manifest::{DiskPlan, Usb};
+use picovd_manifest::{Diagnostics, DiskPlan, Usb};
 use std::path::{Path, PathBuf};
-use std::{env, fs};
+use std::{env, fmt, fs};
 
 /// The unique identity of the simulated board, as RP2350 boards have them: 64 bits.
 pub const IDENTITY: BoardIdentity = BoardIdentity(0xE461_4C31_1F2A_9D0B);
+
+/// Why there is nothing to plug in.
+#[derive(Debug)]
+pub enum PlugError {
+    /// The manifest is wrong: a report with excerpts.
+    Manifest(Diagnostics),
+    /// The firmware cannot run: one line.
+    Firmware(String),
+}
+
+impl fmt::Display for PlugError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Manifest(problems) => problems.fmt(formatter),
+            Self::Firmware(text) => text.fmt(formatter),
+        }
+    }
+}
+
+impl std::error::Error for PlugError {}
 
 /// A device on a cable, and what it should show.
 pub struct Plug {
@@ -41,22 +61,22 @@ pub fn stock_manifest() -> PathBuf {
 /// The plan of the manifest at `path`, or of the stock manifest.
 ///
 /// # Errors
-/// Everything that is wrong with the manifest, as a text with excerpts.
-pub fn plan(path: Option<&Path>) -> Result<DiskPlan, String> {
+/// Everything that is wrong with the manifest.
+pub fn plan(path: Option<&Path>) -> Result<DiskPlan, Diagnostics> {
     let path = path.map_or_else(stock_manifest, Path::to_path_buf);
     let epoch = env::var("SOURCE_DATE_EPOCH").ok();
-    picovd_manifest::load(&path, epoch.as_deref()).map_err(|problems| problems.to_string())
+    picovd_manifest::load(&path, epoch.as_deref())
 }
 
 /// Plugs in the device of `manifest`: natively, or with `elf` the firmware that was built from it.
 ///
 /// # Errors
 /// A wrong manifest, an ELF that cannot be read or that the board would not boot.
-pub fn open(manifest: Option<&Path>, elf: Option<&Path>) -> Result<Plug, String> {
-    let plan = plan(manifest)?;
+pub fn open(manifest: Option<&Path>, elf: Option<&Path>) -> Result<Plug, PlugError> {
+    let plan = plan(manifest).map_err(PlugError::Manifest)?;
     match elf {
         None => Ok(native(plan)),
-        Some(path) => emulated(plan, path),
+        Some(path) => emulated(plan, path).map_err(PlugError::Firmware),
     }
 }
 

@@ -13,8 +13,9 @@ mod story;
 use crate::host::scsi::Disk;
 use crate::host::{Host, Initiator};
 use crate::link::Link;
-use crate::plug::{self, Plug};
+use crate::plug::{self, Plug, PlugError};
 use options::Options;
+use picovd_manifest::Diagnostics;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -109,6 +110,8 @@ pub enum Failure {
     Usage(String),
     /// The command failed: status 1.
     Failed(String),
+    /// The manifest is wrong: status 1, with the report as it is.
+    Manifest(Diagnostics),
     /// Nobody reads the output any more: status 0, as with any filter in a pipe.
     PipeClosed,
 }
@@ -133,6 +136,10 @@ pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(()) | Err(Failure::PipeClosed) => ExitCode::SUCCESS,
         Err(Failure::Failed(text)) => {
             eprintln!("error: {text}");
+            ExitCode::FAILURE
+        }
+        Err(Failure::Manifest(problems)) => {
+            eprintln!("{problems}");
             ExitCode::FAILURE
         }
         Err(Failure::Usage(text)) => {
@@ -209,7 +216,10 @@ fn help(command: &Command) -> String {
 
 /// The device that the options name, with what its manifest promises.
 fn plug(options: &Options) -> Result<Plug, Failure> {
-    plug::open(options.manifest.as_deref(), options.elf.as_deref()).map_err(Failure::of)
+    plug::open(options.manifest.as_deref(), options.elf.as_deref()).map_err(|error| match error {
+        PlugError::Manifest(problems) => Failure::Manifest(problems),
+        PlugError::Firmware(text) => Failure::Failed(text),
+    })
 }
 
 /// Enumerates the device and makes its unit ready.
