@@ -2,10 +2,15 @@
 
 use super::{Medium, Sense};
 
-/// The two unit attention conditions of this unit, in their order of precedence: a reset, then a change of the medium.
+/// The two unit attention conditions of this unit, in their order of precedence: power-on, then a change of the medium.
+///
+/// SAM-4 5.14 asks for POWER ON OR RESET after a bus reset, too. This unit deviates: Linux resets the bus at each resume
+/// and takes a unit attention of a removable unit for a change of the medium unless it repeats the command, which it does
+/// not for blocks that it reads ahead. A mounted volume would then be lost (seen with 6.1). Nothing that a host could
+/// have set is lost by a bus reset, so there is nothing to tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnitAttentions {
-    reset: bool,
+    power_on: bool,
     /// The medium's change count that the host knows; `None` once it was told, or arranged itself, that there is no
     /// medium.
     known: Option<u32>,
@@ -18,12 +23,7 @@ impl UnitAttentions {
     pub fn power_on(medium: &impl Medium) -> Self {
         let count = medium.change_count();
         let known = if medium.is_present() { count } else { count.wrapping_sub(1) };
-        Self { reset: true, known: Some(known) }
-    }
-
-    /// A bus reset happened. A change of the medium that was not yet reported stays so.
-    pub fn reset(&mut self) {
-        self.reset = true;
+        Self { power_on: true, known: Some(known) }
     }
 
     /// The host knows that there is no medium: the next one is a change, whatever its count.
@@ -40,8 +40,8 @@ impl UnitAttentions {
     ///
     /// NOT READY TO READY CHANGE waits until there is a medium, and comes once for any number of changes.
     pub fn take(&mut self, medium: &impl Medium) -> Option<Sense> {
-        if self.reset {
-            self.reset = false;
+        if self.power_on {
+            self.power_on = false;
             return Some(Sense::POWER_ON_OR_RESET);
         }
         let count = Some(medium.change_count());

@@ -131,16 +131,15 @@ impl<'a, M: Medium> LogicalUnit<'a, M> {
         self.status
     }
 
-    /// A reset made the command void that was under way. After a reset of the `bus`, sense data is gone, the host is
-    /// told POWER ON OR RESET, and the medium is loaded again; the reset of a transport alone leaves all that as it
-    /// was.
+    /// A reset made the command void that was under way. After a reset of the `bus`, sense data is gone, and the medium is
+    /// loaded again; the reset of a transport alone leaves all that as it was. Unit attentions stay as they are
+    /// (`UnitAttentions` says why).
     pub fn reset(&mut self, bus: bool) {
         self.response.clear();
         self.reply = Reply::Response;
         self.status = Status::Good;
         if bus {
             self.sense = Sense::NO_SENSE;
-            self.attentions.reset();
             // A host that forgot the unit also forgot that it ejected the medium.
             self.medium.load(true);
         }

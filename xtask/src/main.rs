@@ -4,6 +4,7 @@ mod bench;
 mod command;
 mod elf;
 mod firmware;
+mod guest;
 mod imports;
 mod readers;
 mod report;
@@ -11,6 +12,7 @@ mod rings;
 mod setup;
 mod size;
 mod toolchain;
+mod traffic;
 mod truth;
 mod uf2;
 mod workspace;
@@ -79,6 +81,7 @@ usage: cargo xtask test [options]
 
     --ring N            only ring N (may be repeated), and say what is left out
     --long              also long histories and heavier guests
+    --bless             accept what is held against a text under tests/blessed/ as the new text
     --no-install        install nothing; fail and name the command that would
     --toolchain HOW     as for `cargo xtask firmware`
 
@@ -159,6 +162,7 @@ struct Options {
     choice: Choice,
     rings: Vec<u8>,
     long: bool,
+    bless: bool,
     binary: String,
     elf: Option<PathBuf>,
     rounds: u32,
@@ -171,6 +175,7 @@ fn options(mut parser: lexopt::Parser, allowed: &[&str], help: &str) -> Result<O
         choice: Choice::Auto,
         rings: Vec::new(),
         long: false,
+        bless: false,
         binary: "picovd".to_owned(),
         elf: None,
         rounds: 5,
@@ -193,6 +198,7 @@ fn options(mut parser: lexopt::Parser, allowed: &[&str], help: &str) -> Result<O
                 options.rings.push(number);
             }
             Long("long") if allowed.contains(&"long") => options.long = true,
+            Long("bless") if allowed.contains(&"bless") => options.bless = true,
             Long("bin") if allowed.contains(&"bin") => options.binary = parser.value()?.to_string_lossy().into_owned(),
             Long("elf") if allowed.contains(&"elf") => options.elf = Some(parser.value()?.into()),
             Long("rounds") if allowed.contains(&"rounds") => {
@@ -210,7 +216,8 @@ fn options(mut parser: lexopt::Parser, allowed: &[&str], help: &str) -> Result<O
 fn setup(parser: lexopt::Parser) -> Result<(), Stop> {
     let Some(options) = options(parser, &["ring", "no-install", "toolchain"], SETUP_HELP)? else { return Ok(()) };
     let workspace = Workspace::find()?;
-    let toolchain = rings::prepare(&workspace, &rings::selected(&options.rings), options.choice, options.policy)?;
+    let toolchain =
+        rings::prepare(&workspace, &rings::selected(&options.rings, options.long), options.choice, options.policy)?;
     if let Some(toolchain) = toolchain {
         println!("the chip's programs are built by {}", toolchain.describe());
     }
@@ -246,9 +253,11 @@ fn size(parser: lexopt::Parser) -> Result<(), Stop> {
 
 fn test(parser: lexopt::Parser) -> Result<(), Stop> {
     let help = format!("{TEST_HELP}{}", rings::list());
-    let Some(options) = options(parser, &["ring", "long", "no-install", "toolchain"], &help)? else { return Ok(()) };
+    let Some(options) = options(parser, &["ring", "long", "bless", "no-install", "toolchain"], &help)? else {
+        return Ok(());
+    };
     let workspace = Workspace::find()?;
-    let all = rings::test(&workspace, &options.rings, options.long, options.choice, options.policy);
+    let all = rings::test(&workspace, &options.rings, options.long, options.bless, options.choice, options.policy);
     if all { Ok(()) } else { Err(Stop::Silent) }
 }
 

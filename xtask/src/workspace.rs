@@ -70,6 +70,19 @@ pub fn version_pair(text: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
+/// The cache outside the tree, `$XDG_CACHE_HOME/picovd` or `~/.cache/picovd`: for downloads that neither `cargo clean` nor a
+/// fresh clone should cost again.
+pub fn cache_folder() -> Result<PathBuf, String> {
+    let base = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = match base {
+        Some(base) => base,
+        None => env::home_dir().ok_or("neither XDG_CACHE_HOME nor a home folder is set")?.join(".cache"),
+    };
+    let folder = base.join("picovd");
+    fs::create_dir_all(&folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
+    Ok(folder)
+}
+
 #[cfg(test)]
 mod tests {
     use super::version_pair;

@@ -21,6 +21,7 @@ pub struct Machine {
     pub transcript: String,
     monitor: PathBuf,
     plugged: u32,
+    lines: u32,
 }
 
 /// What a command in the guest left.
@@ -59,7 +60,16 @@ impl Machine {
                 }
             }
         });
-        Ok(Self { child, input, output, pending: String::new(), transcript: String::new(), monitor, plugged: 0 })
+        Ok(Self {
+            child,
+            input,
+            output,
+            pending: String::new(),
+            transcript: String::new(),
+            monitor,
+            plugged: 0,
+            lines: 0,
+        })
     }
 
     /// Waits for a text on the console, and returns what came before it.
@@ -78,9 +88,15 @@ impl Machine {
                     self.pending += &piece;
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    return Err(format!("no `{text}` on the console within {} s; it ends with\n{}", limit.as_secs(), self.end()));
+                    return Err(format!(
+                        "no `{text}` on the console within {} s; it ends with\n{}",
+                        limit.as_secs(),
+                        self.end()
+                    ));
                 }
-                Err(RecvTimeoutError::Disconnected) => return Err(format!("QEMU ended; the console ends with\n{}", self.end())),
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(format!("QEMU ended; the console ends with\n{}", self.end()));
+                }
             }
         }
     }
@@ -92,8 +108,10 @@ impl Machine {
 
     /// Runs a line of shell in the guest to its end.
     pub fn run(&mut self, line: &str, limit: Duration) -> Result<Said, String> {
-        self.type_line(line)?;
-        let text = self.wait_for("@@ ", limit).map_err(|e| format!("`{line}`: {e}"))?;
+        self.lines += 1;
+        let number = self.lines;
+        self.type_line(&format!("{number} {line}"))?;
+        let text = self.wait_for(&format!("@@ {number} "), limit).map_err(|e| format!("`{line}`: {e}"))?;
         let status = self.wait_for(" @@\n", limit)?;
         let status = status.trim().parse().map_err(|_| format!("`{line}`: status `{status}`"))?;
         Ok(Said { status, text: text.trim().to_owned() })

@@ -16,9 +16,10 @@ const PACKAGES: [&str; 7] =
 const DRIVERS: [&str; 9] =
     ["xhci-pci", "usb-storage", "sd_mod", "sg", "exfat", "nls_utf8", "cdc-acm", "e1000", "vhci-hcd"];
 /// Programs and their libraries, by file name, and where the guest has them.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("busybox", "bin/busybox"),
     ("sg_reset", "usr/bin/sg_reset"),
+    ("sg_start", "usr/bin/sg_start"),
     ("usbip", "usr/sbin/usbip"),
     ("ld-linux-x86-64.so.2", "lib64/ld-linux-x86-64.so.2"),
     ("libc.so.6", "lib/x86_64-linux-gnu/libc.so.6"),
@@ -158,8 +159,11 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let fail = |e: std::io::Error| format!("{}: {e}", folder.display());
-    let mut paths: Vec<PathBuf> =
-        fs::read_dir(folder).map_err(fail)?.map(|entry| entry.map(|e| e.path())).collect::<Result<_, _>>().map_err(fail)?;
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
+        .map_err(fail)?
+        .map(|entry| entry.map(|e| e.path()))
+        .collect::<Result<_, _>>()
+        .map_err(fail)?;
     paths.sort();
     Ok(paths)
 }
@@ -211,9 +215,8 @@ fn unpack(folder: &Path, root: &Path) -> Result<(), String> {
 fn decompress(image: &Path, kernel: &Path) -> Result<(), String> {
     let bytes = read(image)?;
     let malformed = || format!("{} is no kernel image of a known form", image.display());
-    let field = |at: usize| -> Option<usize> {
-        Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk::<4>()?) as usize)
-    };
+    let field =
+        |at: usize| -> Option<usize> { Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk::<4>()?) as usize) };
     let sectors = match bytes.get(0x1F1) {
         Some(0) => 4,
         Some(&sectors) => usize::from(sectors),
@@ -249,7 +252,9 @@ fn decompress(image: &Path, kernel: &Path) -> Result<(), String> {
     fs::remove_file(&packed).map_err(|e| format!("{}: {e}", packed.display()))?;
     // In one step, so that an interrupted run leaves no half of a kernel.
     let part = kernel.with_extension("part");
-    fs::write(&part, unpacked).and_then(|()| fs::rename(&part, kernel)).map_err(|e| format!("{}: {e}", kernel.display()))
+    fs::write(&part, unpacked)
+        .and_then(|()| fs::rename(&part, kernel))
+        .map_err(|e| format!("{}: {e}", kernel.display()))
 }
 
 #[cfg(test)]

@@ -240,7 +240,10 @@ impl Server<'_> {
                 let (lba, count) = command.blocks.unzip();
                 let cell = |value: Option<u64>| value.map_or(String::from("-"), |value| value.to_string());
                 let (lba, count) = (cell(lba), cell(count.map(u64::from)));
-                self.note(&format!("{}\t{lba}\t{count}\t{}\t{}", command.name, command.bytes, command.status))?;
+                let sense =
+                    command.sense.map_or(String::new(), |[key, asc, ascq]| format!(" {key:02X}/{asc:02X}/{ascq:02X}"));
+                let (name, bytes, status) = (&command.name, command.bytes, command.status);
+                self.note(&format!("{name}{sense}\t{lba}\t{count}\t{bytes}\t{status}"))?;
                 if !self.quiet {
                     writeln!(self.log, "{command}").map_err(|error| error.to_string())?;
                 }

@@ -13,6 +13,7 @@ use super::descriptor::IN;
 const CBW_LENGTH: usize = 31;
 const CBW_SIGNATURE: &[u8] = b"USBC";
 const CSW_LENGTH: usize = 13;
+const REQUEST_SENSE: u8 = 0x03;
 const CSW_SIGNATURE: &[u8] = b"USBS";
 
 /// A finished SCSI command.
@@ -28,6 +29,8 @@ pub struct Command {
     pub bytes: usize,
     /// bCSWStatus: 0 passed, 1 failed, 2 phase error.
     pub status: u8,
+    /// What a REQUEST SENSE brought: sense key, additional sense code and its qualifier (SPC-4 4.5.3).
+    pub sense: Option<[u8; 3]>,
 }
 
 impl fmt::Display for Command {
@@ -42,14 +45,19 @@ impl fmt::Display for Command {
             1 => "failed",
             _ => "phase error",
         };
-        write!(f, "  bytes {:>7}  {status}", self.bytes)
+        write!(f, "  bytes {:>7}  {status}", self.bytes)?;
+        match self.sense {
+            Some([key, asc, ascq]) => write!(f, "  {key:02X}/{asc:02X}/{ascq:02X}"),
+            None => Ok(()),
+        }
     }
 }
 
 /// Listens to bulk transfers.
 #[derive(Debug, Default)]
 pub struct Watch {
-    pending: Option<(Vec<u8>, usize)>,
+    /// A CBW without its CSW, with the bytes moved since, and the first of them.
+    pending: Option<(Vec<u8>, usize, Vec<u8>)>,
 }
 
 impl Watch {
@@ -60,17 +68,17 @@ impl Watch {
         }
         let data = &completion.data;
         if completion.endpoint & IN == 0 && data.len() == CBW_LENGTH && data.starts_with(CBW_SIGNATURE) {
-            self.pending = Some((data.clone(), 0));
+            self.pending = Some((data.clone(), 0, Vec::new()));
             return None;
         }
-        let (wrapper, moved) = self.pending.as_mut()?;
+        let (wrapper, moved, head) = self.pending.as_mut()?;
         let tag = wrapper.get(4..8);
         if completion.endpoint & IN != 0
             && data.len() == CSW_LENGTH
             && data.starts_with(CSW_SIGNATURE)
             && data.get(4..8) == tag
         {
-            let (wrapper, bytes) = self.pending.take()?;
+            let (wrapper, bytes, head) = self.pending.take()?;
             let block: Vec<u8> = wrapper.into_iter().skip(15).collect();
             return Some(Command {
                 at,
@@ -78,9 +86,15 @@ impl Watch {
                 blocks: blocks(&block),
                 bytes,
                 status: data.last().copied().unwrap_or(2),
+                // Fixed format: key in byte 2, codes in 12 and 13.
+                sense: (byte(&block, 0) == REQUEST_SENSE && head.len() > 13)
+                    .then(|| [byte(&head, 2) & 0x0F, byte(&head, 12), byte(&head, 13)]),
             });
         }
         *moved += data.len();
+        if head.is_empty() {
+            *head = data.iter().take(18).copied().collect();
+        }
         None
     }
 }
@@ -113,7 +127,7 @@ fn blocks(block: &[u8]) -> Option<(u64, u32)> {
 fn name(block: &[u8]) -> String {
     let name = match byte(block, 0) {
         0x00 => "TEST UNIT READY",
-        0x03 => "REQUEST SENSE",
+        REQUEST_SENSE => "REQUEST SENSE",
         0x08 => "READ(6)",
         0x0A => "WRITE(6)",
         0x12 if byte(block, 1) & 1 != 0 => return format!("INQUIRY VPD {:02X}h", byte(block, 2)),
@@ -173,6 +187,7 @@ mod tests {
             blocks: Some((258, 8)),
             bytes: 4096,
             status: 0,
+            sense: None,
         };
         assert_eq!(command, expected);
     }

@@ -21,6 +21,7 @@ pub(super) fn unit_attention(context: &mut Context<'_>) -> Result<(), StoryError
         (&[opcode::READ_CAPACITY_10, 0, 0, 0, 0, 0, 0, 0, 0, 0], Data::In(8)),
     ];
     for (cdb, data) in commands {
+        context.initiator.host.replug();
         context.initiator.enumerate_again()?;
         // INQUIRY and REPORT LUNS neither report nor clear it (SAM-5 5.14).
         context.initiator.inquiry()?;
@@ -31,14 +32,14 @@ pub(super) fn unit_attention(context: &mut Context<'_>) -> Result<(), StoryError
         context.initiator.scsi(cdb, data)?;
     }
     // REQUEST SENSE returns it as its data and clears it.
-    context.initiator.enumerate_again()?;
-    let sense = context.initiator.request_sense()?;
-    ensure!(sense == Sense::POWER_ON_OR_RESET, "REQUEST SENSE after a reset gives {sense}");
-    context.initiator.test_unit_ready()?;
-    // So does a replug.
     context.initiator.host.replug();
     context.initiator.enumerate_again()?;
-    attention(context, &[opcode::TEST_UNIT_READY, 0, 0, 0, 0, 0], Data::None, Sense::POWER_ON_OR_RESET)?;
+    let sense = context.initiator.request_sense()?;
+    ensure!(sense == Sense::POWER_ON_OR_RESET, "REQUEST SENSE after power-on gives {sense}");
+    context.initiator.test_unit_ready()?;
+    // A bus reset has nothing to tell: a Linux that resumes would take it for another medium.
+    context.initiator.enumerate_again()?;
+    context.initiator.test_unit_ready()?;
     context.works()
 }
 

@@ -210,7 +210,11 @@ pub const STORIES: &[Story] = &[
     Story { name: "odd-reads", about: "reads of any length at any place", run: reading::odd_reads },
     Story { name: "out-of-range", about: "blocks beyond the end are 05/21/00", run: reading::out_of_range },
     Story { name: "writes", about: "writes are 07/27/00 with the whole length as residue", run: reading::writes },
-    Story { name: "unit-attention", about: "06/29/00 once after a reset", run: medium::unit_attention },
+    Story {
+        name: "unit-attention",
+        about: "06/29/00 once after power-on, nothing after a bus reset",
+        run: medium::unit_attention,
+    },
     Story { name: "eject", about: "START STOP UNIT with LOEJ takes the medium and brings it back", run: medium::eject },
 ];
 
