@@ -2,12 +2,13 @@
 
 use picovd::block::Lba;
 use picovd::volume::{BoardIdentity, Volume};
-use picovd_manifest::{check, plan, read_text};
+use picovd_manifest::{check, load, plan, read_text};
 use picovd_sim::host::exfat::check::check as check_volume;
 use picovd_sim::host::source::{BlockSource, ReadError};
 use picovd_sim::memory::{Contents, SharedMemory};
 use picovd_sim::random::Random;
 use picovd_sim::tables::Tables;
+use std::fs;
 use std::path::Path;
 
 /// How many random volumes are made.
@@ -74,17 +75,39 @@ fn random_manifest(random: &mut Random) -> String {
     text
 }
 
+/// Holds a whole volume against the standard.
+fn assert_sound(tables: &Tables, identity: u64, memory: &SharedMemory, what: impl Fn() -> String) {
+    let regions = tables.regions();
+    let layout = tables.layout(&regions);
+    let mut volume = Volume::new(&layout, Some(BoardIdentity(identity)), memory.clone());
+    let findings = check_volume(&mut Direct(&mut volume)).expect("every block can be read");
+    assert!(findings.is_empty(), "{findings:?}\n{}", what());
+}
+
 #[test]
 fn thousands_of_random_volumes_follow_the_standard() {
     let memory = SharedMemory::new(Contents::noise(1 << 20));
     let mut random = Random::new(2);
     for round in 0..VOLUMES {
         let text = random_manifest(&mut random);
-        let tables = tables(&text);
-        let regions = tables.regions();
-        let layout = tables.layout(&regions);
-        let mut volume = Volume::new(&layout, Some(BoardIdentity(random.next_u64())), memory.clone());
-        let findings = check_volume(&mut Direct(&mut volume)).expect("every block can be read");
-        assert!(findings.is_empty(), "volume {round}: {findings:?}\n{text}");
+        let identity = random.next_u64();
+        assert_sound(&tables(&text), identity, &memory, || format!("volume {round}:\n{text}"));
     }
+}
+
+#[test]
+fn every_stored_manifest_makes_a_volume_that_follows_the_standard() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/manifests");
+    let mut seen = 0;
+    for entry in fs::read_dir(&folder).expect("tests/manifests is there") {
+        let path = entry.expect("a folder can be listed").path();
+        if path.extension().is_none_or(|end| end != "toml") {
+            continue;
+        }
+        let plan = load(&path, None).unwrap_or_else(|problems| panic!("{problems}"));
+        let memory = SharedMemory::new(Contents::noise(plan.chip.flash_size as usize));
+        assert_sound(&Tables::new(plan), 0xE461_0000_0000_0001, &memory, || path.display().to_string());
+        seen += 1;
+    }
+    assert!(seen >= 13, "{seen} manifests");
 }

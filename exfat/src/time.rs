@@ -99,6 +99,13 @@ impl Timestamp {
         })
     }
 
+    /// The timestamp in UTC whose Timestamp field (7.4.8) is `value`, or `None` when that is no moment.
+    #[must_use]
+    pub const fn from_value(value: u32) -> Option<Self> {
+        let timestamp = Self { double_seconds: value, increment: 0, utc_offset: UtcOffset::UTC };
+        if timestamp.date_time().is_valid() { Some(timestamp) } else { None }
+    }
+
     const fn pack(at: DateTime) -> Self {
         Self {
             double_seconds: (at.second as u32 / 2)
@@ -188,6 +195,14 @@ mod tests {
         assert_eq!(odd.increment(), 100);
         assert_eq!(Timestamp::from_unix(UNIX_LAST).date_time(), at(2107, 12, 31, 23, 59, 59));
         assert_eq!(Timestamp::from_unix(u64::MAX), Timestamp::from_unix(UNIX_LAST));
+    }
+
+    #[test]
+    fn values_are_moments_or_refused() {
+        let new_year = Timestamp::from_unix(1_767_225_600);
+        assert_eq!(Timestamp::from_value(new_year.value()), Some(new_year));
+        assert_eq!(Timestamp::from_value(0), None, "month 0");
+        assert_eq!(Timestamp::from_value(0x0021_0000 | 30), None, "second 60");
     }
 
     #[test]

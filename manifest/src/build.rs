@@ -6,15 +6,28 @@ use std::path::{Path, PathBuf};
 
 use crate::{check, emit, plan, read};
 
+/// The linker script that cortex-m-rt's `link.x` includes.
+const MEMORY_X: &str = "memory.x";
+
 /// Makes `volume.rs` and what it includes in OUT_DIR from the manifest at `manifest`, a path relative to the package.
 ///
-/// With `linker`, `memory.x` too, with the arguments that link a firmware for the chip; without, the package brings its
-/// own. Problems become cargo's error lines, one each, and fail the build when the script ends. For build scripts only.
+/// With `linker`, it sees to the arguments that link a firmware for the chip, and to `memory.x`: the package's own, when one
+/// stands beside its Cargo.toml, else one from the manifest in OUT_DIR. (Cargo does not notice by itself that a first memory.x
+/// comes to a package that was built before: change the build script or the manifest then.)
+///
+/// Problems become cargo's error lines, one each, and fail the build when the script ends. For build scripts only.
+///
+/// All that a build script does:
+///
+/// ```no_run
+/// picovd_manifest::build("picovd.toml", true);
+/// ```
 pub fn build(manifest: &str, linker: bool) {
     println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
     println!("cargo::rerun-if-changed={manifest}");
-    let Some(out) = env::var_os("OUT_DIR").map(PathBuf::from) else {
-        return error("OUT_DIR is not set: call this from a build script");
+    let folders = (env::var_os("OUT_DIR").map(PathBuf::from), env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from));
+    let (Some(out), Some(package)) = folders else {
+        return error("OUT_DIR is not set: call picovd_manifest::build from a build script");
     };
     let epoch = env::var("SOURCE_DATE_EPOCH").ok();
     let result = read(Path::new(manifest)).and_then(|manifest| {
@@ -29,18 +42,41 @@ pub fn build(manifest: &str, linker: bool) {
     };
     let mut files = vec![("volume.rs", output.volume_rs.as_bytes())];
     files.extend(output.contents.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())));
-    if linker {
-        files.push(("memory.x", output.memory_x.as_bytes()));
+    let own = linker && package.join(MEMORY_X).exists();
+    if linker && !own {
+        files.push((MEMORY_X, output.memory_x.as_bytes()));
     }
     for (name, bytes) in files {
         if let Err(reason) = fs::write(out.join(name), bytes) {
             error(&format!("{name} cannot be written: {reason}"));
         }
     }
+    if own {
+        println!("cargo::rerun-if-changed={MEMORY_X}");
+        judge(&package.join(MEMORY_X));
+    }
     if linker && env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "none") {
-        println!("cargo::rustc-link-search={}", out.display());
+        println!("cargo::rustc-link-search={}", if own { package } else { out }.display());
         println!("cargo::rustc-link-arg-bins=--nmagic");
         println!("cargo::rustc-link-arg-bins=-Tlink.x");
+    }
+}
+
+/// Looks for what a memory.x of somebody's own cannot do without: the linker's complaint would not say it, or there would be
+/// none, and the board would not start.
+fn judge(path: &Path) {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(reason) => return error(&format!("{MEMORY_X} cannot be read: {reason}")),
+    };
+    for (word, what) in [
+        ("FLASH", "the memory FLASH, where the program stands"),
+        ("RAM", "the memory RAM, where its variables stand"),
+        (".start_block", "the section .start_block, where the boot ROM looks for the image definition"),
+    ] {
+        if !text.contains(word) {
+            error(&format!("{MEMORY_X} does not define {what}; examples/own-firmware/memory.x of PicoVD does"));
+        }
     }
 }
 

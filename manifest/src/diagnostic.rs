@@ -67,6 +67,39 @@ pub enum Code {
     VolumeSize = 80,
 }
 
+impl Code {
+    /// Every code, ascending.
+    pub const ALL: [Self; 27] = [
+        Self::Unreadable,
+        Self::Syntax,
+        Self::UnknownKey,
+        Self::WrongType,
+        Self::MissingKey,
+        Self::ExclusiveKeys,
+        Self::OutOfRange,
+        Self::Label,
+        Self::Path,
+        Self::Name,
+        Self::NameLength,
+        Self::Depth,
+        Self::DuplicateName,
+        Self::FileAsFolder,
+        Self::FolderSpelling,
+        Self::Content,
+        Self::ContentSize,
+        Self::UnknownWindow,
+        Self::MemoryRange,
+        Self::Redaction,
+        Self::Text,
+        Self::FlashSize,
+        Self::Settings,
+        Self::DynamicWindow,
+        Self::Epoch,
+        Self::Timestamp,
+        Self::VolumeSize,
+    ];
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "M{:03}", *self as u16)
@@ -198,8 +231,18 @@ impl Collector {
         self.items.extend(other.items.iter().cloned());
     }
 
+    /// Takes over those that `wanted` wants.
+    pub fn extend_if(&mut self, other: &Self, wanted: impl Fn(&Diagnostic) -> bool) {
+        self.items.extend(other.items.iter().filter(|item| wanted(item)).cloned());
+    }
+
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
+    }
+
+    /// The places of all problems that have one.
+    pub fn spans(&self) -> impl Iterator<Item = &Range<usize>> {
+        self.items.iter().filter_map(|item| item.span.as_ref())
     }
 
     pub fn into_diagnostics(self, source: &Source) -> Diagnostics {
@@ -269,6 +312,16 @@ mod tests {
         }
         let lines: Vec<String> = problems.lines().collect();
         assert_eq!(lines, ["picovd.toml:2:1: [M003] unknown key `lable`; did you mean `label`?"]);
+    }
+
+    #[test]
+    fn all_codes_are_listed() {
+        let declared =
+            include_str!("diagnostic.rs").split("pub enum Code {").nth(1).unwrap().split('}').next().unwrap();
+        let numbers: Vec<u16> =
+            declared.lines().filter_map(|line| line.split_once(" = ")?.1.trim_end_matches(',').parse().ok()).collect();
+        assert_eq!(Code::ALL.map(|code| code as u16).to_vec(), numbers);
+        assert!(numbers.is_sorted_by(|a, b| a < b));
     }
 
     #[test]

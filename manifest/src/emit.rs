@@ -5,7 +5,9 @@
 
 use std::fmt::Write;
 
-use crate::plan::{DiskPlan, Gap, Region, RegionKind};
+use crate::check::Dynamic;
+use crate::layout;
+use crate::plan::{BuiltIn, BuiltInSource, DiskPlan, Region, RegionKind};
 
 /// First address of flash (RP2350 datasheet 2.2.2).
 const FLASH_BASE: u32 = 0x1000_0000;
@@ -28,7 +30,7 @@ pub struct Output {
 pub fn emit(plan: &DiskPlan) -> Output {
     let mut contents = Vec::new();
     let volume_rs = volume_rs(plan, &mut contents);
-    Output { volume_rs, memory_x: memory_x(plan), contents, layout: layout(plan) }
+    Output { volume_rs, memory_x: memory_x(plan), contents, layout: layout::table(plan) }
 }
 
 /// `fmt::Write` into a `String` never fails.
@@ -48,6 +50,7 @@ fn volume_rs(plan: &DiskPlan, contents: &mut Vec<(String, Vec<u8>)>) -> String {
     line!(out, "    cluster_count: {},", plan.cluster_count);
     line!(out, "    first_cluster_of_root_directory: {},", plan.first_cluster_of_root_directory);
     line!(out, "    volume_serial_number: {:#010x},", plan.volume_serial_number);
+    line!(out, "    timestamp: {:#010x},", plan.timestamp);
     let (units, digits) = (&plan.label.units, plan.label.board_digits);
     line!(out, "    label: ::picovd::volume::layout::Label {{ units: &{units:?}, board_digits: {digits} }},");
     line!(out, "    sectors_per_cluster_shift: {},", plan.sectors_per_cluster_shift);
@@ -59,6 +62,7 @@ fn volume_rs(plan: &DiskPlan, contents: &mut Vec<(String, Vec<u8>)>) -> String {
     line!(out, "        first_cluster: {},", dynamic.first_cluster);
     line!(out, "        cluster_count: {},", dynamic.cluster_count);
     line!(out, "        slots: {},", dynamic.slots);
+    line!(out, "        entries: {},", dynamic.entries);
     line!(out, "        slot_entries: {},", dynamic.slot_entries);
     line!(out, "    }},");
     line!(out, "}};");
@@ -72,7 +76,15 @@ fn volume_rs(plan: &DiskPlan, contents: &mut Vec<(String, Vec<u8>)>) -> String {
         line!(out, "    }},");
     }
     line!(out, "];");
+    files(plan, &mut out);
+    built_in(plan, &mut out);
     identity(plan, &mut out);
+    let parts = contents.iter().map(|(_, bytes)| bytes.as_slice());
+    let build = hash(std::iter::once(out.as_bytes()).chain(parts));
+    line!(out, "/// What tells this build apart: a hash of all that was made from the manifest.");
+    line!(out, "#[allow(dead_code)]");
+    line!(out, "pub const BUILD: &str = \"{build:016x}\";");
+    out.push_str(DESCRIPTION);
     out.push_str(ASSERTIONS);
     out
 }
@@ -100,6 +112,103 @@ fn kind(region: &Region, contents: &mut Vec<(String, Vec<u8>)>) -> String {
     }
 }
 
+fn files(plan: &DiskPlan, out: &mut String) {
+    let Dynamic { refresh, quiet, max_age, hold, .. } = plan.changes;
+    line!(out, "/// The files of run time: what vd_add_file and its like take.");
+    line!(out, "#[allow(dead_code)]");
+    line!(out, "pub static FILES: ::picovd::vd::FilesOf<'static, {}> =", plan.dynamic.slots);
+    line!(out, "    ::picovd::vd::FilesOf::new(&LAYOUT);");
+    line!(out, "/// How hosts hear of changes.");
+    line!(out, "#[allow(dead_code)]");
+    line!(out, "pub const ANNOUNCING: ::picovd::device::Announcing = ::picovd::device::Announcing {{");
+    line!(out, "    refresh: ::picovd::device::Refresh::{refresh:?},");
+    line!(out, "    timing: ::picovd::volume::Timing {{ quiet: {quiet}, max_age: {max_age}, hold: {hold} }},");
+    line!(out, "}};");
+}
+
+/// The files of run time that the firmware makes by itself.
+fn built_in(plan: &DiskPlan, out: &mut String) {
+    let has = |source| plan.built_in.iter().any(|file| file.source == source);
+    let log = has(BuiltInSource::Stdout) || has(BuiltInSource::Tail);
+    if log {
+        line!(out, "/// The log that `println!` writes.");
+        line!(out, "pub static LOG: ::picovd::files::LogRingOf<{}> =", plan.log.ring_size);
+        line!(out, "    ::picovd::files::LogRingOf::new();");
+    }
+    if has(BuiltInSource::Defmt) {
+        line!(out, "/// The ring that the defmt logger writes.");
+        line!(out, "pub static DEFMT: ::picovd::files::LogRingOf<{}> =", plan.log.defmt_ring_size);
+        line!(out, "    ::picovd::files::LogRingOf::new();");
+    }
+    let told = has(BuiltInSource::InfoText) || has(BuiltInSource::InfoJson);
+    if told {
+        info(plan, log, has(BuiltInSource::Defmt), out);
+    }
+    let mut names = Vec::new();
+    for BuiltIn { path, source, capacity } in &plan.built_in {
+        let (name, kind, content, how) = match source {
+            BuiltInSource::Stdout => ("STDOUT", "LogFile", format!("new(&LOG, {capacity})"), ".renewed()"),
+            BuiltInSource::Tail => ("TAIL", "LogTail", "new(&LOG)".to_owned(), ""),
+            BuiltInSource::Defmt => ("DEFMT_LOG", "LogFile", format!("new(&DEFMT, {capacity})"), ".renewed()"),
+            BuiltInSource::InfoText => ("INFO_TXT", "InfoFile", "text(&INFO)".to_owned(), ".renewed()"),
+            BuiltInSource::InfoJson => ("INFO_JSON", "InfoFile", "json(&INFO)".to_owned(), ".renewed()"),
+            // The firmware makes it when it has read the table.
+            BuiltInSource::Partitions => continue,
+        };
+        line!(out, "static {name}: ::picovd::files::{kind}<'static> = ::picovd::files::{kind}::{content};");
+        line!(out, "static {name}_FILE: ::picovd::vd::File<'static> =");
+        line!(out, "    ::picovd::vd::File::new({}, &{name}, {capacity}){how};", literal(path));
+        names.push(format!("&{name}_FILE"));
+    }
+    line!(out, "/// What the firmware registers at start.");
+    line!(out, "#[allow(dead_code)]");
+    line!(out, "pub static BUILT_IN: ::picovd::files::BuiltIn<'static> = ::picovd::files::BuiltIn {{");
+    line!(out, "    files: &[{}],", names.join(", "));
+    line!(out, "    log: {},", if log { "Some(&LOG)" } else { "None" });
+    let tail = if has(BuiltInSource::Tail) { "Some((&TAIL, &TAIL_FILE))" } else { "None" };
+    line!(out, "    tail: {tail},");
+    line!(out, "    info: {},", if told { "Some(&INFO)" } else { "None" });
+    partitions(plan, out);
+    line!(out, "}};");
+}
+
+/// What INFO.TXT and INFO.JSON tell. The program is the one that these tables are compiled into.
+fn info(plan: &DiskPlan, log: bool, defmt: bool, out: &mut String) {
+    let ring = |there: bool, ring: &'static str| if there { ring } else { "None" };
+    line!(out, "/// What the firmware tells about the board.");
+    line!(out, "pub static INFO: ::picovd::files::Info<'static> = ::picovd::files::Info::new(");
+    line!(out, "    ::picovd::files::Program {{");
+    line!(out, "        name: env!(\"CARGO_PKG_NAME\"),");
+    line!(out, "        version: env!(\"CARGO_PKG_VERSION\"),");
+    line!(out, "        build: BUILD,");
+    line!(out, "    }},");
+    line!(out, "    &LAYOUT,");
+    line!(out, "    {},", plan.chip.flash_size);
+    line!(out, "    {},", ring(log, "Some(&LOG)"));
+    line!(out, "    {},", ring(defmt, "Some(&DEFMT)"));
+    line!(out, ");");
+}
+
+/// How the flash partitions are shown: the end of `BUILT_IN`.
+fn partitions(plan: &DiskPlan, out: &mut String) {
+    let Some(file) = plan.built_in.iter().find(|file| file.source == BuiltInSource::Partitions) else {
+        line!(out, "    partitions: None,");
+        return;
+    };
+    line!(out, "    partitions: Some(::picovd::files::PartitionPlan {{");
+    line!(out, "        folder: {},", literal(&plan.partitions.folder));
+    line!(out, "        description: {},", literal(&file.path));
+    line!(out, "        capacity: {},", file.capacity);
+    line!(out, "        flash_size: {},", plan.chip.flash_size);
+    line!(out, "        redacted: &{:?},", plan.redacted_flash);
+    line!(out, "    }}),");
+}
+
+/// A number that tells builds apart, 64 bits of FNV-1a: the same for the same text and contents, on every machine.
+fn hash<'b>(parts: impl Iterator<Item = &'b [u8]>) -> u64 {
+    parts.flatten().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3))
+}
+
 fn identity(plan: &DiskPlan, out: &mut String) {
     let usb = &plan.usb;
     line!(out, "/// What the USB device says of itself.");
@@ -109,6 +218,8 @@ fn identity(plan: &DiskPlan, out: &mut String) {
     line!(out, "    pid: {:#06x},", usb.pid);
     line!(out, "    manufacturer: {},", literal(&usb.manufacturer));
     line!(out, "    product: {},", literal(&usb.product));
+    line!(out, "    console: {},", usb.console);
+    line!(out, "    picotool_reset: {},", usb.picotool_reset);
     line!(out, "}};");
     line!(out, "/// A serial number that takes the place of the board's identity.");
     line!(out, "#[allow(dead_code)]");
@@ -128,6 +239,27 @@ fn identity(plan: &DiskPlan, out: &mut String) {
 fn literal(text: &str) -> String {
     format!("\"{}\"", text.chars().flat_map(char::escape_default).collect::<String>())
 }
+
+/// All of it, as `Stick` takes it.
+const DESCRIPTION: &str = "\
+/// All of it.
+#[allow(dead_code)]
+pub static DESCRIPTION: ::picovd::stick::Description<'static> = ::picovd::stick::Description {
+    layout: &LAYOUT,
+    files: &FILES,
+    built_in: &BUILT_IN,
+    announcing: ANNOUNCING,
+    usb: USB,
+    usb_serial: USB_SERIAL,
+    unit: UNIT,
+};
+/// Whether there is a serial port, for `Stick`'s type.
+#[allow(dead_code)]
+pub const CONSOLE: bool = USB.console;
+/// Whether picotool can restart the board, for `Stick`'s type.
+#[allow(dead_code)]
+pub const RESET: bool = USB.picotool_reset;
+";
 
 /// What the standard demands of the tables, held by whoever compiles them.
 const ASSERTIONS: &str = r#"const _: () = {
@@ -225,42 +357,4 @@ PROVIDE(start_to_end = __end_block_addr - __start_block_addr);
 PROVIDE(end_to_start = __start_block_addr - __end_block_addr);
 "#
     )
-}
-
-fn layout(plan: &DiskPlan) -> String {
-    let mut out = String::new();
-    line!(out, "{:>9}  {:>8}  {:<18}  {:<12}  name", "LBA", "blocks", "holds", "exFAT clause");
-    for region in &plan.regions {
-        let (holds, clause) = described(&region.kind);
-        let root = matches!(region.kind, RegionKind::Directory { root: true, .. });
-        let name = if root { "/" } else { region.path.as_str() };
-        let row = format!("{:>9}  {:>8}  {holds:<18}  {clause:<12}  {name}", region.first, region.length);
-        line!(out, "{}", row.trim_end());
-    }
-    line!(
-        out,
-        "{} blocks of 512 bytes; {} of {} clusters of {} bytes allocated",
-        plan.volume_length,
-        plan.allocated_clusters,
-        plan.cluster_count,
-        crate::plan::BYTES_PER_CLUSTER
-    );
-    out
-}
-
-fn described(kind: &RegionKind) -> (&'static str, &'static str) {
-    match kind {
-        RegionKind::Boot => ("boot region", "3"),
-        RegionKind::Fat => ("FAT", "4.1"),
-        RegionKind::Bitmap => ("allocation bitmap", "7.1"),
-        RegionKind::Upcase => ("up-case table", "7.2"),
-        RegionKind::Directory { .. } => ("directory", "6"),
-        RegionKind::Bytes(_) => ("file", "5.1"),
-        RegionKind::Memory { .. } => ("memory window", "5.1"),
-        RegionKind::Dynamic => ("dynamic window", "5.1"),
-        RegionKind::Unused(Gap::Alignment) => ("alignment", "2"),
-        RegionKind::Unused(Gap::Free) => ("free clusters", "5.1"),
-        RegionKind::Unused(Gap::Reserved) => ("reads as zeros", "5.1"),
-        RegionKind::Unused(Gap::Excess) => ("excess space", "2"),
-    }
 }

@@ -20,6 +20,7 @@ mod build;
 mod check;
 mod diagnostic;
 mod emit;
+mod layout;
 mod plan;
 mod read;
 pub mod schema;
@@ -29,11 +30,13 @@ pub use build::build;
 pub use check::{Checked, Chip, Dynamic, FLASH_SECTOR, Log, Partitions, Settings, Usb, Window, check};
 pub use diagnostic::{Code, Diagnostic, Diagnostics};
 pub use emit::{Output, emit};
+pub use layout::{LayoutRow, layout_rows};
 pub use plan::{
-    BYTES_PER_CLUSTER, DiskPlan, DynamicWindow, FileSource, Gap, Label, PlannedDirectory, PlannedFile, Region,
-    RegionKind, plan,
+    BYTES_PER_CLUSTER, BuiltIn, BuiltInSource, DiskPlan, DynamicWindow, FileSource, Gap, Label, PlannedDirectory,
+    PlannedFile, Region, RegionKind, plan,
 };
 pub use read::{Manifest, read, read_text};
+pub use schema::Refresh;
 pub use source::{Position, Source};
 
 use std::path::Path;

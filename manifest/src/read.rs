@@ -6,8 +6,9 @@ use serde::de::DeserializeOwned;
 use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::check;
 use crate::diagnostic::{Code, Collector, Diagnostics, near_miss};
-use crate::schema::{self, Tables};
+use crate::schema::{self, Mismatch, Tables};
 use crate::source::Source;
 
 /// A manifest that is TOML, not checked yet.
@@ -33,42 +34,89 @@ impl Manifest {
 /// Reads the manifest at `path`.
 ///
 /// # Errors
-/// It cannot be read, or it is not TOML. Everything else is for [`check`](crate::check()) to report.
+/// It cannot be read, or it is not TOML: then as [`read_text`]. Everything else is for [`check`](crate::check()) to report.
 pub fn read(path: &Path) -> Result<Manifest, Diagnostics> {
     let name = path.display().to_string();
-    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
-    match std::fs::read_to_string(path) {
-        Ok(text) => read_text(&name, &text, &folder),
+    let folder = path.parent().unwrap_or(Path::new(""));
+    match std::fs::read(path) {
+        Ok(bytes) => read_bytes(&name, bytes, folder),
         Err(error) => {
             let mut problems = Collector::default();
-            problems.report(
-                Code::Unreadable,
-                None,
-                format!("the manifest cannot be read: {error}"),
-                "name a file that exists and holds UTF-8 text",
-            );
+            let message = format!("the manifest cannot be read: {error}");
+            problems.report(Code::Unreadable, None, message, "name a file that exists and holds UTF-8 text");
             Err(problems.into_diagnostics(&Source::new(name, "")))
         }
     }
 }
 
+fn read_bytes(name: &str, bytes: Vec<u8>, folder: &Path) -> Result<Manifest, Diagnostics> {
+    // Byte order marks of UTF-16, which some editors call Unicode.
+    let marked = bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]);
+    let error = match String::from_utf8(bytes) {
+        Ok(text) => return read_text(name, &text, folder),
+        Err(error) => error,
+    };
+    let at = error.utf8_error().valid_up_to();
+    let byte = error.as_bytes().get(at).copied().unwrap_or_default();
+    let remedy = if marked { "save it as UTF-8; it looks like UTF-16" } else { "save it as UTF-8" };
+    let mut problems = Collector::default();
+    problems.report(Code::Unreadable, at..at + 1, format!("byte {byte:#04x} is not UTF-8"), remedy);
+    Err(problems.into_diagnostics(&Source::new(name, String::from_utf8_lossy(error.as_bytes()))))
+}
+
 /// Reads a manifest from text: `name` is shown in diagnostics, contents are looked up in `folder`.
 ///
 /// # Errors
-/// The text is not TOML.
+/// The text is not TOML. The report then has what [`check`](crate::check()) finds in the lines that could be read, too.
 pub fn read_text(name: &str, text: &str, folder: &Path) -> Result<Manifest, Diagnostics> {
     let source = Source::new(name, text);
     let mut problems = Collector::default();
+    let mut syntax = Collector::default();
+    // Where a table's heading or a value of several lines is broken, nobody knows which table the rest belongs to.
+    let mut unclear = usize::MAX;
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         let message = error.message().trim().replace('\n', ", ");
-        problems.report(Code::Syntax, error.span().unwrap_or(0..0), message, "see https://toml.io for the syntax");
-    }
-    if !problems.is_empty() {
-        return Err(problems.into_diagnostics(&source));
+        let span = error.span().unwrap_or(0..0);
+        let heading = source.line(span.start).trim_start().starts_with('[');
+        if heading || ["unclosed", "multi-line", "inline table"].iter().any(|word| message.contains(word)) {
+            unclear = unclear.min(span.start);
+        }
+        let remedy = remedy(&message, heading);
+        syntax.report(Code::Syntax, span, message, remedy);
     }
     let tables = Reader { problems: &mut problems }.tables(document.into_inner());
-    Ok(Manifest { source, folder: folder.to_owned(), tables, problems })
+    let manifest = Manifest { source, folder: folder.to_owned(), tables, problems };
+    if syntax.is_empty() { Ok(manifest) } else { Err(check::recovered(&manifest, syntax, unclear)) }
+}
+
+/// What to do about a syntax error, by the parser's words for it.
+fn remedy(message: &str, heading: bool) -> &'static str {
+    const REMEDIES: [(&str, &str); 6] = [
+        ("string values must be quoted", "write texts, and sizes such as \"4 KiB\", in quotation marks"),
+        ("duplicate key", "a key stands once in a table; a table that may stand many times has two pairs of brackets"),
+        ("unquoted key", "write `key = value`; keys have letters, digits, `-` and `_`"),
+        ("key with no value", "write the key, `=`, and the value"),
+        ("basic string", "close the text with the quotation marks that it begins with"),
+        ("literal string", "close the text with the quotation marks that it begins with"),
+    ];
+    match REMEDIES.iter().find(|(words, _)| message.contains(words)) {
+        Some((_, remedy)) => remedy,
+        None if heading => "write `[table]`, or `[[table]]` for one that may stand many times, on a line of its own",
+        None => "see https://toml.io for the syntax",
+    }
+}
+
+/// What a value is called in a message.
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a moment",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
 }
 
 struct Reader<'a> {
@@ -88,6 +136,7 @@ impl Reader<'_> {
                 "memory" => tables.memory = self.array("[[memory]]", value),
                 "partitions" => tables.partitions = self.table("[partitions]", value).unwrap_or_default(),
                 "log" => tables.log = self.table("[log]", value).unwrap_or_default(),
+                "info" => tables.info = self.table("[info]", value).unwrap_or_default(),
                 "dynamic" => tables.dynamic = self.table("[dynamic]", value).unwrap_or_default(),
                 "settings" => tables.settings = self.table("[settings]", value).unwrap_or_default(),
                 "redact" => tables.redact = self.array("[[redact]]", value),
@@ -98,10 +147,10 @@ impl Reader<'_> {
     }
 
     /// The table, unless it cannot be read at all: then there is nothing left to check in it.
-    fn table<T: DeserializeOwned>(&mut self, title: &str, value: Spanned<DeValue<'_>>) -> Option<T> {
+    fn table<T: DeserializeOwned>(&mut self, title: &str, mut value: Spanned<DeValue<'_>>) -> Option<T> {
         let span = value.span();
-        let Some(table) = value.get_ref().as_table() else {
-            let found = value.get_ref().type_str();
+        let DeValue::Table(table) = value.get_mut() else {
+            let found = kind(value.get_ref());
             self.problems.report(
                 Code::WrongType,
                 span,
@@ -111,20 +160,26 @@ impl Reader<'_> {
             return None;
         };
         let known = schema::keys::<T>();
-        for key in table.keys() {
+        let mut readable = DeTable::new();
+        for (key, value) in std::mem::take(table) {
+            // The deserializer gives a whole table up for a number that no type holds.
+            let too_large = matches!(value.get_ref(), DeValue::Integer(number)
+                if i64::from_str_radix(number.as_str(), number.radix()).is_err());
             if !known.contains(&key.get_ref().as_ref()) {
                 self.unknown("key", key.get_ref(), key.span(), known);
+            } else if too_large {
+                let remedy = "the stock picovd.toml shows every key with a value";
+                self.problems.report(Code::WrongType, value.span(), "the number is larger than any that fits", remedy);
+            } else {
+                readable.insert(key, value);
             }
         }
+        *table = readable;
         match T::deserialize(toml::de::ValueDeserializer::from(value)) {
             Ok(table) => Some(table),
             Err(error) => {
-                self.problems.report(
-                    Code::WrongType,
-                    error.span().unwrap_or(span),
-                    error.message().trim().replace('\n', ", "),
-                    "the stock picovd.toml shows every key with a value",
-                );
+                let Mismatch { found, remedy } = Mismatch::new(error.message());
+                self.problems.report(Code::WrongType, error.span().unwrap_or(span), found, remedy);
                 None
             }
         }
@@ -151,8 +206,11 @@ impl Reader<'_> {
     }
 
     fn unknown(&mut self, what: &str, name: &str, span: std::ops::Range<usize>, known: &[&str]) {
+        let elsewhere = schema::tables().into_iter().filter(|(_, keys)| keys.contains(&name)).map(|(title, _)| title);
+        let elsewhere: Vec<&str> = elsewhere.collect();
         let remedy = match near_miss(name, known) {
             Some(meant) => format!("did you mean `{meant}`?"),
+            None if !elsewhere.is_empty() => format!("it is a key of {}", elsewhere.join(", ")),
             None => format!("known here: {}", known.join(", ")),
         };
         self.problems.report(Code::UnknownKey, span, format!("unknown {what} `{name}`"), remedy);

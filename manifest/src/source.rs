@@ -49,6 +49,13 @@ impl Source {
         Position { line, column: self.text[start..offset].chars().count() + 1 }
     }
 
+    /// The line on which the byte `offset` stands, without its end.
+    #[must_use]
+    pub fn line(&self, offset: usize) -> &str {
+        let start = self.line_starts[self.position(offset).line - 1];
+        self.text[start..].lines().next().unwrap_or_default()
+    }
+
     /// The nearest character boundary at or below `offset`.
     #[must_use]
     pub fn boundary(&self, offset: usize) -> usize {
@@ -70,5 +77,6 @@ mod tests {
         assert_eq!(source.position(7), Position { line: 2, column: 3 });
         assert_eq!(source.position(9999), Position { line: 3, column: 1 });
         assert_eq!(Source::new("t", "").position(5), Position { line: 1, column: 1 });
+        assert_eq!((source.line(1), source.line(5), source.line(9999)), ("ab", "Äö = 1", ""));
     }
 }

@@ -57,16 +57,72 @@ fn strings_are_escaped() {
 }
 
 #[test]
-fn the_layout_of_the_stock_manifest() {
-    let layout = output(&stock(), None).layout;
-    let lines: Vec<&str> = layout.lines().collect();
-    assert_eq!(lines[0], "      LBA    blocks  holds               exFAT clause  name");
-    for line in [
-        "        0        12  boot region         3",
-        "       24        12  FAT                 4.1",
-        "       64         8  directory           6             /",
-        "      104      1040  memory window       5.1           SRAM.BIN",
+fn usb_functions_are_switched() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let manifest = folder.join("functions.toml");
+    for (keys, console, picotool_reset) in [
+        ("", false, false),
+        ("console = true", true, false),
+        ("picotool-reset = true", false, true),
+        ("console = true\npicotool-reset = true", true, true),
     ] {
-        assert!(lines.contains(&line), "{line}\n{layout}");
+        std::fs::write(&manifest, format!("[usb]\n{keys}\n")).unwrap();
+        let text = output(&manifest, None).volume_rs;
+        assert!(text.contains(&format!("    console: {console},\n    picotool_reset: {picotool_reset},\n")), "{text}");
     }
+}
+
+/// The stock manifest's own map is blessed: tests/blessed/layout.txt.
+#[test]
+fn the_layout_says_what_stands_where() {
+    let manifest = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("layout.toml");
+    std::fs::write(
+        &manifest,
+        "[[file]]\npath = \"a/B\"\ntext = \"b\"\n[[memory]]\npath = \"RAM\"\nwindow = \"sram\"\n",
+    )
+    .unwrap();
+    let expected = "      LBA    blocks  holds               exFAT clause  name
+        0        12  boot region         3
+       12        12  boot region         3
+       24         2  FAT                 4.1
+       26         6  alignment           2
+       32         8  allocation bitmap   7.1
+       40        16  up-case table       7.2
+       56         8  directory           6             /
+       64         8  directory           6             a
+       72         8  file                5.1           a/B
+       80      1040  memory window       5.1           RAM
+     1120       928  free clusters       5.1
+2048 blocks of 512 bytes; 136 of 252 clusters of 4096 bytes allocated
+";
+    assert_eq!(output(&manifest, None).layout, expected);
+}
+
+#[test]
+fn what_nobody_asked_for_is_not_linked() {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let manifest = folder.join("built-in.toml");
+    let emitted = |text: &str| {
+        std::fs::write(&manifest, text).unwrap();
+        output(&manifest, None).volume_rs
+    };
+    let plain = emitted("[volume]\n");
+    assert!(plain.contains("    info: None,\n    partitions: None,\n"), "{plain}");
+    assert!(!plain.contains("::Info"), "{plain}");
+    let all = emitted(
+        "[info]\njson = true\n[partitions]\nenabled = true\nfolder = \"a\"\n[chip]\nflash-size = \"8 MiB\"\n\
+         [[redact]]\nbase = 0x10001000\nlength = 1\n",
+    );
+    for part in [
+        "    info: Some(&INFO),\n",
+        "InfoFile::json(&INFO)",
+        "        folder: \"a\",\n        description: \"a/PARTITIONS.JSON\",\n",
+        "        flash_size: 8388608,\n        redacted: &[4096..4608],\n",
+    ] {
+        assert!(all.contains(part), "{part}\n{all}");
+    }
+    assert!(!all.contains("InfoFile::text"), "{all}");
+    let build =
+        |text: &str| text.lines().find(|line| line.contains("const BUILD")).map(str::to_owned).expect("a build");
+    assert_ne!(build(&plain), build(&all));
 }

@@ -45,6 +45,7 @@ fn random_manifest(random: &mut Random) -> (String, BTreeMap<String, u64>) {
         text += &format!("[[file]]\npath = \"{path}\"\ntext = \"{}\"\n", "x".repeat(length));
         files.insert(path, length as u64);
     }
+    let mut redacted: Vec<std::ops::Range<usize>> = Vec::new();
     for index in 0..random.below(4) {
         let path = format!("folder 1/memory {index}");
         let offset = random.below(0x8_0000);
@@ -53,11 +54,13 @@ fn random_manifest(random: &mut Random) -> (String, BTreeMap<String, u64>) {
         files.insert(path, length as u64);
         if random.below(2) == 0 {
             let at = offset + random.below(length);
-            text += &format!(
-                "[[redact]]\nbase = {}\nlength = {}\n",
-                0x2000_0000 + at,
-                1 + random.below(length + offset - at)
-            );
+            let range = at..at + 1 + random.below(length + offset - at);
+            // One that hides nothing of its own is an error.
+            let within = |a: &std::ops::Range<usize>, b: &std::ops::Range<usize>| b.start <= a.start && a.end <= b.end;
+            if !redacted.iter().any(|other| within(&range, other) || within(other, &range)) {
+                text += &format!("[[redact]]\nbase = {}\nlength = {}\n", 0x2000_0000 + at, range.len());
+                redacted.push(range);
+            }
         }
     }
     (text, files)

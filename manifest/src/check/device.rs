@@ -1,10 +1,16 @@
-//! Rules of `[usb]`, `[chip]`, `[partitions]`, `[log]`, `[dynamic]` and `[settings]`.
+//! Rules of `[usb]`, `[chip]`, `[partitions]`, `[log]`, `[info]`, `[dynamic]` and `[settings]`.
 
-use super::{Chip, Content, Dynamic, FLASH_SECTOR, File, Log, Partitions, Placed, Rules, Settings, Usb};
+use picovd_exfat::entry::{ENTRY_LENGTH, entries_for};
+
+use super::{
+    Chip, Content, Dynamic, FLASH_SECTOR, File, Folder, Info, Log, MAXIMUM_SIZE, Partitions, Placed, Rules, Settings,
+    Usb,
+};
 use crate::diagnostic::Code;
 use crate::read::Manifest;
 use crate::schema::{
-    ChipTable, DynamicTable, Interval, Key, LogTable, PartitionsTable, Refresh, SettingsTable, UsbTable,
+    ChipTable, DynamicTable, InfoTable, Interval, Key, LogTable, PartitionsTable, Refresh, SettingsTable, Size,
+    UsbTable,
 };
 
 const KIB: u64 = 1 << 10;
@@ -18,6 +24,10 @@ const USB_STRING_UNITS: usize = 126;
 
 /// Flash must keep that much for the program.
 const PROGRAM: u32 = 64 << 10;
+
+/// Most bytes and parts of the partitions' folder: the firmware keeps room for their paths.
+const FOLDER_LENGTH: usize = 64;
+const FOLDER_LEVELS: usize = 7;
 
 /// The least number of clusters in the dynamic window for each file: an old version and a new one.
 const VERSIONS: u64 = 2;
@@ -45,14 +55,14 @@ impl Rules {
     fn usb_string(&mut self, what: &str, key: &Key<String>, default: &str) -> String {
         let Some((text, span)) = self.placed(key) else { return default.to_owned() };
         let units = text.encode_utf16().count();
-        if units == 0 || units > USB_STRING_UNITS || text.contains(char::is_control) {
-            self.problems.report(
-                Code::Text,
-                span,
-                format!("the {what} has {units} UTF-16 units, or control characters"),
-                format!("use 1 to {USB_STRING_UNITS} printable ones"),
-            );
-        }
+        let message = if units == 0 || units > USB_STRING_UNITS {
+            format!("the {what} has {units} UTF-16 units")
+        } else if let Some(bad) = text.chars().find(|c| c.is_control()) {
+            format!("the {what} holds the control character {bad:?}")
+        } else {
+            return text;
+        };
+        self.problems.report(Code::Text, span, message, format!("use 1 to {USB_STRING_UNITS} printable UTF-16 units"));
         text
     }
 
@@ -135,12 +145,22 @@ impl Rules {
             Some(place) if place % FLASH_SECTOR != 0 => {
                 bad(span, format!("the settings start at {place:#x}"), "start at a multiple of 4 KiB")
             }
-            Some(place) if place >= PROGRAM && u64::from(place) + length <= u64::from(last) => {
+            Some(place) if place < PROGRAM => bad(
+                span,
+                format!("the settings start at {place:#x}, inside of the program"),
+                "leave at least the first 64 KiB to the program",
+            ),
+            Some(place) if u64::from(place) + length <= u64::from(last) => {
                 Settings { sectors: count, start: place, lock }
             }
+            Some(place) if u64::from(place) + length <= u64::from(chip.flash_size) => bad(
+                span,
+                "the settings reach into flash's last sector".to_owned(),
+                "keep the last 4 KiB free: UF2 tools may overwrite them (RP2350-E10)",
+            ),
             _ => bad(
                 span,
-                format!("{count} settings sectors do not fit there"),
+                format!("{count} settings sectors do not fit there: flash has {} bytes", chip.flash_size),
                 "leave the first 64 KiB to the program, and flash's last 4 KiB free (RP2350-E10)",
             ),
         }
@@ -150,7 +170,15 @@ impl Rules {
         let folder = match self.placed(&table.folder) {
             Some((folder, _)) if folder.is_empty() => folder,
             Some((folder, span)) => {
-                self.path_parts(&folder, &span);
+                let levels = folder.split('/').count();
+                if self.path_parts(&folder, &span) && (folder.len() > FOLDER_LENGTH || levels > FOLDER_LEVELS) {
+                    self.problems.report(
+                        Code::Path,
+                        span,
+                        format!("the partitions' folder has {} bytes and {levels} parts", folder.len()),
+                        format!("use at most {FOLDER_LENGTH} bytes of UTF-8 and {FOLDER_LEVELS} parts"),
+                    );
+                }
                 folder
             }
             None => String::new(),
@@ -163,10 +191,31 @@ impl Rules {
             stdout: self.value(&table.stdout, false),
             tail: self.value(&table.tail, false),
             defmt: self.value(&table.defmt, false),
-            ring_size: self.size("the ring", &table.ring_size, 256..256 * KIB + 1, 4 * KIB) as u32,
-            defmt_ring_size: self.size("the defmt ring", &table.defmt_ring_size, 256..256 * KIB + 1, 4 * KIB) as u32,
+            ring_size: self.ring("the ring", &table.ring_size),
+            defmt_ring_size: self.ring("the defmt ring", &table.defmt_ring_size),
             max_file: self.size("the log's length", &table.max_file, 4 * KIB..1024 * MIB + 1, 16 * MIB) as u32,
         }
+    }
+
+    /// Length of a ring: a power of two, so that a place in it is found without a division.
+    fn ring(&mut self, what: &str, key: &Key<Size>) -> u32 {
+        const DEFAULT: u64 = 4 * KIB;
+        let length = self.size(what, key, 256..256 * KIB + 1, DEFAULT);
+        if length.is_power_of_two() {
+            return length as u32;
+        }
+        let (below, above) = (length.next_power_of_two() / 2, length.next_power_of_two());
+        self.problems.report(
+            Code::OutOfRange,
+            key.as_ref().map(|field| field.span.clone()),
+            format!("{what} has {length} bytes, which is no power of two"),
+            format!("give it {below} or {above}"),
+        );
+        DEFAULT as u32
+    }
+
+    pub(super) fn info(&mut self, table: &InfoTable) -> Info {
+        Info { text: self.value(&table.text, false), json: self.value(&table.json, false) }
     }
 
     pub(super) fn dynamic(&mut self, table: &DynamicTable) -> Dynamic {
@@ -177,7 +226,7 @@ impl Rules {
         let placed = self.placed(&table.max_name).map(|(value, span)| (u64::from(value), span));
         let max_name = self.ranged("max-name", placed, 1..256, 30);
         let span = table.window.as_ref().map(|field| field.span.clone());
-        let window = self.size("the dynamic window", &table.window, 0..1024 * MIB + 1, files.min(1) * MIB);
+        let window = self.size("the dynamic window", &table.window, 0..MAXIMUM_SIZE + 1, files.min(1) * MIB);
         let window = window.next_multiple_of(CLUSTER);
         if files == 0 && window > 0 {
             self.problems.report(
@@ -223,19 +272,29 @@ impl Rules {
         self.ranged(&format!("{what} in milliseconds"), placed, 0..3_600_001, default) as u32
     }
 
-    /// Static contents are linked into flash, between the program's least space and the settings.
-    pub(super) fn content_size(&mut self, manifest: &Manifest, files: &[File], settings: Settings) {
+    /// Static contents and directories are linked into flash, between the program's least space and the settings.
+    pub(super) fn content_size(&mut self, manifest: &Manifest, folders: &[Folder], files: &[File], settings: Settings) {
         let bytes = |file: &File| if let Content::Bytes(bytes) = &file.content { bytes.len() as u64 } else { 0 };
-        let total: u64 = files.iter().map(bytes).sum();
+        let contents: u64 = files.iter().map(bytes).sum();
+        // The root directory is nobody's entry.
+        let names = files.iter().map(|file| &file.name).chain(folders.iter().skip(1).map(|folder| &folder.name));
+        let units = |name: &String| u8::try_from(name.encode_utf16().count()).unwrap_or(u8::MAX);
+        let entries: usize = names.map(|name| entries_for(units(name))).sum();
+        let directories = (entries * ENTRY_LENGTH) as u64;
         let most = u64::from(settings.start - PROGRAM);
-        if total > most {
-            let longest = manifest.tables.file.iter().map(|file| file.span()).next();
-            self.problems.report(
-                Code::ContentSize,
-                longest,
-                format!("the files' contents have {total} bytes together"),
-                format!("keep them below {most}, or set [chip] flash-size to what the board has"),
-            );
+        if contents + directories <= most {
+            return;
         }
+        let longest = files.iter().max_by_key(|file| bytes(file)).map(|file| file.span.clone());
+        let reason = if settings.sectors == 0 { "" } else { ", or move the settings' sectors" };
+        self.problems.report(
+            Code::ContentSize,
+            longest.or_else(|| manifest.tables.file.first().map(|file| file.span())),
+            format!(
+                "contents and directory entries have {} bytes together, with room for {most}",
+                contents + directories
+            ),
+            format!("make them shorter, or set [chip] flash-size to what the board has{reason}"),
+        );
     }
 }

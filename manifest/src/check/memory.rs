@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use serde_spanned::Spanned;
 
-use super::{Chip, Content, FLASH_SECTOR, File, Rules, Settings};
+use super::{Chip, Content, FLASH_SECTOR, File, Partitions, Rules, Settings};
 use crate::diagnostic::{Code, near_miss};
 use crate::schema::{MemoryTable, RedactTable};
 
@@ -70,6 +70,11 @@ impl Window {
         (self.memory == other.memory && start < end).then(|| start - self.offset..end - self.offset)
     }
 
+    /// Whether every byte of this window belongs to `other`, too, whatever the alias.
+    fn lies_within(&self, other: &Self) -> bool {
+        self.overlap(other) == Some(0..self.length)
+    }
+
     /// The window of that range, or what is wrong with it.
     fn new(base: u64, length: u64, chip: Chip) -> Result<Self, String> {
         let end = base.saturating_add(length);
@@ -94,11 +99,20 @@ impl Window {
             // The uncached alias of the same translation: a big read must not evict the program from the cache.
             let uncached = if alias == XIP_STORAGE { XIP_STORAGE } else { XIP.start + XIP_ALIAS };
             (Memory::Flash, uncached + offset, offset)
+        } else if let Some((name, range)) =
+            [("ROM", ROM), ("SRAM", SRAM)].into_iter().find(|(_, range)| range.contains(&base))
+        {
+            return Err(format!("{name} ends at {:#x}, and this ends at {end:#x}", range.end));
         } else {
             return Err(format!("{base:#x}..{end:#x} is not memory that can be read without side effects"));
         };
         let base = u32::try_from(address).map_err(|_| "the address has more than 32 bits".to_owned())?;
         Ok(Self { base, length, memory, offset })
+    }
+
+    /// All of flash.
+    pub(crate) fn flash(chip: Chip) -> Self {
+        Self { base: XIP_STORAGE as u32, length: chip.flash_size.into(), memory: Memory::Flash, offset: 0 }
     }
 
     fn named(name: &str, chip: Chip) -> Option<Self> {
@@ -172,17 +186,19 @@ impl Rules {
         &mut self,
         tables: &[Spanned<RedactTable>],
         files: &[File],
+        partitions: &Partitions,
         chip: Chip,
         settings: Settings,
     ) -> Vec<Window> {
-        let mut redactions = Vec::new();
+        let mut redactions: Vec<(Window, Range<usize>)> = Vec::new();
         for table in tables {
             let at = table.span();
             let Some(window) = self.redaction(table.get_ref(), at.clone(), chip, settings) else { continue };
             let hides =
                 |file: &File| matches!(&file.content, Content::Memory(shown) if shown.overlap(&window).is_some());
-            if files.iter().any(hides) {
-                redactions.push(window);
+            let partitioned = partitions.enabled && window.memory == Memory::Flash;
+            if partitioned || files.iter().any(hides) {
+                redactions.push((window, at));
             } else {
                 self.problems.report(
                     Code::Redaction,
@@ -192,7 +208,19 @@ impl Rules {
                 );
             }
         }
-        redactions
+        for (index, (window, at)) in redactions.iter().enumerate() {
+            // Of two that are the same, the second one is superfluous.
+            let mut others = redactions.iter().enumerate().filter(|(other, _)| *other != index);
+            if others.any(|(other, (wider, _))| window.lies_within(wider) && (other < index || window != wider)) {
+                self.problems.report(
+                    Code::Redaction,
+                    at.clone(),
+                    "the redaction hides nothing that another one does not hide",
+                    "correct the range, or take the redaction away",
+                );
+            }
+        }
+        redactions.into_iter().map(|(window, _)| window).collect()
     }
 
     fn redaction(&mut self, table: &RedactTable, at: Range<usize>, chip: Chip, settings: Settings) -> Option<Window> {

@@ -1,5 +1,5 @@
 //! Every rule of the manifest. All problems are collected in one run; what passes is a [`Checked`] value, in which no
-//! span, no text to be parsed and no absent key is left.
+//! text to be parsed and no absent key is left.
 
 mod device;
 mod memory;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use picovd_exfat::time::Timestamp;
 
-use crate::diagnostic::{Code, Collector, Diagnostics};
+use crate::diagnostic::{Code, Collector, Diagnostic, Diagnostics};
 use crate::read::Manifest;
 use crate::schema::{Expose, Field, Key, Refresh, Size};
 use crate::source::Source;
@@ -22,7 +22,8 @@ pub(crate) use volume::MAXIMUM_SIZE;
 /// Length of a flash sector in bytes: what an erase takes, and a cluster.
 pub const FLASH_SECTOR: u32 = 4096;
 
-/// A manifest that obeys every rule. Holding one proves that; only [`check`] makes it.
+/// A manifest that obeys every rule. Holding one proves that; only [`check`] makes it. What only the plan can find, that
+/// everything together is too much, is left to [`plan`](crate::plan()).
 #[derive(Clone, Debug)]
 pub struct Checked {
     pub(crate) source: Source,
@@ -34,8 +35,11 @@ pub struct Checked {
     pub(crate) redactions: Vec<Window>,
     pub(crate) partitions: Partitions,
     pub(crate) log: Log,
+    pub(crate) info: Info,
     pub(crate) dynamic: Dynamic,
     pub(crate) settings: Settings,
+    /// Where the dynamic window's length stands in the text.
+    pub(crate) window_span: Option<Range<usize>>,
 }
 
 /// `[volume]`, checked.
@@ -103,6 +107,8 @@ pub(crate) struct File {
     pub hidden: bool,
     pub timestamp: Timestamp,
     pub content: Content,
+    /// Where its path stands in the text.
+    pub span: Range<usize>,
 }
 
 /// What a file shows.
@@ -136,6 +142,23 @@ pub struct Log {
     pub defmt_ring_size: u32,
     /// Length in bytes at which the whole log starts anew.
     pub max_file: u32,
+}
+
+/// `[info]`: what the board tells about itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Info {
+    /// As text.
+    pub text: bool,
+    /// As JSON.
+    pub json: bool,
+}
+
+/// What takes names beside the files that the manifest lists.
+#[derive(Clone, Copy)]
+struct Reserved<'c> {
+    log: Log,
+    info: Info,
+    partitions: &'c Partitions,
 }
 
 /// `[dynamic]`: files that exist only at run time.
@@ -178,22 +201,30 @@ pub struct Settings {
 pub fn check(manifest: &Manifest, source_date_epoch: Option<&str>) -> Result<Checked, Diagnostics> {
     let mut rules = Rules { problems: Collector::default() };
     rules.problems.extend(&manifest.problems);
-    let tables = &manifest.tables;
-    let chip = rules.chip(&tables.chip);
-    let volume = rules.volume(&tables.volume, source_date_epoch);
-    let usb = rules.usb(&tables.usb);
-    let settings = rules.settings(&tables.settings, chip);
-    let (folders, files) = rules.entries(manifest, volume.timestamp, chip);
-    let redactions = rules.redactions(&tables.redact, &files, chip, settings);
-    let partitions = rules.partitions(&tables.partitions);
-    let log = rules.log(&tables.log);
-    let dynamic = rules.dynamic(&tables.dynamic);
-    rules.content_size(manifest, &files, settings);
-    if !rules.problems.is_empty() {
-        return Err(rules.problems.into_diagnostics(&manifest.source));
-    }
-    let source = manifest.source.clone();
-    Ok(Checked { source, volume, usb, chip, folders, files, redactions, partitions, log, dynamic, settings })
+    let checked = rules.apply(manifest, source_date_epoch);
+    if rules.problems.is_empty() { Ok(checked) } else { Err(rules.problems.into_diagnostics(&manifest.source)) }
+}
+
+/// What else is wrong with a text that is not TOML throughout: `syntax` holds its errors, `manifest` what could be read
+/// nevertheless, up to the byte `unclear` at least.
+///
+/// A broken line takes keys away, so that nothing is said of what is missing, nor of the broken lines themselves.
+pub(crate) fn recovered(manifest: &Manifest, mut syntax: Collector, unclear: usize) -> Diagnostics {
+    let source = &manifest.source;
+    let mut rules = Rules { problems: Collector::default() };
+    rules.problems.extend(&manifest.problems);
+    rules.apply(manifest, None);
+    let line = |at: usize| source.position(at).line;
+    let broken: Vec<usize> = syntax.spans().map(|span| line(span.start)).collect();
+    let kept = |item: &Diagnostic| {
+        let Some(span) = &item.span else { return false };
+        let lines = line(span.start)..line(span.end) + 1;
+        let of_what_is_missing =
+            matches!(item.code, Code::MissingKey | Code::Redaction | Code::Settings | Code::DynamicWindow);
+        !of_what_is_missing && span.end < unclear && !broken.iter().any(|line| lines.contains(line))
+    };
+    syntax.extend_if(&rules.problems, kept);
+    syntax.into_diagnostics(source)
 }
 
 /// The rules at work.
@@ -205,18 +236,45 @@ struct Rules {
 type Placed<T> = (T, Range<usize>);
 
 impl Rules {
+    /// Holds a manifest against every rule. The value counts only if no problem was found.
+    fn apply(&mut self, manifest: &Manifest, source_date_epoch: Option<&str>) -> Checked {
+        let tables = &manifest.tables;
+        let chip = self.chip(&tables.chip);
+        let volume = self.volume(&tables.volume, source_date_epoch);
+        let usb = self.usb(&tables.usb);
+        let settings = self.settings(&tables.settings, chip);
+        let log = self.log(&tables.log);
+        let partitions = self.partitions(&tables.partitions);
+        let info = self.info(&tables.info);
+        let reserved = Reserved { log, info, partitions: &partitions };
+        let (folders, files) = self.entries(manifest, volume.timestamp, chip, reserved);
+        let redactions = self.redactions(&tables.redact, &files, &partitions, chip, settings);
+        let dynamic = self.dynamic(&tables.dynamic);
+        self.content_size(manifest, &folders, &files, settings);
+        Checked {
+            source: manifest.source.clone(),
+            volume,
+            usb,
+            chip,
+            folders,
+            files,
+            redactions,
+            partitions,
+            log,
+            info,
+            dynamic,
+            settings,
+            window_span: tables.dynamic.window.as_ref().map(|window| window.span.clone()),
+        }
+    }
+
     /// The key's value, if it is there and of the right type. A wrong type is reported here.
     fn placed<T: Clone>(&mut self, key: &Key<T>) -> Option<Placed<T>> {
         let Field { span, value } = key.as_ref()?;
         match value {
             Ok(value) => Some((value.clone(), span.clone())),
-            Err(message) => {
-                self.problems.report(
-                    Code::WrongType,
-                    span.clone(),
-                    message.replace('\n', ", "),
-                    "the stock picovd.toml shows every key with a value",
-                );
+            Err(mismatch) => {
+                self.problems.report(Code::WrongType, span.clone(), &*mismatch.found, &*mismatch.remedy);
                 None
             }
         }
@@ -229,27 +287,42 @@ impl Rules {
 
     /// A number within `range`, or `default`.
     fn ranged(&mut self, what: &str, value: Option<Placed<u64>>, range: Range<u64>, default: u64) -> u64 {
-        let Some((value, span)) = value else { return default };
-        if range.contains(&value) {
-            return value;
-        }
-        self.problems.report(
-            Code::OutOfRange,
-            span,
-            format!("{what} is {value}"),
-            format!("give a value from {} to {}", range.start, range.end - 1),
-        );
-        default
+        self.within(what, value, range, default, |number| number.to_string())
     }
 
     /// A size within `range`, or `default`.
     fn size(&mut self, what: &str, key: &Key<Size>, range: Range<u64>, default: u64) -> u64 {
         let placed = self.placed(key).map(|(size, span)| (size.0, span));
-        self.ranged(what, placed, range, default)
+        self.within(what, placed, range, default, bytes)
+    }
+
+    fn within(
+        &mut self,
+        what: &str,
+        value: Option<Placed<u64>>,
+        range: Range<u64>,
+        default: u64,
+        shown: fn(u64) -> String,
+    ) -> u64 {
+        let Some((value, span)) = value else { return default };
+        if range.contains(&value) {
+            return value;
+        }
+        let (first, last) = (shown(range.start), shown(range.end - 1));
+        let message = format!("{what} is {}", shown(value));
+        self.problems.report(Code::OutOfRange, span, message, format!("give a value from {first} to {last}"));
+        default
     }
 
     /// Whether a file of this exposure stands on the volume. There are no settings yet, so `setting` hides it.
     fn is_exposed(&mut self, expose: &Key<Expose>) -> bool {
         self.value(expose, Expose::Always) == Expose::Always
     }
+}
+
+/// A number of bytes, in the largest unit in which it is whole.
+fn bytes(number: u64) -> String {
+    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let unit = units.into_iter().find(|(factor, _)| number > 0 && number.is_multiple_of(*factor));
+    unit.map_or_else(|| format!("{number} bytes"), |(factor, name)| format!("{} {name}", number / factor))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use picovd_exfat::name::{Name, NameError};
 use picovd_exfat::time::Timestamp;
 use picovd_exfat::upcase::upcase;
 
-use super::{Chip, Content, Entry, File, Folder, Rules};
+use super::{Chip, Content, Entry, File, Folder, Reserved, Rules};
 use crate::diagnostic::Code;
 use crate::read::Manifest;
 use crate::schema::{FileTable, Key};
@@ -28,6 +29,26 @@ struct Tree {
     files: Vec<File>,
 }
 
+impl Tree {
+    /// What stands in a folder under that name or one that is the same after up-casing.
+    fn find(&self, folder: usize, name: &str) -> Option<Entry> {
+        self.by_name.get(&(folder, upcased(name))).copied()
+    }
+
+    /// Where the manifest names an entry: a folder by the first file below it.
+    fn span(&self, entry: Entry) -> Option<Range<usize>> {
+        match entry {
+            Entry::File(index) => self.files.get(index).map(|file| file.span.clone()),
+            Entry::Folder(index) => self.folders.get(index)?.entries.first().and_then(|first| self.span(*first)),
+        }
+    }
+}
+
+/// The name as exFAT compares it (7.2).
+fn upcased(name: &str) -> Vec<u16> {
+    name.encode_utf16().map(upcase).collect()
+}
+
 /// A file that is not placed in a folder yet.
 struct Placement {
     path: String,
@@ -35,7 +56,14 @@ struct Placement {
 }
 
 impl Rules {
-    pub(super) fn entries(&mut self, manifest: &Manifest, moment: Timestamp, chip: Chip) -> (Vec<Folder>, Vec<File>) {
+    /// The tree of all files that are on the volume. What `reserved` says takes its names in it.
+    pub(super) fn entries(
+        &mut self,
+        manifest: &Manifest,
+        moment: Timestamp,
+        chip: Chip,
+        reserved: Reserved<'_>,
+    ) -> (Vec<Folder>, Vec<File>) {
         let root = Folder { name: String::new(), path: String::new(), entries: Vec::new() };
         let mut tree = Tree { folders: vec![root], by_name: HashMap::new(), files: Vec::new() };
         for table in &manifest.tables.file {
@@ -59,7 +87,58 @@ impl Rules {
                 self.place(&mut tree, path, hidden, moment, Content::Memory(window));
             }
         }
+        self.reserved(&tree, reserved, manifest.tables.partitions.folder.as_ref().map(|folder| &folder.span));
         (tree.folders, tree.files)
+    }
+
+    /// Names that PicoVD itself gives: in the root directory those of logs and of what the board tells about itself, and the
+    /// partitions' folder.
+    fn reserved(&mut self, tree: &Tree, reserved: Reserved<'_>, folder: Option<&Range<usize>>) {
+        let Reserved { log, info, partitions } = reserved;
+        let described = partitions.enabled && partitions.folder.is_empty();
+        let names = [
+            (log.stdout, "the log STDOUT.TXT", "stdout = false in [log]"),
+            (log.tail, "the log STDOUT-TAIL.TXT", "tail = false in [log]"),
+            (log.defmt, "the log DEFMT.BIN", "defmt = false in [log]"),
+            (info.text, "the firmware's INFO.TXT", "text = false in [info]"),
+            (info.json, "the firmware's INFO.JSON", "json = false in [info]"),
+            (described, "the firmware's PARTITIONS.JSON", "another folder in [partitions]"),
+        ];
+        let folder = folder.filter(|_| partitions.enabled);
+        let first = partitions.folder.split('/').next().unwrap_or_default();
+        for (_, what, remedy) in names.into_iter().filter(|(wanted, ..)| *wanted) {
+            let name = what.rsplit(' ').next().unwrap_or_default();
+            if let Some(span) = tree.find(0, name).and_then(|entry| tree.span(entry)) {
+                self.problems.report(
+                    Code::DuplicateName,
+                    span,
+                    format!("{what} has the same name"),
+                    format!("give another name, or set {remedy}"),
+                );
+            }
+            if let Some(span) = folder.filter(|_| upcased(first) == upcased(name)) {
+                self.problems.report(
+                    Code::FileAsFolder,
+                    span.clone(),
+                    format!("{what} is a file, and the partitions need a folder there"),
+                    format!("give another folder, or set {remedy}"),
+                );
+            }
+        }
+        // The folder exists at run time only: it cannot stand in one of the manifest's, nor be one.
+        let (what, path) = match tree.find(0, first) {
+            Some(Entry::Folder(index)) => ("holds files", tree.folders.get(index).map(|folder| &folder.path)),
+            Some(Entry::File(index)) => ("is a file", tree.files.get(index).map(|file| &file.path)),
+            None => return,
+        };
+        if let (Some(span), Some(path)) = (folder, path) {
+            self.problems.report(
+                Code::FileAsFolder,
+                span.clone(),
+                format!("{} {what}, and the partitions need a folder of their own there", shown(path)),
+                "rename the partitions' folder",
+            );
+        }
     }
 
     /// A path whose every part is a valid name.
@@ -108,6 +187,11 @@ impl Rules {
                 format!("the name {name_shown} ends in a space or a dot"),
                 "take it away: Windows cannot open such a file".to_owned(),
             ),
+            Ok(_) if is_device(name) => (
+                Code::Name,
+                format!("Windows keeps the name {name_shown} for a device"),
+                "give another name: Windows cannot open such a file".to_owned(),
+            ),
             Ok(_) => return true,
             // An empty part was reported with its path.
             Err(NameError::Empty) => return false,
@@ -138,13 +222,14 @@ impl Rules {
         let mut folder = 0;
         while let Some(part) = parts.next() {
             let last = parts.peek().is_none();
-            let key = (folder, part.encode_utf16().map(upcase).collect::<Vec<u16>>());
+            let key = (folder, upcased(part));
             match tree.by_name.get(&key).copied() {
                 None if last => {
                     let entry = Entry::File(tree.files.len());
                     tree.folders[folder].entries.push(entry);
                     tree.by_name.insert(key, entry);
-                    tree.files.push(File { name: part.to_owned(), path: path.clone(), hidden, timestamp, content });
+                    let name = part.to_owned();
+                    tree.files.push(File { name, path: path.clone(), hidden, timestamp, content, span });
                     return;
                 }
                 None => {
@@ -219,13 +304,9 @@ impl Rules {
                 let (name, span) = self.placed(content)?;
                 match read_content(&folder.join(&name)) {
                     Ok(bytes) => Some(bytes.into()),
-                    Err(reason) => {
-                        self.problems.report(
-                            Code::Content,
-                            span,
-                            format!("the content {} cannot be read: {reason}", shown(&name)),
-                            "name a file relative to the manifest",
-                        );
+                    Err((reason, remedy)) => {
+                        let message = format!("the content {} cannot be read: {reason}", shown(&name));
+                        self.problems.report(Code::Content, span, message, remedy);
                         None
                     }
                 }
@@ -234,16 +315,30 @@ impl Rules {
     }
 }
 
-fn read_content(path: &Path) -> Result<Vec<u8>, String> {
-    let metadata = fs::metadata(path).map_err(|error| error.to_string())?;
+/// Whether Windows takes the name, with or without something behind a dot, for a device.
+fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().trim_end_matches(' ').to_ascii_uppercase();
+    let number = |rest: &str| matches!(rest.as_bytes(), [b'1'..=b'9']) || ["¹", "²", "³"].contains(&rest);
+    ["CON", "PRN", "AUX", "NUL"].contains(&stem.as_str())
+        || ["COM", "LPT"].iter().any(|port| stem.strip_prefix(port).is_some_and(number))
+}
+
+/// The file's bytes, or what is wrong and what to do.
+fn read_content(path: &Path) -> Result<Vec<u8>, (String, &'static str)> {
+    const NAME: &str = "name a file relative to the manifest";
+    let unreadable = |error: io::Error| match error.kind() {
+        ErrorKind::NotFound => ("there is no such file".to_owned(), NAME),
+        _ => (error.to_string(), NAME),
+    };
+    let metadata = fs::metadata(path).map_err(unreadable)?;
     // A pipe or a device could keep a build waiting for ever.
     if !metadata.is_file() {
-        return Err("it is no regular file".to_owned());
+        return Err(("it is no regular file".to_owned(), NAME));
     }
     if metadata.len() > LONGEST_CONTENT {
-        return Err(format!("it has {} bytes, more than flash can hold", metadata.len()));
+        return Err((format!("it has {} bytes", metadata.len()), "name a shorter one: no flash is longer than 16 MiB"));
     }
-    fs::read(path).map_err(|error| error.to_string())
+    fs::read(path).map_err(unreadable)
 }
 
 /// The text in quotation marks, short enough for a line.

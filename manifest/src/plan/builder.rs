@@ -2,13 +2,14 @@
 
 use picovd_exfat::boot::{BACKUP_BOOT_REGION, BOOT_REGION_SECTORS, MAIN_BOOT_REGION};
 use picovd_exfat::entry::{
-    Allocation, AllocationBitmapEntry, EntrySet, FileAttributes, UpcaseTableEntry, VolumeLabelEntry, entries_for,
+    Allocation, AllocationBitmapEntry, EntrySet, FileAttributes, UpcaseTableEntry, VolumeLabelEntry,
 };
 use picovd_exfat::name::Name;
 use picovd_exfat::time::Timestamp;
 use picovd_exfat::{ClusterIndex, bitmap, upcase};
 
 use super::geometry::{Geometry, clusters};
+use super::runtime;
 use super::{
     BYTES_PER_CLUSTER, DiskPlan, DynamicWindow, FAT_OFFSET, FileSource, Gap, Label, PlannedDirectory, PlannedFile,
     Region, RegionKind, SECTOR, SECTORS_PER_CLUSTER,
@@ -99,6 +100,8 @@ impl<'a> Builder<'a> {
         }
         let files = manifest.files.iter().zip(file_firsts).map(|(file, first)| self.append_file(file, first)).collect();
 
+        let flash = self.redacted(&Window::flash(manifest.chip));
+        let redacted_flash = flash.into_iter().map(|range| range.start as u32..range.end as u32).collect();
         let allocated_clusters = self.next_cluster() - ClusterIndex::FIRST.0;
         let dynamic = self.append_dynamic();
         let volume_length = cluster_heap_offset + cluster_count * SECTORS_PER_CLUSTER;
@@ -113,6 +116,7 @@ impl<'a> Builder<'a> {
             cluster_count,
             first_cluster_of_root_directory: directories.first().map_or(0, |root| root.first_cluster),
             volume_serial_number: manifest.volume.serial_number,
+            timestamp: manifest.volume.timestamp.value(),
             label: Label {
                 units: manifest.volume.label.encode_utf16().collect(),
                 board_digits: manifest.volume.board_digits,
@@ -122,6 +126,8 @@ impl<'a> Builder<'a> {
             allocated_clusters,
             regions: self.regions,
             dynamic,
+            built_in: runtime::built_in(manifest),
+            redacted_flash,
             directories,
             files,
             usb: manifest.usb.clone(),
@@ -238,15 +244,13 @@ impl<'a> Builder<'a> {
     }
 
     fn append_dynamic(&mut self) -> DynamicWindow {
-        let dynamic = &self.manifest.dynamic;
-        let cluster_count = clusters(dynamic.window) as u32;
-        if dynamic.files == 0 {
-            return DynamicWindow { first_cluster: 0, cluster_count: 0, slots: 0, slot_entries: 0 };
+        let window = runtime::window(self.manifest);
+        if window.slots == 0 {
+            return DynamicWindow { cluster_count: 0, ..window };
         }
         let first_cluster = self.next_cluster();
-        self.append_clusters(cluster_count, RegionKind::Dynamic, "");
-        let slot_entries = entries_for(dynamic.max_name) as u8;
-        DynamicWindow { first_cluster, cluster_count, slots: dynamic.files, slot_entries }
+        self.append_clusters(window.cluster_count, RegionKind::Dynamic, "");
+        DynamicWindow { first_cluster, ..window }
     }
 }
 

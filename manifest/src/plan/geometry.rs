@@ -1,10 +1,13 @@
 //! How long everything is: directories, FAT, bitmap, heap. The lengths depend on each other.
 
+use std::ops::Range;
+
 use picovd_exfat::entry::{ENTRY_LENGTH, entries_for};
 use picovd_exfat::fat::FAT_ENTRY_LENGTH;
 use picovd_exfat::name::Name;
 use picovd_exfat::upcase;
 
+use super::runtime;
 use super::{BYTES_PER_CLUSTER, FAT_OFFSET, SECTOR, SECTORS_PER_CLUSTER};
 use crate::check::{Checked, Content, Entry, MAXIMUM_SIZE};
 use crate::diagnostic::{Code, Collector};
@@ -18,13 +21,12 @@ pub(super) fn directory_clusters(manifest: &Checked, problems: &mut Collector) -
     let mut clusters = Vec::with_capacity(manifest.folders.len());
     for (index, folder) in manifest.folders.iter().enumerate() {
         let sets: usize = folder.entries.iter().map(|entry| set_entries(manifest, *entry)).sum();
-        let dynamic = &manifest.dynamic;
-        let own = if index == 0 { 3 + usize::from(dynamic.files) * entries_for(dynamic.max_name) } else { 0 };
+        let own = if index == 0 { 3 + usize::from(runtime::window(manifest).entries) } else { 0 };
         let length = ((sets + own + 1) * ENTRY_LENGTH) as u64;
         if length > DIRECTORY_LENGTH {
             problems.report(
                 Code::VolumeSize,
-                None,
+                folder.entries.iter().find_map(|entry| span(manifest, *entry)),
                 format!("the directory {:?} has {length} bytes", folder.path),
                 format!("keep it below {DIRECTORY_LENGTH}: put files into folders"),
             );
@@ -41,6 +43,22 @@ fn set_entries(manifest: &Checked, entry: Entry) -> usize {
         Entry::File(index) => manifest.files.get(index).map(|file| &file.name),
     };
     name.and_then(|name| Name::new(name).ok()).map_or(0, |name| entries_for(name.length()))
+}
+
+/// Where the manifest names a file.
+fn span(manifest: &Checked, entry: Entry) -> Option<Range<usize>> {
+    match entry {
+        Entry::File(index) => manifest.files.get(index).map(|file| file.span.clone()),
+        Entry::Folder(_) => None,
+    }
+}
+
+/// Where the manifest names what takes most of the volume: the dynamic window, or the longest file.
+fn longest(manifest: &Checked) -> Option<Range<usize>> {
+    let file = manifest.files.iter().max_by_key(|file| file.content.length());
+    let length = file.map_or(0, |file| file.content.length());
+    let window = manifest.window_span.clone().filter(|_| manifest.dynamic.window > length);
+    window.or_else(|| file.map(|file| file.span.clone()))
 }
 
 impl Content {
@@ -70,14 +88,17 @@ impl Geometry {
     pub fn of(manifest: &Checked, directories: &Option<Vec<u32>>, problems: &mut Collector) -> Option<Self> {
         let directories: u64 = directories.as_ref()?.iter().copied().map(u64::from).sum();
         let files: u64 = manifest.files.iter().map(|file| clusters(file.content.length())).sum();
-        let rest = clusters(upcase::TABLE_LENGTH as u64) + directories + files + clusters(manifest.dynamic.window);
+        let rest = clusters(upcase::TABLE_LENGTH as u64)
+            + directories
+            + files
+            + u64::from(runtime::window(manifest).cluster_count);
         let most = clusters(MAXIMUM_SIZE);
         if rest >= most {
             problems.report(
                 Code::VolumeSize,
-                None,
+                longest(manifest),
                 format!("the volume needs {rest} clusters of 4 KiB"),
-                format!("keep it below {most}"),
+                format!("keep it below {most}: this is what takes most of it"),
             );
             return None;
         }

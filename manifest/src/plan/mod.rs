@@ -6,6 +6,7 @@
 
 mod builder;
 mod geometry;
+mod runtime;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use builder::Builder;
 use geometry::Geometry;
 use picovd_exfat::BYTES_PER_SECTOR;
 use picovd_exfat::boot::{BACKUP_BOOT_REGION, BOOT_REGION_SECTORS};
+pub use runtime::{BuiltIn, BuiltInSource};
 
 use crate::check::{Checked, Chip, Dynamic, Log, Partitions, Settings, Usb};
 use crate::diagnostic::{Collector, Diagnostics};
@@ -44,6 +46,8 @@ pub struct DiskPlan {
     pub first_cluster_of_root_directory: u32,
     /// VolumeSerialNumber (exFAT 3.1.11) for a board that gives none of its own.
     pub volume_serial_number: u32,
+    /// The moment that files carry: Timestamp (exFAT 7.4.8), in UTC.
+    pub timestamp: u32,
     /// The volume label.
     pub label: Label,
     /// SectorsPerClusterShift (exFAT 3.1.15).
@@ -54,8 +58,12 @@ pub struct DiskPlan {
     pub allocated_clusters: u32,
     /// What stands at which block: ascending, without gap or overlap, from block 0 to the volume's end.
     pub regions: Vec<Region>,
-    /// Clusters and directory slots for files registered at run time.
+    /// Clusters and directory entries for files registered at run time.
     pub dynamic: DynamicWindow,
+    /// Files of run time that the firmware makes by itself.
+    pub built_in: Vec<BuiltIn>,
+    /// Ranges of flash that read as zeros in files of run time, too: offsets, whole sectors of 512 bytes, ascending.
+    pub redacted_flash: Vec<std::ops::Range<u32>>,
     /// The directories, the root directory first.
     pub directories: Vec<PlannedDirectory>,
     /// The files, in the order of the heap.
@@ -66,9 +74,9 @@ pub struct DiskPlan {
     pub chip: Chip,
     /// Flash sectors for settings.
     pub settings: Settings,
-    /// How the flash partitions are to be shown; nothing is reserved for them yet.
+    /// How the flash partitions are to be shown.
     pub partitions: Partitions,
-    /// How logs are to be shown; nothing is reserved for them yet.
+    /// How logs are to be shown.
     pub log: Log,
     /// Files of run time, and how hosts hear of changes.
     pub changes: Dynamic,
@@ -90,9 +98,11 @@ pub struct DynamicWindow {
     pub first_cluster: u32,
     /// Number of clusters.
     pub cluster_count: u32,
-    /// Number of directory slots in the root directory.
+    /// Number of files and folders of run time at most.
     pub slots: u16,
-    /// Directory entries per slot.
+    /// Directory entries that the root directory has room for beside its own.
+    pub entries: u16,
+    /// Directory entries of a file at most.
     pub slot_entries: u8,
 }
 

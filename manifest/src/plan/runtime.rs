@@ -1,0 +1,126 @@
+//! Files that exist only at run time: what is kept for them, and which of them the firmware makes by itself.
+
+use picovd_exfat::entry::{ENTRY_LENGTH, entries_for};
+
+use super::{BYTES_PER_CLUSTER, DynamicWindow};
+use crate::check::Checked;
+
+/// Most partitions of an RP2350 (datasheet 5.1.2), and the entries of the longest name: 127 characters, a suffix that tells
+/// two alike apart, and `.BIN`.
+const PARTITIONS: u16 = 16;
+const PARTITION_ENTRIES: usize = entries_for(134);
+
+/// How often a file that moves finds fresh clusters before it comes back to the first.
+const VERSIONS: u64 = 8;
+
+/// Most bytes of PARTITIONS.JSON: sixteen partitions, every byte of their names escaped.
+const DESCRIPTION_LENGTH: u32 = 32 << 10;
+
+/// Most bytes of INFO.TXT and INFO.JSON: the texts in them are short.
+const INFO_LENGTH: u32 = 4 << 10;
+
+/// Length of the line that a log's end begins with when something was lost; `picovd::files::LogTail` says how long it is.
+const LOSS_LENGTH: u32 = 32;
+
+/// A file that the firmware makes by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuiltIn {
+    /// Its path.
+    pub path: String,
+    /// What it shows.
+    pub source: BuiltInSource,
+    /// Most bytes that it may have.
+    pub capacity: u32,
+}
+
+/// What a file that the firmware makes shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BuiltInSource {
+    /// The whole log.
+    Stdout,
+    /// The end of the log.
+    Tail,
+    /// defmt frames.
+    Defmt,
+    /// The flash partitions, described.
+    Partitions,
+    /// What the board tells about itself, as text.
+    InfoText,
+    /// The same as JSON.
+    InfoJson,
+}
+
+/// The files that the manifest asks for.
+pub(super) fn built_in(manifest: &Checked) -> Vec<BuiltIn> {
+    let (log, info) = (&manifest.log, &manifest.info);
+    let partitions = &manifest.partitions;
+    let description = join(&partitions.folder, "PARTITIONS.JSON");
+    [
+        (log.stdout, "STDOUT.TXT", BuiltInSource::Stdout, log.max_file),
+        (log.tail, "STDOUT-TAIL.TXT", BuiltInSource::Tail, log.ring_size + LOSS_LENGTH),
+        (log.defmt, "DEFMT.BIN", BuiltInSource::Defmt, log.max_file),
+        (partitions.enabled, description.as_str(), BuiltInSource::Partitions, DESCRIPTION_LENGTH),
+        (info.text, "INFO.TXT", BuiltInSource::InfoText, INFO_LENGTH),
+        (info.json, "INFO.JSON", BuiltInSource::InfoJson, INFO_LENGTH),
+    ]
+    .into_iter()
+    .filter(|(wanted, ..)| *wanted)
+    .map(|(_, path, source, capacity)| BuiltIn { path: path.to_owned(), source, capacity })
+    .collect()
+}
+
+/// Entries of a checked name.
+fn units(name: &str) -> usize {
+    u8::try_from(name.encode_utf16().count()).map_or(0, entries_for)
+}
+
+/// The path of `name` in a folder, the root directory's being empty.
+fn join(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}
+
+/// What is kept for files of run time, the first cluster left open.
+pub(super) fn window(manifest: &Checked) -> DynamicWindow {
+    let dynamic = &manifest.dynamic;
+    let mut slots = dynamic.files;
+    let mut slot_entries = if dynamic.files > 0 { entries_for(dynamic.max_name) } else { 0 };
+    let mut entries = usize::from(dynamic.files) * slot_entries;
+    let mut clusters = dynamic.window.div_ceil(u64::from(BYTES_PER_CLUSTER));
+    let mut keep = |names: u16, longest: usize, length: u64| {
+        slots += names;
+        slot_entries = slot_entries.max(longest);
+        entries += usize::from(names) * longest;
+        clusters += length.div_ceil(u64::from(BYTES_PER_CLUSTER));
+    };
+    for file in built_in(manifest) {
+        // A log stands still and moves once in a while; what is rendered moves with each generation.
+        let versions = match file.source {
+            BuiltInSource::Stdout | BuiltInSource::Defmt => 2,
+            BuiltInSource::Tail | BuiltInSource::InfoText | BuiltInSource::InfoJson => VERSIONS,
+            BuiltInSource::Partitions => 1,
+        };
+        let length = u64::from(file.capacity).next_multiple_of(u64::from(BYTES_PER_CLUSTER));
+        let name = file.path.rsplit('/').next().unwrap_or("");
+        keep(1, units(name), length * versions);
+    }
+    if manifest.partitions.enabled {
+        keep(PARTITIONS, PARTITION_ENTRIES, u64::from(manifest.chip.flash_size));
+        let folder = manifest.partitions.folder.as_str();
+        let folders: Vec<usize> = folder.split('/').filter(|name| !name.is_empty()).map(units).collect();
+        for name in &folders {
+            keep(1, *name, 0);
+        }
+        // Registering a file counts the entries of its folders once more.
+        entries += folders.iter().sum::<usize>();
+        // Each folder has room for all entries and the end of the directory, here and where it moves with a change.
+        let length = ((entries + 1) * ENTRY_LENGTH).div_ceil(BYTES_PER_CLUSTER as usize);
+        clusters += 2 * (folders.len() * length) as u64;
+    }
+    DynamicWindow {
+        first_cluster: 0,
+        cluster_count: clusters as u32,
+        slots,
+        entries: entries as u16,
+        slot_entries: slot_entries as u8,
+    }
+}
