@@ -14,9 +14,29 @@ extern crate std;
 
 pub mod block;
 pub mod bot;
+pub mod clock;
 pub mod device;
-#[cfg(all(target_os = "none", feature = "firmware"))]
+pub mod files;
+#[cfg(all(target_os = "none", feature = "rp2350"))]
 pub mod rp2350;
 pub mod scsi;
+pub mod stick;
 pub mod usb;
+pub mod vd;
 pub mod volume;
+
+/// Declares a module with the tables that `picovd_manifest::build` made of the manifest: `DESCRIPTION`, `LAYOUT`, `FILES` ...
+///
+/// ```ignore
+/// picovd::tables!(disk);
+/// ```
+#[macro_export]
+macro_rules! tables {
+    ($module:ident) => {
+        /// What the build made of picovd.toml.
+        #[allow(dead_code)]
+        mod $module {
+            include!(concat!(env!("OUT_DIR"), "/volume.rs"));
+        }
+    };
+}

@@ -50,10 +50,10 @@ pub trait CommandSet {
     /// says what it needs. A command that fails at once has [`Intent::None`] and says so at `end`.
     fn begin(&mut self, lun: u8, cdb: &[u8]) -> Intent;
 
-    /// Fills `packet` (1 to 64 bytes) with the next bytes of the reply.
+    /// Fills `out` (1 byte or more, up to what the driver stages at a time) with the next bytes of the reply.
     ///
     /// All calls of one command together never ask for more than the intent's length.
-    fn data_in(&mut self, packet: &mut [u8]);
+    fn data_in(&mut self, out: &mut [u8]);
 
     /// Takes the next bytes that the host sends, 1 to 64. All calls of one command together never exceed the intent's
     /// length.

@@ -6,13 +6,13 @@
 //!
 //! 1. If [`wants_packet`](Transport::wants_packet), and an OUT packet is there, hand it to
 //!    [`receive`](Transport::receive). Otherwise leave it in the endpoint, which answers NAK.
-//! 2. If the IN endpoint is empty (its last packet was acknowledged), call [`transmit`](Transport::transmit) and queue
-//!    what it gives.
+//! 2. If the IN endpoint has room (its last packet was acknowledged), call [`transmit`](Transport::transmit) and queue
+//!    what it gives, packet by packet.
 //! 3. Make the endpoints' halts equal to [`halts`](Transport::halts). The machine asks for a halt of IN only inside
 //!    `transmit`, so that no packet is cut off by it.
 //!
-//! A driver may call `transmit` ahead and keep the packet until the endpoint is empty; it then has to hold back a halt
-//! of IN as long.
+//! A driver may call `transmit` ahead and keep the packets until the endpoint has room; it then has to hold back a halt
+//! of IN until all have gone.
 //!
 //! On a CLEAR_FEATURE(ENDPOINT_HALT) it asks [`halt_cleared`](Transport::halt_cleared) and does as that says; on class
 //! requests and bus resets it calls [`bulk_only_reset`](Transport::bulk_only_reset) and
@@ -115,20 +115,22 @@ impl Transport {
         }
     }
 
-    /// Puts the next IN packet into `packet` and returns its length, 1 to 64, or `None` where nothing is due.
+    /// Puts the next bytes for the host into `buffer`, which has room for one or more packets of [`PACKET_LENGTH`], and
+    /// returns how many, or `None` where nothing is due. They go in packets of that length; the last one may be shorter.
     ///
     /// Never gives an empty packet: data that ends early ends with a halt
     /// (BOT 6.7.2), and data that ends as expected needs no mark.
     #[inline]
-    pub fn transmit(&mut self, packet: &mut [u8; PACKET_LENGTH], set: &mut impl CommandSet) -> Option<usize> {
+    pub fn transmit(&mut self, buffer: &mut [u8], set: &mut impl CommandSet) -> Option<usize> {
         if self.halts.bulk_in {
             // The CSW waits until the host has cleared the halt (BOT 6.7.2).
             return None;
         }
         match self.phase {
             Phase::DataIn if self.device_left > 0 => {
-                let length = self.device_left.min(PACKET_LENGTH as u32);
-                set.data_in(packet.get_mut(..length as usize)?);
+                let room = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
+                let length = self.device_left.min(room);
+                set.data_in(buffer.get_mut(..length as usize)?);
                 self.device_left -= length;
                 self.residue -= length;
                 if self.residue == 0 {
@@ -142,7 +144,7 @@ impl Transport {
                 self.phase = Phase::Status;
                 None
             }
-            Phase::Status => Some(self.transmit_status(packet, set)),
+            Phase::Status => Some(self.transmit_status(buffer, set)),
             Phase::Invalid => {
                 self.halts.bulk_in = true;
                 None
@@ -288,7 +290,7 @@ impl Transport {
         }
     }
 
-    fn transmit_status(&mut self, packet: &mut [u8; PACKET_LENGTH], set: &mut impl CommandSet) -> usize {
+    fn transmit_status(&mut self, buffer: &mut [u8], set: &mut impl CommandSet) -> usize {
         let passed = self.begun && set.end();
         let status = match (self.phase_error, passed) {
             (true, _) => CswStatus::PhaseError,
@@ -296,7 +298,7 @@ impl Transport {
             (false, false) => CswStatus::CommandFailed,
         };
         let csw = Csw { tag: self.tag, data_residue: self.residue, status };
-        if let Some(start) = packet.first_chunk_mut() {
+        if let Some(start) = buffer.first_chunk_mut() {
             *start = csw.to_bytes();
         }
         self.phase = Phase::Command;

@@ -3,11 +3,21 @@
 //! Section numbers are those of the RP2350 datasheet.
 #![allow(unsafe_code)]
 
+mod board;
 pub mod board_id;
+pub mod clock;
+pub mod facts;
 pub mod memory;
 pub mod panic;
+pub mod partitions;
+pub mod reboot;
+mod stick;
 pub mod usb;
 mod usb_endpoint;
+
+pub use board::{Board, CRYSTAL, restart_after};
+pub use rp235x_hal;
+pub use stick::Stick;
 
 use rp235x_hal::clocks::UsbClock;
 use rp235x_hal::pac;
@@ -19,7 +29,7 @@ pub type FirmwareUsbBus = usb::UsbBus;
 #[cfg(feature = "hal-usb")]
 pub type FirmwareUsbBus = rp235x_hal::usb::UsbBus;
 
-/// Takes the USB controller into use, VBUS taken for granted, and lets its interrupt wake the core.
+/// Takes the USB controller into use, VBUS taken for granted. Its interrupt stays masked: `Stick::sleep` waits for it.
 #[must_use]
 pub fn usb_bus(
     registers: pac::USB,
@@ -27,8 +37,6 @@ pub fn usb_bus(
     clock: UsbClock,
     resets: &mut pac::RESETS,
 ) -> FirmwareUsbBus {
-    // SAFETY: no code relies on this interrupt being masked: there is no handler, and the firmware sets PRIMASK.
-    unsafe { cortex_m::peripheral::NVIC::unmask(pac::Interrupt::USBCTRL_IRQ) };
     #[cfg(not(feature = "hal-usb"))]
     let bus = usb::UsbBus::new(registers, dpram, clock, resets);
     #[cfg(feature = "hal-usb")]

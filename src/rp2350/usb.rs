@@ -4,15 +4,22 @@
 //! packet does not keep its interrupt pending, so that the core can sleep; every status bit is cleared exactly when it is
 //! reported, so that no event is lost between reading and clearing; [`UsbBus::detach`] takes the pull-up away.
 //!
-//! All state lies behind a critical section: calls may come from the main loop or from an interrupt handler. Errata: E12 asks for
+//! Bulk IN endpoints have two packet buffers: while one packet is on the wire the next one already waits, so that the host's
+//! next token finds it however long the processor takes, up to the time of a whole packet.
+//!
+//! Calls may come from the main loop or from interrupt handlers of the core that made the bus: they run with interrupts
+//! masked. On the other core they find nothing to do. Errata: E12 asks for
 //! clk_sys at least 10 % above clk_usb, which the clock set-up sees to; the RP2040's E2 (no abort) and E15 are fixed in
 //! the RP2350.
 
+mod queue;
+
 use super::usb_endpoint::{
-    Buffer, DPRAM_LENGTH, EP0_BUFFER, EndpointTable, PACKET_LENGTH, SETUP_PACKET, copy_from_dpram, copy_to_dpram,
+    Buffer, BufferControl, DPRAM_LENGTH, EP0_BUFFER, Endpoint, EndpointTable, PACKET_LENGTH, SETUP_PACKET, available,
+    bit_of, copy_from_dpram,
 };
-use core::cell::RefCell;
-use critical_section::Mutex;
+use core::cell::UnsafeCell;
+use queue::{Queues, pid};
 use rp235x_hal::clocks::UsbClock;
 use rp235x_hal::pac;
 use usb_device::bus::{PollResult, UsbBus as Bus};
@@ -30,12 +37,18 @@ const ABORT_POLLS: u32 = 10_000;
 
 /// The USB device controller.
 pub struct UsbBus {
-    controller: Mutex<RefCell<Controller>>,
+    controller: UnsafeCell<Controller>,
+    /// CPUID of the core that made it.
+    core: u32,
 }
+
+// SAFETY: the controller is reached through `UsbBus::with` alone, which lets one core in, with interrupts masked.
+unsafe impl Sync for UsbBus {}
 
 struct Controller {
     registers: pac::USB,
-    dpram: pac::USB_DPRAM,
+    /// Its registers and buffers are written by address: see `usb_endpoint`.
+    _dpram: pac::USB_DPRAM,
     table: EndpointTable,
     /// A SETUP packet was reported and not read yet.
     setup_waits: bool,
@@ -44,6 +57,7 @@ struct Controller {
     /// Next data toggle per endpoint: bit set for DATA1.
     in_toggles: u16,
     out_toggles: u16,
+    queues: Queues,
     /// Proof that clk_usb runs.
     _clock: UsbClock,
 }
@@ -67,100 +81,121 @@ impl UsbBus {
         registers.sie_ctrl().write(|w| w.ep0_int_1buf().set_bit());
         let controller = Controller {
             registers,
-            dpram,
+            _dpram: dpram,
             table: EndpointTable::new(),
             setup_waits: false,
             out_waits: 0,
             in_toggles: 0,
             out_toggles: 0,
+            queues: Queues::new(),
             _clock: clock,
         };
-        Self { controller: Mutex::new(RefCell::new(controller)) }
+        Self { controller: UnsafeCell::new(controller), core: current_core() }
     }
 
     /// Takes the pull-up of D+ away: for the host the device is unplugged (USB 2.0 7.1.7.3).
     pub fn detach(&self) {
-        self.with(|controller| controller.registers.sie_ctrl().modify(|_, w| w.pullup_en().clear_bit()));
+        self.with((), |controller| controller.registers.sie_ctrl().modify(|_, w| w.pullup_en().clear_bit()));
     }
 
     /// Pulls D+ up: the host finds a device and resets it.
     pub fn attach(&self) {
-        self.with(|controller| controller.registers.sie_ctrl().modify(|_, w| w.pullup_en().set_bit()));
+        self.with((), |controller| controller.registers.sie_ctrl().modify(|_, w| w.pullup_en().set_bit()));
     }
 
-    fn with<R>(&self, work: impl FnOnce(&mut Controller) -> R) -> R {
-        critical_section::with(|section| work(&mut self.controller.borrow(section).borrow_mut()))
+    /// Works on the controller, with interrupts masked. On the other core the result is `elsewhere`.
+    #[inline]
+    fn with<R>(&self, elsewhere: R, work: impl FnOnce(&mut Controller) -> R) -> R {
+        if current_core() != self.core {
+            return elsewhere;
+        }
+        // SAFETY: one core gets here, no interrupt handler comes between, and no work that is handed in comes back here.
+        cortex_m::interrupt::free(|_| work(unsafe { &mut *self.controller.get() }))
     }
 }
 
-impl Controller {
-    fn buffer_control(&self, address: EndpointAddress) -> &pac::usb_dpram::EP_BUFFER_CONTROL {
-        self.dpram.ep_buffer_control(bit_of(address) as usize)
-    }
+/// SIO's CPUID (section 3.1.11): 0 or 1.
+fn current_core() -> u32 {
+    // SAFETY: the register is read-only and reading it has no side effect.
+    unsafe { (*pac::SIO::ptr()).cpuid().read().bits() }
+}
 
+impl Controller {
     /// Hands a buffer to the controller. AVAILABLE comes last and alone, so that the controller, in another clock domain, sees
     /// the other fields settled (section 12.7.3.7.1: 12 cycles suffice for clk_sys up to 12 times clk_usb).
-    fn give(&self, address: EndpointAddress, length: usize, full: bool, data1: bool) {
-        let control = self.buffer_control(address);
-        control.write(|w| {
-            // SAFETY: LENGTH takes 10 bits; lengths are at most 64.
-            unsafe { w.length_0().bits(length as u16) }.full_0().bit(full).pid_0().bit(data1)
-        });
+    fn give(&self, address: EndpointAddress, fields: u32) {
+        let control = BufferControl::of(address);
+        control.write_half(0, fields);
         cortex_m::asm::delay(12);
-        control.modify(|_, w| w.available_0().set_bit());
+        control.write_half(0, fields | BufferControl::AVAILABLE);
     }
 
     /// Prepares an OUT endpoint for its next packet.
     fn receive(&mut self, address: EndpointAddress) {
         let data1 = self.out_toggles & 1 << address.index() != 0;
         self.out_waits &= !(1 << address.index());
-        self.give(address, PACKET_LENGTH, false, data1);
+        self.give(address, PACKET_LENGTH as u32 | pid(data1));
     }
 
-    /// Takes a buffer back from the controller: by EP_ABORT when it is the controller's (section 12.7.3.7.2).
-    fn take_back(&mut self, address: EndpointAddress) {
+    /// Takes the packet buffers back from the controller: by EP_ABORT when one is the controller's (section 12.7.3.7.2). Returns
+    /// what buffer control said when the controller had let go.
+    fn abort(&mut self, address: EndpointAddress) -> u32 {
         let bit = 1 << bit_of(address);
-        if self.buffer_control(address).read().available_0().bit_is_set() {
-            // SAFETY: each bit of EP_ABORT stands for an endpoint; no other abort is ever under way.
-            self.registers.ep_abort().write(|w| unsafe { w.bits(bit) });
-            for _ in 0..ABORT_POLLS {
-                if self.registers.ep_abort_done().read().bits() & bit != 0 {
-                    break;
-                }
-            }
-            self.buffer_control(address).reset();
-            // SAFETY: write 1 to clear, and each bit stands for an endpoint.
-            self.registers.ep_abort_done().write(|w| unsafe { w.bits(bit) });
-            self.registers.ep_abort().reset();
-        } else {
-            self.buffer_control(address).reset();
+        let control = BufferControl::of(address);
+        if available(control.read()) == 0 {
+            let word = control.read();
+            control.write(0);
+            return word;
         }
-        // SAFETY: as above. A packet that went before the abort is no event any more.
-        self.registers.buff_status().write(|w| unsafe { w.bits(bit) });
+        // SAFETY: each bit of EP_ABORT stands for an endpoint; no other abort is ever under way.
+        self.registers.ep_abort().write(|w| unsafe { w.bits(bit) });
+        for _ in 0..ABORT_POLLS {
+            if self.registers.ep_abort_done().read().bits() & bit != 0 {
+                break;
+            }
+        }
+        let word = control.read();
+        control.write(0);
+        // SAFETY: write 1 to clear, and each bit stands for an endpoint.
+        self.registers.ep_abort_done().write(|w| unsafe { w.bits(bit) });
+        self.registers.ep_abort().reset();
+        word
+    }
+
+    /// Takes the packet buffers back with what is in them. Packets that went before are no event any more.
+    fn take_back(&mut self, address: EndpointAddress) {
+        self.abort(address);
+        self.forget_completions(1 << bit_of(address));
+        if address.is_in() {
+            self.queues.forget(address.index());
+        }
+    }
+
+    /// Clears bits of BUFF_STATUS: twice, since a second packet buffer's completion shows when the first one's was cleared.
+    fn forget_completions(&mut self, bits: u32) {
+        for _ in 0..2 {
+            // SAFETY: write 1 to clear, and each bit stands for an endpoint.
+            self.registers.buff_status().write(|w| unsafe { w.bits(bits) });
+        }
     }
 
     /// Brings every endpoint into the state after a bus reset (USB 2.0 9.1.1.3).
     fn reset(&mut self) {
         self.registers.addr_endp().reset();
         self.registers.ep_stall_arm().reset();
-        // SAFETY: write 1 to clear. What was queued or received before the bus reset is void, SETUP packets included.
-        unsafe { self.registers.buff_status().write(|w| w.bits(u32::MAX)) };
+        // What was queued or received before the bus reset is void, SETUP packets included.
+        self.forget_completions(u32::MAX);
         self.registers.sie_status().write(|w| w.setup_rec().clear_bit_by_one());
         self.setup_waits = false;
         self.out_waits = 0;
         self.in_toggles = 0;
         self.out_toggles = 0;
-        self.buffer_control(EndpointAddress::from(0x80)).reset();
-        self.buffer_control(EndpointAddress::from(0x00)).reset();
+        self.queues = Queues::new();
+        BufferControl::of(EndpointAddress::from(0x80)).write(0);
+        BufferControl::of(EndpointAddress::from(0x00)).write(0);
         for (address, endpoint) in self.table.iter() {
-            self.buffer_control(address).reset();
-            // SAFETY: the address is a multiple of 64 within the DPRAM.
-            self.dpram.ep_control(bit_of(address) as usize - 2).write(|w| unsafe {
-                w.enable().set_bit();
-                w.interrupt_per_buff().set_bit();
-                w.endpoint_type().bits(endpoint.kind);
-                w.buffer_address().bits(endpoint.buffer.0)
-            });
+            BufferControl::of(address).write(0);
+            endpoint.enable(address);
         }
         for index in 1..16 {
             let address = EndpointAddress::from_parts(index, UsbDirection::Out);
@@ -170,30 +205,15 @@ impl Controller {
         }
     }
 
-    fn buffer(&self, address: EndpointAddress) -> Result<Buffer> {
+    fn endpoint(&self, address: EndpointAddress) -> Result<Endpoint> {
         if address.index() == 0 {
-            return Ok(EP0_BUFFER);
+            return Ok(Endpoint { buffer: EP0_BUFFER, kind: 0, double: false });
         }
-        self.table.get(address).map(|endpoint| endpoint.buffer).ok_or(UsbError::InvalidEndpoint)
-    }
-
-    fn write(&mut self, address: EndpointAddress, packet: &[u8]) -> Result<usize> {
-        let buffer = self.buffer(address)?;
-        if packet.len() > PACKET_LENGTH {
-            return Err(UsbError::BufferOverflow);
-        }
-        if self.buffer_control(address).read().available_0().bit_is_set() {
-            return Err(UsbError::WouldBlock);
-        }
-        copy_to_dpram(packet, buffer);
-        let bit = 1 << address.index();
-        self.give(address, packet.len(), true, self.in_toggles & bit != 0);
-        self.in_toggles ^= bit;
-        Ok(packet.len())
+        self.table.get(address).ok_or(UsbError::InvalidEndpoint)
     }
 
     fn read(&mut self, address: EndpointAddress, out: &mut [u8]) -> Result<usize> {
-        let buffer = self.buffer(address)?;
+        let buffer = self.endpoint(address)?.buffer;
         if address.index() == 0 && self.setup_waits {
             return self.read_setup(out);
         }
@@ -201,12 +221,18 @@ impl Controller {
         if self.out_waits & bit == 0 {
             return Err(UsbError::WouldBlock);
         }
-        let length = usize::from(self.buffer_control(address).read().length_0().bits());
+        let length = (BufferControl::of(address).read() & BufferControl::LENGTH) as usize;
         let packet = out.get_mut(..length).ok_or(UsbError::BufferOverflow)?;
         copy_from_dpram(buffer, packet);
         self.out_waits &= !bit;
         self.out_toggles ^= bit;
-        // Endpoint 0 expects more only after a full packet: a short one ends the data stage, or is the status stage.
+        if address.index() == 0 && length == 0 {
+            // A status stage: an empty packet behind the data is not wanted any more.
+            self.take_back(EndpointAddress::from(0x80));
+        }
+        // Endpoint 0 expects more only after a full packet: a short one ends the data stage, or is the status stage. A host
+        // that missed the handshake of a status stage repeats it (USB 2.0 8.5.3.3) and gets NAK until its time-out: a buffer
+        // that waited for the repetition would swallow the first packet of the next transfer, which has the same toggle.
         if address.index() != 0 || length == PACKET_LENGTH {
             self.receive(address);
         }
@@ -237,7 +263,7 @@ impl Controller {
         }
         let done = self.registers.buff_status().read().bits();
         let setup = status.setup_req().bit_is_set();
-        if done == 0 && !setup {
+        if done == 0 && !setup && !self.queues.owe() {
             if status.dev_suspend().bit_is_set() {
                 self.registers.sie_status().write(|w| w.suspended().clear_bit_by_one());
                 return PollResult::Suspend;
@@ -250,8 +276,8 @@ impl Controller {
         }
         // SAFETY: write 1 to clear; exactly what is reported below.
         unsafe { self.registers.buff_status().write(|w| w.bits(done)) };
-        let ep_in_complete = every_second_bit(done & IN_BITS);
-        let mut ep_out = every_second_bit(done >> 1 & IN_BITS);
+        let ep_in_complete = self.ended(every_second_bit(done));
+        let mut ep_out = every_second_bit(done >> 1);
         if setup {
             // A SETUP packet voids what endpoint 0 was about to do (USB 2.0 8.5.3.4), an OUT packet before it included.
             self.registers.sie_status().write(|w| w.setup_rec().clear_bit_by_one());
@@ -265,44 +291,28 @@ impl Controller {
     }
 
     fn set_stalled(&mut self, address: EndpointAddress, stalled: bool) {
+        let control = BufferControl::of(address);
         if address.index() == 0 {
             // STALL on endpoint 0 takes both bits (section 12.7.3.5); the next SETUP packet clears the arm bit.
             self.registers.ep_stall_arm().modify(|_, w| match address.direction() {
                 UsbDirection::In => w.ep0_in().bit(stalled),
                 UsbDirection::Out => w.ep0_out().bit(stalled),
             });
-            self.buffer_control(address).modify(|_, w| w.stall().bit(stalled));
+            let word = control.read() & !BufferControl::STALL;
+            control.write(if stalled { word | BufferControl::STALL } else { word });
             return;
         }
-        if self.table.get(address).is_none() {
-            return;
-        }
+        let Some(endpoint) = self.table.get(address) else { return };
         if stalled {
             self.take_back(address);
             if address.is_out() {
                 self.out_waits &= !(1 << address.index());
             }
-            self.buffer_control(address).write(|w| w.stall().set_bit());
+            control.write(BufferControl::STALL);
         } else if address.is_in() {
-            self.clear_in_halt(address);
+            self.clear_in_halt(address, endpoint);
         } else {
             self.clear_out_halt(address);
-        }
-    }
-
-    /// CLEAR_FEATURE(ENDPOINT_HALT) resets the data toggle, halted or not (USB 2.0 9.4.5). A packet that waits in an endpoint
-    /// which was not halted stays, as DATA0.
-    fn clear_in_halt(&mut self, address: EndpointAddress) {
-        let bit = 1 << address.index();
-        let control = self.buffer_control(address).read();
-        self.in_toggles &= !bit;
-        if control.available_0().bit_is_set() && control.stall().bit_is_clear() {
-            let length = usize::from(control.length_0().bits());
-            self.take_back(address);
-            self.give(address, length, true, false);
-            self.in_toggles |= bit;
-        } else {
-            self.take_back(address);
         }
     }
 
@@ -328,11 +338,13 @@ impl Bus for UsbBus {
         max_packet_size: u16,
         _interval: u8,
     ) -> Result<EndpointAddress> {
-        self.with(|controller| controller.table.allocate(direction, address, kind, max_packet_size))
+        self.with(Err(UsbError::InvalidState), |controller| {
+            controller.table.allocate(direction, address, kind, max_packet_size)
+        })
     }
 
     fn enable(&mut self) {
-        self.with(|controller| {
+        self.with((), |controller| {
             controller.registers.inte().write(|w| {
                 w.buff_status().set_bit();
                 w.bus_reset().set_bit();
@@ -345,30 +357,30 @@ impl Bus for UsbBus {
     }
 
     fn reset(&self) {
-        self.with(Controller::reset);
+        self.with((), Controller::reset);
     }
 
     fn set_device_address(&self, address: u8) {
         // SAFETY: ADDRESS takes 7 bits.
-        self.with(|controller| {
+        self.with((), |controller| {
             controller.registers.addr_endp().write(|w| unsafe { w.address().bits(address & 0x7F) });
         });
     }
 
     fn write(&self, address: EndpointAddress, packet: &[u8]) -> Result<usize> {
-        self.with(|controller| controller.write(address, packet))
+        self.with(Err(UsbError::WouldBlock), |controller| controller.write(address, packet))
     }
 
     fn read(&self, address: EndpointAddress, out: &mut [u8]) -> Result<usize> {
-        self.with(|controller| controller.read(address, out))
+        self.with(Err(UsbError::WouldBlock), |controller| controller.read(address, out))
     }
 
     fn set_stalled(&self, address: EndpointAddress, stalled: bool) {
-        self.with(|controller| controller.set_stalled(address, stalled));
+        self.with((), |controller| controller.set_stalled(address, stalled));
     }
 
     fn is_stalled(&self, address: EndpointAddress) -> bool {
-        self.with(|controller| controller.buffer_control(address).read().stall().bit_is_set())
+        self.with(false, |_| BufferControl::of(address).read() & BufferControl::STALL != 0)
     }
 
     fn suspend(&self) {}
@@ -376,7 +388,7 @@ impl Bus for UsbBus {
     fn resume(&self) {}
 
     fn poll(&self) -> PollResult {
-        self.with(Controller::poll)
+        self.with(PollResult::None, Controller::poll)
     }
 
     /// Detaches for 20 ms of waiting, then attaches again.
@@ -388,16 +400,13 @@ impl Bus for UsbBus {
     }
 }
 
-/// Position of an endpoint in BUFF_STATUS, EP_ABORT and the buffer control registers.
-fn bit_of(address: EndpointAddress) -> u32 {
-    address.index() as u32 * 2 + u32::from(address.is_out())
-}
-
-/// Gathers the even bits: bit 2n becomes bit n.
+/// Gathers the even bits: bit 2n becomes bit n. Few are set at a time.
 fn every_second_bit(bits: u32) -> u16 {
-    let mut bits = bits;
-    bits = (bits | bits >> 1) & 0x3333_3333;
-    bits = (bits | bits >> 2) & 0x0F0F_0F0F;
-    bits = (bits | bits >> 4) & 0x00FF_00FF;
-    (bits | bits >> 8) as u16
+    let mut rest = bits & IN_BITS;
+    let mut gathered = 0;
+    while rest != 0 {
+        gathered |= 1 << (rest.trailing_zeros() / 2);
+        rest &= rest - 1;
+    }
+    gathered
 }

@@ -17,6 +17,9 @@ pub(super) const EP0_BUFFER: Buffer = Buffer(0x100);
 /// Where buffers of other endpoints may stand.
 pub(super) const FIRST_FREE_BUFFER: Buffer = Buffer(0x180);
 
+/// ENDPOINT_TYPE of bulk endpoints.
+const BULK: u8 = 2;
+
 /// A packet buffer: its offset in the DPRAM, a multiple of 64 (or 0, the SETUP packet).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Buffer(pub u16);
@@ -35,21 +38,111 @@ pub(super) struct Endpoint {
     pub(super) buffer: Buffer,
     /// ENDPOINT_TYPE of EP_CONTROL.
     pub(super) kind: u8,
+    /// Whether it has two packet buffers, the second right behind the first: bulk IN.
+    pub(super) double: bool,
+}
+
+impl Endpoint {
+    const ENABLE: u32 = 1 << 31;
+    const DOUBLE_BUFFERED: u32 = 1 << 30;
+    const INTERRUPT_PER_BUFF: u32 = 1 << 29;
+    const TYPE_SHIFT: u32 = 26;
+
+    /// Writes the endpoint control register of `address` (section 12.7.3.2), a word of the DPRAM; endpoint 0 has none.
+    pub(super) fn enable(self, address: EndpointAddress) {
+        let double = if self.double { Self::DOUBLE_BUFFERED } else { 0 };
+        let kind = u32::from(self.kind) << Self::TYPE_SHIFT;
+        let value = Self::ENABLE | double | Self::INTERRUPT_PER_BUFF | kind | u32::from(self.buffer.0);
+        if address.index() != 0 {
+            let register = (pac::USB_DPRAM::ptr() as usize + bit_of(address) as usize * 4) as *mut u32;
+            // SAFETY: an aligned word within the DPRAM, behind the SETUP packet's 8 bytes and before the buffer controls; the
+            // controller takes any value for what it says.
+            unsafe { register.write_volatile(value) };
+        }
+    }
+}
+
+/// The buffer control register of one endpoint and direction (section 12.7.3.7), which is a word of the DPRAM: the lower half
+/// tells of the first packet buffer, the upper half, bit for bit 16 higher, of the second one.
+///
+/// The halves are written separately, because the controller changes one while the processor changes the other.
+#[derive(Clone, Copy)]
+pub(super) struct BufferControl(EndpointAddress);
+
+impl BufferControl {
+    /// Length of the packet, in bytes.
+    pub(super) const LENGTH: u32 = 0x3FF;
+    /// The buffer is the controller's.
+    pub(super) const AVAILABLE: u32 = 1 << 10;
+    /// Answer STALL. In the lower half only.
+    pub(super) const STALL: u32 = 1 << 11;
+    /// The controller goes on with the first buffer. In the lower half only.
+    pub(super) const RESET: u32 = 1 << 12;
+    /// DATA1, else DATA0.
+    pub(super) const DATA1: u32 = 1 << 13;
+    /// The buffer holds a packet: for IN to be sent, for OUT received.
+    pub(super) const FULL: u32 = 1 << 15;
+
+    const FIRST: usize = 0x80;
+
+    pub(super) fn of(address: EndpointAddress) -> Self {
+        Self(address)
+    }
+
+    fn pointer(self) -> *mut u32 {
+        let offset = Self::FIRST + bit_of(self.0) as usize % 32 * 4;
+        (pac::USB_DPRAM::ptr() as usize + offset) as *mut u32
+    }
+
+    /// Both halves.
+    pub(super) fn read(self) -> u32 {
+        // SAFETY: `pointer` is an aligned word within the DPRAM, whose registers may be read at any time.
+        unsafe { self.pointer().read_volatile() }
+    }
+
+    /// Writes both halves: no buffer is the controller's.
+    pub(super) fn write(self, value: u32) {
+        // SAFETY: as in `read`; the controller takes any value for what it says.
+        unsafe { self.pointer().write_volatile(value) };
+    }
+
+    /// Writes one half, 0 or 1, of a buffer that is not the controller's.
+    pub(super) fn write_half(self, half: usize, value: u32) {
+        // SAFETY: as in `write`; both halves lie within the word.
+        unsafe { self.pointer().cast::<u16>().add(half & 1).write_volatile(value as u16) };
+    }
+}
+
+/// How many packet buffers of a buffer control word are the controller's: 0 to 2.
+pub(super) fn available(word: u32) -> u8 {
+    u8::from(word & BufferControl::AVAILABLE != 0) + u8::from(word >> 16 & BufferControl::AVAILABLE != 0)
+}
+
+/// Position of an endpoint in BUFF_STATUS, EP_ABORT and the buffer control registers, 0 to 31.
+pub(super) fn bit_of(address: EndpointAddress) -> u32 {
+    (address.index() as u32 & 15) * 2 + u32::from(address.is_out())
 }
 
 /// The endpoints that classes asked for, endpoint 0 excepted.
 pub(super) struct EndpointTable {
     endpoints: [[Option<Endpoint>; 15]; 2],
     next: Buffer,
+    /// IN endpoints with two packet buffers, by number.
+    double: u16,
 }
 
 impl EndpointTable {
     pub(super) const fn new() -> Self {
-        Self { endpoints: [[None; 15]; 2], next: FIRST_FREE_BUFFER }
+        Self { endpoints: [[None; 15]; 2], next: FIRST_FREE_BUFFER, double: 0 }
     }
 
     pub(super) fn get(&self, address: EndpointAddress) -> Option<Endpoint> {
         *self.endpoints[usize::from(address.is_out())].get(address.index().checked_sub(1)?)?
+    }
+
+    /// The IN endpoints with two packet buffers: bit n for number n.
+    pub(super) fn double(&self) -> u16 {
+        self.double
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (EndpointAddress, Endpoint)> {
@@ -72,7 +165,7 @@ impl EndpointTable {
             EndpointType::Control => {
                 return address.filter(|address| address.index() == 0).ok_or(UsbError::Unsupported);
             }
-            EndpointType::Bulk => 2,
+            EndpointType::Bulk => BULK,
             EndpointType::Interrupt => 3,
             // Isochronous packets may be longer than the buffers here are.
             EndpointType::Isochronous { .. } => return Err(UsbError::Unsupported),
@@ -89,31 +182,73 @@ impl EndpointTable {
         if place.is_some() {
             return Err(UsbError::InvalidEndpoint);
         }
-        if usize::from(self.next.0) + PACKET_LENGTH > DPRAM_LENGTH {
+        let double = kind == BULK && direction == UsbDirection::In;
+        let length = if double { 2 * PACKET_LENGTH } else { PACKET_LENGTH };
+        if usize::from(self.next.0) + length > DPRAM_LENGTH {
             return Err(UsbError::EndpointMemoryOverflow);
         }
-        *place = Some(Endpoint { buffer: self.next, kind });
-        self.next.0 += PACKET_LENGTH as u16;
+        *place = Some(Endpoint { buffer: self.next, kind, double });
+        self.next.0 += length as u16;
+        self.double |= u16::from(double) << (position + 1);
         Ok(EndpointAddress::from_parts(position + 1, direction))
     }
 }
 
 /// Copies a packet of at most 64 bytes into `buffer`, padded to whole words.
 pub(super) fn copy_to_dpram(packet: &[u8], buffer: Buffer) {
-    let mut words = packet.chunks_exact(4);
-    let mut index = 0;
-    for word in &mut words {
-        let value = u32::from_le_bytes([word[0], word[1], word[2], word[3]]);
-        // SAFETY: `word` stays within the DPRAM, aligned; the controller does not own this buffer now.
-        unsafe { buffer.word(index).write_volatile(value) };
-        index += 1;
+    let blocks = packet.len() / BLOCK;
+    let (whole, tail) = packet.split_at_checked(blocks * BLOCK).unwrap_or((packet, &[]));
+    if blocks != 0 && packet.as_ptr().addr().is_multiple_of(4) && packet.len() <= PACKET_LENGTH {
+        // SAFETY: `whole` has that many bytes, not 0 and a multiple of 16, and is word-aligned; so is the buffer, which has
+        // room for 64 bytes within the DPRAM and is not the controller's now.
+        unsafe { copy_blocks(whole.as_ptr().cast(), buffer.word(0), whole.len()) };
+        if !tail.is_empty() {
+            copy_words_to_dpram(tail, buffer, blocks * BLOCK / 4);
+        }
+    } else {
+        copy_words_to_dpram(packet, buffer, 0);
     }
-    let tail = words.remainder();
-    if !tail.is_empty() {
-        let mut bytes = [0; 4];
-        bytes[..tail.len()].copy_from_slice(tail);
-        // SAFETY: as above.
-        unsafe { buffer.word(index).write_volatile(u32::from_le_bytes(bytes)) };
+}
+
+/// Bytes that [`copy_blocks`] moves at a time.
+const BLOCK: usize = 16;
+
+/// Copies `length` bytes, a multiple of 16 and not 0, by four words at a time: twice as fast as by single ones.
+///
+/// # Safety
+///
+/// `from` and `to` are word-aligned, and valid for reads and writes of `length` bytes.
+unsafe fn copy_blocks(from: *const u32, to: *mut u32, length: usize) {
+    // SAFETY: as the caller promises. Loads and stores of several words are no unaligned access, so that Device memory takes
+    // them; the memory clobber that asm has by default makes the bytes written visible.
+    unsafe {
+        core::arch::asm!(
+            "2:",
+            "ldmia {from}!, {{r2, r3, r4, r5}}",
+            "stmia {to}!, {{r2, r3, r4, r5}}",
+            "subs {length}, #16",
+            "bne 2b",
+            from = inout(reg) from => _,
+            to = inout(reg) to => _,
+            length = inout(reg) length => _,
+            out("r2") _,
+            out("r3") _,
+            out("r4") _,
+            out("r5") _,
+            options(nostack),
+        );
+    }
+}
+
+/// Copies bytes into `buffer` from its word `first` on, padded to whole words.
+fn copy_words_to_dpram(packet: &[u8], buffer: Buffer, first: usize) {
+    for (index, bytes) in packet.chunks(4).enumerate() {
+        let mut word = [0; 4];
+        for (to, from) in word.iter_mut().zip(bytes) {
+            *to = *from;
+        }
+        // SAFETY: `word` stays within the DPRAM, aligned; the controller does not own this buffer now.
+        unsafe { buffer.word(first + index).write_volatile(u32::from_le_bytes(word)) };
     }
 }
 
@@ -122,7 +257,21 @@ pub(super) fn copy_from_dpram(buffer: Buffer, packet: &mut [u8]) {
     for (index, bytes) in packet.chunks_mut(4).enumerate() {
         // SAFETY: `word` stays within the DPRAM, aligned; the controller does not own this buffer now.
         let value = unsafe { buffer.word(index).read_volatile() }.to_le_bytes();
-        let length = bytes.len();
-        bytes.copy_from_slice(&value[..length]);
+        for (to, from) in bytes.iter_mut().zip(value) {
+            *to = from;
+        }
+    }
+}
+
+/// Exchanges the packets of two buffers.
+pub(super) fn swap_in_dpram(one: Buffer, other: Buffer) {
+    for index in 0..PACKET_LENGTH / 4 {
+        let (one, other) = (one.word(index), other.word(index));
+        // SAFETY: `word` stays within the DPRAM, aligned; the controller owns neither buffer now.
+        unsafe {
+            let word = one.read_volatile();
+            one.write_volatile(other.read_volatile());
+            other.write_volatile(word);
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! usbd-storage's [`Transport`] around the Bulk-Only Transport machine: two bulk endpoints of 64 bytes.
 //!
-//! One packet is always rendered ahead and staged, so that an endpoint that has just become free gets its next packet by a
-//! copy: on a full-speed bus the host's next IN token is 500 CPU cycles away.
+//! A few packets are always rendered ahead and staged, so that an endpoint that has just become free gets its next packet by
+//! a copy: on a full-speed bus the host's next IN token is 500 CPU cycles away. A bus may queue several packets in an
+//! endpoint; it then reports the end of each.
 
 use crate::bot::{self, CommandSet, Direction, Halts, PACKET_LENGTH};
 use core::convert::Infallible;
@@ -27,13 +28,48 @@ pub struct BulkOnly<'b, B: UsbBus, S> {
     endpoint_out: EndpointOut<'b, B>,
     machine: bot::Transport,
     set: S,
-    staged: [u8; PACKET_LENGTH],
-    staged_length: Option<usize>,
-    in_flight: bool,
-    /// The packet in flight is from before a Bulk-Only Mass Storage Reset: it goes when the host clears the endpoint's halt.
+    stage: Stage,
+    /// Packets in the IN endpoint.
+    queued: u8,
+    /// How many packets the IN endpoint takes, as far as it is known: one more was refused.
+    room: u8,
+    /// The packets in the IN endpoint are from before a Bulk-Only Mass Storage Reset: they go when the host clears the
+    /// endpoint's halt, and nothing is queued behind them.
     stale: bool,
     /// The halts that the endpoints have.
     halted: Halts,
+}
+
+/// Packets rendered at a time. The command set's work of finding its place is shared by them, and the time that it takes for
+/// all of them has to pass while two packets are on the wire.
+const STAGE_PACKETS: usize = 4;
+
+/// Packets that wait for room in the endpoint, where words can be copied.
+#[repr(align(4))]
+struct Stage {
+    bytes: [u8; STAGE_PACKETS * PACKET_LENGTH],
+    /// What is left of them: nothing where both are equal.
+    start: usize,
+    end: usize,
+}
+
+impl Stage {
+    const fn new() -> Self {
+        Self { bytes: [0; STAGE_PACKETS * PACKET_LENGTH], start: 0, end: 0 }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    fn clear(&mut self) {
+        (self.start, self.end) = (0, 0);
+    }
+
+    /// The next packet; empty where there is none.
+    fn packet(&self) -> &[u8] {
+        self.bytes.get(self.start..self.end.min(self.start + PACKET_LENGTH)).unwrap_or(&[])
+    }
 }
 
 impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
@@ -48,9 +84,9 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
             endpoint_out: alloc.bulk(PACKET_LENGTH as u16),
             machine: bot::Transport::new(),
             set,
-            staged: [0; PACKET_LENGTH],
-            staged_length: None,
-            in_flight: false,
+            stage: Stage::new(),
+            queued: 0,
+            room: u8::MAX,
             stale: false,
             halted: Halts::default(),
         }
@@ -69,16 +105,16 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
     /// The host took an IN packet.
     pub fn in_complete(&mut self, address: EndpointAddress) {
         if address == self.endpoint_in.address() {
-            self.in_flight = false;
-            self.stale = false;
+            self.queued = self.queued.saturating_sub(1);
+            self.stale &= self.queued != 0;
         }
     }
 
     /// Bulk-Only Mass Storage Reset (BOT 3.1). Halts and toggles stay as they are until the host clears them.
     pub fn bulk_only_reset(&mut self) {
         self.machine.bulk_only_reset(&mut self.set);
-        self.staged_length = None;
-        self.stale = self.in_flight;
+        self.stage.clear();
+        self.stale = self.queued != 0;
         // A packet that waits in the endpoint was sent before the reset: it is not the next CBW.
         let _ = self.endpoint_out.read(&mut [0; PACKET_LENGTH]);
     }
@@ -113,11 +149,13 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
         true
     }
 
+    #[inline(never)]
     fn stall(&mut self, direction: Direction) {
         match direction {
             Direction::In => {
                 self.halted.bulk_in = true;
-                self.in_flight = false;
+                self.queued = 0;
+                self.stale = false;
                 self.endpoint_in.stall();
             }
             Direction::Out => {
@@ -131,7 +169,7 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
     fn unstall(&mut self, direction: Direction) {
         match direction {
             Direction::In => {
-                if core::mem::take(&mut self.stale) {
+                if self.stale {
                     self.stall(Direction::In);
                 }
                 self.halted.bulk_in = false;
@@ -147,19 +185,18 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
     /// Moves packets until the bus or the machine has nothing more to do.
     fn exchange(&mut self) -> Result<(), UsbError> {
         loop {
-            let received = self.receive()?;
-            let sent = self.send()?;
+            self.send()?;
             self.halt();
-            if !(received || sent) {
+            if !self.machine.wants_packet() || !self.receive()? {
                 return Ok(());
             }
         }
     }
 
+    /// Hands the OUT packet that waits, if any, to the machine. Out of line, as `render` is: what a packet of data needs on
+    /// its way to the host is short, and all that a command needs is not.
+    #[inline(never)]
     fn receive(&mut self) -> Result<bool, UsbError> {
-        if !self.machine.wants_packet() {
-            return Ok(false);
-        }
         let mut packet = [0; PACKET_LENGTH];
         match self.endpoint_out.read(&mut packet) {
             Ok(length) => {
@@ -171,19 +208,38 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
         }
     }
 
-    fn send(&mut self) -> Result<bool, UsbError> {
-        if self.staged_length.is_none() {
-            self.staged_length = self.machine.transmit(&mut self.staged, &mut self.set);
-        }
-        let Some(packet) = self.staged_length.and_then(|length| self.staged.get(..length)) else { return Ok(false) };
-        match self.endpoint_in.write(packet) {
-            Ok(_) => {
-                self.staged_length = None;
-                self.in_flight = true;
-                Ok(true)
+    /// Fills the stage. False when nothing is due.
+    #[inline(never)]
+    fn render(&mut self) -> bool {
+        let Some(length) = self.machine.transmit(&mut self.stage.bytes, &mut self.set) else { return false };
+        (self.stage.start, self.stage.end) = (0, length);
+        true
+    }
+
+    /// Fills the IN endpoint, then the stage.
+    fn send(&mut self) -> Result<(), UsbError> {
+        loop {
+            if self.stage.is_empty() && !self.render() {
+                return Ok(());
             }
-            Err(UsbError::WouldBlock) => Ok(false),
-            Err(error) => Err(error),
+            if self.queued >= self.room || self.stale || self.halted.bulk_in {
+                return Ok(());
+            }
+            let packet = self.stage.packet();
+            match self.endpoint_in.write(packet) {
+                Ok(_) => {
+                    self.stage.start += packet.len();
+                    self.queued += 1;
+                }
+                Err(UsbError::WouldBlock) => {
+                    // An empty endpoint that refuses is not full, but not ready: it is asked again.
+                    if self.queued != 0 {
+                        self.room = self.queued;
+                    }
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
 
@@ -193,7 +249,7 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
         if wanted.bulk_out && !self.halted.bulk_out {
             self.stall(Direction::Out);
         }
-        if wanted.bulk_in && !self.halted.bulk_in && !self.in_flight && self.staged_length.is_none() {
+        if wanted.bulk_in && !self.halted.bulk_in && self.queued == 0 && self.stage.is_empty() {
             self.stall(Direction::In);
         }
     }
@@ -211,8 +267,8 @@ impl<B: UsbBus, S: CommandSet> Transport for BulkOnly<'_, B, S> {
 
     fn reset(&mut self) {
         self.machine.bus_reset(&mut self.set);
-        self.staged_length = None;
-        self.in_flight = false;
+        self.stage.clear();
+        self.queued = 0;
         self.stale = false;
         self.halted = Halts::default();
     }

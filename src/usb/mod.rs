@@ -1,12 +1,21 @@
 //! USB: the device on any usb-device bus.
 //!
-//! [`MassStorage`] is the mass storage class around a [`Device`](crate::device::Device); [`bulk_only`] carries its packets over
-//! two endpoints; [`device`] composes the USB device. With `rp2350/usb.rs` the only place that names usb-device or usbd-storage.
+//! [`Composite`] puts its functions together: [`MassStorage`], the mass storage class around a
+//! [`Device`](crate::device::Device), whose packets [`bulk_only`] carries over two endpoints; [`Console`], a serial port; and
+//! [`PicotoolReset`], by which picotool restarts the board. [`device`] is the USB device around whatever classes there are. With
+//! `rp2350/usb.rs` the only place that names usb-device, usbd-storage or usbd-serial.
 
 pub mod bulk_only;
+mod composite;
+mod console;
 mod mass_storage;
+mod ms_os_20;
+mod picotool_reset;
 
+pub use composite::Composite;
+pub use console::Console;
 pub use mass_storage::MassStorage;
+pub use picotool_reset::{PicotoolReset, Reset};
 
 use usb_device::bus::{UsbBus, UsbBusAllocator};
 use usb_device::device::{StringDescriptors, UsbDevice, UsbDeviceBuilder, UsbVidPid};
@@ -22,6 +31,17 @@ pub struct Identity<'a> {
     pub manufacturer: &'a str,
     /// iProduct's string.
     pub product: &'a str,
+    /// Whether there is a serial port beside the disk.
+    pub console: bool,
+    /// Whether there is the interface through which picotool restarts the board.
+    pub picotool_reset: bool,
+}
+
+impl Identity<'_> {
+    /// Whether there are several functions, so that the device descriptor has to say so.
+    const fn is_composite(&self) -> bool {
+        self.console || self.picotool_reset
+    }
 }
 
 /// bMaxPower: what a board of this kind draws from the bus at most, in milliamperes (USB 2.0 9.6.3).
@@ -42,10 +62,14 @@ pub fn device<'b, B: UsbBus>(
         .manufacturer(identity.manufacturer)
         .product(identity.product)
         .serial_number(serial);
-    UsbDeviceBuilder::new(alloc, UsbVidPid(identity.vid, identity.pid))
+    let builder = UsbDeviceBuilder::new(alloc, UsbVidPid(identity.vid, identity.pid));
+    // Interface associations group the functions' interfaces, and the device class says so (USB ECN "Interface Association
+    // Descriptors", and Interface Association Descriptor Device Class Code and Use Model): class EF/02/01.
+    let builder = if identity.is_composite() { builder.composite_with_iads() } else { builder };
+    builder
         .strings(&[strings])
         .and_then(|builder| builder.max_packet_size_0(64))
         .and_then(|builder| builder.max_power(MAX_POWER))
-        .expect("one set of strings, 64 bytes and 250 mA")
+        .unwrap_or_else(|_| panic!("one set of strings, 64 bytes and 250 mA"))
         .build()
 }

@@ -4,6 +4,7 @@
 //! `picovd_manifest::emit`, whose const assertions hold what is promised here: regions cover the volume from block 0 to the
 //! last without gap or overlap, in ascending order; what FAT chains run through lies at the start of the cluster heap.
 
+use super::BoardIdentity;
 use crate::block::{BlockCount, Lba};
 
 /// One volume, as decided on the developer's machine.
@@ -23,6 +24,8 @@ pub struct Layout<'a> {
     pub first_cluster_of_root_directory: u32,
     /// VolumeSerialNumber (exFAT 3.1.11) for a board that gives none of its own.
     pub volume_serial_number: u32,
+    /// The moment that files of run time carry when no clock is at hand: Timestamp (exFAT 7.4.8), in UTC.
+    pub timestamp: u32,
     /// VolumeLabel (exFAT 7.3): the label's text, at most 11 UTF-16 units with the board's digits.
     pub label: Label<'a>,
     /// SectorsPerClusterShift (exFAT 3.1.15).
@@ -38,6 +41,34 @@ pub struct Layout<'a> {
     pub dynamic: DynamicWindow,
 }
 
+impl Layout<'_> {
+    /// Base-2 logarithm of a cluster's length in bytes: sectors have 512 = 2^9.
+    #[must_use]
+    pub const fn cluster_shift(&self) -> u32 {
+        (self.sectors_per_cluster_shift & 15) as u32 + 9
+    }
+
+    /// Number of clusters that so many bytes take.
+    #[must_use]
+    pub const fn clusters(&self, length: u32) -> u32 {
+        // Without overflow: the whole clusters, and one for the rest.
+        (length >> self.cluster_shift()) + (length & (self.cluster_length() - 1) != 0) as u32
+    }
+
+    /// Length of a cluster in bytes.
+    #[must_use]
+    pub const fn cluster_length(&self) -> u32 {
+        1 << self.cluster_shift()
+    }
+
+    /// VolumeSerialNumber (exFAT 3.1.11) on that board. `volumes` counts how often hosts were to see another volume.
+    #[must_use]
+    pub fn serial_number(&self, board: Option<BoardIdentity>, volumes: u8) -> u32 {
+        let serial = board.map_or(self.volume_serial_number, BoardIdentity::volume_serial_number);
+        serial & !0xFF | u32::from((serial as u8).wrapping_add(volumes))
+    }
+}
+
 /// The volume label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Label<'a> {
@@ -47,16 +78,18 @@ pub struct Label<'a> {
     pub board_digits: bool,
 }
 
-/// The dynamic window: clusters and directory slots for files that exist only at run time.
+/// The dynamic window: clusters and directory entries for files that exist only at run time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DynamicWindow {
     /// First cluster of the window; 0 when there is none.
     pub first_cluster: u32,
     /// Number of clusters.
     pub cluster_count: u32,
-    /// Number of directory slots.
+    /// Number of files and folders of run time at most.
     pub slots: u16,
-    /// Directory entries per slot: 2 and one for each 15 units of the longest name.
+    /// Number of directory entries that the root directory has room for beside its own.
+    pub entries: u16,
+    /// Directory entries of a file at most: 2 and one for each 15 units of the longest name.
     pub slot_entries: u8,
 }
 
@@ -107,13 +140,13 @@ pub enum Gap {
     Excess,
 }
 
-/// A directory: entries known at build time, then slots for those that are not, then end-of-directory.
+/// A directory: entries known at build time, then those of run time, then end-of-directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Directory<'a> {
     /// The encoded entries, a multiple of 32 bytes. The root directory's begin with the volume label's entry, whose
     /// bytes are replaced at run time.
     pub entries: &'a [u8],
-    /// Whether this is the root directory. Only it has slots.
+    /// Whether this is the root directory. Files of run time stand in it or below it.
     pub root: bool,
 }
 

@@ -7,14 +7,28 @@
 //!
 //! Within a generation every byte stays as it is, memory windows excepted, which show the memory as it is at that moment.
 
+mod change;
+mod content;
 mod directory;
+mod file;
 pub mod layout;
+mod place;
 mod region;
+mod registry;
+mod slot;
 mod tables;
 #[cfg(test)]
 mod tests;
 
+pub use change::{Pending, Timing};
+pub use content::{Content, Frozen, Generation};
+pub use file::File;
+pub use registry::{AddError, Files, FilesOf, NotAdded, UpdateError};
+pub use slot::FileSlot;
+
 use crate::block::{BLOCK_LENGTH, BlockCount, Lba};
+use crate::clock::Instant;
+use directory::Bookmark;
 use layout::{Layout, RegionKind};
 use picovd_exfat::boot::BootRegion;
 use region::RegionFinder;
@@ -65,14 +79,70 @@ pub struct Volume<'a, M> {
     identity: Option<BoardIdentity>,
     boot: BootRegion,
     finder: RegionFinder,
+    files: Option<&'a Files<'a>>,
+    /// The slot that a read of the window found last.
+    slot: usize,
+    bookmark: Bookmark,
+    generation: Generation,
+    /// Whether bytes of a file were read.
+    read: bool,
 }
 
 impl<'a, M: Memory> Volume<'a, M> {
     /// The volume of `layout`. Without an identity it carries the layout's own serial number and no label digits.
     #[must_use]
     pub fn new(layout: &'a Layout<'a>, identity: Option<BoardIdentity>, memory: M) -> Self {
-        let boot = tables::boot_region(layout, identity);
-        Self { layout, memory, identity, boot, finder: RegionFinder::new() }
+        let boot = tables::boot_region(layout, identity, 0, 0);
+        Self {
+            layout,
+            memory,
+            identity,
+            boot,
+            finder: RegionFinder::new(),
+            files: None,
+            slot: 0,
+            bookmark: Bookmark::START,
+            generation: Generation::default(),
+            read: false,
+        }
+    }
+
+    /// The same with files of run time.
+    #[must_use]
+    pub fn with_files(self, files: &'a Files<'a>) -> Self {
+        Self { files: Some(files), ..self }
+    }
+
+    /// The files of run time.
+    #[must_use]
+    pub fn files(&self) -> Option<&'a Files<'a>> {
+        self.files
+    }
+
+    /// The generation that hosts see.
+    #[must_use]
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// Begins a generation at `now`: what the application wants becomes what hosts see. With `other_volume` they see another
+    /// VolumeSerialNumber (exFAT 3.1.11), which differs from the board's in its low byte.
+    ///
+    /// Whatever a host has read before is void then; it has to be told.
+    pub fn begin_generation(&mut self, now: Instant, other_volume: bool) {
+        let Some(files) = self.files else { return };
+        let Generation { number, volumes, .. } = self.generation;
+        let volumes = volumes.wrapping_add(other_volume.into());
+        self.generation = Generation { number: number.wrapping_add(1), since: now, volumes };
+        files.begin(self.generation);
+        self.bookmark = Bookmark::START;
+        let used = files.shown().flatten().map(|shown| self.layout.clusters(shown.length)).sum();
+        self.boot = tables::boot_region(self.layout, self.identity, used, volumes);
+    }
+
+    /// Whether bytes of a file were read since the last call.
+    pub fn take_read(&mut self) -> bool {
+        core::mem::take(&mut self.read)
     }
 
     /// Length of the volume: VolumeLength (exFAT 3.1.5).
@@ -112,10 +182,14 @@ impl<'a, M: Memory> Volume<'a, M> {
     }
 
     /// Renders bytes of one region, from byte `start` of it on; the piece ends within it.
-    fn render(&self, kind: RegionKind<'_>, start: u32, out: &mut [u8]) {
+    fn render(&mut self, kind: RegionKind<'_>, start: u32, out: &mut [u8]) {
         match kind {
-            RegionKind::Bytes(bytes) => copy_padded(bytes, start, out),
+            RegionKind::Bytes(bytes) => {
+                self.read = true;
+                copy_padded(bytes, start, out);
+            }
             RegionKind::Memory(window) => {
+                self.read = true;
                 let inside = (window.length.saturating_sub(start) as usize).min(out.len());
                 let (shown, padding) = out.split_at_mut(inside);
                 if !shown.is_empty() {
@@ -125,13 +199,41 @@ impl<'a, M: Memory> Volume<'a, M> {
             }
             RegionKind::Boot => tables::boot(&self.boot, start, out),
             RegionKind::Fat => tables::fat(self.layout, start, out),
-            RegionKind::Bitmap => tables::bitmap(self.layout, start, out),
+            RegionKind::Bitmap => tables::bitmap(self.layout, self.files, start, out),
             RegionKind::Upcase => tables::upcase(start, out),
             RegionKind::Directory(directory) => {
                 let label = tables::label_entry(self.layout.label, self.identity);
-                directory::render(&directory, self.layout.dynamic, &label, start, out);
+                let files = self.files.map(|files| (files, &mut self.bookmark));
+                directory::render(&directory, self.layout, files, &label, start, out);
             }
-            RegionKind::Dynamic | RegionKind::Unused(_) => out.fill(0),
+            RegionKind::Dynamic => self.render_window(start, out),
+            RegionKind::Unused(_) => out.fill(0),
+        }
+    }
+
+    /// Renders bytes of the dynamic window, from byte `start` of it on.
+    fn render_window(&mut self, start: u32, out: &mut [u8]) {
+        out.fill(0);
+        let Some(files) = self.files else { return };
+        let (shift, length) = (self.layout.cluster_shift(), self.layout.cluster_length());
+        let (mut cluster, mut offset) = (start >> shift, start & (length - 1));
+        let mut rest = out;
+        while !rest.is_empty() {
+            let (piece, later) = rest.split_at_mut(((length - offset) as usize).min(rest.len()));
+            if let Some((slot, shown)) = files.standing_at(cluster, self.slot) {
+                self.slot = slot;
+                let position = ((cluster - shown.first) << shift).saturating_add(offset);
+                let inside = (shown.length.saturating_sub(position) as usize).min(piece.len());
+                let piece = piece.split_at_mut(inside).0;
+                if shown.is_folder() {
+                    directory::list(self.layout, files, &mut self.bookmark, slot as u8, position, piece);
+                } else if !piece.is_empty() {
+                    self.read = true;
+                    shown.file.content.read(shown.generation, position, piece);
+                }
+            }
+            (cluster, offset) = (cluster + 1, 0);
+            rest = later;
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::BoardIdentity;
 use super::layout::{Label, Layout};
+use super::registry::Files;
 use crate::block::BLOCK_LENGTH;
 use picovd_exfat::ClusterIndex;
 use picovd_exfat::bitmap;
@@ -9,8 +10,9 @@ use picovd_exfat::boot::{BootRegion, BootSector};
 use picovd_exfat::entry::{ENTRY_LENGTH, VolumeLabelEntry};
 use picovd_exfat::fat::{FAT_ENTRY_LENGTH, FatEntry};
 
-/// The boot region of `layout` (exFAT 3), main and backup.
-pub(super) fn boot_region(layout: &Layout<'_>, identity: Option<BoardIdentity>) -> BootRegion {
+/// The boot region of `layout` (exFAT 3), main and backup, with `used` clusters of the dynamic window allocated. `volumes`
+/// counts how often hosts were to see another volume.
+pub(super) fn boot_region(layout: &Layout<'_>, identity: Option<BoardIdentity>, used: u32, volumes: u8) -> BootRegion {
     BootRegion::new(BootSector {
         volume_length: u64::from(layout.volume_length.0),
         fat_offset: layout.fat_offset,
@@ -18,15 +20,15 @@ pub(super) fn boot_region(layout: &Layout<'_>, identity: Option<BoardIdentity>) 
         cluster_heap_offset: layout.cluster_heap_offset,
         cluster_count: layout.cluster_count,
         first_cluster_of_root_directory: ClusterIndex(layout.first_cluster_of_root_directory),
-        volume_serial_number: identity.map_or(layout.volume_serial_number, BoardIdentity::volume_serial_number),
+        volume_serial_number: layout.serial_number(identity, volumes),
         sectors_per_cluster_shift: layout.sectors_per_cluster_shift,
-        percent_in_use: percent_in_use(layout),
+        percent_in_use: percent_in_use(layout, used),
     })
 }
 
 /// PercentInUse, rounded down (exFAT 3.1.19).
-fn percent_in_use(layout: &Layout<'_>) -> u8 {
-    (u64::from(layout.allocated_clusters) * 100 / u64::from(layout.cluster_count.max(1))) as u8
+fn percent_in_use(layout: &Layout<'_>, used: u32) -> u8 {
+    (layout.allocated_clusters.saturating_add(used).saturating_mul(100) / layout.cluster_count.max(1)) as u8
 }
 
 /// Bytes of a boot region, from byte `start` of it on.
@@ -87,9 +89,13 @@ impl<'a> Chains<'a> {
 }
 
 /// Bytes of the allocation bitmap (exFAT 7.1.5), from byte `start` of it on.
-pub(super) fn bitmap(layout: &Layout<'_>, start: u32, out: &mut [u8]) {
+pub(super) fn bitmap(layout: &Layout<'_>, files: Option<&Files<'_>>, start: u32, out: &mut [u8]) {
     out.fill(0);
     bitmap::allocate(start, out, ClusterIndex::FIRST, layout.allocated_clusters);
+    for shown in files.into_iter().flat_map(Files::shown).flatten() {
+        let first = ClusterIndex(layout.dynamic.first_cluster.saturating_add(shown.first));
+        bitmap::allocate(start, out, first, layout.clusters(shown.length));
+    }
 }
 
 /// Bytes of the up-case table (exFAT 7.2.5), from byte `start` of it on; zeros follow its end.

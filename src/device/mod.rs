@@ -1,0 +1,161 @@
+//! The device: the only place where the volume and the logical unit are plugged together.
+//!
+//! No USB types: it is a command set, and `usb` carries its packets over a bus. [`Device::poll`] lets it follow the
+//! application's changes.
+
+mod refresh;
+#[cfg(test)]
+mod tests;
+
+pub use refresh::{Announcing, Refresh};
+
+use crate::block::{BlockCount, Lba};
+use crate::bot::{CommandSet, Intent};
+use crate::clock::Instant;
+use crate::scsi::{LogicalUnit, Medium, Status, UnitIdentity};
+use crate::volume::{Memory, Volume};
+use refresh::{Announcer, Step, View};
+
+/// A volume as a removable medium.
+#[derive(Debug)]
+struct VolumeMedium<'a, M> {
+    volume: Volume<'a, M>,
+    /// Whether hosts want it.
+    loaded: bool,
+    /// Whether a change keeps it away.
+    away: bool,
+    change_count: u32,
+}
+
+impl<M: Memory> Medium for VolumeMedium<'_, M> {
+    fn is_present(&self) -> bool {
+        self.loaded && !self.away
+    }
+
+    fn change_count(&self) -> u32 {
+        self.change_count
+    }
+
+    fn block_count(&self) -> BlockCount {
+        self.volume.block_count()
+    }
+
+    fn read(&mut self, lba: Lba, offset: usize, out: &mut [u8]) {
+        self.volume.read(lba, offset, out);
+    }
+
+    fn load(&mut self, loaded: bool) {
+        // Coming back is a change, which the host is told by NOT READY TO READY CHANGE; going away shows by itself.
+        if loaded && !self.loaded {
+            self.change_count = self.change_count.wrapping_add(1);
+        }
+        self.loaded = loaded;
+    }
+}
+
+/// What [`Device::poll`] asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Poll {
+    /// The device is to leave the bus and to come back: a host that does not poll has to see a change.
+    pub reconnect: bool,
+    /// When to poll again at the latest; `None`: after the next command or the application's next change.
+    pub again: Option<Instant>,
+}
+
+/// The stick: a volume behind a SCSI logical unit, as a command set for Bulk-Only Transport.
+#[derive(Debug)]
+pub struct Device<'a, M> {
+    unit: LogicalUnit<'a, VolumeMedium<'a, M>>,
+    announcer: Announcer,
+    /// Whether a host has sent a command since power-on.
+    touched: bool,
+    /// Whether a command is under way.
+    busy: bool,
+}
+
+impl<'a, M: Memory> Device<'a, M> {
+    /// A device that has just been powered on, its medium present. Changes of its files of run time are announced as
+    /// `announcing` says.
+    #[must_use]
+    pub fn new(volume: Volume<'a, M>, identity: UnitIdentity<'a>, announcing: Announcing) -> Self {
+        let medium = VolumeMedium { volume, loaded: true, away: false, change_count: 0 };
+        let unit = LogicalUnit::new(medium, identity);
+        Self { unit, announcer: Announcer::new(announcing), touched: false, busy: false }
+    }
+
+    /// The volume.
+    #[must_use]
+    pub fn volume(&self) -> &Volume<'a, M> {
+        &self.unit.medium().volume
+    }
+
+    /// Whether a command is under way: [`poll`](Self::poll) has nothing to do until it ends.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.busy
+    }
+
+    /// Follows the application's changes. To be called after every event, and at the moment that the last call named.
+    ///
+    /// `now` never goes back.
+    pub fn poll(&mut self, now: Instant) -> Poll {
+        let Some(files) = self.volume().files() else { return Poll::default() };
+        if files.take_insert() {
+            self.unit.medium_mut().load(true);
+        }
+        let view = View {
+            changes: files.announced(),
+            touched: self.touched,
+            busy: self.busy,
+            ejected: !self.unit.medium().loaded,
+            absence_known: self.unit.is_absence_known(),
+            read: self.unit.medium_mut().volume.take_read(),
+        };
+        let step = self.announcer.step(view, now);
+        let away = self.announcer.is_away();
+        let touched = self.touched;
+        let medium = self.unit.medium_mut();
+        medium.away = away;
+        match step {
+            Step::Wait(again) => Poll { reconnect: false, again },
+            Step::Turn { other_volume, reconnect } => {
+                medium.volume.begin_generation(now, other_volume);
+                if touched {
+                    medium.change_count = medium.change_count.wrapping_add(1);
+                }
+                Poll { reconnect, again: Some(now) }
+            }
+        }
+    }
+}
+
+impl<M: Memory> CommandSet for Device<'_, M> {
+    fn max_lun(&self) -> u8 {
+        self.unit.max_lun()
+    }
+
+    fn begin(&mut self, lun: u8, cdb: &[u8]) -> Intent {
+        self.touched = true;
+        self.busy = true;
+        Intent::In(self.unit.begin(lun, cdb))
+    }
+
+    #[inline]
+    fn data_in(&mut self, packet: &mut [u8]) {
+        self.unit.data_in(packet);
+    }
+
+    fn data_out(&mut self, _packet: &[u8]) {
+        // No command takes data: those that would are refused at `begin`.
+    }
+
+    fn end(&mut self) -> bool {
+        self.busy = false;
+        self.unit.status() == Status::Good
+    }
+
+    fn reset(&mut self, bus: bool) {
+        self.busy = false;
+        self.unit.reset(bus);
+    }
+}

@@ -1,0 +1,331 @@
+//! The device with files of run time, as a host sees it command by command.
+
+use super::*;
+use crate::block::BLOCK_LENGTH;
+use crate::files::Text;
+use crate::volume::layout::{Directory, DynamicWindow, Gap, Label, Layout, Region, RegionKind};
+use crate::volume::{File, FilesOf, Timing};
+extern crate std;
+use std::boxed::Box;
+use std::vec;
+use std::vec::Vec;
+
+/// No memory windows.
+struct NoMemory;
+
+impl Memory for NoMemory {
+    fn read(&self, _: u32, out: &mut [u8]) {
+        out.fill(0xEE);
+    }
+}
+
+const ROOT_FIRST: u32 = 4;
+const WINDOW_FIRST: u32 = 5;
+const HEAP: u32 = 32;
+
+static REGIONS: [Region<'static>; 3] = [
+    Region { first: Lba(0), length: BlockCount(HEAP + 16), kind: RegionKind::Unused(Gap::Alignment) },
+    Region {
+        first: Lba(HEAP + 16),
+        length: BlockCount(8),
+        kind: RegionKind::Directory(Directory { entries: &[0x83; 32], root: true }),
+    },
+    Region { first: Lba(HEAP + 24), length: BlockCount(8 * 16), kind: RegionKind::Dynamic },
+];
+
+static LAYOUT: Layout<'static> = Layout {
+    volume_length: BlockCount(HEAP + 24 + 8 * 16),
+    fat_offset: 24,
+    fat_length: 1,
+    cluster_heap_offset: HEAP,
+    cluster_count: 19,
+    first_cluster_of_root_directory: ROOT_FIRST,
+    volume_serial_number: 0x1234_5600,
+    timestamp: 0x5C21_0000,
+    label: Label { units: &[], board_digits: false },
+    sectors_per_cluster_shift: 3,
+    chain_ends: &[2, 3, 4],
+    allocated_clusters: 3,
+    regions: &REGIONS,
+    dynamic: DynamicWindow { first_cluster: WINDOW_FIRST, cluster_count: 16, slots: 4, entries: 12, slot_entries: 3 },
+};
+
+const UNIT: UnitIdentity<'static> = UnitIdentity { vendor: "V", product: "P", revision: "1", serial: "0123456789AB" };
+
+fn announcing(refresh: Refresh) -> Announcing {
+    Announcing { refresh, timing: Timing { quiet: 500, max_age: 5_000, hold: 10_000 } }
+}
+
+struct Bench {
+    device: Device<'static, NoMemory>,
+    files: &'static Files<'static>,
+    now: u64,
+    reconnects: u32,
+}
+
+use crate::volume::Files;
+
+impl Bench {
+    fn new(refresh: Refresh) -> Self {
+        let files: &'static Files<'static> = Box::leak(Box::new(FilesOf::<4>::new(&LAYOUT)));
+        let device = Device::new(Volume::new(&LAYOUT, None, NoMemory).with_files(files), UNIT, announcing(refresh));
+        Self { device, files, now: 0, reconnects: 0 }
+    }
+
+    /// Lets that many milliseconds pass.
+    fn pass(&mut self, milliseconds: u64) {
+        for _ in 0..milliseconds {
+            self.now += 1;
+            self.reconnects += u32::from(self.device.poll(Instant(self.now * 1000)).reconnect);
+        }
+    }
+
+    /// Runs a command to its end: its data, or its sense key and additional sense code.
+    fn command(&mut self, cdb: &[u8]) -> Result<Vec<u8>, (u8, u8)> {
+        let Intent::In(length) = self.device.begin(0, cdb) else { panic!("a device that only sends") };
+        let mut data = vec![0; length as usize];
+        for packet in data.chunks_mut(64) {
+            self.device.data_in(packet);
+        }
+        if self.device.end() {
+            return Ok(data);
+        }
+        let sense = self.command(&[0x03, 0, 0, 0, 18, 0]).expect("REQUEST SENSE always passes");
+        Err((sense[2] & 0xF, sense[12]))
+    }
+
+    fn ready(&mut self) -> Result<(), (u8, u8)> {
+        self.command(&[0; 6]).map(drop)
+    }
+
+    fn read(&mut self, lba: u32) -> Result<Vec<u8>, (u8, u8)> {
+        let [a, b, c, d] = lba.to_be_bytes();
+        self.command(&[0x28, 0, a, b, c, d, 0, 0, 1, 0])
+    }
+
+    /// Settles power-on's unit attention.
+    fn attach(&mut self) {
+        assert_eq!(self.ready(), Err((6, 0x29)));
+        assert_eq!(self.ready(), Ok(()));
+    }
+
+    /// The in-use entry sets of the root directory: name, first cluster, length.
+    fn listing(&mut self) -> Vec<(std::string::String, u32, u64)> {
+        let block = self.read(HEAP + 16).expect("the directory can be read");
+        let mut found = Vec::new();
+        for set in block[32..].chunks(96).filter(|set| set[0] == 0x85) {
+            let units: Vec<u16> = set[66..96].chunks(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
+            let name = std::string::String::from_utf16(&units[..usize::from(set[35])]).expect("UTF-16");
+            let first = u32::from_le_bytes(set[52..56].try_into().expect("four bytes"));
+            let length = u64::from_le_bytes(set[56..64].try_into().expect("eight bytes"));
+            found.push((name, first, length));
+        }
+        found
+    }
+
+    /// The bytes of a file of less than a block.
+    fn contents(&mut self, name: &str) -> Vec<u8> {
+        let (_, first, length) = self.listing().into_iter().find(|file| file.0 == name).expect("the file is there");
+        let mut block = self.read(HEAP + (first - 2) * 8).expect("the file can be read");
+        assert!(block[length as usize..].iter().all(|byte| *byte == 0));
+        block.truncate(length as usize);
+        block
+    }
+}
+
+/// A file for the rest of the test, and its text.
+fn file(path: &'static str, text: &'static str) -> (&'static File<'static>, &'static Text<'static>) {
+    let content: &'static Text<'static> = Box::leak(Box::new(Text::new(text)));
+    (Box::leak(Box::new(File::new(path, content, 4096))), content)
+}
+
+#[test]
+fn what_is_registered_before_the_host_looks_is_there_at_once() {
+    let mut bench = Bench::new(Refresh::Auto);
+    let (note, _) = file("NOTE.TXT", "hello");
+    bench.files.add(note).expect("there is room");
+    bench.pass(2);
+    bench.attach();
+    assert_eq!(bench.listing(), [("NOTE.TXT".into(), WINDOW_FIRST, 5)]);
+    assert_eq!(bench.contents("NOTE.TXT"), b"hello");
+    assert_eq!(bench.read(0).map(|block| block.len()), Ok(BLOCK_LENGTH));
+}
+
+#[test]
+fn attention_shows_a_change_once_after_quiet() {
+    let mut bench = Bench::new(Refresh::Attention);
+    let (note, text) = file("NOTE.TXT", "hello");
+    bench.files.add(note).expect("there is room");
+    bench.pass(2);
+    bench.attach();
+    text.set("good-bye");
+    bench.files.update(note).expect("it is registered");
+    bench.pass(400);
+    assert_eq!(bench.contents("NOTE.TXT"), b"hello", "not yet");
+    // What was just read holds the change back for another half second.
+    bench.pass(450);
+    assert_eq!(bench.ready(), Ok(()));
+    bench.pass(200);
+    assert_eq!(bench.ready(), Err((6, 0x28)));
+    assert_eq!(bench.ready(), Ok(()));
+    let first = bench.listing()[0].1;
+    assert_ne!(first, WINDOW_FIRST, "a changed file stands elsewhere");
+    assert_eq!(bench.contents("NOTE.TXT"), b"good-bye");
+    bench.pass(30_000);
+    assert_eq!(bench.ready(), Ok(()), "told once");
+}
+
+#[test]
+fn reinsert_waits_until_the_host_has_looked_and_a_while_longer() {
+    let mut bench = Bench::new(Refresh::Reinsert);
+    bench.attach();
+    let (note, _) = file("NOTE.TXT", "hello");
+    bench.files.add(note).expect("there is room");
+    bench.pass(600);
+    bench.pass(60_000);
+    assert_eq!(bench.ready(), Err((2, 0x3A)));
+    bench.pass(2_400);
+    assert_eq!(bench.ready(), Err((2, 0x3A)));
+    assert_eq!(bench.command(&[0x12, 0, 0, 0, 36, 0]).map(|data| data.len()), Ok(36), "INQUIRY always passes");
+    bench.pass(200);
+    assert_eq!(bench.ready(), Err((6, 0x28)));
+    assert_eq!(bench.ready(), Ok(()));
+    assert_eq!(bench.contents("NOTE.TXT"), b"hello");
+    assert_eq!(bench.reconnects, 0);
+}
+
+#[test]
+fn auto_reconnects_where_nobody_looks() {
+    let mut bench = Bench::new(Refresh::Auto);
+    bench.attach();
+    let (note, _) = file("NOTE.TXT", "hello");
+    bench.files.add(note).expect("there is room");
+    bench.pass(5_400);
+    assert_eq!(bench.reconnects, 0);
+    bench.pass(200);
+    assert_eq!(bench.reconnects, 1);
+    bench.device.reset(true);
+    assert_eq!(bench.ready(), Err((6, 0x28)));
+    assert_eq!(bench.contents("NOTE.TXT"), b"hello");
+}
+
+#[test]
+fn hold_keeps_announcements_apart() {
+    let mut bench = Bench::new(Refresh::Attention);
+    let (note, text) = file("NOTE.TXT", "0");
+    bench.files.add(note).expect("there is room");
+    bench.pass(1);
+    bench.attach();
+    let mut told = Vec::new();
+    for turn in 0..40_000u64 {
+        if turn % 100 == 0 {
+            text.set(if turn % 200 == 0 { "a" } else { "b" });
+            bench.files.update(note).expect("it is registered");
+        }
+        bench.pass(1);
+        if bench.ready() == Err((6, 0x28)) {
+            told.push(turn);
+        }
+    }
+    assert!(told.windows(2).all(|pair| pair[1] - pair[0] >= 10_000), "{told:?}");
+    assert!(told.len() >= 3, "{told:?}");
+    assert!(told[0] <= 5_001, "max-age: {told:?}");
+}
+
+#[test]
+fn a_running_read_ends_on_its_generation() {
+    let mut bench = Bench::new(Refresh::Attention);
+    let (note, text) =
+        file("NOTE.TXT", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    bench.files.add(note).expect("there is room");
+    bench.pass(1);
+    bench.attach();
+    let lba = HEAP + (WINDOW_FIRST - 2) * 8;
+    let [a, b, c, d] = lba.to_be_bytes();
+    assert_eq!(bench.device.begin(0, &[0x28, 0, a, b, c, d, 0, 0, 1, 0]), Intent::In(512));
+    let mut packet = [0; 64];
+    bench.device.data_in(&mut packet);
+    text.set("b");
+    bench.files.update(note).expect("it is registered");
+    bench.pass(100_000);
+    for expected in [&b"aaaaaaaaaaaaaaaa"[..], &[0; 16]] {
+        bench.device.data_in(&mut packet);
+        assert_eq!(&packet[..16], expected);
+    }
+    assert!(bench.device.end());
+    bench.pass(60_501);
+    assert_eq!(bench.ready(), Err((6, 0x28)));
+}
+
+#[test]
+fn an_ejected_medium_comes_back_when_the_application_or_the_host_wants_it() {
+    let mut bench = Bench::new(Refresh::Auto);
+    bench.attach();
+    let eject = [0x1B, 0, 0, 0, 2, 0];
+    assert!(bench.command(&eject).is_ok());
+    let (note, _) = file("NOTE.TXT", "hello");
+    bench.files.add(note).expect("there is room");
+    bench.pass(20_000);
+    assert_eq!(bench.ready(), Err((2, 0x3A)), "a change does not bring it back");
+    bench.files.insert();
+    bench.pass(1);
+    assert_eq!(bench.ready(), Err((6, 0x28)));
+    assert_eq!(bench.contents("NOTE.TXT"), b"hello");
+    assert_eq!(bench.reconnects, 0);
+}
+
+#[test]
+fn folders_come_with_their_files_and_go_with_the_last() {
+    let mut bench = Bench::new(Refresh::Attention);
+    let (inner, _) = file("sensors/ONE.TXT", "1");
+    let (other, _) = file("Sensors/TWO.TXT", "2");
+    bench.files.add(inner).expect("there is room");
+    bench.files.add(other).expect("the folder's case does not matter");
+    bench.pass(1);
+    bench.attach();
+    let listing = bench.listing();
+    assert_eq!(listing.len(), 1);
+    assert_eq!((listing[0].0.as_str(), listing[0].2), ("sensors", 4096));
+    let folder = bench.read(HEAP + (listing[0].1 - 2) * 8).expect("a folder can be read");
+    assert_eq!(folder.chunks(96).filter(|set| set[0] == 0x85).count(), 2);
+    bench.files.remove(inner).expect("it is registered");
+    bench.files.remove(other).expect("it is registered");
+    bench.pass(20_000);
+    assert_eq!(bench.ready(), Err((6, 0x28)));
+    assert_eq!(bench.listing(), []);
+}
+
+#[test]
+fn every_wrong_registration_is_refused_and_changes_nothing() {
+    use crate::volume::{AddError, NotAdded, UpdateError};
+    let bench = Bench::new(Refresh::Auto);
+    let files = bench.files;
+    let add = |path, capacity| {
+        let text: &'static Text<'static> = Box::leak(Box::new(Text::new("12345")));
+        files.add(Box::leak(Box::new(File::new(path, text, capacity))))
+    };
+    for path in ["", "a//b", "a/", "x?", "..", "a/./b", "1/2/3/4/5/6/7/8/9"] {
+        assert_eq!(add(path, 5), Err(AddError::InvalidPath), "{path:?}");
+    }
+    assert_eq!(add("sixteen-units.ab", 5), Err(AddError::NameTooLong));
+    assert_eq!(add("A", 4), Err(AddError::TooLong));
+    assert_eq!(add("A", 4096 * 16 + 1), Err(AddError::NoRoom));
+    assert_eq!(add("a/b/c/d/e", 5), Err(AddError::TooManyFiles));
+    assert_eq!(add("A", 4096 * 14), Ok(()));
+    assert_eq!(add("a", 5), Err(AddError::NameTaken));
+    assert_eq!(add("a/b", 5), Err(AddError::NameTaken));
+    assert_eq!(add("B", 4096 * 2 + 1), Err(AddError::NoRoom));
+    let (known, text) = file("K", "k");
+    assert_eq!(files.update(known), Err(UpdateError::NotAdded));
+    assert_eq!(files.remove(known), Err(NotAdded));
+    assert_eq!(files.add(known), Ok(()));
+    assert_eq!(files.add(known), Err(AddError::AlreadyAdded));
+    text.set(std::string::String::leak("x".repeat(4097)));
+    assert_eq!(files.update(known), Err(UpdateError::TooLong));
+    let (renamed, _) = file("A", "k");
+    assert_eq!(files.rename(known, renamed), Err(AddError::NameTaken));
+    assert_eq!(files.update(known), Err(UpdateError::TooLong), "it is still registered");
+    let (renamed, _) = file("R", "k");
+    assert_eq!(files.rename(known, renamed), Ok(()));
+    assert_eq!(files.remove(renamed), Ok(()));
+}

@@ -1,0 +1,46 @@
+//! The files that the manifest asks the firmware for.
+
+use super::info::Info;
+use super::log::{LogRing, LogTail};
+use super::partition::PartitionPlan;
+use crate::volume::{AddError, File, Files};
+
+/// Files of run time that come with the firmware. Made by the manifest's tables.
+#[derive(Clone, Copy)]
+pub struct BuiltIn<'a> {
+    /// What is registered at start.
+    pub files: &'a [&'a File<'a>],
+    /// Where [`println!`](crate::println) writes.
+    pub log: Option<&'a LogRing>,
+    /// The end of the log and its file: text that comes is announced.
+    pub tail: Option<(&'a LogTail<'a>, &'a File<'a>)>,
+    /// What the firmware tells about the board; it fills in what it finds out.
+    pub info: Option<&'a Info<'a>>,
+    /// How the flash partitions are shown; the firmware registers them when it has read their table.
+    pub partitions: Option<PartitionPlan<'a>>,
+}
+
+impl<'a> BuiltIn<'a> {
+    /// Registers the files.
+    ///
+    /// # Errors
+    /// The first file that is refused, which the manifest's checks should have seen.
+    pub fn register(&self, files: &Files<'a>) -> Result<(), AddError> {
+        self.files.iter().try_for_each(|file| files.add(file))
+    }
+
+    /// Looks for text that no generation shows yet.
+    pub fn follow(&self, files: &Files<'a>) {
+        if let Some((tail, file)) = self.tail.filter(|(tail, _)| tail.has_news()) {
+            // Whoever takes the file away takes the news along.
+            let _ = files.update(file);
+            tail.told();
+        }
+    }
+}
+
+impl core::fmt::Debug for BuiltIn<'_> {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter.debug_struct("BuiltIn").field("files", &self.files).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,26 @@
+//! Functions: contents that are computed.
+
+use crate::volume::{Content, Frozen, Generation};
+
+/// Contents that two functions make. They answer for the generation whose number they get: the same number gives the same
+/// bytes, unless the file is meant to differ at every read.
+pub struct Function {
+    /// Length in bytes of what `generation` shows; `None` asks for the next one.
+    pub length: fn(generation: Option<u32>) -> u32,
+    /// Fills the slice with the bytes of the generation from that offset on. All of it lies within the length.
+    pub read: fn(generation: u32, offset: u32, out: &mut [u8]),
+}
+
+impl Content for Function {
+    fn length(&self) -> u32 {
+        (self.length)(None)
+    }
+
+    fn freeze(&self, generation: Generation) -> Frozen {
+        Frozen { length: (self.length)(Some(generation.number)), kept: false }
+    }
+
+    fn read(&self, generation: u32, offset: u32, out: &mut [u8]) {
+        (self.read)(generation, offset, out);
+    }
+}

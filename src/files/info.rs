@@ -1,0 +1,189 @@
+//! INFO.TXT and INFO.JSON: what the board is, and how it fares.
+//!
+//! Both are frozen with each generation, so that they tell of the moment at which the volume that shows them began.
+
+use super::info_report::Report;
+use super::log::LogRing;
+use super::rendered;
+use crate::volume::layout::Layout;
+use crate::volume::{BoardIdentity, Content, Frozen, Generation};
+use core::cell::Cell;
+use critical_section::Mutex;
+
+/// The program that runs. Made by the manifest's tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Program<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Its version.
+    pub version: &'a str,
+    /// What tells two builds apart: a hash of everything that was made from the manifest.
+    pub build: &'a str,
+}
+
+/// Why the chip was reset last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ResetReason {
+    /// Nobody knows.
+    #[default]
+    Unknown,
+    /// The power came on.
+    PowerOn,
+    /// The voltage dropped.
+    BrownOut,
+    /// The RUN pin was low.
+    RunPin,
+    /// A debugger.
+    Debugger,
+    /// A debugger's rescue reset.
+    Rescue,
+    /// The glitch detector.
+    Glitch,
+    /// The processors' power domain was off.
+    PowerDown,
+    /// The watchdog: it was not fed, or the bootrom used it to restart the chip when the program or picotool asked for that.
+    Watchdog,
+    /// A program forced the watchdog.
+    Requested,
+    /// The program panicked.
+    Panic,
+}
+
+impl ResetReason {
+    /// In words.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::PowerOn => "power-on",
+            Self::BrownOut => "brown-out",
+            Self::RunPin => "RUN pin",
+            Self::Debugger => "debugger",
+            Self::Rescue => "rescue",
+            Self::Glitch => "glitch",
+            Self::PowerDown => "power-down",
+            Self::Watchdog => "watchdog",
+            Self::Requested => "requested",
+            Self::Panic => "panic",
+        }
+    }
+}
+
+/// What the firmware finds out about the board at boot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BoardFacts<'a> {
+    /// The chip's name.
+    pub chip: &'a str,
+    /// Version of its bootrom: 2 for the stepping A2, and so on. `None` when unknown.
+    pub bootrom: Option<u8>,
+    /// Its unique identity.
+    pub identity: Option<BoardIdentity>,
+    /// Why it was reset last.
+    pub reset: ResetReason,
+    /// Place and message of the panic that ended the boot before this one.
+    pub panic: Option<&'a str>,
+}
+
+/// What INFO.TXT and INFO.JSON tell.
+pub struct Info<'a> {
+    pub(super) program: Program<'a>,
+    pub(super) layout: &'a Layout<'a>,
+    pub(super) flash_size: u32,
+    pub(super) log: Option<&'a LogRing>,
+    pub(super) defmt: Option<&'a LogRing>,
+    board: Mutex<Cell<BoardFacts<'a>>>,
+}
+
+impl<'a> Info<'a> {
+    /// Tells of `program`, the volume of `layout`, `flash_size` bytes of flash, and the rings of text and of defmt frames.
+    #[must_use]
+    pub const fn new(
+        program: Program<'a>,
+        layout: &'a Layout<'a>,
+        flash_size: u32,
+        log: Option<&'a LogRing>,
+        defmt: Option<&'a LogRing>,
+    ) -> Self {
+        let nothing = BoardFacts { chip: "", bootrom: None, identity: None, reset: ResetReason::Unknown, panic: None };
+        Self { program, layout, flash_size, log, defmt, board: Mutex::new(Cell::new(nothing)) }
+    }
+
+    /// Takes what is known of the board, for the generations to come.
+    pub fn set(&self, board: BoardFacts<'a>) {
+        critical_section::with(|section| self.board.borrow(section).set(board));
+    }
+
+    fn now(&self, generation: Generation) -> Snapshot<'a> {
+        Snapshot {
+            generation,
+            board: critical_section::with(|section| self.board.borrow(section).get()),
+            log: self.log.map_or(0, LogRing::written),
+            defmt: self.defmt.map_or(0, LogRing::written),
+        }
+    }
+}
+
+/// What a generation shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Snapshot<'a> {
+    pub generation: Generation,
+    pub board: BoardFacts<'a>,
+    /// Bytes written to the rings.
+    pub log: u64,
+    pub defmt: u64,
+}
+
+/// The form of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Text,
+    Json,
+}
+
+/// An [`Info`] as a file. To be registered as [`renewed`](crate::volume::File::renewed).
+pub struct InfoFile<'a> {
+    info: &'a Info<'a>,
+    form: Form,
+    frozen: Mutex<Cell<Snapshot<'a>>>,
+}
+
+impl<'a> InfoFile<'a> {
+    /// For people.
+    #[must_use]
+    pub const fn text(info: &'a Info<'a>) -> Self {
+        Self::new(info, Form::Text)
+    }
+
+    /// For programs.
+    #[must_use]
+    pub const fn json(info: &'a Info<'a>) -> Self {
+        Self::new(info, Form::Json)
+    }
+
+    const fn new(info: &'a Info<'a>, form: Form) -> Self {
+        let board = BoardFacts { chip: "", bootrom: None, identity: None, reset: ResetReason::Unknown, panic: None };
+        let generation = Generation::FIRST;
+        Self { info, form, frozen: Mutex::new(Cell::new(Snapshot { generation, board, log: 0, defmt: 0 })) }
+    }
+
+    fn report(&self, snapshot: Snapshot<'a>) -> Report<'a> {
+        Report { info: self.info, form: self.form, snapshot }
+    }
+}
+
+impl Content for InfoFile<'_> {
+    fn length(&self) -> u32 {
+        rendered::length(&self.report(self.info.now(Generation::FIRST)))
+    }
+
+    fn freeze(&self, generation: Generation) -> Frozen {
+        let snapshot = self.info.now(generation);
+        critical_section::with(|section| self.frozen.borrow(section).set(snapshot));
+        Frozen { length: rendered::length(&self.report(snapshot)), kept: false }
+    }
+
+    fn read(&self, _: u32, offset: u32, out: &mut [u8]) {
+        let frozen = critical_section::with(|section| self.frozen.borrow(section).get());
+        rendered::render(&self.report(frozen), offset, out);
+    }
+}

@@ -1,0 +1,37 @@
+//! Contents for files of run time.
+//!
+//! | contents | what the application does | cost |
+//! |---|---|---|
+//! | [`Text`], [`Bytes`] | sets a slice that stays as it is | two slices |
+//! | [`Function`] | renders any bytes of a generation | two function pointers |
+//! | [`Rendered`] | sets a value that is `Display` | two values |
+//! | [`LogRing`] | writes text, from anywhere | the ring |
+//! | [`Window`] | names a range of memory | nothing |
+//!
+//! The firmware makes some by itself: [`BuiltIn`], [`PartitionFiles`].
+
+mod built_in;
+mod bytes;
+mod function;
+mod info;
+mod info_report;
+mod json;
+mod log;
+mod partition;
+mod partition_json;
+mod partition_name;
+mod partition_table;
+mod print;
+mod rendered;
+mod window;
+
+pub use built_in::BuiltIn;
+pub use bytes::{Bytes, Text};
+pub use function::Function;
+pub use info::{BoardFacts, Info, InfoFile, Program, ResetReason};
+pub use log::{LogFile, LogRing, LogRingOf, LogTail};
+pub use partition::{PartitionFiles, PartitionPlan};
+pub use partition_table::PartitionTableSource;
+pub use print::{print, set_log};
+pub use rendered::Rendered;
+pub use window::Window;

@@ -1,0 +1,240 @@
+//! The flash partitions as files: one for each, and PARTITIONS.JSON, which describes them all.
+//!
+//! The table is read once, at boot. From then on each file shows the range of flash that its partition had, byte for byte as
+//! flash is at the moment when the host reads it: somebody who rewrites the table while the device runs changes neither place
+//! nor name of a file, and finds the new partitions after the next boot.
+
+use super::partition_json::Description;
+use super::partition_name::PartitionPaths;
+use super::partition_table::{PARTITIONS, PartitionState, PartitionTable, PartitionTableSource};
+use crate::volume::{AddError, Content, File, Files, Memory};
+use core::ops::Range;
+
+/// Flash without cache and without address translation: a big read does not evict the program from the cache, and place 0 is
+/// the beginning of the chip, whatever partition the program was started from (RP2350 datasheet 4.4.1, 5.1.19).
+const STORAGE_BASE: u32 = 0x1C00_0000;
+
+/// What the manifest says of the partitions' files. Made by its tables.
+#[derive(Clone, Copy, Debug)]
+pub struct PartitionPlan<'a> {
+    /// The folder they stand in; empty for the root directory.
+    pub folder: &'a str,
+    /// The path of PARTITIONS.JSON.
+    pub description: &'a str,
+    /// Most bytes of PARTITIONS.JSON.
+    pub capacity: u32,
+    /// Length of flash in bytes.
+    pub flash_size: u32,
+    /// Ranges of flash that read as zeros: offsets, ascending.
+    pub redacted: &'a [Range<u32>],
+}
+
+/// Room for the files, some 8 KiB. Usually a `static`, or what `cortex_m::singleton!` gives.
+#[derive(Debug)]
+pub struct PartitionFiles<'a, M> {
+    table: PartitionTable,
+    paths: PartitionPaths,
+    contents: [Option<FlashRange<'a, M>>; PARTITIONS],
+    files: [Option<File<'a>>; PARTITIONS],
+    description: Option<Description<'a>>,
+    description_file: Option<File<'a>>,
+}
+
+impl<'a, M: Memory + Clone + Sync> PartitionFiles<'a, M> {
+    /// Nothing yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            table: PartitionTable::new(),
+            paths: PartitionPaths::new(),
+            contents: [const { None }; PARTITIONS],
+            files: [const { None }; PARTITIONS],
+            description: None,
+            description_file: None,
+        }
+    }
+
+    /// Reads the table and registers the files. `memory` shows flash at its storage address, 0x1C00_0000.
+    ///
+    /// A board without a table has PARTITIONS.JSON alone, which says so.
+    ///
+    /// # Errors
+    /// PARTITIONS.JSON is refused, which the manifest's checks should have seen. A partition that is refused is said there.
+    pub fn register(
+        &'a mut self,
+        plan: PartitionPlan<'a>,
+        source: &mut impl PartitionTableSource,
+        memory: M,
+        files: &Files<'a>,
+    ) -> Result<(), AddError> {
+        self.table.read(source, plan.flash_size);
+        self.paths.fill(&mut self.table, plan.folder, files);
+        let paths = &self.paths;
+        for (place, partition) in self.contents.iter_mut().zip(self.table.partitions()) {
+            let length = partition.location.length().filter(|_| partition.state == PartitionState::Shown);
+            *place = length.map(|length| FlashRange {
+                memory: memory.clone(),
+                offset: partition.location.offset(),
+                length,
+                redacted: plan.redacted,
+            });
+        }
+        for (index, (place, content)) in self.files.iter_mut().zip(&self.contents).enumerate() {
+            *place =
+                paths.get(index).zip(content.as_ref()).map(|(path, content)| File::new(path, content, content.length));
+        }
+        for (index, file) in self.files.iter().enumerate() {
+            if file.as_ref().is_some_and(|file| files.add(file).is_err()) {
+                self.table.refuse(index);
+            }
+        }
+        let description =
+            self.description.insert(Description { table: &self.table, paths, flash_size: plan.flash_size });
+        files.add(self.description_file.insert(File::new(plan.description, description, plan.capacity)))
+    }
+}
+
+impl<M: Memory + Clone + Sync> Default for PartitionFiles<'_, M> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A range of flash, read at the moment when the host reads it.
+#[derive(Debug)]
+struct FlashRange<'a, M> {
+    memory: M,
+    offset: u32,
+    length: u32,
+    redacted: &'a [Range<u32>],
+}
+
+impl<M: Memory + Sync> Content for FlashRange<'_, M> {
+    fn length(&self) -> u32 {
+        self.length
+    }
+
+    fn read(&self, _: u32, offset: u32, out: &mut [u8]) {
+        let start = self.offset.saturating_add(offset);
+        self.memory.read(STORAGE_BASE.wrapping_add(start), out);
+        for range in self.redacted {
+            let first = range.start.saturating_sub(start) as usize;
+            let end = (range.end.saturating_sub(start) as usize).min(out.len());
+            if let Some(hidden) = out.get_mut(first..end) {
+                hidden.fill(0);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block::{BlockCount, Lba};
+    use crate::volume::FilesOf;
+    use crate::volume::layout::{DynamicWindow, Label, Layout, Region, RegionKind};
+    extern crate std;
+    use std::vec;
+    use std::vec::Vec;
+
+    static LAYOUT: Layout<'static> = Layout {
+        volume_length: BlockCount(1 << 20),
+        fat_offset: 24,
+        fat_length: 8,
+        cluster_heap_offset: 32,
+        cluster_count: 2000,
+        first_cluster_of_root_directory: 4,
+        volume_serial_number: 1,
+        timestamp: 0,
+        label: Label { units: &[], board_digits: false },
+        sectors_per_cluster_shift: 3,
+        chain_ends: &[],
+        allocated_clusters: 3,
+        regions: &[Region { first: Lba(0), length: BlockCount(1 << 20), kind: RegionKind::Boot }],
+        dynamic: DynamicWindow {
+            first_cluster: 5,
+            cluster_count: 1100,
+            slots: 17,
+            entries: 16 * 11 + 3,
+            slot_entries: 11,
+        },
+    };
+
+    /// Byte n of flash is n.
+    #[derive(Clone)]
+    struct Counting;
+
+    impl Memory for Counting {
+        fn read(&self, address: u32, out: &mut [u8]) {
+            for (byte, address) in out.iter_mut().zip(address..) {
+                assert!((STORAGE_BASE..STORAGE_BASE + (4 << 20)).contains(&address), "{address:#x}");
+                *byte = address as u8;
+            }
+        }
+    }
+
+    /// Sixteen partitions of which everything is as long as it can be.
+    struct Longest;
+
+    impl PartitionTableSource for Longest {
+        fn load(&mut self) -> Result<(), i32> {
+            Ok(())
+        }
+
+        fn info(&mut self, flags_and_partition: u32, out: &mut [u32]) -> Result<usize, i32> {
+            let mut words = vec![1, 0x110, 0, u32::MAX];
+            if flags_and_partition != 1 {
+                let first = flags_and_partition >> 24;
+                words = vec![0xF0, 0xFC00_0000 | (1000 + first) << 13 | (1000 + first), !(1 << 2), 1, 2];
+                words.extend([u32::MAX; 3]);
+                words.extend([0x0101_017F; 1]);
+                words.extend([0x0101_0101; 31]);
+            }
+            out.get_mut(..words.len()).ok_or(-13)?.copy_from_slice(&words);
+            Ok(words.len())
+        }
+    }
+
+    const PLAN: PartitionPlan<'static> = PartitionPlan {
+        folder: "",
+        description: "PARTITIONS.JSON",
+        capacity: 32 << 10,
+        flash_size: 4 << 20,
+        redacted: &[0x3E_8010..0x3E_8020, 0x3E_8FFF..0x3E_9001],
+    };
+
+    #[test]
+    fn the_longest_description_has_room() {
+        let registry = FilesOf::<17>::new(&LAYOUT);
+        let files: &Files<'_> = &registry;
+        let mut storage = PartitionFiles::new();
+        assert_eq!(storage.register(PLAN, &mut Longest, Counting, files), Ok(()));
+        assert!(!files.is_free("PARTITIONS.JSON"));
+        assert!(!files.is_free(&(std::string::String::from("_").repeat(127) + "~16.bin")));
+    }
+
+    #[test]
+    fn less_room_is_an_error() {
+        let registry = FilesOf::<17>::new(&LAYOUT);
+        let mut storage = PartitionFiles::new();
+        let plan = PartitionPlan { capacity: 16 << 10, ..PLAN };
+        assert_eq!(storage.register(plan, &mut Longest, Counting, &registry), Err(AddError::TooLong));
+    }
+
+    #[test]
+    fn redactions_hide_wherever_a_read_begins() {
+        let range = FlashRange { memory: Counting, offset: 0x3E_8000, length: 0x2000, redacted: PLAN.redacted };
+        let hidden = |at: u32| PLAN.redacted.iter().any(|range| range.contains(&(range_start() + at)));
+        fn range_start() -> u32 {
+            0x3E_8000
+        }
+        let whole: Vec<u8> = (0..0x2000).map(|at| if hidden(at) { 0 } else { at as u8 }).collect();
+        for start in (0..0x40u32).chain(0xFF0..0x1010) {
+            for length in [1, 2, 15, 16, 17, 64, 0x30] {
+                let mut out = vec![0xEE; length];
+                range.read(0, start, &mut out);
+                assert_eq!(out, whole[start as usize..][..length], "{start:#x} {length}");
+            }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What a partition's file is called.
+
+use super::partition_table::{PARTITIONS, Partition, PartitionState, PartitionTable};
+use crate::volume::Files;
+use core::fmt::{self, Write};
+use picovd_exfat::name::{Name, is_forbidden};
+
+/// Most bytes of a partition file's path.
+const PATH_LENGTH: usize = FOLDER_LENGTH + 1 + FILE_NAME_LENGTH;
+
+/// Most bytes of the folder; the manifest's checks hold it.
+const FOLDER_LENGTH: usize = 64;
+
+/// Most bytes of the last component: 127 of the name, `_` in front of a device's, a suffix of three that tells two alike apart, and
+/// `.BIN`.
+const FILE_NAME_LENGTH: usize = 127 + 1 + 3 + 4;
+
+/// The paths of all partitions, empty where there is no file.
+#[derive(Debug)]
+pub(super) struct PartitionPaths {
+    paths: [Path; PARTITIONS],
+}
+
+impl PartitionPaths {
+    /// No paths yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { paths: [Path::EMPTY; PARTITIONS] }
+    }
+
+    /// Gives each partition that can be shown a path in `folder` (the root directory's is empty) that neither another
+    /// partition has nor a file on the volume.
+    ///
+    /// One for which there is no path is refused in the table: the folder's is too long.
+    pub fn fill(&mut self, table: &mut PartitionTable, folder: &str, files: &Files<'_>) {
+        for index in 0..PARTITIONS {
+            let Some(partition) = table.partitions().get(index) else { continue };
+            if partition.state != PartitionState::Shown {
+                continue;
+            }
+            // One suffix more than there are partitions and files of run time: the last one is free.
+            let path = (1..=u16::from(u8::MAX) + PARTITIONS as u16).find_map(|number| {
+                let path = Path::of(folder, partition, index, number).ok()?;
+                let taken = self.paths.iter().any(|other| path.is_same(other)) || !files.is_free(path.text());
+                (!taken).then_some(path)
+            });
+            match (self.paths.get_mut(index), path) {
+                (Some(place), Some(path)) => *place = path,
+                _ => table.refuse(index),
+            }
+        }
+    }
+
+    /// The path of a partition's file.
+    #[must_use]
+    pub fn get(&self, partition: usize) -> Option<&str> {
+        self.paths.get(partition).map(Path::text).filter(|path| !path.is_empty())
+    }
+}
+
+impl Default for PartitionPaths {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A path, in a place of its own.
+#[derive(Clone, Copy)]
+struct Path {
+    /// NameHash (exFAT 7.6.4) of the last component.
+    hash: u16,
+    length: u8,
+    text: [u8; PATH_LENGTH],
+}
+
+const _: () = assert!(PATH_LENGTH <= u8::MAX as usize, "a byte counts the bytes of a path");
+
+impl Path {
+    const EMPTY: Self = Self { hash: 0, length: 0, text: [0; PATH_LENGTH] };
+
+    /// The `number`th try for a partition: from the second one on with the number behind the name.
+    fn of(folder: &str, partition: &Partition, index: usize, number: u16) -> Result<Self, fmt::Error> {
+        let mut path = Self::EMPTY;
+        if !folder.is_empty() {
+            write!(path, "{folder}/")?;
+        }
+        match partition.name().filter(|name| !name.is_empty()) {
+            Some(name) => {
+                if is_device(name) {
+                    path.write_char('_')?;
+                }
+                path.push_name(name)?;
+            }
+            None => write!(path, "PART{index}")?,
+        }
+        if number > 1 {
+            write!(path, "~{number}")?;
+        }
+        path.write_str(".BIN")?;
+        path.hash = path.name().ok_or(fmt::Error)?.name_hash();
+        Ok(path)
+    }
+
+    /// The name, with `_` for every character that exFAT forbids (7.7.3) and for every byte that is not UTF-8.
+    fn push_name(&mut self, name: &[u8]) -> fmt::Result {
+        for chunk in name.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                let forbidden = u16::try_from(u32::from(character)).is_ok_and(is_forbidden);
+                self.write_char(if forbidden { '_' } else { character })?;
+            }
+            for _ in chunk.invalid() {
+                self.write_char('_')?;
+            }
+        }
+        Ok(())
+    }
+
+    fn text(&self) -> &str {
+        // Only whole characters were written.
+        self.text.get(..self.length.into()).and_then(|text| core::str::from_utf8(text).ok()).unwrap_or("")
+    }
+
+    /// The last component.
+    fn name(&self) -> Option<Name<'_>> {
+        self.text().rsplit('/').next().and_then(|name| Name::new(name).ok())
+    }
+
+    /// Whether both name the same file; their folders are one. Up-casing takes its time: a boot must not wait for the cube of
+    /// sixteen names.
+    fn is_same(&self, other: &Self) -> bool {
+        self.hash == other.hash
+            && self.name().zip(other.name()).is_some_and(|(name, other_name)| name.is_same(other_name))
+    }
+}
+
+impl Write for Path {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let start = usize::from(self.length);
+        let place = self.text.get_mut(start..start + text.len()).ok_or(fmt::Error)?;
+        place.copy_from_slice(text.as_bytes());
+        self.length += text.len() as u8;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Path {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.text().fmt(formatter)
+    }
+}
+
+/// Whether Windows takes the name, with or without something behind a dot, for a device: it could not open the file.
+fn is_device(name: &[u8]) -> bool {
+    let stem = name.split(|byte| *byte == b'.').next().unwrap_or(name).trim_ascii_end();
+    let is = |device: &[u8]| stem.eq_ignore_ascii_case(device);
+    let (port, digit) = stem.split_at_checked(3).unwrap_or((stem, &[]));
+    [b"CON", b"PRN", b"AUX", b"NUL"].iter().any(|device| is(*device))
+        || [b"COM", b"LPT"].iter().any(|device| port.eq_ignore_ascii_case(*device)) && matches!(digit, [b'1'..=b'9'])
+}

@@ -1,0 +1,127 @@
+//! Values that are rendered as text at any offset, without a buffer for the whole.
+
+use crate::volume::{Content, Frozen, Generation};
+use core::cell::Cell;
+use core::fmt::{self, Display, Write};
+use critical_section::Mutex;
+
+/// A value that is shown as its [`Display`] has it: CSV, JSON, whatever.
+///
+/// Each packet of 64 bytes renders the value from its beginning, so this suits values of some kilobytes of text.
+pub struct Rendered<T> {
+    /// What the next generation shows, and what the present one does.
+    values: Mutex<Cell<(T, T)>>,
+}
+
+impl<T: Copy + Display + Send> Rendered<T> {
+    /// Begins with `value`.
+    pub const fn new(value: T) -> Self {
+        Self { values: Mutex::new(Cell::new((value, value))) }
+    }
+
+    /// Takes `value` for the next generation; `vd_update_file` says so.
+    pub fn set(&self, value: T) {
+        critical_section::with(|section| {
+            let values = self.values.borrow(section);
+            values.set((value, values.get().1));
+        });
+    }
+
+    fn values(&self) -> (T, T) {
+        critical_section::with(|section| self.values.borrow(section).get())
+    }
+}
+
+impl<T: Copy + Display + Send> Content for Rendered<T> {
+    fn length(&self) -> u32 {
+        length(&self.values().0)
+    }
+
+    fn freeze(&self, _: Generation) -> Frozen {
+        let shown = critical_section::with(|section| {
+            let values = self.values.borrow(section);
+            let (next, _) = values.get();
+            values.set((next, next));
+            next
+        });
+        Frozen { length: length(&shown), kept: false }
+    }
+
+    fn read(&self, _: u32, offset: u32, out: &mut [u8]) {
+        render(&self.values().1, offset, out);
+    }
+}
+
+/// Length in bytes of a value's text.
+pub(super) fn length(value: &impl Display) -> u32 {
+    let mut window = Window { skip: usize::MAX, out: &mut [] };
+    // A window takes everything that it gets.
+    let _ = write!(window, "{value}");
+    u32::try_from(usize::MAX - window.skip).unwrap_or(u32::MAX)
+}
+
+/// Fills `out` with a value's text from byte `offset` on.
+pub(super) fn render(value: &impl Display, offset: u32, out: &mut [u8]) {
+    let mut window = Window { skip: offset as usize, out };
+    // Once the window is full, its error ends the rendering.
+    let _ = write!(window, "{value}");
+}
+
+/// Takes text, drops `skip` bytes of it, and keeps what comes then for as long as there is room.
+struct Window<'o> {
+    skip: usize,
+    out: &'o mut [u8],
+}
+
+impl Write for Window<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let skipped = self.skip.min(text.len());
+        self.skip -= skipped;
+        let rest = text.as_bytes().get(skipped..).unwrap_or(&[]);
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let length = rest.len().min(self.out.len());
+        let (now, later) = core::mem::take(&mut self.out).split_at_mut(length);
+        for (byte, value) in now.iter_mut().zip(rest) {
+            *byte = *value;
+        }
+        self.out = later;
+        if self.out.is_empty() { Err(fmt::Error) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_window_of_a_text_is_the_text() {
+        let value = format_args!("{},{:05},{}", 12, 345, "six").to_string();
+        let whole = value.as_bytes();
+        assert_eq!(length(&value), whole.len() as u32);
+        for offset in 0..=whole.len() {
+            for end in offset..=whole.len() {
+                let mut out = std::vec![0; end - offset];
+                render(&format_args!("{},{:05},{}", 12, 345, "six"), offset as u32, &mut out);
+                assert_eq!(out, whole[offset..end]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_value_shows_when_it_was_frozen() {
+        let value = Rendered::new(1u32);
+        value.set(22_222);
+        assert_eq!(value.length(), 5);
+        let mut out = [0; 1];
+        value.read(0, 0, &mut out);
+        assert_eq!(&out, b"1");
+        assert_eq!(value.freeze(Generation::default()), Frozen { length: 5, kept: false });
+        value.read(1, 4, &mut out);
+        assert_eq!(&out, b"2");
+    }
+
+    extern crate std;
+    use std::string::ToString;
+}

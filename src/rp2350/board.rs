@@ -1,0 +1,155 @@
+//! A Pico 2 or a relative, started for a firmware of one's own: [`Stick::start`], and what it leaves of the board.
+
+use super::clock::Clock;
+use super::{Stick, panic, usb_bus};
+use crate::stick::Description;
+use core::panic::PanicInfo;
+use cortex_m::peripheral::SCB;
+use rp235x_hal::clocks::{AdcClock, PeripheralClock, SystemClock, init_clocks_and_plls};
+use rp235x_hal::pac;
+use rp235x_hal::timer::CopyableTimer1;
+use rp235x_hal::{Timer, Watchdog};
+
+/// Frequency of the crystal on the Pico 2 and its relatives, in hertz.
+pub const CRYSTAL: u32 = 12_000_000;
+
+/// What the stick leaves of the board: clocks that run, the second timer, and the peripherals under the names that
+/// [`pac::Peripherals`] gives them.
+#[allow(missing_docs, non_snake_case, reason = "the datasheet names and describes the peripherals")]
+pub struct Board {
+    /// The system clock, 150 MHz.
+    pub system_clock: SystemClock,
+    /// The clock of UART and SPI, 150 MHz.
+    pub peripheral_clock: PeripheralClock,
+    /// The ADC's clock, 48 MHz.
+    pub adc_clock: AdcClock,
+    /// TIMER1, in microseconds. TIMER0 is the stick's.
+    pub timer: Timer<CopyableTimer1>,
+    /// The watchdog, whose tick runs.
+    pub watchdog: Watchdog,
+    pub RESETS: pac::RESETS,
+    pub ADC: pac::ADC,
+    pub DMA: pac::DMA,
+    pub I2C0: pac::I2C0,
+    pub I2C1: pac::I2C1,
+    pub IO_BANK0: pac::IO_BANK0,
+    pub OTP_DATA: pac::OTP_DATA,
+    pub PADS_BANK0: pac::PADS_BANK0,
+    pub PIO0: pac::PIO0,
+    pub PIO1: pac::PIO1,
+    pub PIO2: pac::PIO2,
+    pub POWMAN: pac::POWMAN,
+    pub PPB: pac::PPB,
+    pub PSM: pac::PSM,
+    pub PWM: pac::PWM,
+    pub ROSC: pac::ROSC,
+    pub SHA256: pac::SHA256,
+    pub SIO: pac::SIO,
+    pub SPI0: pac::SPI0,
+    pub SPI1: pac::SPI1,
+    pub SYSCFG: pac::SYSCFG,
+    pub TRNG: pac::TRNG,
+    pub UART0: pac::UART0,
+    pub UART1: pac::UART1,
+}
+
+impl<const CONSOLE: bool, const RESET: bool> Stick<CONSOLE, RESET> {
+    /// Starts the crystal, the clocks and the stick, once: 150 MHz from a crystal of 12 MHz, as the Pico 2 and its relatives
+    /// have it. On another board start the clocks yourself and call [`new`](Self::new).
+    ///
+    /// Files that are registered before the first [`poll`](Self::poll) are there when the host looks for the first time.
+    ///
+    /// # Panics
+    ///
+    /// When the peripherals were taken before, or when the crystal does not run.
+    #[must_use]
+    pub fn start(description: &Description<'static>) -> (Self, Board) {
+        let Some(mut all) = pac::Peripherals::take() else { panic!("the peripherals are taken") };
+        let mut watchdog = Watchdog::new(all.WATCHDOG);
+        let (xosc, clocks) = (all.XOSC, all.CLOCKS);
+        let resets = &mut all.RESETS;
+        let clocks = init_clocks_and_plls(CRYSTAL, xosc, clocks, all.PLL_SYS, all.PLL_USB, resets, &mut watchdog);
+        let Ok(clocks) = clocks else { panic!("the crystal does not run at 12 MHz") };
+        let clock = Clock::new(all.TIMER0, resets, &clocks);
+        let timer = Timer::new_timer1(all.TIMER1, resets, &clocks);
+        let bus = usb_bus(all.USB, all.USB_DPRAM, clocks.usb_clock, resets);
+        let board = Board {
+            system_clock: clocks.system_clock,
+            peripheral_clock: clocks.peripheral_clock,
+            adc_clock: clocks.adc_clock,
+            timer,
+            watchdog,
+            RESETS: all.RESETS,
+            ADC: all.ADC,
+            DMA: all.DMA,
+            I2C0: all.I2C0,
+            I2C1: all.I2C1,
+            IO_BANK0: all.IO_BANK0,
+            OTP_DATA: all.OTP_DATA,
+            PADS_BANK0: all.PADS_BANK0,
+            PIO0: all.PIO0,
+            PIO1: all.PIO1,
+            PIO2: all.PIO2,
+            POWMAN: all.POWMAN,
+            PPB: all.PPB,
+            PSM: all.PSM,
+            PWM: all.PWM,
+            ROSC: all.ROSC,
+            SHA256: all.SHA256,
+            SIO: all.SIO,
+            SPI0: all.SPI0,
+            SPI1: all.SPI1,
+            SYSCFG: all.SYSCFG,
+            TRNG: all.TRNG,
+            UART0: all.UART0,
+            UART1: all.UART1,
+        };
+        (Self::on(clock, bus, description), board)
+    }
+}
+
+/// Keeps why the program panicked, for INFO.TXT of the next run, and starts the program anew. For panic handlers.
+pub fn restart_after(info: &PanicInfo<'_>) -> ! {
+    cortex_m::interrupt::disable();
+    panic::keep(info);
+    SCB::sys_reset()
+}
+
+/// Declares what a firmware of one's own begins with: a module with the manifest's tables (as [`tables!`](crate::tables)),
+/// the type `Stick` for them, the image definition that the boot ROM looks for (RP2350 datasheet 5.9.5), and a panic handler
+/// that starts the program anew.
+///
+/// ```ignore
+/// #![no_std]
+/// #![no_main]
+///
+/// picovd::firmware!(disk);
+///
+/// #[picovd::rp2350::rp235x_hal::entry]
+/// fn main() -> ! {
+///     let (mut stick, _board) = Stick::start(&disk::DESCRIPTION);
+///     loop {
+///         stick.poll();
+///         stick.sleep();
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! firmware {
+    ($module:ident) => {
+        $crate::tables!($module);
+
+        /// The stick that the tables describe.
+        type Stick = $crate::rp2350::Stick<{ $module::CONSOLE }, { $module::RESET }>;
+
+        #[unsafe(link_section = ".start_block")]
+        #[used]
+        static IMAGE_DEF: $crate::rp2350::rp235x_hal::block::ImageDef =
+            $crate::rp2350::rp235x_hal::block::ImageDef::secure_exe();
+
+        #[panic_handler]
+        fn on_panic(info: &::core::panic::PanicInfo<'_>) -> ! {
+            $crate::rp2350::restart_after(info)
+        }
+    };
+}

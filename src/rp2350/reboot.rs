@@ -1,0 +1,37 @@
+//! Restarting the chip through the bootrom's reboot function (section 5.4.8.24).
+
+use rp235x_hal::rom_data;
+
+/// Reboot types and flags.
+const NORMAL: u32 = 0x0;
+const BOOTSEL: u32 = 0x2;
+
+/// Flags of a restart in BOOTSEL mode.
+const DISABLE_MASS_STORAGE: u32 = 0x01;
+const DISABLE_PICOBOOT: u32 = 0x02;
+const GPIO_PIN_SPECIFIED: u32 = 0x20;
+
+/// GPIOs of the QFN-80 package. The other package has fewer; one without a pin shows nothing.
+const GPIOS: u8 = 48;
+
+/// Milliseconds until the restart: a USB control transfer that asked for it still ends well.
+const DELAY: u32 = 100;
+
+/// Restarts in BOOTSEL mode, a moment after this has returned. `activity_led` is the GPIO of an LED that shows activity there.
+pub fn to_bootsel(no_mass_storage: bool, no_picoboot: bool, activity_led: Option<u8>) {
+    let led = activity_led.filter(|&gpio| gpio < GPIOS);
+    let mut flags = 0;
+    for (set, flag) in
+        [(no_mass_storage, DISABLE_MASS_STORAGE), (no_picoboot, DISABLE_PICOBOOT), (led.is_some(), GPIO_PIN_SPECIFIED)]
+    {
+        if set {
+            flags |= flag;
+        }
+    }
+    rom_data::reboot(BOOTSEL, DELAY, flags, led.map_or(0, u32::from));
+}
+
+/// Restarts the program, a moment after this has returned.
+pub fn to_flash() {
+    rom_data::reboot(NORMAL, DELAY, 0, 0);
+}

@@ -1,0 +1,146 @@
+//! IN endpoints, and the two packet buffers that bulk IN endpoints have.
+//!
+//! The controller takes the buffers in turn (section 12.7.3.7): the processor fills the one while the other is on the wire.
+//! Both sides keep count of whose turn it is; whenever no buffer is the controller's, both begin with the first one again.
+//! Each packet that went is reported once, whatever BUFF_STATUS makes of two that went at the same time.
+
+use super::super::usb_endpoint::{
+    Buffer, BufferControl, Endpoint, PACKET_LENGTH, available, copy_to_dpram, swap_in_dpram,
+};
+use super::Controller;
+use usb_device::endpoint::EndpointAddress;
+use usb_device::{Result, UsbDirection, UsbError};
+
+/// The state of double-buffered endpoints; bits and places by endpoint number.
+pub(super) struct Queues {
+    /// The second buffer is the next to be filled.
+    second: u16,
+    /// Packets handed to the controller whose end was not reported yet.
+    packets: [u8; 16],
+    /// Endpoints of which one more end is to be reported: both packets had gone when the first was reported.
+    owed: u16,
+}
+
+impl Queues {
+    pub(super) const fn new() -> Self {
+        Self { second: 0, packets: [0; 16], owed: 0 }
+    }
+
+    /// Whether ends are to be reported that BUFF_STATUS may not tell of.
+    pub(super) fn owe(&self) -> bool {
+        self.owed != 0
+    }
+
+    /// The packets of an endpoint were taken back.
+    pub(super) fn forget(&mut self, index: usize) {
+        self.owed &= !(1 << index);
+        if let Some(packets) = self.packets.get_mut(index) {
+            *packets = 0;
+        }
+    }
+
+    /// A buffer, the second one or not, was filled.
+    fn filled(&mut self, bit: u16, second: bool) {
+        self.second = if second { self.second & !bit } else { self.second | bit };
+    }
+}
+
+impl Controller {
+    pub(super) fn write(&mut self, address: EndpointAddress, packet: &[u8]) -> Result<usize> {
+        let endpoint = self.endpoint(address)?;
+        if packet.len() > PACKET_LENGTH {
+            return Err(UsbError::BufferOverflow);
+        }
+        let bit = 1 << address.index();
+        let control = BufferControl::of(address);
+        let word = control.read();
+        if word & BufferControl::STALL != 0 && address.index() != 0 {
+            return Err(UsbError::WouldBlock);
+        }
+        let (half, start) = match (endpoint.double, available(word)) {
+            (_, 0) => (0, if endpoint.double { BufferControl::RESET } else { 0 }),
+            (true, 1) => (usize::from(self.queues.second & bit != 0), 0),
+            _ => return Err(UsbError::WouldBlock),
+        };
+        if word >> (16 * half) & BufferControl::AVAILABLE != 0 {
+            return Err(UsbError::WouldBlock);
+        }
+        let fields = packet.len() as u32 | BufferControl::FULL | pid(self.in_toggles & bit != 0);
+        control.write_half(half, fields);
+        copy_to_dpram(packet, Buffer(endpoint.buffer.0 + (half * PACKET_LENGTH) as u16));
+        if packet.len() < PACKET_LENGTH {
+            // Copying a whole packet takes longer than what `give` waits for.
+            cortex_m::asm::delay(12);
+        }
+        self.in_toggles ^= bit;
+        if endpoint.double {
+            self.queues.filled(bit, half != 0);
+            if let Some(packets) = self.queues.packets.get_mut(address.index()) {
+                *packets = packets.saturating_add(1);
+            }
+        }
+        control.write_half(half, fields | start | BufferControl::AVAILABLE);
+        // A SETUP packet that came meanwhile voids this one (USB 2.0 8.5.3.4); the next poll reports it.
+        if address.index() == 0 && self.registers.sie_status().read().setup_rec().bit_is_set() {
+            self.take_back(address);
+        }
+        Ok(packet.len())
+    }
+
+    /// Of the IN endpoints that the controller reports as done, and of those that owe a report, the ones of which to report
+    /// that a packet went: as often as packets went, whether the controller reports two at once or one after the other.
+    pub(super) fn ended(&mut self, done: u16) -> u16 {
+        let mut reported = done;
+        let mut rest = (done | self.queues.owed) & self.table.double();
+        while rest != 0 {
+            let index = rest.trailing_zeros() as usize;
+            let bit = 1 << index;
+            rest &= !bit;
+            let Some(packets) = self.queues.packets.get_mut(index) else { break };
+            let word = BufferControl::of(EndpointAddress::from_parts(index, UsbDirection::In)).read();
+            let ended = packets.saturating_sub(available(word));
+            *packets -= ended.min(1);
+            reported = if ended > 0 { reported | bit } else { reported & !bit };
+            self.queues.owed = if ended > 1 { self.queues.owed | bit } else { self.queues.owed & !bit };
+        }
+        reported
+    }
+
+    /// CLEAR_FEATURE(ENDPOINT_HALT) resets the data toggle, halted or not (USB 2.0 9.4.5). Packets that wait in an endpoint
+    /// which was not halted stay, from DATA0 on.
+    pub(super) fn clear_in_halt(&mut self, address: EndpointAddress, endpoint: Endpoint) {
+        let bit = 1 << address.index();
+        let control = BufferControl::of(address);
+        self.in_toggles &= !bit;
+        if control.read() & BufferControl::STALL != 0 {
+            self.take_back(address);
+            return;
+        }
+        let word = self.abort(address);
+        let halves = [word & 0xFFFF, word >> 16];
+        // Where both wait, the one to be filled next was filled first.
+        let first = usize::from(match available(word) {
+            0 => return,
+            1 => word & BufferControl::AVAILABLE == 0,
+            _ => endpoint.double && self.queues.second & bit != 0,
+        });
+        if first == 1 {
+            swap_in_dpram(endpoint.buffer, Buffer(endpoint.buffer.0 + PACKET_LENGTH as u16));
+        }
+        for half in 0..2 {
+            let Some(was) = halves.get(half ^ first).filter(|was| *was & BufferControl::AVAILABLE != 0) else { break };
+            let start = if half == 0 && endpoint.double { BufferControl::RESET } else { 0 };
+            let fields = was & BufferControl::LENGTH | BufferControl::FULL | pid(self.in_toggles & bit != 0);
+            control.write_half(half, fields);
+            cortex_m::asm::delay(12);
+            control.write_half(half, fields | start | BufferControl::AVAILABLE);
+            self.in_toggles ^= bit;
+            self.queues.filled(bit, half != 0);
+        }
+    }
+}
+
+/// Buffer control's bit for a data toggle.
+pub(super) fn pid(data1: bool) -> u32 {
+    if data1 { BufferControl::DATA1 } else { 0 }
+}

@@ -1,0 +1,108 @@
+//! The USB device with all its functions: the one place where they are put together.
+//!
+//! Mass storage is always there. Console and reset interface are there when the [`Identity`] says so and the type lets it: a firmware
+//! whose manifest has one of them off leaves it out of the type, and the linker leaves its code out.
+
+use super::Identity;
+use super::console::Console;
+use super::mass_storage::MassStorage;
+use super::picotool_reset::{PicotoolReset, Reset};
+use crate::bot::CommandSet;
+use usb_device::Result;
+use usb_device::bus::{UsbBus, UsbBusAllocator};
+use usb_device::device::{UsbDevice, UsbDeviceState};
+
+/// What a terminal shows first: this, the serial number, and the end of the line.
+const GREETING: &str = concat!("PicoVD ", env!("CARGO_PKG_VERSION"), ", board ");
+const END_OF_LINE: &str = "\r\n";
+
+// With the longest serial number that a manifest can give (32 digits) it fits into what the console stages.
+const _: () = assert!(GREETING.len() + 32 + END_OF_LINE.len() < 64);
+
+/// A USB device with mass storage around `S`; with `CONSOLE` it may have a console, with `RESET` the interface for picotool.
+pub struct Composite<'b, B: UsbBus, S, R, const CONSOLE: bool = true, const RESET: bool = true> {
+    // In the order in which they are constructed and polled: usb-device wants both to be the same.
+    mass_storage: MassStorage<'b, B, S>,
+    console: Option<Console<'b, B>>,
+    reset: Option<PicotoolReset<R>>,
+    usb: UsbDevice<'b, B>,
+    serial: &'b str,
+}
+
+impl<'b, B: UsbBus, S: CommandSet, R: FnMut(Reset), const CONSOLE: bool, const RESET: bool>
+    Composite<'b, B, S, R, CONSOLE, RESET>
+{
+    /// The device on the bus of `alloc`, attached. `serial` is as for [`device`](super::device), `reset` as for [`PicotoolReset::new`].
+    ///
+    /// # Panics
+    ///
+    /// As usb-device has it, when the bus has too few endpoints: a mistake in the firmware that shows at its first boot.
+    #[inline]
+    pub fn new(alloc: &'b UsbBusAllocator<B>, identity: Identity<'b>, serial: &'b str, device: S, reset: R) -> Self {
+        let identity = Identity {
+            console: identity.console && CONSOLE,
+            picotool_reset: identity.picotool_reset && RESET,
+            ..identity
+        };
+        // In this order: interfaces are numbered as they are taken, and the device attaches last.
+        Self {
+            mass_storage: MassStorage::new(alloc, device),
+            console: identity.console.then(|| Console::new(alloc)),
+            reset: identity.picotool_reset.then(|| PicotoolReset::new(alloc, reset)),
+            usb: super::device(alloc, identity, serial),
+            serial,
+        }
+    }
+
+    /// Does what the bus has for the device. Returns whether there may be more: call it again before the core sleeps.
+    pub fn poll(&mut self) -> bool {
+        let Self { mass_storage, usb, .. } = self;
+        let console = self.console.as_mut().filter(|_| CONSOLE);
+        let reset = self.reset.as_mut().filter(|_| RESET);
+        let more = match (console, reset) {
+            (None, None) => usb.poll(&mut [mass_storage]),
+            (None, Some(reset)) => usb.poll(&mut [mass_storage, reset]),
+            (Some(console), None) => usb.poll(&mut [mass_storage, console]),
+            (Some(console), Some(reset)) => usb.poll(&mut [mass_storage, console, reset]),
+        };
+        self.serve_console();
+        more
+    }
+
+    /// What the console cannot see itself, and the greeting.
+    fn serve_console(&mut self) {
+        let Some(console) = self.console.as_mut().filter(|_| CONSOLE) else { return };
+        console.set_online(self.usb.state() == UsbDeviceState::Configured);
+        // Nothing waits in a port that has just been opened: there is room.
+        if console.take_opened() {
+            for piece in [GREETING, self.serial, END_OF_LINE] {
+                console.stage(piece.as_bytes());
+            }
+            console.send();
+        }
+    }
+
+    /// The console, where there is one.
+    pub fn console(&mut self) -> Option<&mut Console<'b, B>> {
+        self.console.as_mut().filter(|_| CONSOLE)
+    }
+
+    /// The device behind the mass storage class.
+    pub fn device(&self) -> &S {
+        self.mass_storage.device()
+    }
+
+    /// The device behind the mass storage class.
+    pub fn device_mut(&mut self) -> &mut S {
+        self.mass_storage.device_mut()
+    }
+
+    /// Detaches from the bus and attaches again, as far as the bus can.
+    ///
+    /// # Errors
+    ///
+    /// The bus cannot.
+    pub fn reconnect(&mut self) -> Result<()> {
+        self.usb.force_reset()
+    }
+}

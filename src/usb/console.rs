@@ -1,0 +1,199 @@
+//! The console: a serial port (CDC-ACM) whose text comes from whoever owns it.
+//!
+//! [`usbd_serial`] has the descriptors and the class requests; packets are moved here. It offers SET_LINE_CODING and
+//! SET_CONTROL_LINE_STATE without saying so in its ACM descriptor (PSTN120 5.3.2), which hosts do not mind.
+//!
+//! The port is open while the host's program holds DTR (PSTN120 6.3.12). Nothing is taken from the owner while it is closed,
+//! and nothing ever waits: how much was taken is the answer, and what to do with the rest is the owner's affair.
+
+use super::bulk_only::HaltFeature;
+use usb_device::Result;
+use usb_device::bus::{StringIndex, UsbBus, UsbBusAllocator};
+use usb_device::class::{ControlIn, ControlOut, UsbClass};
+use usb_device::control::{Recipient, Request, RequestType};
+use usb_device::descriptor::DescriptorWriter;
+use usb_device::descriptor::lang_id::LangID;
+use usbd_serial::CdcAcmClass;
+
+/// Longest packet of the bulk endpoints.
+const PACKET_LENGTH: usize = 64;
+
+/// Text that waits for its packet. One byte short of a full packet: a short packet ends the transfer (USB 2.0 5.8.3), so that
+/// the host shows the text at once and no empty packet has to follow.
+const STAGED_LENGTH: usize = PACKET_LENGTH - 1;
+
+/// A serial port. It takes two interfaces, one interrupt and two bulk endpoints.
+pub struct Console<'b, B: UsbBus> {
+    class: CdcAcmClass<'b, B>,
+    staged: [u8; STAGED_LENGTH],
+    staged_length: usize,
+    received: [u8; PACKET_LENGTH],
+    /// What of `received` is not read yet.
+    unread: core::ops::Range<usize>,
+    /// Configured and not suspended: a packet may be sent.
+    online: bool,
+    /// The host has halted the bulk IN endpoint: a packet would end the halt.
+    halted: bool,
+    /// DTR was set since the last call of `take_opened`.
+    opened: bool,
+}
+
+impl<'b, B: UsbBus> Console<'b, B> {
+    /// Takes interfaces and endpoints of `alloc`.
+    ///
+    /// # Panics
+    ///
+    /// As usb-device has it, when the bus has too few endpoints left: a mistake in the firmware that shows at its first boot.
+    pub fn new(alloc: &'b UsbBusAllocator<B>) -> Self {
+        Self {
+            class: CdcAcmClass::new(alloc, PACKET_LENGTH as u16),
+            staged: [0; STAGED_LENGTH],
+            staged_length: 0,
+            received: [0; PACKET_LENGTH],
+            unread: 0..0,
+            online: false,
+            halted: false,
+            opened: false,
+        }
+    }
+
+    /// Whether a program on the host has the port open (DTR).
+    pub fn is_open(&self) -> bool {
+        self.class.dtr()
+    }
+
+    /// Gives text to the host. Returns how many bytes of it were taken: up to some packets' worth, 0 while the port is closed.
+    ///
+    /// Bytes taken come out in order. They are lost when the port is closed, the bus reset or the endpoint halted before the host
+    /// fetches them.
+    pub fn write(&mut self, text: &[u8]) -> usize {
+        if !self.is_open() {
+            return 0;
+        }
+        let mut rest = text;
+        loop {
+            rest = rest.get(self.stage(rest)..).unwrap_or(&[]);
+            if !self.send() || rest.is_empty() {
+                return text.len() - rest.len();
+            }
+        }
+    }
+
+    /// Takes what the host has sent. Returns how many bytes of `out` were filled, 0 when there are none.
+    ///
+    /// The host waits while nobody reads: no byte is lost.
+    pub fn read(&mut self, out: &mut [u8]) -> usize {
+        let mut filled = 0;
+        while filled < out.len() {
+            if self.unread.is_empty() {
+                // WouldBlock is the only error of an endpoint that exists.
+                let length = self.class.read_packet(&mut self.received).unwrap_or(0);
+                self.unread = 0..length;
+                // An empty packet ends a transfer; the next one may wait behind it, and its event calls again.
+                if length == 0 {
+                    break;
+                }
+            }
+            let bytes = self.received.get(self.unread.clone()).unwrap_or(&[]);
+            let mut moved = 0;
+            for (to, from) in out.iter_mut().skip(filled).zip(bytes) {
+                *to = *from;
+                moved += 1;
+            }
+            self.unread.start += moved;
+            filled += moved;
+        }
+        filled
+    }
+
+    /// Puts text behind what waits for its packet, as far as there is room. Returns how many bytes of it were taken.
+    pub(super) fn stage(&mut self, text: &[u8]) -> usize {
+        let room = self.staged.get_mut(self.staged_length..).unwrap_or(&mut []);
+        let length = text.len().min(room.len());
+        for (to, from) in room.iter_mut().zip(text) {
+            *to = *from;
+        }
+        self.staged_length += length;
+        length
+    }
+
+    /// Whether the port was opened since the last call.
+    pub(super) fn take_opened(&mut self) -> bool {
+        core::mem::take(&mut self.opened)
+    }
+
+    /// After each poll of the USB device: whether it is configured and not suspended. What waits is sent when it can be.
+    pub(super) fn set_online(&mut self, online: bool) {
+        self.online = online;
+        self.send();
+    }
+
+    /// Hands the staged text to the controller. Returns whether it took some.
+    pub(super) fn send(&mut self) -> bool {
+        let Some(packet) = self.staged.get(..self.staged_length).filter(|packet| !packet.is_empty()) else {
+            return false;
+        };
+        let sent = self.online && !self.halted && self.class.write_packet(packet).is_ok();
+        if sent {
+            self.staged_length = 0;
+        }
+        sent
+    }
+
+    /// SET_CONFIGURATION ends halts and brings the data toggles back to DATA0 (USB 2.0 9.1.1.5), of the bulk endpoints here: the
+    /// notification endpoint, which usbd-serial keeps to itself, never sends, so that its toggle stays.
+    fn configured(&mut self) {
+        self.halted = false;
+        self.class.read_ep().unstall();
+        self.class.write_ep().unstall();
+    }
+}
+
+impl<B: UsbBus> UsbClass<B> for Console<'_, B> {
+    fn get_configuration_descriptors(&self, writer: &mut DescriptorWriter<'_>) -> Result<()> {
+        self.class.get_configuration_descriptors(writer)
+    }
+
+    fn get_string(&self, index: StringIndex, language: LangID) -> Option<&str> {
+        self.class.get_string(index, language)
+    }
+
+    fn reset(&mut self) {
+        self.class.reset();
+        self.staged_length = 0;
+        self.unread = 0..0;
+        self.online = false;
+        self.halted = false;
+        self.opened = false;
+    }
+
+    fn control_in(&mut self, xfer: ControlIn<'_, '_, '_, B>) {
+        self.class.control_in(xfer);
+    }
+
+    fn control_out(&mut self, xfer: ControlOut<'_, '_, '_, B>) {
+        let request = *xfer.request();
+        if is_set_configuration(&request) {
+            self.configured();
+        } else if let Some(feature) =
+            HaltFeature::of(&request).filter(|f| f.endpoint == self.class.write_ep().address())
+        {
+            // The device itself carries it out.
+            self.halted = feature.set;
+        }
+        let was_open = self.class.dtr();
+        self.class.control_out(xfer);
+        match (was_open, self.class.dtr()) {
+            (false, true) => self.opened = true,
+            // Whoever opens the port next has nothing to do with this text.
+            (true, false) => self.staged_length = 0,
+            _ => {}
+        }
+    }
+}
+
+fn is_set_configuration(request: &Request) -> bool {
+    request.request_type == RequestType::Standard
+        && request.recipient == Recipient::Device
+        && request.request == Request::SET_CONFIGURATION
+}

@@ -1,0 +1,51 @@
+//! What a file of run time holds.
+
+use crate::clock::Instant;
+
+/// One state of the volume as hosts see it: everything that it shows stays as it is until the next one begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Generation {
+    /// Counts up from 0, the generation that power-on begins.
+    pub number: u32,
+    /// When it began.
+    pub since: Instant,
+    /// How many generations up to this one hosts were to take for another volume: their VolumeSerialNumbers differ.
+    pub volumes: u8,
+}
+
+impl Generation {
+    /// What power-on begins.
+    pub const FIRST: Self = Self { number: 0, since: Instant(0), volumes: 0 };
+}
+
+/// What [`Content::freeze`] settles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frozen {
+    /// The file's length in bytes.
+    pub length: u32,
+    /// Whether the bytes that the generation before showed stand where they stood: the file has only grown. It keeps its
+    /// clusters then; else it moves to fresh ones, so that no host's cache mixes two versions.
+    pub kept: bool,
+}
+
+/// The contents of a file of run time.
+///
+/// The application changes its side whenever it likes and says so by `vd_update_file`; hosts see what the last
+/// [`freeze`](Self::freeze) settled. One generation is alive at a time, so contents keep two versions at most: the one that
+/// hosts see and the one that comes next.
+pub trait Content: Sync {
+    /// Length in bytes of what the next generation would show.
+    fn length(&self) -> u32;
+
+    /// `generation` begins, with a change of this file: from now on, [`read`](Self::read) answers for what is there now.
+    ///
+    /// Called where the device is polled, with interrupts enabled, never while a host's command runs.
+    fn freeze(&self, generation: Generation) -> Frozen {
+        let _ = generation;
+        Frozen { length: self.length(), kept: false }
+    }
+
+    /// Fills `out` from byte `offset` on with what was frozen for `generation`, the number handed to the last `freeze`. All
+    /// of `out` lies within the frozen length.
+    fn read(&self, generation: u32, offset: u32, out: &mut [u8]);
+}

@@ -1,0 +1,91 @@
+//! Where files of run time stand: clusters of the dynamic window, never those that were used last.
+
+/// A run of clusters, counted from the window's first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Run {
+    pub first: u32,
+    pub count: u32,
+}
+
+impl Run {
+    const fn end(self) -> u32 {
+        self.first.saturating_add(self.count)
+    }
+}
+
+/// The first `count` clusters in a row that none of `taken` uses, looking from `cursor` on and around the window's end.
+///
+/// `taken` may be in any order. The cost is the square of their number at worst.
+pub(super) fn find(window: u32, cursor: u32, count: u32, taken: impl Iterator<Item = Run> + Clone) -> Option<u32> {
+    let mut first = cursor;
+    let mut wrapped = false;
+    loop {
+        if first.checked_add(count).is_none_or(|end| end > window) {
+            if wrapped || count > window {
+                return None;
+            }
+            wrapped = true;
+            first = 0;
+        }
+        let candidate = Run { first, count };
+        let collision =
+            taken.clone().filter(|run| run.first < candidate.end() && first < run.end()).map(Run::end).max();
+        match collision {
+            None => return Some(first),
+            Some(end) => first = end,
+        }
+        if wrapped && first > cursor {
+            // All around: what is behind the cursor was looked at.
+            return None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    extern crate std;
+    use std::vec::Vec;
+
+    #[test]
+    fn goes_on_from_the_cursor_and_around() {
+        let taken = [Run { first: 4, count: 2 }];
+        let find = |cursor, count| find(10, cursor, count, taken.iter().copied());
+        assert_eq!(find(0, 4), Some(0));
+        assert_eq!(find(1, 4), Some(6));
+        assert_eq!(find(7, 4), Some(0));
+        assert_eq!(find(0, 5), None);
+        assert_eq!(find(9, 1), Some(9));
+        assert_eq!(find(10, 1), Some(0));
+        assert_eq!(find(0, 11), None);
+    }
+
+    #[test]
+    fn finds_whatever_a_search_of_every_place_finds() {
+        let mut state = 1u64;
+        let mut random = |limit: u32| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as u32 % limit
+        };
+        for _ in 0..20_000 {
+            let window = 1 + random(24);
+            let mut taken: Vec<Run> = Vec::new();
+            for _ in 0..random(5) {
+                let run = Run { first: random(window), count: 1 + random(4) };
+                if run.end() <= window && taken.iter().all(|t| t.end() <= run.first || run.end() <= t.first) {
+                    taken.push(run);
+                }
+            }
+            let (cursor, count) = (random(window + 1), 1 + random(8));
+            let free = |first: u32| {
+                first + count <= window && taken.iter().all(|t| t.end() <= first || first + count <= t.first)
+            };
+            let places: Vec<u32> = (cursor..window).chain(0..cursor).filter(|first| free(*first)).collect();
+            let found = find(window, cursor, count, taken.iter().copied());
+            assert_eq!(found.is_some(), !places.is_empty(), "{window} {cursor} {count} {taken:?}");
+            if let Some(first) = found {
+                assert!(free(first), "{window} {cursor} {count} {taken:?} {first}");
+            }
+        }
+    }
+}

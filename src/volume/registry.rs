@@ -1,0 +1,474 @@
+//! The files of run time: what the application registers, and what of it the present generation shows.
+//!
+//! Calls may come from the main loop, an interrupt handler or another core: every access is a short critical section, and
+//! contents are never called inside one.
+
+use super::content::{Content, Generation};
+use super::directory;
+use super::file::{Components, File};
+use super::layout::Layout;
+use super::place::{self, Run};
+use super::slot::{FileSlot, LEVELS, ROOT, Shown, Wanted};
+use core::cell::Cell;
+use critical_section::{CriticalSection, Mutex};
+use picovd_exfat::entry::{ENTRY_LENGTH, entries_for};
+use picovd_exfat::name::Name;
+use picovd_exfat::time::Timestamp;
+
+/// The files of run time of one volume, in a fixed number of slots. Usually a `static`, made by the manifest's tables:
+/// `Files::new(&LAYOUT)`.
+///
+/// A slot holds a file or a folder of run time. What is registered shows from the next generation on.
+pub struct Files<'a, S: ?Sized = [FileSlot<'a>]> {
+    layout: &'a Layout<'a>,
+    state: Mutex<Cell<State>>,
+    slots: S,
+}
+
+/// [`Files`] with `N` slots.
+pub type FilesOf<'a, const N: usize> = Files<'a, [FileSlot<'a>; N]>;
+
+/// What concerns all slots.
+#[derive(Clone, Copy)]
+struct State {
+    /// Changes that are to be announced.
+    announced: u32,
+    /// Changes of any kind.
+    changes: u32,
+    /// Cluster of the window where the next search for free ones begins.
+    cursor: u32,
+    /// Whether the application wants the medium back that a host ejected.
+    insert: bool,
+    clock: Option<fn() -> u64>,
+}
+
+/// Why a file was not registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddError {
+    /// The path is no path: a component is empty, `.` or `..`, has a character that exFAT forbids (7.7.3), or there are more
+    /// than 7 folders. Correct the path.
+    InvalidPath,
+    /// A name in the path has more UTF-16 units than the manifest's `[dynamic] max-name`. Shorten it or raise that.
+    NameTooLong,
+    /// Another file or folder has the name, upper and lower case being the same.
+    NameTaken,
+    /// The file is registered already.
+    AlreadyAdded,
+    /// All slots are taken, folders included, or the directory has no room for so long a name. Raise `[dynamic] files`, or
+    /// remove a file.
+    TooManyFiles,
+    /// The window has no room for the file's capacity. Raise `[dynamic] window`, or promise less.
+    NoRoom,
+    /// The contents are longer than the file's capacity. Raise the capacity or shorten the contents.
+    TooLong,
+}
+
+/// Why a change was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpdateError {
+    /// The file is not registered.
+    NotAdded,
+    /// The contents are longer than the file's capacity. Hosts go on to see what they see.
+    TooLong,
+}
+
+/// The file is not registered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotAdded;
+
+impl<'a, const N: usize> FilesOf<'a, N> {
+    /// No files yet. `layout` keeps clusters and directory slots for them; what it keeps limits the number, too.
+    #[must_use]
+    pub const fn new(layout: &'a Layout<'a>) -> Self {
+        let state = State { announced: 0, changes: 0, cursor: 0, insert: false, clock: None };
+        Self { layout, state: Mutex::new(Cell::new(state)), slots: [const { FileSlot::new() }; N] }
+    }
+}
+
+impl<'a> Files<'a> {
+    /// Takes `clock` for the moments of changes: seconds since 1970-01-01T00:00:00Z. Without one, files carry the
+    /// manifest's timestamp.
+    pub fn set_clock(&self, clock: fn() -> u64) {
+        critical_section::with(|section| self.change_state(section, |state| state.clock = Some(clock)));
+    }
+
+    /// Wants the medium back that a host ejected.
+    pub fn insert(&self) {
+        critical_section::with(|section| self.change_state(section, |state| state.insert = true));
+    }
+
+    /// Whether a file could have that path: every component is a name that the manifest has room for, and no other file has
+    /// the last one.
+    #[must_use]
+    pub fn is_free(&self, path: &str) -> bool {
+        let file = File::new(path, &Nothing, 0);
+        self.check_path(&file).is_ok() && critical_section::with(|section| self.missing_folders(section, &file).is_ok())
+    }
+
+    /// Registers a file: it shows from the next generation on.
+    ///
+    /// # Errors
+    /// Nothing is registered then; each variant says who must act.
+    pub fn add(&self, file: &'a File<'a>) -> Result<(), AddError> {
+        self.check_path(file)?;
+        if file.content.length() > file.capacity {
+            return Err(AddError::TooLong);
+        }
+        critical_section::with(|section| {
+            if self.find(section, file).is_some() {
+                return Err(AddError::AlreadyAdded);
+            }
+            self.check_room(section, file, self.missing_folders(section, file)?)?;
+            self.enter(section, file);
+            self.note(section, file.announced);
+            Ok(())
+        })
+    }
+
+    /// The contents have changed: the next generation shows what they are then.
+    ///
+    /// # Errors
+    /// Nothing changes then; each variant says who must act.
+    pub fn update(&self, file: &'a File<'a>) -> Result<(), UpdateError> {
+        let length = file.content.length();
+        critical_section::with(|section| {
+            let slot = self.find(section, file).ok_or(UpdateError::NotAdded)?;
+            if length > file.capacity {
+                return Err(UpdateError::TooLong);
+            }
+            let mut data = slot.get(section);
+            data.set_changed(true);
+            slot.set(section, data);
+            self.note(section, file.announced);
+            Ok(())
+        })
+    }
+
+    /// Takes a file away: the next generation shows it no more, nor folders of run time that it leaves empty. Until then its
+    /// contents are still read.
+    ///
+    /// # Errors
+    /// The file is not registered.
+    pub fn remove(&self, file: &'a File<'a>) -> Result<(), NotAdded> {
+        critical_section::with(|section| {
+            let slot = self.find(section, file).ok_or(NotAdded)?;
+            self.take_out(section, slot);
+            self.note(section, true);
+            Ok(())
+        })
+    }
+
+    /// Puts `new` in the place of `old`: a rename, when both have the same contents.
+    ///
+    /// # Errors
+    /// Everything stays as it was then. [`AddError::AlreadyAdded`] when `new` is registered or `old` is not.
+    pub fn rename(&self, old: &'a File<'a>, new: &'a File<'a>) -> Result<(), AddError> {
+        self.check_path(new)?;
+        if new.content.length() > new.capacity {
+            return Err(AddError::TooLong);
+        }
+        critical_section::with(|section| {
+            let slot = self.find(section, old).ok_or(AddError::AlreadyAdded)?;
+            if self.find(section, new).is_some() {
+                return Err(AddError::AlreadyAdded);
+            }
+            self.take_out(section, slot);
+            let entered = self.missing_folders(section, new).and_then(|folders| self.check_room(section, new, folders));
+            self.enter(section, if entered.is_ok() { new } else { old });
+            self.note(section, true);
+            entered
+        })
+    }
+
+    /// Number of slots that may be used.
+    fn usable(&self) -> usize {
+        self.slots.len().min(self.layout.dynamic.slots.into())
+    }
+
+    fn slots(&self) -> &[FileSlot<'a>] {
+        self.slots.get(..self.usable()).unwrap_or(&[])
+    }
+
+    fn check_path(&self, file: &File<'_>) -> Result<(), AddError> {
+        let mut levels = 0;
+        for component in Components::of(file.path) {
+            levels += 1;
+            let name = Name::new(component).map_err(|_| AddError::InvalidPath)?;
+            if entries_for(name.length()) > self.layout.dynamic.slot_entries.into() {
+                return Err(AddError::NameTooLong);
+            }
+        }
+        if levels > LEVELS { Err(AddError::InvalidPath) } else { Ok(()) }
+    }
+
+    /// The slot of a registered file.
+    fn find(&self, section: CriticalSection<'_>, file: &File<'a>) -> Option<&FileSlot<'a>> {
+        self.slots().iter().find(|slot| {
+            let wanted = slot.get(section).wanted();
+            wanted.is_some_and(|wanted| !wanted.is_folder() && core::ptr::eq(wanted.file, file))
+        })
+    }
+
+    /// The wanted entry of that name in a folder.
+    fn named(&self, section: CriticalSection<'_>, parent: u8, name: Name<'_>) -> Option<(u8, Wanted<'a>)> {
+        self.slots().iter().enumerate().find_map(|(index, slot)| {
+            let wanted = slot.get(section).wanted().filter(|wanted| wanted.parent == parent)?;
+            let same = Name::new(wanted.name()).is_ok_and(|other| name.is_same(other));
+            same.then_some((index as u8, wanted))
+        })
+    }
+
+    /// Number of folders that have to be made for a file.
+    fn missing_folders(&self, section: CriticalSection<'_>, file: &File<'_>) -> Result<usize, AddError> {
+        let mut components = Components::of(file.path);
+        let mut parent = ROOT;
+        while let Some(component) = components.next() {
+            let name = Name::new(component).map_err(|_| AddError::InvalidPath)?;
+            if parent == ROOT && directory::root_holds(self.layout, name) {
+                return Err(AddError::NameTaken);
+            }
+            let last = components.is_done();
+            match self.named(section, parent, name) {
+                Some((index, wanted)) if wanted.is_folder() && !last => parent = index,
+                Some(_) => return Err(AddError::NameTaken),
+                None => return Ok(components.count()),
+            }
+        }
+        Ok(0)
+    }
+
+    /// Whether the slots and the window have room for one more file and that many more folders.
+    fn check_room(&self, section: CriticalSection<'_>, file: &File<'_>, folders: usize) -> Result<(), AddError> {
+        let wanted = || self.slots().iter().filter_map(|slot| slot.get(section).wanted());
+        // A folder's number has to differ from the root's.
+        if wanted().count() + folders + 1 > self.usable().min(ROOT.into()) {
+            return Err(AddError::TooManyFiles);
+        }
+        // Folders that are there already are counted twice: no harm, and no second walk.
+        let listed: usize = wanted().map(|wanted| entries(wanted.name())).sum();
+        let more: usize = Components::of(file.path).map(entries).sum();
+        if listed + more > self.layout.dynamic.entries.into() {
+            return Err(AddError::TooManyFiles);
+        }
+        let clusters = |length| u64::from(self.layout.clusters(length));
+        let folder = clusters(self.folder_length());
+        let taken: u64 =
+            wanted().map(|wanted| if wanted.is_folder() { folder } else { clusters(wanted.file.capacity) }).sum();
+        let needed = taken + clusters(file.capacity) + folders as u64 * folder;
+        if needed > self.layout.dynamic.cluster_count.into() { Err(AddError::NoRoom) } else { Ok(()) }
+    }
+
+    /// Enters a file and the folders that it needs, after all checks.
+    fn enter(&self, section: CriticalSection<'_>, file: &'a File<'a>) {
+        let mut components = Components::of(file.path);
+        let mut parent = ROOT;
+        let mut depth = 0;
+        while let Some(component) = components.next() {
+            depth += 1;
+            let level = if components.is_done() { 0 } else { depth };
+            let known = Name::new(component).ok().and_then(|name| self.named(section, parent, name));
+            if let Some((index, _)) = known {
+                parent = index;
+                continue;
+            }
+            let free = self.slots().iter().enumerate().find(|(_, slot)| slot.get(section).wanted().is_none());
+            let Some((index, slot)) = free else { return };
+            let mut data = slot.get(section);
+            data.set_wanted(Some(Wanted { file, level, parent }));
+            slot.set(section, data);
+            parent = index as u8;
+        }
+    }
+
+    /// Empties a slot, and the folders that have become empty.
+    fn take_out(&self, section: CriticalSection<'_>, slot: &FileSlot<'a>) {
+        let mut slot = slot;
+        loop {
+            let mut data = slot.get(section);
+            let parent = data.wanted().map_or(ROOT, |wanted| wanted.parent);
+            data.set_wanted(None);
+            slot.set(section, data);
+            let mut all = self.slots().iter().filter_map(|slot| slot.get(section).wanted());
+            if parent == ROOT || all.any(|wanted| wanted.parent == parent) {
+                return;
+            }
+            let Some(folder) = self.slots().get(usize::from(parent)) else { return };
+            slot = folder;
+        }
+    }
+
+    fn note(&self, section: CriticalSection<'_>, announced: bool) {
+        self.change_state(section, |state| {
+            state.changes = state.changes.wrapping_add(1);
+            state.announced = state.announced.wrapping_add(announced.into());
+        });
+    }
+
+    fn change_state(&self, section: CriticalSection<'_>, change: impl FnOnce(&mut State)) {
+        let state = self.state.borrow(section);
+        let mut value = state.get();
+        change(&mut value);
+        state.set(value);
+    }
+
+    fn state(&self) -> State {
+        critical_section::with(|section| self.state.borrow(section).get())
+    }
+
+    /// Length of each folder of run time: room for all entries and an end-of-directory entry, in whole clusters.
+    pub(super) fn folder_length(&self) -> u32 {
+        let entries = (u32::from(self.layout.dynamic.entries) + 1) * ENTRY_LENGTH as u32;
+        self.layout.clusters(entries) << self.layout.cluster_shift()
+    }
+
+    // What follows is the volume's side.
+
+    /// Count of changes that are to be announced.
+    pub(crate) fn announced(&self) -> u32 {
+        self.state().announced
+    }
+
+    /// Whether the application has asked to have the medium back since the last call.
+    pub(crate) fn take_insert(&self) -> bool {
+        critical_section::with(|section| {
+            let insert = self.state.borrow(section).get().insert;
+            self.change_state(section, |state| state.insert = false);
+            insert
+        })
+    }
+
+    /// Number of slots.
+    pub(super) fn count(&self) -> usize {
+        self.usable()
+    }
+
+    /// What hosts see in each slot.
+    pub(super) fn shown(&self) -> impl DoubleEndedIterator<Item = Option<Shown<'a>>> + Clone + '_ {
+        self.slots().iter().map(|slot| slot.now().shown())
+    }
+
+    /// What hosts see in a slot.
+    pub(super) fn shown_in(&self, slot: usize) -> Option<Shown<'a>> {
+        self.slots().get(slot)?.now().shown()
+    }
+
+    /// The slot whose file stands at a cluster of the window. `hint` is looked at first.
+    pub(super) fn standing_at(&self, cluster: u32, hint: usize) -> Option<(usize, Shown<'a>)> {
+        let here = |slot: usize| {
+            let shown = self.shown_in(slot)?;
+            let run = shown.run(self.layout, self.folder_length());
+            (cluster.checked_sub(run.first)? < run.count).then_some((slot, shown))
+        };
+        here(hint).or_else(|| (0..self.usable()).find_map(here))
+    }
+
+    /// Begins a generation: what is wanted becomes what is shown.
+    pub(super) fn begin(&self, generation: Generation) {
+        let state = self.state();
+        let clock = state.clock.map(|clock| Timestamp::from_unix(clock()).value());
+        let modified = clock.unwrap_or(self.layout.timestamp);
+        let mut crowded = false;
+        for slot in self.slots() {
+            let (data, changed) = critical_section::with(|section| {
+                let mut data = slot.get(section);
+                let changed = data.is_changed();
+                data.set_changed(false);
+                slot.set(section, data);
+                (data, changed)
+            });
+            let before = data.shown();
+            let Some(wanted) = data.wanted() else {
+                slot.show(None);
+                continue;
+            };
+            let same = before.filter(|shown| {
+                core::ptr::eq(shown.file, wanted.file) && (shown.level, shown.parent) == (wanted.level, wanted.parent)
+            });
+            // A folder lists other files' places, so it goes along with every change.
+            if same.is_some() && !changed && !wanted.file.renewed && !wanted.is_folder() {
+                continue;
+            }
+            let (length, kept) = if wanted.is_folder() {
+                (self.folder_length(), false)
+            } else {
+                let frozen = wanted.file.content.freeze(generation);
+                (frozen.length.min(wanted.file.capacity), frozen.kept)
+            };
+            let mut shown = Shown {
+                file: wanted.file,
+                level: wanted.level,
+                parent: wanted.parent,
+                first: 0,
+                length,
+                generation: generation.number,
+                modified,
+                entries: 0,
+                name_hash: 0,
+                set_checksum: 0,
+            };
+            let place = match same {
+                Some(before) if kept => Some(before.first),
+                _ => self.place(slot, &shown),
+            };
+            crowded |= place.is_none();
+            shown.first = place.unwrap_or(0);
+            shown.seal(self.layout.dynamic.first_cluster);
+            slot.show(Some(shown));
+        }
+        if crowded {
+            self.move_together();
+        }
+    }
+
+    /// Fresh clusters for a slot, and in need those that it has.
+    fn place(&self, slot: &FileSlot<'a>, shown: &Shown<'a>) -> Option<u32> {
+        let folder = self.folder_length();
+        let count = shown.run(self.layout, folder).count;
+        let (window, cursor) = (self.layout.dynamic.cluster_count, self.state().cursor);
+        let taken = |own: bool| {
+            let others = self.slots().iter().filter(move |other| own || !core::ptr::eq(*other, slot));
+            others.filter_map(move |other| Some(other.now().shown()?.run(self.layout, folder)))
+        };
+        let first = place::find(window, cursor, count, taken(true))
+            .or_else(|| place::find(window, cursor, count, taken(false)))?;
+        critical_section::with(|section| self.change_state(section, |state| state.cursor = first + count));
+        Some(first)
+    }
+
+    /// Puts all files in a row: their capacities fit into the window, but not where the gaps are.
+    fn move_together(&self) {
+        let mut next = 0;
+        for slot in self.slots() {
+            if let Some(mut shown) = slot.now().shown() {
+                let Run { count, .. } = shown.run(self.layout, self.folder_length());
+                shown.first = next;
+                shown.seal(self.layout.dynamic.first_cluster);
+                slot.show(Some(shown));
+                next += count;
+            }
+        }
+        critical_section::with(|section| self.change_state(section, |state| state.cursor = next));
+    }
+}
+
+/// The contents of a file that is asked about and never read.
+struct Nothing;
+
+impl Content for Nothing {
+    fn length(&self) -> u32 {
+        0
+    }
+
+    fn read(&self, _: u32, _: u32, _: &mut [u8]) {}
+}
+
+/// Number of directory entries of a name; none for one that is no name.
+fn entries(name: &str) -> usize {
+    Name::new(name).map_or(0, |name| entries_for(name.length()))
+}
+
+impl<S: ?Sized> core::fmt::Debug for Files<'_, S> {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter.debug_struct("Files").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,309 @@
+//! Files that come, grow, change and go while every kind of host has the disk mounted: readers see whole generations, every
+//! change within its bound, none twice.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use picovd::device::{Announcing, Refresh};
+use picovd::vd::{
+    Content, File, Files, Frozen, Generation, vd_add_file, vd_remove_file, vd_rename_file, vd_update_file,
+};
+use picovd::volume::Timing;
+use picovd_sim::host::system::{Event, LINUX_KERNEL, LINUX_UDEV, PROFILES, Profile, System};
+use picovd_sim::memory::Contents;
+use picovd_sim::native::NativeDevice;
+use picovd_sim::plug;
+use picovd_sim::random::Random;
+
+/// What was frozen: generation, file, version. Shared by all files of a bench.
+type Ledger = Arc<Mutex<Vec<(u32, u32, u64)>>>;
+
+/// Contents whose every byte tells file and version.
+struct Versioned {
+    id: u32,
+    /// Version and length of what comes next, and of what is shown.
+    state: Mutex<[(u64, u32); 2]>,
+    ledger: Ledger,
+}
+
+impl Content for Versioned {
+    fn length(&self) -> u32 {
+        self.state.lock().expect("nobody panics with it")[0].1
+    }
+
+    fn freeze(&self, generation: Generation) -> Frozen {
+        let mut state = self.state.lock().expect("nobody panics with it");
+        state[1] = state[0];
+        self.ledger.lock().expect("nobody panics with it").push((generation.number, self.id, state[1].0));
+        Frozen { length: state[1].1, kept: false }
+    }
+
+    fn read(&self, _: u32, offset: u32, out: &mut [u8]) {
+        let (version, length) = self.state.lock().expect("nobody panics with it")[1];
+        let bytes = bytes(self.id, version, length);
+        out.copy_from_slice(&bytes[offset as usize..][..out.len()]);
+    }
+}
+
+/// Header of a file's bytes: id, version, length.
+const HEADER: usize = 16;
+
+fn bytes(id: u32, version: u64, length: u32) -> Vec<u8> {
+    let mut bytes = vec![0; length as usize];
+    Random::new(u64::from(id) << 48 ^ version).fill(&mut bytes);
+    bytes[..4].copy_from_slice(&id.to_le_bytes());
+    bytes[4..12].copy_from_slice(&version.to_le_bytes());
+    bytes[12..16].copy_from_slice(&length.to_le_bytes());
+    bytes
+}
+
+/// The version that the bytes of a file carry, when they are wholly of that version.
+fn version(id: u32, read: &[u8]) -> Result<u64, String> {
+    if read.len() < HEADER {
+        return Err(format!("{} bytes", read.len()));
+    }
+    let version = u64::from_le_bytes(read[4..12].try_into().expect("eight bytes"));
+    if bytes(id, version, read.len() as u32) != read {
+        return Err(format!("file {id}: bytes that no version has; the header says version {version}"));
+    }
+    Ok(version)
+}
+
+/// Most bytes of a file.
+const CAPACITY: u32 = 3 * 4096;
+
+const MANIFEST: &str = "
+[[file]]
+path = 'STATIC.TXT'
+text = 'It never changes.'
+
+[dynamic]
+files = 8
+window = '256 KiB'
+";
+
+/// The application's side: files, and what is wanted of them.
+struct Bench {
+    files: &'static Files<'static>,
+    contents: Vec<&'static Versioned>,
+    /// Two names for each file.
+    names: Vec<[&'static File<'static>; 2]>,
+    /// The name under which a file is registered.
+    wanted: BTreeMap<usize, usize>,
+    next_version: u64,
+    ledger: Ledger,
+    random: Random,
+}
+
+fn leak<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
+const TIMING: Timing = Timing { quiet: 100, max_age: 1_000, hold: 2_000 };
+
+impl Bench {
+    fn new(refresh: Refresh, seed: u64) -> (Self, NativeDevice) {
+        let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let manifest = picovd_manifest::read_text("live.toml", MANIFEST, folder).expect("the manifest is right");
+        let plan = picovd_manifest::check(&manifest, None).and_then(|checked| picovd_manifest::plan(&checked));
+        let plan = plan.expect("the manifest is right");
+        let mut board = plug::board(plan.clone(), Contents::noise(plan.chip.flash_size as usize));
+        board.announcing = Announcing { refresh, timing: TIMING };
+        let device = NativeDevice::new(board);
+        let ledger = Ledger::default();
+        let contents: Vec<&'static Versioned> = (0..6)
+            .map(|id| leak(Versioned { id, state: Mutex::new([(0, 0); 2]), ledger: Arc::clone(&ledger) }))
+            .collect();
+        let names = contents
+            .iter()
+            .map(|content| {
+                let path = |suffix: &str| -> &'static str {
+                    let folder = if content.id % 3 == 0 { "folder/" } else { "" };
+                    format!("{folder}FILE{}{suffix}.BIN", content.id).leak()
+                };
+                [path(""), path("-RENAMED")].map(|path| leak(File::new(path, *content, CAPACITY)))
+            })
+            .collect();
+        let bench = Self {
+            files: device.files(),
+            contents,
+            names,
+            wanted: BTreeMap::new(),
+            next_version: 1,
+            ledger,
+            random: Random::new(seed),
+        };
+        (bench, device)
+    }
+
+    /// Gives a file a new version.
+    fn renew(&mut self, id: usize) {
+        let length = HEADER as u32 + self.random.below(CAPACITY - HEADER as u32 + 1);
+        self.contents[id].state.lock().expect("nobody panics with it")[0] = (self.next_version, length);
+        self.next_version += 1;
+    }
+
+    /// One random change.
+    fn change(&mut self) {
+        let id = self.random.below(self.contents.len() as u32) as usize;
+        let Some(name) = self.wanted.get(&id).copied() else {
+            self.renew(id);
+            let name = self.random.below(2) as usize;
+            vd_add_file(self.files, self.names[id][name]).expect("there is room");
+            self.wanted.insert(id, name);
+            return;
+        };
+        match self.random.below(8) {
+            0 => {
+                vd_remove_file(self.files, self.names[id][name]).expect("it is registered");
+                self.wanted.remove(&id);
+            }
+            1 => {
+                let [old, new] = [name, 1 - name].map(|name| self.names[id][name]);
+                vd_rename_file(self.files, old, new).expect("the other name is free");
+                self.wanted.insert(id, 1 - name);
+            }
+            _ => {
+                self.renew(id);
+                vd_update_file(self.files, self.names[id][name]).expect("it is registered");
+            }
+        }
+    }
+
+    /// Reads some files, or all of them, and holds what they say against the ledger: all bytes of a file are of one version, and
+    /// all files of one generation. Returns what was seen: path and version.
+    fn look(&mut self, system: &mut System<'_>, all: bool) -> Option<BTreeMap<String, u64>> {
+        let mut paths = Vec::new();
+        for node in system.list("").ok()? {
+            if node.name == "folder" {
+                paths.extend(system.list("folder").ok()?.into_iter().map(|node| format!("folder/{}", node.name)));
+            } else if node.name != "STATIC.TXT" {
+                paths.push(node.name);
+            }
+        }
+        let mut seen = BTreeMap::new();
+        let (mut first, mut last) = (0, u32::MAX);
+        for path in paths {
+            if !all && self.random.below(2) == 0 {
+                continue;
+            }
+            let id = self.names.iter().position(|names| names.iter().any(|name| name.path() == path));
+            let id = id.unwrap_or_else(|| panic!("{path} is no file of ours")) as u32;
+            let read = system.read(&path).ok()?;
+            let version = version(id, &read).unwrap_or_else(|problem| panic!("{path}: {problem}"));
+            let ledger = self.ledger.lock().expect("nobody panics with it");
+            let mut frozen = ledger.iter().filter(|(_, file, _)| *file == id);
+            let begin = frozen.find(|(.., frozen)| *frozen == version).expect("only what was frozen can be read").0;
+            // The same version may be frozen again, by a rename.
+            let end = frozen.find(|(.., frozen)| *frozen != version).map_or(u32::MAX, |(generation, ..)| *generation);
+            (first, last) = (first.max(begin), last.min(end));
+            assert!(first < last, "{path} is of another generation than the files before it");
+            seen.insert(path, version);
+        }
+        Some(seen)
+    }
+
+    /// What the disk should show in the end.
+    fn truth(&self) -> BTreeMap<String, u64> {
+        let shown = |(id, name): (&usize, &usize)| {
+            let version = self.contents[*id].state.lock().expect("nobody panics with it")[0].0;
+            (self.names[*id][*name].path().to_owned(), version)
+        };
+        self.wanted.iter().map(shown).collect()
+    }
+}
+
+/// How long after its change a host shows it at most: max-age, hold, a reader's gap, and then what the host needs.
+fn bound(profile: Profile, refresh: Refresh) -> Duration {
+    let announced = Duration::from_millis(u64::from(TIMING.max_age + TIMING.hold) + 500);
+    let away = Duration::from_millis(2_500);
+    let patience = Duration::from_secs(5);
+    let attach = Duration::from_millis(500);
+    announced
+        + match (refresh, profile.poll) {
+            (Refresh::Reconnect, poll) => attach + poll.unwrap_or_default(),
+            (Refresh::Auto, None) => patience + attach,
+            // Seen, away, seen again, mounted.
+            (_, Some(poll)) => poll * 3 + away,
+            (_, None) => unreachable!("a host that never looks needs auto or reconnect"),
+        }
+}
+
+fn drive(profile: Profile, refresh: Refresh, changes: u32, seed: u64) {
+    let what = format!("{}, {refresh:?}, seed {seed}", profile.name);
+    let (mut bench, device) = Bench::new(refresh, seed);
+    let mut system = System::boot(profile, Box::new(device)).expect("the stick is right");
+    let mut done = 0;
+    while done < changes {
+        for _ in 0..20 {
+            bench.change();
+            done += 1;
+            let pause = u64::from(bench.random.below(400));
+            system.elapse(Duration::from_millis(pause));
+            if bench.random.below(3) == 0 {
+                // Whoever does not mount by itself is helped by a person.
+                if !system.is_mounted() {
+                    let _ = system.remount();
+                }
+                bench.look(&mut system, false);
+            }
+        }
+        system.elapse(bound(profile, refresh));
+        if !profile.automounts {
+            system.remount().unwrap_or_else(|error| panic!("{what}: {error}"));
+        }
+        assert!(system.is_mounted(), "{what}: nothing is mounted after {:?}", bound(profile, refresh));
+        let seen = bench.look(&mut system, true).unwrap_or_else(|| panic!("{what}: the disk cannot be read"));
+        assert_eq!(seen, bench.truth(), "{what}: after {done} changes");
+    }
+    // Nothing is announced twice.
+    system.take_events();
+    system.elapse(Duration::from_secs(120));
+    assert_eq!(system.take_events(), [], "{what}");
+}
+
+#[test]
+fn random_changes_lose_nothing_and_mix_nothing() {
+    // 14 pairs of profile and way, 720 changes each: more than 10,000.
+    for (index, profile) in PROFILES.into_iter().enumerate() {
+        for refresh in [Refresh::Auto, Refresh::Reinsert, Refresh::Reconnect] {
+            // The manifest's documentation says so: reinsert is for hosts that poll.
+            if refresh == Refresh::Reinsert && profile.poll.is_none() {
+                continue;
+            }
+            drive(profile, refresh, 720, index as u64);
+        }
+    }
+}
+
+#[test]
+fn attention_alone_leaves_a_mounted_volume_as_it_was() {
+    // What the README says of `attention`: a host that keeps the volume mounted shows what it has in its cache.
+    let (mut bench, device) = Bench::new(Refresh::Attention, 1);
+    bench.renew(1);
+    vd_add_file(bench.files, bench.names[1][0]).expect("there is room");
+    let mut system = System::boot(LINUX_UDEV, Box::new(device)).expect("the stick is right");
+    let before = system.read("FILE1.BIN").expect("it is there");
+    bench.renew(1);
+    vd_update_file(bench.files, bench.names[1][0]).expect("it is registered");
+    system.elapse(Duration::from_secs(10));
+    assert!(system.take_events().contains(&Event::MediumChanged), "the unit attention came");
+    assert_eq!(system.read("FILE1.BIN").expect("it is there"), before, "and the cache is stale");
+    system.remount().expect("the volume is right");
+    let after = system.read("FILE1.BIN").expect("it is there");
+    assert_eq!(version(1, &after), Ok(2));
+}
+
+#[test]
+fn a_host_that_never_looks_sees_the_device_go_and_come() {
+    let (mut bench, device) = Bench::new(Refresh::Auto, 1);
+    let mut system = System::boot(LINUX_KERNEL, Box::new(device)).expect("the stick is right");
+    bench.renew(1);
+    vd_add_file(bench.files, bench.names[1][0]).expect("there is room");
+    system.take_events();
+    system.elapse(Duration::from_secs(10));
+    assert_eq!(system.take_events(), [Event::DeviceGone, Event::Unmounted]);
+    system.remount().expect("the volume is right");
+    assert_eq!(version(1, &system.read("FILE1.BIN").expect("it is there")), Ok(1));
+}
