@@ -13,14 +13,43 @@ use crate::random::Random;
 /// A host gives up after three errors in a row (USB 2.0 4.10.4 lets it); this cable is never that bad.
 const LONGEST_BURST: u32 = 2;
 
+/// One packet of a control transfer that gets lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// The device's handshake to the next SETUP.
+    SetupHandshake,
+    /// The device's handshake to the next OUT packet of endpoint 0.
+    OutHandshake,
+    /// The host's handshake to the next IN packet of endpoint 0, which the host takes.
+    InHandshake,
+    /// The next IN packet of endpoint 0 on its way to the host.
+    InPacket,
+}
+
 /// How bad a cable is, changeable while it is in use.
 #[derive(Clone, Debug, Default)]
-pub struct Quality(Rc<Cell<u32>>);
+pub struct Quality(Rc<Knobs>);
+
+#[derive(Debug, Default)]
+struct Knobs {
+    one_in: Cell<u32>,
+    next: Cell<Option<Loss>>,
+}
 
 impl Quality {
     /// Loses one transaction in `one_in` on average; 0 for none.
     pub fn lose(&self, one_in: u32) {
-        self.0.set(one_in);
+        self.0.one_in.set(one_in);
+    }
+
+    /// Loses this one packet, and then no more.
+    pub fn lose_next(&self, loss: Loss) {
+        self.0.next.set(Some(loss));
+    }
+
+    /// The packet that was to get lost and has not come by; none is to get lost any more.
+    pub fn take_next(&self) -> Option<Loss> {
+        self.0.next.take()
     }
 }
 
@@ -45,7 +74,7 @@ impl<L: Link> BadCable<L> {
     }
 
     fn loses(&mut self) -> bool {
-        let one_in = self.quality.0.get();
+        let one_in = self.quality.0.one_in.get();
         if one_in != 0 && self.burst < LONGEST_BURST && self.random.below(one_in) == 0 {
             self.burst += 1;
             true
@@ -53,6 +82,16 @@ impl<L: Link> BadCable<L> {
             self.burst = 0;
             false
         }
+    }
+
+    /// Whether this packet is the one to get lost.
+    fn loses_next(&self, loss: Loss) -> bool {
+        let next = &self.quality.0.next;
+        let lost = next.get() == Some(loss);
+        if lost {
+            next.set(None);
+        }
+        lost
     }
 }
 
@@ -67,6 +106,9 @@ impl<L: Link> Link for BadCable<L> {
 
     fn setup(&mut self, address: u8, packet: [u8; 8]) -> OutReply {
         let reply = self.inner.setup(address, packet);
+        if reply == OutReply::Ack && self.loses_next(Loss::SetupHandshake) {
+            return OutReply::Silent;
+        }
         if reply == OutReply::Ack && self.loses() { OutReply::Silent } else { reply }
     }
 
@@ -81,7 +123,11 @@ impl<L: Link> Link for BadCable<L> {
                 reply => reply,
             };
         }
-        self.inner.out(address, endpoint, pid, data)
+        let reply = self.inner.out(address, endpoint, pid, data);
+        if endpoint == 0 && reply == OutReply::Ack && self.loses_next(Loss::OutHandshake) {
+            return OutReply::Silent;
+        }
+        reply
     }
 
     fn r#in(&mut self, address: u8, endpoint: u8, acknowledge: bool) -> InReply {
@@ -90,6 +136,15 @@ impl<L: Link> Link for BadCable<L> {
             // Either the host took the data and its acknowledgement got lost, or the data never arrived.
             return match reply {
                 InReply::Data(..) if self.random.below(2) == 0 => InReply::Silent,
+                reply => reply,
+            };
+        }
+        let next = self.quality.0.next.get().filter(|next| matches!(next, Loss::InHandshake | Loss::InPacket));
+        if let (0, Some(loss)) = (endpoint, next) {
+            let reply = self.inner.r#in(address, endpoint, false);
+            // A NAK leaves the endpoint as it was, with or without a handshake.
+            return match reply {
+                InReply::Data(..) if self.loses_next(loss) && loss == Loss::InPacket => InReply::Silent,
                 reply => reply,
             };
         }

@@ -6,11 +6,13 @@
 pub mod board;
 pub mod bus;
 pub mod cli;
+pub mod demo;
 pub mod faults;
 pub mod host;
 pub mod link;
 pub mod memory;
 pub mod native;
+pub mod partitions;
 pub mod plug;
 pub mod random;
 pub mod serve;

@@ -89,4 +89,9 @@ pub trait Link {
     fn take_faults(&mut self) -> Vec<String> {
         Vec::new()
     }
+
+    /// What the link measured since the board was powered for the first time, as text of several lines, where it can.
+    fn measured(&mut self) -> Option<String> {
+        None
+    }
 }

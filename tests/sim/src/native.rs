@@ -3,14 +3,20 @@
 use crate::bus::{SimBus, WireSide};
 use crate::link::{InReply, Link, OutReply, Pid};
 use crate::memory::SharedMemory;
-use picovd::device::Device;
+use crate::partitions::RomTable;
+use crate::tables::BuiltInFiles;
+use picovd::clock::Instant;
+use picovd::device::Announcing;
+use picovd::files::{BoardFacts, BuiltIn, PartitionFiles, ResetReason};
 use picovd::scsi::UnitIdentity;
-use picovd::usb::{self, MassStorage};
+use picovd::stick::{Description, Stick};
+use picovd::usb::{self, Reset};
+use picovd::vd::{Files, FilesOf};
+use picovd::volume::BoardIdentity;
 use picovd::volume::layout::Layout;
-use picovd::volume::{BoardIdentity, Volume};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use usb_device::bus::UsbBusAllocator;
-use usb_device::device::UsbDevice;
 
 /// What makes one board differ from another.
 #[derive(Clone, Debug)]
@@ -25,25 +31,49 @@ pub struct Board {
     pub identity: BoardIdentity,
     /// The chip's memory.
     pub memory: SharedMemory,
+    /// How hosts hear of changes.
+    pub announcing: Announcing,
+    /// Makes the files of run time that come with the firmware; each power-on makes them anew.
+    pub built_in: BuiltInFiles,
+    /// What runs beside the library; each power-on starts it anew.
+    pub application: Option<Start>,
 }
+
+/// Starts an application, which registers its files.
+pub type Start = fn(&'static Files<'static>) -> Box<dyn Application>;
+
+/// A program that uses the library, as a firmware's main function does.
+pub trait Application {
+    /// One turn of the main loop.
+    fn turn(&mut self, now: Instant);
+}
+
+/// Most files of run time that a board has room for; its layout may allow fewer.
+const FILES: usize = 256;
 
 /// How long the main loop sleeps at most: here, how coarse [`Link::elapse`] is.
 const TICK: Duration = Duration::from_millis(1);
 
-/// Turns of the main loop between two transactions, at most: several times what any event takes.
-const TURNS: usize = 8;
+/// From a request to restart to the restart, as with the firmware.
+const RESTART_DELAY: Duration = Duration::from_millis(100);
 
 /// A powered board with the library running on it.
 pub struct NativeDevice {
     board: Board,
     wire: WireSide,
     running: Running,
+    /// When to restart, and how.
+    restart: Option<(Duration, Reset)>,
+    restarts: Vec<Reset>,
 }
 
 /// What a power cycle throws away.
 struct Running {
-    usb: UsbDevice<'static, SimBus>,
-    mass_storage: MassStorage<'static, SimBus, Device<'static, SharedMemory>>,
+    stick: Stick<'static, SimBus, SharedMemory, Box<dyn FnMut(Reset) + Send>>,
+    /// What the host asked for through the reset interface.
+    wanted: Arc<Mutex<Option<Reset>>>,
+    files: &'static Files<'static>,
+    application: Option<Box<dyn Application>>,
 }
 
 impl NativeDevice {
@@ -51,36 +81,95 @@ impl NativeDevice {
     #[must_use]
     pub fn new(board: Board) -> Self {
         let (wire, running) = power(&board);
-        Self { board, wire, running }
+        Self { board, wire, running, restart: None, restarts: Vec::new() }
+    }
+
+    /// The restarts that the host asked for and that took place.
+    #[must_use]
+    pub fn restarts(&self) -> &[Reset] {
+        &self.restarts
+    }
+
+    /// The files of run time of the present power cycle.
+    #[must_use]
+    pub fn files(&self) -> &'static Files<'static> {
+        self.running.files
     }
 
     /// The firmware's loop, until it would sleep.
     fn run(&mut self) {
-        // A packet that the device leaves unread is reported by every poll, so the loop is bounded.
-        for _ in 0..TURNS {
-            if !self.running.usb.poll(&mut [&mut self.running.mass_storage]) {
-                break;
-            }
+        let now = Instant(self.wire.now().as_micros() as u64);
+        if let Some(application) = &mut self.running.application {
+            application.turn(now);
         }
+        self.running.stick.poll(now);
+        self.restart_if_due();
+    }
+
+    /// Restarts when it is due. A board in BOOTSEL mode is another device, which is not simulated: the cable is as if empty.
+    fn restart_if_due(&mut self) {
+        let now = self.wire.now();
+        if let Some(reset) = self.running.wanted.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            self.restart = Some((now + RESTART_DELAY, reset));
+        }
+        let Some((_, reset)) = self.restart.take_if(|(due, _)| *due <= now) else { return };
+        self.restarts.push(reset);
+        match reset {
+            Reset::Flash => self.power_cycle(),
+            Reset::Bootsel { .. } => self.wire.plug(false),
+        }
+    }
+
+    /// All that a board without power forgets is forgotten; its clock goes on.
+    fn power_cycle(&mut self) {
+        let before = self.wire.now();
+        self.restart = None;
+        (self.wire, self.running) = power(&self.board);
+        self.wire.advance(before);
     }
 }
 
 /// Starts the library as the firmware's main function does. usb-device borrows the allocator for as long as the device lives,
 /// so each start leaves one behind: some hundred bytes a power cycle.
 fn power(board: &Board) -> (WireSide, Running) {
-    let serial: &'static str = match board.unit.serial {
-        "" => String::from_utf8(board.identity.digits().to_vec()).expect("digits are ASCII").leak(),
-        serial => serial,
+    let files: &'static Files<'static> = Box::leak(Box::new(FilesOf::<FILES>::new(board.layout)));
+    let built_in: &'static BuiltIn<'static> = Box::leak(Box::new(board.built_in.make(board.layout)));
+    let description = Description {
+        layout: board.layout,
+        files,
+        built_in,
+        announcing: board.announcing,
+        usb: board.usb,
+        usb_serial: (!board.unit.serial.is_empty()).then_some(board.unit.serial),
+        unit: board.unit,
     };
-    let volume = Volume::new(board.layout, Some(board.identity), board.memory.clone());
-    let device = Device::new(volume, UnitIdentity { serial, ..board.unit });
     let bus = SimBus::new();
     let wire = bus.wire();
     let alloc: &'static UsbBusAllocator<SimBus> = Box::leak(Box::new(UsbBusAllocator::new(bus)));
-    let mass_storage = MassStorage::new(alloc, device);
-    let usb = usb::device(alloc, board.usb, serial);
+    let wanted = Arc::new(Mutex::new(None));
+    let wish = Arc::clone(&wanted);
+    let reset = Box::new(move |reset| *wish.lock().unwrap_or_else(PoisonError::into_inner) = Some(reset));
+    let digits: &'static [u8; 16] = Box::leak(Box::new(board.identity.digits()));
+    let reset = reset as Box<dyn FnMut(Reset) + Send>;
+    let stick = Stick::new(alloc, &description, Some(board.identity), digits, board.memory.clone(), reset);
+    describe(board, built_in, files);
+    let application = board.application.map(|start| start(files));
     wire.plug(true);
-    (wire, Running { usb, mass_storage })
+    (wire, Running { stick, wanted, files, application })
+}
+
+/// What the firmware finds out at boot.
+fn describe(board: &Board, built_in: &'static BuiltIn<'static>, files: &'static Files<'static>) {
+    if let Some(info) = built_in.info {
+        let reset = ResetReason::PowerOn;
+        let identity = Some(board.identity);
+        info.set(BoardFacts { chip: "RP2350 (simulated)", bootrom: None, identity, reset, panic: None });
+    }
+    if let Some(plan) = built_in.partitions {
+        let partitions: &'static mut PartitionFiles<'static, SharedMemory> = Box::leak(Box::new(PartitionFiles::new()));
+        let mut rom = RomTable::new(board.memory.clone());
+        partitions.register(plan, &mut rom, board.memory.clone(), files).expect("the manifest has room for it");
+    }
 }
 
 impl Link for NativeDevice {
@@ -123,9 +212,7 @@ impl Link for NativeDevice {
     }
 
     fn replug(&mut self) {
-        let before = self.wire.now();
-        (self.wire, self.running) = power(&self.board);
-        self.wire.advance(before);
+        self.power_cycle();
     }
 
     fn elapse(&mut self, time: Duration) {

@@ -3,8 +3,8 @@
 use crate::board::{ChipIdentity, ElfDevice};
 use crate::link::Link;
 use crate::memory::{Contents, SharedMemory};
-use crate::native::{Board, NativeDevice};
-use crate::tables::Tables;
+use crate::native::{Board, NativeDevice, Start};
+use crate::tables::{self, Tables};
 use crate::truth::{self, TrueFile};
 use picovd::scsi::UnitIdentity;
 use picovd::usb;
@@ -83,19 +83,45 @@ pub fn open(manifest: Option<&Path>, elf: Option<&Path>) -> Result<Plug, PlugErr
 /// The library on the simulated bus.
 #[must_use]
 pub fn native(plan: DiskPlan) -> Plug {
+    native_with(plan, None)
+}
+
+/// The same with an application beside it.
+#[must_use]
+pub fn native_with(plan: DiskPlan, application: Option<Start>) -> Plug {
     let contents = Contents::noise(plan.chip.flash_size as usize);
     let files = truth::files(&plan, &contents);
-    let link = Box::new(NativeDevice::new(board(plan.clone(), contents)));
+    let link = Box::new(NativeDevice::new(Board { application, ..board(plan.clone(), contents) }));
     Plug { link, plan, files }
 }
 
 /// The board that runs the library natively.
 #[must_use]
 pub fn board(plan: DiskPlan, contents: Contents) -> Board {
-    let Usb { vid, pid, manufacturer, product, serial, scsi_vendor, scsi_product, scsi_revision, .. } =
-        plan.usb.clone();
+    let Usb {
+        vid,
+        pid,
+        manufacturer,
+        product,
+        serial,
+        scsi_vendor,
+        scsi_product,
+        scsi_revision,
+        console,
+        picotool_reset,
+    } = plan.usb.clone();
     Board {
-        usb: usb::Identity { vid, pid, manufacturer: manufacturer.leak(), product: product.leak() },
+        announcing: tables::announcing(&plan),
+        built_in: tables::BuiltInFiles::of(&plan),
+        application: None,
+        usb: usb::Identity {
+            vid,
+            pid,
+            manufacturer: manufacturer.leak(),
+            product: product.leak(),
+            console,
+            picotool_reset,
+        },
         unit: UnitIdentity {
             vendor: scsi_vendor.leak(),
             product: scsi_product.leak(),

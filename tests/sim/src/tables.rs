@@ -1,6 +1,10 @@
 //! A manifest's plan as the tables that the library takes: what `volume.rs` is for the firmware, made at run time.
 
 use picovd::block::{BlockCount, Lba};
+use picovd::device::{Announcing, Refresh};
+use picovd::files::{BuiltIn, Info, InfoFile, LogFile, LogRing, LogRingOf, LogTail, PartitionPlan, Program};
+use picovd::vd::File;
+use picovd::volume::Timing;
 use picovd::volume::layout::{Directory, DynamicWindow, Gap, Label, Layout, MemoryWindow, Region, RegionKind};
 use picovd_manifest as manifest;
 use picovd_manifest::DiskPlan;
@@ -36,6 +40,7 @@ impl Tables {
             cluster_count: plan.cluster_count,
             first_cluster_of_root_directory: plan.first_cluster_of_root_directory,
             volume_serial_number: plan.volume_serial_number,
+            timestamp: plan.timestamp,
             label: Label { units: &plan.label.units, board_digits: plan.label.board_digits },
             sectors_per_cluster_shift: plan.sectors_per_cluster_shift,
             chain_ends: &plan.chain_ends,
@@ -45,6 +50,7 @@ impl Tables {
                 first_cluster: plan.dynamic.first_cluster,
                 cluster_count: plan.dynamic.cluster_count,
                 slots: plan.dynamic.slots,
+                entries: plan.dynamic.entries,
                 slot_entries: plan.dynamic.slot_entries,
             },
         }
@@ -57,6 +63,113 @@ impl Tables {
         let regions = Vec::leak(tables.regions());
         Box::leak(Box::new(tables.layout(regions)))
     }
+}
+
+/// How hosts hear of changes.
+#[must_use]
+pub fn announcing(plan: &DiskPlan) -> Announcing {
+    let manifest::Dynamic { refresh, quiet, max_age, hold, .. } = plan.changes;
+    let refresh = match refresh {
+        manifest::Refresh::Attention => Refresh::Attention,
+        manifest::Refresh::Reinsert => Refresh::Reinsert,
+        manifest::Refresh::Reconnect => Refresh::Reconnect,
+        manifest::Refresh::Auto => Refresh::Auto,
+    };
+    Announcing { refresh, timing: Timing { quiet, max_age, hold } }
+}
+
+/// The files of run time that come with the firmware, to be made for each power cycle.
+#[derive(Clone, Debug)]
+pub struct BuiltInFiles {
+    planned: Vec<manifest::BuiltIn>,
+    log: manifest::Log,
+    flash_size: u32,
+    partitions: manifest::Partitions,
+    redacted_flash: Vec<std::ops::Range<u32>>,
+}
+
+impl BuiltInFiles {
+    /// Those of `plan`.
+    #[must_use]
+    pub fn of(plan: &DiskPlan) -> Self {
+        Self {
+            planned: plan.built_in.clone(),
+            log: plan.log,
+            flash_size: plan.chip.flash_size,
+            partitions: plan.partitions.clone(),
+            redacted_flash: plan.redacted_flash.clone(),
+        }
+    }
+
+    /// Makes them, for the rest of the program.
+    #[must_use]
+    pub fn make(&self, layout: &'static Layout<'static>) -> BuiltIn<'static> {
+        let ring = |size: u32| -> &'static LogRing {
+            // Rings have their sizes in their types, and the manifest allows these.
+            match size.trailing_zeros() {
+                8 => leak(LogRingOf::<{ 1 << 8 }>::new()),
+                9 => leak(LogRingOf::<{ 1 << 9 }>::new()),
+                10 => leak(LogRingOf::<{ 1 << 10 }>::new()),
+                11 => leak(LogRingOf::<{ 1 << 11 }>::new()),
+                12 => leak(LogRingOf::<{ 1 << 12 }>::new()),
+                13 => leak(LogRingOf::<{ 1 << 13 }>::new()),
+                14 => leak(LogRingOf::<{ 1 << 14 }>::new()),
+                15 => leak(LogRingOf::<{ 1 << 15 }>::new()),
+                16 => leak(LogRingOf::<{ 1 << 16 }>::new()),
+                17 => leak(LogRingOf::<{ 1 << 17 }>::new()),
+                _ => leak(LogRingOf::<{ 1 << 18 }>::new()),
+            }
+        };
+        let log = ring(self.log.ring_size);
+        let defmt = ring(self.log.defmt_ring_size);
+        let logged = (self.log.stdout || self.log.tail).then_some(log);
+        let program = Program { name: "picovd-sim", version: env!("CARGO_PKG_VERSION"), build: "native" };
+        let info = leak(Info::new(program, layout, self.flash_size, logged, self.log.defmt.then_some(defmt)));
+        let mut told = None;
+        let mut partitions = None;
+        let mut files: Vec<&'static File<'static>> = Vec::new();
+        let mut tail = None;
+        for manifest::BuiltIn { path, source, capacity } in &self.planned {
+            let path: &'static str = path.clone().leak();
+            match source {
+                manifest::BuiltInSource::Stdout => {
+                    files.push(leak(File::new(path, leak(LogFile::new(log, *capacity)), *capacity).renewed()));
+                }
+                manifest::BuiltInSource::Defmt => {
+                    files.push(leak(File::new(path, leak(LogFile::new(defmt, *capacity)), *capacity).renewed()));
+                }
+                manifest::BuiltInSource::Tail => {
+                    let content = leak(LogTail::new(log));
+                    let file = leak(File::new(path, content, *capacity));
+                    files.push(file);
+                    tail = Some((content, file));
+                }
+                manifest::BuiltInSource::Partitions => {
+                    partitions = Some(PartitionPlan {
+                        folder: self.partitions.folder.clone().leak(),
+                        description: path,
+                        capacity: *capacity,
+                        flash_size: self.flash_size,
+                        redacted: self.redacted_flash.clone().leak(),
+                    });
+                }
+                manifest::BuiltInSource::InfoText => {
+                    files.push(leak(File::new(path, leak(InfoFile::text(info)), *capacity).renewed()));
+                    told = Some(info);
+                }
+                manifest::BuiltInSource::InfoJson => {
+                    files.push(leak(File::new(path, leak(InfoFile::json(info)), *capacity).renewed()));
+                    told = Some(info);
+                }
+            }
+        }
+        BuiltIn { files: files.leak(), log: logged, tail, info: told, partitions }
+    }
+}
+
+/// For the rest of the program.
+fn leak<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
 }
 
 fn region(region: &manifest::Region) -> Region<'_> {

@@ -3,12 +3,11 @@
 //!
 //! The stories run on it, too (`cargo sim story --elf`); here is what needs a look into the board.
 
-use std::path::Path;
+mod board_elf;
 
-use picovd_sim::board::{ElfDevice, State, Statistics};
+use picovd_sim::board::ElfDevice;
 use picovd_sim::host::bot::Data;
 use picovd_sim::host::{Host, Initiator};
-use picovd_sim::link::Link;
 
 /// Blocks of one READ.
 const CHUNK: u16 = 128;
@@ -16,10 +15,7 @@ const CHUNK: u16 = 128;
 const EP1_IN: usize = 2;
 
 fn firmware() -> ElfDevice {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/firmware/picovd.elf");
-    let elf =
-        std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}: `cargo xtask firmware` builds it", path.display()));
-    ElfDevice::new(&elf).expect("the board boots it")
+    ElfDevice::new(&board_elf::bytes()).expect("the board boots it")
 }
 
 /// Enumerates, and takes the unit attention away.
@@ -40,51 +36,87 @@ fn well(device: &ElfDevice) {
     assert_eq!(device.fault(), None);
 }
 
-#[test]
-#[ignore = "needs target/firmware/picovd.elf: cargo xtask firmware"]
-fn a_long_read_fills_the_frames() {
-    let mut device = firmware();
-    let mut initiator = attach(&mut device);
-    read(&mut initiator, 0, CHUNK);
-    drop(initiator);
-    *device.machine().statistics() = Statistics::default();
-    let mut initiator = attach(&mut device);
-    for lba in (0..2048).step_by(usize::from(CHUNK)) {
-        assert_eq!(read(&mut initiator, lba, CHUNK).len(), usize::from(CHUNK) * 512);
+mod ring5 {
+    use super::{CHUNK, EP1_IN, attach, firmware, read, well};
+    use picovd_sim::board::{State, Statistics};
+    use picovd_sim::host::bot::{Cbw, CswStatus, Data};
+    use picovd_sim::link::Link;
+
+    #[test]
+    #[ignore = "needs the firmware: cargo xtask test --ring 5"]
+    fn a_long_read_fills_the_frames() {
+        let mut device = firmware();
+        let mut initiator = attach(&mut device);
+        read(&mut initiator, 0, CHUNK);
+        drop(initiator);
+        *device.machine().statistics() = Statistics::default();
+        let mut initiator = attach(&mut device);
+        for lba in (0..2048).step_by(usize::from(CHUNK)) {
+            assert_eq!(read(&mut initiator, lba, CHUNK).len(), usize::from(CHUNK) * 512);
+        }
+        drop(initiator);
+        well(&device);
+        let statistics = device.machine().statistics();
+        println!("{statistics}");
+        let endpoint = &statistics.endpoints[EP1_IN];
+        assert!(endpoint.rearm_least.is_some());
+        // 19 packets of 64 bytes are the wire's limit; 15 leave room for commands and for a late driver.
+        assert!(statistics.bytes_per_frame() > 15.0 * 64.0, "{:.0} bytes per frame", statistics.bytes_per_frame());
+        assert!(statistics.cycles_per_sector(EP1_IN).is_some_and(|cycles| cycles < 15_000.0));
     }
-    drop(initiator);
-    well(&device);
-    let statistics = device.machine().statistics();
-    println!("{statistics}");
-    let endpoint = &statistics.endpoints[EP1_IN];
-    assert!(endpoint.rearm_least.is_some());
-    // 19 packets of 64 bytes are the wire's limit; 15 leave room for commands and for a late driver.
-    assert!(statistics.bytes_per_frame() > 15.0 * 64.0, "{:.0} bytes per frame", statistics.bytes_per_frame());
-    assert!(statistics.cycles_per_sector(EP1_IN).is_some_and(|cycles| cycles < 15_000.0));
-}
 
-#[test]
-#[ignore = "needs target/firmware/picovd.elf: cargo xtask firmware"]
-fn an_idle_stick_sleeps() {
-    let mut device = firmware();
-    drop(attach(&mut device));
-    device.machine().statistics().clear();
-    device.elapse(std::time::Duration::from_secs(1));
-    well(&device);
-    let statistics = device.machine().statistics();
-    assert!(statistics.awake_cycles * 10 < statistics.cycles, "{statistics}");
-}
+    #[test]
+    #[ignore = "needs the firmware: cargo xtask test --ring 5"]
+    fn an_idle_stick_sleeps() {
+        let mut device = firmware();
+        drop(attach(&mut device));
+        device.machine().statistics().clear();
+        device.elapse(std::time::Duration::from_secs(1));
+        well(&device);
+        let statistics = device.machine().statistics();
+        assert!(statistics.awake_cycles * 10 < statistics.cycles, "{statistics}");
+    }
 
-#[test]
-#[ignore = "needs target/firmware/picovd.elf: cargo xtask firmware"]
-fn the_same_disk_after_power_was_gone() {
-    let mut device = firmware();
-    let before = read(&mut attach(&mut device), 0, CHUNK);
-    device.replug();
-    assert!(!device.attached(), "a cold boot takes time");
-    assert_eq!(read(&mut attach(&mut device), 0, CHUNK), before);
-    well(&device);
-    assert_eq!(*device.machine().state(), State::Running);
-    assert_eq!(device.machine().reboots(), 0);
-    assert_eq!(device.machine().flash().operations(), (0, 0));
+    #[test]
+    #[ignore = "needs the firmware: cargo xtask test --ring 5"]
+    fn the_same_disk_after_power_was_gone() {
+        let mut device = firmware();
+        let before = read(&mut attach(&mut device), 0, CHUNK);
+        device.replug();
+        assert!(!device.attached(), "a cold boot takes time");
+        assert_eq!(read(&mut attach(&mut device), 0, CHUNK), before);
+        well(&device);
+        assert_eq!(*device.machine().state(), State::Running);
+        assert_eq!(device.machine().reboots(), 0);
+        assert_eq!(device.machine().flash().operations(), (0, 0));
+    }
+
+    #[test]
+    #[ignore = "needs the firmware: cargo xtask test --ring 5"]
+    fn packets_that_wait_survive_a_cleared_halt() {
+        let mut device = firmware();
+        let mut initiator = attach(&mut device);
+        let before = read(&mut initiator, 0, 2);
+        // How many packets went decides which of the two packet buffers is the first to go on with.
+        for packets in 0..16 {
+            let cdb = [0x28, 0, 0, 0, 0, 0, 0, 0, 2, 0];
+            let tag = initiator.next_tag();
+            initiator.send_wrapper(&Cbw::new(tag, 0, &cdb, Data::In(1024)).bytes()).expect("the wrapper is taken");
+            let mut seen = Vec::new();
+            for _ in 0..packets {
+                seen.extend(initiator.data_in(64).data);
+            }
+            // The next two packets, or the last one and the CSW, wait in the endpoint.
+            initiator.host.elapse(std::time::Duration::from_micros(100));
+            initiator.clear_in().expect("the request is taken");
+            let rest = initiator.data_in(1024 - 64 * packets);
+            assert_eq!(rest.end, Ok(()), "after {packets} packets");
+            seen.extend(rest.data);
+            assert!(seen == before, "after {packets} packets the rest is not the same");
+            let csw = initiator.status(tag).expect("a status");
+            assert_eq!((csw.status, csw.residue), (CswStatus::CommandPassed, 0), "after {packets} packets");
+        }
+        drop(initiator);
+        well(&device);
+    }
 }

@@ -5,12 +5,15 @@
 //!
 //! What is held: a template's instruction is executed by both and leaves both with equal registers, flags,
 //! floating-point registers and memory. A random halfword may be refused by ours, which is stricter, but never
-//! executed differently.
+//! executed differently. Bugs are planted to show that this catches them.
+
+mod board_templates;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+use board_templates::TEMPLATES;
 use picovd_sim::board::engine::{Bus, Clock, CodeChange, Halt};
 use picovd_sim::board::interrupts::Interrupts;
 use picovd_sim::board::thumb::{Flags, Interpreter};
@@ -24,238 +27,6 @@ const WINDOW_SIZE: usize = 512;
 /// Refusals that are shown.
 const SHOWN: usize = 100;
 const MIDDLE: u32 = WINDOW + 256;
-
-/// Encodings as bits; letters are random fields. d, n, m, a, t, u are registers that are neither SP nor PC
-/// (three-letter fields: low registers); b is a base register with an address in the window; x an index register with
-/// a small value. i, j, k and s are random bits.
-const TEMPLATES: &[&str] = &[
-    // 16 bit: shifts, sums, immediates, data processing, special.
-    "00000iiiiimmmddd",
-    "00001iiiiimmmddd",
-    "00010iiiiimmmddd",
-    "0001100mmmnnnddd",
-    "0001101mmmnnnddd",
-    "0001110iiinnnddd",
-    "0001111iiinnnddd",
-    "00100dddiiiiiiii",
-    "00101nnniiiiiiii",
-    "00110dddiiiiiiii",
-    "00111dddiiiiiiii",
-    "010000iiiimmmddd",
-    "01000100immmmddd",
-    "01000101immmmnnn",
-    "01000110immmmddd",
-    "1011001000mmmddd",
-    "1011001001mmmddd",
-    "1011001010mmmddd",
-    "1011001011mmmddd",
-    "1011101000mmmddd",
-    "1011101001mmmddd",
-    "1011101011mmmddd",
-    "10100dddiiiiiiii",
-    "10101dddiiiiiiii",
-    "101100000iiiiiii",
-    "101100001iiiiiii",
-    "1011111100000000",
-    // 16 bit: memory.
-    "0101000xxxbbbttt",
-    "0101001xxxbbbttt",
-    "0101010xxxbbbttt",
-    "0101011xxxbbbttt",
-    "0101100xxxbbbttt",
-    "0101101xxxbbbttt",
-    "0101110xxxbbbttt",
-    "0101111xxxbbbttt",
-    "01100iiiiibbbttt",
-    "01101iiiiibbbttt",
-    "01110iiiiibbbttt",
-    "01111iiiiibbbttt",
-    "10000iiiiibbbttt",
-    "10001iiiiibbbttt",
-    "10010ttt00iiiiii",
-    "10011ttt00iiiiii",
-    "01001tttiiiiiiii",
-    "1011010iiiiiiiii",
-    "1011110000iiiiii",
-    "11000bbbiiiiiiii",
-    "11001bbbiiiiiiii",
-    // 32 bit: modified and plain immediates.
-    "11110i00000snnnn0iiiddddiiiiiiii",
-    "11110i00001snnnn0iiiddddiiiiiiii",
-    "11110i00010snnnn0iiiddddiiiiiiii",
-    "11110i00011snnnn0iiiddddiiiiiiii",
-    "11110i00100snnnn0iiiddddiiiiiiii",
-    "11110i01000snnnn0iiiddddiiiiiiii",
-    "11110i01010snnnn0iiiddddiiiiiiii",
-    "11110i01011snnnn0iiiddddiiiiiiii",
-    "11110i01101snnnn0iiiddddiiiiiiii",
-    "11110i01110snnnn0iiiddddiiiiiiii",
-    "11110i00010s11110iiiddddiiiiiiii",
-    "11110i00011s11110iiiddddiiiiiiii",
-    "11110i000001nnnn0iii1111iiiiiiii",
-    "11110i001001nnnn0iii1111iiiiiiii",
-    "11110i010001nnnn0iii1111iiiiiiii",
-    "11110i011011nnnn0iii1111iiiiiiii",
-    "11110i100000nnnn0iiiddddiiiiiiii",
-    "11110i101010nnnn0iiiddddiiiiiiii",
-    "11110i100100iiii0iiiddddiiiiiiii",
-    "11110i101100iiii0iiiddddiiiiiiii",
-    "11110i10000011110iiiddddiiiiiiii",
-    "11110i10101011110iiiddddiiiiiiii",
-    "111100110000nnnn0iiiddddii0jjjjj",
-    "111100110010nnnn0iiiddddii0jjjjj",
-    "111100111000nnnn0iiiddddii0jjjjj",
-    "111100111010nnnn0iiiddddii0jjjjj",
-    "111100110100nnnn00iiddddii00jjjj",
-    "111100111100nnnn00iiddddii00jjjj",
-    "111100110110nnnn00iiddddii01jjjj",
-    "111100110110111100iiddddii01jjjj",
-    "111100110010nnnn0000dddd0000jjjj",
-    "111100111010nnnn0000dddd0000jjjj",
-    // 32 bit: shifted registers.
-    "11101010000snnnn0iiiddddiikkmmmm",
-    "11101010001snnnn0iiiddddiikkmmmm",
-    "11101010010snnnn0iiiddddiikkmmmm",
-    "11101010011snnnn0iiiddddiikkmmmm",
-    "11101010100snnnn0iiiddddiikkmmmm",
-    "11101011000snnnn0iiiddddiikkmmmm",
-    "11101011010snnnn0iiiddddiikkmmmm",
-    "11101011011snnnn0iiiddddiikkmmmm",
-    "11101011101snnnn0iiiddddiikkmmmm",
-    "11101011110snnnn0iiiddddiikkmmmm",
-    "11101010010s11110iiiddddiikkmmmm",
-    "11101010011s11110iiiddddiikkmmmm",
-    "111010100001nnnn0iii1111iikkmmmm",
-    "111010101001nnnn0iii1111iikkmmmm",
-    "111010110001nnnn0iii1111iikkmmmm",
-    "111010111011nnnn0iii1111iikkmmmm",
-    "111010101100nnnn0iiiddddii00mmmm",
-    "111010101100nnnn0iiiddddii10mmmm",
-    // 32 bit: register functions.
-    "111110100jjsnnnn1111dddd0000mmmm",
-    "111110100000nnnn1111dddd10jjmmmm",
-    "111110100001nnnn1111dddd10jjmmmm",
-    "111110100010nnnn1111dddd10jjmmmm",
-    "111110100011nnnn1111dddd10jjmmmm",
-    "111110100100nnnn1111dddd10jjmmmm",
-    "111110100101nnnn1111dddd10jjmmmm",
-    "111110100jjj11111111dddd10iimmmm",
-    "111110101000nnnn1111dddd0jjjmmmm",
-    "111110101001nnnn1111dddd0jjjmmmm",
-    "111110101010nnnn1111dddd0jjjmmmm",
-    "111110101100nnnn1111dddd0jjjmmmm",
-    "111110101101nnnn1111dddd0jjjmmmm",
-    "111110101110nnnn1111dddd0jjjmmmm",
-    "111110101000nnnn1111dddd10jjmmmm",
-    "111110101010nnnn1111dddd1000mmmm",
-    "111110101001mmmm1111dddd10jjmmmm",
-    "111110101011mmmm1111dddd1000mmmm",
-    // 32 bit: multiplications.
-    "111110110000nnnn1111dddd0000mmmm",
-    "111110110000nnnnaaaadddd0000mmmm",
-    "111110110000nnnnaaaadddd0001mmmm",
-    "111110110001nnnn1111dddd00jjmmmm",
-    "111110110001nnnnaaaadddd00jjmmmm",
-    "111110110010nnnn1111dddd000jmmmm",
-    "111110110010nnnnaaaadddd000jmmmm",
-    "111110110011nnnn1111dddd000jmmmm",
-    "111110110011nnnnaaaadddd000jmmmm",
-    "111110110100nnnn1111dddd000jmmmm",
-    "111110110100nnnnaaaadddd000jmmmm",
-    "111110110101nnnn1111dddd000jmmmm",
-    "111110110101nnnnaaaadddd000jmmmm",
-    "111110110110nnnnaaaadddd000jmmmm",
-    "111110110111nnnn1111dddd0000mmmm",
-    "111110110111nnnnaaaadddd0000mmmm",
-    "111110111000nnnnuuuudddd0000mmmm",
-    "111110111010nnnnuuuudddd0000mmmm",
-    "111110111100nnnnuuuudddd0000mmmm",
-    "111110111110nnnnuuuudddd0000mmmm",
-    "111110111110nnnnuuuudddd0110mmmm",
-    "111110111100nnnnuuuudddd10jjmmmm",
-    "111110111100nnnnuuuudddd110jmmmm",
-    "111110111101nnnnuuuudddd110jmmmm",
-    "111110111001nnnn1111dddd1111mmmm",
-    "111110111011nnnn1111dddd1111mmmm",
-    // 32 bit: memory.
-    "111110001000bbbbtttt0000iiiiiiii",
-    "111110001010bbbbtttt0000iiiiiiii",
-    "111110001100bbbbtttt0000iiiiiiii",
-    "111110001001bbbbtttt0000iiiiiiii",
-    "111110001011bbbbtttt0000iiiiiiii",
-    "111110001101bbbbtttt0000iiiiiiii",
-    "111110011001bbbbtttt0000iiiiiiii",
-    "111110011011bbbbtttt0000iiiiiiii",
-    "111110000000bbbbtttt1ijkiiiiiiii",
-    "111110000010bbbbtttt1ijkiiiiiiii",
-    "111110000100bbbbtttt1ijkiiiiiiii",
-    "111110000001bbbbtttt1ijkiiiiiiii",
-    "111110000011bbbbtttt1ijkiiiiiiii",
-    "111110000101bbbbtttt1ijkiiiiiiii",
-    "111110010001bbbbtttt1ijkiiiiiiii",
-    "111110010011bbbbtttt1ijkiiiiiiii",
-    "111110000000bbbbtttt000000iixxxx",
-    "111110000010bbbbtttt000000iixxxx",
-    "111110000100bbbbtttt000000iixxxx",
-    "111110000001bbbbtttt000000iixxxx",
-    "111110000011bbbbtttt000000iixxxx",
-    "111110000101bbbbtttt000000iixxxx",
-    "111110010001bbbbtttt000000iixxxx",
-    "111110010011bbbbtttt000000iixxxx",
-    "1111100011011111tttt0000iiiiiiii",
-    "1111100010111111tttt0000iiiiiiii",
-    "1111100110011111tttt0000iiiiiiii",
-    "1110100ij1s0bbbbttttuuuu00iiiiii",
-    "1110100ij1s1bbbbttttuuuu00iiiiii",
-    "1110100010j0bbbb000iiiiiiiiiiiii",
-    "1110100010j1bbbb000iiiiiiiiiiiii",
-    "1110100100j0bbbb000iiiiiiiiiiiii",
-    "1110100100j1bbbb000iiiiiiiiiiiii",
-    "111010001100bbbbtttt111110001111",
-    "111010001100bbbbtttt111110011111",
-    "111010001100bbbbtttt111110101111",
-    "111010001101bbbbtttt111110001111",
-    "111010001101bbbbtttt111110011111",
-    "111010001101bbbbtttt111110101111",
-    "111010000101bbbbtttt111100iiiiii",
-    "111010001101bbbbtttt111101001111",
-    "111010001101bbbbtttt111101011111",
-    "111010001101bbbbtttt111111101111",
-    // Floating point.
-    "111011100i00nnnndddd1010jik0mmmm",
-    "111011100i01nnnndddd1010jik0mmmm",
-    "111011100i10nnnndddd1010jik0mmmm",
-    "111011100i11nnnndddd1010jik0mmmm",
-    "111011101i00nnnndddd1010j0k0mmmm",
-    "111011101i01nnnndddd1010jik0mmmm",
-    "111011101i10nnnndddd1010jik0mmmm",
-    "111011101i11iiiidddd10100000iiii",
-    "111011101i110000dddd1010j1k0mmmm",
-    "111011101i110001dddd1010j1k0mmmm",
-    "111011101i110100dddd1010j1k0mmmm",
-    "111011101i110101dddd1010j1000000",
-    "111011101i110110dddd101011k0mmmm",
-    "111011101i111000dddd1010j1k0mmmm",
-    "111011101i11110jdddd101011k0mmmm",
-    "111111100iiinnnndddd1010j0k0mmmm",
-    "111111101i00nnnndddd1010jik0mmmm",
-    "111111101i1110jjdddd101001k0mmmm",
-    "111111101i1111jjdddd1010i1k0mmmm",
-    "111011100000nnnntttt1010j0010000",
-    "111011100001nnnntttt1010j0010000",
-    "111011000100uuuutttt101000j10mmm",
-    "111011000101uuuutttt101000j10mmm",
-    "111011000100uuuutttt101100010mmm",
-    "111011000101uuuutttt101100010mmm",
-    "11101101ij00bbbbdddd101000iiiiii",
-    "11101101ij01bbbbdddd101000iiiiii",
-    "111011011j00bbbb0iii1011000iiiii",
-    "111011011j01bbbb0iii1011000iiiii",
-    "111011001010bbbb0iii10100000iiii",
-    "111011001011bbbb0iii10100000iiii",
-    "111011010010bbbb0iii10110000iii0",
-    "111011010011bbbb0iii10110000iii0",
-];
 
 /// A small generator (xorshift64*), seeded: cases repeat.
 struct Random(u64);
@@ -704,11 +475,67 @@ fn compare(seed: u64, count: usize) -> (usize, Vec<String>) {
     (alike, wrong)
 }
 
-#[test]
-#[ignore = "needs python3 with the wheel `unicorn`: cargo xtask test --ring 5"]
-fn the_core_agrees_with_unicorn() {
-    let (alike, wrong) = compare(0x5EED_0001, 12_000);
-    println!("{alike} cases alike, {} not", wrong.len());
-    assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(alike > 6000, "only {alike} cases were executed by both");
+/// Bugs that a core may have, as what it executes instead: instructions of `value` under `mask`, in the bits of two
+/// halfwords, with the bits `flip` turned over.
+const BUGS: &[(&str, u32, u32, u32)] = &[
+    ("ASR by a constant shifts zeros in", 0xF800_0000, 0x1000_0000, 0x1800_0000),
+    ("ADC takes the carry as a borrow", 0xFFC0_0000, 0x4140_0000, 0x00C0_0000),
+    ("CMP sets the flags of CMN", 0xFFC0_0000, 0x4280_0000, 0x0040_0000),
+    ("SXTB extends by zeros", 0xFFC0_0000, 0xB240_0000, 0x0080_0000),
+    ("LDRSH extends by zeros", 0xFE00_0000, 0x5E00_0000, 0x0400_0000),
+    ("STRB writes a halfword", 0xFE00_0000, 0x5400_0000, 0x0600_0000),
+    ("IT: then and else are exchanged", 0xFF0F_0000, 0xBF0C_0000, 0x0008_0000),
+    ("IT: a block of three is one of two", 0xFF07_0000, 0xBF02_0000, 0x0006_0000),
+    ("ADDS with a modified constant leaves the flags", 0xFBF0_8000, 0xF110_0000, 0x0010_0000),
+    ("MOVT writes the lower half", 0xFBF0_8000, 0xF2C0_0000, 0x0080_0000),
+    ("UBFX extends by the sign", 0xFFF0_8020, 0xF3C0_0000, 0x0080_0000),
+    ("SDIV divides without sign", 0xFFF0_F0F0, 0xFB90_F0F0, 0x0020_0000),
+    ("UMULL multiplies with sign", 0xFFF0_00F0, 0xFBA0_0000, 0x0020_0000),
+    ("LDRD adds the offset only afterwards", 0xFF70_0000, 0xE970_0000, 0x0100_0000),
+    ("VADD subtracts", 0xFFB0_0FD0, 0xEE30_0A00, 0x0000_0040),
+    ("USAT takes its bound with sign", 0xFFD0_8020, 0xF380_0000, 0x0080_0000),
+];
+
+/// The case as a core with that bug executes it; `None` when its first instruction, or the first behind an IT, is another.
+fn with_bug(case: &Case, (_, mask, value, flip): (&str, u32, u32, u32)) -> Option<Case> {
+    let starts = if case.code[0] & 0xFF00 == 0xBF00 { 0..2 } else { 0..1 };
+    let word = |at: usize| u32::from(case.code[at]) << 16 | u32::from(case.code[at + 1]);
+    let at = starts.into_iter().find(|&at| word(at) & mask == value)?;
+    let mut case = case.clone();
+    case.code[at] ^= (flip >> 16) as u16;
+    case.code[at + 1] ^= flip as u16;
+    Some(case)
+}
+
+mod ring5 {
+    use super::{BUGS, cases, compare, ours, reference, with_bug};
+
+    #[test]
+    #[ignore = "needs python3 with the wheel `unicorn`: cargo xtask test --ring 5"]
+    fn bugs_in_the_core_are_caught() {
+        let all = cases(0x5EED_0002, 12_000);
+        let spoiled: Vec<_> = BUGS
+            .iter()
+            .flat_map(|bug| all.iter().filter_map(|case| Some((bug.0, case, with_bug(case, *bug)?))))
+            .collect();
+        let theirs = reference(&spoiled.iter().map(|(_, case, _)| *case).collect::<Vec<_>>());
+        for (bug, ..) in BUGS {
+            let tried = spoiled.iter().zip(&theirs).filter(|((name, ..), _)| name == bug);
+            let caught = tried
+                .clone()
+                .filter(|((_, _, spoiled), theirs)| matches!((ours(spoiled), theirs), (Ok(a), Some(b)) if a != *b))
+                .count();
+            println!("{caught:>4} of {:>4} cases: {bug}", tried.clone().count());
+            assert!(caught > 0, "not caught by {} cases: {bug}", tried.count());
+        }
+    }
+
+    #[test]
+    #[ignore = "needs python3 with the wheel `unicorn`: cargo xtask test --ring 5"]
+    fn the_core_agrees_with_unicorn() {
+        let (alike, wrong) = compare(0x5EED_0001, 12_000);
+        println!("{alike} cases alike, {} not", wrong.len());
+        assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
+        assert!(alike > 6000, "only {alike} cases were executed by both");
+    }
 }

@@ -19,6 +19,10 @@ struct Spoil {
     data: fn(u8, u32, &mut Vec<u8>),
     /// A resume comes with a bus reset.
     resume_resets: bool,
+    /// The first command after a bus reset that follows a resume is refused with 06/29/00.
+    resume_tells_a_reset: bool,
+    /// Endpoint 0's OUT is armed by a SETUP alone: a repeated status stage is answered with NAK.
+    arms_status_once: bool,
     /// A packet counts as taken whether or not the host's handshake arrives.
     forgets_handshakes: bool,
     /// Bulk-Only Reset and CLEAR_FEATURE are answered, and done nothing for.
@@ -31,6 +35,8 @@ const NOTHING: Spoil = Spoil {
     wrapper: |_| {},
     data: |_, _, _| {},
     resume_resets: false,
+    resume_tells_a_reset: false,
+    arms_status_once: false,
     forgets_handshakes: false,
     ignores_recovery: false,
 };
@@ -41,6 +47,30 @@ struct Wire {
     request: [u8; 8],
     code: u8,
     packets: u32,
+    /// How far the device is with its unit attention.
+    attention: Attention,
+    /// Endpoint 0's OUT has taken a packet since the last SETUP.
+    status_taken: bool,
+}
+
+impl Wire {
+    fn new(inner: Box<dyn Link>, spoil: Spoil) -> Self {
+        let attention = Attention::None;
+        Self { inner, spoil, request: [0; 8], code: 0, packets: 0, attention, status_taken: false }
+    }
+}
+
+/// A unit attention that a resume brings up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Attention {
+    /// There is none.
+    None,
+    /// There was a resume.
+    Resumed,
+    /// There was a bus reset since: the next command is refused.
+    Pending,
+    /// A command was refused: the next sense data tell why.
+    Told,
 }
 
 impl Link for Wire {
@@ -48,10 +78,14 @@ impl Link for Wire {
         self.inner.attached()
     }
     fn bus_reset(&mut self) {
+        if self.attention == Attention::Resumed {
+            self.attention = Attention::Pending;
+        }
         self.inner.bus_reset();
     }
     fn setup(&mut self, address: u8, mut packet: [u8; 8]) -> OutReply {
         self.request = packet;
+        self.status_taken = false;
         (self.spoil.setup)(&mut packet);
         if self.spoil.ignores_recovery && (packet[..2] == [0x21, 0xFF] || packet[..2] == [0x02, 0x01]) {
             // CLEAR_FEATURE(DEVICE_REMOTE_WAKEUP) instead: it, too, has nothing but a status stage.
@@ -64,10 +98,20 @@ impl Link for Wire {
         if endpoint != 0 && data.starts_with(b"USBC") && data.len() == 31 {
             (self.code, self.packets) = (data[15], 0);
             (self.spoil.wrapper)(&mut data);
+            if self.attention == Attention::Pending {
+                // An operation code that nobody knows: the device refuses the command.
+                data[15] = 0xD7;
+                self.attention = Attention::Told;
+            }
         } else if endpoint != 0 && data.len() == 31 {
             (self.spoil.wrapper)(&mut data);
         }
-        self.inner.out(address, endpoint, pid, &data)
+        if endpoint == 0 && self.spoil.arms_status_once && self.status_taken {
+            return OutReply::Nak;
+        }
+        let reply = self.inner.out(address, endpoint, pid, &data);
+        self.status_taken |= endpoint == 0 && reply == OutReply::Ack;
+        reply
     }
     fn r#in(&mut self, address: u8, endpoint: u8, acknowledge: bool) -> InReply {
         match self.inner.r#in(address, endpoint, acknowledge || self.spoil.forgets_handshakes) {
@@ -76,6 +120,10 @@ impl Link for Wire {
                     (self.spoil.control)(&self.request, &mut data);
                 } else {
                     (self.spoil.data)(self.code, self.packets, &mut data);
+                    if self.attention == Attention::Told && self.code == 0x03 && data.len() == 18 {
+                        (data[2], data[12], data[13]) = (6, 0x29, 0);
+                        self.attention = Attention::None;
+                    }
                     self.packets += 1;
                 }
                 InReply::Data(pid, data)
@@ -88,6 +136,9 @@ impl Link for Wire {
     }
     fn resume(&mut self) {
         self.inner.resume();
+        if self.spoil.resume_tells_a_reset {
+            self.attention = Attention::Resumed;
+        }
         if self.spoil.resume_resets {
             self.inner.bus_reset();
         }
@@ -163,6 +214,7 @@ const DEFECTS: &[(&str, Spoil)] = &[
         },
     ),
     ("suspend", Spoil { resume_resets: true, ..NOTHING }),
+    ("reset-resume", Spoil { resume_tells_a_reset: true, ..NOTHING }),
     // The boot regions differ from one power-up to the next.
     (
         "replug",
@@ -204,6 +256,7 @@ const DEFECTS: &[(&str, Spoil)] = &[
     ("reset-in-read", Spoil { ignores_recovery: true, ..NOTHING }),
     ("random-wrappers", Spoil { ignores_recovery: true, ..NOTHING }),
     ("bad-cable", Spoil { forgets_handshakes: true, ..NOTHING }),
+    ("lost-handshakes", Spoil { arms_status_once: true, ..NOTHING }),
     ("every-opcode", Spoil { wrapper: |wrapper| turn(wrapper, 0xD7, 0), ..NOTHING }),
     (
         "inquiry",
@@ -282,7 +335,7 @@ fn each_story_fails_on_a_spoiled_device() {
             continue;
         };
         let inner = plug::open(None, None).unwrap_or_else(|error| panic!("{error}")).link;
-        let wire = Wire { inner, spoil: *spoil, request: [0; 8], code: 0, packets: 0 };
+        let wire = Wire::new(inner, *spoil);
         let effort = Effort { random_wrappers: 500, ..Effort::NATIVE };
         if story.play(wire, effort).is_ok() {
             missed.push(format!("{}: it passes", story.name));
@@ -296,7 +349,7 @@ fn each_story_fails_on_a_spoiled_device() {
 fn the_wire_is_transparent() {
     for story in STORIES {
         let inner = plug::open(None, None).unwrap_or_else(|error| panic!("{error}")).link;
-        let wire = Wire { inner, spoil: NOTHING, request: [0; 8], code: 0, packets: 0 };
+        let wire = Wire::new(inner, NOTHING);
         let effort = Effort { random_wrappers: 500, ..Effort::NATIVE };
         if let Err(error) = story.play(wire, effort) {
             panic!("{}: {error}", story.name);

@@ -314,6 +314,10 @@ impl<E: Engine + Default> Link for ElfDevice<E> {
         let told = std::mem::replace(&mut self.fault_told, failed);
         self.fault().filter(|_| !told).map(str::to_owned).into_iter().collect()
     }
+
+    fn measured(&mut self) -> Option<String> {
+        Some(self.machine.statistics().to_string())
+    }
 }
 
 #[cfg(test)]

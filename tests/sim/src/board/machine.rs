@@ -48,6 +48,16 @@ pub struct Machine<E = Interpreter> {
     fault: Arc<OnceLock<String>>,
     counted: (u64, u64),
     reboots: u64,
+    rom_reboot: Option<RomReboot>,
+}
+
+/// A restart through the ROM's reboot function, as the program called it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RomReboot {
+    /// Type and flags.
+    pub flags: u32,
+    /// p0 and p1.
+    pub parameters: [u32; 2],
 }
 
 impl<E: Engine + Default> Machine<E> {
@@ -76,6 +86,7 @@ impl<E: Engine + Default> Machine<E> {
             fault: Arc::default(),
             counted: (0, 0),
             reboots: 0,
+            rom_reboot: None,
         };
         machine.power_on().map_err(ElfError)?;
         Ok(machine)
@@ -165,6 +176,12 @@ impl<E: Engine + Default> Machine<E> {
         self.reboots
     }
 
+    /// The last restart through the ROM's reboot function.
+    #[must_use]
+    pub fn rom_reboot(&self) -> Option<RomReboot> {
+        self.rom_reboot
+    }
+
     /// Cycles since the first power-on.
     #[must_use]
     pub fn cycles(&self) -> u64 {
@@ -185,6 +202,11 @@ impl<E: Engine + Default> Machine<E> {
     #[must_use]
     pub fn sram(&self) -> &[u8] {
         self.system.sram()
+    }
+
+    /// Puts bytes into SRAM from an address on, as a debugger would. False if they do not fit.
+    pub fn preload_sram(&mut self, address: u32, bytes: &[u8]) -> bool {
+        address.checked_sub(SRAM_BASE).is_some_and(|offset| self.system.preload_sram(offset as usize, bytes))
     }
 
     /// Contents of the ROM double.
@@ -289,15 +311,22 @@ impl<E: Engine + Default> Machine<E> {
             Some(ResetRequest::System) => self.reset(None),
             Some(ResetRequest::PowerCut) => self.state = State::Off,
             Some(ResetRequest::Reboot { at, .. }) if at > now => {}
-            Some(ResetRequest::Reboot { flags, .. }) => match flags & REBOOT_TYPE {
-                REBOOT_NORMAL | REBOOT_FLASH_UPDATE => self.reset(Some(Bite::Forced)),
-                REBOOT_BOOTSEL => {
-                    self.reboots += 1;
-                    self.system.restart(true);
-                    self.state = State::BootSel;
-                }
-                other => self.fail(&format!("ROM reboot of type {other} is not modelled")),
-            },
+            Some(ResetRequest::Reboot { flags, parameters, .. }) => {
+                self.rom_reboot = Some(RomReboot { flags, parameters });
+                self.rom_restart(flags);
+            }
+        }
+    }
+
+    fn rom_restart(&mut self, flags: u32) {
+        match flags & REBOOT_TYPE {
+            REBOOT_NORMAL | REBOOT_FLASH_UPDATE => self.reset(Some(Bite::Forced)),
+            REBOOT_BOOTSEL => {
+                self.reboots += 1;
+                self.system.restart(true);
+                self.state = State::BootSel;
+            }
+            other => self.fail(&format!("ROM reboot of type {other} is not modelled")),
         }
     }
 

@@ -29,5 +29,5 @@ pub mod usb;
 
 pub use bootrom::ChipIdentity;
 pub use device::{DEFAULT_FLASH_SIZE, ElfDevice};
-pub use machine::{Machine, State};
+pub use machine::{Machine, RomReboot, State};
 pub use statistics::Statistics;

@@ -41,50 +41,52 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 impl PartitionTable {
-    /// Looks for a table in the block loop that begins in the first 4 KiB of flash.
-    ///
-    /// # Errors
-    ///
-    /// A table item whose contents end too early. Such a table is refused by the true ROM, too.
-    pub fn find(flash: &[u8]) -> Result<Self, String> {
+    /// Looks for a table in the block loop that begins in the first 4 KiB of flash. One whose contents end too early is as
+    /// good as none: load_partition_table succeeds then, too.
+    #[must_use]
+    pub fn find(flash: &[u8]) -> Self {
         let none = Self { present: false, unpartitioned: NO_TABLE, partitions: Vec::new() };
         let Some(first) = (0..SEARCH).step_by(4).find(|at| word(flash, *at) == Some(BLOCK_START)) else {
-            return Ok(none);
+            return none;
         };
         let mut block = first;
         for _ in 0..16 {
             let mut at = block + 4;
             let link = loop {
-                let Some(header) = word(flash, at) else { return Ok(none) };
+                let Some(header) = word(flash, at) else { return none };
                 let kind = header as u8;
                 let size = if kind & 0x80 != 0 { header >> 8 & 0xFFFF } else { header >> 8 & 0xFF } as usize;
                 if kind == ITEM_LAST {
                     break at + 4;
                 }
-                if kind == ITEM_PARTITION_TABLE {
-                    let item = flash.get(at..at + 4 * size).ok_or("partition table past the end of flash")?;
-                    return Self::parse(item).ok_or_else(|| "partition table item ends too early".to_string());
+                // The highest bit says how the size is written.
+                if kind & 0x7F == ITEM_PARTITION_TABLE {
+                    return flash.get(at..at + 4 * size).and_then(Self::parse).unwrap_or(none);
                 }
                 if size == 0 {
-                    return Ok(none);
+                    return none;
                 }
                 at += 4 * size;
             };
             if word(flash, link + 4) != Some(BLOCK_END) {
-                return Ok(none);
+                return none;
             }
             let next = block.wrapping_add_signed(word(flash, link).unwrap_or(0) as i32 as isize);
             if next == first || word(flash, next) != Some(BLOCK_START) {
-                return Ok(none);
+                return none;
             }
             block = next;
         }
-        Ok(none)
+        none
     }
 
     fn parse(item: &[u8]) -> Option<Self> {
         let header = word(item, 0)?;
-        let count = header >> 24 & 15;
+        // The highest bit says that the table is a singleton.
+        let count = header >> 24 & 0x7F;
+        if count > 16 {
+            return None;
+        }
         let mut at = 8;
         let mut next = |item: &[u8]| {
             let value = word(item, at)?;
@@ -191,7 +193,7 @@ mod tests {
 
     #[test]
     fn a_board_without_a_table_says_so() {
-        let table = PartitionTable::find(&[0xFF; SEARCH]).unwrap();
+        let table = PartitionTable::find(&[0xFF; SEARCH]);
         assert_eq!(table.info(PT_INFO), Some(vec![1, 0, 0xFFFF_E000, 0xFC07_8000]));
         assert!(table.permits(0, 4096, 1, true));
         assert_eq!(table.info(SINGLE | NAME), None);
@@ -204,7 +206,7 @@ mod tests {
             [0x0A | 6 << 8 | 1 << 24, 0xFC07_8000, location, 0xFC00_0000 | 1 << 12, u32::from_le_bytes(*b"\x03abc")];
         let mut item = item.to_vec();
         item[0] = 0x0A | (item.len() as u32) << 8 | 1 << 24;
-        let table = PartitionTable::find(&flash_with(&item)).unwrap();
+        let table = PartitionTable::find(&flash_with(&item));
         assert_eq!(table.info(PT_INFO).unwrap()[1], 0x101);
         assert_eq!(table.info(SINGLE | LOCATION_AND_FLAGS | NAME).unwrap()[1..], item[2..]);
     }

@@ -53,6 +53,8 @@ impl System {
                 _ => None,
             },
             Block::TbMan => (offset == 0).then_some(1),
+            // CHIP_RESET: the last reset of the whole chip was the power coming on.
+            Block::Powman => (offset == 0x2C).then_some(1 << 16),
             Block::SysCfg => self.syscfg.read(offset),
             Block::Clocks => self.clocks.read_generators(offset),
             Block::Psm if offset == 0x0C => Some(0x01FF_FFFF),
@@ -108,7 +110,7 @@ impl System {
         self.clock.now += if address >> 28 == 4 { APB_WAIT } else { AHB_WAIT };
         let alias = Alias::of(address);
         let done = match found {
-            Block::SysInfo | Block::TbMan => None,
+            Block::SysInfo | Block::TbMan | Block::Powman => None,
             Block::SysCfg => self.syscfg.write(offset, alias, word),
             Block::Clocks => self.clocks.write_generators(offset, alias, word),
             Block::Psm => self.psm.write(offset, alias, word),

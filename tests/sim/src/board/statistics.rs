@@ -1,9 +1,23 @@
 //! What the bus and the processor did, counted in emulated time.
+//!
+//! The margin to re-arm says more than the bytes per frame alone: a driver that is late by one cycle costs a NAK, and one NAK
+//! for each packet costs two packets a frame (FACTS 7).
 
+use std::collections::VecDeque;
 use std::fmt;
+
+use super::clocks::CPU_MHZ;
 
 /// CPU cycles that a driver has to arm an endpoint again before the next token finds it busy (FACTS 7).
 pub const REARM_BUDGET: u64 = 500;
+/// Bytes of a packet that more may follow.
+const FULL_PACKET: u32 = 64;
+
+/// Payload bytes of 64-byte bulk packets that a full-speed frame has room for at most (USB 2.0 5.8.4): 19 packets.
+pub const FRAME_LIMIT: u64 = 19 * 64;
+
+/// Bytes of a sector.
+const SECTOR: f64 = 512.0;
 
 /// Numbers of one endpoint and direction.
 #[derive(Clone, Debug, Default)]
@@ -23,9 +37,34 @@ pub struct EndpointCount {
     /// Most of them, waits for the host or for work included.
     pub rearm_most: u64,
     completed_at: Option<u64>,
+    /// Margins between two packets of full length: how many, how many that were not negative, their sum, the least.
+    margins: u64,
+    margins_kept: u64,
+    margin_sum: i64,
+    margin_least: Option<i64>,
+    /// When the packets that wait in the endpoint were handed over.
+    waiting: VecDeque<u64>,
+    /// End of a packet of full length that nothing has followed yet.
+    followed_by_nothing: Option<u64>,
 }
 
 impl EndpointCount {
+    /// How long before the host's next token the next packet was there, in cycles, negative where it was late: mean and
+    /// least, over packets that follow one of full length. A packet that was there before its predecessor had gone, in a
+    /// second packet buffer, has a margin above the budget.
+    #[must_use]
+    pub fn margins(&self) -> Option<(f64, i64)> {
+        self.margin_least.map(|least| (self.margin_sum as f64 / self.margins as f64, least))
+    }
+
+    fn margin_of(&mut self, completed: u64, armed: u64) {
+        let margin = completed as i64 + REARM_BUDGET as i64 - armed as i64;
+        self.margins += 1;
+        self.margins_kept += u64::from(margin >= 0);
+        self.margin_sum += margin;
+        self.margin_least = Some(self.margin_least.map_or(margin, |least| least.min(margin)));
+    }
+
     /// Mean cycles left of the budget: negative if the driver is late on the average.
     #[must_use]
     pub fn margin(&self) -> Option<f64> {
@@ -84,6 +123,13 @@ impl Statistics {
         count.packets += 1;
         count.bytes += u64::from(bytes);
         count.completed_at = Some(now);
+        count.waiting.pop_front();
+        if bytes == FULL_PACKET {
+            match count.waiting.front() {
+                Some(&armed) => count.margin_of(now, armed),
+                None => count.followed_by_nothing = Some(now),
+            }
+        }
         if i >= 2 {
             self.frame_bytes += u64::from(bytes);
         }
@@ -92,6 +138,10 @@ impl Statistics {
     /// A buffer was handed to the controller.
     pub fn armed(&mut self, i: usize, now: u64) {
         let count = &mut self.endpoints[i];
+        count.waiting.push_back(now);
+        if let Some(at) = count.followed_by_nothing.take() {
+            count.margin_of(at, now);
+        }
         if let Some(at) = count.completed_at.take() {
             let cycles = now.saturating_sub(at);
             count.rearmed += 1;
@@ -99,6 +149,11 @@ impl Statistics {
             count.rearm_least = Some(count.rearm_least.map_or(cycles, |least| least.min(cycles)));
             count.rearm_most = count.rearm_most.max(cycles);
         }
+    }
+
+    /// A buffer was taken back from the controller, unused.
+    pub fn disarmed(&mut self, i: usize) {
+        self.endpoints[i].waiting.pop_back();
     }
 
     /// A token was answered with NAK.
@@ -127,36 +182,77 @@ impl Statistics {
     #[must_use]
     pub fn cycles_per_sector(&self, i: usize) -> Option<f64> {
         let bytes = self.endpoints.get(i)?.bytes;
-        (bytes > 0).then(|| self.awake_cycles as f64 * 512.0 / bytes as f64)
+        (bytes > 0).then(|| self.awake_cycles as f64 * SECTOR / bytes as f64)
+    }
+
+    /// The bulk IN endpoint that moved most.
+    fn busiest(&self) -> Option<usize> {
+        let moved = |i: &usize| self.endpoints.get(*i).map_or(0, |count| count.bytes);
+        (2..self.endpoints.len()).step_by(2).filter(|i| moved(i) > 0).max_by_key(moved)
     }
 }
 
 impl fmt::Display for Statistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { frames, busy_frames, frame_most, instructions, cycles, awake_cycles, .. } = self;
+        writeln!(f, "The emulated board, at {CPU_MHZ} MHz on a full-speed bus:")?;
+        let average = self.bytes_per_frame();
         writeln!(
             f,
-            "frames {}, busy {}, bytes per busy frame {:.0}, most {}",
-            self.frames,
-            self.busy_frames,
-            self.bytes_per_frame(),
-            self.frame_most
+            "  frames          {frames} of 1 ms, {busy_frames} with bulk data: {average:.0} bytes a frame, at most \
+             {frame_most} of {FRAME_LIMIT}"
         )?;
-        writeln!(f, "instructions {}, cycles {}, awake {}", self.instructions, self.cycles, self.awake_cycles)?;
+        write!(f, "  processor       {instructions} instructions, awake for {awake_cycles} of {cycles} cycles")?;
+        if let Some(cycles) = self.busiest().and_then(|i| self.cycles_per_sector(i)) {
+            write!(f, ": {cycles:.0} cycles a sector")?;
+        }
+        writeln!(f)?;
         for (i, count) in self.endpoints.iter().enumerate().filter(|(_, count)| count.packets + count.naks > 0) {
-            let direction = if i & 1 == 0 { "IN" } else { "OUT" };
-            write!(
-                f,
-                "endpoint {} {direction}: {} packets, {} bytes, {:.2} NAKs a packet",
-                i / 2,
-                count.packets,
-                count.bytes,
-                count.naks as f64 / count.packets.max(1) as f64
-            )?;
-            if let (Some(margin), Some(least)) = (count.margin(), count.rearm_least) {
-                write!(f, ", re-armed after {least} to {} cycles, mean margin {margin:.0}", count.rearm_most)?;
+            let name = format!("endpoint {} {}", i / 2, if i & 1 == 0 { "IN" } else { "OUT" });
+            let naks = count.naks as f64 / count.packets.max(1) as f64;
+            write!(f, "  {name:<16}{} packets, {} bytes, {naks:.2} NAKs a packet", count.packets, count.bytes)?;
+            // Endpoint 0 waits for the host's next request, and so does OUT: their times tell nothing of the driver.
+            if let (Some((mean, least)), true) = (count.margins(), i >= 2 && i & 1 == 0) {
+                let share = count.margins_kept as f64 * 100.0 / count.margins as f64;
+                write!(
+                    f,
+                    ",\n{:18}margin to re-arm {mean:.0} cycles on average, {least} at least, {share:.0} % in time",
+                    ""
+                )?;
             }
             writeln!(f)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_what_is_shown() {
+        let mut statistics =
+            Statistics { awake_cycles: 3000, cycles: 9000, instructions: 2000, ..Statistics::default() };
+        // Two sectors in one frame; a packet is armed in time, the next too late, then one NAK for each two packets.
+        for packet in 0..16u64 {
+            statistics.completed(2, packet * 1000, 64);
+            statistics.armed(2, packet * 1000 + if packet % 2 == 0 { 400 } else { 700 });
+            (0..packet % 2).for_each(|_| statistics.nak(2));
+        }
+        statistics.frame();
+        statistics.frame();
+        assert_eq!(statistics.bytes_per_frame(), 1024.0);
+        assert_eq!(statistics.cycles_per_sector(2), Some(1500.0));
+        assert_eq!(statistics.endpoints[2].margin(), Some(-50.0));
+        let text = statistics.to_string();
+        for part in [
+            "2 of 1 ms, 1 with bulk data: 1024 bytes a frame, at most 1024 of 1216",
+            "awake for 3000 of 9000 cycles: 1500 cycles a sector",
+            "16 packets, 1024 bytes, 0.50 NAKs a packet",
+            "margin to re-arm -50 cycles on average, -200 at least, 50 % in time",
+        ] {
+            assert!(text.contains(part), "{part:?} is missing in\n{text}");
+        }
     }
 }

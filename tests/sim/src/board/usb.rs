@@ -293,6 +293,9 @@ impl Usb {
                     ));
                 }
             }
+            if was & !is & buffer::AVAILABLE != 0 {
+                statistics.disarmed(i);
+            }
             // A buffer that the controller owns must not be rewritten, but AVAILABLE may be taken away.
             // On endpoint 0 a SETUP packet ends the previous transfer, whatever is still armed.
             let owned = i >= 2 && was & is & buffer::AVAILABLE != 0;

@@ -1,6 +1,6 @@
 //! `check`: the volume against the standard.
 
-use super::{Failure, Options, mount, plug};
+use super::{Failure, Options, measured, mount, plug};
 use crate::host::BlockSource;
 use crate::host::exfat::check::check;
 use crate::host::source::ImageFile;
@@ -11,7 +11,11 @@ use std::path::Path;
 pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     match options.arguments.first() {
         Some(path) => report(&mut ImageFile::open(Path::new(path)).map_err(Failure::of)?, out),
-        None => report(&mut mount(plug(options)?.link)?, out),
+        None => {
+            let mut disk = mount(plug(options)?.link)?;
+            report(&mut disk, out)?;
+            measured(&mut disk, out)
+        }
     }
 }
 

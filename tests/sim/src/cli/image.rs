@@ -1,7 +1,7 @@
 //! `image`: the whole volume as a file.
 
 use super::progress::Progress;
-use super::{Failure, Options, mount, plug};
+use super::{Failure, Options, measured, mount, plug};
 use crate::host::BlockSource;
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
@@ -35,5 +35,5 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     file.set_len(blocks * BLOCK_LENGTH).map_err(fail)?;
     drop(progress);
     writeln!(out, "{}: {blocks} blocks, {} KiB", path.display(), blocks * BLOCK_LENGTH / 1024)?;
-    Ok(())
+    measured(&mut disk, out)
 }

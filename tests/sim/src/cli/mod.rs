@@ -4,18 +4,21 @@ mod check;
 mod files;
 mod image;
 mod layout;
+mod new;
 mod options;
 mod progress;
 mod serve;
 mod show;
 mod story;
+mod verify;
+mod watch;
 
 use crate::host::scsi::Disk;
 use crate::host::{Host, Initiator};
 use crate::link::Link;
 use crate::plug::{self, Plug, PlugError};
 use options::Options;
-use picovd_manifest::Diagnostics;
+use picovd_manifest::{Diagnostics, DiskPlan};
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -35,13 +38,17 @@ struct Command {
     run: fn(&Options, &mut dyn Write) -> Result<(), Failure>,
 }
 
-const COMMANDS: [Command; 8] = [
+const COMMANDS: [Command; 10] = [
     Command {
         name: "show",
-        words: "",
-        summary: "plug the device in, print its disk, read and check every file (the default)",
+        words: "[--watch]",
+        summary: "plug the device in, print its disk, read and check every file, see one change (the default)",
         details: "Prints the disk's map and the directory tree with sizes, reads every file through USB packets,\n\
-                  compares it with the manifest, and holds the volume against the exFAT specification.",
+                  compares it with the manifest, and holds the volume against the exFAT specification. With --elf it\n\
+                  ends with what the board measured: bytes a frame, NAKs a packet, processor cycles a sector, and the\n\
+                  margin that the driver has to arm an endpoint again before the next token (so do image and check).\n\
+                  Without --elf it ends with a sample sensor, whose file appears and changes while a host has the\n\
+                  volume mounted; with --watch that goes on in real time until Ctrl-C, also with --elf.",
         arguments: 0..=0,
         run: show::run,
     },
@@ -65,7 +72,8 @@ const COMMANDS: [Command; 8] = [
         name: "image",
         words: "OUT.img",
         summary: "read the whole volume into a file",
-        details: "Reads every block through USB. Blocks of zeros become holes in the file.",
+        details: "Reads every block through USB. Blocks of zeros become holes in the file. With --elf it ends with what\n\
+                  the board measured (see show).",
         arguments: 1..=1,
         run: image::run,
     },
@@ -74,15 +82,15 @@ const COMMANDS: [Command; 8] = [
         words: "[IMAGE]",
         summary: "hold the volume, or an image, against the exFAT specification",
         details: "Prints each finding with its clause and ends 1 where there is one. With IMAGE, a file or a block\n\
-                  device, no device is plugged in.",
+                  device, no device is plugged in. With --elf it ends with what the board measured (see show).",
         arguments: 0..=1,
         run: check::run,
     },
     Command {
         name: "layout",
         words: "",
-        summary: "print the disk's map: LBA, length and contents of each region",
-        details: "What the manifest decides, without plugging the device in.",
+        summary: "print the disk's map, or draw it (--json, --svg FILE)",
+        details: layout::DETAILS,
         arguments: 0..=0,
         run: layout::run,
     },
@@ -101,6 +109,22 @@ const COMMANDS: [Command; 8] = [
         details: "A story is a script of the host's side. Prints one line for each, and ends 1 where one fails.",
         arguments: 0..=1,
         run: story::run,
+    },
+    Command {
+        name: "new",
+        words: "DIR",
+        summary: "write a package for a firmware of your own",
+        details: new::DETAILS,
+        arguments: 1..=1,
+        run: new::run,
+    },
+    Command {
+        name: "verify",
+        words: "DEVICE|IMAGE",
+        summary: "hold a real disk, or an image, against the specification and the manifest",
+        details: verify::DETAILS,
+        arguments: 1..=1,
+        run: verify::run,
     },
 ];
 
@@ -167,6 +191,12 @@ fn command(words: impl Iterator<Item = OsString>, out: &mut dyn Write) -> Result
     if command.name != "serve" && options.serve != crate::serve::Options::default() {
         return Err(Failure::Usage(format!("`cargo sim {}` does not listen: only `serve` does", command.name)));
     }
+    if command.name != "show" && options.watch {
+        return Err(Failure::Usage(format!("`cargo sim {}` does not watch: only `show` does", command.name)));
+    }
+    if command.name != "layout" && (options.json || options.svg.is_some()) {
+        return Err(Failure::Usage(format!("`cargo sim {}` draws no map: only `layout` does", command.name)));
+    }
     (command.run)(&options, out)
 }
 
@@ -200,7 +230,7 @@ fn overview() -> String {
     let mut text =
         String::from("A PicoVD stick in a simulated USB port.\n\nUsage: cargo sim [COMMAND] [OPTIONS]\n\nCommands:\n");
     for command in &COMMANDS {
-        text += &format!("  {:<16}{}\n", format!("{} {}", command.name, command.words), command.summary);
+        text += &format!("  {:<20}{}\n", format!("{} {}", command.name, command.words), command.summary);
     }
     text + "\n" + options::HELP + "\n`cargo sim COMMAND --help` tells more about one of them.\n"
 }
@@ -222,8 +252,21 @@ fn plug(options: &Options) -> Result<Plug, Failure> {
     })
 }
 
+/// The plan of the manifest that the words name.
+fn plan(options: &Options) -> Result<DiskPlan, Failure> {
+    plug::plan(options.manifest.as_deref()).map_err(Failure::Manifest)
+}
+
 /// Enumerates the device and makes its unit ready.
 fn mount<'a>(link: Box<dyn Link + 'a>) -> Result<Disk<'a>, Failure> {
     let initiator = Initiator::attach(Host::new(link)).map_err(Failure::of)?;
     Disk::open(initiator).map_err(Failure::of)
+}
+
+/// What the board measured, where it is an emulated one.
+fn measured(disk: &mut Disk<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+    match disk.initiator.host.link().measured() {
+        Some(text) => Ok(write!(out, "\n{text}")?),
+        None => Ok(()),
+    }
 }

@@ -24,6 +24,12 @@ pub struct Options {
     pub manifest: Option<PathBuf>,
     /// `--elf`.
     pub elf: Option<PathBuf>,
+    /// `--watch`.
+    pub watch: bool,
+    /// `--json`.
+    pub json: bool,
+    /// `--svg`.
+    pub svg: Option<PathBuf>,
     /// The options of `serve`.
     pub serve: crate::serve::Options,
     /// `--help`.
@@ -39,6 +45,9 @@ impl Options {
             match word {
                 Arg::Long("manifest") => options.manifest = Some(parser.value().map_err(usage)?.into()),
                 Arg::Long("elf") => options.elf = Some(parser.value().map_err(usage)?.into()),
+                Arg::Long("watch") => options.watch = true,
+                Arg::Long("json") => options.json = true,
+                Arg::Long("svg") => options.svg = Some(parser.value().map_err(usage)?.into()),
                 Arg::Long("usbredir") => options.serve.set_usbredir(&text(&mut parser)?),
                 Arg::Long("usbip") => options.serve.set_usbip(&text(&mut parser)?).map_err(Failure::Usage)?,
                 Arg::Long("listen-anywhere") => options.serve.listen_anywhere = true,

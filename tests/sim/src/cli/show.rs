@@ -1,15 +1,21 @@
 //! `cargo sim` alone: the stick at work.
 
 use super::progress::Progress;
-use super::{Failure, Options, check, files, mount, plug};
+use super::{Failure, Options, check, files, measured, mount, plan, watch};
 use crate::host::exfat::volume::{ExfatError, Node, Volume};
 use crate::truth::TrueFile;
+use crate::{demo, plug};
+use picovd_manifest::{DiskPlan, Partitions};
 use std::collections::BTreeMap;
 use std::io::Write;
 
 /// Plugs the device in, shows its disk, reads and checks everything on it.
 pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
-    let plug = plug(options)?;
+    let plug = match options.elf {
+        None => plug::native_with(plan(options)?, Some(demo::start)),
+        Some(_) => super::plug(options)?,
+    };
+    let sensor = options.elf.is_none() && plug.plan.dynamic.slots > 0;
     write!(out, "The disk, from the manifest:\n\n{}\n", picovd_manifest::emit(&plug.plan).layout)?;
 
     let mut disk = mount(plug.link)?;
@@ -22,11 +28,27 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     let mut found = BTreeMap::new();
     tree(&mut volume, &root, "", 0, &mut found, out)?;
 
-    let count = plug.files.len();
+    let (mut made, count) = (0, plug.files.len());
     let total = plug.files.iter().map(|file| file.bytes.len() as u64).sum();
     compare(&mut volume, &mut found, &plug.files, total)?;
+    // What the firmware makes by itself says things that no manifest knows: it has to be readable.
+    for (path, node) in &found {
+        if !is_made(&plug.plan, path) {
+            return Err(Failure::Failed(format!("{path} is on the disk but not in the manifest")));
+        }
+        volume.stream_file(node, &mut |_| {}).map_err(Failure::of)?;
+        made += 1;
+    }
     writeln!(out, "\nRead {count} files, {total} bytes, through USB packets: all as the manifest has them")?;
-    check::report(&mut disk, out)
+    if made > 0 {
+        writeln!(out, "Read {made} files that the board makes by itself")?;
+    }
+    check::report(&mut disk, out)?;
+    measured(&mut disk, out)?;
+    if options.watch || sensor {
+        watch::run(disk.initiator.host.into_link(), options.watch, out)?;
+    }
+    Ok(())
 }
 
 /// Prints a directory and what is below it, and gathers the files by path.
@@ -70,10 +92,15 @@ fn compare(
             return Err(Failure::Failed(format!("{path} differs from the manifest at byte {at}")));
         }
     }
-    match found.keys().next() {
-        Some(path) => Err(Failure::Failed(format!("{path} is on the disk but not in the manifest"))),
-        None => Ok(()),
-    }
+    Ok(())
+}
+
+/// Whether the firmware makes the file (logs, descriptions, partitions), or the application may have registered it.
+fn is_made(plan: &DiskPlan, path: &str) -> bool {
+    let Partitions { enabled, folder } = &plan.partitions;
+    let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+    let built_in = plan.built_in.iter().any(|file| file.path == path);
+    plan.changes.files > 0 || built_in || (*enabled && parent == folder && path.ends_with(".BIN"))
 }
 
 fn read(volume: &mut Volume<'_>, node: &Node, progress: &mut Progress, done: &mut u64) -> Result<Vec<u8>, ExfatError> {

@@ -1,16 +1,26 @@
 //! `story`: the end-to-end scripts.
 
 use super::{Failure, Options, plug};
-use crate::story::{Effort, STORIES};
+use crate::story::{self, Effort, Story};
 use std::io::Write;
 
 /// `cargo sim story [NAME]`.
 pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     let wanted = options.text(0)?;
-    let stories: Vec<_> = STORIES.iter().filter(|story| wanted.is_none_or(|name| name == story.name)).collect();
-    if stories.is_empty() {
-        let names: Vec<_> = STORIES.iter().map(|story| story.name).collect();
+    let is_wanted = |story: &&Story| wanted.is_none_or(|name| name == story.name);
+    if !story::all().any(|story| is_wanted(&story)) {
+        let names: Vec<_> = story::all().map(|story| story.name).collect();
         return Err(Failure::Usage(format!("there is no such story; the stories are {}", names.join(", "))));
+    }
+    let usb = plug(options)?.plan.usb;
+    let stories: Vec<_> = story::stories(&usb).filter(is_wanted).collect();
+    for story in story::all().filter(is_wanted) {
+        if !stories.iter().any(|played| played.name == story.name) {
+            if wanted.is_some() {
+                return Err(Failure::Failed(format!("the manifest's [usb] lacks what `{}` is about", story.name)));
+            }
+            writeln!(out, "left out {:<16} the manifest's [usb] lacks what it is about", story.name)?;
+        }
     }
     let effort = if options.elf.is_some() { Effort::EMULATED } else { Effort::NATIVE };
     let mut failed = 0;

@@ -92,8 +92,8 @@ pub struct Host<'a> {
     pub address: u8,
     /// Limit of the NAKs within one stage or bulk packet.
     pub timeout: Duration,
-    /// Packet limits per endpoint number; endpoint 0's is set while enumerating.
-    pub max_packet_size: [u16; 16],
+    /// Packet limits per endpoint number, of IN endpoints and of OUT endpoints.
+    packet_limits: [[usize; 16]; 2],
     toggles_in: [Pid; 16],
     toggles_out: [Pid; 16],
     statistics: Statistics,
@@ -117,7 +117,7 @@ impl<'a> Host<'a> {
             link,
             address: 0,
             timeout: DEFAULT_TIMEOUT,
-            max_packet_size: [64; 16],
+            packet_limits: [[64; 16]; 2],
             toggles_in: [Pid::Data0; 16],
             toggles_out: [Pid::Data0; 16],
             statistics: Statistics::default(),
@@ -128,6 +128,12 @@ impl<'a> Host<'a> {
     /// The link, for what is not a transfer.
     pub fn link(&mut self) -> &mut (dyn Link + 'a) {
         &mut *self.link
+    }
+
+    /// The link, for another host: this one is switched off.
+    #[must_use]
+    pub fn into_link(self) -> Box<dyn Link + 'a> {
+        self.link
     }
 
     /// Counters since the start.
@@ -185,8 +191,18 @@ impl<'a> Host<'a> {
 
     fn forget(&mut self) {
         self.address = 0;
-        self.max_packet_size = [64; 16];
+        self.packet_limits = [[64; 16]; 2];
         self.reset_toggles();
+    }
+
+    /// Notes wMaxPacketSize of an endpoint; `endpoint` has bit 7 set for IN. Endpoint 0 has one for both directions.
+    pub fn set_max_packet_size(&mut self, endpoint: u8, size: u16) {
+        let index = usize::from(endpoint & 15);
+        for (direction, limits) in self.packet_limits.iter_mut().enumerate() {
+            if index == 0 || (endpoint & 0x80 == 0) == (direction == 1) {
+                limits[index] = usize::from(size);
+            }
+        }
     }
 
     /// All toggles but endpoint 0's to DATA0, as after SET_CONFIGURATION (USB 2.0 9.1.1.5).
@@ -235,7 +251,7 @@ impl<'a> Host<'a> {
         }
         loop {
             let packet = self.in_packet(0)?;
-            let short = packet.len() < usize::from(self.max_packet_size[0]);
+            let short = packet.len() < self.packet_limits[0][0];
             data.extend_from_slice(&packet);
             if data.len() > wanted {
                 return Err(TransferError::Babble);
@@ -256,7 +272,7 @@ impl<'a> Host<'a> {
     /// As [`control_in`](Self::control_in).
     pub fn control_out(&mut self, request: Request, data: &[u8]) -> Result<(), TransferError> {
         self.setup_stage(&request)?;
-        for packet in data.chunks(usize::from(self.max_packet_size[0])) {
+        for packet in data.chunks(self.packet_limits[0][0]) {
             self.out_packet(0, packet)?;
         }
         self.status_in()
@@ -296,7 +312,7 @@ impl<'a> Host<'a> {
                         }
                         continue;
                     }
-                    if data.len() > usize::from(self.max_packet_size[index]) {
+                    if data.len() > self.packet_limits[0][index] {
                         return Err(TransferError::Babble);
                     }
                     self.toggles_in[index] = pid.toggled();
@@ -367,7 +383,7 @@ impl<'a> Host<'a> {
 
     /// Bulk IN transfer of at most `length` bytes: ends with a short packet or when `length` is reached.
     pub fn bulk_in(&mut self, endpoint: u8, length: usize) -> BulkIn {
-        let size = usize::from(self.max_packet_size[usize::from(endpoint & 15)]);
+        let size = self.packet_limits[0][usize::from(endpoint & 15)];
         let mut data = Vec::with_capacity(length);
         let end = loop {
             match self.in_packet(endpoint) {
@@ -394,7 +410,7 @@ impl<'a> Host<'a> {
         if data.is_empty() {
             return self.out_packet(endpoint, &[]).map_err(|error| (0, error));
         }
-        let size = usize::from(self.max_packet_size[usize::from(endpoint & 15)]);
+        let size = self.packet_limits[1][usize::from(endpoint & 15)];
         let mut sent = 0;
         for packet in data.chunks(size) {
             self.out_packet(endpoint, packet).map_err(|error| (sent, error))?;

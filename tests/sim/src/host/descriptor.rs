@@ -16,8 +16,12 @@ pub mod kind {
     pub const ENDPOINT: u8 = 5;
     /// DEVICE_QUALIFIER.
     pub const DEVICE_QUALIFIER: u8 = 6;
+    /// INTERFACE_ASSOCIATION (USB ECN "Interface Association Descriptors").
+    pub const INTERFACE_ASSOCIATION: u8 = 11;
     /// BOS.
     pub const BOS: u8 = 15;
+    /// CS_INTERFACE: class-specific, behind an interface (USB CDC 1.2 table 12).
+    pub const CS_INTERFACE: u8 = 0x24;
 }
 
 /// Device descriptor (USB 2.0 9.6.1).
@@ -97,8 +101,30 @@ pub struct InterfaceDescriptor {
     pub class: [u8; 3],
     /// iInterface.
     pub string: u8,
+    /// Class-specific descriptors that follow it, each without its length and type.
+    pub functional: Vec<Vec<u8>>,
     /// Its endpoints.
     pub endpoints: Vec<EndpointDescriptor>,
+}
+
+impl InterfaceDescriptor {
+    /// The address of its first bulk endpoint, IN or OUT.
+    #[must_use]
+    pub fn bulk(&self, input: bool) -> Option<u8> {
+        let fits = |e: &&EndpointDescriptor| e.attributes & 3 == 2 && (e.address & 0x80 != 0) == input;
+        self.endpoints.iter().find(fits).map(|endpoint| endpoint.address)
+    }
+}
+
+/// Interface association descriptor (USB ECN "Interface Association Descriptors", table 9-Z).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InterfaceAssociation {
+    /// bFirstInterface.
+    pub first: u8,
+    /// bInterfaceCount.
+    pub count: u8,
+    /// bFunctionClass, bFunctionSubClass, bFunctionProtocol.
+    pub class: [u8; 3],
 }
 
 /// Configuration descriptor (USB 2.0 9.6.3) with all that follows it.
@@ -112,9 +138,17 @@ pub struct Configuration {
     pub max_power: u8,
     /// All interfaces and alternate settings.
     pub interfaces: Vec<InterfaceDescriptor>,
+    /// Interfaces that are one function together.
+    pub associations: Vec<InterfaceAssociation>,
 }
 
 impl Configuration {
+    /// The interface of this number with alternate setting 0.
+    #[must_use]
+    pub fn interface(&self, number: u8) -> Option<&InterfaceDescriptor> {
+        self.interfaces.iter().find(|interface| interface.number == number && interface.alternate == 0)
+    }
+
     /// Reads wTotalLength bytes.
     ///
     /// # Errors
@@ -131,7 +165,7 @@ impl Configuration {
                 "bmAttributes {attributes:02x}h: bit 7 is one, bits 4..0 are reserved (USB 2.0 9.6.3)"
             ));
         }
-        let mut configuration = Self { value, attributes, max_power, interfaces: Vec::new() };
+        let mut configuration = Self { value, attributes, max_power, interfaces: Vec::new(), associations: Vec::new() };
         let mut missing = 0;
         let mut rest = rest;
         while let Some(&length) = rest.first() {
@@ -151,6 +185,7 @@ impl Configuration {
                         alternate,
                         class,
                         string,
+                        functional: Vec::new(),
                         endpoints: Vec::new(),
                     });
                 }
@@ -162,10 +197,22 @@ impl Configuration {
                     check_endpoint(&endpoint)?;
                     interface.endpoints.push(endpoint);
                 }
-                [length, kind::INTERFACE | kind::ENDPOINT, ..] => {
+                [8, kind::INTERFACE_ASSOCIATION, first, count, a, b, c, _] => {
+                    // It stands right in front of its first interface; an association of nothing is none.
+                    if count == 0 || first != configuration.interfaces.last().map_or(0, |last| last.number + 1) {
+                        return Err(format!(
+                            "an interface association of {count} from interface {first} at the wrong place"
+                        ));
+                    }
+                    configuration.associations.push(InterfaceAssociation { first, count, class: [a, b, c] });
+                }
+                [length, kind::INTERFACE | kind::ENDPOINT | kind::INTERFACE_ASSOCIATION, ..] => {
                     return Err(format!("descriptor type {} with length {length}", item[1]));
                 }
-                // Interface associations, class-specific descriptors.
+                [_, kind::CS_INTERFACE, ref bytes @ ..] => {
+                    let interface = configuration.interfaces.last_mut().ok_or("CS_INTERFACE behind no interface")?;
+                    interface.functional.push(bytes.to_vec());
+                }
                 _ => {}
             }
         }
@@ -176,6 +223,11 @@ impl Configuration {
         numbers.dedup();
         if numbers != (0..count).collect::<Vec<u8>>() {
             return Err(format!("bNumInterfaces is {count}, the interfaces are {numbers:?}"));
+        }
+        for association in &configuration.associations {
+            if u16::from(association.first) + u16::from(association.count) > u16::from(count) {
+                return Err(format!("an interface association names interfaces beyond the last: {association:?}"));
+            }
         }
         let mut addresses: Vec<u8> = configuration
             .interfaces
@@ -230,11 +282,11 @@ pub fn parse_string_units(data: &[u8]) -> Result<Vec<u16>, String> {
     }
 }
 
-/// Checks a binary device object store (USB 3.2 9.6.2): total length and count.
+/// Reads a binary device object store (USB 3.2 9.6.2): of each device capability its type and what follows.
 ///
 /// # Errors
-/// What is wrong.
-pub fn check_bos(data: &[u8]) -> Result<(), String> {
+/// What is wrong with lengths or counts.
+pub fn parse_bos(data: &[u8]) -> Result<Vec<(u8, Vec<u8>)>, String> {
     let &[5, kind::BOS, _, _, count, ref rest @ ..] = data else {
         return Err("no BOS descriptor of 5 bytes at the start".to_owned());
     };
@@ -243,6 +295,7 @@ pub fn check_bos(data: &[u8]) -> Result<(), String> {
     }
     let mut rest = rest;
     let mut found = 0;
+    let mut capabilities = Vec::new();
     while let Some(&length) = rest.first() {
         let Some((item, after)) = rest.split_at_checked(usize::from(length)).filter(|_| length >= 3) else {
             return Err(format!("BOS: a capability of length {length} with {} bytes left", rest.len()));
@@ -252,6 +305,7 @@ pub fn check_bos(data: &[u8]) -> Result<(), String> {
         }
         rest = after;
         found += 1;
+        capabilities.push((item[2], item[3..].to_vec()));
     }
-    if found == count { Ok(()) } else { Err(format!("BOS: bNumDeviceCaps is {count}, {found} came")) }
+    if found == count { Ok(capabilities) } else { Err(format!("BOS: bNumDeviceCaps is {count}, {found} came")) }
 }

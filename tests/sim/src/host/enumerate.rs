@@ -4,8 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use super::bytes::le16;
+use super::cdc::CdcAcm;
 use super::controller::{Host, Request, TransferError};
 use super::descriptor::{self, Configuration, DeviceDescriptor, kind};
+use super::picotool::ResetInterface;
 
 /// Standard requests (USB 2.0 table 9-4).
 mod request {
@@ -63,6 +65,10 @@ pub struct Device {
     pub bulk_in: u8,
     /// Its bulk OUT endpoint.
     pub bulk_out: u8,
+    /// The serial port, if there is one.
+    pub console: Option<CdcAcm>,
+    /// The interface through which picotool restarts the board, if there is one.
+    pub reset_interface: Option<ResetInterface>,
 }
 
 impl Device {
@@ -143,7 +149,7 @@ pub fn enumerate(host: &mut Host<'_>) -> Result<Device, EnumerationError> {
         other => return Err(Descriptor(format!("bMaxPacketSize0 is {other:?}"))),
     };
     host.bus_reset();
-    host.max_packet_size[0] = max_packet_size_0;
+    host.set_max_packet_size(0, max_packet_size_0);
     host.control_out(
         Request { request_type: 0, request: request::SET_ADDRESS, value: u16::from(ADDRESS), index: 0, length: 0 },
         &[],
@@ -175,7 +181,7 @@ pub fn enumerate(host: &mut Host<'_>) -> Result<Device, EnumerationError> {
     let bos = if descriptor.usb_version > 0x0200 {
         let head = get_descriptor(host, kind::BOS, 0, 0, 5).map_err(|error| Transfer("BOS", error))?;
         let all = get_descriptor(host, kind::BOS, 0, 0, le16(&head, 2)).map_err(|error| Transfer("BOS", error))?;
-        descriptor::check_bos(&all).map_err(Descriptor)?;
+        descriptor::parse_bos(&all).map_err(Descriptor)?;
         Some(all)
     } else {
         None
@@ -187,7 +193,13 @@ pub fn enumerate(host: &mut Host<'_>) -> Result<Device, EnumerationError> {
     let configuration = Configuration::parse(&all).map_err(Descriptor)?;
     let strings = read_strings(host, &descriptor)?;
 
-    let (interface, bulk_in, bulk_out) = find_mass_storage(host, &configuration)?;
+    check_functions(&descriptor, &configuration).map_err(Descriptor)?;
+    let (interface, bulk_in, bulk_out) = find_mass_storage(&configuration)?;
+    let console = CdcAcm::find(&configuration).map_err(Descriptor)?;
+    let reset_interface = ResetInterface::find(&configuration);
+    for endpoint in configuration.interfaces.iter().flat_map(|interface| &interface.endpoints) {
+        host.set_max_packet_size(endpoint.address, endpoint.max_packet_size);
+    }
     host.control_out(
         Request {
             request_type: 0,
@@ -200,7 +212,7 @@ pub fn enumerate(host: &mut Host<'_>) -> Result<Device, EnumerationError> {
     )
     .map_err(|error| Transfer("SET_CONFIGURATION", error))?;
     host.reset_toggles();
-    Ok(Device { descriptor, configuration, strings, bos, interface, bulk_in, bulk_out })
+    Ok(Device { descriptor, configuration, strings, bos, interface, bulk_in, bulk_out, console, reset_interface })
 }
 
 fn read_strings(host: &mut Host<'_>, descriptor: &DeviceDescriptor) -> Result<[Option<String>; 3], EnumerationError> {
@@ -224,25 +236,24 @@ fn read_strings(host: &mut Host<'_>, descriptor: &DeviceDescriptor) -> Result<[O
     Ok(strings)
 }
 
+/// Several functions make a device with class EF/02/01 (USB-IF, "Interface Association Descriptor Device Class Code and Use
+/// Model"), and one function alone a device whose class is its interface's (USB 2.0 9.6.1).
+fn check_functions(descriptor: &DeviceDescriptor, configuration: &Configuration) -> Result<(), String> {
+    let wanted = if configuration.interfaces.len() > 1 { [0xEF, 2, 1] } else { [0, 0, 0] };
+    if descriptor.class == wanted {
+        return Ok(());
+    }
+    let (class, interfaces) = (descriptor.class, configuration.interfaces.len());
+    Err(format!("the device class of {interfaces} interfaces is {class:02x?}, not {wanted:02x?}"))
+}
+
 /// Mass Storage, SCSI transparent command set, Bulk-Only (BOT 4.3).
-fn find_mass_storage(host: &mut Host<'_>, configuration: &Configuration) -> Result<(u8, u8, u8), EnumerationError> {
+fn find_mass_storage(configuration: &Configuration) -> Result<(u8, u8, u8), EnumerationError> {
     let interface = configuration
         .interfaces
         .iter()
         .find(|interface| interface.class == [0x08, 0x06, 0x50] && interface.alternate == 0)
         .ok_or(EnumerationError::NoMassStorage)?;
-    let mut bulk = |input: bool| {
-        let endpoint = interface
-            .endpoints
-            .iter()
-            .find(|endpoint| endpoint.attributes & 3 == 2 && (endpoint.address & 0x80 != 0) == input)?;
-        host.max_packet_size[usize::from(endpoint.address & 15)] = endpoint.max_packet_size;
-        Some(endpoint.address)
-    };
-    let (input, output) = (bulk(true), bulk(false));
-    Ok((
-        interface.number,
-        input.ok_or(EnumerationError::NoMassStorage)?,
-        output.ok_or(EnumerationError::NoMassStorage)?,
-    ))
+    let bulk = |input: bool| interface.bulk(input).ok_or(EnumerationError::NoMassStorage);
+    Ok((interface.number, bulk(true)?, bulk(false)?))
 }

@@ -39,6 +39,9 @@ impl<L: Link + ?Sized> Link for &mut L {
     fn take_faults(&mut self) -> Vec<String> {
         (**self).take_faults()
     }
+    fn measured(&mut self) -> Option<String> {
+        (**self).measured()
+    }
 }
 
 /// A boxed link is a link.
@@ -75,5 +78,8 @@ impl<L: Link + ?Sized> Link for Box<L> {
     }
     fn take_faults(&mut self) -> Vec<String> {
         (**self).take_faults()
+    }
+    fn measured(&mut self) -> Option<String> {
+        (**self).measured()
     }
 }

@@ -4,13 +4,19 @@
 
 pub mod bot;
 pub mod bytes;
+pub mod cdc;
 pub mod controller;
 pub mod descriptor;
 pub mod enumerate;
 pub mod exfat;
 mod forward;
+pub mod ms_os_20;
+pub mod picotool;
+pub mod raw;
 pub mod scsi;
+pub mod sha256;
 pub mod source;
+pub mod system;
 pub mod trace;
 
 pub use bot::Initiator;

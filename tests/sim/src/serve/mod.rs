@@ -10,6 +10,8 @@ pub mod front;
 mod options;
 mod pace;
 mod socket;
+#[cfg(test)]
+mod tests;
 pub mod usbip;
 pub mod usbredir;
 pub mod watch;

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use super::{Context, StoryError, ensure};
+use crate::host::bot::{CswStatus, Data};
 use crate::host::controller::{Request, TransferError};
 use crate::host::descriptor::kind;
 use crate::host::enumerate::{clear_halt, get_descriptor};
+use crate::host::scsi::Sense;
 
 pub(super) fn enumerate(context: &mut Context<'_>) -> Result<(), StoryError> {
     let device = context.initiator.device.clone();
@@ -117,6 +119,37 @@ pub(super) fn suspend(context: &mut Context<'_>) -> Result<(), StoryError> {
     let status = context.initiator.status(tag)?;
     ensure!(status.residue == 0, "residue {}", status.residue);
     ensure!([first.data, rest.data].concat() == before, "a suspend in the middle of a READ changed its data");
+    context.works()
+}
+
+/// A resume with a bus reset, as Linux does for a port that lost power meanwhile, and one without. The host goes on where it
+/// was: its first command is the READ that it waited with.
+pub(super) fn reset_resume(context: &mut Context<'_>) -> Result<(), StoryError> {
+    let before = context.read(10, 0, 64)?;
+    let device = context.initiator.device.clone();
+    let read = crate::host::scsi::read_cdb(10, 0, 64);
+    for (pause, resets) in [(4, 0), (4, 1), (2000, 0), (2000, 1), (100, 2)] {
+        context.initiator.host.suspend();
+        context.initiator.host.elapse(Duration::from_millis(pause));
+        context.initiator.host.resume();
+        context.initiator.host.elapse(Duration::from_millis(20));
+        for _ in 0..resets {
+            context.initiator.enumerate_again()?;
+            ensure!(context.initiator.device == device, "the descriptors changed with a resume");
+        }
+        let what = format!("{resets} bus resets after a suspend of {pause} ms");
+        // A unit attention, 06/29/00 included, is a change of the medium to Linux 6.1 unless it repeats the command, which it
+        // does not for blocks that it reads ahead: a mounted volume would be lost.
+        let outcome = context.initiator.command(0, &read, Data::In(64 * 512))?;
+        if outcome.csw.status != CswStatus::CommandPassed {
+            let sense = context.initiator.request_sense()?;
+            return Err(StoryError(format!("READ(10), the first command after {what}: sense {sense}")));
+        }
+        ensure!(outcome.data == before, "other data after {what}");
+        let sense = context.initiator.request_sense()?;
+        ensure!(sense == Sense::NONE, "sense {sense} after {what}, though nothing failed");
+        context.initiator.test_unit_ready()?;
+    }
     context.works()
 }
 

@@ -3,8 +3,12 @@
 
 mod attach;
 mod commands;
+mod console;
+mod control;
 mod medium;
 mod reading;
+mod requests;
+mod reset;
 mod transport;
 
 use std::fmt;
@@ -16,6 +20,7 @@ use crate::host::scsi::{CommandError, Sense};
 use crate::host::{Initiator, bot, enumerate, source};
 use crate::link::Link;
 use crate::random::Random;
+use picovd_manifest::Usb;
 
 /// Why a story failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,13 +62,16 @@ pub struct Effort {
     pub random_wrappers: u32,
     /// Seed of all random choices.
     pub seed: u64,
+    /// Whether a control read survives the loss of its last handshake without a time-out. The driver for the chip does not: see
+    /// `read` in src/rp2350/usb.rs. The next transfer has to work either way.
+    pub repeats_status: bool,
 }
 
 impl Effort {
     /// For the library, which runs at the speed of the PC.
-    pub const NATIVE: Self = Self { random_wrappers: 100_000, seed: 1 };
+    pub const NATIVE: Self = Self { random_wrappers: 100_000, seed: 1, repeats_status: true };
     /// For the firmware on an emulated board.
-    pub const EMULATED: Self = Self { random_wrappers: 1_000, seed: 1 };
+    pub const EMULATED: Self = Self { random_wrappers: 1_000, seed: 1, repeats_status: false };
 }
 
 /// What a story works with: a stick that is enumerated and ready.
@@ -149,7 +157,7 @@ pub struct Story {
     pub run: fn(&mut Context<'_>) -> Result<(), StoryError>,
 }
 
-/// All of them.
+/// Those of every stick.
 pub const STORIES: &[Story] = &[
     Story { name: "enumerate", about: "descriptors, strings, endpoints", run: attach::enumerate },
     Story {
@@ -158,7 +166,13 @@ pub const STORIES: &[Story] = &[
         run: attach::class_requests,
     },
     Story { name: "halts", about: "SET_FEATURE, GET_STATUS and CLEAR_FEATURE of ENDPOINT_HALT", run: attach::halts },
+    Story { name: "random-requests", about: "control requests that no driver sends", run: requests::random_requests },
     Story { name: "suspend", about: "suspend and resume leave everything intact", run: attach::suspend },
+    Story {
+        name: "reset-resume",
+        about: "no unit attention after a resume, with a bus reset or without",
+        run: attach::reset_resume,
+    },
     Story { name: "replug", about: "unplugged and plugged in again, ten times", run: attach::replug },
     Story {
         name: "thirteen-cases",
@@ -183,6 +197,11 @@ pub const STORIES: &[Story] = &[
     },
     Story { name: "random-wrappers", about: "random bytes as wrappers", run: transport::random_wrappers },
     Story { name: "bad-cable", about: "lost packets and handshakes do not corrupt data", run: transport::bad_cable },
+    Story {
+        name: "lost-handshakes",
+        about: "each packet of a control transfer, lost once",
+        run: control::lost_handshakes,
+    },
     Story {
         name: "every-opcode",
         about: "256 operation codes, each with command blocks of 0 to 16",
@@ -217,6 +236,18 @@ pub const STORIES: &[Story] = &[
     },
     Story { name: "eject", about: "START STOP UNIT with LOEJ takes the medium and brings it back", run: medium::eject },
 ];
+
+/// The stories of a device with these functions: those of every stick, and those of what else it has.
+pub fn stories(usb: &Usb) -> impl Iterator<Item = &'static Story> {
+    let console = if usb.console { console::STORIES } else { &[] };
+    let reset = if usb.picotool_reset { reset::STORIES } else { &[] };
+    STORIES.iter().chain(console).chain(reset)
+}
+
+/// Every story, whatever it needs.
+pub fn all() -> impl Iterator<Item = &'static Story> {
+    STORIES.iter().chain(console::STORIES).chain(reset::STORIES)
+}
 
 impl Story {
     /// Plays the story on a device; its report of a failure holds the last transactions.

@@ -102,11 +102,23 @@ impl<'s> Volume<'s> {
     /// # Errors
     /// What keeps a careful driver from mounting.
     pub fn open(source: &'s mut dyn BlockSource) -> Result<Self, ExfatError> {
+        Self::mount(source, true)
+    }
+
+    /// Mounts what a careful driver refuses for a wrong sum or a missing table, as far as files can be found.
+    ///
+    /// # Errors
+    /// When they cannot.
+    pub fn open_damaged(source: &'s mut dyn BlockSource) -> Result<Self, ExfatError> {
+        Self::mount(source, false)
+    }
+
+    fn mount(source: &'s mut dyn BlockSource, careful: bool) -> Result<Self, ExfatError> {
         let region = source.read(0, REGION_SECTORS as u32)?;
         let boot = BootSector::parse(&region);
         check_geometry(&boot, source.block_count())?;
         let checksum = boot_checksum(&region[..11 * SECTOR]);
-        if region[11 * SECTOR..].chunks_exact(4).any(|word| le32(word, 0) != checksum) {
+        if careful && region[11 * SECTOR..].chunks_exact(4).any(|word| le32(word, 0) != checksum) {
             return Err(ExfatError("the boot checksum is wrong (exFAT 3.4)".to_owned()));
         }
         let sectors = (u64::from(boot.cluster_count) + 2).div_ceil(SECTOR as u64 / 4) as u32;
@@ -119,6 +131,8 @@ impl<'s> Volume<'s> {
             let Item::Single { entry, .. } = item else { continue };
             let (first, length) = (le32(entry, 20), le64(entry, 24));
             match entry[0] {
+                // Files are found without them; the names are then compared by the mandatory part of the table.
+                entry_type::UPCASE_TABLE | entry_type::ALLOCATION_BITMAP if !careful => {}
                 entry_type::UPCASE_TABLE => {
                     let table = volume.read_chain(first, length)?;
                     if table_checksum(&table) != le32(entry, 4) {
@@ -134,7 +148,7 @@ impl<'s> Volume<'s> {
                 }
             }
         }
-        if volume.bitmap.is_empty() {
+        if careful && volume.bitmap.is_empty() {
             return Err(ExfatError("no allocation bitmap (exFAT 7.1)".to_owned()));
         }
         Ok(volume)
@@ -190,6 +204,14 @@ impl<'s> Volume<'s> {
     /// # Errors
     /// When it cannot be read, or a set is damaged.
     pub fn list(&mut self, node: &Node) -> Result<Vec<Node>, ExfatError> {
+        self.list_damaged(node)?.into_iter().collect()
+    }
+
+    /// A directory's entries, each damaged one with what is wrong.
+    ///
+    /// # Errors
+    /// When the directory cannot be read.
+    pub fn list_damaged(&mut self, node: &Node) -> Result<Vec<Result<Node, ExfatError>>, ExfatError> {
         let data = self.read_directory(node)?;
         let mut nodes = Vec::new();
         for item in directory::items(&data) {
@@ -197,18 +219,20 @@ impl<'s> Volume<'s> {
             if entries[0] != entry_type::FILE {
                 continue;
             }
-            if !complete || directory::set_checksum(entries) != le16(entries, 2) {
-                return Err(ExfatError(format!("the entry set at entry {index} is damaged (exFAT 6.3.3)")));
-            }
-            let set = FileSet::parse(entries)?;
-            nodes.push(Node {
-                name: String::from_utf16_lossy(&set.name()),
-                attributes: set.attributes,
-                modified: Time { timestamp: le32(set.file, 12), increment: set.file[21], utc_offset: set.file[23] },
-                first_cluster: set.stream.first_cluster,
-                data_length: set.stream.data_length,
-                valid_data_length: set.stream.valid_data_length,
-                no_fat_chain: set.stream.no_fat_chain(),
+            nodes.push(match FileSet::parse(entries) {
+                Err(error) => Err(error.into()),
+                Ok(_) if !complete || directory::set_checksum(entries) != le16(entries, 2) => {
+                    Err(ExfatError(format!("the entry set at entry {index} is damaged (exFAT 6.3.3)")))
+                }
+                Ok(set) => Ok(Node {
+                    name: String::from_utf16_lossy(&set.name()),
+                    attributes: set.attributes,
+                    modified: Time { timestamp: le32(set.file, 12), increment: set.file[21], utc_offset: set.file[23] },
+                    first_cluster: set.stream.first_cluster,
+                    data_length: set.stream.data_length,
+                    valid_data_length: set.stream.valid_data_length,
+                    no_fat_chain: set.stream.no_fat_chain(),
+                }),
             });
         }
         Ok(nodes)

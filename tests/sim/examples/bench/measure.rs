@@ -1,0 +1,147 @@
+//! READs of one kind of sector, and what they cost.
+
+use super::pace::{Pace, Paced};
+use super::wire::{Cable, Port, Seen};
+use picovd_sim::board::{ChipIdentity, ElfDevice};
+use picovd_sim::host::bot::{CswStatus, Data};
+use picovd_sim::host::{Host, Initiator};
+use picovd_sim::link::Link;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Blocks of the READs that are measured: a whole read-ahead, a cluster, one.
+pub const SIZES: [u32; 3] = [128, 8, 1];
+/// Blocks that are read for a measurement, at least.
+const ENOUGH: u32 = 256;
+/// Endpoint 1 IN among the board's statistics.
+const BULK_IN: usize = 2;
+const BLOCK: u32 = 512;
+
+/// What READs of one size cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
+    /// Blocks of one READ.
+    pub blocks: u32,
+    /// Awake cycles for each sector, the command's share included.
+    pub cycles: f64,
+    /// Bytes of sectors for each frame.
+    pub bytes_per_frame: f64,
+    /// Share of the time that a device which never says NAK would take for the same transactions.
+    pub share: f64,
+    /// NAKs for each packet of data, between packets of data.
+    pub naks: f64,
+    /// NAKs for each command: before its data, and before its CSW.
+    pub command_naks: [f64; 2],
+    /// Cycles between an endpoint getting its next packet and the host's asking for it: mean and least.
+    pub margin: Option<(f64, i64)>,
+}
+
+/// One kind of sector.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Which.
+    pub name: &'static str,
+    /// By [`SIZES`].
+    pub costs: Vec<Cost>,
+}
+
+/// A host with the board plugged in.
+pub struct Bench {
+    port: Port,
+    initiator: Initiator<'static>,
+}
+
+impl Bench {
+    /// Boots the firmware, enumerates it, and takes the unit attention away.
+    pub fn plug(elf: &[u8], flash_size: usize, pace: Pace) -> Result<Self, Box<dyn Error>> {
+        let mut board: ElfDevice<Paced> = ElfDevice::with_engine(elf, flash_size, ChipIdentity::default())?;
+        board.machine().core_mut().pace = pace;
+        let port = Port(Rc::new(RefCell::new(Cable { board, seen: Seen::default() })));
+        let mut initiator = Initiator::attach(Host::new(Box::new(port.clone())))?;
+        initiator.command(0, &[0x00, 0, 0, 0, 0, 0], Data::None)?;
+        initiator.command(0, &[0x03, 0, 0, 0, 18, 0], Data::In(18))?;
+        Ok(Self { port, initiator })
+    }
+
+    fn read(&mut self, lba: u32, blocks: u32) -> Result<(), Box<dyn Error>> {
+        let (a, n) = (lba.to_be_bytes(), blocks.to_be_bytes());
+        let cdb = [0x28, 0, a[0], a[1], a[2], a[3], 0, n[2], n[3], 0];
+        let outcome = self.initiator.command(0, &cdb, Data::In(blocks * BLOCK))?;
+        let whole = outcome.csw.status == CswStatus::CommandPassed && outcome.data.len() as u32 == blocks * BLOCK;
+        if whole { Ok(()) } else { Err(format!("READ of {blocks} blocks at {lba} failed").into()) }
+    }
+
+    /// Lets the board finish what it does.
+    fn settle(&mut self) {
+        self.initiator.host.elapse(Duration::from_millis(2));
+    }
+
+    /// What sectors of one kind cost: `blocks` of them stand at `first`.
+    pub fn row(&mut self, name: &'static str, first: u32, blocks: u32) -> Result<Row, Box<dyn Error>> {
+        let mut costs: Vec<Cost> = Vec::new();
+        for size in SIZES.map(|size| size.min(blocks)) {
+            match costs.iter().find(|cost| cost.blocks == size) {
+                Some(same) => costs.push(*same),
+                None => costs.push(self.cost(first, blocks, size)?),
+            }
+        }
+        if let Some(fault) = self.port.0.borrow().board.fault() {
+            return Err(fault.to_owned().into());
+        }
+        Ok(Row { name, costs })
+    }
+
+    fn cost(&mut self, first: u32, blocks: u32, size: u32) -> Result<Cost, Box<dyn Error>> {
+        let rounds = ENOUGH.div_ceil(size);
+        let place = |round: u32| first + round * size % (blocks - size + 1);
+
+        // Awake cycles: each command alone, so that what follows the CSW is not counted.
+        let mut awake = 0;
+        for round in 0..rounds.min(16) {
+            self.settle();
+            self.port.0.borrow_mut().board.machine().statistics().clear();
+            self.read(place(round), size)?;
+            awake += self.port.0.borrow_mut().board.machine().statistics().awake_cycles;
+        }
+        let cycles = awake as f64 / f64::from(rounds.min(16) * size);
+
+        // Speed: command after command.
+        self.settle();
+        {
+            let mut cable = self.port.0.borrow_mut();
+            cable.board.machine().statistics().clear();
+            cable.seen = Seen::default();
+        }
+        let start = self.port.now();
+        for round in 0..rounds {
+            self.read(place(round), size)?;
+        }
+        let time = self.port.now() - start;
+        let mut cable = self.port.0.borrow_mut();
+        let (seen, commands) = (cable.seen, f64::from(rounds));
+        let margin = cable.board.machine().statistics().endpoints[BULK_IN].margins();
+        Ok(Cost {
+            blocks: size,
+            cycles,
+            bytes_per_frame: f64::from(rounds * size * BLOCK) / (time.as_secs_f64() * 1000.0),
+            share: seen.ideal.duration().as_secs_f64() / time.as_secs_f64(),
+            naks: seen.waits.data as f64 / seen.waits.packets.max(1) as f64,
+            command_naks: [seen.waits.command as f64 / commands, seen.waits.status as f64 / commands],
+            margin,
+        })
+    }
+
+    /// Awake cycles by address for READs of one kind of sector.
+    pub fn profile(&mut self, first: u32, blocks: u32) -> Result<BTreeMap<u32, u64>, Box<dyn Error>> {
+        let size = blocks.min(128);
+        self.settle();
+        self.port.0.borrow_mut().board.machine().core_mut().profile = Some(BTreeMap::new());
+        for _ in 0..ENOUGH.div_ceil(size) {
+            self.read(first, size)?;
+        }
+        Ok(self.port.0.borrow_mut().board.machine().core_mut().profile.take().unwrap_or_default())
+    }
+}

@@ -1,0 +1,227 @@
+//! `verify`: a real disk, or an image of one, against the standard and the manifest; one report to attach to a bug.
+
+mod environment;
+mod files;
+mod medium;
+mod problem;
+#[cfg(test)]
+mod tests;
+
+use super::progress::Progress;
+use super::{Failure, Options};
+use crate::host::BlockSource;
+use crate::host::exfat::boot::BootSector;
+use crate::host::exfat::check::check;
+use crate::host::exfat::volume::Volume;
+use crate::host::raw::{Kind, RawDisk};
+use crate::host::source::{BLOCK_LENGTH, ReadError};
+use crate::plug;
+use files::Judge;
+use picovd_manifest::DiskPlan;
+use problem::{Problem, Problems};
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+use std::time::Duration;
+
+/// What `--help` adds.
+pub const DETAILS: &str = "\
+DEVICE is the whole disk, because a PicoVD stick has no partitions: /dev/sdX on Linux, /dev/rdiskN on macOS. Nothing is
+written to it. IMAGE is a copy of one, such as `cargo sim image` or dd makes.
+
+Reads every file whole and prints its SHA-256, holds the volume against the exFAT specification, and, with --manifest,
+against the manifest: static files byte for byte; files of memory by their length, that they can be read, and that
+what is redacted is zero. Without --manifest, no manifest is looked at. A block that cannot be read is named by its
+LBA, and the rest is read all the same.
+
+Prints one report, made to be attached to a bug. Ends 0 when all is right, 1 when something is not.";
+
+/// `cargo sim verify DEVICE|IMAGE`.
+pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
+    if options.elf.is_some() {
+        return Err(Failure::Usage("`verify` reads a disk or an image; `check --elf FILE` runs a firmware".to_owned()));
+    }
+    let Some(path) = options.arguments.first() else { return Ok(()) };
+    let path = Path::new(path);
+    // A wrong manifest is told before a slow disk is read.
+    let plan = match &options.manifest {
+        Some(manifest) => Some(plug::plan(Some(manifest)).map_err(Failure::Manifest)?),
+        None => None,
+    };
+    let disk = RawDisk::open(path).map_err(|error| Failure::Failed(cannot_open(path, &error)))?;
+
+    writeln!(out, "PicoVD verification report\n")?;
+    for (name, value) in environment::lines(path) {
+        line(out, name, &value)?;
+    }
+    line(out, "medium", &format!("{}, {}", path.display(), kind(disk.kind())))?;
+    if let Some(manifest) = &options.manifest {
+        line(out, "manifest", &manifest.display().to_string())?;
+    }
+    match report(disk, plan.as_ref(), out)? {
+        0 => Ok(()),
+        1 => Err(Failure::Failed("1 problem".to_owned())),
+        count => Err(Failure::Failed(format!("{count} problems"))),
+    }
+}
+
+/// What the medium itself shows; returns the number of problems.
+fn report(disk: RawDisk, plan: Option<&DiskPlan>, out: &mut dyn Write) -> Result<usize, Failure> {
+    let total = disk.block_count() * BLOCK_LENGTH as u64;
+    let mut disk = Shown { disk, progress: Progress::new("reading", total) };
+    let mut problems = Problems::default();
+    line(out, "size", &format!("{} blocks of {BLOCK_LENGTH} bytes, {total} bytes", disk.block_count()))?;
+    if disk.disk.odd_bytes() != 0 {
+        let text = format!("{} bytes behind the last whole block", disk.disk.odd_bytes());
+        problems.add(Problem::medium("cut-off", text).remedy("the image was cut off: copy the disk again"));
+    }
+    volume(&mut disk, plan, &mut problems, out)?;
+    problems.unreadable(disk.disk.failures());
+
+    let (bytes, time) = disk.disk.measured();
+    writeln!(out)?;
+    line(out, "throughput", &throughput(bytes, time))?;
+    drop(disk);
+    write!(out, "\n{problems}")?;
+    Ok(problems.count())
+}
+
+/// Everything about the volume and what is on it.
+fn volume(
+    disk: &mut Shown,
+    plan: Option<&DiskPlan>,
+    problems: &mut Problems,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    if disk.block_count() == 0 {
+        problems.add(Problem::medium("no-medium", "there is not one block".to_owned()).remedy(EJECTED));
+        return Ok(());
+    }
+    let head = Patient(disk).blocks(0, 2);
+    let medium = medium::identify(&head);
+    if let Some(problem) = medium.problem(&head) {
+        problems.add(problem);
+        return Ok(());
+    }
+    let boot = BootSector::parse(&head);
+    let serial = boot.volume_serial_number;
+    line(out, "volume", &format!("{} blocks, {} clusters", boot.volume_length, boot.cluster_count))?;
+    line(out, "serial number", &format!("{:04X}-{:04X}", serial >> 16, serial & 0xFFFF))?;
+    match check(&mut Patient(disk)) {
+        Ok(findings) => findings.iter().for_each(|finding| problems.finding(finding)),
+        Err(error) => problems.add(Problem::medium("check", format!("{error}; the volume is not checked further"))),
+    }
+    let mut patient = Patient(disk);
+    let (label, tree) = match Volume::open_damaged(&mut patient) {
+        Ok(mut volume) => (volume.label().to_owned(), files::tree(&mut volume, problems)),
+        Err(error) => {
+            let text = format!("{error}; the files are not read");
+            problems.add(Problem::medium("mount", text));
+            return Ok(());
+        }
+    };
+    line(out, "label", &label)?;
+    let judge = plan.map(|plan| Judge::new(plan, &boot, &label, problems));
+    files::read(disk, tree, judge, problems, out)
+}
+
+/// One line of the report's head.
+fn line(out: &mut dyn Write, name: &str, value: &str) -> Result<(), Failure> {
+    Ok(writeln!(out, "{name:<16}{value}")?)
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Image => "an image file",
+        Kind::CachedDevice => "a device, read through the system's cache",
+        Kind::Device => "a device, read past the system's cache",
+    }
+}
+
+fn throughput(bytes: u64, time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    let rate = if seconds > 0.0 { bytes as f64 / 1024.0 / seconds } else { 0.0 };
+    format!("{bytes} bytes in {seconds:.3} seconds, {rate:.0} KiB/s")
+}
+
+/// What to do about a drive without a medium.
+const EJECTED: &str = "a stick that was ejected comes back when it is unplugged and plugged in again";
+
+/// ENOMEDIUM of Linux.
+const NO_MEDIUM: i32 = 123;
+
+/// Why nothing is read, and what to do.
+fn cannot_open(path: &Path, error: &std::io::Error) -> String {
+    let shown = path.display();
+    let remedy = match error.kind() {
+        ErrorKind::NotFound => match medium::whole_disk(path.as_os_str()) {
+            Some(disk) => format!("a PicoVD stick has no partitions; the whole disk is {disk}"),
+            None if cfg!(target_os = "macos") => "`diskutil list external` lists the disks".to_owned(),
+            None => "`lsblk -o PATH,SIZE,VENDOR,MODEL` lists the disks".to_owned(),
+        },
+        ErrorKind::PermissionDenied => {
+            let program = std::env::current_exe().unwrap_or_else(|_| "picovd-sim".into());
+            let words = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
+            let more = match cfg!(target_os = "macos") {
+                true => "; where sudo is refused, too, give the terminal Full Disk Access in System Settings",
+                false => "",
+            };
+            format!("raw disks are root's; this asks for the right: sudo {} {words}{more}", program.display())
+        }
+        ErrorKind::ResourceBusy if cfg!(target_os = "macos") => {
+            format!("unmount it, and leave it plugged in: diskutil unmountDisk {shown}")
+        }
+        ErrorKind::ResourceBusy => format!("something holds it; unmount it: udisksctl unmount -b {shown}"),
+        ErrorKind::InvalidInput => "name a disk, such as /dev/sdb, or an image file".to_owned(),
+        _ if cfg!(target_os = "linux") && error.raw_os_error() == Some(NO_MEDIUM) => EJECTED.to_owned(),
+        _ => return format!("{shown}: {error}"),
+    };
+    format!("{shown}: {error}; {remedy}")
+}
+
+/// The medium, with a line that tells how far the reading is.
+struct Shown {
+    disk: RawDisk,
+    progress: Progress,
+}
+
+impl BlockSource for Shown {
+    fn block_count(&self) -> u64 {
+        self.disk.block_count()
+    }
+
+    fn read(&mut self, lba: u64, count: u32) -> Result<Vec<u8>, ReadError> {
+        let result = self.disk.read(lba, count);
+        self.progress.at(self.disk.measured().0);
+        result
+    }
+}
+
+/// The medium, where blocks that cannot be read are zeros.
+struct Patient<'d>(&'d mut Shown);
+
+impl Patient<'_> {
+    /// Blocks, as many as the medium has of them, zeros behind its end.
+    fn blocks(&mut self, lba: u64, count: u64) -> Vec<u8> {
+        let mut data = vec![0; count as usize * BLOCK_LENGTH];
+        for (lba, block) in (lba..).zip(data.chunks_mut(BLOCK_LENGTH)) {
+            if let Ok(bytes) = self.0.read(lba, 1) {
+                block.copy_from_slice(&bytes);
+            }
+        }
+        data
+    }
+}
+
+impl BlockSource for Patient<'_> {
+    fn block_count(&self) -> u64 {
+        self.0.block_count()
+    }
+
+    fn read(&mut self, lba: u64, count: u32) -> Result<Vec<u8>, ReadError> {
+        let end = lba.checked_add(u64::from(count)).filter(|end| *end <= self.block_count());
+        self.0.read(lba, count).or_else(|error| match end {
+            Some(_) => Ok(self.blocks(lba, u64::from(count))),
+            None => Err(error),
+        })
+    }
+}

@@ -1,0 +1,80 @@
+//! A sample application for `cargo sim` alone: a thermometer that keeps its last readings in a file.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use picovd::clock::Instant;
+use picovd::files::Rendered;
+use picovd::vd::{File, Files, vd_add_file, vd_update_file};
+
+use crate::native::Application;
+
+/// Path of the file.
+pub const PATH: &str = "SENSOR.CSV";
+
+/// Whether the sensor is plugged in: not while the disk is still held against the manifest, which does not know its file.
+static PLUGGED_IN: AtomicBool = AtomicBool::new(false);
+
+/// Plugs the sensor in.
+pub fn plug_in() {
+    PLUGGED_IN.store(true, Ordering::Relaxed);
+}
+
+/// How often it is read, in seconds: slower than the manifest's `hold`, so that each reading is announced.
+const INTERVAL: u64 = 12;
+
+/// The last readings: seconds since power-on and thousandths of a degree.
+#[derive(Clone, Copy, Default)]
+struct Readings {
+    count: usize,
+    rows: [(u64, i32); 32],
+}
+
+impl fmt::Display for Readings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("seconds,degrees\r\n")?;
+        let kept = self.rows.len();
+        for index in self.count.saturating_sub(kept)..self.count {
+            let (seconds, milli) = self.rows[index % kept];
+            write!(f, "{seconds},{}.{:03}\r\n", milli / 1000, milli % 1000)?;
+        }
+        Ok(())
+    }
+}
+
+/// The application.
+struct Sensor {
+    files: &'static Files<'static>,
+    file: &'static File<'static>,
+    content: &'static Rendered<Readings>,
+    readings: Readings,
+    next: u64,
+}
+
+/// Starts it: [`crate::native::Start`].
+#[must_use]
+pub fn start(files: &'static Files<'static>) -> Box<dyn Application> {
+    let content: &'static Rendered<Readings> = Box::leak(Box::new(Rendered::new(Readings::default())));
+    let file = Box::leak(Box::new(File::new(PATH, content, 4096)));
+    Box::new(Sensor { files, file, content, readings: Readings::default(), next: 0 })
+}
+
+impl Application for Sensor {
+    fn turn(&mut self, now: Instant) {
+        let seconds = now.0 / 1_000_000;
+        if seconds < self.next || !PLUGGED_IN.load(Ordering::Relaxed) {
+            return;
+        }
+        self.next = seconds + INTERVAL;
+        let index = self.readings.count % self.readings.rows.len();
+        // A room that warms up and cools down.
+        let swing = ((seconds * 37) % 2_000).abs_diff(1_000) as i32;
+        self.readings.rows[index] = (seconds, 20_500 + swing);
+        self.readings.count += 1;
+        self.content.set(self.readings);
+        // A manifest without room for files of run time has no sensor.
+        if vd_update_file(self.files, self.file).is_err() {
+            let _ = vd_add_file(self.files, self.file);
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! The serial port beside the disk.
+
+use std::time::Duration;
+
+use super::{Context, Story, StoryError, ensure};
+use crate::host::bot::{Cbw, Data};
+use crate::host::cdc::{CdcAcm, GET_LINE_CODING, LineCoding, SET_CONTROL_LINE_STATE, SET_LINE_CODING};
+use crate::host::controller::{Request, TransferError};
+use crate::host::enumerate::clear_halt;
+use crate::host::scsi::read_cdb;
+
+/// The stories of a device with a console.
+pub const STORIES: &[Story] = &[
+    Story { name: "console-requests", about: "line coding and control line state (PSTN120 6.3)", run: requests },
+    Story {
+        name: "console-greeting",
+        about: "who opens the port is greeted, nobody else hears anything",
+        run: greeting,
+    },
+    Story { name: "console-input", about: "what the host sends is taken, port open or closed", run: input },
+    Story { name: "console-halts", about: "halts and toggles of the console's endpoints", run: halts },
+    Story { name: "console-suspend", about: "text that waits through a suspend arrives", run: suspend },
+    Story { name: "console-and-disk", about: "both at once do not disturb each other", run: while_reading },
+];
+
+/// How long silence has to last to be believed.
+const SILENCE: Duration = Duration::from_millis(40);
+/// More than any line that comes unasked.
+const LONGEST_LINE: usize = 1024;
+
+impl Context<'_> {
+    fn console(&self) -> Result<CdcAcm, StoryError> {
+        self.initiator.device.console.ok_or_else(|| StoryError("the device has no console".to_owned()))
+    }
+
+    fn open_console(&mut self, open: bool) -> Result<(), StoryError> {
+        let console = self.console()?;
+        Ok(console.set_open(&mut self.initiator.host, open)?)
+    }
+
+    /// A line from the console, its end included.
+    fn line(&mut self) -> Result<String, StoryError> {
+        let endpoint = self.console()?.bulk_in;
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            let packet = self.initiator.host.in_packet(endpoint);
+            let read = || String::from_utf8_lossy(&line).into_owned();
+            line.extend(packet.map_err(|error| StoryError(format!("console, after {:?}: {error}", read())))?);
+            ensure!(line.len() <= LONGEST_LINE, "a line of {} bytes and no end", line.len());
+        }
+        String::from_utf8(line).map_err(|error| StoryError(format!("the console says {error}")))
+    }
+
+    /// Nothing comes from this endpoint for a while.
+    fn silence(&mut self, endpoint: u8, when: &str) -> Result<(), StoryError> {
+        let host = &mut self.initiator.host;
+        let usual = std::mem::replace(&mut host.timeout, SILENCE);
+        let reply = host.in_packet(endpoint);
+        host.timeout = usual;
+        ensure!(reply == Err(TransferError::Timeout), "endpoint {endpoint:02x}h {when}: {reply:02x?}");
+        Ok(())
+    }
+
+    /// The line `PicoVD <version>, board <serial>`, with the serial number of the string descriptor.
+    fn greeted(&mut self) -> Result<(), StoryError> {
+        let line = self.line()?;
+        let serial = self.initiator.device.serial_number().unwrap_or_default();
+        let end = format!(", board {serial}\r\n");
+        let version = line.strip_prefix("PicoVD ").and_then(|rest| rest.strip_suffix(&end));
+        let is_version = |text: &str| text.split('.').filter(|part| part.parse::<u32>().is_ok()).count() == 3;
+        ensure!(version.is_some_and(is_version), "the greeting is {line:?}");
+        Ok(())
+    }
+}
+
+fn requests(context: &mut Context<'_>) -> Result<(), StoryError> {
+    let console = context.console()?;
+    let codings = [(9600, 0, 0, 8), (115_200, 0, 0, 8), (1200, 2, 1, 7), (u32::MAX, 1, 4, 5), (0, 0, 0, 16)];
+    for (rate, stop, parity, bits) in codings {
+        let coding = LineCoding { rate, stop, parity, bits };
+        console.set_line_coding(&mut context.initiator.host, coding)?;
+        let found = console.line_coding(&mut context.initiator.host)?;
+        ensure!(found == Some(coding), "line coding {coding:?} reads back as {found:?}");
+    }
+    // Values that no table has may become others, but nothing worse.
+    console.set_line_coding(&mut context.initiator.host, LineCoding { rate: 1, stop: 255, parity: 255, bits: 255 })?;
+    let host = &mut context.initiator.host;
+    for open in [true, false, true, true, false, false] {
+        console.set_open(host, open)?;
+    }
+    let state = console.request(0, SET_CONTROL_LINE_STATE, 3, 0);
+    let wrong: &[(Request, &[u8])] = &[
+        (console.request(0, SET_LINE_CODING, 0, 6), &[0; 6]),
+        (console.request(0, SET_LINE_CODING, 0, 0), &[]),
+        (console.request(0, 0x77, 0, 0), &[]),
+        (console.request(0, 0x77, 0, 64), &[0xFF; 64]),
+        (Request { index: u16::from(console.data), ..state }, &[]),
+        (Request { index: 0x00FF, ..state }, &[]),
+        (Request { index: state.index | 0x100, ..state }, &[]),
+    ];
+    for (request, data) in wrong {
+        let reply = host.control_out(*request, data);
+        ensure!(reply == Err(TransferError::Stall), "{request:02x?}: {reply:02x?}, not STALL");
+    }
+    for (request, length) in [(GET_LINE_CODING, 6), (GET_LINE_CODING, 8), (0x01, 64), (0x77, 7)] {
+        let request = console.request(0x80, request, 0, length);
+        let reply = host.control_in(request);
+        ensure!(reply == Err(TransferError::Stall), "{request:02x?}: {reply:02x?}, not STALL");
+    }
+    context.works()
+}
+
+fn greeting(context: &mut Context<'_>) -> Result<(), StoryError> {
+    let console = context.console()?;
+    context.silence(console.bulk_in, "before the port is open")?;
+    for _ in 0..3 {
+        context.open_console(true)?;
+        context.greeted()?;
+        context.silence(console.bulk_in, "after the greeting")?;
+        context.silence(console.notification, "without a change to tell")?;
+        // DTR that stays says nothing new.
+        context.open_console(true)?;
+        context.silence(console.bulk_in, "after DTR was set again")?;
+        context.open_console(false)?;
+        context.silence(console.bulk_in, "with the port closed")?;
+    }
+    context.open_console(true)?;
+    context.greeted()?;
+    // A bus reset closes the port.
+    context.reset()?;
+    context.silence(console.bulk_in, "after a bus reset")?;
+    context.open_console(true)?;
+    context.greeted()?;
+    context.works()
+}
+
+fn input(context: &mut Context<'_>) -> Result<(), StoryError> {
+    let console = context.console()?;
+    let count = context.effort.random_wrappers / 10;
+    for open in [false, true, false] {
+        context.open_console(open)?;
+        for _ in 0..count {
+            // Packets of any length, empty ones too, and transfers of several.
+            let length = context.random.below(200) as usize;
+            let text: Vec<u8> = (0..length).map(|_| context.random.below(256) as u8).collect();
+            context.initiator.host.bulk_out(console.bulk_out, &text).map_err(|(sent, error)| {
+                StoryError(format!("{length} bytes to the console (open: {open}), {sent} sent: {error}"))
+            })?;
+        }
+    }
+    context.open_console(true)?;
+    context.line()?;
+    context.works()
+}
+
+fn halts(context: &mut Context<'_>) -> Result<(), StoryError> {
+    let console = context.console()?;
+    for endpoint in [console.bulk_in, console.bulk_out, console.notification] {
+        let index = u16::from(endpoint);
+        let status = Request { request_type: 0x82, request: 0, value: 0, index, length: 2 };
+        let host = &mut context.initiator.host;
+        ensure!(host.control_in(status)? == [0, 0], "endpoint {endpoint:02x}h says it is halted");
+        host.control_out(Request { request_type: 0x02, request: 3, value: 0, index, length: 0 }, &[])?;
+        ensure!(host.control_in(status)? == [1, 0], "endpoint {endpoint:02x}h does not say that it is halted");
+        // Text that is due now has to wait: a packet would end the halt.
+        context.open_console(true)?;
+        context.initiator.host.elapse(Duration::from_millis(5));
+        let host = &mut context.initiator.host;
+        let reply =
+            if endpoint & 0x80 == 0 { host.out_packet(endpoint, b"x") } else { host.in_packet(endpoint).map(drop) };
+        ensure!(reply == Err(TransferError::Stall), "endpoint {endpoint:02x}h is halted and answers {reply:?}");
+        context.works()?;
+        clear_halt(&mut context.initiator.host, endpoint)?;
+        context.greeted()?;
+        context.initiator.host.bulk_out(console.bulk_out, b"some text").map_err(|(_, error)| error)?;
+        context.open_console(false)?;
+    }
+    // SET_CONFIGURATION brings toggles back to DATA0 (USB 2.0 9.1.1.5), from whatever they are.
+    for packets in 1..=2 {
+        for _ in 0..packets {
+            context.open_console(true)?;
+            context.greeted()?;
+            context.initiator.host.out_packet(console.bulk_out, b"x")?;
+            context.open_console(false)?;
+        }
+        let value = u16::from(context.initiator.device.configuration.value);
+        let host = &mut context.initiator.host;
+        host.control_out(Request { request_type: 0, request: 9, value, index: 0, length: 0 }, &[])?;
+        host.reset_toggles();
+        let before = host.statistics().duplicates;
+        context.open_console(true)?;
+        context.greeted()?;
+        context.initiator.host.out_packet(console.bulk_out, b"x")?;
+        let duplicates = context.initiator.host.statistics().duplicates - before;
+        ensure!(duplicates == 0, "the console's toggle outlived SET_CONFIGURATION");
+        context.open_console(false)?;
+    }
+    context.works()
+}
+
+fn suspend(context: &mut Context<'_>) -> Result<(), StoryError> {
+    for pause in [4, 100] {
+        // Two greetings: one in the endpoint, one that waits for it.
+        context.open_console(true)?;
+        context.open_console(false)?;
+        context.open_console(true)?;
+        context.initiator.host.suspend();
+        context.initiator.host.elapse(Duration::from_millis(pause));
+        context.initiator.host.resume();
+        context.initiator.host.elapse(Duration::from_millis(20));
+        context.greeted()?;
+        context.greeted()?;
+        context.open_console(false)?;
+    }
+    context.works()
+}
+
+fn while_reading(context: &mut Context<'_>) -> Result<(), StoryError> {
+    const BLOCKS: u32 = 16;
+    let console = context.console()?;
+    let expected = context.read(10, 0, BLOCKS)?;
+    for round in 0..20 {
+        let tag = context.initiator.next_tag();
+        let wrapper = Cbw::new(tag, 0, &read_cdb(10, 0, BLOCKS), Data::In(BLOCKS * 512));
+        context.initiator.send_wrapper(&wrapper.bytes())?;
+        let bulk_in = context.initiator.device.bulk_in;
+        let mut data = Vec::new();
+        while data.len() < expected.len() {
+            // The console comes in between the packets of one READ, at another place in each round.
+            match data.len() / 64 {
+                n if n == round => context.open_console(true)?,
+                n if n == round + 20 => context.greeted()?,
+                n if n == round + 40 => context.open_console(false)?,
+                n if n % 3 == 0 => context.initiator.host.out_packet(console.bulk_out, b"some text\r")?,
+                _ => {}
+            }
+            data.extend(context.initiator.host.in_packet(bulk_in)?);
+        }
+        let status = context.initiator.status(tag)?;
+        ensure!(data == expected && status.residue == 0, "round {round}: other data beside a busy console");
+    }
+    context.works()
+}
