@@ -26,13 +26,48 @@ pub struct Built {
     pub uf2: PathBuf,
 }
 
-/// Builds one of the firmware binaries, and writes `target/firmware/NAME.elf` and `NAME.uf2`.
+/// What to build.
+#[derive(Clone, Copy, Debug)]
+pub struct Variant<'a> {
+    /// One of the package's binaries.
+    pub binary: &'a str,
+    /// The manifest in place of picovd.toml, as the current folder sees it.
+    pub manifest: Option<&'a Path>,
+    /// The name of the files that are written.
+    pub name: &'a str,
+}
+
+/// Builds one of the firmware binaries from picovd.toml, and writes `target/firmware/NAME.elf` and `NAME.uf2`.
 pub fn build(workspace: &Workspace, toolchain: &Toolchain, binary: &str, quiet: bool) -> Result<Built, String> {
+    build_variant(workspace, toolchain, Variant { binary, manifest: None, name: binary }, quiet)
+}
+
+/// Builds a firmware from any manifest, and writes `target/firmware/NAME.elf` and `NAME.uf2`.
+pub fn build_variant(
+    workspace: &Workspace,
+    toolchain: &Toolchain,
+    variant: Variant<'_>,
+    quiet: bool,
+) -> Result<Built, String> {
+    let Variant { binary, manifest, name } = variant;
+    if name.is_empty() || !name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.')) {
+        return Err(format!("`{name}` is no name for files: use letters, digits, `-`, `_` and `.`"));
+    }
     let mut cargo = toolchain.cargo(&workspace.root);
     cargo.args(["build", "--package", "picovd", "--bin", binary, "--profile", PROFILE, "--features", "firmware"]);
     cargo.args(toolchain.arguments());
     cargo.args(reproducible(workspace, toolchain)?);
     cargo.env("CARGO_TARGET_DIR", &workspace.target);
+    // What build.rs takes for picovd.toml; it runs in the package's folder.
+    match manifest {
+        Some(path) => {
+            let path = path.canonicalize().map_err(|e| format!("{}: {e}", path.display()))?;
+            cargo.env("PICOVD_MANIFEST", path);
+        }
+        None => {
+            cargo.env_remove("PICOVD_MANIFEST");
+        }
+    }
     // Flags from the environment would take the place of those above.
     for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS"] {
         cargo.env_remove(name);
@@ -45,11 +80,15 @@ pub fn build(workspace: &Workspace, toolchain: &Toolchain, binary: &str, quiet: 
     let made = workspace.target.join(TARGET).join(PROFILE).join(binary);
     let folder = workspace.firmware_folder();
     fs::create_dir_all(&folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
-    let built = Built { elf: folder.join(format!("{binary}.elf")), uf2: folder.join(format!("{binary}.uf2")) };
+    let built = Built { elf: folder.join(format!("{name}.elf")), uf2: folder.join(format!("{name}.uf2")) };
     fs::copy(&made, &built.elf).map_err(|e| format!("cannot copy {}: {e}", made.display()))?;
-    let image = uf2::write(&Elf::read(&built.elf)?.segments)?;
-    fs::write(&built.uf2, image).map_err(|e| format!("cannot write {}: {e}", built.uf2.display()))?;
+    write_uf2(&Elf::read(&built.elf)?, &built.uf2)?;
     Ok(built)
+}
+
+/// Writes what a board is flashed with.
+pub fn write_uf2(program: &Elf, file: &Path) -> Result<(), String> {
+    fs::write(file, uf2::write(&program.segments)?).map_err(|e| format!("cannot write {}: {e}", file.display()))
 }
 
 /// Cargo's arguments that keep this machine's folders out of the binaries: where the sources, the downloaded crates, the

@@ -23,17 +23,37 @@ struct Rule {
 /// the other binaries) may name everything.
 const RULES: &[Rule] = &[
     Rule { part: "block", modules: &[], crates: &[] },
-    Rule { part: "volume", modules: &["block"], crates: &["picovd_exfat"] },
+    Rule { part: "clock", modules: &[], crates: &[] },
+    Rule { part: "volume", modules: &["block", "clock"], crates: &["picovd_exfat", "critical_section"] },
     Rule { part: "scsi", modules: &["block"], crates: &[] },
     Rule { part: "bot", modules: &["block"], crates: &[] },
     // NorFlash is embedded-storage's trait.
     Rule { part: "settings", modules: &[], crates: &["embedded_storage"] },
-    Rule { part: "files", modules: &["volume", "block", "settings"], crates: &[] },
+    Rule {
+        part: "files",
+        // `print` is the macro of that name.
+        modules: &["volume", "block", "clock", "settings", "print"],
+        crates: &["critical_section", "picovd_exfat"],
+    },
     // The bottom vocabulary comes with every layer that is plugged in here.
-    Rule { part: "device", modules: &["block", "bot", "scsi", "volume", "settings", "files"], crates: &[] },
-    Rule { part: "usb", modules: &["device", "bot"], crates: &["usb_device", "usbd_storage"] },
+    Rule { part: "device", modules: &["block", "clock", "bot", "scsi", "volume", "settings", "files"], crates: &[] },
+    Rule { part: "usb", modules: &["device", "bot"], crates: &["usb_device", "usbd_serial", "usbd_storage"] },
+    // With `device` the place where layers are plugged together.
+    Rule {
+        part: "stick",
+        modules: &["clock", "device", "files", "scsi", "usb", "vd", "volume"],
+        crates: &["usb_device"],
+    },
     Rule { part: "vd", modules: &["device", "volume"], crates: &[] },
-    Rule { part: "rp2350", modules: &["block", "volume"], crates: HARDWARE },
+    // Partitions and the board's facts: it hands `files` what only the hardware knows.
+    Rule { part: "rp2350", modules: &["block", "clock", "files", "volume"], crates: HARDWARE },
+    // `tables` is the macro of that name.
+    Rule { part: "rp2350/board", modules: &["stick", "tables"], crates: HARDWARE },
+    Rule {
+        part: "rp2350/stick",
+        modules: &["clock", "files", "stick", "usb", "vd", "volume"],
+        crates: HARDWARE_AND_USB,
+    },
     // One adapter in two files.
     Rule { part: "rp2350/usb", modules: &["block", "volume"], crates: HARDWARE_AND_USB },
     Rule { part: "rp2350/usb_endpoint", modules: &["block", "volume"], crates: HARDWARE_AND_USB },

@@ -1,12 +1,16 @@
-//! The project's tasks: `cargo xtask <setup|firmware|size|test|bench>`.
+//! The project's tasks: `cargo xtask <setup|firmware|uf2|size|test|bench>`.
 
 mod bench;
+mod budgets;
 mod command;
 mod elf;
 mod firmware;
 mod guest;
 mod imports;
+mod modules;
+mod panics;
 mod readers;
+mod reference;
 mod report;
 mod rings;
 mod setup;
@@ -33,16 +37,18 @@ usage: cargo xtask <task> [options]
 
     setup       install what the tests need
     firmware    build the firmware: target/firmware/picovd.elf and picovd.uf2
+    uf2         turn a program's ELF file into the file that a board is flashed with
     size        show what takes room in the firmware
     test        run every ring of tests, as CI does
-    bench       measure how fast the simulated stick reads
+    bench       measure how fast the firmware is, on the emulated board
 
 `cargo xtask <task> --help` says more.
 ";
 
 const SETUP_HELP: &str = "\
 Installs what the tests need beyond cargo and gcc, and says what before: Debian packages (with sudo where you are not
-root) and the chip's Rust target. What is there already is left alone.
+root), the chip's Rust target, and into a cache folder what runs beside the tests: a virtual machine's packages and a
+Python wheel. What is there already is left alone.
 
 usage: cargo xtask setup [options]
 
@@ -58,18 +64,29 @@ bytes in every folder.
 usage: cargo xtask firmware [options]
 
     --bin NAME          picovd (the default) or another binary of the package
+    --manifest FILE     build from this manifest in place of picovd.toml
+    --name NAME         write target/firmware/NAME.elf and NAME.uf2; without it the manifest's or the binary's name
     --toolchain HOW     rustup: the Rust in use, with its target from `rustup target add`
                         debian: Debian's rustc-web, cargo-web and rust-web-src; core is built here
                         auto (the default): rustup, and debian where that fails
     --no-install        install nothing; fail and name the command that would
 ";
 
+const UF2_HELP: &str = "\
+Writes NAME.uf2 into the current folder, from the ELF file NAME or NAME.elf of any program for the RP2350's Arm cores.
+
+usage: cargo xtask uf2 FILE
+";
+
 const SIZE_HELP: &str = "\
-Shows text, rodata, data and bss of the firmware, in total and by module.
+Builds the firmware images of xtask/budgets.toml, and shows text, rodata, data and bss of each by module, with the change
+since the figures in xtask/sizes.toml. Fails where one is past its budget, where the firmware may panic in a place that
+xtask/budgets.toml does not know, or where the library may panic at all.
 
 usage: cargo xtask size [options]
 
-    --elf FILE          an ELF file; without it the firmware is built first
+    --record            write the figures to xtask/sizes.toml
+    --elf FILE          only the table of this ELF file
     --toolchain HOW     as for `cargo xtask firmware`
     --no-install        as for `cargo xtask firmware`
 ";
@@ -89,10 +106,17 @@ rings:
 ";
 
 const BENCH_HELP: &str = "\
-Reads the whole stock volume through the simulated bus several times, and prints how fast that goes on this machine. It
-says how long tests take, and nothing about a real board.
+Reads every kind of sector from the firmware on the emulated board, and prints what it costs: awake cycles, bytes per frame,
+share of the bus's limit, how early the next packet is there, NAKs.
 
-usage: cargo xtask bench [--rounds N]
+usage: cargo xtask bench [options]
+
+    --json              for machines
+    --profile           awake cycles by function, instead of the table
+    --elf FILE          an ELF file; without it the firmware is built first
+    --manifest FILE     the manifest that the ELF file was built from (default: the stock picovd.toml)
+    --toolchain HOW     as for `cargo xtask firmware`
+    --no-install        as for `cargo xtask firmware`
 ";
 
 /// What ends a task early.
@@ -138,7 +162,7 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Stop> {
     let mut parser = lexopt::Parser::from_env();
     match parser.next()? {
-        None => Err(Stop::Usage("which task? setup, firmware, size, test or bench".to_owned())),
+        None => Err(Stop::Usage("which task? setup, firmware, uf2, size, test or bench".to_owned())),
         Some(Short('h') | Long("help")) => {
             print!("{HELP}");
             Ok(())
@@ -146,6 +170,7 @@ fn run() -> Result<(), Stop> {
         Some(Value(task)) => match task.to_string_lossy().as_ref() {
             "setup" => setup(parser),
             "firmware" => firmware(parser),
+            "uf2" => uf2(parser),
             "size" => size(parser),
             "test" => test(parser),
             "bench" => bench(parser),
@@ -164,8 +189,11 @@ struct Options {
     long: bool,
     bless: bool,
     binary: String,
+    name: Option<String>,
     elf: Option<PathBuf>,
-    rounds: u32,
+    manifest: Option<PathBuf>,
+    form: bench::Form,
+    record: bool,
 }
 
 /// Reads the options that `allowed` names; `None` when the help text was asked for and printed.
@@ -177,8 +205,11 @@ fn options(mut parser: lexopt::Parser, allowed: &[&str], help: &str) -> Result<O
         long: false,
         bless: false,
         binary: "picovd".to_owned(),
+        name: None,
         elf: None,
-        rounds: 5,
+        manifest: None,
+        form: bench::Form::Table,
+        record: false,
     };
     while let Some(argument) = parser.next()? {
         match argument {
@@ -200,13 +231,14 @@ fn options(mut parser: lexopt::Parser, allowed: &[&str], help: &str) -> Result<O
             Long("long") if allowed.contains(&"long") => options.long = true,
             Long("bless") if allowed.contains(&"bless") => options.bless = true,
             Long("bin") if allowed.contains(&"bin") => options.binary = parser.value()?.to_string_lossy().into_owned(),
-            Long("elf") if allowed.contains(&"elf") => options.elf = Some(parser.value()?.into()),
-            Long("rounds") if allowed.contains(&"rounds") => {
-                options.rounds = parser.value()?.parse()?;
-                if options.rounds == 0 {
-                    return Err(Stop::Usage("--rounds takes 1 or more".to_owned()));
-                }
+            Long("name") if allowed.contains(&"name") => {
+                options.name = Some(parser.value()?.to_string_lossy().into_owned());
             }
+            Long("elf") if allowed.contains(&"elf") => options.elf = Some(parser.value()?.into()),
+            Long("manifest") if allowed.contains(&"manifest") => options.manifest = Some(parser.value()?.into()),
+            Long("record") if allowed.contains(&"record") => options.record = true,
+            Long("json") if allowed.contains(&"json") => options.form = bench::Form::Json,
+            Long("profile") if allowed.contains(&"profile") => options.form = bench::Form::Profile,
             other => return Err(other.unexpected().into()),
         }
     }
@@ -216,8 +248,7 @@ fn options(mut parser: lexopt::Parser, allowed: &[&str], help: &str) -> Result<O
 fn setup(parser: lexopt::Parser) -> Result<(), Stop> {
     let Some(options) = options(parser, &["ring", "no-install", "toolchain"], SETUP_HELP)? else { return Ok(()) };
     let workspace = Workspace::find()?;
-    let toolchain =
-        rings::prepare(&workspace, &rings::selected(&options.rings, options.long), options.choice, options.policy)?;
+    let toolchain = rings::prepare(&workspace, &rings::selected(&options.rings), options.choice, options.policy)?;
     if let Some(toolchain) = toolchain {
         println!("the chip's programs are built by {}", toolchain.describe());
     }
@@ -226,29 +257,56 @@ fn setup(parser: lexopt::Parser) -> Result<(), Stop> {
 }
 
 fn firmware(parser: lexopt::Parser) -> Result<(), Stop> {
-    let Some(options) = options(parser, &["bin", "no-install", "toolchain"], FIRMWARE_HELP)? else { return Ok(()) };
+    let allowed = ["bin", "manifest", "name", "no-install", "toolchain"];
+    let Some(options) = options(parser, &allowed, FIRMWARE_HELP)? else { return Ok(()) };
     let workspace = Workspace::find()?;
     let toolchain = Toolchain::find(&workspace, options.choice, options.policy)?;
     println!("building with {}", toolchain.describe());
-    let built = firmware::build(&workspace, &toolchain, &options.binary, false)?;
+    // A firmware from another manifest does not take the place of the stock one.
+    let stem = options.manifest.as_deref().and_then(|path| path.file_stem()).map(|stem| stem.to_string_lossy());
+    let name = options.name.as_deref().or(stem.as_deref()).unwrap_or(&options.binary);
+    let variant = firmware::Variant { binary: &options.binary, manifest: options.manifest.as_deref(), name };
+    let built = firmware::build_variant(&workspace, &toolchain, variant, false)?;
     println!("{}", built.elf.display());
     println!("{}", built.uf2.display());
     println!("{}", firmware::summary(&elf::Elf::read(&built.elf)?));
     Ok(())
 }
 
-fn size(parser: lexopt::Parser) -> Result<(), Stop> {
-    let Some(options) = options(parser, &["elf", "no-install", "toolchain"], SIZE_HELP)? else { return Ok(()) };
-    let elf = match options.elf {
-        Some(file) => file,
-        None => {
-            let workspace = Workspace::find()?;
-            let toolchain = Toolchain::find(&workspace, options.choice, options.policy)?;
-            firmware::build(&workspace, &toolchain, &options.binary, false)?.elf
+fn uf2(mut parser: lexopt::Parser) -> Result<(), Stop> {
+    let mut elf = None;
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Short('h') | Long("help") => {
+                print!("{UF2_HELP}");
+                return Ok(());
+            }
+            Value(file) if elf.is_none() => elf = Some(PathBuf::from(file)),
+            other => return Err(other.unexpected().into()),
         }
-    };
-    print!("{}", size::report(&elf::Elf::read(&elf)?));
+    }
+    let Some(elf) = elf else { return Err(Stop::Usage("which ELF file?".to_owned())) };
+    let Some(stem) = elf.file_stem() else { return Err(Stop::Usage(format!("{} is no file", elf.display()))) };
+    let program = elf::Elf::read(&elf)?;
+    let file = PathBuf::from(format!("{}.uf2", stem.to_string_lossy()));
+    firmware::write_uf2(&program, &file)?;
+    println!("{}: {}", file.display(), firmware::summary(&program));
+    println!("hold the board's BOOTSEL button while you plug it in, and copy the file onto the drive that appears");
     Ok(())
+}
+
+fn size(parser: lexopt::Parser) -> Result<(), Stop> {
+    let Some(options) = options(parser, &["record", "elf", "no-install", "toolchain"], SIZE_HELP)? else {
+        return Ok(());
+    };
+    if let Some(file) = options.elf {
+        print!("{}", size::report(&elf::Elf::read(&file)?, &file)?);
+        return Ok(());
+    }
+    let workspace = Workspace::find()?;
+    let toolchain = Toolchain::find(&workspace, options.choice, options.policy)?;
+    let wrong = size::run(&workspace, &toolchain, options.record, |table| println!("{table}"))?;
+    if wrong.is_empty() { Ok(()) } else { Err(Stop::Failed(wrong.join("\n"))) }
 }
 
 fn test(parser: lexopt::Parser) -> Result<(), Stop> {
@@ -262,6 +320,15 @@ fn test(parser: lexopt::Parser) -> Result<(), Stop> {
 }
 
 fn bench(parser: lexopt::Parser) -> Result<(), Stop> {
-    let Some(options) = options(parser, &["rounds"], BENCH_HELP)? else { return Ok(()) };
-    Ok(bench::run(&Workspace::find()?, options.rounds)?)
+    let allowed = ["json", "profile", "elf", "manifest", "no-install", "toolchain"];
+    let Some(options) = options(parser, &allowed, BENCH_HELP)? else { return Ok(()) };
+    let workspace = Workspace::find()?;
+    let elf = match options.elf {
+        Some(file) => file,
+        None => {
+            let toolchain = Toolchain::find(&workspace, options.choice, options.policy)?;
+            firmware::build(&workspace, &toolchain, &options.binary, true)?.elf
+        }
+    };
+    Ok(bench::run(&workspace, &elf, options.manifest.as_deref(), options.form)?)
 }

@@ -41,17 +41,28 @@ impl Report {
     /// Runs one check. Returns what it found, or `None` when it failed.
     pub fn check<T>(&mut self, name: &str, check: impl FnOnce() -> Result<T, String>) -> Option<T> {
         let start = self.begin(name);
-        let result = check();
-        match result {
+        match check() {
             Ok(value) => {
-                self.passed += 1;
-                self.line("ok", start.elapsed(), name);
+                self.timed(name, start.elapsed(), Ok(()));
                 Some(value)
             }
             Err(reason) => {
-                self.failed += 1;
-                self.failure(start.elapsed(), name, &reason);
+                self.timed(name, start.elapsed(), Err(reason));
                 None
+            }
+        }
+    }
+
+    /// Adds a check that ran elsewhere.
+    pub fn timed(&mut self, name: &str, time: Duration, result: Result<(), String>) {
+        match result {
+            Ok(()) => {
+                self.passed += 1;
+                self.line("ok", time, name);
+            }
+            Err(reason) => {
+                self.failed += 1;
+                self.failure(time, name, &reason);
             }
         }
     }

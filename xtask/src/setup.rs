@@ -1,7 +1,8 @@
 //! What the tests need beyond cargo and gcc, and how it gets there: Debian packages.
 //!
 //! Nothing is installed that is there already, what is installed is said first, and with [`Policy::Refuse`] the exact
-//! command is named instead. The chip's target is `toolchain`'s affair.
+//! command is named instead. The chip's target is `toolchain`'s affair, ring 5's Python wheel `reference`'s, and the packages
+//! of ring 6's virtual machine, which are not installed, `guest`'s.
 
 use std::fs;
 use std::process::Command;

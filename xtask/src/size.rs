@@ -1,65 +1,161 @@
-//! Where the firmware's bytes go: totals, and a table by module.
+//! Where the firmware's bytes go: totals and a table by module, against budgets and against what was recorded last.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use crate::elf::{Elf, Kind, Symbol};
+use crate::budgets::{Budgets, Image};
+use crate::command::{self, LONG};
+use crate::elf::{Elf, Symbol};
+use crate::firmware::{self, PROFILE, Variant};
+use crate::modules::{self, Bytes, Modules};
+use crate::panics;
+use crate::toolchain::Toolchain;
+use crate::workspace::Workspace;
 
-/// Bytes of one module, by kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Row {
-    text: u32,
-    rodata: u32,
-    data: u32,
-    bss: u32,
+/// Modules smaller than this share a line.
+const SMALL: u32 = 64;
+
+/// The figures of the last recorded state, below the workspace's root.
+const RECORD: &str = "xtask/sizes.toml";
+
+/// Builds every image of the budgets, hands its table to `show`, and returns what is past a budget or may panic unknown.
+pub fn run(
+    workspace: &Workspace,
+    toolchain: &Toolchain,
+    record: bool,
+    show: impl Fn(&str),
+) -> Result<Vec<String>, String> {
+    let budgets = Budgets::read(workspace)?;
+    let recorded = recorded(workspace)?;
+    let mut wrong: Vec<String> = panic_free(workspace, toolchain).err().into_iter().collect();
+    let mut sums: BTreeMap<String, BTreeMap<String, u32>> = BTreeMap::new();
+    for image in &budgets.images {
+        let manifest: Option<PathBuf> = image.manifest.as_ref().map(|path| workspace.root.join(path));
+        let name = if manifest.is_some() { image.name.as_str() } else { "picovd" };
+        let variant = Variant { binary: "picovd", manifest: manifest.as_deref(), name };
+        let built = firmware::build_variant(workspace, toolchain, variant, true)?;
+        let elf = Elf::read(&built.elf)?;
+        let modules = modules::of(&elf, &built.elf)?;
+        let before = recorded.get(&image.name);
+        show(&table(image, &modules, before));
+        wrong.extend(judge(image, &modules));
+        let places = panics::places(&elf);
+        for what in panics::judge(&places, &budgets.panics) {
+            wrong.push(format!("{}: {what}", image.name));
+        }
+        sums.insert(image.name.clone(), modules.iter().map(|(name, bytes)| (name.clone(), bytes.flash())).collect());
+    }
+    if record {
+        write(workspace, &sums)?;
+    }
+    Ok(wrong)
 }
 
-impl Row {
-    fn add(&mut self, kind: Kind, length: u32) {
-        match kind {
-            Kind::Text => self.text += length,
-            Kind::Rodata => self.rodata += length,
-            Kind::Data => self.data += length,
-            Kind::Bss => self.bss += length,
+/// Links the library, USB aside, with a panic handler that does not link (tests/panic-free).
+fn panic_free(workspace: &Workspace, toolchain: &Toolchain) -> Result<(), String> {
+    let mut cargo = toolchain.cargo(&workspace.root);
+    cargo.args(["build", "--package", "picovd-panic-free", "--profile", PROFILE]).args(toolchain.arguments());
+    cargo.env("CARGO_TARGET_DIR", &workspace.target).env_remove("PICOVD_MANIFEST");
+    command::run(&mut cargo, LONG).map(|_| ()).map_err(|e| format!("the panic-free program does not link: {e}"))
+}
+
+/// The table of an ELF file that no budget is for.
+pub fn report(elf: &Elf, file: &Path) -> Result<String, String> {
+    let image = Image { name: file.display().to_string(), manifest: None, limits: Vec::new() };
+    Ok(table(&image, &modules::of(elf, file)?, None))
+}
+
+fn total(modules: &Modules) -> Bytes {
+    let mut total = Bytes::default();
+    modules.values().for_each(|bytes| total.join(*bytes));
+    total
+}
+
+/// Modules by size, then the budgets.
+fn table(image: &Image, modules: &Modules, before: Option<&BTreeMap<String, u32>>) -> String {
+    let mut out =
+        format!("{}\n{:>8} {:>8} {:>8} {:>8} {:>8}  module\n", image.name, "text", "rodata", "data", "bss", "change");
+    let mut line = |name: &str, bytes: Bytes, change: Option<i64>| {
+        let change =
+            change.map_or(String::new(), |change| if change == 0 { "=".to_owned() } else { format!("{change:+}") });
+        let _ = writeln!(
+            out,
+            "{:>8} {:>8} {:>8} {:>8} {change:>8}  {name}",
+            bytes.text, bytes.rodata, bytes.data, bytes.bss
+        );
+    };
+    let was = |name: &str| before.map(|before| i64::from(before.get(name).copied().unwrap_or(0)));
+    let all = total(modules);
+    let sum_before = before.map(|before| before.values().map(|bytes| i64::from(*bytes)).sum::<i64>());
+    line("total", all, sum_before.map(|before| i64::from(all.flash()) - before));
+    let mut rows: Vec<(&String, &Bytes)> = modules.iter().collect();
+    rows.sort_by_key(|(name, bytes)| (std::cmp::Reverse(bytes.flash() + bytes.bss), (*name).clone()));
+    let mut rest = Bytes::default();
+    for (name, bytes) in rows {
+        if bytes.flash() + bytes.bss < SMALL {
+            rest.join(*bytes);
+        } else {
+            line(name, *bytes, was(name).map(|before| i64::from(bytes.flash()) - before));
         }
     }
-
-    fn sum(self) -> u32 {
-        self.text + self.rodata + self.data + self.bss
+    if rest != Bytes::default() {
+        line("(small ones)", rest, None);
     }
-}
-
-/// The report: totals first, then modules by size. Link-time optimization inlines across modules: a function's bytes count
-/// for the module that they ended up in.
-pub fn report(elf: &Elf) -> String {
-    let mut rows: BTreeMap<String, Row> = BTreeMap::new();
-    let mut total = Row::default();
-    for section in &elf.sections {
-        total.add(section.kind, section.length);
-    }
-    for symbol in &elf.symbols {
-        rows.entry(module(symbol)).or_default().add(symbol.kind, symbol.length);
-    }
-    // Constants without a symbol, padding and linker sections remain.
-    let mut rest = total;
-    for row in rows.values() {
-        rest.text = rest.text.saturating_sub(row.text);
-        rest.rodata = rest.rodata.saturating_sub(row.rodata);
-        rest.data = rest.data.saturating_sub(row.data);
-        rest.bss = rest.bss.saturating_sub(row.bss);
-    }
-    rows.insert("(without a symbol)".to_owned(), rest);
-    let mut rows: Vec<(String, Row)> = rows.into_iter().filter(|(_, row)| row.sum() > 0).collect();
-    rows.sort_by_key(|(name, row)| (std::cmp::Reverse(row.sum()), name.clone()));
-
-    let mut out = format!("{:>8} {:>8} {:>8} {:>8}  module\n", "text", "rodata", "data", "bss");
-    for (name, row) in [("total".to_owned(), total)].into_iter().chain(rows) {
-        out += &format!("{:>8} {:>8} {:>8} {:>8}  {name}\n", row.text, row.rodata, row.data, row.bss);
+    for limit in &image.limits {
+        let is = limit.measure(modules);
+        let goal = limit.goal.map_or(String::new(), |goal| format!(", goal {goal}"));
+        let _ = writeln!(out, "{is:>8} of {}{goal}: {}", limit.budget, limit.name);
     }
     out
 }
 
+fn judge(image: &Image, modules: &Modules) -> Vec<String> {
+    let past = |limit: &&crate::budgets::Limit| limit.measure(modules) > limit.budget;
+    let tell = |limit: &crate::budgets::Limit| {
+        format!("{}: {} takes {} bytes of {}", image.name, limit.name, limit.measure(modules), limit.budget)
+    };
+    image.limits.iter().filter(past).map(tell).collect()
+}
+
+fn recorded(workspace: &Workspace) -> Result<BTreeMap<String, BTreeMap<String, u32>>, String> {
+    let path = workspace.root.join(RECORD);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) => return Err(format!("{}: {error}", path.display())),
+    };
+    let value: toml::Table = text.parse().map_err(|e| format!("{}: {e}", path.display()))?;
+    let number = |value: &toml::Value| value.as_integer().and_then(|n| u32::try_from(n).ok());
+    let modules = |table: &toml::Table| {
+        table.iter().filter_map(|(name, value)| Some((name.clone(), number(value)?))).collect::<BTreeMap<_, _>>()
+    };
+    Ok(value.iter().filter_map(|(name, table)| Some((name.clone(), modules(table.as_table()?)))).collect())
+}
+
+fn write(workspace: &Workspace, sums: &BTreeMap<String, BTreeMap<String, u32>>) -> Result<(), String> {
+    let mut out = String::from("# Bytes of flash by module, as `cargo xtask size --record` found them.\n");
+    for (image, modules) in sums {
+        let _ = writeln!(out, "\n[{image}]");
+        for (name, bytes) in modules {
+            let _ = writeln!(out, "\"{name}\" = {bytes}");
+        }
+    }
+    let path = workspace.root.join(RECORD);
+    fs::write(&path, out).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+/// A symbol's path for people: demangled, without the hash.
+pub fn path(symbol: &Symbol) -> String {
+    match rustc_demangle::try_demangle(&symbol.name) {
+        Ok(name) => format!("{name:#}"),
+        Err(_) => symbol.name.clone(),
+    }
+}
+
 /// The module that a symbol belongs to: crate and first module of its path; for an implementation, of the type's path.
-fn module(symbol: &Symbol) -> String {
+pub fn module(symbol: &Symbol) -> String {
     if symbol.name.starts_with(".Lanon.") || symbol.name.starts_with("anon.") {
         return "(unnamed constants)".to_owned();
     }
@@ -100,8 +196,11 @@ fn module(symbol: &Symbol) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{module, report};
-    use crate::elf::{Elf, Kind, Section, Symbol};
+    use super::{judge, module, table};
+    use crate::budgets::{Image, Limit, What};
+    use crate::elf::{Kind, Symbol};
+    use crate::modules::{Bytes, Modules};
+    use std::collections::BTreeMap;
 
     fn symbol(name: &str, length: u32) -> Symbol {
         Symbol { name: name.to_owned(), kind: Kind::Text, address: 0, length }
@@ -122,16 +221,26 @@ mod tests {
     }
 
     #[test]
-    fn bytes_without_a_symbol_are_shown() {
-        let elf = Elf {
-            segments: Vec::new(),
-            sections: vec![Section { name: ".text".to_owned(), kind: Kind::Text, address: 0, length: 100 }],
-            symbols: vec![symbol("_ZN6picovd4scsi4unit5Thing17h0123456789abcdefE", 60)],
+    fn a_budget_is_kept_or_not() {
+        let limit = |budget| Limit {
+            name: "scsi".to_owned(),
+            modules: vec!["a".to_owned()],
+            what: What::Flash,
+            budget,
+            goal: None,
         };
-        let text = report(&elf);
+        let image = |budget| Image { name: "stock".to_owned(), manifest: None, limits: vec![limit(budget)] };
+        let modules = Modules::from([
+            ("a".to_owned(), Bytes { text: 100, rodata: 20, data: 3, bss: 9 }),
+            ("b".to_owned(), Bytes { text: 1000, ..Bytes::default() }),
+        ]);
+        assert!(judge(&image(123), &modules).is_empty());
+        assert_eq!(judge(&image(122), &modules), ["stock: scsi takes 123 bytes of 122"]);
+        let before = BTreeMap::from([("a".to_owned(), 120), ("b".to_owned(), 1000)]);
+        let text = table(&image(123), &modules, Some(&before));
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(lines[1], ["100", "0", "0", "0", "total"]);
-        assert_eq!(lines[2], ["60", "0", "0", "0", "picovd::scsi"]);
-        assert_eq!(lines[3], ["40", "0", "0", "0", "(without", "a", "symbol)"]);
+        assert_eq!(lines[2], ["1100", "20", "3", "9", "+3", "total"]);
+        assert_eq!(lines[3], ["1000", "0", "0", "0", "=", "b"]);
+        assert_eq!(lines[5].join(" "), "123 of 123: scsi");
     }
 }

@@ -52,7 +52,28 @@ impl Truth {
             let path = string(window, "path").ok_or_else(|| bad("a [[memory]] without path".to_owned()))?;
             truth.add(path, Expected::Board);
         }
+        truth.built_in(&value);
         Ok(truth)
+    }
+
+    /// The files that the firmware makes itself. The partitions' own are missing: boards in these tests have no table.
+    fn built_in(&mut self, manifest: &Value) {
+        let is_on = |table: &str, key: &str| manifest.get(table).and_then(|t| t.get(key)).and_then(Value::as_bool);
+        for (table, key, name) in [
+            ("info", "text", "INFO.TXT"),
+            ("info", "json", "INFO.JSON"),
+            ("log", "stdout", "STDOUT.TXT"),
+            ("log", "tail", "STDOUT-TAIL.TXT"),
+            ("log", "defmt", "DEFMT.BIN"),
+        ] {
+            if is_on(table, key) == Some(true) {
+                self.add(name, Expected::Board);
+            }
+        }
+        if is_on("partitions", "enabled") == Some(true) {
+            let folder = manifest.get("partitions").and_then(|table| string(table, "folder")).unwrap_or_default();
+            self.add(&format!("{folder}/PARTITIONS.JSON"), Expected::Board);
+        }
     }
 
     fn add(&mut self, path: &str, expected: Expected) {
@@ -151,6 +172,20 @@ mod tests {
         let files: Vec<_> = truth.files.into_iter().collect();
         let bytes = |path: &str, bytes: &[u8]| (path.to_owned(), Expected::Bytes(bytes.to_vec()));
         assert_eq!(files, [bytes("A/B/T", b"t\n"), bytes("C", &[0, 255]), ("M".to_owned(), Expected::Board)]);
+    }
+
+    #[test]
+    fn built_in_files_are_expected() {
+        let mut truth = Truth::default();
+        truth.built_in(
+            &toml::from_str("info.text = true\npartitions = { enabled = true, folder = 'a/b' }\nlog.tail = false")
+                .unwrap(),
+        );
+        assert_eq!(truth.directories, ["a".to_owned(), "a/b".to_owned()].into());
+        assert_eq!(truth.files.keys().collect::<Vec<_>>(), ["INFO.TXT", "a/b/PARTITIONS.JSON"]);
+        let mut truth = Truth::default();
+        truth.built_in(&toml::from_str("partitions.enabled = true").unwrap());
+        assert_eq!(truth.files.keys().collect::<Vec<_>>(), ["PARTITIONS.JSON"]);
     }
 
     #[test]

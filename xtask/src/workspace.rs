@@ -83,6 +83,14 @@ pub fn cache_folder() -> Result<PathBuf, String> {
     Ok(folder)
 }
 
+/// Waits until no other task works on a part of the cache. The part is free again when the file is dropped.
+pub fn cache_lock(part: &str) -> Result<fs::File, String> {
+    let path = cache_folder()?.join(format!("{part}.lock"));
+    let file = fs::File::create(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    file.lock().map_err(|e| format!("{}: {e}", path.display()))?;
+    Ok(file)
+}
+
 #[cfg(test)]
 mod tests {
     use super::version_pair;

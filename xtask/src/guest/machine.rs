@@ -123,6 +123,17 @@ impl Machine {
         if said.status == 0 { Ok(said.text) } else { Err(format!("`{line}` ended {}: {}", said.status, said.text)) }
     }
 
+    /// Waits until a condition of the guest's shell is true.
+    pub fn until(&mut self, condition: &str, limit: Duration) -> Result<(), String> {
+        // The guest gives up by itself: its shell must be free for the question why.
+        let rounds = limit.as_secs() * 4;
+        let line = format!(
+            "i=0; until {condition}; do i=$((i + 1)); [ $i -lt {rounds} ] || break; sleep 0.1; done; [ $i -lt {rounds} ]"
+        );
+        let said = self.run(&line, limit)?;
+        if said.status == 0 { Ok(()) } else { Err(format!("`{condition}` does not come true: {}", said.text)) }
+    }
+
     /// Plugs the device that is served at `socket` into the USB bus `bus`.
     pub fn plug(&mut self, socket: &std::path::Path, bus: &str) -> Result<(), String> {
         self.plugged += 1;
@@ -141,7 +152,7 @@ impl Machine {
     fn monitor(&mut self, line: &str) -> Result<(), String> {
         let fail = |e: std::io::Error| format!("QEMU's monitor: {e}");
         let mut stream = UnixStream::connect(&self.monitor).map_err(fail)?;
-        stream.set_read_timeout(Some(Duration::from_secs(10))).map_err(fail)?;
+        stream.set_read_timeout(Some(Duration::from_secs(60))).map_err(fail)?;
         prompt(&mut stream)?;
         stream.write_all(format!("{line}\n").as_bytes()).map_err(fail)?;
         let said = prompt(&mut stream)?;
@@ -176,6 +187,8 @@ impl Drop for Machine {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        // QEMU takes it away when it ends by itself.
+        let _ = std::fs::remove_file(&self.monitor);
     }
 }
 
@@ -198,7 +211,7 @@ impl Background {
     pub fn interrupt(&mut self) -> Result<std::process::ExitStatus, String> {
         let id = self.child.id().to_string();
         command::run(Command::new("kill").args(["-INT", &id]), command::SHORT)?;
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + Duration::from_secs(60);
         while Instant::now() < end {
             if let Some(status) = self.child.try_wait().map_err(|e| e.to_string())? {
                 return Ok(status);

@@ -3,3 +3,4 @@
 pub mod archive;
 pub mod machine;
 pub mod packages;
+pub mod stick;

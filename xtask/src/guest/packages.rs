@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 
 use super::archive::Archive;
 use crate::command::{self, LONG, SHORT};
-use crate::workspace::cache_folder;
+use crate::setup::{self, Policy};
+use crate::workspace::{cache_folder, cache_lock};
 
 /// Packages beside the kernel.
 const PACKAGES: [&str; 7] =
@@ -16,9 +17,10 @@ const PACKAGES: [&str; 7] =
 const DRIVERS: [&str; 9] =
     ["xhci-pci", "usb-storage", "sd_mod", "sg", "exfat", "nls_utf8", "cdc-acm", "e1000", "vhci-hcd"];
 /// Programs and their libraries, by file name, and where the guest has them.
-const PROGRAMS: [(&str, &str); 8] = [
+const PROGRAMS: [(&str, &str); 9] = [
     ("busybox", "bin/busybox"),
     ("sg_reset", "usr/bin/sg_reset"),
+    ("sg_inq", "usr/bin/sg_inq"),
     ("sg_start", "usr/bin/sg_start"),
     ("usbip", "usr/sbin/usbip"),
     ("ld-linux-x86-64.so.2", "lib64/ld-linux-x86-64.so.2"),
@@ -37,12 +39,19 @@ pub struct Packages {
 }
 
 impl Packages {
-    /// Finds them in the cache, or downloads and unpacks them.
-    pub fn get() -> Result<Self, String> {
+    /// Finds them in the cache, or downloads and unpacks them when the policy lets it.
+    pub fn get(policy: Policy) -> Result<Self, String> {
         let folder = cache_folder()?.join("guest");
+        let _lock = cache_lock("guest")?;
         let root = folder.join("root");
         let done = folder.join("complete");
         if fs::read_to_string(&done).ok().as_deref() != Some(&*PACKAGES.join(" ")) {
+            if policy == Policy::Refuse {
+                return Err(format!(
+                    "missing in {}: a kernel and programs for the virtual machine; run: cargo xtask setup --ring 6",
+                    folder.display()
+                ));
+            }
             // What an interrupted run left is of no use.
             if folder.exists() {
                 fs::remove_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
@@ -190,14 +199,22 @@ fn download(folder: &Path) -> Result<(), String> {
             .find(|name| name.starts_with("linux-image-"))
             .ok_or_else(|| "apt knows no kernel; `apt-get update` may help".to_owned())
     };
+    if command::which("apt-get").is_none() {
+        return Err(
+            "this is not a Debian system: there is no apt-get to download the virtual machine's packages".to_owned()
+        );
+    }
     let fetch = || -> Result<(), String> {
+        let kernel = kernel()?;
+        println!("downloading Debian packages into {}, nothing of them is installed:", folder.display());
+        println!("    {kernel} {}", PACKAGES.join(" "));
         let mut apt = Command::new("apt-get");
-        apt.current_dir(folder).args(["download", &kernel()?]).args(PACKAGES);
+        apt.current_dir(folder).args(["download", "-q", &kernel]).args(PACKAGES);
         command::run(&mut apt, LONG).map(|_| ())
     };
     // Old lists name packages that the servers no longer have: once more with new ones.
     fetch().or_else(|_| {
-        command::run(command::as_root("apt-get").arg("update"), LONG)?;
+        setup::update()?;
         fetch()
     })
 }

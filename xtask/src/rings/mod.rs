@@ -1,5 +1,6 @@
 //! The rings of tests (DESIGN.md, 5), one file each, and the task that runs them.
 
+mod examples;
 mod ring0;
 mod ring1;
 mod ring2;
@@ -8,7 +9,10 @@ mod ring5;
 mod ring6;
 pub mod simulator;
 
+use std::process::Command;
+
 use crate::command::{self, LONG};
+use crate::reference;
 use crate::report::{Counts, Report, cargo_counts};
 use crate::setup::{self, Package, Policy};
 use crate::toolchain::{Choice, Toolchain};
@@ -65,19 +69,9 @@ pub fn list() -> String {
     RINGS.iter().map(|ring| format!("    {}  {}\n", ring.number, ring.title)).collect()
 }
 
-/// Whether a ring waits to be asked for, by `--long` or by its number. Ring 6 does until it has run often enough to be
-/// trusted to pass whenever nothing is wrong.
-fn waits(ring: &Ring) -> bool {
-    ring.number == ring6::RING.number
-}
-
-/// The rings of the given numbers; without numbers all of them, those that wait with `long` only.
-pub fn selected(numbers: &[u8], long: bool) -> Vec<&'static Ring> {
-    let wanted = |ring: &Ring| match numbers {
-        [] => long || !waits(ring),
-        _ => numbers.contains(&ring.number),
-    };
-    RINGS.into_iter().filter(|ring| wanted(ring)).collect()
+/// The rings of the given numbers; without numbers all of them.
+pub fn selected(numbers: &[u8]) -> Vec<&'static Ring> {
+    RINGS.into_iter().filter(|ring| numbers.is_empty() || numbers.contains(&ring.number)).collect()
 }
 
 /// Installs what rings need. Returns the Rust for the chip when one of them wants it.
@@ -95,14 +89,17 @@ pub fn prepare(
     }
     // Say everything that is missing at once: somebody who installs by hand wants one round.
     let packages = setup::packages(&packages, policy);
-    let components = if rings.iter().any(|ring| ring.number == 0) { ring0::components(policy) } else { Ok(()) };
+    let wanted = |number: u8| rings.iter().any(|ring| ring.number == number);
+    let components = if wanted(ring0::RING.number) { ring0::components(policy) } else { Ok(()) };
+    let wheel = if wanted(ring5::RING.number) { reference::get(workspace, policy).map(|_| ()) } else { Ok(()) };
+    let guest = if wanted(ring6::RING.number) { ring6::components(policy) } else { Ok(()) };
     let toolchain = if rings.iter().any(|ring| ring.chip) {
         Toolchain::find(workspace, choice, policy).map(Some)
     } else {
         Ok(None)
     };
     let mut missing: Vec<&str> =
-        [&packages, &components].into_iter().filter_map(|r| r.as_ref().err()).map(|e| &**e).collect();
+        [&packages, &components, &wheel, &guest].into_iter().filter_map(|r| r.as_ref().err()).map(|e| &**e).collect();
     missing.extend(toolchain.as_ref().err().map(|e| &**e));
     if missing.is_empty() { toolchain } else { Err(missing.join("\n")) }
 }
@@ -110,7 +107,7 @@ pub fn prepare(
 /// Runs rings: all when `numbers` is empty. Returns whether every check passed.
 pub fn test(workspace: &Workspace, numbers: &[u8], long: bool, bless: bool, choice: Choice, policy: Policy) -> bool {
     let mut report = Report::new();
-    let rings = selected(numbers, long);
+    let rings = selected(numbers);
     let context = report.check("everything that the tests need is there", || {
         let toolchain = prepare(workspace, &rings, choice, policy)?;
         Ok(Context { workspace: workspace.clone(), long, bless, toolchain })
@@ -137,28 +134,32 @@ pub fn test(workspace: &Workspace, numbers: &[u8], long: bool, bless: bool, choi
 
 /// Runs `cargo test` with the given arguments as one entry of the report.
 ///
-/// Tests marked `#[ignore]` are the long ones: `--long` includes them.
+/// Tests marked `#[ignore]` are the long ones: `--long` includes them. Those in a module `ring5` are ring 5's, which has what
+/// they need. `--bless` reaches all of them as PICOVD_BLESS.
 fn cargo_test(context: &Context, report: &mut Report, name: &str, arguments: &[&str]) -> bool {
-    report.tests(name, || {
-        let mut cargo = command::cargo(&context.workspace.root);
-        cargo.args(["test", "--no-fail-fast"]).args(arguments);
-        if context.long {
-            if !arguments.contains(&"--") {
-                cargo.arg("--");
-            }
-            cargo.arg("--include-ignored");
-        }
-        match command::finish(&mut cargo, LONG) {
-            Err(reason) => (Counts::default(), Err(reason)),
-            Ok(finished) => {
-                let counts = cargo_counts(&finished.text());
-                let result = if finished.status.success() {
-                    Ok(())
-                } else {
-                    Err(format!("`{}` failed\n{}", command::line(&cargo), excerpt(&finished.text(), &finished.both())))
-                };
-                (counts, result)
-            }
+    let mut cargo = command::cargo(&context.workspace.root);
+    cargo.args(["test", "--no-fail-fast"]).args(arguments).args(["--", "--skip", "ring5::"]);
+    if context.long {
+        cargo.arg("--include-ignored");
+    }
+    if context.bless {
+        cargo.env("PICOVD_BLESS", "1");
+    }
+    harness(report, name, cargo)
+}
+
+/// Runs a `cargo test` as one entry of the report.
+fn harness(report: &mut Report, name: &str, mut cargo: Command) -> bool {
+    report.tests(name, || match command::finish(&mut cargo, LONG) {
+        Err(reason) => (Counts::default(), Err(reason)),
+        Ok(finished) => {
+            let counts = cargo_counts(&finished.text());
+            let result = if finished.status.success() {
+                Ok(())
+            } else {
+                Err(format!("`{}` failed\n{}", command::line(&cargo), excerpt(&finished.text(), &finished.both())))
+            };
+            (counts, result)
         }
     })
 }
@@ -191,8 +192,8 @@ mod tests {
 
     #[test]
     fn no_number_means_every_ring() {
-        assert_eq!(selected(&[], true).len(), super::RINGS.len());
-        assert_eq!(selected(&[2], false).len(), 1);
+        assert_eq!(selected(&[]).len(), super::RINGS.len());
+        assert_eq!(selected(&[2]).len(), 1);
         assert!(find(99).is_none());
     }
 

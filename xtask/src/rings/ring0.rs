@@ -72,6 +72,19 @@ fn run(context: &Context, report: &mut Report) {
         doc.args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
         command::run(&mut doc, LONG).map(|_| ())
     });
+    report.check("the libraries can be packaged, and build from their packages", || {
+        let libraries = ["--package", "picovd-exfat", "--package", "picovd-manifest", "--package", "picovd"];
+        let mut package = command::cargo(root);
+        package.args(["package", "--allow-dirty"]).args(libraries);
+        package.env("CARGO_TARGET_DIR", &context.workspace.target);
+        command::run(&mut package, LONG).map(|_| ())
+    });
+    report.check("rustfmt changes nothing in the examples", || {
+        ["examples", "examples/own-firmware"].iter().try_for_each(|folder| {
+            let mut fmt = command::cargo(&root.join(folder));
+            command::run(fmt.args(["fmt", "--", "--check", "--color", "never"]), LONG).map(|_| ())
+        })
+    });
     firmware(context, report);
 }
 

@@ -1,32 +1,39 @@
 //! Ring 5: the firmware's ELF, byte for byte what is flashed, on an emulated RP2350: the same host code and the same stories
 //! as for the library on the PC.
 
-use std::fs;
-use std::ops::Range;
 use std::path::Path;
 
-use super::{Context, Ring, simulator};
+use super::{Context, Ring, examples, harness, simulator};
 use crate::command::{self, LONG};
 use crate::firmware;
 use crate::readers;
+use crate::reference;
 use crate::report::Report;
+use crate::setup::{Package, Policy};
+use crate::size;
 use crate::truth::{Expected, Truth, difference};
 
 /// This ring.
 pub const RING: Ring = Ring {
     number: 5,
     title: "the firmware's ELF on an emulated RP2350",
-    packages: &[super::ring2::EXFATPROGS],
+    packages: &[
+        super::ring2::EXFATPROGS,
+        Package { name: "python3-venv", program: "python3", purpose: "an independent core beside the simulator's" },
+    ],
     chip: true,
     run,
 };
-
-const BLOCK_LENGTH: usize = 512;
 
 fn run(context: &Context, report: &mut Report) {
     let workspace = &context.workspace;
     let built = report.check("the firmware builds", || firmware::build(workspace, context.chip()?, "picovd", true));
     let Some(elf) = built.map(|built| built.elf) else { return };
+    tests(context, report, &elf);
+    report.check("sizes stay within their budgets, and no unknown place may panic", || {
+        let wrong = size::run(workspace, context.chip()?, false, |_| ())?;
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+    });
     let Some(program) = report.check("the simulator builds", || simulator::build(workspace)) else { return };
     let Some(scratch) = report.check("a scratch folder is there", || workspace.scratch("ring5")) else { return };
     let manifest = workspace.root.join("picovd.toml");
@@ -56,62 +63,57 @@ fn run(context: &Context, report: &mut Report) {
     report.check("the stories run on the board", || {
         command::run(sim(&["story"]).arg("--elf").arg(&elf), LONG).map(|_| ())
     });
-    let (board, library) = (scratch.join("board.img"), scratch.join("library.img"));
-    let read = report.check("the whole volume is read from the board and from the library", || {
-        command::run(sim(&["image"]).arg(&board).arg("--elf").arg(&elf), LONG)?;
-        command::run(sim(&["image"]).arg(&library), LONG)?;
-        Ok(())
+    composite(context, report, &program);
+    examples::run(context, report, &program);
+    let board = scratch.join("board.img");
+    let read = report.check("the whole volume is read from the board", || {
+        command::run(sim(&["image"]).arg(&board).arg("--elf").arg(&elf), LONG).map(|_| ())
     });
     if read.is_none() {
         return;
     }
-    report.check("both are the same outside memory windows", || {
-        let windows = windows(&command::run(&mut sim(&["layout"]), LONG)?.text())?;
-        same(&board, &library, &windows)
-    });
     if let Some(truth) = truth {
         report.check("fsck.exfat finds the board's volume clean", || readers::fsck(&truth, &board));
     }
 }
 
-/// The blocks of memory windows, from the simulator's map of the disk: `LBA blocks memory window ...`. What the two boards
-/// have in memory differs.
-fn windows(layout: &str) -> Result<Vec<Range<usize>>, String> {
-    let mut found = Vec::new();
-    for line in layout.lines().filter(|line| line.contains("memory window")) {
-        let mut numbers = line.split_whitespace().map(|word| word.parse::<usize>().ok());
-        match (numbers.next().flatten(), numbers.next().flatten()) {
-            (Some(first), Some(count)) => found.push(first..first + count),
-            _ => return Err(format!("no numbers in `{line}`")),
-        }
+/// The tests that look into the board, hold its whole disk against the library's, and its core against an independent one.
+fn tests(context: &Context, report: &mut Report, elf: &Path) {
+    let programs = report.check("the independent core is in the cache", || {
+        let programs = reference::get(&context.workspace, Policy::Refuse)?;
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::join_paths(std::iter::once(programs).chain(std::env::split_paths(&path))).map_err(|e| e.to_string())
+    });
+    let Some(path) = programs else { return };
+    let mut cargo = command::cargo(&context.workspace.root);
+    cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim"]);
+    for name in ["board_firmware", "board_image", "board_lockstep", "board_reference", "info", "partitions"] {
+        cargo.args(["--test", name]);
     }
-    if found.is_empty() { Err(format!("no memory window in\n{layout}")) } else { Ok(found) }
+    // To the harness, a path is one more filter, which fits no test; the tests find it among their arguments.
+    cargo.args(["--", "--ignored", "ring5::"]).arg(elf).env("PATH", path);
+    harness(
+        report,
+        "the board from inside, its disk against the library's, and its core in step with an independent one",
+        cargo,
+    );
 }
 
-/// Holds two images against each other, block by block, outside the given blocks.
-fn same(board: &Path, library: &Path, windows: &[Range<usize>]) -> Result<(), String> {
-    let read = |path: &Path| fs::read(path).map_err(|e| format!("{}: {e}", path.display()));
-    let (board, library) = (read(board)?, read(library)?);
-    if board.len() != library.len() {
-        return Err(format!("{} bytes from the board, {} from the library", board.len(), library.len()));
-    }
-    let blocks = board.chunks(BLOCK_LENGTH).zip(library.chunks(BLOCK_LENGTH)).enumerate();
-    for (block, (board, library)) in blocks.filter(|(block, _)| !windows.iter().any(|window| window.contains(block))) {
-        difference(board, library).map_or(Ok(()), |what| Err(format!("block {block}: {what}")))?;
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::windows;
-
-    #[test]
-    fn windows_are_found_in_the_map() {
-        let layout = "   LBA    blocks  holds\n  104      1040  memory window       5.1           SRAM.BIN\n 9400 2048 dynamic window 5.1\n";
-        let found = windows(layout).unwrap();
-        assert_eq!((found.len(), found.first().cloned()), (1, Some(104..1144)));
-        assert!(windows("nothing").is_err());
-        assert!(windows("memory window").is_err());
-    }
+/// A firmware with console and reset interface, from a manifest of the tests: the same stories and those of its own.
+fn composite(context: &Context, report: &mut Report, program: &Path) {
+    let workspace = &context.workspace;
+    let manifest = workspace.root.join("tests/manifests/composite.toml");
+    let built = report.check("a firmware with console and picotool reset builds", || {
+        let variant = firmware::Variant { binary: "picovd", manifest: Some(&manifest), name: "composite" };
+        firmware::build_variant(workspace, context.chip()?, variant, true)
+    });
+    let Some(elf) = built.map(|built| built.elf) else { return };
+    report.check("the stories run on it, those of console and picotool reset too", || {
+        let mut story = simulator::command(workspace, program);
+        command::run(story.arg("story").arg("--manifest").arg(&manifest).arg("--elf").arg(&elf), LONG).map(|_| ())
+    });
+    let mut cargo = command::cargo(&workspace.root);
+    cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "board_composite"]);
+    cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
+    harness(report, "what picotool asks for reaches the ROM", cargo);
 }

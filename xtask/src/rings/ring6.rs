@@ -1,9 +1,7 @@
 //! Ring 6: the simulated device on the USB port of a virtual machine that runs Debian's own kernel, and GRUB without any.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,10 +10,10 @@ use crate::command::{self, SHORT};
 use crate::firmware;
 use crate::guest::machine::{Background, Machine};
 use crate::guest::packages::Packages;
+use crate::guest::stick::{self, STEP, Sums, settle};
 use crate::report::Report;
-use crate::setup::Package;
+use crate::setup::{Package, Policy};
 use crate::traffic::{Phase, Record, summary, table};
-use crate::truth::{Expected, Truth};
 use crate::workspace::Workspace;
 
 /// This ring.
@@ -25,22 +23,26 @@ pub const RING: Ring = Ring {
     packages: &[
         Package { name: "qemu-system-x86", program: "qemu-system-x86_64", purpose: "the machine to plug into" },
         Package { name: "grub-common", program: "grub-mkimage", purpose: "a GRUB that reads the stick" },
+        Package { name: "xz-utils", program: "xz", purpose: "the kernel of the machine, unpacked" },
     ],
     chip: true,
     run,
 };
 
-/// Limit for a command in the guest.
-const STEP: Duration = Duration::from_secs(20);
-/// Limit for commands that read the whole stick.
-const READ: Duration = Duration::from_secs(60);
-/// Limit for the guest's start.
-const BOOT: Duration = Duration::from_secs(60);
+/// Limit for the guest's start, and for a simulator's that has the ELF to boot. Both take seconds on an idle machine.
+const BOOT: Duration = Duration::from_secs(240);
+
+/// The guest's packages, for the tasks that install what is missing.
+pub fn components(policy: Policy) -> Result<(), String> {
+    Packages::get(policy).map(|_| ())
+}
 
 fn run(context: &Context, report: &mut Report) {
     let workspace = &context.workspace;
     let Some(program) = report.check("the simulator builds", || simulator::build(workspace)) else { return };
-    let Some(packages) = report.check("the guest's packages are in the cache", Packages::get) else { return };
+    let Some(packages) = report.check("the guest's packages are in the cache", || Packages::get(Policy::Refuse)) else {
+        return;
+    };
     let Some(scratch) = report.check("a scratch folder is there", || workspace.scratch("ring6")) else { return };
     let initial = scratch.join("initramfs");
     let made = report.check("the guest's first file system is made", || {
@@ -53,12 +55,13 @@ fn run(context: &Context, report: &mut Report) {
     report.note(&format!("kernel {}", packages.version));
     let bench = Bench { workspace, program, packages, initial, scratch };
     device(context, report, &bench, None);
-    grub(report, &bench);
+    report.check("the library: GRUB reads a file without any kernel", || grub(&bench, None));
     let elf = report.check("the firmware builds", || {
         Ok::<PathBuf, String>(firmware::build(workspace, context.chip()?, "picovd", true)?.elf)
     });
     if let Some(elf) = elf {
         device(context, report, &bench, Some(&elf));
+        report.check("the ELF: GRUB reads a file without any kernel", || grub(&bench, Some(&elf)));
     }
 }
 
@@ -77,14 +80,21 @@ struct Served {
     socket: PathBuf,
     usbip: u16,
     record: Record,
-    truth: PathBuf,
+    sums: Sums,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        // A simulator that stopped in good order took it away already.
+        let _ = fs::remove_file(&self.socket);
+    }
 }
 
 impl Bench<'_> {
     fn serve(&self, name: &str, elf: Option<&Path>) -> Result<Served, String> {
         let folder = self.scratch.join(name);
         fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-        // A socket's path has 108 bytes at most (unix(7)): the target folder may be too deep for that.
+        // As for the monitor's.
         let socket = std::env::temp_dir().join(format!("picovd-{}-{name}.sock", std::process::id()));
         let usbip = free_port()?;
         let (record, truth, log) = (folder.join("record"), folder.join("truth"), folder.join("log"));
@@ -96,14 +106,15 @@ impl Bench<'_> {
             serve.arg("--elf").arg(elf);
         }
         let background = Background::start(serve.stdout(log))?;
-        let end = Instant::now() + Duration::from_secs(30);
+        let end = Instant::now() + BOOT;
         while !socket.exists() || !record.exists() {
             if Instant::now() > end {
                 return Err(format!("`{}` opened no socket", command::line(&serve)));
             }
             thread::sleep(Duration::from_millis(20));
         }
-        Ok(Served { background, socket, usbip, record: Record::new(record), truth })
+        let sums = Sums::new(&self.workspace.root.join("picovd.toml"), &truth)?;
+        Ok(Served { background, socket, usbip, record: Record::new(record), sums })
     }
 
     fn boot(&self, name: &str) -> Result<Machine, String> {
@@ -112,16 +123,23 @@ impl Bench<'_> {
         arguments.extend(["-kernel".to_owned(), self.packages.kernel.display().to_string()]);
         arguments.extend(["-initrd".to_owned(), self.initial.display().to_string()]);
         arguments.push("-append".to_owned());
+        // no_timer_check, nowatchdog, tsc, rcupdate: a machine that is busy elsewhere is no defect of its timers.
         // pm_test_delay: how long a tested suspend lasts; delay_use: usb-storage's wait for slow disks.
         arguments.push(
             "console=ttyS0 quiet loglevel=1 mitigations=off nokaslr panic=-1 random.trust_cpu=on \
+             no_timer_check nowatchdog tsc=nowatchdog rcupdate.rcu_cpu_stall_suppress=1 \
              suspend.pm_test_delay=1 usb_storage.delay_use=0"
                 .to_owned(),
         );
-        let monitor = std::env::temp_dir().join(format!("picovd-{}-{name}.monitor", std::process::id()));
-        let mut machine = Machine::start(&arguments, monitor)?;
-        machine.wait_for("@@ ready @@\n", BOOT)?;
-        Ok(machine)
+        let mut machine = Machine::start(&arguments, self.monitor(name))?;
+        let before = machine.wait_for("@@ ready @@\n", BOOT)?;
+        if before.contains("insmod") { Err(format!("the guest lacks a driver\n{before}")) } else { Ok(machine) }
+    }
+
+    /// Where a machine's monitor listens: a socket's path has 108 bytes at most (unix(7)), and the target folder may be too
+    /// deep for that.
+    fn monitor(&self, name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("picovd-{}-{name}.monitor", std::process::id()))
     }
 }
 
@@ -143,8 +161,8 @@ fn device(context: &Context, report: &mut Report, bench: &Bench, elf: Option<&Pa
 
     let attached = report.check(&format!("{what}: plugged in, the kernel finds a disk"), || {
         machine.plug(&served.socket, "xhci.0")?;
-        wait_for_disk(&mut machine)?;
-        phases.push(Phase::new("attach", served.record.settle()?));
+        stick::appears(&mut machine)?;
+        phases.push(Phase::new("attach", settle(&mut machine, &mut served.record)?));
         Ok(())
     });
     if attached.is_none() {
@@ -153,11 +171,11 @@ fn device(context: &Context, report: &mut Report, bench: &Bench, elf: Option<&Pa
     }
     let mounted = report.check(&format!("{what}: the kernel's exfat mounts it"), || {
         machine.must("mount -t exfat -o ro /dev/sda /mnt", STEP)?;
-        phases.push(Phase::new("mount", served.record.settle()?));
+        phases.push(Phase::new("mount", settle(&mut machine, &mut served.record)?));
         machine.must("ls -lR /mnt", STEP)?;
-        phases.push(Phase::new("ls -lR", served.record.settle()?));
+        phases.push(Phase::new("ls -lR", settle(&mut machine, &mut served.record)?));
         machine.must("cat /mnt/README.TXT", STEP)?;
-        phases.push(Phase::new("cat README.TXT", served.record.settle()?));
+        phases.push(Phase::new("cat README.TXT", settle(&mut machine, &mut served.record)?));
         Ok(())
     });
     if mounted.is_none() {
@@ -165,44 +183,37 @@ fn device(context: &Context, report: &mut Report, bench: &Bench, elf: Option<&Pa
         return;
     }
     report.check(&format!("{what}: every file has the bytes that the manifest promises"), || {
-        hashes(&mut machine, &served.truth, bench.workspace)
+        stick::hashes(&mut machine, &served.sums)
     });
-    report.check(&format!("{what}: the kernel has no complaint"), || quiet(&mut machine));
-    report.check(&format!("{what}: writing fails as on a read-only disk"), || read_only(&mut machine));
+    report.check(&format!("{what}: the kernel has no complaint"), || stick::quiet(&mut machine));
+    report.check(&format!("{what}: writing fails as on a read-only disk"), || stick::read_only(&mut machine));
+    report.check(&format!("{what}: a halted pipe is cleared and goes on"), || {
+        stick::halts(&mut machine, &mut served.record)
+    });
     report.check(&format!("{what}: a bus reset in the middle of a read is survived"), || {
-        served.record.settle()?;
-        reset_during_read(&mut machine, &mut served)
+        stick::reset_during_read(&mut machine, &mut served.record, &served.sums)
     });
-    report.check(&format!("{what}: suspend and resume are survived"), || {
-        machine.must("echo devices >/sys/power/pm_test && echo freeze >/sys/power/state", READ)?;
-        machine.must("echo 3 >/proc/sys/vm/drop_caches", STEP)?;
-        let log = machine.must("dmesg", STEP)?;
-        if !log.contains("suspend debug") || !log.contains("PM: suspend exit") {
-            return Err(format!("the kernel did not suspend\n{}", command::tail(&log, 20)));
-        }
-        hashes(&mut machine, &served.truth, bench.workspace)
-    });
+    report.check(&format!("{what}: suspend and resume are survived"), || stick::suspend(&mut machine, &served.sums));
     report.check(&format!("{what}: unplugged while mounted and plugged in again, it is there again"), || {
         machine.unplug()?;
-        machine
-            .must("i=0; while [ -b /dev/sda ]; do i=$((i+1)); [ $i -lt 100 ]; sleep 0.1; done; umount /mnt", STEP)?;
-        served.record.settle()?;
+        stick::disappears(&mut machine)?;
+        machine.must("umount /mnt; dmesg -c >/dev/null", STEP)?;
         machine.plug(&served.socket, "xhci.0")?;
-        wait_for_disk(&mut machine)?;
-        machine.must("dmesg -c >/dev/null; mount -t exfat -o ro /dev/sda /mnt", STEP)?;
-        hashes(&mut machine, &served.truth, bench.workspace)?;
-        quiet(&mut machine)
+        stick::appears(&mut machine)?;
+        machine.must("mount -t exfat -o ro /dev/sda /mnt", STEP)?;
+        stick::hashes(&mut machine, &served.sums)?;
+        stick::quiet(&mut machine)
     });
     report.check(&format!("{what}: eject takes the medium out"), || {
         machine.must("umount /mnt && sg_start --eject /dev/sg0", STEP)?;
         let said = machine.run("dd if=/dev/sda of=/dev/null bs=512 count=1", STEP)?;
         if said.status == 0 { Err("the disk can still be read".to_owned()) } else { Ok(()) }
     });
+    report.check(&format!("{what}: the kernel's commands up to the mounted volume are the blessed ones"), || {
+        blessed(context, elf.is_none(), &table(&phases))
+    });
     if elf.is_none() {
-        report.check("Debian's `usbip attach` takes the library's device", || usbip(&mut machine, &mut served, bench));
-        report.check("the kernel's commands up to the mounted volume are the blessed ones", || {
-            blessed(context, &table(&phases))
-        });
+        report.check("the library: Debian's `usbip attach` takes it", || usbip(&mut machine, &served));
         for line in summary(&phases).lines() {
             report.note(line);
         }
@@ -227,119 +238,11 @@ fn explain(report: &mut Report, machine: &mut Machine) {
     }
 }
 
-fn wait_for_disk(machine: &mut Machine) -> Result<(), String> {
-    let wait = "i=0; until [ -b /dev/sda ]; do i=$((i+1)); [ $i -lt 150 ] || break; sleep 0.1; done; [ -b /dev/sda ]";
-    match machine.must(wait, STEP) {
-        Ok(_) => Ok(()),
-        Err(e) => Err(format!("{e}\n{}", machine.must("dmesg", STEP)?)),
-    }
-}
-
-/// Hashes every file in the guest and holds it against the manifest's truth. Files of changing memory only have to be read.
-fn hashes(machine: &mut Machine, truth: &Path, workspace: &Workspace) -> Result<(), String> {
-    let manifest = Truth::read(&workspace.root.join("picovd.toml"))?;
-    let said = machine.must("cd /mnt && find . -type f -exec sha256sum {} +; cd /", READ)?;
-    let mut seen = BTreeMap::new();
-    for line in said.lines() {
-        let (hash, path) = line.split_once("  ./").ok_or_else(|| format!("not a hash: {line}"))?;
-        seen.insert(path.to_owned(), hash.to_owned());
-    }
-    let mut wrong = Vec::new();
-    for (path, expected) in &manifest.files {
-        let file = truth.join(path);
-        match seen.remove(path) {
-            None => wrong.push(format!("{path} is missing")),
-            Some(_) if !file.exists() && *expected == Expected::Board => {}
-            Some(hash) => {
-                let sum = command::run(Command::new("sha256sum").arg(&file), SHORT)?.text();
-                if !sum.starts_with(&hash) {
-                    wrong.push(format!("{path} has hash {hash}, should be {sum}"));
-                }
-            }
-        }
-    }
-    wrong.extend(seen.into_keys().map(|path| format!("{path} is not in the manifest")));
-    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
-}
-
-/// Lines of the kernel's log that no healthy stick provokes.
-fn quiet(machine: &mut Machine) -> Result<(), String> {
-    const COMPLAINTS: [&str; 12] = [
-        "error",
-        "fail",
-        "warn",
-        "invalid",
-        "corrupt",
-        "exfat-fs",
-        "reset",
-        "unaligned",
-        "assum",
-        "timeout",
-        "bug",
-        "offline",
-    ];
-    let log = machine.must("dmesg", STEP)?;
-    let found: Vec<&str> = log
-        .lines()
-        .filter(|line| {
-            let line = line.to_lowercase();
-            // Every unit reports its power-on once.
-            COMPLAINTS.iter().any(|word| line.contains(word)) && !line.contains("power-on or device reset occurred")
-        })
-        .collect();
-    if found.is_empty() { Ok(()) } else { Err(found.join("\n")) }
-}
-
-fn read_only(machine: &mut Machine) -> Result<(), String> {
-    let flag = machine.must("cat /sys/block/sda/ro", STEP)?;
-    if flag != "1" {
-        return Err(format!("/sys/block/sda/ro is {flag}"));
-    }
-    for line in ["echo x >/mnt/NEW.TXT", "mount -o remount,rw /mnt", "echo x >/mnt/README.TXT", "rm -f /mnt/README.TXT"]
-    {
-        let said = machine.run(line, STEP)?;
-        let words = said.text.to_lowercase();
-        // The kernel refuses to remount a protected device by EACCES.
-        let reasons = ["read-only", "write-protected", "permission denied"];
-        if said.status == 0 || !reasons.iter().any(|reason| words.contains(reason)) {
-            return Err(format!("`{line}` ended {}: {}", said.status, said.text));
-        }
-    }
-    let said = machine.run("dd if=/dev/zero of=/dev/sda bs=512 count=1 conv=fsync", STEP)?;
-    if said.status == 0 { Err("the disk could be written".to_owned()) } else { Ok(()) }
-}
-
-/// Resets the bus while a file is read. Where the reset falls is the guest's affair: several delays are tried.
-fn reset_during_read(machine: &mut Machine, served: &mut Served) -> Result<(), String> {
-    let expected = command::run(Command::new("sha256sum").arg(served.truth.join("FLASH.BIN")), SHORT)?.text();
-    let mut seen = String::new();
-    for delay in ["0.05", "0.02", "0.1", "0.2", "0.01", "0.4", "0.8"] {
-        machine.must("echo 3 >/proc/sys/vm/drop_caches; dmesg -c >/dev/null", STEP)?;
-        served.record.settle()?;
-        let line = format!("sha256sum /mnt/FLASH.BIN >/tmp/sum & sleep {delay}; sg_reset --bus /dev/sg0; wait");
-        machine.must(&line, READ)?;
-        let during = served.record.settle()?;
-        let sum = machine.must("cat /tmp/sum", STEP)?;
-        if sum.split_whitespace().next() != expected.split_whitespace().next() {
-            return Err(format!("`{sum}` should be `{expected}`\n{}", machine.must("dmesg", STEP)?));
-        }
-        let reset = during.iter().position(|line| line == "bus reset").unwrap_or(during.len());
-        let (before, after) = during.split_at(reset);
-        let reads = |lines: &[String]| lines.iter().filter(|line| line.starts_with("READ(10)")).count();
-        if reads(before) > 0 && reads(after) > 0 {
-            return Ok(());
-        }
-        seen += &format!("after {delay} s: {} reads, then the reset, then {}\n", reads(before), reads(after));
-    }
-    Err(format!("no reset fell into a read:\n{seen}"))
-}
-
-fn usbip(machine: &mut Machine, served: &mut Served, bench: &Bench) -> Result<(), String> {
+/// The device through the guest's network instead of its USB port.
+fn usbip(machine: &mut Machine, served: &Served) -> Result<(), String> {
     machine.unplug()?;
-    machine.must(
-        "i=0; while [ -b /dev/sda ]; do i=$((i+1)); [ $i -lt 100 ]; sleep 0.1; done; dmesg -c >/dev/null",
-        STEP,
-    )?;
+    stick::disappears(machine)?;
+    // QEMU's own network: the machine that runs it is 10.0.2.2.
     machine.must("ifconfig eth0 10.0.2.15 up", STEP)?;
     let port = served.usbip;
     let list = machine.must(&format!("usbip --tcp-port {port} list --remote=10.0.2.2"), STEP)?;
@@ -347,60 +250,56 @@ fn usbip(machine: &mut Machine, served: &mut Served, bench: &Bench) -> Result<()
         return Err(format!("`usbip list` does not show it: {list}"));
     }
     machine.must(&format!("usbip --tcp-port {port} attach --remote=10.0.2.2 --busid=1-1"), STEP)?;
-    wait_for_disk(machine)?;
+    stick::appears(machine)?;
     machine.must("mount -t exfat -o ro /dev/sda /mnt", STEP)?;
-    hashes(machine, &served.truth, bench.workspace)?;
-    quiet(machine)?;
+    stick::hashes(machine, &served.sums)?;
+    stick::quiet(machine)?;
     machine.must("umount /mnt && usbip detach --port=00", STEP).map(|_| ())
 }
 
 /// GRUB from Debian's modules on a BIOS and a UHCI controller: a reader that shares no line with any kernel.
-fn grub(report: &mut Report, bench: &Bench) {
-    report.check("GRUB reads a file by itself", || {
-        let modules = bench.packages.grub();
-        let (core, disk) = (bench.scratch.join("core.img"), bench.scratch.join("grub.img"));
-        let config = bench.scratch.join("grub.cfg");
-        fs::write(&config, "serial --unit=0 --speed=115200\nterminal_input serial\nterminal_output serial\n")
-            .map_err(|e| format!("{}: {e}", config.display()))?;
-        let mut image = command::program("grub-mkimage");
-        image.arg("-O").arg("i386-pc").arg("-d").arg(&modules).arg("-o").arg(&core).arg("-c").arg(&config);
-        image.args(["-p", "/"]).args(["biosdisk", "serial", "terminal", "uhci", "usbms", "exfat", "ls", "cat"]);
-        image.args(["normal", "hashsum", "gcry_sha256", "minicmd", "echo", "pci"]);
-        command::run(&mut image, SHORT)?;
-        // boot.img loads the sector after itself, which is where the core starts.
-        let mut bytes = fs::read(modules.join("boot.img")).map_err(|e| format!("boot.img: {e}"))?;
-        bytes.extend(fs::read(&core).map_err(|e| format!("{}: {e}", core.display()))?);
-        bytes.resize(bytes.len().next_multiple_of(1 << 20), 0);
-        fs::write(&disk, bytes).map_err(|e| format!("{}: {e}", disk.display()))?;
+fn grub(bench: &Bench, elf: Option<&Path>) -> Result<(), String> {
+    let name = if elf.is_some() { "grub-elf" } else { "grub" };
+    let modules = bench.packages.grub();
+    let (core, disk) = (bench.scratch.join("core.img"), bench.scratch.join("grub.img"));
+    let config = bench.scratch.join("grub.cfg");
+    fs::write(&config, "serial --unit=0 --speed=115200\nterminal_input serial\nterminal_output serial\n")
+        .map_err(|e| format!("{}: {e}", config.display()))?;
+    let mut image = command::program("grub-mkimage");
+    image.arg("-O").arg("i386-pc").arg("-d").arg(&modules).arg("-o").arg(&core).arg("-c").arg(&config);
+    image.args(["-p", "/"]).args(["biosdisk", "serial", "terminal", "uhci", "usbms", "exfat", "ls", "cat"]);
+    image.args(["normal", "hashsum", "gcry_sha256", "minicmd", "echo", "pci"]);
+    command::run(&mut image, SHORT)?;
+    // boot.img loads the sector after itself, which is where the core starts.
+    let mut bytes = fs::read(modules.join("boot.img")).map_err(|e| format!("boot.img: {e}"))?;
+    bytes.extend(fs::read(&core).map_err(|e| format!("{}: {e}", core.display()))?);
+    bytes.resize(bytes.len().next_multiple_of(1 << 20), 0);
+    fs::write(&disk, bytes).map_err(|e| format!("{}: {e}", disk.display()))?;
 
-        let mut served = bench.serve("grub", None)?;
-        let arguments = [
-            "-m".to_owned(),
-            "64".to_owned(),
-            "-drive".to_owned(),
-            format!("file={},format=raw,if=ide", disk.display()),
-            "-device".to_owned(),
-            "piix3-usb-uhci,id=uhci".to_owned(),
-            "-chardev".to_owned(),
-            format!("socket,id=wire,path={}", served.socket.display()),
-            "-device".to_owned(),
-            "usb-redir,chardev=wire,bus=uhci.0".to_owned(),
-        ];
-        let monitor = std::env::temp_dir().join(format!("picovd-{}-grub.monitor", std::process::id()));
-        let mut machine = Machine::start(&arguments, monitor)?;
-        machine.wait_for("grub>", BOOT)?;
-        machine.type_line("sha256sum (usb0)/README.TXT")?;
-        let expected = command::run(Command::new("sha256sum").arg(served.truth.join("README.TXT")), SHORT)?.text();
-        let hash = expected.split_whitespace().next().unwrap_or("?");
-        machine.wait_for(hash, STEP)?;
-        served.background.interrupt().map(|_| ())
-    });
+    let mut served = bench.serve(name, elf)?;
+    let arguments = [
+        "-m".to_owned(),
+        "64".to_owned(),
+        "-drive".to_owned(),
+        format!("file={},format=raw,if=ide", disk.display()),
+        "-device".to_owned(),
+        "piix3-usb-uhci,id=uhci".to_owned(),
+        "-chardev".to_owned(),
+        format!("socket,id=wire,path={}", served.socket.display()),
+        "-device".to_owned(),
+        "usb-redir,chardev=wire,bus=uhci.0".to_owned(),
+    ];
+    let mut machine = Machine::start(&arguments, bench.monitor(name))?;
+    machine.wait_for("grub>", BOOT)?;
+    machine.type_line("sha256sum (usb0)/README.TXT")?;
+    machine.wait_for(served.sums.of("README.TXT")?, STEP)?;
+    served.background.interrupt().map(|_| ())
 }
 
-/// Holds the table against the one in the tree, or writes that one with `--bless`.
-fn blessed(context: &Context, table: &str) -> Result<(), String> {
+/// Holds the table against the one in the tree, or writes that one with `--bless` when it is the library's.
+fn blessed(context: &Context, native: bool, table: &str) -> Result<(), String> {
     let path = context.workspace.root.join("tests/blessed/kernel-commands.txt");
-    if context.bless {
+    if context.bless && native {
         return fs::write(&path, table).map_err(|e| format!("{}: {e}", path.display()));
     }
     let expected = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;

@@ -1,0 +1,80 @@
+//! The examples: built as their users build them, and run on the emulated board. A part of ring 5.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Context, harness, simulator};
+use crate::command::{self, LONG};
+use crate::elf::Elf;
+use crate::report::Report;
+use crate::toolchain::TARGET;
+use crate::{firmware, uf2};
+
+/// The workspaces below examples/, each with the programs that it holds.
+const WORKSPACES: [(&str, &[&str]); 2] =
+    [("examples", &["expose-memory", "log-to-file", "sensor"]), ("examples/own-firmware", &["own-firmware"])];
+
+/// Builds, runs and reads every example.
+pub fn run(context: &Context, report: &mut Report, program: &Path) {
+    let workspace = &context.workspace;
+    let Some(elves) = report.check("the examples build", || build(context)) else { return };
+    for (name, manifest, elf) in &elves {
+        report.check(&format!("the host reads every file of example {name}"), || {
+            let mut sim = simulator::command(workspace, program);
+            command::run(sim.arg("show").arg("--manifest").arg(manifest).arg("--elf").arg(elf), LONG).map(|_| ())
+        });
+    }
+    let mut cargo = command::cargo(&workspace.root);
+    cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "board_examples"]);
+    cargo.args(["--", "--ignored", "ring5::"]).args(elves.iter().map(|(_, _, elf)| elf));
+    harness(report, "the examples' files say what they should", cargo);
+    report.check("what `cargo sim new` writes builds, and runs on the board", || fresh(context, program));
+}
+
+/// A package as a new user has it.
+fn fresh(context: &Context, program: &Path) -> Result<(), String> {
+    let (workspace, toolchain) = (&context.workspace, context.chip()?);
+    let folder = workspace.scratch("new")?.join("my-stick");
+    command::run(simulator::command(workspace, program).arg("new").arg(&folder), LONG)?;
+    // The same versions as in the examples: nothing is built twice, and nothing new comes from elsewhere.
+    let lock = workspace.root.join("examples/Cargo.lock");
+    fs::copy(&lock, folder.join("Cargo.lock")).map_err(|e| format!("cannot copy {}: {e}", lock.display()))?;
+    let mut cargo = toolchain.cargo(&folder);
+    cargo.args(["build", "--release"]).args(toolchain.arguments()).env("CARGO_TARGET_DIR", &workspace.target);
+    command::run(&mut cargo, LONG)?;
+    let elf = workspace.target.join(TARGET).join("release/my-stick");
+    let mut sim = simulator::command(workspace, program);
+    sim.arg("cat").arg("COUNT.TXT").arg("--elf").arg(&elf).arg("--manifest").arg(folder.join("picovd.toml"));
+    match command::run(&mut sim, LONG)?.text().as_str() {
+        "0" => Ok(()),
+        other => Err(format!("COUNT.TXT says {other:?} instead of 0")),
+    }
+}
+
+/// Name, manifest and ELF file of each example.
+fn build(context: &Context) -> Result<Vec<(&'static str, PathBuf, PathBuf)>, String> {
+    let (workspace, toolchain) = (&context.workspace, context.chip()?);
+    let folder = workspace.firmware_folder().join("examples");
+    fs::create_dir_all(&folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
+    let mut elves = Vec::new();
+    for (root, names) in WORKSPACES {
+        let root = workspace.root.join(root);
+        let mut cargo = toolchain.cargo(&root);
+        cargo.args(["build", "--release", "--locked"]).args(toolchain.arguments());
+        cargo.env("CARGO_TARGET_DIR", &workspace.target);
+        command::run(&mut cargo, LONG)?;
+        for name in names {
+            let made = workspace.target.join(TARGET).join("release").join(name);
+            let elf = folder.join(format!("{name}.elf"));
+            fs::copy(&made, &elf).map_err(|e| format!("cannot copy {}: {e}", made.display()))?;
+            let (program, file) = (Elf::read(&elf)?, elf.with_extension("uf2"));
+            firmware::write_uf2(&program, &file)?;
+            let bytes = fs::read(&file).map_err(|e| format!("{}: {e}", file.display()))?;
+            uf2::compare(&bytes, &program.segments)?;
+            let package = root.join(name);
+            let package = if package.is_dir() { package } else { root.clone() };
+            elves.push((*name, package.join("picovd.toml"), elf));
+        }
+    }
+    Ok(elves)
+}
