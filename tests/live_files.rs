@@ -10,6 +10,7 @@ use picovd::vd::{
     Content, File, Files, Frozen, Generation, vd_add_file, vd_remove_file, vd_rename_file, vd_update_file,
 };
 use picovd::volume::Timing;
+use picovd_manifest::RegionKind;
 use picovd_sim::host::system::{Event, LINUX_KERNEL, LINUX_UDEV, PROFILES, Profile, System};
 use picovd_sim::memory::Contents;
 use picovd_sim::native::NativeDevice;
@@ -58,6 +59,22 @@ fn bytes(id: u32, version: u64, length: u32) -> Vec<u8> {
     bytes
 }
 
+/// The version that the bytes of a file carry, where a host may have kept a directory that is out of date: what the file has left
+/// reads as zeros then. `None`: it has left wholly. Never are there bytes of another version, or of another file.
+fn version_or_gone(id: u32, read: &[u8]) -> Result<Option<u64>, String> {
+    if read.iter().take(HEADER).all(|byte| *byte == 0) {
+        let rest = read.iter().all(|byte| *byte == 0);
+        return if rest { Ok(None) } else { Err(format!("file {id}: bytes behind a beginning that is gone")) };
+    }
+    let version = u64::from_le_bytes(read.get(4..12).and_then(|bytes| bytes.try_into().ok()).ok_or("too short")?);
+    let blocks = bytes(id, version, read.len() as u32);
+    let whole = |(block, expected): (&[u8], &[u8])| block == expected || block.iter().all(|byte| *byte == 0);
+    if read.chunks(512).zip(blocks.chunks(512)).all(whole) {
+        return Ok(Some(version));
+    }
+    Err(format!("file {id}: bytes of several versions; the header says version {version}"))
+}
+
 /// The version that the bytes of a file carry, when they are wholly of that version.
 fn version(id: u32, read: &[u8]) -> Result<u64, String> {
     if read.len() < HEADER {
@@ -94,6 +111,8 @@ struct Bench {
     next_version: u64,
     ledger: Ledger,
     random: Random,
+    /// The first block of the dynamic window.
+    window: u64,
 }
 
 fn leak<T>(value: T) -> &'static T {
@@ -111,6 +130,7 @@ impl Bench {
         let mut board = plug::board(plan.clone(), Contents::noise(plan.chip.flash_size as usize));
         board.announcing = Announcing { refresh, timing: TIMING };
         let device = NativeDevice::new(board);
+        let window = plan.regions.iter().find(|region| matches!(region.kind, RegionKind::Dynamic));
         let ledger = Ledger::default();
         let contents: Vec<&'static Versioned> = (0..6)
             .map(|id| leak(Versioned { id, state: Mutex::new([(0, 0); 2]), ledger: Arc::clone(&ledger) }))
@@ -133,6 +153,7 @@ impl Bench {
             next_version: 1,
             ledger,
             random: Random::new(seed),
+            window: u64::from(window.expect("the manifest has one").first),
         };
         (bench, device)
     }
@@ -173,7 +194,13 @@ impl Bench {
 
     /// Reads some files, or all of them, and holds what they say against the ledger: all bytes of a file are of one version, and
     /// all files of one generation. Returns what was seen: path and version.
-    fn look(&mut self, system: &mut System<'_>, all: bool) -> Option<BTreeMap<String, u64>> {
+    ///
+    /// With `stale` the host may hold on to a directory of an older generation.
+    fn look(&mut self, system: &mut System<'_>, all: bool, stale: bool) -> Option<BTreeMap<String, u64>> {
+        if stale {
+            // What is read again comes from another generation than the rest.
+            system.evict(self.window, || self.random.below(2) == 0);
+        }
         let mut paths = Vec::new();
         for node in system.list("").ok()? {
             if node.name == "folder" {
@@ -191,7 +218,8 @@ impl Bench {
             let id = self.names.iter().position(|names| names.iter().any(|name| name.path() == path));
             let id = id.unwrap_or_else(|| panic!("{path} is no file of ours")) as u32;
             let read = system.read(&path).ok()?;
-            let version = version(id, &read).unwrap_or_else(|problem| panic!("{path}: {problem}"));
+            let version = if stale { version_or_gone(id, &read) } else { version(id, &read).map(Some) };
+            let Some(version) = version.unwrap_or_else(|problem| panic!("{path}: {problem}")) else { continue };
             let ledger = self.ledger.lock().expect("nobody panics with it");
             let mut frozen = ledger.iter().filter(|(_, file, _)| *file == id);
             let begin = frozen.find(|(.., frozen)| *frozen == version).expect("only what was frozen can be read").0;
@@ -246,15 +274,21 @@ fn drive(profile: Profile, refresh: Refresh, changes: u32, seed: u64) {
                 if !system.is_mounted() {
                     let _ = system.remount();
                 }
-                bench.look(&mut system, false);
+                bench.look(&mut system, false, !profile.automounts);
             }
         }
-        system.elapse(bound(profile, refresh));
+        let end = system.now() + bound(profile, refresh);
+        while system.now() < end {
+            system.elapse(Duration::from_millis(500));
+            if system.is_mounted() {
+                bench.look(&mut system, false, !profile.automounts);
+            }
+        }
         if !profile.automounts {
             system.remount().unwrap_or_else(|error| panic!("{what}: {error}"));
         }
         assert!(system.is_mounted(), "{what}: nothing is mounted after {:?}", bound(profile, refresh));
-        let seen = bench.look(&mut system, true).unwrap_or_else(|| panic!("{what}: the disk cannot be read"));
+        let seen = bench.look(&mut system, true, false).unwrap_or_else(|| panic!("{what}: the disk cannot be read"));
         assert_eq!(seen, bench.truth(), "{what}: after {done} changes");
     }
     // Nothing is announced twice.

@@ -7,7 +7,7 @@ use crate::partitions::RomTable;
 use crate::tables::BuiltInFiles;
 use picovd::clock::Instant;
 use picovd::device::Announcing;
-use picovd::files::{BoardFacts, BuiltIn, PartitionFiles, ResetReason};
+use picovd::files::{BoardFacts, BuiltIn, LogRing, PartitionFiles, ResetReason};
 use picovd::scsi::UnitIdentity;
 use picovd::stick::{Description, Stick};
 use picovd::usb::{self, Reset};
@@ -73,6 +73,7 @@ struct Running {
     /// What the host asked for through the reset interface.
     wanted: Arc<Mutex<Option<Reset>>>,
     files: &'static Files<'static>,
+    log: Option<&'static LogRing>,
     application: Option<Box<dyn Application>>,
 }
 
@@ -94,6 +95,12 @@ impl NativeDevice {
     #[must_use]
     pub fn files(&self) -> &'static Files<'static> {
         self.running.files
+    }
+
+    /// The log of the present power cycle, where the manifest asks for one.
+    #[must_use]
+    pub fn log(&self) -> Option<&'static LogRing> {
+        self.running.log
     }
 
     /// The firmware's loop, until it would sleep.
@@ -155,7 +162,7 @@ fn power(board: &Board) -> (WireSide, Running) {
     describe(board, built_in, files);
     let application = board.application.map(|start| start(files));
     wire.plug(true);
-    (wire, Running { stick, wanted, files, application })
+    (wire, Running { stick, wanted, files, log: built_in.log, application })
 }
 
 /// What the firmware finds out at boot.

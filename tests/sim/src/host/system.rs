@@ -161,6 +161,20 @@ impl<'a> System<'a> {
         self.look_at_port();
     }
 
+    /// Memory runs short: of the blocks from `lba` on, the cache keeps those that `keeps` wants.
+    pub fn evict(&mut self, lba: u64, mut keeps: impl FnMut() -> bool) {
+        if let Some(mount) = &mut self.mount {
+            // In a fixed order, so that a run can be repeated.
+            let mut blocks: Vec<u64> = mount.cache.keys().copied().filter(|block| *block >= lba).collect();
+            blocks.sort_unstable();
+            for block in blocks {
+                if !keeps() {
+                    mount.cache.remove(&block);
+                }
+            }
+        }
+    }
+
     /// A person, or a service, takes the volume down and mounts what is there.
     ///
     /// # Errors
