@@ -1,6 +1,7 @@
 //! A virtual machine with Debian's own kernel, to plug the simulated device into.
 
 pub mod archive;
+pub mod live;
 pub mod machine;
 pub mod packages;
 pub mod stick;

@@ -21,7 +21,7 @@ pub const STEP: Duration = Duration::from_secs(120);
 pub const READ: Duration = Duration::from_secs(300);
 
 /// The hashes that the files must have.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Sums {
     /// By path; `None` for files of memory that changes while it is read.
     files: BTreeMap<String, Option<String>>,
@@ -50,6 +50,17 @@ impl Sums {
             return Err(format!("{} promises no file that can be hashed", manifest.display()));
         }
         Ok(Self { files })
+    }
+
+    /// From now on `path` must hash as `file` does now.
+    pub fn set(&mut self, path: &str, file: &Path) -> Result<(), String> {
+        self.files.insert(path.to_owned(), Some(sha256(file)?));
+        Ok(())
+    }
+
+    /// From now on there must be no `path`.
+    pub fn forget(&mut self, path: &str) {
+        self.files.remove(path);
     }
 
     /// The hash of one file.

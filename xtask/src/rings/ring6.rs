@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::{Context, Ring, simulator};
 use crate::command::{self, SHORT};
 use crate::firmware;
+use crate::guest::live::{self, Folder};
 use crate::guest::machine::{Background, Machine};
 use crate::guest::packages::Packages;
 use crate::guest::stick::{self, STEP, Sums, settle};
@@ -83,6 +84,15 @@ struct Served {
     sums: Sums,
 }
 
+impl Served {
+    /// Whether the device's driver did only what the strict bus allows.
+    fn faultless(&self) -> Result<(), String> {
+        let all = self.record.all()?;
+        let faults: Vec<&str> = all.lines().filter(|line| line.starts_with("fault\t")).collect();
+        if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
+    }
+}
+
 impl Drop for Served {
     fn drop(&mut self) {
         // A simulator that stopped in good order took it away already.
@@ -92,6 +102,11 @@ impl Drop for Served {
 
 impl Bench<'_> {
     fn serve(&self, name: &str, elf: Option<&Path>) -> Result<Served, String> {
+        self.offer(name, &self.workspace.root.join("picovd.toml"), elf.map(|elf| ("--elf", elf)))
+    }
+
+    /// Starts `cargo sim serve` for a manifest, with one more option.
+    fn offer(&self, name: &str, manifest: &Path, option: Option<(&str, &Path)>) -> Result<Served, String> {
         let folder = self.scratch.join(name);
         fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         // As for the monitor's.
@@ -102,8 +117,9 @@ impl Bench<'_> {
         let mut serve = simulator::command(self.workspace, &self.program);
         serve.arg("serve").arg("--usbredir").arg(&socket).args(["--usbip", &format!("127.0.0.1:{usbip}")]);
         serve.arg("--record").arg(&record).arg("--truth").arg(&truth);
-        if let Some(elf) = elf {
-            serve.arg("--elf").arg(elf);
+        serve.arg("--manifest").arg(manifest);
+        if let Some((option, value)) = option {
+            serve.arg(option).arg(value);
         }
         let background = Background::start(serve.stdout(log))?;
         let end = Instant::now() + BOOT;
@@ -113,7 +129,7 @@ impl Bench<'_> {
             }
             thread::sleep(Duration::from_millis(20));
         }
-        let sums = Sums::new(&self.workspace.root.join("picovd.toml"), &truth)?;
+        let sums = Sums::new(manifest, &truth)?;
         Ok(Served { background, socket, usbip, record: Record::new(record), sums })
     }
 
@@ -217,16 +233,104 @@ fn device(context: &Context, report: &mut Report, bench: &Bench, elf: Option<&Pa
         for line in summary(&phases).lines() {
             report.note(line);
         }
+        changes(report, bench, &mut machine);
     }
-    report.check(&format!("{what}: its driver did nothing that the strict bus refuses"), || {
-        let all = served.record.all()?;
-        let faults: Vec<&str> = all.lines().filter(|line| line.starts_with("fault\t")).collect();
-        if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
-    });
+    report.check(&format!("{what}: its driver did nothing that the strict bus refuses"), || served.faultless());
     report.check(&format!("{what}: `cargo sim serve` stops at Ctrl-C and takes its socket away"), || {
         let status = served.background.interrupt()?;
         if status.success() && !served.socket.exists() { Ok(()) } else { Err(format!("{status}")) }
     });
+}
+
+/// Files that change while the volume is mounted, on a guest with nothing plugged in.
+fn changes(report: &mut Report, bench: &Bench, machine: &mut Machine) {
+    let bound = live::BOUND.as_secs();
+    let offered = report.check("live files: `cargo sim serve --live` offers a folder, and the guest mounts it", || {
+        let (served, mut folder) = followed(bench, "auto")?;
+        folder.write("GROWS.LOG", 1, 10)?;
+        folder.write("CHANGES.TXT", 1, 20)?;
+        folder.write("GOES.TXT", 1, 30)?;
+        // The device looks each 50 ms, and takes what it finds as one change after 100 ms: no host has seen it yet.
+        thread::sleep(Duration::from_millis(500));
+        machine.plug(&served.socket, "xhci.0")?;
+        stick::appears(machine)?;
+        live::poll(machine, 0)?;
+        live::mount(machine, &folder, "sda")?;
+        Ok((served, folder))
+    });
+    let Some((mut served, mut folder)) = offered else {
+        explain(report, machine);
+        return;
+    };
+    let polled = format!(
+        "live files: with a poll each 2 s, one appears, one grows, one changes, one goes: the kernel loses the medium; \
+         unmounted and mounted anew, the truth is there within {bound} s"
+    );
+    let took = report.check(&polled, || {
+        live::poll(machine, 2_000)?;
+        let first = live::reinserted(machine, &mut folder, |folder| {
+            folder.write("APPEARS.TXT", 1, 5)?;
+            folder.write("GROWS.LOG", 1, 400)
+        })?;
+        let second = live::reinserted(machine, &mut folder, |folder| {
+            folder.write("CHANGES.TXT", 2, 20)?;
+            folder.remove("GOES.TXT")
+        })?;
+        Ok(first.max(second))
+    });
+    if took.is_none() {
+        explain(report, machine);
+    }
+    let reconnected = format!(
+        "live files: with no poll, the device goes and comes by itself; mounted anew, the truth is there within {bound} s"
+    );
+    let again = report.check(&reconnected, || {
+        live::poll(machine, 0)?;
+        live::reconnected(machine, &mut folder, |folder| folder.write("CHANGES.TXT", 3, 40))
+    });
+    if again.is_none() {
+        explain(report, machine);
+    }
+    for (way, took) in [("polled", took), ("reconnected", again)] {
+        if let Some(took) = took {
+            report.note(&format!("{way}: {:.1} s from the change to the hash", took.as_secs_f64()));
+        }
+    }
+    report.check("live files: the driver did nothing that the strict bus refuses", || {
+        machine.unplug()?;
+        machine.until("[ ! -b /dev/sda ] && [ ! -b /dev/sdb ]", STEP)?;
+        machine.must("dmesg -c >/dev/null", STEP)?;
+        served.background.interrupt()?;
+        served.faultless()
+    });
+    let known =
+        "live files: by `attention` alone, the mounted volume goes on showing what it was; mounted anew, it is new";
+    let told = report.check(known, || {
+        let (served, mut folder) = followed(bench, "attention")?;
+        machine.plug(&served.socket, "xhci.0")?;
+        stick::appears(machine)?;
+        let emptied = live::attention_alone(machine, &mut folder)?;
+        machine.unplug()?;
+        stick::disappears(machine)?;
+        served.faultless()?;
+        Ok(emptied)
+    });
+    match told {
+        Some(emptied) => report.note(&format!("mounted all along, its caches emptied: {emptied}")),
+        None => explain(report, machine),
+    }
+}
+
+/// A device that shows an empty folder, and tells of changes in the way that `refresh` names.
+fn followed(bench: &Bench, refresh: &str) -> Result<(Served, Folder), String> {
+    let name = format!("live-{refresh}");
+    let path = bench.scratch.join(format!("{name}-folder"));
+    let manifest = bench.scratch.join(format!("{name}.toml"));
+    fs::create_dir_all(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+    fs::write(&manifest, live::manifest(refresh)).map_err(|e| format!("{}: {e}", manifest.display()))?;
+    let mut served = bench.offer(&name, &manifest, Some(("--live", &path)))?;
+    let folder = Folder::new(path, std::mem::take(&mut served.sums))?;
+    Ok((served, folder))
 }
 
 /// After a failure: what the kernel says.

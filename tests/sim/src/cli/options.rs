@@ -53,6 +53,7 @@ impl Options {
                 Arg::Long("listen-anywhere") => options.serve.listen_anywhere = true,
                 Arg::Long("record") => options.serve.record = Some(parser.value().map_err(usage)?.into()),
                 Arg::Long("truth") => options.serve.truth = Some(parser.value().map_err(usage)?.into()),
+                Arg::Long("live") => options.serve.live = Some(parser.value().map_err(usage)?.into()),
                 Arg::Long("quiet") => options.serve.quiet = true,
                 Arg::Long("help") | Arg::Short('h') => options.help = true,
                 Arg::Value(value) if options.command.is_none() => {

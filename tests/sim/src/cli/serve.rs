@@ -1,7 +1,7 @@
 //! `serve`: the device for other programs.
 
-use super::{Failure, Options, plug};
-use crate::plug::Plug;
+use super::{Failure, Options, plan, plug};
+use crate::plug::{Plug, native_with};
 use crate::serve;
 use std::io::Write;
 use std::path::Path;
@@ -17,12 +17,25 @@ Prints how to attach the device, then a line for each SCSI command that the host
   --listen-anywhere     allow addresses that other machines can reach
   --record FILE         write each command to FILE: name, LBA, blocks, bytes, status
   --truth DIR           write every file to DIR as the manifest promises it, files of changing memory excepted
+  --live DIR            show the files of DIR, and every change of them, as files that an application registers at
+                        run time: for trying how a host takes a change ([dynamic] of the manifest). Not with --elf
   --quiet               leave out the line for each command";
 
 /// `cargo sim serve`.
 pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     options.serve.check().map_err(Failure::Usage)?;
-    let plug = plug(options)?;
+    let plug = match &options.serve.live {
+        None => plug(options)?,
+        Some(_) if options.elf.is_some() => {
+            return Err(Failure::Usage(
+                "--live is an application beside the library: it does not go with --elf".to_owned(),
+            ));
+        }
+        Some(folder) => {
+            serve::mirror::follow(folder).map_err(Failure::Failed)?;
+            native_with(plan(options)?, Some(serve::mirror::start))
+        }
+    };
     if let Some(folder) = &options.serve.truth {
         write_truth(&plug, folder).map_err(|error| Failure::Failed(format!("{}: {error}", folder.display())))?;
     }

@@ -7,6 +7,7 @@
 pub mod bus;
 pub mod descriptor;
 pub mod front;
+pub mod mirror;
 mod options;
 mod pace;
 mod socket;

@@ -38,6 +38,8 @@ pub struct Options {
     pub record: Option<PathBuf>,
     /// A folder that gets every file as the manifest promises it, but for live ones.
     pub truth: Option<PathBuf>,
+    /// A folder whose files are files of run time, see [`mirror`](super::mirror).
+    pub live: Option<PathBuf>,
     /// Leave out the line per command.
     pub quiet: bool,
 }

@@ -1,0 +1,204 @@
+//! A sample application for `cargo sim serve --live`: the files of a folder of this PC as files of run time.
+//!
+//! Whoever tries how a host takes a change needs changes at will: a file that is written into the folder appears on the disk,
+//! one that is written anew changes, one that is deleted goes. Names that begin with a dot, folders, and names that are not
+//! Unicode are left out. A file that is renamed into the folder changes as a whole; one that is written in pieces may be
+//! announced in pieces.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::SystemTime;
+
+use picovd::clock::Instant;
+use picovd::vd::{Content, File, Files, Frozen, Generation, UpdateError, vd_add_file, vd_remove_file, vd_update_file};
+
+use crate::native::Application;
+
+/// Most bytes that a file may have.
+pub const CAPACITY: u32 = 64 * 1024;
+
+/// Time between two looks into the folder, in microseconds.
+const LOOK: u64 = 50_000;
+
+/// The folder: an application is started by a plain function, which has nothing else to know it from.
+static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+
+/// Names the folder, once for the whole process.
+///
+/// # Errors
+/// A sentence: it is no folder, or another one was named before.
+pub fn follow(folder: &Path) -> Result<(), String> {
+    fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    FOLDER.set(folder.to_path_buf()).map_err(|_| "a folder is followed already".to_owned())
+}
+
+/// Starts it: [`crate::native::Start`].
+///
+/// Without a folder it shows nothing.
+#[must_use]
+pub fn start(files: &'static Files<'static>) -> Box<dyn Application> {
+    Box::new(Mirror { files, known: BTreeMap::new(), next: 0 })
+}
+
+/// A file's bytes: what is in the folder, and what hosts see.
+#[derive(Default)]
+struct Copies(Mutex<[Vec<u8>; 2]>);
+
+impl Copies {
+    fn with<T>(&self, act: impl FnOnce(&mut [Vec<u8>; 2]) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Content for Copies {
+    fn length(&self) -> u32 {
+        self.with(|[next, _]| next.len() as u32)
+    }
+
+    fn freeze(&self, _: Generation) -> Frozen {
+        self.with(|[next, shown]| {
+            // An empty file has no cluster that could be kept.
+            let kept = !shown.is_empty() && next.starts_with(shown);
+            shown.clone_from(next);
+            Frozen { length: shown.len() as u32, kept }
+        })
+    }
+
+    fn read(&self, _: u32, offset: u32, out: &mut [u8]) {
+        self.with(|[_, shown]| {
+            for (to, from) in out.iter_mut().zip(shown.iter().skip(offset as usize)) {
+                *to = *from;
+            }
+        });
+    }
+}
+
+/// By what a change is told without reading: time and length.
+type Stamp = (Option<SystemTime>, u64);
+
+struct Known {
+    file: &'static File<'static>,
+    copies: &'static Copies,
+    /// `None` while it is not in the folder.
+    stamp: Option<Stamp>,
+}
+
+/// The application.
+struct Mirror {
+    files: &'static Files<'static>,
+    /// By name. What was there once stays, for it may come back.
+    known: BTreeMap<String, Known>,
+    next: u64,
+}
+
+impl Mirror {
+    fn take(&mut self, path: &Path, name: &str, stamp: Stamp) -> Result<(), String> {
+        let known = self.known.entry(name.to_owned()).or_insert_with(|| {
+            let copies: &'static Copies = Box::leak(Box::default());
+            let path: &'static str = name.to_owned().leak();
+            Known { file: Box::leak(Box::new(File::new(path, copies, CAPACITY))), copies, stamp: None }
+        });
+        if known.stamp == Some(stamp) {
+            return Ok(());
+        }
+        // What cannot be shown is tried again when it has changed.
+        known.stamp = Some(stamp);
+        if stamp.1 > u64::from(CAPACITY) {
+            return Err(format!("{} bytes are more than {CAPACITY}", stamp.1));
+        }
+        let bytes = fs::read(path).map_err(|error| error.to_string())?;
+        known.copies.with(|[next, _]| *next = bytes);
+        match vd_update_file(self.files, known.file) {
+            Err(UpdateError::NotAdded) => vd_add_file(self.files, known.file).map_err(|error| format!("{error:?}")),
+            Err(error @ UpdateError::TooLong) => Err(format!("{error:?}")),
+            Ok(()) => Ok(()),
+        }
+    }
+}
+
+/// The files of the folder.
+fn look(folder: &Path) -> std::io::Result<BTreeMap<String, (PathBuf, Stamp)>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        // A file may go between two steps of the look: then it is not there.
+        let (Ok(data), Ok(name)) = (entry.metadata(), entry.file_name().into_string()) else { continue };
+        if data.is_file() && !name.starts_with('.') {
+            found.insert(name, (entry.path(), (data.modified().ok(), data.len())));
+        }
+    }
+    Ok(found)
+}
+
+impl Application for Mirror {
+    fn turn(&mut self, now: Instant) {
+        if now.0 < self.next {
+            return;
+        }
+        self.next = now.0 + LOOK;
+        let Some(folder) = FOLDER.get() else { return };
+        // A folder that has gone has no files.
+        let found = look(folder).unwrap_or_default();
+        for (name, known) in &mut self.known {
+            if !found.contains_key(name) && known.stamp.take().is_some() {
+                // What could not be shown is not registered.
+                let _ = vd_remove_file(self.files, known.file);
+            }
+        }
+        for (name, (path, stamp)) in found {
+            if let Err(problem) = self.take(&path, &name, stamp) {
+                eprintln!("{name} is not shown as it is: {problem}");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{follow, start};
+    use crate::host::system::{LINUX_DESKTOP, System};
+    use crate::plug;
+    use std::fs;
+    use std::time::Duration;
+
+    #[test]
+    fn the_disk_follows_the_folder() {
+        let folder = std::env::temp_dir().join(format!("picovd-mirror-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("FIRST.TXT"), "first").unwrap();
+        fs::write(folder.join("EMPTY.TXT"), "").unwrap();
+        follow(&folder).unwrap();
+        assert!(follow(&folder).is_err(), "one folder for a process");
+        let plug = plug::native_with(plug::plan(None).unwrap(), Some(start));
+        let mut system = System::boot(LINUX_DESKTOP, plug.link).unwrap();
+        // The stock manifest's max-age and hold, and what the host needs.
+        let bound = Duration::from_secs(30);
+        system.elapse(bound);
+        assert_eq!(system.read("FIRST.TXT").unwrap(), b"first");
+        assert_eq!(system.read("EMPTY.TXT").unwrap(), b"");
+
+        fs::write(folder.join("FIRST.TXT"), "first, and more").unwrap();
+        fs::write(folder.join("EMPTY.TXT"), "no more").unwrap();
+        fs::write(folder.join("SECOND.TXT"), "second").unwrap();
+        fs::write(folder.join(".HIDDEN.TXT"), "no").unwrap();
+        fs::write(folder.join("LONG.BIN"), vec![0; super::CAPACITY as usize + 1]).unwrap();
+        system.elapse(bound);
+        assert_eq!(system.read("FIRST.TXT").unwrap(), b"first, and more");
+        assert_eq!(system.read("EMPTY.TXT").unwrap(), b"no more");
+        assert_eq!(system.read("SECOND.TXT").unwrap(), b"second");
+        assert!(system.read(".HIDDEN.TXT").is_err());
+        assert!(system.read("LONG.BIN").is_err());
+
+        fs::remove_file(folder.join("SECOND.TXT")).unwrap();
+        fs::write(folder.join("FIRST.TXT"), "other").unwrap();
+        system.elapse(bound);
+        assert_eq!(system.read("FIRST.TXT").unwrap(), b"other");
+        assert!(system.read("SECOND.TXT").is_err());
+        for name in ["FIRST.TXT", "EMPTY.TXT", ".HIDDEN.TXT", "LONG.BIN"] {
+            fs::remove_file(folder.join(name)).unwrap();
+        }
+        fs::remove_dir(folder).unwrap();
+    }
+}

@@ -1,0 +1,161 @@
+//! What becomes of a mounted volume when its files change: the guest is told, mounts anew, and hashes the new truth.
+//!
+//! The changes are made in a folder on this side, which `cargo sim serve --live` follows; so the truth is what was written
+//! there, hashed by this side's `sha256sum`.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::machine::Machine;
+use super::stick::{self, STEP, Sums};
+
+/// The longest that a change may take from the folder to the new hash, whichever way the guest is told.
+///
+/// Polled: 50 ms until the folder is looked at, `hold` 1 s, the gap behind a reader 0.5 s, a poll 2 s, the medium is away for
+/// 2.5 s, which the next poll but one ends at the latest, 4 s. By `auto` without polls: the same up to the gap, 5 s of waiting
+/// for a look, 0.5 s to attach. That is 7.6 s; mounting and hashing on a busy machine may take as long.
+pub const BOUND: Duration = Duration::from_secs(15);
+
+/// Manifest of the device: `refresh`, and a hold short enough for a test.
+pub fn manifest(refresh: &str) -> String {
+    format!(
+        "[[file]]\npath = \"STATIC.TXT\"\ntext = \"It never changes.\"\n\n\
+         [dynamic]\nfiles = 8\nwindow = \"2 MiB\"\nrefresh = \"{refresh}\"\n\
+         quiet = \"100 ms\"\nmax-age = \"1 s\"\nhold = \"1 s\"\n"
+    )
+}
+
+/// The folder whose files are on the disk, and what they must hash to.
+pub struct Folder {
+    path: PathBuf,
+    sums: Sums,
+}
+
+impl Folder {
+    /// An empty folder; `sums` are the other files' of the disk.
+    pub fn new(path: PathBuf, sums: Sums) -> Result<Self, String> {
+        fs::create_dir_all(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        Ok(Self { path, sums })
+    }
+
+    /// Gives a file its version number `version` with that many lines. A version with more lines begins with one that has less.
+    pub fn write(&mut self, name: &str, version: u32, lines: u32) -> Result<(), String> {
+        let text: String = (1..=lines).map(|line| format!("{name}, version {version}, line {line}\n")).collect();
+        // Names with a dot in front are not followed: the file changes as a whole.
+        let (spare, file) = (self.path.join(".next"), self.path.join(name));
+        fs::write(&spare, text).and_then(|()| fs::rename(&spare, &file)).map_err(|e| format!("{name}: {e}"))?;
+        self.sums.set(name, &file)
+    }
+
+    /// Takes a file away.
+    pub fn remove(&mut self, name: &str) -> Result<(), String> {
+        fs::remove_file(self.path.join(name)).map_err(|e| format!("{name}: {e}"))?;
+        self.sums.forget(name);
+        Ok(())
+    }
+}
+
+/// The kernel's own look at every disk, in milliseconds; 0 stands for never, which is its default. udev's rules set 2000.
+pub fn poll(machine: &mut Machine, period: u32) -> Result<(), String> {
+    machine.must(&format!("echo {period} >/sys/module/block/parameters/events_dfl_poll_msecs"), STEP).map(|_| ())
+}
+
+/// Mounts the disk and holds it against the folder.
+pub fn mount(machine: &mut Machine, folder: &Folder, disk: &str) -> Result<(), String> {
+    machine.must(&format!("mount -t exfat -o ro /dev/{disk} /mnt"), STEP)?;
+    stick::hashes(machine, &folder.sums)
+}
+
+/// How often the kernel found another medium (Documentation/ABI/stable/sysfs-block, diskseq).
+fn media(machine: &mut Machine) -> Result<u64, String> {
+    let said = machine.must("cat /sys/block/sda/diskseq", STEP)?;
+    said.parse().map_err(|_| format!("diskseq is `{said}`"))
+}
+
+/// Waits until the kernel by itself finds another medium than the one that had this number.
+fn other_medium(machine: &mut Machine, than: u64) -> Result<(), String> {
+    machine.until(&format!("[ $(cat /sys/block/sda/diskseq) -gt {than} ]"), STEP)
+}
+
+/// A change while the volume is mounted and the kernel polls. The kernel finds the medium gone, and later a new one; then
+/// the volume is mounted anew.
+pub fn reinserted(
+    machine: &mut Machine,
+    folder: &mut Folder,
+    change: impl FnOnce(&mut Folder) -> Result<(), String>,
+) -> Result<Duration, String> {
+    let before = media(machine)?;
+    let start = Instant::now();
+    change(folder)?;
+    other_medium(machine, before)?;
+    // Whoever opens the disk now, as udev does at each change of the medium, makes the kernel take its capacity away.
+    let opened = machine.run("dd if=/dev/sda of=/dev/null count=1", STEP)?;
+    let size = machine.must("cat /sys/block/sda/size", STEP)?;
+    if opened.status == 0 || size != "0" {
+        return Err(format!("the medium is not away: {size} sectors; {}", opened.text));
+    }
+    let away = media(machine)?;
+    machine.must("umount /mnt", STEP)?;
+    other_medium(machine, away)?;
+    mount(machine, folder, "sda")?;
+    within(start)
+}
+
+/// A change while the volume is mounted and nobody looks: the device leaves the bus and comes back.
+pub fn reconnected(
+    machine: &mut Machine,
+    folder: &mut Folder,
+    change: impl FnOnce(&mut Folder) -> Result<(), String>,
+) -> Result<Duration, String> {
+    machine.must("dmesg -c >/dev/null", STEP)?;
+    let start = Instant::now();
+    change(folder)?;
+    machine.until("dmesg | grep -q 'USB disconnect'", STEP)?;
+    machine.must("umount /mnt", STEP)?;
+    machine.until("dmesg | grep -q 'Attached SCSI'", STEP)?;
+    // The name is another one when the kernel attached it before the old volume was taken down.
+    let disk = machine.must("dmesg | sed -n 's/.*\\[\\(sd[a-z]*\\)\\] Attached SCSI.*/\\1/p' | tail -n 1", STEP)?;
+    mount(machine, folder, &disk)?;
+    machine.must("umount /mnt", STEP)?;
+    within(start)
+}
+
+/// A change that is announced by the unit attention alone: the kernel, though it polls and finds another medium, shows the
+/// mounted volume as it has it in its cache; mounted anew, the disk is the new one. Returns what it showed once its caches were
+/// emptied, which is the kernel's affair.
+pub fn attention_alone(machine: &mut Machine, folder: &mut Folder) -> Result<&'static str, String> {
+    const HASH: &str = "sha256sum </mnt/CHANGES.TXT";
+    folder.write("CHANGES.TXT", 1, 20)?;
+    poll(machine, 2_000)?;
+    // The file came before the mount, or while it was: only a mount behind its announcement shows it.
+    machine.until("mount -t exfat -o ro /dev/sda /mnt && { [ -e /mnt/CHANGES.TXT ] || ! umount /mnt; }", STEP)?;
+    stick::hashes(machine, &folder.sums)?;
+    let old = machine.must(HASH, STEP)?;
+    let before = media(machine)?;
+    folder.write("CHANGES.TXT", 2, 30)?;
+    other_medium(machine, before)?;
+    let mounted = machine.must(HASH, STEP)?;
+    if mounted != old {
+        return Err(format!("the mounted volume shows {mounted} though {old} was in its cache"));
+    }
+    if stick::hashes(machine, &folder.sums).is_ok() {
+        return Err("the mounted volume has the new truth".to_owned());
+    }
+    machine.must("echo 3 >/proc/sys/vm/drop_caches", STEP)?;
+    let emptied = match machine.run(HASH, STEP)? {
+        said if said.status != 0 => "an error",
+        said if said.text == old => "the old bytes",
+        _ if stick::hashes(machine, &folder.sums).is_ok() => "the new bytes",
+        _ => "neither the old bytes nor the new ones",
+    };
+    machine.must("umount /mnt", STEP)?;
+    mount(machine, folder, "sda")?;
+    machine.must("umount /mnt", STEP)?;
+    Ok(emptied)
+}
+
+fn within(start: Instant) -> Result<Duration, String> {
+    let took = start.elapsed();
+    if took <= BOUND { Ok(took) } else { Err(format!("it took {:.1} s", took.as_secs_f64())) }
+}
