@@ -70,7 +70,9 @@ impl<'b, B: UsbBus, M: Memory, R: FnMut(Reset), const CONSOLE: bool, const RESET
         // The digits are ASCII, and the checks of the manifest see to it that there is room for what it asks for.
         let serial = usb_serial.or(core::str::from_utf8(digits).ok()).unwrap_or_default();
         let _ = built_in.register(files);
-        let volume = Volume::new(layout, board, memory).with_files(files);
+        let mut volume = Volume::new(layout, board, memory).with_files(files);
+        // Files whose changes are not announced are there from the beginning, too.
+        volume.begin_generation(Instant(0), false);
         let device = Device::new(volume, UnitIdentity { serial, ..unit }, announcing);
         Self { usb: Composite::new(alloc, usb, serial, device, reset), files, built_in, logged: 0 }
     }

@@ -1,7 +1,7 @@
 //! How fast the firmware is: built, and measured on the emulated board.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command::{self, LONG};
@@ -23,13 +23,18 @@ pub enum Form {
 /// How many functions a profile shows for each kind of sector.
 const SHOWN: usize = 12;
 
-/// Measures the firmware `elf`, which was built from `manifest` (the stock manifest where there is none).
-pub fn run(workspace: &Workspace, elf: &Path, manifest: Option<&Path>, form: Form) -> Result<(), String> {
+/// Builds the program that measures.
+pub fn program(workspace: &Workspace) -> Result<PathBuf, String> {
     let mut cargo = command::cargo(&workspace.root);
     cargo.args(["build", "--release", "--package", "picovd-sim", "--example", "bench"]);
     cargo.env("CARGO_TARGET_DIR", &workspace.target);
     command::run(&mut cargo, LONG)?;
-    let mut bench = Command::new(workspace.target.join("release/examples/bench"));
+    Ok(workspace.target.join("release/examples/bench"))
+}
+
+/// Measures the firmware `elf`, which was built from `manifest` (the stock manifest where there is none).
+pub fn run(workspace: &Workspace, elf: &Path, manifest: Option<&Path>, form: Form) -> Result<(), String> {
+    let mut bench = Command::new(program(workspace)?);
     bench.current_dir(&workspace.root).arg("--elf").arg(elf);
     if let Some(manifest) = manifest {
         bench.arg("--manifest").arg(manifest);

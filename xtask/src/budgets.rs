@@ -45,6 +45,26 @@ impl Limit {
     }
 }
 
+/// When stack counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Until the processor sleeps for the first time.
+    Start,
+    /// From then on.
+    Run,
+}
+
+/// A limit for the stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stack {
+    /// When.
+    pub when: When,
+    /// Bytes that are too many when there is one more.
+    pub budget: u32,
+    /// Bytes that it is meant to come down to, where that is less.
+    pub goal: Option<u32>,
+}
+
 /// A firmware that has budgets.
 #[derive(Clone, Debug)]
 pub struct Image {
@@ -54,6 +74,8 @@ pub struct Image {
     pub manifest: Option<String>,
     /// Its budgets.
     pub limits: Vec<Limit>,
+    /// Its budgets of stack; none: nobody measures it.
+    pub stack: Vec<Stack>,
 }
 
 /// Everything in the file.
@@ -90,7 +112,18 @@ impl Budgets {
 fn image(table: &toml::Table) -> Result<Image, String> {
     let manifest = table.contains_key("manifest").then(|| text_of(table, "manifest")).transpose()?;
     let limits = list(table, "limit")?.iter().map(|table| limit(table)).collect::<Result<_, _>>()?;
-    Ok(Image { name: text_of(table, "name")?, manifest, limits })
+    let stack = list(table, "stack")?.iter().map(|table| stack(table)).collect::<Result<_, _>>()?;
+    Ok(Image { name: text_of(table, "name")?, manifest, limits, stack })
+}
+
+fn stack(table: &toml::Table) -> Result<Stack, String> {
+    let when = match text_of(table, "when")?.as_str() {
+        "start" => When::Start,
+        "run" => When::Run,
+        other => return Err(format!("`when` is start or run, not {other}")),
+    };
+    let budget = number_of(table, "budget")?.ok_or("a limit of the stack lacks `budget`")?;
+    Ok(Stack { when, budget, goal: number_of(table, "goal")? })
 }
 
 fn limit(table: &toml::Table) -> Result<Limit, String> {
@@ -139,17 +172,21 @@ fn number_of(table: &toml::Table, key: &str) -> Result<Option<u32>, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Budgets, What};
+    use super::{Budgets, What, When};
 
     #[test]
     fn the_file_is_read() {
         let text = "[[image]]\nname = \"a\"\n[[image.limit]]\nname = \"all\"\nwhat = \"ram\"\nbudget = 5\ngoal = 4\n\
+                    [[image.stack]]\nwhen = \"run\"\nbudget = 7\n\
                     [[panic]]\nfile = \"x.rs\"\nsites = 2\nreason = \"at the start only\"\n";
         let budgets = Budgets::parse(text).unwrap();
         let limit = &budgets.images[0].limits[0];
         assert_eq!((limit.what, limit.budget, limit.goal), (What::Ram, 5, Some(4)));
+        let stack = budgets.images[0].stack[0];
+        assert_eq!((stack.when, stack.budget, stack.goal), (When::Run, 7, None));
         assert_eq!(budgets.panics["x.rs"], 2);
         assert!(Budgets::parse(&text.replace("reason", "because")).is_err());
         assert!(Budgets::parse(&text.replace("\"ram\"", "\"rom\"")).is_err());
+        assert!(Budgets::parse(&text.replace("\"run\"", "\"ran\"")).is_err());
     }
 }

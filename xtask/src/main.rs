@@ -80,8 +80,8 @@ usage: cargo xtask uf2 FILE
 
 const SIZE_HELP: &str = "\
 Builds the firmware images of xtask/budgets.toml, and shows text, rodata, data and bss of each by module, with the change
-since the figures in xtask/sizes.toml. Fails where one is past its budget, where the firmware may panic in a place that
-xtask/budgets.toml does not know, or where the library may panic at all.
+since the figures in xtask/sizes.toml, and how deep the stack gets on the emulated board. Fails where one is past its budget,
+where the firmware may panic in a place that xtask/budgets.toml does not know, or where the library may panic at all.
 
 usage: cargo xtask size [options]
 

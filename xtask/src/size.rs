@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use crate::budgets::{Budgets, Image};
+use crate::bench;
+use crate::budgets::{Budgets, Image, When};
 use crate::command::{self, LONG};
 use crate::elf::{Elf, Symbol};
 use crate::firmware::{self, PROFILE, Variant};
@@ -41,6 +43,12 @@ pub fn run(
         let before = recorded.get(&image.name);
         show(&table(image, &modules, before));
         wrong.extend(judge(image, &modules));
+        if !image.stack.is_empty() {
+            let played = stack_of(workspace, &built.elf, manifest.as_deref())?;
+            let (text, past) = judge_stack(image, &played)?;
+            show(&text);
+            wrong.extend(past);
+        }
         let places = panics::places(&elf);
         for what in panics::judge(&places, &budgets.panics) {
             wrong.push(format!("{}: {what}", image.name));
@@ -63,7 +71,7 @@ fn panic_free(workspace: &Workspace, toolchain: &Toolchain) -> Result<(), String
 
 /// The table of an ELF file that no budget is for.
 pub fn report(elf: &Elf, file: &Path) -> Result<String, String> {
-    let image = Image { name: file.display().to_string(), manifest: None, limits: Vec::new() };
+    let image = Image { name: file.display().to_string(), manifest: None, limits: Vec::new(), stack: Vec::new() };
     Ok(table(&image, &modules::of(elf, file)?, None))
 }
 
@@ -117,6 +125,47 @@ fn judge(image: &Image, modules: &Modules) -> Vec<String> {
         format!("{}: {} takes {} bytes of {}", image.name, limit.name, limit.measure(modules), limit.budget)
     };
     image.limits.iter().filter(past).map(tell).collect()
+}
+
+/// What the emulated board found in the painted stack: lines of `TO-START TO-RUN ROOM WHAT`.
+fn stack_of(workspace: &Workspace, elf: &Path, manifest: Option<&Path>) -> Result<String, String> {
+    let mut bench = Command::new(bench::program(workspace)?);
+    bench.current_dir(&workspace.root).arg("--stack").arg("--elf").arg(elf);
+    if let Some(manifest) = manifest {
+        bench.arg("--manifest").arg(manifest);
+    }
+    Ok(command::run(&mut bench, LONG)?.text())
+}
+
+/// The deepest stack of all that was played: a text, and what is past its budget.
+fn judge_stack(image: &Image, played: &str) -> Result<(String, Vec<String>), String> {
+    let (mut text, mut past) = (String::new(), Vec::new());
+    for limit in &image.stack {
+        let mut deepest = None;
+        for line in played.lines() {
+            let mut words = line.splitn(4, ' ');
+            let mut number = || words.next().and_then(|word| word.parse::<u32>().ok());
+            let (Some(start), Some(run), Some(_room), Some(what)) = (number(), number(), number(), words.next()) else {
+                return Err(format!("no line about a stack looks like `{line}`"));
+            };
+            let used = match limit.when {
+                When::Start => start,
+                When::Run => run,
+            };
+            deepest = deepest.max(Some((used, what)));
+        }
+        let (used, what) = deepest.ok_or("nothing was played on a painted stack")?;
+        let when = match limit.when {
+            When::Start => "stack to start",
+            When::Run => "stack to run",
+        };
+        let goal = limit.goal.map_or(String::new(), |goal| format!(", goal {goal}"));
+        let _ = writeln!(text, "{used:>8} of {}{goal}: {when}, deepest in: {what}", limit.budget);
+        if used > limit.budget {
+            past.push(format!("{}: {when} takes {used} bytes of {}, deepest in: {what}", image.name, limit.budget));
+        }
+    }
+    Ok((text, past))
 }
 
 fn recorded(workspace: &Workspace) -> Result<BTreeMap<String, BTreeMap<String, u32>>, String> {
@@ -196,8 +245,8 @@ pub fn module(symbol: &Symbol) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{judge, module, table};
-    use crate::budgets::{Image, Limit, What};
+    use super::{judge, judge_stack, module, table};
+    use crate::budgets::{Image, Limit, Stack, What, When};
     use crate::elf::{Kind, Symbol};
     use crate::modules::{Bytes, Modules};
     use std::collections::BTreeMap;
@@ -229,7 +278,8 @@ mod tests {
             budget,
             goal: None,
         };
-        let image = |budget| Image { name: "stock".to_owned(), manifest: None, limits: vec![limit(budget)] };
+        let image =
+            |budget| Image { name: "stock".to_owned(), manifest: None, limits: vec![limit(budget)], stack: Vec::new() };
         let modules = Modules::from([
             ("a".to_owned(), Bytes { text: 100, rodata: 20, data: 3, bss: 9 }),
             ("b".to_owned(), Bytes { text: 1000, ..Bytes::default() }),
@@ -242,5 +292,24 @@ mod tests {
         assert_eq!(lines[2], ["1100", "20", "3", "9", "+3", "total"]);
         assert_eq!(lines[3], ["1000", "0", "0", "0", "=", "b"]);
         assert_eq!(lines[5].join(" "), "123 of 123: scsi");
+    }
+
+    #[test]
+    fn the_deepest_stack_is_judged() {
+        let image = |start, run| {
+            let limit = |when, budget| Stack { when, budget, goal: None };
+            let stack = vec![limit(When::Start, start), limit(When::Run, run)];
+            Image { name: "stock".to_owned(), manifest: None, limits: Vec::new(), stack }
+        };
+        let played = "800 90 9999 story one\n700 100 9999 every file\n";
+        let (text, past) = judge_stack(&image(800, 100), played).unwrap();
+        assert_eq!(text.lines().last().unwrap().trim(), "100 of 100: stack to run, deepest in: every file");
+        assert!(past.is_empty());
+        let (_, past) = judge_stack(&image(799, 100), played).unwrap();
+        assert_eq!(past, ["stock: stack to start takes 800 bytes of 799, deepest in: story one"]);
+        let (_, past) = judge_stack(&image(800, 99), played).unwrap();
+        assert_eq!(past, ["stock: stack to run takes 100 bytes of 99, deepest in: every file"]);
+        assert!(judge_stack(&image(800, 100), "").is_err());
+        assert!(judge_stack(&image(800, 100), "800 x 9 story").is_err());
     }
 }

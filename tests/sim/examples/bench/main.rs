@@ -5,6 +5,7 @@
 
 mod measure;
 mod pace;
+mod stack;
 mod table;
 mod wire;
 
@@ -21,12 +22,13 @@ use picovd_sim::plug;
 const HELP: &str = "\
 Measures a firmware on the emulated board.
 
-usage: bench --elf FILE [--manifest FILE] [--json] [--profile]
+usage: bench --elf FILE [--manifest FILE] [--json] [--profile] [--stack]
 
     --elf FILE        the firmware
     --manifest FILE   the manifest that it was built from (default: the stock picovd.toml)
     --json            for machines
     --profile         awake cycles by address, `ADDRESS CYCLES KIND` a line, instead of the table
+    --stack           how deep the stack gets, `TO-START TO-RUN ROOM WHAT` a line, instead of the table
 ";
 
 /// A kind of sector, and where one run of it stands.
@@ -42,6 +44,7 @@ struct Options {
     manifest: Option<PathBuf>,
     json: bool,
     profile: bool,
+    stack: bool,
 }
 
 fn main() -> ExitCode {
@@ -67,11 +70,18 @@ fn run() -> Result<(), Box<dyn Error>> {
             Long("manifest") => options.manifest = Some(parser.value()?.into()),
             Long("json") => options.json = true,
             Long("profile") => options.profile = true,
+            Long("stack") => options.stack = true,
             other => return Err(other.unexpected().into()),
         }
     }
     let plan = plug::plan(options.manifest.as_deref()).map_err(|problems| problems.to_string())?;
     let elf = std::fs::read(&options.elf).map_err(|error| format!("{}: {error}", options.elf.display()))?;
+    if options.stack {
+        for stack::Depth { to_start, to_run, room, what } in stack::depths(&elf, &plan)? {
+            println!("{to_start} {to_run} {room} {what}");
+        }
+        return Ok(());
+    }
     let kinds = kinds(&plan);
     let flash_size = plan.chip.flash_size as usize;
     if options.profile {

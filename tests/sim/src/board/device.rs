@@ -302,7 +302,8 @@ impl<E: Engine + Default> Link for ElfDevice<E> {
 
     fn elapse(&mut self, time: Duration) {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX / CPU_MHZ);
-        self.idle(nanoseconds * CPU_MHZ / 1000);
+        // A cycle is 6.7 ns: who asks for less, because a moment is not reached yet, gets one.
+        self.idle((nanoseconds * CPU_MHZ).div_ceil(1000));
     }
 
     fn now(&self) -> Duration {

@@ -28,6 +28,8 @@ pub struct Segment {
 pub struct Image {
     /// In the order of the file.
     pub segments: Vec<Segment>,
+    /// Where segments end at run time, those without contents (.bss) included.
+    pub ends: Vec<u32>,
     symbols: BTreeMap<u32, String>,
 }
 
@@ -66,10 +68,13 @@ impl Image {
             return Err(ElfError("not a 32-bit little-endian Arm ELF".into()));
         }
         let (table, size, count) = (elf.word(28)? as usize, usize::from(elf.half(42)?), usize::from(elf.half(44)?));
-        let mut segments = Vec::new();
+        let (mut segments, mut ends) = (Vec::new(), Vec::new());
         for n in 0..count {
             let at = table + n * size;
             let length = elf.word(at + 16)? as usize;
+            if elf.word(at)? == PT_LOAD {
+                ends.push(elf.word(at + 8)?.saturating_add(elf.word(at + 20)?));
+            }
             if elf.word(at)? == PT_LOAD && length != 0 {
                 let bytes = elf.bytes(elf.word(at + 4)? as usize, length)?.to_vec();
                 segments.push(Segment { address: elf.word(at + 12)?, bytes });
@@ -79,13 +84,13 @@ impl Image {
             return Err(ElfError("nothing to load".into()));
         }
         let symbols = symbols(&elf)?;
-        Ok(Self { segments, symbols })
+        Ok(Self { segments, ends, symbols })
     }
 
     /// An image without symbols, put together by hand.
     #[must_use]
     pub fn bare(segments: Vec<Segment>) -> Self {
-        Self { segments, symbols: BTreeMap::new() }
+        Self { segments, ends: Vec::new(), symbols: BTreeMap::new() }
     }
 
     /// Lowest load address.

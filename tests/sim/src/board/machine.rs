@@ -6,6 +6,7 @@ use super::bootrom::ChipIdentity;
 use super::elf::{ElfError, Image};
 use super::engine::{Engine, Entry, Halt};
 use super::flash::Flash;
+use super::stack::Stack;
 use super::statistics::Statistics;
 use super::system::{ResetRequest, SRAM_BASE, SRAM_SIZE, System};
 use super::thumb::Interpreter;
@@ -49,6 +50,7 @@ pub struct Machine<E = Interpreter> {
     counted: (u64, u64),
     reboots: u64,
     rom_reboot: Option<RomReboot>,
+    stack: Option<Stack>,
 }
 
 /// A restart through the ROM's reboot function, as the program called it.
@@ -87,12 +89,16 @@ impl<E: Engine + Default> Machine<E> {
             counted: (0, 0),
             reboots: 0,
             rom_reboot: None,
+            stack: None,
         };
         machine.power_on().map_err(ElfError)?;
         Ok(machine)
     }
 
     fn power_on(&mut self) -> Result<(), String> {
+        if let Some(stack) = &mut self.stack {
+            stack.look(&self.system.sram);
+        }
         self.system.power_on();
         self.system.watchdog.restart(None);
         self.boot()
@@ -128,6 +134,9 @@ impl<E: Engine + Default> Machine<E> {
             return Err(format!("reset vector {:#010x} has no Thumb bit", entry.reset_vector));
         }
         self.system.interrupts.vector_table = base;
+        if let Some(stack) = &mut self.stack {
+            stack.start(&mut self.system.sram);
+        }
         self.core.enter(entry);
         self.state = State::Running;
         Ok(())
@@ -209,6 +218,23 @@ impl<E: Engine + Default> Machine<E> {
         address.checked_sub(SRAM_BASE).is_some_and(|offset| self.system.preload_sram(offset as usize, bytes))
     }
 
+    /// Paints the image's stack, now and whenever the image starts again. To be called before anything is executed. False if
+    /// the image has no stack in SRAM.
+    pub fn watch_stack(&mut self) -> bool {
+        self.stack = Stack::of(&self.image);
+        if let Some(stack) = &mut self.stack {
+            stack.start(&mut self.system.sram);
+        }
+        self.stack.is_some()
+    }
+
+    /// How deep the stack was used since [`Machine::watch_stack`].
+    pub fn stack(&mut self) -> Option<&Stack> {
+        let stack = self.stack.as_mut()?;
+        stack.look(&self.system.sram);
+        Some(stack)
+    }
+
     /// Contents of the ROM double.
     #[must_use]
     pub fn rom(&self) -> &[u8] {
@@ -277,6 +303,9 @@ impl<E: Engine + Default> Machine<E> {
             }
             let started = self.system.clock.now;
             let slept = self.core.sleeping();
+            if let (true, Some(stack)) = (slept, &mut self.stack) {
+                stack.sleeps(&mut self.system.sram, self.core.registers()[13]);
+            }
             self.system.clock.limit = cycle.min(self.system.next_event());
             let result = self.core.run(&mut self.system);
             if let Some(what) = self.system.failure.take() {
@@ -332,6 +361,9 @@ impl<E: Engine + Default> Machine<E> {
 
     fn reset(&mut self, reason: Option<Bite>) {
         self.reboots += 1;
+        if let Some(stack) = &mut self.stack {
+            stack.look(&self.system.sram);
+        }
         self.system.watchdog.restart(reason);
         if let Err(what) = self.boot() {
             self.fail(&what);

@@ -21,6 +21,7 @@ pub mod ppb;
 mod register_bus;
 pub mod registers;
 pub mod sio;
+pub mod stack;
 pub mod statistics;
 pub mod system;
 pub mod thumb;

@@ -2,8 +2,10 @@
 
 use super::{Failure, Options, measured, mount, plug};
 use crate::host::BlockSource;
-use crate::host::exfat::check::check;
+use crate::host::exfat::check::{Finding, check};
+use crate::host::scsi::Disk;
 use crate::host::source::ImageFile;
+use std::fmt::Display;
 use std::io::Write;
 use std::path::Path;
 
@@ -13,7 +15,7 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
         Some(path) => report(&mut ImageFile::open(Path::new(path)).map_err(Failure::of)?, out),
         None => {
             let mut disk = mount(plug(options)?.link)?;
-            report(&mut disk, out)?;
+            report_disk(&mut disk, out)?;
             measured(&mut disk, out)
         }
     }
@@ -21,7 +23,23 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
 
 /// Prints what the checker finds.
 pub fn report(source: &mut dyn BlockSource, out: &mut dyn Write) -> Result<(), Failure> {
-    let findings = check(source).map_err(Failure::of)?;
+    print(check(source), out)
+}
+
+/// The same for a disk that runs: where its program's files change, the medium goes for a moment, and the check begins again.
+pub fn report_disk(disk: &mut Disk<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+    let mut result = check(disk);
+    for _ in 0..2 {
+        if result.is_ok() || disk.initiator.wait_ready().is_err() {
+            break;
+        }
+        result = check(disk);
+    }
+    print(result, out)
+}
+
+fn print<E: Display>(findings: Result<Vec<Finding>, E>, out: &mut dyn Write) -> Result<(), Failure> {
+    let findings = findings.map_err(Failure::of)?;
     for finding in &findings {
         writeln!(out, "{finding}")?;
     }

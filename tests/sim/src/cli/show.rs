@@ -43,7 +43,7 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     if made > 0 {
         writeln!(out, "Read {made} files that the board makes by itself")?;
     }
-    check::report(&mut disk, out)?;
+    check::report_disk(&mut disk, out)?;
     measured(&mut disk, out)?;
     if options.watch || sensor {
         watch::run(disk.initiator.host.into_link(), options.watch, out)?;
