@@ -72,7 +72,7 @@ impl<'b, B: UsbBus, M: Memory, R: FnMut(Reset), const CONSOLE: bool, const RESET
         let _ = built_in.register(files);
         let mut volume = Volume::new(layout, board, memory).with_files(files);
         // Files whose changes are not announced are there from the beginning, too.
-        volume.begin_generation(Instant(0), false);
+        volume.begin_unseen_generation(Instant(0));
         let device = Device::new(volume, UnitIdentity { serial, ..unit }, announcing);
         Self { usb: Composite::new(alloc, usb, serial, device, reset), files, built_in, logged: 0 }
     }

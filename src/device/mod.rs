@@ -119,9 +119,11 @@ impl<'a, M: Memory> Device<'a, M> {
         match step {
             Step::Wait(again) => Poll { reconnect: false, again },
             Step::Turn { other_volume, reconnect } => {
-                medium.volume.begin_generation(now, other_volume);
                 if touched {
+                    medium.volume.begin_generation(now, other_volume);
                     medium.change_count = medium.change_count.wrapping_add(1);
+                } else {
+                    medium.volume.begin_unseen_generation(now);
                 }
                 Poll { reconnect, again: Some(now) }
             }

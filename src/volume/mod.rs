@@ -130,11 +130,20 @@ impl<'a, M: Memory> Volume<'a, M> {
     ///
     /// Whatever a host has read before is void then; it has to be told.
     pub fn begin_generation(&mut self, now: Instant, other_volume: bool) {
+        self.begin(now, other_volume, true);
+    }
+
+    /// The same while no host has looked yet: nobody has to be told, and no place has to be kept.
+    pub fn begin_unseen_generation(&mut self, now: Instant) {
+        self.begin(now, false, false);
+    }
+
+    fn begin(&mut self, now: Instant, other_volume: bool, seen: bool) {
         let Some(files) = self.files else { return };
         let Generation { number, volumes, .. } = self.generation;
         let volumes = volumes.wrapping_add(other_volume.into());
         self.generation = Generation { number: number.wrapping_add(1), since: now, volumes };
-        files.begin(self.generation);
+        files.begin(self.generation, seen);
         self.bookmark = Bookmark::START;
         let used = files.shown().flatten().map(|shown| self.layout.clusters(shown.length)).sum();
         self.boot = tables::boot_region(self.layout, self.identity, used, volumes);

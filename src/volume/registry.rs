@@ -362,12 +362,13 @@ impl<'a> Files<'a> {
         here(hint).or_else(|| (0..self.usable()).find_map(here))
     }
 
-    /// Begins a generation: what is wanted becomes what is shown.
-    pub(super) fn begin(&self, generation: Generation) {
+    /// Begins a generation: what is wanted becomes what is shown. Where nobody has `seen` the one before, files stand in a
+    /// row from the window's beginning, however many generations there were.
+    pub(super) fn begin(&self, generation: Generation, seen: bool) {
         let state = self.state();
         let clock = state.clock.map(|clock| Timestamp::from_unix(clock()).value());
         let modified = clock.unwrap_or(self.layout.timestamp);
-        let mut crowded = false;
+        let mut crowded = !seen;
         for slot in self.slots() {
             let (data, changed) = critical_section::with(|section| {
                 let mut data = slot.get(section);

@@ -27,6 +27,8 @@ struct Spoil {
     forgets_handshakes: bool,
     /// Bulk-Only Reset and CLEAR_FEATURE are answered, and done nothing for.
     ignores_recovery: bool,
+    /// Vendor requests with data to the device get neither an answer nor a refusal.
+    leaves_vendor_writes: bool,
 }
 
 const NOTHING: Spoil = Spoil {
@@ -39,6 +41,7 @@ const NOTHING: Spoil = Spoil {
     arms_status_once: false,
     forgets_handshakes: false,
     ignores_recovery: false,
+    leaves_vendor_writes: false,
 };
 
 struct Wire {
@@ -107,6 +110,9 @@ impl Link for Wire {
             (self.spoil.wrapper)(&mut data);
         }
         if endpoint == 0 && self.spoil.arms_status_once && self.status_taken {
+            return OutReply::Nak;
+        }
+        if endpoint == 0 && self.spoil.leaves_vendor_writes && self.request[0] & 0xE0 == 0x40 && !data.is_empty() {
             return OutReply::Nak;
         }
         let reply = self.inner.out(address, endpoint, pid, &data);
@@ -256,6 +262,7 @@ const DEFECTS: &[(&str, Spoil)] = &[
     ("reset-in-read", Spoil { ignores_recovery: true, ..NOTHING }),
     ("random-wrappers", Spoil { ignores_recovery: true, ..NOTHING }),
     ("bad-cable", Spoil { forgets_handshakes: true, ..NOTHING }),
+    ("random-requests", Spoil { leaves_vendor_writes: true, ..NOTHING }),
     ("lost-handshakes", Spoil { arms_status_once: true, ..NOTHING }),
     ("every-opcode", Spoil { wrapper: |wrapper| turn(wrapper, 0xD7, 0), ..NOTHING }),
     (
