@@ -44,6 +44,11 @@ fn a_package_is_written_with_a_right_manifest() {
     assert_eq!(String::from_utf16_lossy(&plan.label.units), "MY-STICK");
     assert!(plan.changes.files > 0, "room for the program's own file");
     assert!(fs::read_to_string(package.join("build.rs")).expect("it is there").lines().count() <= 5);
+    // Words that cargo splits at white space: it merges them with those of a folder above only as text.
+    let cargo = fs::read_to_string(package.join(".cargo/config.toml")).expect("it is there");
+    for alias in ["sim = 'run --release ", "uf2 = 'run --release "] {
+        assert!(cargo.contains(alias), "{alias:?} is missing in\n{cargo}");
+    }
     // What stands there is never overwritten.
     refused(&folder, &["my-stick"], 1, "has files in it already");
 }

@@ -82,9 +82,7 @@ fn write(folder: &Path, name: &str, repository: &Path) -> io::Result<()> {
     let runner = |options: &[&str], words: &[&str]| {
         let program = ["cargo", "run", "--quiet", "--target", "host-tuple", "--manifest-path"];
         let workspace = text(&workspace);
-        let words = program.iter().chain(&[&*workspace]).chain(options).chain(words).map(quoted).collect::<Vec<_>>();
-        // A TOML text within a TOML text.
-        escaped(&words.join(", "))
+        program.iter().chain(&[&*workspace]).chain(options).chain(words).map(one_word).collect::<Vec<_>>().join(",")
     };
     let sim = ["--package", "picovd-sim", "--", "--manifest", "picovd.toml", "--elf"];
     let replacements = [
@@ -115,6 +113,17 @@ fn text(path: &Path) -> String {
 /// A TOML string.
 fn quoted(text: impl AsRef<str>) -> String {
     format!("\"{}\"", escaped(text.as_ref()))
+}
+
+/// A TOML string within an alias, which is itself a string in single quotes that cargo splits at white space. An alias of
+/// several strings would not do: in a folder of a clone, cargo refuses it beside the clone's alias of the same name.
+fn one_word(text: impl AsRef<str>) -> String {
+    let escape = |unit: char| match unit {
+        '\\' | '"' | '\'' => format!("\\u{:04X}", u32::from(unit)),
+        _ if unit.is_whitespace() || unit.is_control() => format!("\\u{:04X}", u32::from(unit)),
+        _ => unit.to_string(),
+    };
+    format!("\"{}\"", text.as_ref().chars().map(escape).collect::<String>())
 }
 
 fn escaped(text: &str) -> String {
