@@ -308,7 +308,7 @@ fn memory_x(plan: &DiskPlan) -> String {
     // The program ends where the settings begin, or in front of the last sector, which UF2 tools may write (RP2350-E10).
     let flash = plan.settings.start;
     format!(
-        r#"/* Made from picovd.toml. Change that instead. */
+        r"/* Made from picovd.toml. Change that instead. */
 MEMORY {{
     /* Without the settings' sectors and the last sector, which UF2 tools may overwrite (RP2350-E10). */
     FLASH : ORIGIN = {FLASH_BASE:#010x}, LENGTH = {flash:#x}
@@ -355,6 +355,6 @@ SECTIONS {{
 /* Distances between the first block and the last one: the blocks form a ring. */
 PROVIDE(start_to_end = __end_block_addr - __start_block_addr);
 PROVIDE(end_to_start = __start_block_addr - __end_block_addr);
-"#
+"
     )
 }

@@ -142,7 +142,7 @@ fn bytes_that_are_no_text() {
     for seed in 0..500 {
         let mut random = Random::new(seed ^ 0xB1_7E5);
         let mut bytes = good[1 + random.below(good.len() - 1)].clone().into_bytes();
-        for _ in 0..1 + random.below(3) {
+        for _ in 0..=random.below(3) {
             let at = random.below(bytes.len());
             bytes[at] = random.next() as u8;
         }

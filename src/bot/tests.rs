@@ -652,9 +652,9 @@ fn random_hosts() {
         bench.set.resets.clear();
         if random.below(4) == 0 {
             if random.below(2) == 0 {
-                bench.bus_reset()
+                bench.bus_reset();
             } else {
-                bench.reset_recovery()
+                bench.reset_recovery();
             }
             bench.assert_works();
         }

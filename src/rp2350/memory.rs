@@ -54,7 +54,7 @@ fn copy_bytes(from: u32, out: &mut [u8]) {
         let value: u32;
         // SAFETY: reads one byte, without side effect, of an address that the manifest allows (see `read`).
         unsafe {
-            asm!("ldrb {value}, [{address}]", value = out(reg) value, address = in(reg) address, options(nostack, readonly))
+            asm!("ldrb {value}, [{address}]", value = out(reg) value, address = in(reg) address, options(nostack, readonly));
         };
         *byte = value as u8;
         address = address.wrapping_add(1);

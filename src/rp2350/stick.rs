@@ -124,6 +124,7 @@ impl<const CONSOLE: bool, const RESET: bool> Stick<CONSOLE, RESET> {
     }
 
     /// The files of run time.
+    #[must_use]
     pub fn files(&self) -> &'static Files<'static> {
         self.stick.files()
     }

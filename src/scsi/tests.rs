@@ -717,7 +717,7 @@ fn random_commands() {
         let length = unit.begin(lun, &cdb);
         let mut packet = [0; 64];
         for _ in 0..random() % 12 {
-            unit.data_in(&mut packet[..random() as usize % 64 + 1]);
+            unit.data_in(&mut packet[..=(random() as usize % 64)]);
         }
         match unit.status() {
             Status::Good => good += 1,

@@ -58,6 +58,7 @@ impl<'b, B: UsbBus> Console<'b, B> {
     }
 
     /// Whether a program on the host has the port open (DTR).
+    #[must_use]
     pub fn is_open(&self) -> bool {
         self.class.dtr()
     }

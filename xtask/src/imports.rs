@@ -242,7 +242,7 @@ fn tokens(text: &str) -> Vec<(Token, usize)> {
                 i += 1;
             }
             let word: String = chars[start..i].iter().collect();
-            let hashes = (i..).take_while(|index| at(*index) == '#').count();
+            let hashes = (i..chars.len()).take_while(|index| at(*index) == '#').count();
             if matches!(word.as_str(), "r" | "br" | "cr") && at(i + hashes) == '"' {
                 i += hashes + 1;
                 let close: String = ['"'].into_iter().chain(std::iter::repeat_n('#', hashes)).collect();

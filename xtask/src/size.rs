@@ -77,7 +77,9 @@ pub fn report(elf: &Elf, file: &Path) -> Result<String, String> {
 
 fn total(modules: &Modules) -> Bytes {
     let mut total = Bytes::default();
-    modules.values().for_each(|bytes| total.join(*bytes));
+    for bytes in modules.values() {
+        total.join(*bytes);
+    }
     total
 }
 

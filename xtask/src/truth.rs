@@ -122,7 +122,7 @@ pub fn compare(truth: &Truth, seen: &Seen, board: &BTreeMap<String, Vec<u8>>) ->
             (None, _) => wrong.push(format!("{path}: missing")),
             (_, None) => wrong.push(format!("{path}: the host's own reading lacks it")),
             (Some(seen), Some(expected)) => {
-                wrong.extend(difference(seen, expected).map(|what| format!("{path}: {what}")))
+                wrong.extend(difference(seen, expected).map(|what| format!("{path}: {what}")));
             }
         }
     }

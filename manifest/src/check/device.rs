@@ -289,7 +289,7 @@ impl Rules {
         let reason = if settings.sectors == 0 { "" } else { ", or move the settings' sectors" };
         self.problems.report(
             Code::ContentSize,
-            longest.or_else(|| manifest.tables.file.first().map(|file| file.span())),
+            longest.or_else(|| manifest.tables.file.first().map(serde_spanned::Spanned::span)),
             format!(
                 "contents and directory entries have {} bytes together, with room for {most}",
                 contents + directories

@@ -8,6 +8,7 @@ use super::{
 };
 
 /// The keys of a table, as its type declares them.
+#[must_use]
 pub fn keys<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
     let mut keys: &'static [&'static str] = &[];
     // It always ends in an error; what counts is what it was asked for.

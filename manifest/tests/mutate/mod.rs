@@ -94,7 +94,7 @@ pub fn good() -> Vec<String> {
 /// One edit of a text, or up to three.
 pub fn mutated(random: &mut Random, good: &str) -> String {
     let mut text = good.to_owned();
-    for _ in 0..1 + random.below(4).saturating_sub(1) {
+    for _ in 0..=random.below(4).saturating_sub(1) {
         text = match random.below(8) {
             0 => flipped(random, &text),
             1 | 2 => spliced(random, &text),

@@ -340,6 +340,7 @@ impl WireSide {
     }
 
     /// SETUP transaction. A device always accepts it, and it ends what went on before (USB 2.0 8.5.3).
+    #[must_use]
     pub fn setup(&self, address: u8, packet: [u8; 8]) -> OutReply {
         let mut state = self.lock();
         let state = &mut *state;

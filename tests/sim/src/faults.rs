@@ -48,6 +48,7 @@ impl Quality {
     }
 
     /// The packet that was to get lost and has not come by; none is to get lost any more.
+    #[must_use]
     pub fn take_next(&self) -> Option<Loss> {
         self.0.next.take()
     }

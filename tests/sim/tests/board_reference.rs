@@ -108,7 +108,7 @@ impl Memory<'_> {
         let offset = address.wrapping_sub(self.base) as usize;
         if offset + size <= self.code.len() * 2 {
             for (n, byte) in bytes.iter_mut().enumerate().take(size) {
-                *byte = self.code[(offset + n) / 2].to_le_bytes()[(offset + n) & 1];
+                *byte = self.code[usize::midpoint(offset, n)].to_le_bytes()[(offset + n) & 1];
             }
         } else {
             let at = self.place(address, size)?;
@@ -453,7 +453,7 @@ fn compare(seed: u64, count: usize) -> (usize, Vec<String>) {
                 wrong.push(format!("{} [{}]: ours/theirs{}", case.name, code.join(" "), difference(a, b)));
             }
             (Ok(_), None) => {
-                wrong.push(format!("{} [{}]: executed, but the reference faults", case.name, code.join(" ")))
+                wrong.push(format!("{} [{}]: executed, but the reference faults", case.name, code.join(" ")));
             }
             (Err((why, _)), Some(_)) => {
                 entry.1.clone_from(why);

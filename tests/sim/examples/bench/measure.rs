@@ -119,7 +119,7 @@ impl Bench {
         for round in 0..rounds {
             self.read(place(round), size)?;
         }
-        let time = self.port.now() - start;
+        let time = self.port.now().checked_sub(start).unwrap();
         let mut cable = self.port.0.borrow_mut();
         let (seen, commands) = (cable.seen, f64::from(rounds));
         let margin = cable.board.machine().statistics().endpoints[BULK_IN].margins();

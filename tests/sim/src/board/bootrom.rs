@@ -39,6 +39,7 @@ const FUNCTIONS: [&[u8; 2]; 18] = [
 ];
 
 /// What the ROM needs of the rest of the board during a call.
+#[allow(clippy::missing_errors_doc, reason = "an error is the text with which the board stops")]
 pub trait Services {
     /// Reads a word of memory that the caller passed, or fails the board.
     fn read(&mut self, address: u32) -> Result<u32, String>;

@@ -24,6 +24,7 @@ pub struct Halt;
 /// Everything around the processor core: memory, registers, time and interrupts.
 ///
 /// Addresses may be unaligned where memory is Normal memory (Armv8-M B7.5); a bus refuses them elsewhere.
+#[allow(clippy::missing_errors_doc, reason = "an error is a halt: what it was, `fail` has been told")]
 pub trait Bus {
     /// Reads one byte.
     fn load8(&mut self, address: u32) -> Result<u32, Halt>;
@@ -80,6 +81,9 @@ pub trait Engine {
     fn enter(&mut self, entry: Entry);
 
     /// Executes until the clock reaches its limit, the sleep of WFI included.
+    ///
+    /// # Errors
+    /// The core came upon something that nobody models; the bus has been told what.
     fn run<B: Bus>(&mut self, bus: &mut B) -> Result<(), Halt>;
 
     /// R0 to R12, SP, LR, and the address of the next instruction.

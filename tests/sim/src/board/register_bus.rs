@@ -11,11 +11,14 @@ use super::timer::Timer;
 impl System {
     fn unknown(&mut self, address: u32, write: bool) -> Halt {
         let verb = if write { "write to" } else { "read of" };
-        let name = block(address).map(|(_, name, _)| name).unwrap_or(match address >> 28 {
-            0xD => "SIO",
-            0xE => "PPB",
-            _ => "nothing modelled",
-        });
+        let name = block(address).map_or(
+            match address >> 28 {
+                0xD => "SIO",
+                0xE => "PPB",
+                _ => "nothing modelled",
+            },
+            |(_, name, _)| name,
+        );
         self.fail(format!("{verb} {address:#010x} ({name} +{:#05x})", address & 0xFFF))
     }
 

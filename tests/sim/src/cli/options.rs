@@ -57,7 +57,7 @@ impl Options {
                 Arg::Long("quiet") => options.serve.quiet = true,
                 Arg::Long("help") | Arg::Short('h') => options.help = true,
                 Arg::Value(value) if options.command.is_none() => {
-                    options.command = Some(value.string().map_err(usage)?)
+                    options.command = Some(value.string().map_err(usage)?);
                 }
                 Arg::Value(value) => options.arguments.push(value),
                 other => return Err(usage(other.unexpected())),
@@ -80,7 +80,7 @@ impl Options {
 }
 
 fn text(parser: &mut Parser) -> Result<String, Failure> {
-    parser.value().and_then(|value| value.string()).map_err(usage)
+    parser.value().and_then(lexopt::ValueExt::string).map_err(usage)
 }
 
 fn usage(error: lexopt::Error) -> Failure {

@@ -60,7 +60,7 @@ pub fn run(link: Box<dyn Link + '_>, forever: bool, out: &mut dyn Write) -> Resu
         }
         out.flush()?;
         if forever {
-            let ahead = (system.now() - begin).saturating_sub(began.elapsed());
+            let ahead = system.now().checked_sub(begin).unwrap().saturating_sub(began.elapsed());
             std::thread::sleep(ahead);
         }
     }

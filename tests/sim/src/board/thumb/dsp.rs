@@ -73,6 +73,7 @@ impl Core {
         Some(())
     }
 
+    #[allow(clippy::unnecessary_wraps, reason = "as its like")]
     fn saturate16(&mut self, rd: u8, rn: u8, signed: bool, field: u8) -> Option<()> {
         let n = self.reg(rn);
         let mut value = 0;

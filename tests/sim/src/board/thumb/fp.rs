@@ -303,7 +303,7 @@ impl Core {
                 self.fp_compare(left, 0.0);
             }
             // VRINTR (round to nearest, the FPSCR's mode here) and VRINTZ.
-            (6, false) | (7, false) => self.fp.s[d] = with_nans(bits, 0, value.round_ties_even()),
+            (6 | 7, false) => self.fp.s[d] = with_nans(bits, 0, value.round_ties_even()),
             (6, true) => self.fp.s[d] = with_nans(bits, 0, value.trunc()),
             // VCVT from an integer.
             (8, false) => self.fp.s[d] = (bits as f32).to_bits(),

@@ -169,6 +169,18 @@ impl Core {
         }
     }
 
+    /// How many registers a list names, and the lowest address that they take.
+    fn block<B: Bus>(&mut self, bus: &mut B, pc: u32, rn: u8, list: u16, decrement: bool) -> Result<(u32, u32), Halt> {
+        let count = list.count_ones();
+        if count == 0 {
+            return Err(self.refuse(bus, pc, "empty register list"));
+        }
+        let base = self.reg(rn);
+        let low = if decrement { base.wrapping_sub(count * 4) } else { base };
+        self.aligned(bus, pc, low, 4)?;
+        Ok((count, low))
+    }
+
     fn load_multiple<B: Bus>(
         &mut self,
         bus: &mut B,
@@ -178,13 +190,7 @@ impl Core {
         writeback: bool,
         decrement: bool,
     ) -> Result<u32, Halt> {
-        let count = list.count_ones();
-        if count == 0 {
-            return Err(self.refuse(bus, pc, "empty register list"));
-        }
-        let base = self.reg(rn);
-        let low = if decrement { base.wrapping_sub(count * 4) } else { base };
-        self.aligned(bus, pc, low, 4)?;
+        let (count, low) = self.block(bus, pc, rn, list, decrement)?;
         let mut values = [0u32; 16];
         let mut address = low;
         for (n, value) in values.iter_mut().enumerate() {
@@ -217,13 +223,8 @@ impl Core {
         writeback: bool,
         decrement: bool,
     ) -> Result<u32, Halt> {
-        let count = list.count_ones();
-        if count == 0 {
-            return Err(self.refuse(bus, pc, "empty register list"));
-        }
+        let (count, low) = self.block(bus, pc, rn, list, decrement)?;
         let base = self.reg(rn);
-        let low = if decrement { base.wrapping_sub(count * 4) } else { base };
-        self.aligned(bus, pc, low, 4)?;
         if rn == 13 && decrement {
             // The limit is checked before anything is stored below it.
             self.set_stack_pointer(bus, pc, low)?;
