@@ -54,6 +54,10 @@ struct Controller {
     setup_waits: bool,
     /// OUT endpoints with a packet that was reported and not read yet.
     out_waits: u16,
+    /// Endpoint 0 expects no OUT packet but repetitions of the last one.
+    repeats: bool,
+    /// The first data packet of a control write came before its SETUP packet was read; the next poll reports it.
+    early: bool,
     /// Next data toggle per endpoint: bit set for DATA1.
     in_toggles: u16,
     out_toggles: u16,
@@ -85,6 +89,8 @@ impl UsbBus {
             table: EndpointTable::new(),
             setup_waits: false,
             out_waits: 0,
+            repeats: false,
+            early: false,
             in_toggles: 0,
             out_toggles: 0,
             queues: Queues::new(),
@@ -188,6 +194,8 @@ impl Controller {
         self.registers.sie_status().write(|w| w.setup_rec().clear_bit_by_one());
         self.setup_waits = false;
         self.out_waits = 0;
+        self.repeats = false;
+        self.early = false;
         self.in_toggles = 0;
         self.out_toggles = 0;
         self.queues = Queues::new();
@@ -230,12 +238,13 @@ impl Controller {
             // A status stage: an empty packet behind the data is not wanted any more.
             self.take_back(EndpointAddress::from(0x80));
         }
-        // Endpoint 0 expects more only after a full packet: a short one ends the data stage, or is the status stage. A host
-        // that missed the handshake of a status stage repeats it (USB 2.0 8.5.3.3) and gets NAK until its time-out: a buffer
-        // that waited for the repetition would swallow the first packet of the next transfer, which has the same toggle.
-        if address.index() != 0 || length == PACKET_LENGTH {
-            self.receive(address);
+        if address.index() == 0 && length < PACKET_LENGTH {
+            // It ends the data stage, or is the status stage. A host that missed its handshake sends it again and wants it
+            // acknowledged (USB 2.0 8.5.3.3), or goes on to the next transfer, whose first packet is DATA1 as well.
+            self.out_toggles |= 1;
+            self.repeats = true;
         }
+        self.receive(address);
         Ok(length)
     }
 
@@ -243,27 +252,33 @@ impl Controller {
         let packet = out.get_mut(..8).ok_or(UsbError::BufferOverflow)?;
         copy_from_dpram(SETUP_PACKET, packet);
         self.setup_waits = false;
-        self.out_waits &= !1;
         // Data and status stages begin with DATA1 (USB 2.0 8.5.3).
         self.in_toggles |= 1;
         self.out_toggles |= 1;
         let is_in = packet.first().is_some_and(|request_type| request_type & 0x80 != 0);
         let has_data = packet.get(6..8).is_some_and(|length| length != [0, 0]);
-        if is_in || has_data {
-            self.receive(EndpointAddress::from(0x00));
+        let out = EndpointAddress::from(0x00);
+        if has_data && !is_in && self.early {
+            self.out_waits |= 1;
+        } else if self.early || ((is_in || has_data) && available(BufferControl::of(out).read()) == 0) {
+            // Empty, or with what nobody waits for any more.
+            self.early = false;
+            self.receive(out);
         }
+        self.repeats = !is_in && !has_data;
         Ok(8)
     }
 
     fn poll(&mut self) -> PollResult {
+        // Before the SETUP packet is looked for: then no data packet is seen without the SETUP packet in front of it.
+        let done = self.registers.buff_status().read().bits();
         let status = self.registers.ints().read();
         if status.bus_reset().bit_is_set() {
             self.registers.sie_status().write(|w| w.bus_reset().clear_bit_by_one());
             return PollResult::Reset;
         }
-        let done = self.registers.buff_status().read().bits();
         let setup = status.setup_req().bit_is_set();
-        if done == 0 && !setup && !self.queues.owe() {
+        if done == 0 && !setup && !self.early && !self.queues.owe() {
             if status.dev_suspend().bit_is_set() {
                 self.registers.sie_status().write(|w| w.suspended().clear_bit_by_one());
                 return PollResult::Suspend;
@@ -279,15 +294,35 @@ impl Controller {
         let ep_in_complete = self.ended(every_second_bit(done));
         let mut ep_out = every_second_bit(done >> 1);
         if setup {
-            // A SETUP packet voids what endpoint 0 was about to do (USB 2.0 8.5.3.4), an OUT packet before it included.
+            // A SETUP packet voids what endpoint 0 was about to do (USB 2.0 8.5.3.4).
             self.registers.sie_status().write(|w| w.setup_rec().clear_bit_by_one());
             self.take_back(EndpointAddress::from(0x80));
-            self.take_back(EndpointAddress::from(0x00));
-            self.setup_waits = true;
+            self.begin_control(ep_out & 1 != 0);
+            ep_out &= !1;
+        } else if core::mem::take(&mut self.early) {
+            ep_out |= 1;
+        } else if self.repeats && ep_out & 1 != 0 {
+            // It is acknowledged, which is all that the host wanted.
+            self.receive(EndpointAddress::from(0x00));
             ep_out &= !1;
         }
         self.out_waits |= ep_out;
         PollResult::Data { ep_out, ep_in_complete, ep_setup: u16::from(setup) }
+    }
+
+    /// A SETUP packet came. An OUT buffer that waits for DATA1 stays: the packet behind SETUP may be on its way into it, or be
+    /// in it already, `filled`; whatever else is there is of the transfer before.
+    fn begin_control(&mut self, filled: bool) {
+        let out = EndpointAddress::from(0x00);
+        let word = BufferControl::of(out).read();
+        let is_data1 = word & BufferControl::DATA1 != 0;
+        // The status stage before has no bytes.
+        self.early = filled && is_data1 && word & BufferControl::LENGTH != 0;
+        if !self.early && !(is_data1 && available(word) != 0) {
+            self.take_back(out);
+        }
+        self.out_waits &= !1;
+        self.setup_waits = true;
     }
 
     fn set_stalled(&mut self, address: EndpointAddress, stalled: bool) {
@@ -298,8 +333,13 @@ impl Controller {
                 UsbDirection::In => w.ep0_in().bit(stalled),
                 UsbDirection::Out => w.ep0_out().bit(stalled),
             });
-            let word = control.read() & !BufferControl::STALL;
-            control.write(if stalled { word | BufferControl::STALL } else { word });
+            if stalled {
+                // No buffer may be left behind the stall: the next SETUP packet would find it.
+                self.take_back(address);
+                control.write(BufferControl::STALL);
+            } else if control.read() & BufferControl::STALL != 0 {
+                control.write(0);
+            }
             return;
         }
         let Some(endpoint) = self.table.get(address) else { return };

@@ -2,7 +2,7 @@
 
 use super::{Context, StoryError, ensure};
 use crate::faults::Loss;
-use crate::host::controller::{Request, TransferError};
+use crate::host::controller::Request;
 use crate::host::descriptor::kind;
 
 /// GET_STATUS of the device (USB 2.0 9.4.5).
@@ -20,7 +20,6 @@ fn transfer(context: &mut Context<'_>, request: Request, loss: Loss, expected: &
     let left = context.cable.take_next();
     ensure!(left.is_none(), "{request:02x?} has no {loss:?} to lose: the story shows nothing");
     match reply {
-        Err(TransferError::Timeout) if loss == Loss::OutHandshake && !context.effort.repeats_status => {}
         Err(error) => return Err(StoryError(format!("{request:02x?} that lost its {loss:?}: {error}"))),
         Ok(reply) => {
             ensure!(reply == expected, "{request:02x?} that lost its {loss:?}: {reply:02x?}, not {expected:02x?}");

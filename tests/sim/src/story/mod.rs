@@ -62,16 +62,13 @@ pub struct Effort {
     pub random_wrappers: u32,
     /// Seed of all random choices.
     pub seed: u64,
-    /// Whether a control read survives the loss of its last handshake without a time-out. The driver for the chip does not: see
-    /// `read` in src/rp2350/usb.rs. The next transfer has to work either way.
-    pub repeats_status: bool,
 }
 
 impl Effort {
     /// For the library, which runs at the speed of the PC.
-    pub const NATIVE: Self = Self { random_wrappers: 100_000, seed: 1, repeats_status: true };
+    pub const NATIVE: Self = Self { random_wrappers: 100_000, seed: 1 };
     /// For the firmware on an emulated board.
-    pub const EMULATED: Self = Self { random_wrappers: 1_000, seed: 1, repeats_status: false };
+    pub const EMULATED: Self = Self { random_wrappers: 1_000, seed: 1 };
 }
 
 /// What a story works with: a stick that is enumerated and ready.
