@@ -20,10 +20,14 @@ pub mod files;
 #[cfg(all(target_os = "none", feature = "rp2350"))]
 pub mod rp2350;
 pub mod scsi;
+pub mod settings;
 pub mod stick;
 pub mod usb;
 pub mod vd;
 pub mod volume;
+
+/// Whether the defmt logger is there, which `[log] defmt = true` of a manifest takes for granted: feature `defmt`.
+pub const DEFMT: bool = cfg!(feature = "defmt");
 
 /// Declares a module with the tables that `picovd_manifest::build` made of the manifest: `DESCRIPTION`, `LAYOUT`, `FILES` ...
 ///

@@ -3,19 +3,21 @@
 //! [`Description`] is what `picovd-manifest` generates; [`Stick`] plugs it into a bus and a memory, and follows the
 //! application's files. Firmware for the chip takes `rp2350::Stick`, which knows the hardware.
 
+use crate::block::{BlockCount, Lba};
 use crate::clock::Instant;
 use crate::device::{Announcing, Device};
 use crate::files::{BuiltIn, LogRing};
 use crate::scsi::UnitIdentity;
+use crate::settings::{self, Configured, NoSettings, Settings};
 use crate::usb::{Composite, Console, Identity, Reset};
 use crate::vd::Files;
 use crate::volume::layout::Layout;
-use crate::volume::{BoardIdentity, Memory, Volume};
+use crate::volume::{BoardIdentity, Hidden, LabelText, Look, Memory, Refresh, Timing, Volume};
 use usb_device::bus::{UsbBus, UsbBusAllocator};
 
 /// What the manifest decides, as generated tables.
 #[derive(Clone, Copy, Debug)]
-pub struct Description<'a> {
+pub struct Description<'a, S = NoSettings> {
     /// The volume.
     pub layout: &'a Layout<'a>,
     /// The files of run time.
@@ -26,15 +28,32 @@ pub struct Description<'a> {
     pub announcing: Announcing,
     /// The USB device.
     pub usb: Identity<'a>,
+    /// Length in bytes of the flash that the manifest reserves room for.
+    pub flash_size: u32,
+    /// Whether the program is linked for SRAM, where the boot ROM has loaded it.
+    pub program_in_sram: bool,
     /// A serial number in place of the board's.
     pub usb_serial: Option<&'a str>,
     /// The SCSI unit; its serial number is the USB device's.
     pub unit: UnitIdentity<'a>,
+    /// The settings, where the manifest has sectors for them.
+    pub settings: S,
 }
 
-/// A stick on a bus. Console and reset interface are left out of the program where the last two parameters are false.
-pub struct Stick<'b, B: UsbBus, M: Memory, R, const CONSOLE: bool = true, const RESET: bool = true> {
-    usb: Composite<'b, B, Device<'b, M>, R, CONSOLE, RESET>,
+/// A stick on a bus. Console, reset interface and files of run time are left out of the program where the three parameters
+/// are false, settings where the last one is [`NoSettings`].
+pub struct Stick<
+    'b,
+    B: UsbBus,
+    M: Memory,
+    R,
+    const CONSOLE: bool = true,
+    const RESET: bool = true,
+    const FILES: bool = true,
+    S = NoSettings,
+> {
+    usb: Composite<'b, B, Device<'b, M, FILES, S>, R, CONSOLE, RESET>,
+    settings: S,
     files: &'b Files<'b>,
     built_in: &'b BuiltIn<'b>,
     /// Up to where the console shows the log, in bytes since power-on.
@@ -48,11 +67,17 @@ const TURNS: usize = 8;
 /// Bytes of the log that go to the console at once.
 const PIECE: usize = 64;
 
-impl<'b, B: UsbBus, M: Memory, R: FnMut(Reset), const CONSOLE: bool, const RESET: bool>
-    Stick<'b, B, M, R, CONSOLE, RESET>
+impl<'b, B, M, R, const CONSOLE: bool, const RESET: bool, const FILES: bool, S>
+    Stick<'b, B, M, R, CONSOLE, RESET, FILES, S>
+where
+    B: UsbBus,
+    M: Memory,
+    R: FnMut(Reset),
+    S: Configured<'b> + Look,
 {
-    /// The stick on the bus of `alloc`, attached. `digits` are those of the board's identity, which stay its serial number
-    /// for as long as the stick lives.
+    /// The stick on the bus of `alloc`, attached. `flash` is the length in bytes of a chip that has less than the manifest
+    /// reserves ([`flash_length`](crate::files::flash_length)). `digits` are those of the board's identity, which stay its
+    /// serial number for as long as the stick lives.
     ///
     /// # Panics
     ///
@@ -60,21 +85,46 @@ impl<'b, B: UsbBus, M: Memory, R: FnMut(Reset), const CONSOLE: bool, const RESET
     #[inline]
     pub fn new(
         alloc: &'b UsbBusAllocator<B>,
-        description: &Description<'b>,
+        description: &Description<'b, S>,
         board: Option<BoardIdentity>,
+        flash: Option<u32>,
         digits: &'b [u8; 16],
         memory: M,
         reset: R,
     ) -> Self {
-        let Description { layout, files, built_in, announcing, usb, usb_serial, unit } = *description;
+        let Description { layout, files, built_in, announcing, usb, usb_serial, unit, settings, .. } = *description;
         // The digits are ASCII, and the checks of the manifest see to it that there is room for what it asks for.
         let serial = usb_serial.or(core::str::from_utf8(digits).ok()).unwrap_or_default();
-        let _ = built_in.register(files);
-        let mut volume = Volume::new(layout, board, memory).with_files(files);
+        if FILES {
+            let _ = built_in.register(files);
+        }
+        let mut volume =
+            Volume::of(layout, board, memory, settings).with_flash(flash.unwrap_or(u32::MAX)).with_files(files);
         // Files whose changes are not announced are there from the beginning, too.
         volume.begin_unseen_generation(Instant(0));
         let device = Device::new(volume, UnitIdentity { serial, ..unit }, announcing);
-        Self { usb: Composite::new(alloc, usb, serial, device, reset), files, built_in, logged: 0 }
+        Self { usb: Composite::new(alloc, usb, serial, device, reset), settings, files, built_in, logged: 0 }
+    }
+
+    /// One turn of the USB stack, after an event of the bus. True while a command is under way: then nothing else is to do
+    /// before the bus's next event, and [`poll`](Self::poll) is for later.
+    #[inline]
+    pub fn turn(&mut self) -> bool {
+        self.usb.poll();
+        self.listen();
+        self.usb.device().is_busy() || self.usb.is_sending()
+    }
+
+    /// The same where the bus has found by itself that a packet of mass storage went to the host, and nothing else has happened.
+    #[inline]
+    pub fn sent(&mut self) -> bool {
+        self.usb.sent();
+        self.usb.device().is_busy() || self.usb.is_sending()
+    }
+
+    /// The USB device with its functions.
+    pub fn usb(&self) -> &Composite<'b, B, Device<'b, M, FILES, S>, R, CONSOLE, RESET> {
+        &self.usb
     }
 
     /// Does what there is to do at `now`, which never goes back: after an event of the bus, after a change of the
@@ -83,10 +133,7 @@ impl<'b, B: UsbBus, M: Memory, R: FnMut(Reset), const CONSOLE: bool, const RESET
         let mut more = true;
         for _ in 0..TURNS {
             more = self.usb.poll();
-            // Nothing takes commands yet; a host must not wait for it.
-            if let Some(console) = self.usb.console() {
-                while console.read(&mut [0; PIECE]) != 0 {}
-            }
+            self.listen();
             if !more {
                 break;
             }
@@ -95,14 +142,102 @@ impl<'b, B: UsbBus, M: Memory, R: FnMut(Reset), const CONSOLE: bool, const RESET
             // Its next packet is an event of the bus.
             return more.then_some(now);
         }
-        self.show_log();
-        self.built_in.follow(self.files);
+        if let Some(settings) = self.settings() {
+            // Here no READ is running: what is saved takes flash away for a while.
+            settings.carry_out();
+            if settings.take_news() {
+                self.usb.device_mut().set_announcing(announcing(settings));
+                self.files.announce();
+            }
+            self.talk(settings);
+        } else {
+            self.show_log();
+        }
+        if FILES {
+            self.built_in.follow(self.files);
+        }
         let poll = self.usb.device_mut().poll(now);
         if poll.reconnect {
             // A bus that cannot leaves the change to the host's own look.
             let _ = self.usb.reconnect();
         }
         if more { Some(now) } else { poll.again }
+    }
+
+    fn settings(&self) -> Option<&'b Settings<'b>> {
+        Configured::settings(self.settings)
+    }
+
+    /// Takes what comes from the console.
+    fn listen(&mut self) {
+        let settings = self.settings();
+        let Some(console) = self.usb.console() else { return };
+        match settings {
+            Some(settings) => {
+                if !console.is_open() {
+                    settings.hang_up();
+                }
+                settings.listen(|packet| console.read_packet(packet));
+            }
+            // Nothing takes commands; a host must not wait for it.
+            None => while console.read(&mut [0; PIECE]) != 0 {},
+        }
+    }
+
+    /// Gives the console answers, and what it does not show of the log yet. Neither begins within a line of the other.
+    fn talk(&mut self, settings: &Settings<'_>) {
+        let log = self.built_in.log;
+        let Some(console) = self.usb.console() else { return };
+        let written = log.map_or(0, LogRing::written);
+        let capacity = log.map_or(0, |log| log.capacity() as u64);
+        let mut logged = self.logged.max(written.saturating_sub(capacity));
+        while console.is_open() {
+            let mut piece = [0; PIECE];
+            let begun = settings.answer_begun();
+            let amid = settings.is_amid_line();
+            if begun.is_some_and(|begun| begun || !amid || logged == written) {
+                if amid && begun == Some(false) {
+                    // A line of the log that has not ended yet: it goes on behind the answer.
+                    if console.write(b"\r\n") < 2 {
+                        break;
+                    }
+                    settings.set_amid_line(false);
+                }
+                let length = settings.answer(&mut piece);
+                let taken = console.write(piece.get(..length).unwrap_or_default());
+                settings.answered(taken);
+                if taken < length {
+                    break;
+                }
+                continue;
+            }
+            let Some(log) = log.filter(|_| logged < written) else { break };
+            let length = (written - logged).min(PIECE as u64) as usize;
+            let text = piece.get_mut(..length).unwrap_or_default();
+            log.read(logged, text);
+            // Up to the line's end, where an answer waits.
+            let end = text.iter().position(|byte| *byte == b'\n').filter(|_| begun.is_some());
+            let text = text.get(..end.map_or(length, |end| end + 1)).unwrap_or_default();
+            let taken = console.write(text);
+            logged += taken as u64;
+            if let Some(last) = text.get(..taken).and_then(<[u8]>::last) {
+                settings.set_amid_line(*last != b'\n');
+            }
+            if taken < text.len() {
+                break;
+            }
+        }
+        self.logged = logged;
+    }
+
+    /// Whether somebody wants the program to start anew, since the last call.
+    pub fn take_restart(&self) -> bool {
+        self.settings().is_some_and(Settings::take_restart)
+    }
+
+    /// Whether secrets may have left traces below the stack pointer since the last call.
+    pub fn take_traces(&self) -> bool {
+        self.settings().is_some_and(Settings::take_traces)
     }
 
     /// Gives the console what it does not show of the log yet, from the oldest text that the ring holds.
@@ -128,7 +263,7 @@ impl<'b, B: UsbBus, M: Memory, R: FnMut(Reset), const CONSOLE: bool, const RESET
     /// interrupt handlers and the other core at any moment.
     #[must_use]
     pub fn news(&self) -> (u32, u64) {
-        (self.files.announced(), self.built_in.log.map_or(0, LogRing::written))
+        (if FILES { self.files.announced() } else { 0 }, self.built_in.log.map_or(0, LogRing::written))
     }
 
     /// The files of run time.
@@ -139,5 +274,80 @@ impl<'b, B: UsbBus, M: Memory, R: FnMut(Reset), const CONSOLE: bool, const RESET
     /// The console, where there is one.
     pub fn console(&mut self) -> Option<&mut Console<'b, B>> {
         self.usb.console()
+    }
+}
+
+/// How changes are announced, by the settings.
+fn announcing(settings: &Settings<'_>) -> Announcing {
+    let (refresh, [quiet, max_age, hold]) = settings.announcing();
+    let refresh = match refresh {
+        settings::Refresh::Auto => Refresh::Auto,
+        settings::Refresh::Attention => Refresh::Attention,
+        settings::Refresh::Reinsert => Refresh::Reinsert,
+        settings::Refresh::Reconnect => Refresh::Reconnect,
+    };
+    Announcing { refresh, timing: Timing { quiet, max_age, hold } }
+}
+
+impl Look for NoSettings {
+    const PRESENT: bool = false;
+
+    fn freeze(&self) {}
+
+    fn differs(&self) -> bool {
+        false
+    }
+
+    fn label(&self) -> Option<LabelText> {
+        None
+    }
+
+    fn hidden(&self) -> impl Iterator<Item = Hidden> {
+        core::iter::empty()
+    }
+}
+
+impl<'a> Look for &'a Settings<'a> {
+    const PRESENT: bool = true;
+
+    fn freeze(&self) {
+        Settings::freeze(self);
+    }
+
+    fn differs(&self) -> bool {
+        Settings::differs(self)
+    }
+
+    fn label(&self) -> Option<LabelText> {
+        Settings::label(self).map(|text| LabelText::new(text.as_str()))
+    }
+
+    fn hidden(&self) -> impl Iterator<Item = Hidden> {
+        Settings::hidden(self).map(|file| Hidden {
+            directory: Lba(file.directory),
+            entries: file.entries.0..file.entries.0.saturating_add(file.entries.1),
+            first: Lba(file.blocks.0),
+            length: BlockCount(file.blocks.1),
+        })
+    }
+}
+
+impl<'a> Look for Option<&'a Settings<'a>> {
+    const PRESENT: bool = true;
+
+    fn freeze(&self) {
+        self.iter().for_each(Look::freeze);
+    }
+
+    fn differs(&self) -> bool {
+        self.as_ref().is_some_and(Look::differs)
+    }
+
+    fn label(&self) -> Option<LabelText> {
+        self.as_ref().and_then(Look::label)
+    }
+
+    fn hidden(&self) -> impl Iterator<Item = Hidden> {
+        self.iter().flat_map(Look::hidden)
     }
 }

@@ -1,58 +1,261 @@
 //! The application's face: files that come, change and go while the device runs.
 //!
-//! Calls may come from the main loop, an interrupt handler or another core. They take effect in the next generation, which
-//! hosts hear of as the manifest's `[dynamic]` says.
+//! Calls may come from the main loop, an interrupt handler or another core, at any moment; none of them waits. They take
+//! effect in the next generation, which hosts hear of as the manifest's `[dynamic]` says, or as the call ending in `_with` does.
+//! `files` is the registry that the manifest's tables made: `&disk::FILES` in a firmware that says
+//! `picovd::firmware!(disk)`.
+//!
+//! A [`File`] has a path, contents, and a promise of how long it may become. [`Text`](crate::files::Text) is for texts,
+//! [`Function`](crate::files::Function) for what is computed, [`Rendered`](crate::files::Rendered) for values with a
+//! [`Display`](core::fmt::Display), [`LogTail`](crate::files::LogTail) for the end of a ring of text.
+//!
+//! | call | error | who must act |
+//! |---|---|---|
+//! | [`vd_add_file`], [`vd_rename_file`] | [`AddError`] | the program: path, capacity; or the manifest: `[dynamic]` |
+//! | [`vd_update_file`] | [`UpdateError`] | the program |
+//! | [`vd_remove_file`] | [`NotAdded`] | the program |
+//!
+//! # Contents from a function
 //!
 //! ```
-//! use picovd::files::Text;
-//! use picovd::vd::{File, Files, vd_add_file, vd_update_file};
-//!
-//! static NOTE: Text = Text::new("Door closed.\r\n");
-//! static NOTE_TXT: File = File::new("NOTE.TXT", &NOTE, 4096);
-//!
-//! fn door(files: &Files<'static>, open: bool) {
-//!     NOTE.set(if open { "Door open.\r\n" } else { "Door closed.\r\n" });
-//!     // NotAdded is the only error here: the text is shorter than 4096 bytes.
-//!     let _ = vd_update_file(files, &NOTE_TXT);
+//! # let mut host = picovd_sim::example::Host::new();
+//! # let files = host.files();
+//! # use picovd::{files::Function, vd::{AddError, File, vd_add_file}};
+//! static RAMP: Function = Function { length: |_| 1000, read: ramp };
+//! static RAMP_BIN: File = File::new("RAMP.BIN", &RAMP, 1000);
+//! fn ramp(_generation: u32, offset: u32, out: &mut [u8]) {
+//!     for (byte, value) in out.iter_mut().zip(offset..) { *byte = value as u8; }
 //! }
+//! vd_add_file(files, &RAMP_BIN)?;
+//! # assert!(host.sees("RAMP.BIN").iter().copied().eq((0..1000u32).map(|value| value as u8)));
+//! # Ok::<(), AddError>(())
 //! ```
+//!
+//! # Contents from a formatter
+//!
+//! The text is never anywhere as a whole: each packet renders its part.
+//!
+//! ```
+//! # let mut host = picovd_sim::example::Host::new();
+//! # let files = host.files();
+//! # use picovd::{files::Rendered, vd::{AddError, File, vd_add_file}};
+//! #[derive(Clone, Copy)]
+//! struct Weather { celsius: i16, percent: u8 }
+//! impl core::fmt::Display for Weather {
+//!     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+//!         write!(f, "{{\"celsius\": {}, \"percent\": {}}}\r\n", self.celsius, self.percent)
+//!     }
+//! }
+//! static WEATHER: Rendered<Weather> = Rendered::new(Weather { celsius: 21, percent: 40 });
+//! static WEATHER_JSON: File = File::new("WEATHER.JSON", &WEATHER, 64);
+//! vd_add_file(files, &WEATHER_JSON)?;
+//! # assert_eq!(host.sees("WEATHER.JSON"), b"{\"celsius\": 21, \"percent\": 40}\r\n");
+//! # Ok::<(), AddError>(())
+//! ```
+//!
+//! # Contents from a ring
+//!
+//! ```
+//! # let mut host = picovd_sim::example::Host::new();
+//! # let files = host.files();
+//! # use picovd::{files::{LogRing, LogRingOf, LogTail}, vd::{AddError, File, vd_add_file, vd_update_file}};
+//! static ROOM: LogRingOf<1024> = LogRingOf::new();
+//! static RING: &LogRing = &ROOM;
+//! static TAIL: LogTail = LogTail::new(&ROOM);
+//! static EVENTS_TXT: File = File::new("EVENTS.TXT", &TAIL, 1024 + 64);
+//! vd_add_file(files, &EVENTS_TXT)?;
+//! RING.write(b"Door open.\r\n");
+//! # vd_update_file(files, &EVENTS_TXT).expect("it is registered");
+//! # assert_eq!(host.sees("EVENTS.TXT"), b"Door open.\r\n");
+//! # Ok::<(), AddError>(())
+//! ```
+//!
+//! Say [`vd_update_file`] when hosts are to see what was written; the log of `[log]` does that by itself.
 
-pub use crate::volume::{AddError, Content, File, FileSlot, Files, FilesOf, Frozen, Generation, NotAdded, UpdateError};
+pub use crate::device::{Announcing, Refresh};
+pub use crate::volume::{
+    AddError, Content, File, FileSlot, Files, FilesOf, Frozen, Generation, NotAdded, Timing, UpdateError,
+};
 
-/// Registers a file: it shows from the next generation on. `files` is the registry that the manifest's tables made.
+/// Registers a file: it shows from the next generation on.
+///
+/// ```
+/// # let mut host = picovd_sim::example::Host::new();
+/// # let files = host.files();
+/// # use picovd::{files::Text, vd::{AddError, File, vd_add_file}};
+/// static NOTE: Text = Text::new("Door closed.\r\n");
+/// static NOTE_TXT: File = File::new("NOTE.TXT", &NOTE, 4096);
+/// vd_add_file(files, &NOTE_TXT)?;
+/// # assert_eq!(host.sees("NOTE.TXT"), b"Door closed.\r\n");
+/// # Ok::<(), AddError>(())
+/// ```
 ///
 /// # Errors
 /// Nothing is registered then; each variant of [`AddError`] says who must act.
 pub fn vd_add_file<'a>(files: &Files<'a>, file: &'a File<'a>) -> Result<(), AddError> {
-    files.add(file)
+    files.add(file, None)
+}
+
+/// The same, and hosts hear of it as `announcing` says instead of the manifest; also of a file that is
+/// [`unannounced`](File::unannounced).
+///
+/// # Errors
+/// As [`vd_add_file`].
+pub fn vd_add_file_with<'a>(files: &Files<'a>, file: &'a File<'a>, announcing: Announcing) -> Result<(), AddError> {
+    files.add(file, Some(announcing))
 }
 
 /// Says that a file's contents have changed: the next generation shows what they are then.
+///
+/// ```
+/// # let mut host = picovd_sim::example::Host::new();
+/// # let files = host.files();
+/// # use picovd::{files::Text, vd::{File, UpdateError, vd_add_file, vd_update_file}};
+/// static NOTE: Text = Text::new("Door closed.\r\n");
+/// static NOTE_TXT: File = File::new("NOTE.TXT", &NOTE, 4096);
+/// # vd_add_file(files, &NOTE_TXT).expect("there is room");
+/// # assert_eq!(host.sees("NOTE.TXT"), b"Door closed.\r\n");
+/// NOTE.set("Door open.\r\n");
+/// vd_update_file(files, &NOTE_TXT)?;
+/// # assert_eq!(host.sees("NOTE.TXT"), b"Door open.\r\n");
+/// # Ok::<(), UpdateError>(())
+/// ```
 ///
 /// # Errors
 /// [`UpdateError::NotAdded`], and [`UpdateError::TooLong`] when the contents are longer than promised: hosts go on to see
 /// what they see.
 pub fn vd_update_file<'a>(files: &Files<'a>, file: &'a File<'a>) -> Result<(), UpdateError> {
-    files.update(file)
+    files.update(file, None)
+}
+
+/// The same, and hosts hear of it as `announcing` says instead of the manifest.
+///
+/// Where other changes wait, too, all are announced together, as the most urgent of them asks: [`Announcing`].
+///
+/// ```
+/// # let mut host = picovd_sim::example::Host::new();
+/// # let files = host.files();
+/// # mod disk { pub const ANNOUNCING: picovd::vd::Announcing = picovd_sim::example::ANNOUNCING; }
+/// # use picovd::{files::Text, vd::{File, Refresh, UpdateError, vd_add_file, vd_update_file_with}};
+/// # static ALARM: Text = Text::new("No.\r\n");
+/// # static ALARM_TXT: File = File::new("ALARM.TXT", &ALARM, 4096);
+/// # vd_add_file(files, &ALARM_TXT).expect("there is room");
+/// # assert_eq!(host.sees("ALARM.TXT"), b"No.\r\n");
+/// ALARM.set("Fire!\r\n");
+/// let now = disk::ANNOUNCING.with_quiet(0).with_hold(0).with_refresh(Refresh::Reconnect);
+/// vd_update_file_with(files, &ALARM_TXT, now)?;
+/// # assert_eq!(host.sees("ALARM.TXT"), b"Fire!\r\n");
+/// # Ok::<(), UpdateError>(())
+/// ```
+///
+/// # Errors
+/// As [`vd_update_file`].
+pub fn vd_update_file_with<'a>(
+    files: &Files<'a>,
+    file: &'a File<'a>,
+    announcing: Announcing,
+) -> Result<(), UpdateError> {
+    files.update(file, Some(announcing))
 }
 
 /// Takes a file away. Until the next generation its contents are still read.
 ///
+/// ```
+/// # let mut host = picovd_sim::example::Host::new();
+/// # let files = host.files();
+/// # use picovd::{files::Text, vd::{File, NotAdded, vd_add_file, vd_remove_file}};
+/// static NOTE: Text = Text::new("Door closed.\r\n");
+/// static NOTE_TXT: File = File::new("NOTE.TXT", &NOTE, 4096);
+/// # vd_add_file(files, &NOTE_TXT).expect("there is room");
+/// # assert_eq!(host.names(), ["NOTE.TXT"]);
+/// vd_remove_file(files, &NOTE_TXT)?;
+/// # assert!(host.names().is_empty());
+/// # Ok::<(), NotAdded>(())
+/// ```
+///
 /// # Errors
 /// The file is not registered.
 pub fn vd_remove_file<'a>(files: &Files<'a>, file: &'a File<'a>) -> Result<(), NotAdded> {
-    files.remove(file)
+    files.remove(file, None)
+}
+
+/// The same, and hosts hear of it as `announcing` says instead of the manifest.
+///
+/// # Errors
+/// As [`vd_remove_file`].
+pub fn vd_remove_file_with<'a>(files: &Files<'a>, file: &'a File<'a>, announcing: Announcing) -> Result<(), NotAdded> {
+    files.remove(file, Some(announcing))
 }
 
 /// Puts `new` in the place of `old`: a rename, when both have the same contents.
 ///
+/// ```
+/// # let mut host = picovd_sim::example::Host::new();
+/// # let files = host.files();
+/// # use picovd::{files::Text, vd::{AddError, File, vd_add_file, vd_rename_file}};
+/// static RUN: Text = Text::new("1 2 3\r\n");
+/// static RUNNING: File = File::new("RUNNING.TXT", &RUN, 4096);
+/// static DONE: File = File::new("DONE.TXT", &RUN, 4096);
+/// # vd_add_file(files, &RUNNING).expect("there is room");
+/// # assert_eq!(host.names(), ["RUNNING.TXT"]);
+/// vd_rename_file(files, &RUNNING, &DONE)?;
+/// # assert_eq!(host.names(), ["DONE.TXT"]);
+/// # Ok::<(), AddError>(())
+/// ```
+///
 /// # Errors
 /// Everything stays as it was then. [`AddError::AlreadyAdded`] when `new` is registered already or `old` is not.
 pub fn vd_rename_file<'a>(files: &Files<'a>, old: &'a File<'a>, new: &'a File<'a>) -> Result<(), AddError> {
-    files.rename(old, new)
+    files.rename(old, new, None)
+}
+
+/// The same, and hosts hear of it as `announcing` says instead of the manifest.
+///
+/// # Errors
+/// As [`vd_rename_file`].
+pub fn vd_rename_file_with<'a>(
+    files: &Files<'a>,
+    old: &'a File<'a>,
+    new: &'a File<'a>,
+    announcing: Announcing,
+) -> Result<(), AddError> {
+    files.rename(old, new, Some(announcing))
 }
 
 /// Brings the medium back that a host ejected.
+///
+/// ```
+/// # let mut host = picovd_sim::example::Host::new();
+/// # let files = host.files();
+/// # use picovd::vd::vd_insert;
+/// # host.eject();
+/// # assert!(!host.is_mounted());
+/// fn button_pressed(files: &picovd::vd::Files) {
+///     vd_insert(files);
+/// }
+/// # button_pressed(files);
+/// # assert!(host.is_mounted());
+/// ```
 pub fn vd_insert(files: &Files<'_>) {
     files.insert();
+}
+
+/// Takes a clock for the time stamps of files that change from now on: seconds since 1970-01-01T00:00:00Z, by a function that
+/// may be called at any moment. Without one they carry the manifest's time stamp.
+///
+/// ```
+/// # let mut host = picovd_sim::example::Host::new();
+/// # let files = host.files();
+/// # use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+/// # use picovd::{files::Text, vd::{AddError, File, vd_add_file, vd_set_clock}};
+/// static SECONDS: AtomicU32 = AtomicU32::new(1_800_000_000);  // Kept by the program: a real-time clock, GPS, the network.
+/// vd_set_clock(files, || SECONDS.load(Relaxed).into());
+/// # static NOTE: Text = Text::new("Door closed.\r\n");
+/// # static NOTE_TXT: File = File::new("NOTE.TXT", &NOTE, 4096);
+/// # vd_add_file(files, &NOTE_TXT)?;
+/// # assert_eq!(host.modified("NOTE.TXT"), "2027-01-15 08:00:00");
+/// # Ok::<(), AddError>(())
+/// ```
+pub fn vd_set_clock(files: &Files<'_>, clock: fn() -> u64) {
+    files.set_clock(clock);
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use picovd::device::{Announcing, Refresh};
 use picovd::vd::{
-    Content, File, Files, Frozen, Generation, vd_add_file, vd_remove_file, vd_rename_file, vd_update_file,
+    Content, File, Files, Frozen, Generation, Timing, vd_add_file, vd_add_file_with, vd_remove_file,
+    vd_remove_file_with, vd_rename_file, vd_rename_file_with, vd_set_clock, vd_update_file, vd_update_file_with,
 };
-use picovd::volume::Timing;
 use picovd_manifest::RegionKind;
-use picovd_sim::host::system::{Event, LINUX_KERNEL, LINUX_UDEV, PROFILES, Profile, System};
+use picovd_sim::host::system::{Event, LINUX_DESKTOP, LINUX_KERNEL, LINUX_UDEV, PROFILES, Profile, System};
 use picovd_sim::memory::Contents;
 use picovd_sim::native::NativeDevice;
 use picovd_sim::plug;
@@ -95,9 +95,14 @@ const MANIFEST: &str = "
 path = 'STATIC.TXT'
 text = 'It never changes.'
 
+[[file]]
+path = 'docs/deep/STATIC.TXT'
+text = 'Neither does this.'
+
 [dynamic]
-files = 8
-window = '256 KiB'
+files = 10
+# A host that is never told, and keeps an old directory for some generations, must not find other files' clusters in it.
+window = '512 KiB'
 ";
 
 /// The application's side: files, and what is wanted of them.
@@ -139,7 +144,8 @@ impl Bench {
             .iter()
             .map(|content| {
                 let path = |suffix: &str| -> &'static str {
-                    let folder = if content.id % 3 == 0 { "folder/" } else { "" };
+                    // A folder of run time, none, one of the manifest.
+                    let folder = ["folder/", "", "docs/deep/"][content.id as usize % 3];
                     format!("{folder}FILE{}{suffix}.BIN", content.id).leak()
                 };
                 [path(""), path("-RENAMED")].map(|path| leak(File::new(path, *content, CAPACITY)))
@@ -165,31 +171,52 @@ impl Bench {
         self.next_version += 1;
     }
 
-    /// One random change.
-    fn change(&mut self) {
+    /// One random change, with what it asks for by itself.
+    fn change(&mut self, asked: Option<Announcing>) {
         let id = self.random.below(self.contents.len() as u32) as usize;
+        let files = self.files;
         let Some(name) = self.wanted.get(&id).copied() else {
             self.renew(id);
             let name = self.random.below(2) as usize;
-            vd_add_file(self.files, self.names[id][name]).expect("there is room");
+            let file = self.names[id][name];
+            let added = asked.map_or_else(|| vd_add_file(files, file), |asked| vd_add_file_with(files, file, asked));
+            added.expect("there is room");
             self.wanted.insert(id, name);
             return;
         };
+        let [old, new] = [name, 1 - name].map(|name| self.names[id][name]);
         match self.random.below(8) {
             0 => {
-                vd_remove_file(self.files, self.names[id][name]).expect("it is registered");
+                let gone =
+                    asked.map_or_else(|| vd_remove_file(files, old), |asked| vd_remove_file_with(files, old, asked));
+                gone.expect("it is registered");
                 self.wanted.remove(&id);
             }
             1 => {
-                let [old, new] = [name, 1 - name].map(|name| self.names[id][name]);
-                vd_rename_file(self.files, old, new).expect("the other name is free");
+                let renamed =
+                    asked.map_or_else(|| vd_rename_file(files, old, new), |a| vd_rename_file_with(files, old, new, a));
+                renamed.expect("the other name is free");
                 self.wanted.insert(id, 1 - name);
             }
             _ => {
                 self.renew(id);
-                vd_update_file(self.files, self.names[id][name]).expect("it is registered");
+                let taken =
+                    asked.map_or_else(|| vd_update_file(files, old), |asked| vd_update_file_with(files, old, asked));
+                taken.expect("it is registered");
             }
         }
+    }
+
+    /// What a change may ask for by itself, so that a host of that profile still sees it: nothing, or another way and shorter
+    /// times.
+    fn asked(&mut self, profile: Profile) -> Option<Announcing> {
+        let ways = [Refresh::Auto, Refresh::Reconnect, Refresh::Reinsert];
+        let ways = if profile.poll.is_some() { &ways[..] } else { &ways[..2] };
+        let refresh = ways[self.random.below(ways.len() as u32) as usize];
+        let Timing { quiet, max_age, hold } = TIMING;
+        let times = [quiet, max_age, hold].map(|time| self.random.below(time + 1));
+        let timing = Timing { quiet: times[0], max_age: times[1], hold: times[2] };
+        (self.random.below(2) == 0).then_some(Announcing { refresh, timing })
     }
 
     /// Reads some files, or all of them, and holds what they say against the ledger: all bytes of a file are of one version, and
@@ -202,11 +229,15 @@ impl Bench {
             system.evict(self.window, || self.random.below(2) == 0);
         }
         let mut paths = Vec::new();
-        for node in system.list("").ok()? {
-            if node.name == "folder" {
-                paths.extend(system.list("folder").ok()?.into_iter().map(|node| format!("folder/{}", node.name)));
-            } else if node.name != "STATIC.TXT" {
-                paths.push(node.name);
+        let mut folders = vec![String::new()];
+        while let Some(folder) = folders.pop() {
+            for node in system.list(&folder).ok()? {
+                let path = if folder.is_empty() { node.name.clone() } else { format!("{folder}/{}", node.name) };
+                if node.is_directory() {
+                    folders.push(path);
+                } else if node.name != "STATIC.TXT" {
+                    paths.push(path);
+                }
             }
         }
         let mut seen = BTreeMap::new();
@@ -242,7 +273,8 @@ impl Bench {
     }
 }
 
-/// How long after its change a host shows it at most: max-age, hold, a reader's gap, and then what the host needs.
+/// How long after its change a host shows it at most: max-age, hold, a reader's gap, and then what the host needs. The README has
+/// these in a table.
 fn bound(profile: Profile, refresh: Refresh) -> Duration {
     let announced = Duration::from_millis(u64::from(TIMING.max_age + TIMING.hold) + 500);
     let away = Duration::from_millis(2_500);
@@ -258,14 +290,16 @@ fn bound(profile: Profile, refresh: Refresh) -> Duration {
         }
 }
 
-fn drive(profile: Profile, refresh: Refresh, changes: u32, seed: u64) {
+/// `asks`: changes ask for other ways and times.
+fn drive(profile: Profile, refresh: Refresh, asks: bool, changes: u32, seed: u64) {
     let what = format!("{}, {refresh:?}, seed {seed}", profile.name);
     let (mut bench, device) = Bench::new(refresh, seed);
     let mut system = System::boot(profile, Box::new(device)).expect("the stick is right");
     let mut done = 0;
     while done < changes {
         for _ in 0..20 {
-            bench.change();
+            let asked = if asks { bench.asked(profile) } else { None };
+            bench.change(asked);
             done += 1;
             let pause = u64::from(bench.random.below(400));
             system.elapse(Duration::from_millis(pause));
@@ -277,7 +311,10 @@ fn drive(profile: Profile, refresh: Refresh, changes: u32, seed: u64) {
                 bench.look(&mut system, false, !profile.automounts);
             }
         }
-        let end = system.now() + bound(profile, refresh);
+        // Whichever way a change asks for, the slowest is its bound.
+        let slowest = if asks && profile.poll.is_some() { Refresh::Reinsert } else { refresh };
+        let slowest = if asks && profile.poll.is_none() { Refresh::Auto } else { slowest };
+        let end = system.now() + bound(profile, refresh).max(bound(profile, slowest));
         while system.now() < end {
             system.elapse(Duration::from_millis(500));
             if system.is_mounted() {
@@ -306,8 +343,16 @@ fn random_changes_lose_nothing_and_mix_nothing() {
             if refresh == Refresh::Reinsert && profile.poll.is_none() {
                 continue;
             }
-            drive(profile, refresh, 720, index as u64);
+            drive(profile, refresh, false, 720, index as u64);
         }
+    }
+}
+
+#[test]
+fn changes_that_ask_for_their_own_way_and_times_lose_nothing_and_mix_nothing() {
+    for (index, profile) in PROFILES.into_iter().enumerate() {
+        drive(profile, Refresh::Auto, true, 400, 100 + index as u64);
+        drive(profile, Refresh::Reconnect, true, 400, 200 + index as u64);
     }
 }
 
@@ -340,4 +385,74 @@ fn a_host_that_never_looks_sees_the_device_go_and_come() {
     assert_eq!(system.take_events(), [Event::DeviceGone, Event::Unmounted]);
     system.remount().expect("the volume is right");
     assert_eq!(version(1, &system.read("FILE1.BIN").expect("it is there")), Ok(1));
+}
+
+#[test]
+fn files_of_run_time_stand_in_folders_of_the_manifest() {
+    let (mut bench, device) = Bench::new(Refresh::Auto, 1);
+    let files = bench.files;
+    bench.renew(2);
+    vd_add_file(files, bench.names[2][0]).expect("there is room");
+    let taken = |path: &'static str| vd_add_file(files, leak(File::new(path, bench.contents[0], 4096)));
+    use picovd::vd::AddError::NameTaken;
+    assert_eq!(taken("DOCS/Deep/static.txt"), Err(NameTaken), "a file of the manifest");
+    assert_eq!(taken("docs/DEEP"), Err(NameTaken), "a folder of the manifest");
+    assert_eq!(taken("docs/deep/STATIC.TXT/x"), Err(NameTaken), "a file is no folder");
+    assert_eq!(taken("docs/deep/file2.bin"), Err(NameTaken), "a file of run time");
+    assert_eq!(taken("docs/deep/FILE2.BIN/x"), Err(NameTaken), "a file is no folder");
+    assert_eq!(taken("Docs/NEW/inner.bin"), Ok(()), "a folder of run time in one of the manifest");
+    let mut system = System::boot(LINUX_DESKTOP, Box::new(device)).expect("the stick is right");
+    let mut names = |path: &str| -> Vec<String> {
+        let nodes = system.list(path).expect("it can be listed").into_iter();
+        let mut names: Vec<String> = nodes.map(|node| node.name).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(""), ["STATIC.TXT", "docs"]);
+    assert_eq!(names("docs"), ["NEW", "deep"]);
+    assert_eq!(names("docs/deep"), ["FILE2.BIN", "STATIC.TXT"]);
+    assert_eq!(names("docs/NEW"), ["inner.bin"]);
+    assert_eq!(version(2, &system.read("docs/deep/FILE2.BIN").expect("it is there")), Ok(1));
+    assert_eq!(system.read("docs/deep/STATIC.TXT").expect("it is there"), b"Neither does this.");
+    vd_remove_file(files, bench.names[2][0]).expect("it is registered");
+    system.elapse(Duration::from_secs(20));
+    let left = system.list("docs/deep").expect("it can be listed");
+    assert_eq!(left.len(), 1, "the manifest's folder stays: {left:?}");
+}
+
+#[test]
+fn a_host_sees_the_applications_clock_and_else_the_builds() {
+    let (mut bench, device) = Bench::new(Refresh::Auto, 1);
+    for id in [1, 3, 4] {
+        bench.renew(id);
+    }
+    vd_add_file(bench.files, bench.names[1][0]).expect("there is room");
+    let mut system = System::boot(LINUX_DESKTOP, Box::new(device)).expect("the stick is right");
+    let mut times = |wait: u64| -> BTreeMap<String, String> {
+        system.elapse(Duration::from_secs(wait));
+        let listed = system.list("").expect("a volume is mounted").into_iter();
+        let told = listed.map(|node| {
+            // Valid, and zero: UTC (exFAT 7.4.10).
+            assert_eq!(node.modified.utc_offset, 0x80);
+            (node.name, node.modified.to_string())
+        });
+        told.collect()
+    };
+    let build = times(0)["STATIC.TXT"].clone();
+    assert_eq!(times(0)["FILE1.BIN"], build, "without a clock");
+    // 2026-11-21T10:20:30Z, then ten minutes later.
+    vd_set_clock(bench.files, || 1_795_256_430);
+    vd_add_file(bench.files, bench.names[4][0]).expect("there is room");
+    vd_add_file(bench.files, bench.names[3][0]).expect("there is room");
+    let seen = times(20);
+    assert_eq!(seen["FILE4.BIN"], "2026-11-21 10:20:30");
+    assert_eq!(seen["folder"], "2026-11-21 10:20:30", "a folder, too");
+    assert_eq!(seen["FILE1.BIN"], build, "it has not changed");
+    vd_set_clock(bench.files, || 1_795_257_030);
+    bench.renew(1);
+    vd_update_file(bench.files, bench.names[1][0]).expect("it is registered");
+    let seen = times(20);
+    assert_eq!(seen["FILE1.BIN"], "2026-11-21 10:30:30");
+    assert_eq!(seen["FILE4.BIN"], "2026-11-21 10:20:30", "it has not changed");
+    assert_eq!(seen["STATIC.TXT"], build);
 }

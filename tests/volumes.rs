@@ -1,9 +1,13 @@
 //! Volumes are arguments: one process holds many of them, and each is right.
 
 use picovd::block::Lba;
+use picovd::clock::Instant;
+use picovd::files::Bytes;
+use picovd::vd::{AddError, File, Files, FilesOf, vd_add_file};
 use picovd::volume::{BoardIdentity, Volume};
 use picovd_manifest::{check, load, plan, read_text};
 use picovd_sim::host::exfat::check::check as check_volume;
+use picovd_sim::host::exfat::volume::Volume as ExfatVolume;
 use picovd_sim::host::source::{BlockSource, ReadError};
 use picovd_sim::memory::{Contents, SharedMemory};
 use picovd_sim::random::Random;
@@ -73,6 +77,63 @@ fn random_manifest(random: &mut Random) -> String {
         text += &format!("[[memory]]\npath = \"w{window}.bin\"\nbase = {base:#x}\nlength = {length}\n");
     }
     text
+}
+
+/// Registers random files of run time, in the manifest's folders and in others, and returns those that were taken.
+fn register(random: &mut Random, files: &'static Files<'static>, folders: &[String]) -> Vec<(String, Vec<u8>)> {
+    let mut taken = Vec::new();
+    for index in 0..random.below(24) {
+        let mut folder = folders[random.below(folders.len() as u32) as usize].clone();
+        if random.below(3) == 0 {
+            folder = if folder.is_empty() { "made".to_owned() } else { format!("{folder}/made") };
+        }
+        let name: String = (0..random.below(30)).map(|_| ['R', 'Ö', 'ñ', '7'][random.below(4) as usize]).collect();
+        let path = if folder.is_empty() { format!("r{index}{name}") } else { format!("{folder}/r{index}{name}") };
+        let mut bytes = vec![0; [0, 1, 512, 4095, 4096, 4097][random.below(6) as usize]];
+        random.fill(&mut bytes);
+        let content: &'static Bytes<'static> = Box::leak(Box::new(Bytes::new(bytes.clone().leak())));
+        let file = Box::leak(Box::new(File::new(path.clone().leak(), content, bytes.len() as u32)));
+        match vd_add_file(files, file) {
+            Ok(()) => taken.push((path, bytes)),
+            Err(error) => assert!(
+                matches!(
+                    error,
+                    AddError::TooManyFiles | AddError::NoRoom | AddError::NameTooLong | AddError::InvalidPath
+                ),
+                "{path}: {error:?}"
+            ),
+        }
+    }
+    taken
+}
+
+#[test]
+fn random_volumes_with_files_of_run_time_follow_the_standard() {
+    let memory = SharedMemory::new(Contents::noise(1 << 20));
+    let mut random = Random::new(6);
+    let mut shown = [0; 2];
+    for round in 0..VOLUMES / 10 {
+        let text = random_manifest(&mut random);
+        let tables = tables(&text);
+        let mut folders = vec![String::new()];
+        folders.extend(tables.plan().directories.iter().map(|directory| directory.path.clone()));
+        let layout = tables.leak();
+        let files: &'static Files<'static> = Box::leak(Box::new(FilesOf::<32>::new(layout)));
+        let mut volume = Volume::new(layout, Some(BoardIdentity(round.into())), memory.clone()).with_files(files);
+        let taken = register(&mut random, files, &folders);
+        volume.begin_generation(Instant(0), true);
+        let findings = check_volume(&mut Direct(&mut volume)).expect("every block can be read");
+        assert!(findings.is_empty(), "{findings:?}\nvolume {round}: {taken:?}\n{text}");
+        let mut source = Direct(&mut volume);
+        let mut reader = ExfatVolume::open(&mut source).expect("it is an exFAT volume");
+        for (path, bytes) in taken {
+            let node = reader.find(&path).unwrap_or_else(|error| panic!("{path}: {error}\n{text}"));
+            assert!(reader.read_file(&node).expect("it can be read") == bytes, "{path} of volume {round}");
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            shown[usize::from(!folder.is_empty() && folders.iter().any(|known| known == folder))] += 1;
+        }
+    }
+    assert!(shown[0] > 100 && shown[1] > 100, "{shown:?} files outside and inside of the manifest's folders");
 }
 
 /// Holds a whole volume against the standard.

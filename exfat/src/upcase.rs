@@ -19,21 +19,82 @@ pub fn upcase(unit: u16) -> u16 {
 
 /// Renders the compressed table's bytes from `offset` on. Bytes past its end are zeros.
 ///
-/// Any offset costs two look-ups, each byte after it a few instructions.
+/// Any offset costs two look-ups, each unit after it a few instructions.
 pub fn render(offset: usize, out: &mut [u8]) {
-    let mut units = Units::from(offset / 2);
-    let mut bytes = out.iter_mut();
-    if offset % 2 == 1
-        && let Some(high) = bytes.next()
-    {
-        *high = units.next().to_le_bytes()[1];
+    let (head, rest) = out.split_at_mut((offset % 2).min(out.len()));
+    for high in head {
+        *high = unit_at(offset / 2)[1];
     }
-    while let Some(low) = bytes.next() {
-        let unit = units.next().to_le_bytes();
-        *low = unit[0];
-        if let Some(high) = bytes.next() {
-            *high = unit[1];
+    let index = offset.div_ceil(2);
+    let (units, tail) = rest.as_chunks_mut();
+    let end = index.saturating_add(units.len());
+    render_units(index, units);
+    for low in tail {
+        *low = unit_at(end)[0];
+    }
+}
+
+fn unit_at(index: usize) -> [u8; 2] {
+    let mut unit = [[0; 2]];
+    render_units(index, &mut unit);
+    unit[0]
+}
+
+/// Renders the compressed table's units from `index` on.
+fn render_units(index: usize, out: &mut [[u8; 2]]) {
+    let after = RUNS.partition_point(|run| run.index <= index).max(1);
+    let (mut index, mut rest) = (index, out);
+    let mut later = RUNS.get(after - 1..).unwrap_or(&[]);
+    while let [run, after @ ..] = later
+        && !rest.is_empty()
+    {
+        let end = run_end(after);
+        let first = index - run.index;
+        let (spelled, more) = rest.split_at_mut(end.saturating_sub(index).min(rest.len()));
+        spell(run.unit.wrapping_add(first as u16), spelled);
+        index += spelled.len();
+        // The two units of the skip: FFFFh, then the number of units from the run's end to the next run.
+        let Some(next) = after.first() else { return more.fill([0; 2]) };
+        let count = next.unit.wrapping_sub(run.unit.wrapping_add((end - run.index) as u16));
+        let skip = [SKIP.to_le_bytes(), count.to_le_bytes()];
+        let (skipped, more) = more.split_at_mut((next.index - index.min(next.index)).min(more.len()));
+        for (place, unit) in skipped.iter_mut().zip(skip.iter().skip(index - end.min(index))) {
+            *place = *unit;
         }
+        index += skipped.len();
+        rest = more;
+        later = after;
+    }
+}
+
+/// The upper cases of `unit` and those after it.
+fn spell(unit: u16, out: &mut [[u8; 2]]) {
+    let mut unit = unit;
+    let mut rest = out;
+    let mut rules = RULES.get(RULES.partition_point(|rule| rule.last() < unit)..).unwrap_or(&[]);
+    while !rest.is_empty() {
+        let [rule, later @ ..] = rules else { return identities(unit, rest) };
+        let (same, other) = rest.split_at_mut(usize::from(rule.first.saturating_sub(unit)).min(rest.len()));
+        identities(unit, same);
+        unit = unit.wrapping_add(same.len() as u16);
+        let offset = unit.wrapping_sub(rule.first);
+        let reach = usize::from(rule.last().wrapping_sub(unit)) + 1;
+        let (ruled, behind) = other.split_at_mut(reach.min(other.len()));
+        for (place, offset) in ruled.iter_mut().zip(offset..) {
+            // Units that the step leaves out keep what they are: a distance of 0.
+            let distance = if offset & u16::from(rule.step_mask) == 0 { rule.distance } else { 0 };
+            *place = rule.first.wrapping_add(offset).wrapping_add(distance).to_le_bytes();
+        }
+        unit = unit.wrapping_add(ruled.len() as u16);
+        rest = behind;
+        rules = later;
+    }
+}
+
+/// Units that are their own upper cases.
+fn identities(unit: u16, out: &mut [[u8; 2]]) {
+    for (place, unit) in out.iter_mut().zip(unit..=u16::MAX) {
+        *place = unit.to_le_bytes();
     }
 }
 
@@ -83,60 +144,6 @@ static RUNS: [Run; 5] = [
     Run { index: 2479, unit: 0x2C30 },
     Run { index: 2727, unit: 0xFF41 },
 ];
-
-/// The compressed table's units from some index on.
-struct Units {
-    index: usize,
-    /// The unit that the entry at `index` maps, while the entry belongs to a run.
-    unit: u16,
-    /// Where the run ends.
-    run_end: usize,
-    /// The runs after this one.
-    runs: &'static [Run],
-    /// The rules whose last unit is not behind yet.
-    rules: &'static [Rule],
-}
-
-impl Units {
-    fn from(index: usize) -> Self {
-        let after = RUNS.partition_point(|run| run.index <= index);
-        let (reached, runs) = RUNS.split_at_checked(after).unwrap_or((&RUNS, &[]));
-        let run = reached.last().unwrap_or(&Run { index: 0, unit: 0 });
-        // A position inside of a skip or past the end gives a unit that is not used.
-        let unit = run.unit.wrapping_add((index - run.index) as u16);
-        let behind = RULES.partition_point(|rule| rule.last() < unit);
-        let rules = RULES.get(behind..).unwrap_or(&[]);
-        let mut units = Self { index, unit, run_end: run_end(runs), runs, rules };
-        // On the second unit of a skip its count is what comes: the distance from the run's end.
-        if index > units.run_end {
-            units.unit = run.unit.wrapping_add((units.run_end - run.index) as u16);
-        }
-        units
-    }
-
-    fn next(&mut self) -> u16 {
-        let index = self.index;
-        self.index += 1;
-        if index < self.run_end {
-            let unit = self.unit;
-            self.unit = unit.wrapping_add(1);
-            while let [rule, rest @ ..] = self.rules {
-                if unit <= rule.last() {
-                    return rule.apply(unit);
-                }
-                self.rules = rest;
-            }
-            return unit;
-        }
-        let [run, rest @ ..] = self.runs else { return 0 };
-        if index == self.run_end {
-            return SKIP;
-        }
-        let count = run.unit - self.unit;
-        *self = Self { index: run.index, unit: run.unit, run_end: run_end(rest), runs: rest, rules: self.rules };
-        count
-    }
-}
 
 fn run_end(after: &[Run]) -> usize {
     after.first().map_or(TABLE_UNITS, |run| run.index - SKIP_UNITS)

@@ -36,8 +36,8 @@ pub fn build(manifest: &str, linker: bool) {
         }
         plan(&check(&manifest, epoch.as_deref())?)
     });
-    let output = match result {
-        Ok(plan) => emit(&plan),
+    let (output, defmt, settings) = match result {
+        Ok(plan) => (emit(&plan), plan.log.defmt, plan.settings.sectors > 0),
         Err(problems) => return problems.lines().for_each(|line| error(&line)),
     };
     let mut files = vec![("volume.rs", output.volume_rs.as_bytes())];
@@ -53,18 +53,21 @@ pub fn build(manifest: &str, linker: bool) {
     }
     if own {
         println!("cargo::rerun-if-changed={MEMORY_X}");
-        judge(&package.join(MEMORY_X));
+        judge(&package.join(MEMORY_X), settings);
     }
     if linker && env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "none") {
         println!("cargo::rustc-link-search={}", if own { package } else { out }.display());
         println!("cargo::rustc-link-arg-bins=--nmagic");
         println!("cargo::rustc-link-arg-bins=-Tlink.x");
+        if defmt {
+            println!("cargo::rustc-link-arg-bins=-Tdefmt.x");
+        }
     }
 }
 
 /// Looks for what a memory.x of somebody's own cannot do without: the linker's complaint would not say it, or there would be
 /// none, and the board would not start.
-fn judge(path: &Path) {
+fn judge(path: &Path, settings: bool) {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(reason) => return error(&format!("{MEMORY_X} cannot be read: {reason}")),
@@ -73,8 +76,9 @@ fn judge(path: &Path) {
         ("FLASH", "the memory FLASH, where the program stands"),
         ("RAM", "the memory RAM, where its variables stand"),
         (".start_block", "the section .start_block, where the boot ROM looks for the image definition"),
+        (".settings", "the section .settings, which [settings] keeps secrets in"),
     ] {
-        if !text.contains(word) {
+        if !text.contains(word) && (settings || word != ".settings") {
             error(&format!("{MEMORY_X} does not define {what}; examples/own-firmware/memory.x of PicoVD does"));
         }
     }

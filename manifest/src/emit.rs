@@ -7,7 +7,8 @@ use std::fmt::Write;
 
 use crate::check::Dynamic;
 use crate::layout;
-use crate::plan::{BuiltIn, BuiltInSource, DiskPlan, Region, RegionKind};
+use crate::plan::{BuiltIn, BuiltInSource, DiskPlan, Exposable, FlashFile, Region, RegionKind};
+use crate::schema::Program;
 
 /// First address of flash (RP2350 datasheet 2.2.2).
 const FLASH_BASE: u32 = 0x1000_0000;
@@ -57,6 +58,7 @@ fn volume_rs(plan: &DiskPlan, contents: &mut Vec<(String, Vec<u8>)>) -> String {
     line!(out, "    chain_ends: &{:?},", plan.chain_ends);
     line!(out, "    allocated_clusters: {},", plan.allocated_clusters);
     line!(out, "    regions: REGIONS,");
+    line!(out, "    flash_files: FLASH_FILES,");
     let dynamic = plan.dynamic;
     line!(out, "    dynamic: ::picovd::volume::layout::DynamicWindow {{");
     line!(out, "        first_cluster: {},", dynamic.first_cluster);
@@ -76,6 +78,14 @@ fn volume_rs(plan: &DiskPlan, contents: &mut Vec<(String, Vec<u8>)>) -> String {
         line!(out, "    }},");
     }
     line!(out, "];");
+    line!(out, "static FLASH_FILES: &[::picovd::volume::layout::FlashFile] = &[");
+    for FlashFile { directory, entry, first_cluster, offset, length } in &plan.flash_files {
+        line!(out, "    ::picovd::volume::layout::FlashFile {{");
+        line!(out, "        directory: ::picovd::block::Lba({directory}),");
+        line!(out, "        entry: {entry}, first_cluster: {first_cluster}, offset: {offset}, length: {length},");
+        line!(out, "    }},");
+    }
+    line!(out, "];");
     files(plan, &mut out);
     built_in(plan, &mut out);
     identity(plan, &mut out);
@@ -84,7 +94,9 @@ fn volume_rs(plan: &DiskPlan, contents: &mut Vec<(String, Vec<u8>)>) -> String {
     line!(out, "/// What tells this build apart: a hash of all that was made from the manifest.");
     line!(out, "#[allow(dead_code)]");
     line!(out, "pub const BUILD: &str = \"{build:016x}\";");
-    out.push_str(DESCRIPTION);
+    settings(plan, &mut out);
+    let configured = if plan.settings.sectors == 0 { "::picovd::settings::NoSettings" } else { "&SETTINGS" };
+    out.push_str(&DESCRIPTION.replace("CONFIGURED", configured));
     out.push_str(ASSERTIONS);
     out
 }
@@ -136,6 +148,8 @@ fn built_in(plan: &DiskPlan, out: &mut String) {
         line!(out, "    ::picovd::files::LogRingOf::new();");
     }
     if has(BuiltInSource::Defmt) {
+        line!(out, "#[cfg(target_os = \"none\")]");
+        line!(out, "const _: () = assert!(::picovd::DEFMT, \"[log] defmt = true needs picovd's feature `defmt`\");");
         line!(out, "/// The ring that the defmt logger writes.");
         line!(out, "pub static DEFMT: ::picovd::files::LogRingOf<{}> =", plan.log.defmt_ring_size);
         line!(out, "    ::picovd::files::LogRingOf::new();");
@@ -149,9 +163,13 @@ fn built_in(plan: &DiskPlan, out: &mut String) {
         let (name, kind, content, how) = match source {
             BuiltInSource::Stdout => ("STDOUT", "LogFile", format!("new(&LOG, {capacity})"), ".renewed()"),
             BuiltInSource::Tail => ("TAIL", "LogTail", "new(&LOG)".to_owned(), ""),
-            BuiltInSource::Defmt => ("DEFMT_LOG", "LogFile", format!("new(&DEFMT, {capacity})"), ".renewed()"),
+            BuiltInSource::Defmt => ("DEFMT_LOG", "LogFrames", format!("new(&DEFMT, {capacity})"), ".renewed()"),
             BuiltInSource::InfoText => ("INFO_TXT", "InfoFile", "text(&INFO)".to_owned(), ".renewed()"),
             BuiltInSource::InfoJson => ("INFO_JSON", "InfoFile", "json(&INFO)".to_owned(), ".renewed()"),
+            BuiltInSource::Config => ("CONFIG", "ConfigFile", "values(&SETTINGS)".to_owned(), ".renewed()"),
+            BuiltInSource::ConfigSchema => {
+                ("CONFIG_SCHEMA", "ConfigFile", "schema(&SETTINGS)".to_owned(), ".renewed()")
+            }
             // The firmware makes it when it has read the table.
             BuiltInSource::Partitions => continue,
         };
@@ -165,6 +183,7 @@ fn built_in(plan: &DiskPlan, out: &mut String) {
     line!(out, "pub static BUILT_IN: ::picovd::files::BuiltIn<'static> = ::picovd::files::BuiltIn {{");
     line!(out, "    files: &[{}],", names.join(", "));
     line!(out, "    log: {},", if log { "Some(&LOG)" } else { "None" });
+    line!(out, "    defmt: {},", if has(BuiltInSource::Defmt) { "Some(&DEFMT)" } else { "None" });
     let tail = if has(BuiltInSource::Tail) { "Some((&TAIL, &TAIL_FILE))" } else { "None" };
     line!(out, "    tail: {tail},");
     line!(out, "    info: {},", if told { "Some(&INFO)" } else { "None" });
@@ -211,6 +230,12 @@ fn hash<'b>(parts: impl Iterator<Item = &'b [u8]>) -> u64 {
 
 fn identity(plan: &DiskPlan, out: &mut String) {
     let usb = &plan.usb;
+    line!(out, "/// Length in bytes of the flash that there is room for.");
+    line!(out, "#[allow(dead_code)]");
+    line!(out, "pub const FLASH_SIZE: u32 = {};", plan.chip.flash_size);
+    line!(out, "/// Whether the program is linked for SRAM.");
+    line!(out, "#[allow(dead_code)]");
+    line!(out, "pub const PROGRAM_IN_SRAM: bool = {};", plan.chip.program == Program::Sram);
     line!(out, "/// What the USB device says of itself.");
     line!(out, "#[allow(dead_code)]");
     line!(out, "pub const USB: ::picovd::usb::Identity<'static> = ::picovd::usb::Identity {{");
@@ -235,6 +260,48 @@ fn identity(plan: &DiskPlan, out: &mut String) {
     line!(out, "}};");
 }
 
+/// The settings: nothing at all without sectors for them.
+fn settings(plan: &DiskPlan, out: &mut String) {
+    let settings = plan.settings;
+    line!(out, "/// What `Stick`'s type has of settings.");
+    line!(out, "#[allow(dead_code)]");
+    if settings.sectors == 0 {
+        line!(out, "pub type Configured = ::picovd::settings::NoSettings;");
+        return;
+    }
+    line!(out, "pub type Configured = &'static ::picovd::settings::Settings<'static>;");
+    line!(out, "/// The settings: what an application adds its groups to.");
+    line!(out, "pub static SETTINGS: ::picovd::settings::Settings<'static> = ::picovd::settings::Settings::new(");
+    line!(out, "    ::picovd::settings::Plan {{");
+    line!(out, "        sectors: {},", settings.sectors);
+    line!(out, "        start: {:#x},", settings.start);
+    line!(out, "        lock: {},", settings.lock);
+    line!(out, "        exposable: &[");
+    for Exposable { path, directory, entries, blocks } in &plan.exposable {
+        let (place, length) = (entries.start, entries.end - entries.start);
+        line!(out, "            ::picovd::settings::Exposable {{");
+        line!(out, "                path: {}, directory: {directory},", literal(path));
+        line!(out, "                entries: ({place}, {length}), blocks: {blocks:?},");
+        line!(out, "            }},");
+    }
+    line!(out, "        ],");
+    line!(out, "        board_digits: {},", plan.label.board_digits);
+    let Dynamic { refresh, quiet, max_age, hold, .. } = plan.changes;
+    line!(out, "        defaults: ::picovd::settings::Defaults {{");
+    line!(out, "            label: {},", literal(&String::from_utf16_lossy(&plan.label.units)));
+    line!(out, "            refresh: ::picovd::settings::Refresh::{refresh:?},");
+    line!(out, "            times: [{quiet}, {max_age}, {hold}],");
+    line!(out, "            manufacturer: {},", literal(&plan.usb.manufacturer));
+    line!(out, "            product: {},", literal(&plan.usb.product));
+    line!(out, "        }},");
+    line!(out, "    }},");
+    line!(out, "    &SETTINGS_ROOM,");
+    line!(out, ");");
+    line!(out, "/// What may hold a secret, in the section that no view of memory shows.");
+    line!(out, "#[cfg_attr(target_os = \"none\", unsafe(link_section = \".settings\"))]");
+    line!(out, "static SETTINGS_ROOM: ::picovd::settings::Room = ::picovd::settings::Room::new();");
+}
+
 /// A Rust string literal in ASCII.
 fn literal(text: &str) -> String {
     format!("\"{}\"", text.chars().flat_map(char::escape_default).collect::<String>())
@@ -244,14 +311,17 @@ fn literal(text: &str) -> String {
 const DESCRIPTION: &str = "\
 /// All of it.
 #[allow(dead_code)]
-pub static DESCRIPTION: ::picovd::stick::Description<'static> = ::picovd::stick::Description {
+pub static DESCRIPTION: ::picovd::stick::Description<'static, Configured> = ::picovd::stick::Description {
     layout: &LAYOUT,
     files: &FILES,
     built_in: &BUILT_IN,
     announcing: ANNOUNCING,
     usb: USB,
+    flash_size: FLASH_SIZE,
+    program_in_sram: PROGRAM_IN_SRAM,
     usb_serial: USB_SERIAL,
     unit: UNIT,
+    settings: CONFIGURED,
 };
 /// Whether there is a serial port, for `Stick`'s type.
 #[allow(dead_code)]
@@ -303,17 +373,45 @@ const ASSERTIONS: &str = r#"const _: () = {
 };
 "#;
 
+/// Where values of settings stand in RAM: whole sectors of the volume, which no view of memory shows.
+const SETTINGS_SECTION: &str = "\
+/* What may hold a secret: whole sectors of the volume, which no view of memory shows. Zeroed at the start as .bss is. */
+SECTIONS {
+    .settings (NOLOAD) : ALIGN(512)
+    {
+        __settings_start = .;
+        *(.settings .settings.*);
+        . = ALIGN(512);
+        __settings_end = .;
+    } > RAM
+} INSERT AFTER .bss;
+
+";
+
 /// The chip's memories, and the sections that the bootrom and picotool look for.
 fn memory_x(plan: &DiskPlan) -> String {
-    // The program ends where the settings begin, or in front of the last sector, which UF2 tools may write (RP2350-E10).
-    let flash = plan.settings.start;
+    let memories = match plan.chip.program {
+        // The program ends where the settings begin, or in front of the last sector, which UF2 tools may write (RP2350-E10).
+        Program::Flash => format!(
+            "\
+    /* Without the settings' sectors and the last sector, which UF2 tools may overwrite (RP2350-E10). */
+    FLASH : ORIGIN = {FLASH_BASE:#010x}, LENGTH = {:#x}
+    /* SRAM 0 to 7 are striped into one range; 8 and 9 stand alone (RP2350 datasheet 2.2.3). */
+    RAM   : ORIGIN = 0x20000000, LENGTH = 512K",
+            plan.settings.start
+        ),
+        Program::Sram => "\
+    /* The program, where the bootrom puts it from a UF2 file: what cortex-m-rt expects in flash. */
+    FLASH : ORIGIN = 0x20000000, LENGTH = 256K
+    /* SRAM 0 to 7 are striped into one range; 8 and 9 stand alone (RP2350 datasheet 2.2.3). */
+    RAM   : ORIGIN = 0x20040000, LENGTH = 256K"
+            .to_owned(),
+    };
+    let settings = if plan.settings.sectors == 0 { "" } else { SETTINGS_SECTION };
     format!(
         r"/* Made from picovd.toml. Change that instead. */
 MEMORY {{
-    /* Without the settings' sectors and the last sector, which UF2 tools may overwrite (RP2350-E10). */
-    FLASH : ORIGIN = {FLASH_BASE:#010x}, LENGTH = {flash:#x}
-    /* SRAM 0 to 7 are striped into one range; 8 and 9 stand alone (RP2350 datasheet 2.2.3). */
-    RAM   : ORIGIN = 0x20000000, LENGTH = 512K
+{memories}
     SRAM8 : ORIGIN = 0x20080000, LENGTH = 4K
     SRAM9 : ORIGIN = 0x20081000, LENGTH = 4K
 }}
@@ -352,7 +450,7 @@ SECTIONS {{
     }} > FLASH
 }} INSERT AFTER .uninit;
 
-/* Distances between the first block and the last one: the blocks form a ring. */
+{settings}/* Distances between the first block and the last one: the blocks form a ring. */
 PROVIDE(start_to_end = __end_block_addr - __start_block_addr);
 PROVIDE(end_to_start = __start_block_addr - __end_block_addr);
 "

@@ -42,8 +42,15 @@ fn the_epoch_changes_the_timestamps_alone() {
 
 #[test]
 fn flash_ends_before_the_settings() {
-    let output = output(&stock(), None);
-    assert!(output.memory_x.contains("ORIGIN = 0x10000000, LENGTH = 0x3fd000"), "{}", output.memory_x);
+    let manifest = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("settings.toml");
+    std::fs::write(&manifest, "[settings]\nsectors = 2\n").unwrap();
+    let with = output(&manifest, None);
+    assert!(with.memory_x.contains("ORIGIN = 0x10000000, LENGTH = 0x3fd000"), "{}", with.memory_x);
+    assert!(with.memory_x.contains(".settings (NOLOAD)") && with.volume_rs.contains("settings: &SETTINGS,"));
+    // Nothing of it without.
+    let without = output(&stock(), None);
+    assert!(without.memory_x.contains("ORIGIN = 0x10000000, LENGTH = 0x3ff000"), "{}", without.memory_x);
+    assert!(!without.memory_x.contains(".settings") && !without.volume_rs.contains("SETTINGS"));
 }
 
 #[test]

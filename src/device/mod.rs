@@ -7,19 +7,19 @@ mod refresh;
 #[cfg(test)]
 mod tests;
 
-pub use refresh::{Announcing, Refresh};
+pub use crate::volume::{Announcing, Refresh};
 
 use crate::block::{BlockCount, Lba};
 use crate::bot::{CommandSet, Intent};
 use crate::clock::Instant;
 use crate::scsi::{LogicalUnit, Medium, Status, UnitIdentity};
-use crate::volume::{Memory, Volume};
+use crate::volume::{Look, Memory, Plain, Volume};
 use refresh::{Announcer, Step, View};
 
 /// A volume as a removable medium.
 #[derive(Debug)]
-struct VolumeMedium<'a, M> {
-    volume: Volume<'a, M>,
+struct VolumeMedium<'a, M, const FILES: bool, L> {
+    volume: Volume<'a, M, FILES, L>,
     /// Whether hosts want it.
     loaded: bool,
     /// Whether a change keeps it away.
@@ -27,7 +27,7 @@ struct VolumeMedium<'a, M> {
     change_count: u32,
 }
 
-impl<M: Memory> Medium for VolumeMedium<'_, M> {
+impl<M: Memory, const FILES: bool, L: Look> Medium for VolumeMedium<'_, M, FILES, L> {
     fn is_present(&self) -> bool {
         self.loaded && !self.away
     }
@@ -64,8 +64,8 @@ pub struct Poll {
 
 /// The stick: a volume behind a SCSI logical unit, as a command set for Bulk-Only Transport.
 #[derive(Debug)]
-pub struct Device<'a, M> {
-    unit: LogicalUnit<'a, VolumeMedium<'a, M>>,
+pub struct Device<'a, M, const FILES: bool = true, L = Plain> {
+    unit: LogicalUnit<'a, VolumeMedium<'a, M, FILES, L>>,
     announcer: Announcer,
     /// Whether a host has sent a command since power-on.
     touched: bool,
@@ -73,11 +73,11 @@ pub struct Device<'a, M> {
     busy: bool,
 }
 
-impl<'a, M: Memory> Device<'a, M> {
+impl<'a, M: Memory, const FILES: bool, L: Look> Device<'a, M, FILES, L> {
     /// A device that has just been powered on, its medium present. Changes of its files of run time are announced as
     /// `announcing` says.
     #[must_use]
-    pub fn new(volume: Volume<'a, M>, identity: UnitIdentity<'a>, announcing: Announcing) -> Self {
+    pub fn new(volume: Volume<'a, M, FILES, L>, identity: UnitIdentity<'a>, announcing: Announcing) -> Self {
         let medium = VolumeMedium { volume, loaded: true, away: false, change_count: 0 };
         let unit = LogicalUnit::new(medium, identity);
         Self { unit, announcer: Announcer::new(announcing), touched: false, busy: false }
@@ -85,7 +85,7 @@ impl<'a, M: Memory> Device<'a, M> {
 
     /// The volume.
     #[must_use]
-    pub fn volume(&self) -> &Volume<'a, M> {
+    pub fn volume(&self) -> &Volume<'a, M, FILES, L> {
         &self.unit.medium().volume
     }
 
@@ -93,6 +93,11 @@ impl<'a, M: Memory> Device<'a, M> {
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.busy
+    }
+
+    /// Announces changes as `announcing` says from now on.
+    pub fn set_announcing(&mut self, announcing: Announcing) {
+        self.announcer.set_usual(announcing);
     }
 
     /// Follows the application's changes. To be called after every event, and at the moment that the last call named.
@@ -104,7 +109,7 @@ impl<'a, M: Memory> Device<'a, M> {
             self.unit.medium_mut().load(true);
         }
         let view = View {
-            changes: files.announced(),
+            changes: files.take_changes(self.announcer.usual()),
             touched: self.touched,
             busy: self.busy,
             ejected: !self.unit.medium().loaded,
@@ -120,6 +125,8 @@ impl<'a, M: Memory> Device<'a, M> {
             Step::Wait(again) => Poll { reconnect: false, again },
             Step::Turn { other_volume, reconnect } => {
                 if touched {
+                    // Another root directory: hosts that go on with the same volume would not look at it.
+                    let other_volume = other_volume || L::PRESENT && medium.volume.differs();
                     medium.volume.begin_generation(now, other_volume);
                     medium.change_count = medium.change_count.wrapping_add(1);
                 } else {
@@ -131,7 +138,7 @@ impl<'a, M: Memory> Device<'a, M> {
     }
 }
 
-impl<M: Memory> CommandSet for Device<'_, M> {
+impl<M: Memory, const FILES: bool, L: Look> CommandSet for Device<'_, M, FILES, L> {
     fn max_lun(&self) -> u8 {
         self.unit.max_lun()
     }

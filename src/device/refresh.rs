@@ -4,30 +4,7 @@
 //! come back, one that does not sees the device go and come back.
 
 use crate::clock::Instant;
-use crate::volume::{Pending, Timing};
-
-/// How a host hears of a change: `[dynamic] refresh` of the manifest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refresh {
-    /// Unit attention NOT READY TO READY CHANGE (06h/28h/00h) once. Hosts that keep the volume mounted may go on showing
-    /// what they have in their caches.
-    Attention,
-    /// MEDIUM NOT PRESENT (02h/3Ah/00h) until the host has seen it and 2.5 s more, then the unit attention.
-    Reinsert,
-    /// The device leaves the bus for a moment.
-    Reconnect,
-    /// [`Reinsert`](Self::Reinsert), and [`Reconnect`](Self::Reconnect) when the host has not looked for 5 s.
-    Auto,
-}
-
-/// How changes reach the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Announcing {
-    /// The way.
-    pub refresh: Refresh,
-    /// The times.
-    pub timing: Timing,
-}
+use crate::volume::{Announcing, Pending, Refresh};
 
 /// How long the medium stays away after the host has seen that it is, in milliseconds: hosts poll every two seconds, and one
 /// that looked twice has taken the old volume down.
@@ -60,8 +37,8 @@ pub(super) enum Step {
 /// What the machine looks at.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct View {
-    /// Count of changes to be announced.
-    pub changes: u32,
+    /// What the changes since the last look ask for, when there are any to be announced.
+    pub changes: Option<Announcing>,
     /// Whether a host has sent a command since power-on.
     pub touched: bool,
     /// Whether a command is under way.
@@ -81,22 +58,32 @@ enum State {
     Away {
         since: Instant,
         seen: Option<Instant>,
-        patient: bool,
     },
 }
 
 /// The machine.
 #[derive(Debug)]
 pub(super) struct Announcer {
-    announcing: Announcing,
+    usual: Announcing,
     pending: Pending,
     state: State,
     last_read: Option<Instant>,
 }
 
 impl Announcer {
-    pub const fn new(announcing: Announcing) -> Self {
-        Self { announcing, pending: Pending::new(), state: State::Steady, last_read: None }
+    /// `usual` is for changes that ask for nothing else.
+    pub const fn new(usual: Announcing) -> Self {
+        Self { usual, pending: Pending::new(), state: State::Steady, last_read: None }
+    }
+
+    /// What is for changes that ask for nothing else.
+    pub fn usual(&self) -> Announcing {
+        self.usual
+    }
+
+    /// Takes what is for changes that ask for nothing else.
+    pub fn set_usual(&mut self, usual: Announcing) {
+        self.usual = usual;
     }
 
     /// Whether the medium is away for a change.
@@ -106,18 +93,20 @@ impl Announcer {
 
     /// Looks at the world at `now`.
     pub fn step(&mut self, view: View, now: Instant) -> Step {
-        self.pending.note(view.changes, now);
+        if let Some(announcing) = view.changes {
+            self.pending.note(announcing, now);
+        }
         if view.read {
             self.last_read = Some(now);
         }
         match self.state {
             State::Steady => self.steady(view, now),
-            State::Away { since, seen, patient } => self.away(view, now, since, seen, patient),
+            State::Away { since, seen } => self.away(view, now, since, seen),
         }
     }
 
     fn steady(&mut self, view: View, now: Instant) -> Step {
-        let Some(due) = self.pending.due(&self.announcing.timing) else { return Step::Wait(None) };
+        let Some((due, refresh)) = self.pending.due() else { return Step::Wait(None) };
         if !view.touched {
             // Nobody has seen what would be replaced.
             self.pending.forget();
@@ -134,7 +123,7 @@ impl Announcer {
         if now < due {
             return Step::Wait(Some(due));
         }
-        match self.announcing.refresh {
+        match refresh {
             Refresh::Attention => {
                 self.pending.announce(now);
                 Step::Turn { other_volume: false, reconnect: false }
@@ -143,21 +132,23 @@ impl Announcer {
                 self.pending.announce(now);
                 Step::Turn { other_volume: true, reconnect: true }
             }
-            refresh @ (Refresh::Reinsert | Refresh::Auto) => {
-                let patient = refresh == Refresh::Reinsert;
-                self.state = State::Away { since: now, seen: None, patient };
-                Step::Wait((!patient).then(|| now.after(PATIENCE)))
+            Refresh::Reinsert | Refresh::Auto => {
+                self.state = State::Away { since: now, seen: None };
+                Step::Wait((refresh == Refresh::Auto).then(|| now.after(PATIENCE)))
             }
         }
     }
 
-    fn away(&mut self, view: View, now: Instant, since: Instant, seen: Option<Instant>, patient: bool) -> Step {
+    fn away(&mut self, view: View, now: Instant, since: Instant, seen: Option<Instant>) -> Step {
         let seen = seen.or(view.absence_known.then_some(now));
-        self.state = State::Away { since, seen, patient };
-        let (until, reconnect) = match seen {
-            Some(seen) => (seen.after(SEEN_FOR), false),
-            None if patient => return Step::Wait(None),
-            None => (since.after(PATIENCE), true),
+        self.state = State::Away { since, seen };
+        // A change that came meanwhile may ask for a stronger way.
+        let refresh = self.pending.due().map_or(Refresh::Reinsert, |(_, refresh)| refresh);
+        let (until, reconnect) = match (refresh, seen) {
+            (Refresh::Reconnect, _) => (now, true),
+            (_, Some(seen)) => (seen.after(SEEN_FOR), false),
+            (Refresh::Auto, None) => (since.after(PATIENCE), true),
+            (_, None) => return Step::Wait(None),
         };
         if now < until {
             return Step::Wait(Some(until));

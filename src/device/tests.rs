@@ -3,6 +3,10 @@
 use super::*;
 use crate::block::BLOCK_LENGTH;
 use crate::files::Text;
+use crate::vd::{
+    vd_add_file, vd_add_file_with, vd_remove_file, vd_remove_file_with, vd_rename_file, vd_rename_file_with,
+    vd_update_file, vd_update_file_with,
+};
 use crate::volume::layout::{Directory, DynamicWindow, Gap, Label, Layout, Region, RegionKind};
 use crate::volume::{File, FilesOf, Timing};
 extern crate std;
@@ -47,6 +51,7 @@ static LAYOUT: Layout<'static> = Layout {
     chain_ends: &[2, 3, 4],
     allocated_clusters: 3,
     regions: &REGIONS,
+    flash_files: &[],
     dynamic: DynamicWindow { first_cluster: WINDOW_FIRST, cluster_count: 16, slots: 4, entries: 12, slot_entries: 3 },
 };
 
@@ -143,7 +148,7 @@ fn file(path: &'static str, text: &'static str) -> (&'static File<'static>, &'st
 fn what_is_registered_before_the_host_looks_is_there_at_once() {
     let mut bench = Bench::new(Refresh::Auto);
     let (note, _) = file("NOTE.TXT", "hello");
-    bench.files.add(note).expect("there is room");
+    vd_add_file(bench.files, note).expect("there is room");
     bench.pass(2);
     bench.attach();
     assert_eq!(bench.listing(), [("NOTE.TXT".into(), WINDOW_FIRST, 5)]);
@@ -155,11 +160,11 @@ fn what_is_registered_before_the_host_looks_is_there_at_once() {
 fn attention_shows_a_change_once_after_quiet() {
     let mut bench = Bench::new(Refresh::Attention);
     let (note, text) = file("NOTE.TXT", "hello");
-    bench.files.add(note).expect("there is room");
+    vd_add_file(bench.files, note).expect("there is room");
     bench.pass(2);
     bench.attach();
     text.set("good-bye");
-    bench.files.update(note).expect("it is registered");
+    vd_update_file(bench.files, note).expect("it is registered");
     bench.pass(400);
     assert_eq!(bench.contents("NOTE.TXT"), b"hello", "not yet");
     // What was just read holds the change back for another half second.
@@ -180,7 +185,7 @@ fn reinsert_waits_until_the_host_has_looked_and_a_while_longer() {
     let mut bench = Bench::new(Refresh::Reinsert);
     bench.attach();
     let (note, _) = file("NOTE.TXT", "hello");
-    bench.files.add(note).expect("there is room");
+    vd_add_file(bench.files, note).expect("there is room");
     bench.pass(600);
     bench.pass(60_000);
     assert_eq!(bench.ready(), Err((2, 0x3A)));
@@ -199,7 +204,7 @@ fn auto_reconnects_where_nobody_looks() {
     let mut bench = Bench::new(Refresh::Auto);
     bench.attach();
     let (note, _) = file("NOTE.TXT", "hello");
-    bench.files.add(note).expect("there is room");
+    vd_add_file(bench.files, note).expect("there is room");
     bench.pass(5_400);
     assert_eq!(bench.reconnects, 0);
     bench.pass(200);
@@ -213,14 +218,14 @@ fn auto_reconnects_where_nobody_looks() {
 fn hold_keeps_announcements_apart() {
     let mut bench = Bench::new(Refresh::Attention);
     let (note, text) = file("NOTE.TXT", "0");
-    bench.files.add(note).expect("there is room");
+    vd_add_file(bench.files, note).expect("there is room");
     bench.pass(1);
     bench.attach();
     let mut told = Vec::new();
     for turn in 0..40_000u64 {
         if turn % 100 == 0 {
             text.set(if turn % 200 == 0 { "a" } else { "b" });
-            bench.files.update(note).expect("it is registered");
+            vd_update_file(bench.files, note).expect("it is registered");
         }
         bench.pass(1);
         if bench.ready() == Err((6, 0x28)) {
@@ -237,7 +242,7 @@ fn a_running_read_ends_on_its_generation() {
     let mut bench = Bench::new(Refresh::Attention);
     let (note, text) =
         file("NOTE.TXT", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
-    bench.files.add(note).expect("there is room");
+    vd_add_file(bench.files, note).expect("there is room");
     bench.pass(1);
     bench.attach();
     let lba = HEAP + (WINDOW_FIRST - 2) * 8;
@@ -246,7 +251,7 @@ fn a_running_read_ends_on_its_generation() {
     let mut packet = [0; 64];
     bench.device.data_in(&mut packet);
     text.set("b");
-    bench.files.update(note).expect("it is registered");
+    vd_update_file(bench.files, note).expect("it is registered");
     bench.pass(100_000);
     for expected in [&b"aaaaaaaaaaaaaaaa"[..], &[0; 16]] {
         bench.device.data_in(&mut packet);
@@ -264,7 +269,7 @@ fn an_ejected_medium_comes_back_when_the_application_or_the_host_wants_it() {
     let eject = [0x1B, 0, 0, 0, 2, 0];
     assert!(bench.command(&eject).is_ok());
     let (note, _) = file("NOTE.TXT", "hello");
-    bench.files.add(note).expect("there is room");
+    vd_add_file(bench.files, note).expect("there is room");
     bench.pass(20_000);
     assert_eq!(bench.ready(), Err((2, 0x3A)), "a change does not bring it back");
     bench.files.insert();
@@ -279,8 +284,8 @@ fn folders_come_with_their_files_and_go_with_the_last() {
     let mut bench = Bench::new(Refresh::Attention);
     let (inner, _) = file("sensors/ONE.TXT", "1");
     let (other, _) = file("Sensors/TWO.TXT", "2");
-    bench.files.add(inner).expect("there is room");
-    bench.files.add(other).expect("the folder's case does not matter");
+    vd_add_file(bench.files, inner).expect("there is room");
+    vd_add_file(bench.files, other).expect("the folder's case does not matter");
     bench.pass(1);
     bench.attach();
     let listing = bench.listing();
@@ -288,8 +293,8 @@ fn folders_come_with_their_files_and_go_with_the_last() {
     assert_eq!((listing[0].0.as_str(), listing[0].2), ("sensors", 4096));
     let folder = bench.read(HEAP + (listing[0].1 - 2) * 8).expect("a folder can be read");
     assert_eq!(folder.chunks(96).filter(|set| set[0] == 0x85).count(), 2);
-    bench.files.remove(inner).expect("it is registered");
-    bench.files.remove(other).expect("it is registered");
+    vd_remove_file(bench.files, inner).expect("it is registered");
+    vd_remove_file(bench.files, other).expect("it is registered");
     bench.pass(20_000);
     assert_eq!(bench.ready(), Err((6, 0x28)));
     assert_eq!(bench.listing(), []);
@@ -302,7 +307,7 @@ fn every_wrong_registration_is_refused_and_changes_nothing() {
     let files = bench.files;
     let add = |path, capacity| {
         let text: &'static Text<'static> = Box::leak(Box::new(Text::new("12345")));
-        files.add(Box::leak(Box::new(File::new(path, text, capacity))))
+        vd_add_file(files, Box::leak(Box::new(File::new(path, text, capacity))))
     };
     for path in ["", "a//b", "a/", "x?", "..", "a/./b", "1/2/3/4/5/6/7/8/9"] {
         assert_eq!(add(path, 5), Err(AddError::InvalidPath), "{path:?}");
@@ -316,16 +321,146 @@ fn every_wrong_registration_is_refused_and_changes_nothing() {
     assert_eq!(add("a/b", 5), Err(AddError::NameTaken));
     assert_eq!(add("B", 4096 * 2 + 1), Err(AddError::NoRoom));
     let (known, text) = file("K", "k");
-    assert_eq!(files.update(known), Err(UpdateError::NotAdded));
-    assert_eq!(files.remove(known), Err(NotAdded));
-    assert_eq!(files.add(known), Ok(()));
-    assert_eq!(files.add(known), Err(AddError::AlreadyAdded));
+    assert_eq!(vd_update_file(files, known), Err(UpdateError::NotAdded));
+    assert_eq!(vd_remove_file(files, known), Err(NotAdded));
+    assert_eq!(vd_add_file(files, known), Ok(()));
+    assert_eq!(vd_add_file(files, known), Err(AddError::AlreadyAdded));
     text.set(std::string::String::leak("x".repeat(4097)));
-    assert_eq!(files.update(known), Err(UpdateError::TooLong));
+    assert_eq!(vd_update_file(files, known), Err(UpdateError::TooLong));
     let (renamed, _) = file("A", "k");
-    assert_eq!(files.rename(known, renamed), Err(AddError::NameTaken));
-    assert_eq!(files.update(known), Err(UpdateError::TooLong), "it is still registered");
+    assert_eq!(vd_rename_file(files, known, renamed), Err(AddError::NameTaken));
+    assert_eq!(vd_update_file(files, known), Err(UpdateError::TooLong), "it is still registered");
     let (renamed, _) = file("R", "k");
-    assert_eq!(files.rename(known, renamed), Ok(()));
-    assert_eq!(files.remove(renamed), Ok(()));
+    assert_eq!(vd_rename_file(files, known, renamed), Ok(()));
+    assert_eq!(vd_remove_file(files, renamed), Ok(()));
+}
+
+/// A device whose manifest says `attention`, with NOTE.TXT mounted and ready.
+fn noted() -> (Bench, &'static File<'static>) {
+    let mut bench = Bench::new(Refresh::Attention);
+    let (note, _) = file("NOTE.TXT", "hello");
+    vd_add_file(bench.files, note).expect("there is room");
+    bench.pass(1);
+    bench.attach();
+    (bench, note)
+}
+
+/// Milliseconds until the host is told by the unit attention, looking each millisecond.
+fn until_told(bench: &mut Bench, most: u64) -> Option<u64> {
+    (1..=most).find(|_| {
+        bench.pass(1);
+        bench.ready() == Err((6, 0x28))
+    })
+}
+
+#[test]
+fn each_way_may_be_asked_for_by_a_change() {
+    let usual = announcing(Refresh::Attention);
+    let ask = |refresh| {
+        let (mut bench, note) = noted();
+        vd_update_file_with(bench.files, note, usual.with_refresh(refresh)).expect("it is registered");
+        bench.pass(502);
+        bench
+    };
+    let mut bench = ask(Refresh::Attention);
+    assert_eq!(bench.ready(), Err((6, 0x28)));
+
+    let mut bench = ask(Refresh::Reinsert);
+    assert_eq!(bench.ready(), Err((2, 0x3A)));
+    bench.pass(2_502);
+    assert_eq!((bench.ready(), bench.reconnects), (Err((6, 0x28)), 0));
+    let mut bench = ask(Refresh::Reinsert);
+    bench.pass(60_000);
+    assert_eq!((bench.ready(), bench.reconnects), (Err((2, 0x3A)), 0), "it waits for the host to look");
+
+    let mut bench = ask(Refresh::Auto);
+    assert_eq!(bench.ready(), Err((2, 0x3A)));
+    let mut bench_unseen = ask(Refresh::Auto);
+    bench_unseen.pass(5_000);
+    assert_eq!(bench_unseen.reconnects, 1);
+
+    let mut bench_gone = ask(Refresh::Reconnect);
+    assert_eq!((bench_gone.reconnects, bench_gone.ready()), (1, Err((6, 0x28))));
+
+    // It is for that change alone.
+    for bench in [&mut bench, &mut bench_gone] {
+        bench.pass(2_600);
+        let _ = bench.ready();
+        let (other, _) = file("OTHER.TXT", "other");
+        vd_add_file(bench.files, other).expect("there is room");
+        let reconnects = bench.reconnects;
+        assert!(until_told(bench, 11_000).is_some(), "by attention, which the manifest says");
+        assert_eq!(bench.reconnects, reconnects);
+    }
+}
+
+#[test]
+fn each_time_may_be_asked_for_by_a_change() {
+    let usual = announcing(Refresh::Attention);
+    let (mut bench, note) = noted();
+    vd_update_file_with(bench.files, note, usual.with_quiet(20)).expect("it is registered");
+    assert_eq!(until_told(&mut bench, 100), Some(21), "quiet, from the moment that the device noticed");
+    vd_update_file_with(bench.files, note, usual.with_hold(3_000)).expect("it is registered");
+    assert_eq!(until_told(&mut bench, 10_000), Some(3_000), "hold, shorter than the manifest's");
+    vd_update_file_with(bench.files, note, usual.with_hold(40_000)).expect("it is registered");
+    assert_eq!(until_told(&mut bench, 100_000), Some(40_000), "hold, longer than the manifest's");
+    bench.pass(10_000);
+    let told = (1..10_000u64).find(|turn| {
+        if turn % 100 == 1 {
+            vd_update_file_with(bench.files, note, usual.with_max_age(1_500)).expect("it is registered");
+        }
+        bench.pass(1);
+        bench.ready() == Err((6, 0x28))
+    });
+    assert_eq!(told, Some(1_501), "max-age");
+}
+
+#[test]
+fn every_call_may_ask() {
+    let at_once = announcing(Refresh::Attention).with_quiet(0).with_hold(0);
+    let (mut bench, note) = noted();
+    let files = bench.files;
+    let (other, _) = file("OTHER.TXT", "other");
+    let (renamed, _) = file("RENAMED.TXT", "other");
+    assert_eq!(vd_add_file_with(files, other, at_once), Ok(()));
+    assert_eq!(until_told(&mut bench, 10), Some(1));
+    assert_eq!(vd_rename_file_with(files, other, renamed, at_once), Ok(()));
+    assert_eq!(until_told(&mut bench, 10), Some(1));
+    assert_eq!(vd_remove_file_with(files, renamed, at_once), Ok(()));
+    assert_eq!(until_told(&mut bench, 10), Some(1));
+    // What fails asks for nothing.
+    assert!(vd_add_file_with(files, note, at_once).is_err());
+    assert!(vd_update_file_with(files, renamed, at_once).is_err());
+    assert!(vd_rename_file_with(files, renamed, other, at_once).is_err());
+    assert!(vd_rename_file_with(files, note, note, at_once).is_err());
+    assert!(vd_remove_file_with(files, renamed, at_once).is_err());
+    assert_eq!(until_told(&mut bench, 20_000), None);
+}
+
+#[test]
+fn a_file_that_is_not_announced_is_when_a_change_asks_for_it() {
+    let (mut bench, _) = noted();
+    let content: &'static Text<'static> = Box::leak(Box::new(Text::new("log")));
+    let log: &'static File<'static> = Box::leak(Box::new(File::new("LOG.TXT", content, 4096).unannounced()));
+    vd_add_file(bench.files, log).expect("there is room");
+    assert_eq!(until_told(&mut bench, 20_000), None);
+    vd_update_file_with(bench.files, log, announcing(Refresh::Attention).with_quiet(0)).expect("it is registered");
+    assert_eq!(until_told(&mut bench, 10), Some(1));
+    assert_eq!(bench.contents("LOG.TXT"), b"log");
+}
+
+#[test]
+fn a_more_urgent_change_takes_those_along_that_wait() {
+    let (mut bench, note) = noted();
+    // The medium is away, and nobody looks.
+    vd_update_file_with(bench.files, note, announcing(Refresh::Reinsert)).expect("it is registered");
+    bench.pass(20_000);
+    assert_eq!(bench.reconnects, 0);
+    let (alarm, _) = file("ALARM.TXT", "now");
+    vd_add_file_with(bench.files, alarm, announcing(Refresh::Reconnect)).expect("there is room");
+    bench.pass(2);
+    assert_eq!(bench.reconnects, 1);
+    assert_eq!(bench.ready(), Err((6, 0x28)));
+    assert_eq!(bench.listing().len(), 2);
+    assert_eq!(until_told(&mut bench, 30_000), None, "one announcement for both");
 }

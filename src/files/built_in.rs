@@ -12,6 +12,8 @@ pub struct BuiltIn<'a> {
     pub files: &'a [&'a File<'a>],
     /// Where [`println!`](crate::println) writes.
     pub log: Option<&'a LogRing>,
+    /// Where the defmt logger of feature `defmt` writes.
+    pub defmt: Option<&'a LogRing>,
     /// The end of the log and its file: text that comes is announced.
     pub tail: Option<(&'a LogTail<'a>, &'a File<'a>)>,
     /// What the firmware tells about the board; it fills in what it finds out.
@@ -26,14 +28,14 @@ impl<'a> BuiltIn<'a> {
     /// # Errors
     /// The first file that is refused, which the manifest's checks should have seen.
     pub fn register(&self, files: &Files<'a>) -> Result<(), AddError> {
-        self.files.iter().try_for_each(|file| files.add(file))
+        self.files.iter().try_for_each(|file| files.add(file, None))
     }
 
     /// Looks for text that no generation shows yet.
     pub fn follow(&self, files: &Files<'a>) {
         if let Some((tail, file)) = self.tail.filter(|(tail, _)| tail.has_news()) {
             // Whoever takes the file away takes the news along.
-            let _ = files.update(file);
+            let _ = files.update(file, None);
             tail.told();
         }
     }

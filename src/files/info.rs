@@ -76,12 +76,20 @@ pub struct BoardFacts<'a> {
     pub chip: &'a str,
     /// Version of its bootrom: 2 for the stepping A2, and so on. `None` when unknown.
     pub bootrom: Option<u8>,
+    /// Length in bytes of its flash where that is less than the manifest reserves; `None` when it is not, or unknown.
+    pub flash: Option<u32>,
     /// Its unique identity.
     pub identity: Option<BoardIdentity>,
     /// Why it was reset last.
     pub reset: ResetReason,
     /// Place and message of the panic that ended the boot before this one.
     pub panic: Option<&'a str>,
+}
+
+impl BoardFacts<'_> {
+    /// Nothing is known.
+    pub const NONE: Self =
+        Self { chip: "", bootrom: None, flash: None, identity: None, reset: ResetReason::Unknown, panic: None };
 }
 
 /// What INFO.TXT and INFO.JSON tell.
@@ -95,7 +103,7 @@ pub struct Info<'a> {
 }
 
 impl<'a> Info<'a> {
-    /// Tells of `program`, the volume of `layout`, `flash_size` bytes of flash, and the rings of text and of defmt frames.
+    /// Tells of `program`, the volume of `layout`, the `flash_size` bytes of flash that it has room for, and the rings of text and of defmt frames.
     #[must_use]
     pub const fn new(
         program: Program<'a>,
@@ -104,7 +112,7 @@ impl<'a> Info<'a> {
         log: Option<&'a LogRing>,
         defmt: Option<&'a LogRing>,
     ) -> Self {
-        let nothing = BoardFacts { chip: "", bootrom: None, identity: None, reset: ResetReason::Unknown, panic: None };
+        let nothing = BoardFacts::NONE;
         Self { program, layout, flash_size, log, defmt, board: Mutex::new(Cell::new(nothing)) }
     }
 
@@ -161,7 +169,7 @@ impl<'a> InfoFile<'a> {
     }
 
     const fn new(info: &'a Info<'a>, form: Form) -> Self {
-        let board = BoardFacts { chip: "", bootrom: None, identity: None, reset: ResetReason::Unknown, panic: None };
+        let board = BoardFacts::NONE;
         let generation = Generation::FIRST;
         Self { info, form, frozen: Mutex::new(Cell::new(Snapshot { generation, board, log: 0, defmt: 0 })) }
     }

@@ -32,6 +32,11 @@ impl Report<'_> {
         self.info.layout.serial_number(self.snapshot.board.identity, self.snapshot.generation.volumes)
     }
 
+    /// Length of flash in bytes.
+    fn flash_size(&self) -> u32 {
+        self.snapshot.board.flash.unwrap_or(self.info.flash_size)
+    }
+
     fn volume_length(&self) -> u64 {
         u64::from(self.info.layout.volume_length.0) * BLOCK_LENGTH as u64
     }
@@ -46,18 +51,18 @@ impl Report<'_> {
     }
 
     fn text(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        let (Info { program, layout, flash_size, .. }, board) = (self.info, &self.snapshot.board);
+        let (Info { program, layout, .. }, board, flash_size) = (self.info, &self.snapshot.board, self.flash_size());
         let serial = self.serial_number();
         write!(out, "Firmware       {} {}, build {}\r\n", program.name, program.version, program.build)?;
         write!(out, "Chip           {}", board.chip)?;
         if let Some(version) = board.bootrom {
             write!(out, ", bootrom version {version}")?;
         }
-        write!(
-            out,
-            "\r\nUnique id      {}\r\nFlash          {flash_size} bytes\r\n",
-            Digits(board.identity, "unknown")
-        )?;
+        write!(out, "\r\nUnique id      {}\r\nFlash          {flash_size} bytes", Digits(board.identity, "unknown"))?;
+        if board.flash.is_some() {
+            write!(out, " of the {} that there is room for", self.info.flash_size)?;
+        }
+        out.write_str("\r\n")?;
         write!(
             out,
             "Volume         {}, serial number {:04X}-{:04X}\r\n",
@@ -81,7 +86,7 @@ impl Report<'_> {
     }
 
     fn json(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        let (Info { program, layout, flash_size, .. }, board) = (self.info, &self.snapshot.board);
+        let (Info { program, layout, .. }, board, flash_size) = (self.info, &self.snapshot.board, self.flash_size());
         let [name, version, build, chip] =
             [program.name, program.version, program.build, board.chip].map(|text| Text(text.as_bytes()));
         writeln!(out, "{{\n  \"firmware\": {{ \"name\": {name}, \"version\": {version}, \"build\": {build} }},")?;
@@ -172,6 +177,7 @@ mod tests {
         chain_ends: &[],
         allocated_clusters: 3,
         regions: &[REGION],
+        flash_files: &[],
         dynamic: DynamicWindow { first_cluster: 0, cluster_count: 0, slots: 0, entries: 0, slot_entries: 0 },
     };
     const PROGRAM: Program<'static> = Program { name: "lab", version: "1.2.3", build: "abc" };
@@ -195,6 +201,7 @@ mod tests {
         info.set(BoardFacts {
             chip: "RP2350",
             bootrom: Some(2),
+            flash: Some(1 << 20),
             identity: Some(BoardIdentity(0x0011_2233_4455_6677)),
             reset: ResetReason::Panic,
             panic: Some("src/a.rs:7 \"no\""),
@@ -209,7 +216,7 @@ mod tests {
             "Firmware       lab 1.2.3, build abc\r\n\
              Chip           RP2350, bootrom version 2\r\n\
              Unique id      0011223344556677\r\n\
-             Flash          4194304 bytes\r\n\
+             Flash          1048576 bytes of the 4194304 that there is room for\r\n\
              Volume         LAB6677, serial number 4444-4446\r\n\
              \x20              1048576 bytes, 252 clusters of 4096 bytes\r\n\
              Generation     3\r\n\
@@ -222,7 +229,7 @@ mod tests {
             text(&json, json_length),
             r#"{
   "firmware": { "name": "lab", "version": "1.2.3", "build": "abc" },
-  "chip": { "name": "RP2350", "bootrom": 2, "id": "0011223344556677", "flash_size": 4194304 },
+  "chip": { "name": "RP2350", "bootrom": 2, "id": "0011223344556677", "flash_size": 1048576 },
   "volume": { "label": "LAB6677", "serial_number": 1145324614, "length": 1048576, "clusters": 252, "cluster_length": 4096 },
   "generation": 3,
   "uptime_ms": 12345,
@@ -236,7 +243,11 @@ mod tests {
         let length = plain.freeze(later).length;
         let text = text(&plain, length);
         assert!(text.contains("Generation     4\r\n") && text.contains("log: 0 of 256 bytes left"), "{text}");
-        assert!(text.contains("Last panic     none\r\n") && text.contains("Unique id      unknown\r\n"), "{text}");
+        assert!(
+            text.contains("Last panic     none\r\n")
+                && text.contains("Unique id      unknown\r\nFlash          4194304 bytes\r\n"),
+            "{text}"
+        );
         assert!(text.contains("Volume         LAB, serial number 1234-5601\r\n"), "{text}");
     }
 }

@@ -16,7 +16,8 @@ pub type LogRingOf<const N: usize> = LogRing<[Mutex<Cell<u8>>; N]>;
 
 /// The last `N` bytes that were written.
 ///
-/// `&LogRing` is a [`fmt::Write`]. Two lines that two contexts write at the same time may be mixed.
+/// `&LogRing` is a [`fmt::Write`]. Two lines that two contexts write at the same time may be mixed; those of
+/// [`println!`](crate::println) are not.
 pub struct LogRing<S: ?Sized = [Mutex<Cell<u8>>]> {
     /// Bytes written since power-on.
     written: Mutex<Cell<u64>>,

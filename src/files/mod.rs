@@ -12,11 +12,14 @@
 
 mod built_in;
 mod bytes;
+mod config;
+mod flash_length;
 mod function;
 mod info;
 mod info_report;
 mod json;
 mod log;
+mod log_frames;
 mod partition;
 mod partition_json;
 mod partition_name;
@@ -27,9 +30,12 @@ mod window;
 
 pub use built_in::BuiltIn;
 pub use bytes::{Bytes, Text};
+pub use config::ConfigFile;
+pub use flash_length::flash_length;
 pub use function::Function;
 pub use info::{BoardFacts, Info, InfoFile, Program, ResetReason};
 pub use log::{LogFile, LogRing, LogRingOf, LogTail};
+pub use log_frames::LogFrames;
 pub use partition::{PartitionFiles, PartitionPlan};
 pub use partition_table::PartitionTableSource;
 pub use print::{print, set_log};

@@ -84,13 +84,13 @@ impl<'a, M: Memory + Clone + Sync> PartitionFiles<'a, M> {
                 paths.get(index).zip(content.as_ref()).map(|(path, content)| File::new(path, content, content.length));
         }
         for (index, file) in self.files.iter().enumerate() {
-            if file.as_ref().is_some_and(|file| files.add(file).is_err()) {
+            if file.as_ref().is_some_and(|file| files.add(file, None).is_err()) {
                 self.table.refuse(index);
             }
         }
         let description =
             self.description.insert(Description { table: &self.table, paths, flash_size: plan.flash_size });
-        files.add(self.description_file.insert(File::new(plan.description, description, plan.capacity)))
+        files.add(self.description_file.insert(File::new(plan.description, description, plan.capacity)), None)
     }
 }
 
@@ -151,6 +151,7 @@ mod tests {
         chain_ends: &[],
         allocated_clusters: 3,
         regions: &[Region { first: Lba(0), length: BlockCount(1 << 20), kind: RegionKind::Boot }],
+        flash_files: &[],
         dynamic: DynamicWindow {
             first_cluster: 5,
             cluster_count: 1100,

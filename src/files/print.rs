@@ -13,21 +13,28 @@ pub fn set_log(ring: &'static LogRing) {
     critical_section::with(|section| LOG.borrow(section).set(Some(ring)));
 }
 
-/// Writes text into the log that [`set_log`] chose.
+/// Writes text into the log that [`set_log`] chose, in one critical section: interrupts and the other core wait until it is
+/// formatted.
 pub fn print(text: fmt::Arguments<'_>) {
-    if let Some(mut ring) = critical_section::with(|section| LOG.borrow(section).get()) {
-        // A ring takes everything; a `Display` that fails has printed what it could.
-        let _ = fmt::Write::write_fmt(&mut ring, text);
-    }
+    critical_section::with(|section| {
+        if let Some(mut ring) = LOG.borrow(section).get() {
+            // A ring takes everything; a `Display` that fails has printed what it could.
+            let _ = fmt::Write::write_fmt(&mut ring, text);
+        }
+    });
 }
 
-/// Prints into the log, from anywhere: main loop, interrupt handlers, the other core.
+/// Prints into the log, from anywhere: main loop, interrupt handlers, the other core. What one call prints stands together.
 #[macro_export]
 macro_rules! print {
     ($($text:tt)*) => { $crate::files::print(::core::format_args!($($text)*)) };
 }
 
-/// Prints a line into the log, from anywhere: main loop, interrupt handlers, the other core. Lines end with CR LF.
+/// Prints a line into the log, from anywhere: main loop, interrupt handlers, the other core. Lines end with CR LF, and no other
+/// text comes between.
+///
+/// Interrupts wait while it is formatted, for some tens of microseconds; who cannot afford that formats into a buffer of their own
+/// and prints that.
 #[macro_export]
 macro_rules! println {
     () => { $crate::print!("\r\n") };

@@ -2,7 +2,9 @@
 
 use super::clock::Clock;
 use super::{Stick, panic, usb_bus};
+use crate::settings::Configured;
 use crate::stick::Description;
+use crate::volume::Look;
 use core::panic::PanicInfo;
 use cortex_m::peripheral::SCB;
 use rp235x_hal::clocks::{AdcClock, PeripheralClock, SystemClock, init_clocks_and_plls};
@@ -53,7 +55,10 @@ pub struct Board {
     pub UART1: pac::UART1,
 }
 
-impl<const CONSOLE: bool, const RESET: bool> Stick<CONSOLE, RESET> {
+impl<const CONSOLE: bool, const RESET: bool, const FILES: bool, S> Stick<CONSOLE, RESET, FILES, S>
+where
+    S: Configured<'static> + Look,
+{
     /// Starts the crystal, the clocks and the stick, once: 150 MHz from a crystal of 12 MHz, as the Pico 2 and its relatives
     /// have it. On another board start the clocks yourself and call [`new`](Self::new).
     ///
@@ -63,7 +68,7 @@ impl<const CONSOLE: bool, const RESET: bool> Stick<CONSOLE, RESET> {
     ///
     /// When the peripherals were taken before, or when the crystal does not run.
     #[must_use]
-    pub fn start(description: &Description<'static>) -> (Self, Board) {
+    pub fn start(description: &Description<'static, S>) -> (Self, Board) {
         let Some(mut all) = pac::Peripherals::take() else { panic!("the peripherals are taken") };
         let mut watchdog = Watchdog::new(all.WATCHDOG);
         let (xosc, clocks) = (all.XOSC, all.CLOCKS);
@@ -115,6 +120,12 @@ pub fn restart_after(info: &PanicInfo<'_>) -> ! {
     SCB::sys_reset()
 }
 
+/// Starts the program anew. For panic handlers of firmware without INFO.TXT and INFO.JSON.
+pub fn restart() -> ! {
+    cortex_m::interrupt::disable();
+    SCB::sys_reset()
+}
+
 /// Declares what a firmware of one's own begins with: a module with the manifest's tables (as [`tables!`](crate::tables)),
 /// the type `Stick` for them, the image definition that the boot ROM looks for (RP2350 datasheet 5.9.5), and a panic handler
 /// that starts the program anew.
@@ -134,21 +145,34 @@ pub fn restart_after(info: &PanicInfo<'_>) -> ! {
 ///     }
 /// }
 /// ```
+///
+/// A second argument takes the place of the image definition: one that is not the only block (examples/partitions).
 #[macro_export]
 macro_rules! firmware {
     ($module:ident) => {
+        $crate::firmware!($module, $crate::rp2350::rp235x_hal::block::ImageDef::secure_exe());
+    };
+    ($module:ident, $image_definition:expr) => {
         $crate::tables!($module);
 
         /// The stick that the tables describe.
-        type Stick = $crate::rp2350::Stick<{ $module::CONSOLE }, { $module::RESET }>;
+        type Stick = $crate::rp2350::Stick<
+            { $module::CONSOLE },
+            { $module::RESET },
+            { $module::LAYOUT.dynamic.slots != 0 },
+            $module::Configured,
+        >;
 
         #[unsafe(link_section = ".start_block")]
         #[used]
-        static IMAGE_DEF: $crate::rp2350::rp235x_hal::block::ImageDef =
-            $crate::rp2350::rp235x_hal::block::ImageDef::secure_exe();
+        static IMAGE_DEF: $crate::rp2350::rp235x_hal::block::ImageDef = $image_definition;
 
         #[panic_handler]
         fn on_panic(info: &::core::panic::PanicInfo<'_>) -> ! {
+            // Nobody would read the reason: without it, the linker leaves out what it would have been told by.
+            if $module::BUILT_IN.info.is_none() {
+                $crate::rp2350::restart()
+            }
             $crate::rp2350::restart_after(info)
         }
     };

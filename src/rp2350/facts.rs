@@ -1,17 +1,35 @@
 //! What the firmware tells about the board: who it is, why it was reset, what it panicked of.
 
+use super::memory::AddressSpace;
 use super::panic::{self, Reason};
-use crate::files::{BoardFacts, ResetReason};
+use crate::files::{BoardFacts, ResetReason, flash_length};
 use crate::volume::BoardIdentity;
 use rp235x_hal::{pac, rom_data};
 
 /// Finds out. To be called once, at boot; the kept panic is taken.
 #[must_use]
-pub fn read(identity: Option<BoardIdentity>) -> BoardFacts<'static> {
+pub fn read(identity: Option<BoardIdentity>, flash: Option<u32>) -> BoardFacts<'static> {
     let kept = cortex_m::singleton!(: Option<Reason> = panic::take_reason());
     let panic = kept.and_then(|reason| reason.as_ref()).map(Reason::text);
     let reset = if panic.is_some() { ResetReason::Panic } else { reset() };
-    BoardFacts { chip: "RP2350", bootrom: Some(rom_data::rom_version_number()), identity, reset, panic }
+    BoardFacts { chip: "RP2350", bootrom: Some(rom_data::rom_version_number()), flash, identity, reset, panic }
+}
+
+/// Length in bytes of the flash chip, where it is less than `reserved`.
+///
+/// The bootrom says what OTP has in FLASH_DEVINFO (sections 5.4.8.17 and 13.10): 16 MiB where nobody has written it, as on the
+/// Pico 2.
+#[must_use]
+pub fn flash(reserved: u32) -> Option<u32> {
+    const FLASH_DEV_INFO: u32 = 0x0008;
+    let mut words = [0; 2];
+    // SAFETY: `words` is word-aligned and valid for writes of that many words.
+    let filled = unsafe { rom_data::get_sys_info(words.as_mut_ptr(), words.len(), FLASH_DEV_INFO) };
+    let [known, info] = words;
+    // CS0_SIZE, bits 8 to 11: 1 for 8 KiB, and each step doubles.
+    let size = info >> 8 & 0xF;
+    let told = (filled == 2 && known & FLASH_DEV_INFO != 0 && size != 0).then(|| 4096 << size);
+    flash_length(&AddressSpace, reserved, told)
 }
 
 /// Why the chip was reset (sections 12.9.7 and 6.4). The watchdog's answer comes first: its resets leave what the power

@@ -1,5 +1,7 @@
 //! The chip's address space, read for memory windows.
 
+use crate::settings::Configured;
+use crate::settings::SECTOR_LENGTH;
 use crate::volume::Memory;
 use core::arch::asm;
 
@@ -8,46 +10,96 @@ use core::arch::asm;
 pub struct AddressSpace;
 
 impl Memory for AddressSpace {
+    #[inline]
     fn read(&self, address: u32, out: &mut [u8]) {
-        let words = out.len() / 16 * 16;
+        let words = out.len() / BLOCK * BLOCK;
         if words != 0 && address.is_multiple_of(4) && out.as_ptr().addr().is_multiple_of(4) {
-            // SAFETY: `out` is valid for writes of `words` bytes, a multiple of 16 and not 0, and word-aligned like
+            // SAFETY: `out` is valid for writes of `words` bytes, a multiple of 32 and not 0, and word-aligned like
             // `address`. Reading `address` has no side effect: the manifest allows ROM (section 4.1), XIP (section 4.4) and
             // SRAM (section 4.2) only. It may be address 0, which no Rust reference can name; asm may read it.
-            unsafe { copy_words(address, out.as_mut_ptr(), words) };
-            copy_bytes(address.wrapping_add(words as u32), out.get_mut(words..).unwrap_or(&mut []));
+            unsafe { copy_words(address as usize, out.as_mut_ptr().cast(), words) };
+            if let Some(rest) = out.get_mut(words..).filter(|rest| !rest.is_empty()) {
+                copy_bytes(address.wrapping_add(words as u32), rest);
+            }
         } else {
             copy_bytes(address, out);
         }
     }
 }
 
-/// Copies `length` bytes, a multiple of 16 and not 0, word by word.
+unsafe extern "C" {
+    /// Begin and end of the linker section `.settings` (memory.x, which has it where the manifest has sectors for settings).
+    static __settings_start: u8;
+    static __settings_end: u8;
+}
+
+/// The same without what may be a secret: the linker section `.settings` and the settings' sectors, through every alias of flash
+/// (section 4.4.1), read as zeros.
+#[derive(Clone, Copy, Debug)]
+pub struct Guarded<S>(pub S);
+
+impl<S: Configured<'static>> Memory for Guarded<S> {
+    fn read(&self, address: u32, out: &mut [u8]) {
+        AddressSpace.read(address, out);
+        let Some(settings) = self.0.settings() else { return };
+        let room = (&raw const __settings_start).addr() as u32..(&raw const __settings_end).addr() as u32;
+        hide(room, address, out);
+        if address >> 28 == 1 {
+            let plan = settings.plan();
+            let sectors = plan.start..plan.start + u32::from(plan.sectors) * SECTOR_LENGTH;
+            hide(sectors, address % XIP_ALIAS, out);
+        }
+    }
+}
+
+/// Length of the aliases of flash.
+const XIP_ALIAS: u32 = 0x0400_0000;
+
+/// Overwrites what of `range` stands in `out`, which begins at `start`.
+fn hide(range: core::ops::Range<u32>, start: u32, out: &mut [u8]) {
+    let end = start.saturating_add(out.len() as u32);
+    if range.start < end && start < range.end {
+        let first = range.start.saturating_sub(start) as usize;
+        let last = range.end.min(end).saturating_sub(start) as usize;
+        out.get_mut(first..last).unwrap_or_default().fill(0);
+    }
+}
+
+/// Bytes that [`copy_words`] moves at a time.
+const BLOCK: usize = 32;
+
+/// Copies `length` bytes, a multiple of 32 and not 0, by eight words at a time: the fastest way that the core has.
 ///
 /// # Safety
 ///
 /// `from` and `to` are word-aligned, readable without side effects and valid for writes of `length` bytes.
-unsafe fn copy_words(from: u32, to: *mut u8, length: usize) {
+#[inline(never)]
+pub(super) unsafe fn copy_words(from: usize, to: *mut u32, length: usize) {
     // SAFETY: as the caller promises. The memory clobber that asm has by default makes the bytes written visible.
     unsafe {
         asm!(
             "2:",
-            "ldmia {from}!, {{r2, r3, r4, r5}}",
-            "stmia {to}!, {{r2, r3, r4, r5}}",
-            "subs {length}, #16",
+            "ldmia {from}!, {{r3, r4, r5, r8, r9, r10, r12, lr}}",
+            "stmia {to}!, {{r3, r4, r5, r8, r9, r10, r12, lr}}",
+            "subs {length}, #32",
             "bne 2b",
             from = inout(reg) from => _,
             to = inout(reg) to => _,
             length = inout(reg) length => _,
-            out("r2") _,
             out("r3") _,
             out("r4") _,
             out("r5") _,
+            out("r8") _,
+            out("r9") _,
+            out("r10") _,
+            out("r12") _,
+            out("lr") _,
             options(nostack),
         );
     }
 }
 
+#[inline(never)]
 fn copy_bytes(from: u32, out: &mut [u8]) {
     let mut address = from;
     for byte in out {

@@ -6,16 +6,23 @@
 mod board;
 pub mod board_id;
 pub mod clock;
+#[cfg(feature = "defmt")]
+pub mod defmt;
 pub mod facts;
+pub mod flash;
 pub mod memory;
+mod memory_functions;
 pub mod panic;
+pub mod park;
 pub mod partitions;
 pub mod reboot;
+mod scrub;
 mod stick;
 pub mod usb;
 mod usb_endpoint;
+mod xip;
 
-pub use board::{Board, CRYSTAL, restart_after};
+pub use board::{Board, CRYSTAL, restart, restart_after};
 pub use rp235x_hal;
 pub use stick::Stick;
 
@@ -28,6 +35,12 @@ pub type FirmwareUsbBus = usb::UsbBus;
 /// The HAL's bus, for comparison.
 #[cfg(feature = "hal-usb")]
 pub type FirmwareUsbBus = rp235x_hal::usb::UsbBus;
+
+/// Whether the bus has something to report that no interrupt tells of.
+fn bus_waits() -> bool {
+    // The HAL's keeps its interrupt up instead.
+    cfg!(not(feature = "hal-usb")) && usb::waits()
+}
 
 /// Takes the USB controller into use, VBUS taken for granted. Its interrupt stays masked: `Stick::sleep` waits for it.
 #[must_use]

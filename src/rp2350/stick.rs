@@ -1,15 +1,17 @@
 //! The stick on the chip: USB controller, timer, unique identity, sleep.
 
 use super::clock::Clock;
-use super::memory::AddressSpace;
+use super::flash::SettingsFlash;
+use super::memory::{AddressSpace, Guarded};
 use super::partitions::Bootrom;
-use super::{FirmwareUsbBus, board_id, facts, reboot, usb_bus};
+use super::{FirmwareUsbBus, board_id, facts, reboot, scrub, usb_bus, xip};
 use crate::clock::Instant;
-use crate::files::PartitionFiles;
+use crate::files::{PartitionFiles, PartitionPlan};
+use crate::settings::{Configured, NoSettings, Settings, Storage, Store, Volatile};
 use crate::stick::{self, Description};
-use crate::usb::{Console, Reset};
+use crate::usb::{Console, Identity, Reset};
 use crate::vd::Files;
-use crate::volume::BoardIdentity;
+use crate::volume::{BoardIdentity, Look};
 use cortex_m::peripheral::{NVIC, SCB};
 use cortex_m::register::primask;
 use rp235x_hal::clocks::ClocksManager;
@@ -17,7 +19,7 @@ use rp235x_hal::pac;
 use usb_device::bus::UsbBusAllocator;
 
 /// The stick that the manifest's tables describe, on the chip's USB port. The parameters are the tables' `CONSOLE` and
-/// `RESET`.
+/// `RESET`; a third one says whether there may be files of run time, a fourth one, `Configured`, what there is of settings.
 ///
 /// ```ignore
 /// picovd::tables!(disk);
@@ -29,15 +31,23 @@ use usb_device::bus::UsbBusAllocator;
 ///     stick.sleep();
 /// }
 /// ```
-pub struct Stick<const CONSOLE: bool, const RESET: bool> {
-    stick: stick::Stick<'static, FirmwareUsbBus, AddressSpace, fn(Reset), CONSOLE, RESET>,
+pub struct Stick<const CONSOLE: bool, const RESET: bool, const FILES: bool = true, S = NoSettings>
+where
+    S: Configured<'static> + Look,
+{
+    stick: stick::Stick<'static, FirmwareUsbBus, Guarded<S>, fn(Reset), CONSOLE, RESET, FILES, S>,
     clock: Clock,
     again: Option<Instant>,
+    /// A command is under way, and only the bus has news of it.
+    busy: bool,
     /// What there was to show before the last poll, where interrupt handlers may have added to it since.
     seen: Option<(u32, u64)>,
 }
 
-impl<const CONSOLE: bool, const RESET: bool> Stick<CONSOLE, RESET> {
+impl<const CONSOLE: bool, const RESET: bool, const FILES: bool, S> Stick<CONSOLE, RESET, FILES, S>
+where
+    S: Configured<'static> + Look,
+{
     /// Starts the USB controller and the timer. The stick appears on the bus when [`poll`](Self::poll) is called again and
     /// again.
     #[must_use]
@@ -47,16 +57,23 @@ impl<const CONSOLE: bool, const RESET: bool> Stick<CONSOLE, RESET> {
         timer: pac::TIMER0,
         clocks: ClocksManager,
         resets: &mut pac::RESETS,
-        description: &Description<'static>,
+        description: &Description<'static, S>,
     ) -> Self {
         let clock = Clock::new(timer, resets, &clocks);
         Self::on(clock, usb_bus(usb, dpram, clocks.usb_clock, resets), description)
     }
 
     /// The stick on a bus.
-    pub(super) fn on(clock: Clock, bus: FirmwareUsbBus, description: &Description<'static>) -> Self {
+    pub(super) fn on(clock: Clock, bus: FirmwareUsbBus, description: &Description<'static, S>) -> Self {
         if let Some(log) = description.built_in.log {
             crate::files::set_log(log);
+        }
+        #[cfg(feature = "defmt")]
+        if let Some(ring) = description.built_in.defmt {
+            super::defmt::set_ring(ring);
+        }
+        if description.program_in_sram {
+            xip::connect();
         }
         let board = board_id::read();
         let digits = cortex_m::singleton!(: [u8; 16] = [0; 16]);
@@ -64,25 +81,73 @@ impl<const CONSOLE: bool, const RESET: bool> Stick<CONSOLE, RESET> {
         // The peripherals exist once, so this runs once.
         let (Some(digits), Some(alloc)) = (digits, alloc) else { SCB::sys_reset() };
         *digits = board.unwrap_or(BoardIdentity(0)).digits();
-        if let Some(info) = description.built_in.info {
-            info.set(facts::read(board));
+        let built_in = description.built_in;
+        let shows_flash =
+            !description.layout.flash_files.is_empty() || built_in.info.is_some() || built_in.partitions.is_some();
+        // On a shorter chip the settings' sectors would be some of the program's.
+        let flash = if shows_flash || S::SETTINGS { facts::flash(description.flash_size) } else { None };
+        if let Some(info) = built_in.info {
+            info.set(facts::read(board, flash));
         }
         // Before a host can see the stick, and after the files that have their names for good: `Stick::new` finds these added.
-        let _ = description.built_in.register(description.files);
-        if let Some(plan) = description.built_in.partitions
+        if FILES {
+            let _ = built_in.register(description.files);
+        }
+        if let Some(plan) = built_in.partitions
             && let Some(files) = cortex_m::singleton!(: PartitionFiles<'static, AddressSpace> = PartitionFiles::new())
         {
+            let plan = PartitionPlan { flash_size: flash.unwrap_or(plan.flash_size), ..plan };
             // PARTITIONS.JSON has its room by the manifest's checks, and there is nobody to tell.
             let _ = files.register(plan, &mut Bootrom, AddressSpace, description.files);
         }
-        let stick = stick::Stick::new(alloc, description, board, digits, AddressSpace, restart as fn(Reset));
-        Self { stick, clock, again: None, seen: None }
+        let settings = description.settings;
+        let usb = settings.settings().map_or(description.usb, |settings| started(settings, flash, description.usb));
+        let description = &Description { usb, ..*description };
+        let memory = Guarded(settings);
+        let stick = stick::Stick::new(alloc, description, board, flash, digits, memory, restart as fn(Reset));
+        Self { stick, clock, again: None, busy: false, seen: None }
     }
 
     /// Does what there is to do: to be called after every interrupt, and after each change of the application's files.
     pub fn poll(&mut self) {
-        self.seen = primask::read().is_active().then(|| self.stick.news());
-        self.again = self.stick.poll(self.clock.now());
+        if S::SETTINGS {
+            self.work_apart();
+            if self.stick.take_traces() {
+                scrub::stack();
+            }
+        } else {
+            self.work();
+        }
+    }
+
+    /// [`work`](Self::work) in a frame of its own, which is below the stack pointer when secrets are scrubbed there.
+    #[inline(never)]
+    fn work_apart(&mut self) {
+        self.work();
+    }
+
+    fn work(&mut self) {
+        self.busy = if self.busy && self.has_sent() { self.stick.sent() } else { self.stick.turn() };
+        if self.busy {
+            self.again = None;
+        } else {
+            self.seen = primask::read().is_active().then(|| self.stick.news());
+            self.again = self.stick.poll(self.clock.now());
+            if self.stick.take_restart() {
+                reboot::to_flash();
+            }
+        }
+    }
+
+    /// Whether a packet of mass storage went to the host, and nothing else has happened on the bus: the usual case in a READ,
+    /// which takes a short way past what USB devices have in common.
+    #[inline]
+    fn has_sent(&self) -> bool {
+        #[cfg(not(feature = "hal-usb"))]
+        let sent = self.stick.usb().bus().take_sent(self.stick.usb().in_address());
+        #[cfg(feature = "hal-usb")]
+        let sent = false;
+        sent
     }
 
     /// Sleeps until an interrupt comes, or the next [`poll`](Self::poll) is due. Returns at once where something waits: a
@@ -92,10 +157,22 @@ impl<const CONSOLE: bool, const RESET: bool> Stick<CONSOLE, RESET> {
     /// at what its handlers left, and then sleeps, masks them before it looks. The stick's own interrupts have no handlers;
     /// they are enabled in here only.
     pub fn sleep(&mut self) {
+        if self.busy && self.again.is_none() {
+            // The short way, for each packet of a READ.
+            return cortex_m::interrupt::free(|_| {
+                if !super::bus_waits() {
+                    NVIC::unpend(pac::Interrupt::USBCTRL_IRQ);
+                    // SAFETY: as below.
+                    unsafe { NVIC::unmask(pac::Interrupt::USBCTRL_IRQ) };
+                    cortex_m::asm::wfi();
+                    NVIC::mask(pac::Interrupt::USBCTRL_IRQ);
+                }
+            });
+        }
         cortex_m::interrupt::free(|_| {
             self.clock.acknowledge();
             self.clock.wake_at(self.again);
-            if self.seen.is_some_and(|seen| seen != self.stick.news()) {
+            if super::bus_waits() || self.seen.is_some_and(|seen| seen != self.stick.news()) {
                 return;
             }
             // What came since the last poll keeps the controller's line up, which pends the interrupt again, and a pending
@@ -133,6 +210,25 @@ impl<const CONSOLE: bool, const RESET: bool> Stick<CONSOLE, RESET> {
     pub fn console(&mut self) -> Option<&mut Console<'static, FirmwareUsbBus>> {
         self.stick.console()
     }
+}
+
+/// Starts the settings with what was saved of them. Returns the identity with the strings that they give it. `flash` is the
+/// chip's length where it is less than the manifest reserves: then it has no sectors for settings.
+fn started(settings: &'static Settings<'static>, flash: Option<u32>, usb: Identity<'static>) -> Identity<'static> {
+    let plan = settings.plan();
+    let sectors = if flash.is_none() { SettingsFlash::new(plan.start) } else { None };
+    let store = sectors.and_then(|sectors| {
+        let store = cortex_m::singleton!(: Store<SettingsFlash> = Store::open(sectors, plan.sectors))?;
+        Some(store as &'static mut (dyn Storage + Send))
+    });
+    let volatile =
+        || cortex_m::singleton!(: Volatile = Volatile).map(|volatile| volatile as &'static mut (dyn Storage + Send));
+    if let Some(storage) = store.or_else(volatile) {
+        settings.start(storage);
+    }
+    let Some(strings) = cortex_m::singleton!(: [[u8; 96]; 2] = [[0; 96]; 2]) else { return usb };
+    let [manufacturer, product] = settings.usb_strings(strings);
+    Identity { manufacturer: manufacturer.unwrap_or(usb.manufacturer), product: product.unwrap_or(usb.product), ..usb }
 }
 
 /// What picotool asked for.

@@ -19,6 +19,7 @@ use super::usb_endpoint::{
     bit_of, copy_from_dpram,
 };
 use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicBool, Ordering};
 use queue::{Queues, pid};
 use rp235x_hal::clocks::UsbClock;
 use rp235x_hal::pac;
@@ -34,6 +35,15 @@ const DETACH_CYCLES: u32 = 3_000_000;
 
 /// Upper bound for the wait until the controller has let go of a buffer, in polls. A packet takes 8,000 cycles at most.
 const ABORT_POLLS: u32 = 10_000;
+
+/// Whether the next poll has something to report that no interrupt tells of.
+static WAITS: AtomicBool = AtomicBool::new(false);
+
+/// Whether the next poll of the bus has something to report that no interrupt tells of: the core must not sleep.
+#[must_use]
+pub fn waits() -> bool {
+    WAITS.load(Ordering::Relaxed)
+}
 
 /// The USB device controller.
 pub struct UsbBus {
@@ -97,6 +107,13 @@ impl UsbBus {
             _clock: clock,
         };
         Self { controller: UnsafeCell::new(controller), core: current_core() }
+    }
+
+    /// Takes the report that a packet of `address`, a bulk IN endpoint, went to the host, if the next poll would report that and
+    /// nothing else.
+    #[inline]
+    pub fn take_sent(&self, address: EndpointAddress) -> bool {
+        self.with(false, |controller| controller.take_sent(address))
     }
 
     /// Takes the pull-up of D+ away: for the host the device is unplugged (USB 2.0 7.1.7.3).
@@ -269,7 +286,27 @@ impl Controller {
         Ok(8)
     }
 
+    #[inline]
+    fn take_sent(&mut self, address: EndpointAddress) -> bool {
+        /// INTS.BUFF_STATUS (table 1420).
+        const PACKETS_ONLY: u32 = 1 << 4;
+
+        let bit = 1 << bit_of(address);
+        let alone = self.registers.buff_status().read().bits() == bit
+            && self.registers.ints().read().bits() == PACKETS_ONLY
+            && !WAITS.load(Ordering::Relaxed);
+        if !alone {
+            return false;
+        }
+        // SAFETY: write 1 to clear; exactly what is reported.
+        unsafe { self.registers.buff_status().write(|w| w.bits(bit)) };
+        let sent = self.ended(1 << address.index()) != 0;
+        WAITS.store(self.queues.owe(), Ordering::Relaxed);
+        sent
+    }
+
     fn poll(&mut self) -> PollResult {
+        WAITS.store(false, Ordering::Relaxed);
         // Before the SETUP packet is looked for: then no data packet is seen without the SETUP packet in front of it.
         let done = self.registers.buff_status().read().bits();
         let status = self.registers.ints().read();
@@ -307,6 +344,7 @@ impl Controller {
             ep_out &= !1;
         }
         self.out_waits |= ep_out;
+        WAITS.store(self.early || self.queues.owe(), Ordering::Relaxed);
         PollResult::Data { ep_out, ep_in_complete, ep_setup: u16::from(setup) }
     }
 
@@ -318,7 +356,7 @@ impl Controller {
         let is_data1 = word & BufferControl::DATA1 != 0;
         // The status stage before has no bytes.
         self.early = filled && is_data1 && word & BufferControl::LENGTH != 0;
-        if !self.early && !(is_data1 && available(word) != 0) {
+        if !(self.early || is_data1 && available(word) != 0) {
             self.take_back(out);
         }
         self.out_waits &= !1;

@@ -2,6 +2,7 @@
 //!
 //! The DPRAM is Device memory: unaligned access faults, so packets are copied word by word.
 
+use super::memory::copy_words;
 use rp235x_hal::pac;
 use usb_device::endpoint::{EndpointAddress, EndpointType};
 use usb_device::{Result, UsbDirection, UsbError};
@@ -195,71 +196,43 @@ impl EndpointTable {
 }
 
 /// Copies a packet of at most 64 bytes into `buffer`, padded to whole words.
+#[inline]
 pub(super) fn copy_to_dpram(packet: &[u8], buffer: Buffer) {
-    let blocks = packet.len() / BLOCK;
-    let (whole, tail) = packet.split_at_checked(blocks * BLOCK).unwrap_or((packet, &[]));
-    if blocks != 0 && packet.as_ptr().addr().is_multiple_of(4) && packet.len() <= PACKET_LENGTH {
-        // SAFETY: `whole` has that many bytes, not 0 and a multiple of 16, and is word-aligned; so is the buffer, which has
-        // room for 64 bytes within the DPRAM and is not the controller's now.
-        unsafe { copy_blocks(whole.as_ptr().cast(), buffer.word(0), whole.len()) };
-        if !tail.is_empty() {
-            copy_words_to_dpram(tail, buffer, blocks * BLOCK / 4);
-        }
+    if packet.len() == PACKET_LENGTH && packet.as_ptr().addr().is_multiple_of(4) {
+        // SAFETY: `packet` has that many bytes, a multiple of 32 and not 0, and is word-aligned; so is the buffer, which has room
+        // for 64 bytes within the DPRAM and is not the controller's now. Loads and stores of several words are no unaligned
+        // access, so that Device memory takes them.
+        unsafe { copy_words(packet.as_ptr().addr(), buffer.word(0), PACKET_LENGTH) };
     } else {
-        copy_words_to_dpram(packet, buffer, 0);
+        copy_words_to_dpram(packet, buffer);
     }
 }
 
-/// Bytes that [`copy_blocks`] moves at a time.
-const BLOCK: usize = 16;
-
-/// Copies `length` bytes, a multiple of 16 and not 0, by four words at a time: twice as fast as by single ones.
-///
-/// # Safety
-///
-/// `from` and `to` are word-aligned, and valid for reads and writes of `length` bytes.
-unsafe fn copy_blocks(from: *const u32, to: *mut u32, length: usize) {
-    // SAFETY: as the caller promises. Loads and stores of several words are no unaligned access, so that Device memory takes
-    // them; the memory clobber that asm has by default makes the bytes written visible.
-    unsafe {
-        core::arch::asm!(
-            "2:",
-            "ldmia {from}!, {{r2, r3, r4, r5}}",
-            "stmia {to}!, {{r2, r3, r4, r5}}",
-            "subs {length}, #16",
-            "bne 2b",
-            from = inout(reg) from => _,
-            to = inout(reg) to => _,
-            length = inout(reg) length => _,
-            out("r2") _,
-            out("r3") _,
-            out("r4") _,
-            out("r5") _,
-            options(nostack),
-        );
+/// Copies bytes into `buffer`, padded to whole words.
+#[inline(never)]
+fn copy_words_to_dpram(packet: &[u8], buffer: Buffer) {
+    let (words, tail) = packet.as_chunks();
+    let mut last = [0; 4];
+    for (to, from) in last.iter_mut().zip(tail) {
+        *to = *from;
     }
-}
-
-/// Copies bytes into `buffer` from its word `first` on, padded to whole words.
-fn copy_words_to_dpram(packet: &[u8], buffer: Buffer, first: usize) {
-    for (index, bytes) in packet.chunks(4).enumerate() {
-        let mut word = [0; 4];
-        for (to, from) in word.iter_mut().zip(bytes) {
-            *to = *from;
-        }
+    for (index, word) in words.iter().chain([&last]).take(PACKET_LENGTH / 4).enumerate() {
         // SAFETY: `word` stays within the DPRAM, aligned; the controller does not own this buffer now.
-        unsafe { buffer.word(first + index).write_volatile(u32::from_le_bytes(word)) };
+        unsafe { buffer.word(index).write_volatile(u32::from_le_bytes(*word)) };
     }
 }
 
 /// Copies the first bytes of `buffer`, at most 64, out.
 pub(super) fn copy_from_dpram(buffer: Buffer, packet: &mut [u8]) {
-    for (index, bytes) in packet.chunks_mut(4).enumerate() {
-        // SAFETY: `word` stays within the DPRAM, aligned; the controller does not own this buffer now.
-        let value = unsafe { buffer.word(index).read_volatile() }.to_le_bytes();
-        for (to, from) in bytes.iter_mut().zip(value) {
-            *to = from;
-        }
+    let (words, tail) = packet.as_chunks_mut();
+    let end = words.len();
+    // SAFETY: `word` stays within the DPRAM, aligned; the controller does not own this buffer now.
+    let read = |index| unsafe { buffer.word(index).read_volatile() }.to_le_bytes();
+    for (index, word) in words.iter_mut().enumerate() {
+        *word = read(index);
+    }
+    for (to, from) in tail.iter_mut().zip(read(end)) {
+        *to = from;
     }
 }
 

@@ -102,6 +102,17 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
         &mut self.set
     }
 
+    /// Whether packets to the host wait, or are on the wire: their end is an event of the bus.
+    #[inline]
+    pub fn is_sending(&self) -> bool {
+        self.queued != 0 || !self.stage.is_empty()
+    }
+
+    /// The endpoint of packets to the host.
+    pub fn in_address(&self) -> EndpointAddress {
+        self.endpoint_in.address()
+    }
+
     /// The host took an IN packet.
     pub fn in_complete(&mut self, address: EndpointAddress) {
         if address == self.endpoint_in.address() {

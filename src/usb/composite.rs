@@ -10,7 +10,9 @@ use super::picotool_reset::{PicotoolReset, Reset};
 use crate::bot::CommandSet;
 use usb_device::Result;
 use usb_device::bus::{UsbBus, UsbBusAllocator};
+use usb_device::class::UsbClass;
 use usb_device::device::{UsbDevice, UsbDeviceState};
+use usb_device::endpoint::EndpointAddress;
 
 /// What a terminal shows first: this, the serial number, and the end of the line.
 const GREETING: &str = concat!("PicoVD ", env!("CARGO_PKG_VERSION"), ", board ");
@@ -85,6 +87,30 @@ impl<'b, B: UsbBus, S: CommandSet, R: FnMut(Reset), const CONSOLE: bool, const R
     /// The console, where there is one.
     pub fn console(&mut self) -> Option<&mut Console<'b, B>> {
         self.console.as_mut().filter(|_| CONSOLE)
+    }
+
+    /// The bus.
+    pub fn bus(&self) -> &B {
+        self.usb.bus()
+    }
+
+    /// The endpoint of mass storage's packets to the host.
+    pub fn in_address(&self) -> EndpointAddress {
+        self.mass_storage.in_address()
+    }
+
+    /// Does what [`poll`](Self::poll) does when the bus reports that a packet of mass storage went to the host and nothing else,
+    /// for a bus that says so by another way.
+    #[inline]
+    pub fn sent(&mut self) {
+        self.mass_storage.endpoint_in_complete(self.mass_storage.in_address());
+        self.mass_storage.poll();
+    }
+
+    /// Whether packets of mass storage to the host wait, or are on the wire: their end is an event of the bus.
+    #[inline]
+    pub fn is_sending(&self) -> bool {
+        self.mass_storage.is_sending()
     }
 
     /// The device behind the mass storage class.

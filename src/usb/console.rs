@@ -107,6 +107,13 @@ impl<'b, B: UsbBus> Console<'b, B> {
         filled
     }
 
+    /// Takes one packet of what the host has sent, without a copy of it here. Returns its length, 0 when there is none. What
+    /// [`read`](Self::read) has begun it does not see.
+    pub fn read_packet(&mut self, out: &mut [u8; PACKET_LENGTH]) -> usize {
+        // WouldBlock is the only error of an endpoint that exists.
+        self.class.read_packet(out).unwrap_or(0)
+    }
+
     /// Puts text behind what waits for its packet, as far as there is room. Returns how many bytes of it were taken.
     pub(super) fn stage(&mut self, text: &[u8]) -> usize {
         let room = self.staged.get_mut(self.staged_length..).unwrap_or(&mut []);

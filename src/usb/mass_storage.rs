@@ -40,6 +40,17 @@ impl<'b, B: UsbBus, S: CommandSet> MassStorage<'b, B, S> {
         self.transport.set_mut()
     }
 
+    /// The endpoint of packets to the host.
+    pub fn in_address(&self) -> EndpointAddress {
+        self.transport.in_address()
+    }
+
+    /// Whether packets to the host wait, or are on the wire.
+    #[inline]
+    pub fn is_sending(&self) -> bool {
+        self.transport.is_sending()
+    }
+
     /// Whether `request` is a class request to our interface: wIndex names it (BOT 3.1, 3.2).
     fn is_ours(&self, request: &Request) -> bool {
         request.request_type == RequestType::Class

@@ -1,9 +1,10 @@
 //! Directories: what the manifest encoded at build time, the board's label, the files of run time, then end-of-directory.
 
-use super::layout::{Directory, Layout, RegionKind};
+use super::file::Components;
+use super::layout::{Directory, Layout, Region, RegionKind};
 use super::registry::Files;
 use super::slot::ROOT;
-use picovd_exfat::entry::{ENTRY_LENGTH, EntryType};
+use picovd_exfat::entry::{ENTRY_LENGTH, EntryType, FileAttributes};
 use picovd_exfat::name::Name;
 use picovd_exfat::upcase::upcase;
 
@@ -21,9 +22,10 @@ impl Bookmark {
     pub const START: Self = Self { folder: ROOT, slot: 0, position: 0 };
 }
 
-/// Renders bytes of a directory that the manifest names, from byte `start` of it on.
+/// Renders bytes of a directory that the manifest names, from byte `start` of it on. `cluster` is its first.
 pub(super) fn render(
     directory: &Directory<'_>,
+    cluster: u32,
     layout: &Layout<'_>,
     files: Option<(&Files<'_>, &mut Bookmark)>,
     label: &[u8; ENTRY_LENGTH],
@@ -31,19 +33,17 @@ pub(super) fn render(
     out: &mut [u8],
 ) {
     super::copy_padded(directory.entries, start, out);
-    if !directory.root {
-        return;
-    }
-    if let Some(rest) = label.get(start as usize..) {
-        for (byte, value) in out.iter_mut().zip(rest) {
+    if directory.root {
+        for (byte, value) in out.iter_mut().zip(label.get(start as usize..).unwrap_or(&[])) {
             *byte = *value;
         }
     }
+    let Some((files, bookmark)) = files else { return };
+    let folder = if directory.root { Some(ROOT) } else { files.folder_of(cluster) };
     let first = directory.entries.len() as u32;
     let before = first.saturating_sub(start) as usize;
-    let Some((files, bookmark)) = files else { return };
-    if let Some(rest) = out.get_mut(before..).filter(|rest| !rest.is_empty()) {
-        list(layout, files, bookmark, ROOT, (start + before as u32) - first, rest);
+    if let Some((folder, rest)) = folder.zip(out.get_mut(before..).filter(|rest| !rest.is_empty())) {
+        list(layout, files, bookmark, folder, (start + before as u32) - first, rest);
     }
 }
 
@@ -62,8 +62,12 @@ pub(super) fn list(
     }
     let Bookmark { mut slot, mut position, .. } = *bookmark;
     let end = start.saturating_add(out.len() as u32);
-    while position < end && slot < files.count() {
-        if let Some(shown) = files.shown_in(slot).filter(|shown| shown.parent == folder) {
+    while position < end
+        && let Some((found, shown)) = files.next_shown(slot)
+    {
+        slot = found;
+        // A folder of the manifest stands among its parent's own entries.
+        if shown.parent == folder && !shown.is_given() {
             let length = u32::from(shown.entries) * ENTRY_LENGTH as u32;
             if position + length > start {
                 *bookmark = Bookmark { folder, slot, position };
@@ -79,26 +83,59 @@ pub(super) fn list(
     }
 }
 
-/// Whether the manifest has a file or folder of that name in the root directory.
-pub(super) fn root_holds(layout: &Layout<'_>, name: Name<'_>) -> bool {
-    let root = layout.regions.iter().find_map(|region| match region.kind {
-        RegionKind::Directory(directory) if directory.root => Some(directory.entries),
-        _ => None,
-    });
-    let mut entries = root.unwrap_or(&[]).chunks_exact(ENTRY_LENGTH);
+/// What the manifest has under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Given {
+    File,
+    /// A folder, by its first cluster.
+    Folder(u32),
+}
+
+/// What the manifest has under that name in the folder that begins at `cluster`.
+pub(super) fn find(layout: &Layout<'_>, cluster: u32, name: Name<'_>) -> Option<Given> {
+    let mut entries = directory_at(layout, cluster)?.entries.chunks_exact(ENTRY_LENGTH);
+    let mut attributes = 0;
     while let Some(entry) = entries.next() {
-        // Stream Extension (exFAT 7.6): NameLength and NameHash, then the File Name entries (7.7).
-        let &[kind, _, _, length, low, high, ..] = entry else { continue };
-        if kind == EntryType::STREAM_EXTENSION.0
-            && length == name.length()
-            && u16::from_le_bytes([low, high]) == name.name_hash()
-        {
-            let units = entries.clone().flat_map(|entry| entry.get(2..).unwrap_or(&[]).chunks_exact(2));
-            let units = units.map(|unit| unit.iter().rev().fold(0, |value, byte| value << 8 | u16::from(*byte)));
-            if units.take(length.into()).map(upcase).eq(name.units().map(upcase)) {
-                return true;
+        match *entry {
+            // File: FileAttributes (exFAT 7.4.4).
+            [kind, _, _, _, low, high, ..] if kind == EntryType::FILE.0 => attributes = u16::from_le_bytes([low, high]),
+            // Stream Extension (7.6): NameLength, NameHash and FirstCluster, then the File Name entries (7.7).
+            [kind, _, _, length, low, high, ..]
+                if kind == EntryType::STREAM_EXTENSION.0
+                    && length == name.length()
+                    && u16::from_le_bytes([low, high]) == name.name_hash() =>
+            {
+                let units = entries.clone().flat_map(|entry| entry.get(2..).unwrap_or(&[]).chunks_exact(2));
+                let units = units.map(|unit| unit.iter().rev().fold(0, |value, byte| value << 8 | u16::from(*byte)));
+                if units.take(length.into()).map(upcase).eq(name.units().map(upcase)) {
+                    let cluster = entry.get(20..24)?.try_into().map(u32::from_le_bytes).ok()?;
+                    let folder = attributes & FileAttributes::DIRECTORY.0 != 0;
+                    return Some(if folder { Given::Folder(cluster) } else { Given::File });
+                }
             }
+            _ => {}
         }
     }
-    false
+    None
+}
+
+/// The folder of the manifest that a path names by so many of its first components, by its first cluster.
+pub(super) fn follow(layout: &Layout<'_>, path: &str, level: u8) -> Option<u32> {
+    let root = layout.first_cluster_of_root_directory;
+    Components::of(path).take(level.into()).try_fold(root, |cluster, component| {
+        match find(layout, cluster, Name::new(component).ok()?)? {
+            Given::Folder(cluster) => Some(cluster),
+            Given::File => None,
+        }
+    })
+}
+
+/// The manifest's folder that begins at a cluster.
+fn directory_at<'a>(layout: &Layout<'a>, cluster: u32) -> Option<Directory<'a>> {
+    let first = layout.block_of(cluster);
+    let place = layout.regions.partition_point(|region| region.first < first);
+    match layout.regions.get(place)? {
+        Region { first: there, kind: RegionKind::Directory(directory), .. } if *there == first => Some(*directory),
+        _ => None,
+    }
 }

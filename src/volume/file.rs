@@ -19,7 +19,8 @@ pub struct File<'a> {
 impl<'a> File<'a> {
     /// A file at `path`, whose contents are never longer than `capacity` bytes.
     ///
-    /// Each `/` in the path makes a folder of run time. Names have at most as many UTF-16 units as the manifest's
+    /// A path may lead through folders, whose names `/` ends: those of the manifest, upper and lower case being the same, and others,
+    /// which come with their first file and go with their last. Names have at most as many UTF-16 units as the manifest's
     /// `[dynamic] max-name`. The capacity is taken from `[dynamic] window`, in whole clusters.
     #[must_use]
     pub const fn new(path: &'a str, content: &'a dyn Content, capacity: u32) -> Self {

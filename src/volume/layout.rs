@@ -37,11 +37,18 @@ pub struct Layout<'a> {
     pub allocated_clusters: u32,
     /// What stands at which block: total, ascending, without gap or overlap.
     pub regions: &'a [Region<'a>],
+    /// Files that show flash beyond what every chip has, in the order of their clusters.
+    pub flash_files: &'a [FlashFile],
     /// Clusters kept for files registered at run time.
     pub dynamic: DynamicWindow,
 }
 
 impl Layout<'_> {
+    /// The cluster behind the last one that the manifest allocates for good.
+    pub(super) const fn allocated_end(&self) -> u32 {
+        self.allocated_clusters.saturating_add(2)
+    }
+
     /// Base-2 logarithm of a cluster's length in bytes: sectors have 512 = 2^9.
     #[must_use]
     pub const fn cluster_shift(&self) -> u32 {
@@ -61,12 +68,41 @@ impl Layout<'_> {
         1 << self.cluster_shift()
     }
 
+    /// The first block of a cluster of the heap.
+    #[must_use]
+    pub const fn block_of(&self, cluster: u32) -> Lba {
+        let blocks = cluster.saturating_sub(2) << (self.sectors_per_cluster_shift & 15);
+        Lba(self.cluster_heap_offset.saturating_add(blocks))
+    }
+
+    /// The cluster of the heap that a block belongs to.
+    #[must_use]
+    pub const fn cluster_of(&self, block: Lba) -> u32 {
+        (block.0.saturating_sub(self.cluster_heap_offset) >> (self.sectors_per_cluster_shift & 15)) + 2
+    }
+
     /// VolumeSerialNumber (exFAT 3.1.11) on that board. `volumes` counts how often hosts were to see another volume.
     #[must_use]
     pub fn serial_number(&self, board: Option<BoardIdentity>, volumes: u8) -> u32 {
         let serial = board.map_or(self.volume_serial_number, BoardIdentity::volume_serial_number);
         serial & !0xFF | u32::from((serial as u8).wrapping_add(volumes))
     }
+}
+
+/// A file that shows flash, laid out for as much of it as the manifest reserves. A chip that has less is known at boot, and then
+/// the file is shorter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlashFile {
+    /// First block of its directory.
+    pub directory: Lba,
+    /// Where its entry set stands among the directory's entries, in bytes.
+    pub entry: u32,
+    /// First cluster.
+    pub first_cluster: u32,
+    /// Where in flash it begins, in bytes.
+    pub offset: u32,
+    /// Length in bytes where flash is as long as the manifest reserves.
+    pub length: u32,
 }
 
 /// The volume label.
@@ -87,7 +123,7 @@ pub struct DynamicWindow {
     pub cluster_count: u32,
     /// Number of files and folders of run time at most.
     pub slots: u16,
-    /// Number of directory entries that the root directory has room for beside its own.
+    /// Number of directory entries that each directory of the manifest has room for beside its own.
     pub entries: u16,
     /// Directory entries of a file at most: 2 and one for each 15 units of the longest name.
     pub slot_entries: u8,

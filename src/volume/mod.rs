@@ -11,7 +11,9 @@ mod change;
 mod content;
 mod directory;
 mod file;
+mod flash;
 pub mod layout;
+mod look;
 mod place;
 mod region;
 mod registry;
@@ -20,16 +22,17 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-pub use change::{Pending, Timing};
+pub use change::{Announcing, Pending, Refresh, Timing};
 pub use content::{Content, Frozen, Generation};
 pub use file::File;
+pub use look::{Hidden, LabelText, Look, Plain};
 pub use registry::{AddError, Files, FilesOf, NotAdded, UpdateError};
 pub use slot::FileSlot;
 
 use crate::block::{BLOCK_LENGTH, BlockCount, Lba};
 use crate::clock::Instant;
 use directory::Bookmark;
-use layout::{Layout, RegionKind};
+use layout::{Label, Layout, Region, RegionKind};
 use picovd_exfat::boot::BootRegion;
 use region::RegionFinder;
 
@@ -71,12 +74,16 @@ const fn hexadecimal(value: u64) -> u8 {
     if nibble < 10 { b'0' + nibble } else { b'A' - 10 + nibble }
 }
 
-/// A synthesized exFAT volume.
+/// A synthesized exFAT volume. Where `FILES` is false it has no files of run time, and the linker leaves their code out. `L`
+/// decides what settings do.
 #[derive(Debug)]
-pub struct Volume<'a, M> {
+pub struct Volume<'a, M, const FILES: bool = true, L = Plain> {
     layout: &'a Layout<'a>,
     memory: M,
+    look: L,
     identity: Option<BoardIdentity>,
+    /// Bytes of flash that files show at most.
+    flash: u32,
     boot: BootRegion,
     finder: RegionFinder,
     files: Option<&'a Files<'a>>,
@@ -92,11 +99,21 @@ impl<'a, M: Memory> Volume<'a, M> {
     /// The volume of `layout`. Without an identity it carries the layout's own serial number and no label digits.
     #[must_use]
     pub fn new(layout: &'a Layout<'a>, identity: Option<BoardIdentity>, memory: M) -> Self {
-        let boot = tables::boot_region(layout, identity, 0, 0);
+        Self::of(layout, identity, memory, Plain)
+    }
+}
+
+impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
+    /// As [`new`](Volume::new), with files of run time or without, and with what `look` decides.
+    #[must_use]
+    pub fn of(layout: &'a Layout<'a>, identity: Option<BoardIdentity>, memory: M, look: L) -> Self {
+        let boot = tables::boot_region(layout, identity, layout.allocated_clusters, 0);
         Self {
             layout,
             memory,
+            look,
             identity,
+            flash: u32::MAX,
             boot,
             finder: RegionFinder::new(),
             files: None,
@@ -113,10 +130,30 @@ impl<'a, M: Memory> Volume<'a, M> {
         Self { files: Some(files), ..self }
     }
 
+    /// The same on a chip that has `length` bytes of flash: files that would show more are shorter.
+    #[must_use]
+    pub fn with_flash(self, length: u32) -> Self {
+        let new = Self { flash: length, ..self };
+        let boot = tables::boot_region(new.layout, new.identity, new.allocated(), 0);
+        Self { boot, ..new }
+    }
+
+    /// Clusters that the manifest's files take.
+    fn allocated(&self) -> u32 {
+        let runs = flash::allocated(self.layout, self.flash);
+        runs.map(|run| run.1 - look::freed(&self.look, self.layout, run).min(run.1)).sum()
+    }
+
+    /// Whether the next generation has another label or other files of the manifest.
+    #[must_use]
+    pub fn differs(&self) -> bool {
+        self.look.differs()
+    }
+
     /// The files of run time.
     #[must_use]
     pub fn files(&self) -> Option<&'a Files<'a>> {
-        self.files
+        self.files.filter(|_| FILES)
     }
 
     /// The generation that hosts see.
@@ -139,14 +176,16 @@ impl<'a, M: Memory> Volume<'a, M> {
     }
 
     fn begin(&mut self, now: Instant, other_volume: bool, seen: bool) {
-        let Some(files) = self.files else { return };
+        let Some(files) = self.files() else { return };
         let Generation { number, volumes, .. } = self.generation;
         let volumes = volumes.wrapping_add(other_volume.into());
         self.generation = Generation { number: number.wrapping_add(1), since: now, volumes };
+        self.look.freeze();
         files.begin(self.generation, seen);
         self.bookmark = Bookmark::START;
-        let used = files.shown().flatten().map(|shown| self.layout.clusters(shown.length)).sum();
-        self.boot = tables::boot_region(self.layout, self.identity, used, volumes);
+        let used: u32 = files.shown().flatten().map(|shown| self.layout.clusters(shown.length)).sum();
+        let allocated = self.allocated().saturating_add(used);
+        self.boot = tables::boot_region(self.layout, self.identity, allocated, volumes);
     }
 
     /// Whether bytes of a file were read since the last call.
@@ -182,7 +221,7 @@ impl<'a, M: Memory> Volume<'a, M> {
             let start = block.wrapping_mul(BLOCK_LENGTH as u32).wrapping_add(offset as u32);
             let available = ((region.length.0 - block) as usize).saturating_mul(BLOCK_LENGTH) - offset;
             let (now, later) = rest.split_at_mut(available.min(rest.len()));
-            self.render(region.kind, start, now);
+            self.render(*region, start, now);
             let end = offset + now.len();
             lba = lba.saturating_add((end / BLOCK_LENGTH) as u32);
             offset = end % BLOCK_LENGTH;
@@ -191,15 +230,19 @@ impl<'a, M: Memory> Volume<'a, M> {
     }
 
     /// Renders bytes of one region, from byte `start` of it on; the piece ends within it.
-    fn render(&mut self, kind: RegionKind<'_>, start: u32, out: &mut [u8]) {
-        match kind {
+    fn render(&mut self, region: Region<'_>, start: u32, out: &mut [u8]) {
+        match region.kind {
+            RegionKind::Bytes(_) | RegionKind::Memory(_) if L::PRESENT && look::hides(&self.look, region.first) => {
+                out.fill(0);
+            }
             RegionKind::Bytes(bytes) => {
                 self.read = true;
                 copy_padded(bytes, start, out);
             }
             RegionKind::Memory(window) => {
                 self.read = true;
-                let inside = (window.length.saturating_sub(start) as usize).min(out.len());
+                let length = flash::length_of(window, self.flash);
+                let inside = (length.saturating_sub(start) as usize).min(out.len());
                 let (shown, padding) = out.split_at_mut(inside);
                 if !shown.is_empty() {
                     self.memory.read(window.base.wrapping_add(start), shown);
@@ -208,12 +251,21 @@ impl<'a, M: Memory> Volume<'a, M> {
             }
             RegionKind::Boot => tables::boot(&self.boot, start, out),
             RegionKind::Fat => tables::fat(self.layout, start, out),
-            RegionKind::Bitmap => tables::bitmap(self.layout, self.files, start, out),
+            RegionKind::Bitmap => {
+                tables::bitmap(self.layout, self.flash, self.files(), start, out);
+                look::free(&self.look, self.layout, start, out);
+            }
             RegionKind::Upcase => tables::upcase(start, out),
             RegionKind::Directory(directory) => {
-                let label = tables::label_entry(self.layout.label, self.identity);
-                let files = self.files.map(|files| (files, &mut self.bookmark));
-                directory::render(&directory, self.layout, files, &label, start, out);
+                let text = if directory.root { self.look.label() } else { None };
+                let label =
+                    text.as_ref().map_or(self.layout.label, |text| Label { units: text.units(), ..self.layout.label });
+                let label = tables::label_entry(label, self.identity);
+                let files = self.files().map(|files| (files, &mut self.bookmark));
+                let cluster = self.layout.cluster_of(region.first);
+                directory::render(&directory, cluster, self.layout, files, &label, start, out);
+                flash::shorten(self.layout, self.flash, region.first, directory.entries, start, out);
+                look::blank(&self.look, region.first, start, out);
             }
             RegionKind::Dynamic => self.render_window(start, out),
             RegionKind::Unused(_) => out.fill(0),
@@ -223,7 +275,7 @@ impl<'a, M: Memory> Volume<'a, M> {
     /// Renders bytes of the dynamic window, from byte `start` of it on.
     fn render_window(&mut self, start: u32, out: &mut [u8]) {
         out.fill(0);
-        let Some(files) = self.files else { return };
+        let Some(files) = self.files() else { return };
         let (shift, length) = (self.layout.cluster_shift(), self.layout.cluster_length());
         let (mut cluster, mut offset) = (start >> shift, start & (length - 1));
         let mut rest = out;

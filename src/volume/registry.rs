@@ -3,8 +3,9 @@
 //! Calls may come from the main loop, an interrupt handler or another core: every access is a short critical section, and
 //! contents are never called inside one.
 
+use super::change::Announcing;
 use super::content::{Content, Generation};
-use super::directory;
+use super::directory::{self, Given};
 use super::file::{Components, File};
 use super::layout::Layout;
 use super::place::{self, Run};
@@ -18,7 +19,7 @@ use picovd_exfat::time::Timestamp;
 /// The files of run time of one volume, in a fixed number of slots. Usually a `static`, made by the manifest's tables:
 /// `Files::new(&LAYOUT)`.
 ///
-/// A slot holds a file or a folder of run time. What is registered shows from the next generation on.
+/// A slot holds a file, or a folder that files of run time stand in. What is registered shows from the next generation on.
 pub struct Files<'a, S: ?Sized = [FileSlot<'a>]> {
     layout: &'a Layout<'a>,
     state: Mutex<Cell<State>>,
@@ -31,10 +32,12 @@ pub type FilesOf<'a, const N: usize> = Files<'a, [FileSlot<'a>; N]>;
 /// What concerns all slots.
 #[derive(Clone, Copy)]
 struct State {
-    /// Changes that are to be announced.
+    /// Count of changes that are to be announced.
     announced: u32,
-    /// Changes of any kind.
-    changes: u32,
+    /// Whether some of those since the last look are to be announced as usual ...
+    usual: bool,
+    /// ... and what the others ask for, all together.
+    asked: Option<Announcing>,
     /// Cluster of the window where the next search for free ones begins.
     cursor: u32,
     /// Whether the application wants the medium back that a host ejected.
@@ -50,12 +53,13 @@ pub enum AddError {
     InvalidPath,
     /// A name in the path has more UTF-16 units than the manifest's `[dynamic] max-name`. Shorten it or raise that.
     NameTooLong,
-    /// Another file or folder has the name, upper and lower case being the same.
+    /// Another file or folder has the name there, upper and lower case being the same: one of run time or of the manifest, also one
+    /// that a setting hides. Choose another name.
     NameTaken,
     /// The file is registered already.
     AlreadyAdded,
-    /// All slots are taken, folders included, or the directory has no room for so long a name. Raise `[dynamic] files`, or
-    /// remove a file.
+    /// All slots are taken, of which each folder that files stand in needs one, or directories have no room for so long a name.
+    /// Raise `[dynamic] files`, or remove a file.
     TooManyFiles,
     /// The window has no room for the file's capacity. Raise `[dynamic] window`, or promise less.
     NoRoom,
@@ -80,7 +84,7 @@ impl<'a, const N: usize> FilesOf<'a, N> {
     /// No files yet. `layout` keeps clusters and directory slots for them; what it keeps limits the number, too.
     #[must_use]
     pub const fn new(layout: &'a Layout<'a>) -> Self {
-        let state = State { announced: 0, changes: 0, cursor: 0, insert: false, clock: None };
+        let state = State { announced: 0, usual: false, asked: None, cursor: 0, insert: false, clock: None };
         Self { layout, state: Mutex::new(Cell::new(state)), slots: [const { FileSlot::new() }; N] }
     }
 }
@@ -102,14 +106,15 @@ impl<'a> Files<'a> {
     #[must_use]
     pub fn is_free(&self, path: &str) -> bool {
         let file = File::new(path, &Nothing, 0);
-        self.check_path(&file).is_ok() && critical_section::with(|section| self.missing_folders(section, &file).is_ok())
+        self.check_path(&file).is_ok() && critical_section::with(|section| self.needs(section, &file).is_ok())
     }
 
-    /// Registers a file: it shows from the next generation on.
+    /// Registers a file: it shows from the next generation on. `announcing` says how hosts hear of it, where it is to differ
+    /// from what is usual.
     ///
     /// # Errors
     /// Nothing is registered then; each variant says who must act.
-    pub fn add(&self, file: &'a File<'a>) -> Result<(), AddError> {
+    pub fn add(&self, file: &'a File<'a>, announcing: Option<Announcing>) -> Result<(), AddError> {
         self.check_path(file)?;
         if file.content.length() > file.capacity {
             return Err(AddError::TooLong);
@@ -118,9 +123,9 @@ impl<'a> Files<'a> {
             if self.find(section, file).is_some() {
                 return Err(AddError::AlreadyAdded);
             }
-            self.check_room(section, file, self.missing_folders(section, file)?)?;
+            self.check_room(section, file, self.needs(section, file)?)?;
             self.enter(section, file);
-            self.note(section, file.announced);
+            self.note(section, file.announced, announcing);
             Ok(())
         })
     }
@@ -129,7 +134,7 @@ impl<'a> Files<'a> {
     ///
     /// # Errors
     /// Nothing changes then; each variant says who must act.
-    pub fn update(&self, file: &'a File<'a>) -> Result<(), UpdateError> {
+    pub fn update(&self, file: &'a File<'a>, announcing: Option<Announcing>) -> Result<(), UpdateError> {
         let length = file.content.length();
         critical_section::with(|section| {
             let slot = self.find(section, file).ok_or(UpdateError::NotAdded)?;
@@ -139,7 +144,7 @@ impl<'a> Files<'a> {
             let mut data = slot.get(section);
             data.set_changed(true);
             slot.set(section, data);
-            self.note(section, file.announced);
+            self.note(section, file.announced, announcing);
             Ok(())
         })
     }
@@ -149,11 +154,11 @@ impl<'a> Files<'a> {
     ///
     /// # Errors
     /// The file is not registered.
-    pub fn remove(&self, file: &'a File<'a>) -> Result<(), NotAdded> {
+    pub fn remove(&self, file: &'a File<'a>, announcing: Option<Announcing>) -> Result<(), NotAdded> {
         critical_section::with(|section| {
             let slot = self.find(section, file).ok_or(NotAdded)?;
             self.take_out(section, slot);
-            self.note(section, true);
+            self.note(section, true, announcing);
             Ok(())
         })
     }
@@ -162,7 +167,7 @@ impl<'a> Files<'a> {
     ///
     /// # Errors
     /// Everything stays as it was then. [`AddError::AlreadyAdded`] when `new` is registered or `old` is not.
-    pub fn rename(&self, old: &'a File<'a>, new: &'a File<'a>) -> Result<(), AddError> {
+    pub fn rename(&self, old: &'a File<'a>, new: &'a File<'a>, announcing: Option<Announcing>) -> Result<(), AddError> {
         self.check_path(new)?;
         if new.content.length() > new.capacity {
             return Err(AddError::TooLong);
@@ -173,9 +178,9 @@ impl<'a> Files<'a> {
                 return Err(AddError::AlreadyAdded);
             }
             self.take_out(section, slot);
-            let entered = self.missing_folders(section, new).and_then(|folders| self.check_room(section, new, folders));
+            let entered = self.needs(section, new).and_then(|needs| self.check_room(section, new, needs));
             self.enter(section, if entered.is_ok() { new } else { old });
-            self.note(section, true);
+            self.note(section, entered.is_ok(), announcing.filter(|_| entered.is_ok()));
             entered
         })
     }
@@ -218,43 +223,55 @@ impl<'a> Files<'a> {
         })
     }
 
-    /// Number of folders that have to be made for a file.
-    fn missing_folders(&self, section: CriticalSection<'_>, file: &File<'_>) -> Result<usize, AddError> {
+    /// What a file needs beside what there is.
+    fn needs(&self, section: CriticalSection<'_>, file: &File<'_>) -> Result<Needs, AddError> {
+        let mut needs = Needs::default();
         let mut components = Components::of(file.path);
         let mut parent = ROOT;
+        let mut given = Some(self.layout.first_cluster_of_root_directory);
         while let Some(component) = components.next() {
             let name = Name::new(component).map_err(|_| AddError::InvalidPath)?;
-            if parent == ROOT && directory::root_holds(self.layout, name) {
-                return Err(AddError::NameTaken);
-            }
             let last = components.is_done();
-            match self.named(section, parent, name) {
+            given = match given.and_then(|cluster| directory::find(self.layout, cluster, name)) {
+                Some(Given::Folder(cluster)) if !last => Some(cluster),
+                Some(_) => return Err(AddError::NameTaken),
+                None => None,
+            };
+            // In a folder that has no slot yet stands no file of run time.
+            let known = if needs.slots == 0 { self.named(section, parent, name) } else { None };
+            match known {
                 Some((index, wanted)) if wanted.is_folder() && !last => parent = index,
                 Some(_) => return Err(AddError::NameTaken),
-                None => return Ok(components.count()),
+                None => {
+                    needs.slots += 1;
+                    if given.is_none() {
+                        needs.entries += entries_for(name.length());
+                        needs.folders += u32::from(!last);
+                    }
+                }
             }
         }
-        Ok(0)
+        Ok(needs)
     }
 
-    /// Whether the slots and the window have room for one more file and that many more folders.
-    fn check_room(&self, section: CriticalSection<'_>, file: &File<'_>, folders: usize) -> Result<(), AddError> {
+    /// Whether slots, directories and window have room for that.
+    fn check_room(&self, section: CriticalSection<'_>, file: &File<'_>, needs: Needs) -> Result<(), AddError> {
         let wanted = || self.slots().iter().filter_map(|slot| slot.get(section).wanted());
         // A folder's number has to differ from the root's.
-        if wanted().count() + folders + 1 > self.usable().min(ROOT.into()) {
+        if wanted().count() + needs.slots > self.usable().min(ROOT.into()) {
             return Err(AddError::TooManyFiles);
         }
-        // Folders that are there already are counted twice: no harm, and no second walk.
-        let listed: usize = wanted().map(|wanted| entries(wanted.name())).sum();
-        let more: usize = Components::of(file.path).map(entries).sum();
-        if listed + more > self.layout.dynamic.entries.into() {
+        // Each directory has room for all of them.
+        let made = || wanted().filter(|wanted| !wanted.given);
+        let listed: usize = made().map(|wanted| entries(wanted.name())).sum();
+        if listed + needs.entries > self.layout.dynamic.entries.into() {
             return Err(AddError::TooManyFiles);
         }
         let clusters = |length| u64::from(self.layout.clusters(length));
         let folder = clusters(self.folder_length());
         let taken: u64 =
-            wanted().map(|wanted| if wanted.is_folder() { folder } else { clusters(wanted.file.capacity) }).sum();
-        let needed = taken + clusters(file.capacity) + folders as u64 * folder;
+            made().map(|wanted| if wanted.is_folder() { folder } else { clusters(wanted.file.capacity) }).sum();
+        let needed = taken + clusters(file.capacity) + u64::from(needs.folders) * folder;
         if needed > self.layout.dynamic.cluster_count.into() { Err(AddError::NoRoom) } else { Ok(()) }
     }
 
@@ -273,8 +290,9 @@ impl<'a> Files<'a> {
             }
             let free = self.slots().iter().enumerate().find(|(_, slot)| slot.get(section).wanted().is_none());
             let Some((index, slot)) = free else { return };
+            let given = level != 0 && directory::follow(self.layout, file.path, level).is_some();
             let mut data = slot.get(section);
-            data.set_wanted(Some(Wanted { file, level, parent }));
+            data.set_wanted(Some(Wanted { file, level, parent, given }));
             slot.set(section, data);
             parent = index as u8;
         }
@@ -297,10 +315,17 @@ impl<'a> Files<'a> {
         }
     }
 
-    fn note(&self, section: CriticalSection<'_>, announced: bool) {
+    /// Notes a change that is to be announced, as usual where the application asks for nothing else.
+    fn note(&self, section: CriticalSection<'_>, announced: bool, announcing: Option<Announcing>) {
         self.change_state(section, |state| {
-            state.changes = state.changes.wrapping_add(1);
-            state.announced = state.announced.wrapping_add(announced.into());
+            match announcing {
+                Some(announcing) => {
+                    state.asked = Some(state.asked.map_or(announcing, |asked| asked.together(announcing)));
+                }
+                None if announced => state.usual = true,
+                None => return,
+            }
+            state.announced = state.announced.wrapping_add(1);
         });
     }
 
@@ -328,6 +353,20 @@ impl<'a> Files<'a> {
         self.state().announced
     }
 
+    /// What the changes since the last call ask for, all together; `None` when there are none to be announced.
+    pub(crate) fn take_changes(&self, usual: Announcing) -> Option<Announcing> {
+        critical_section::with(|section| {
+            let State { asked, usual: any, .. } = self.state.borrow(section).get();
+            self.change_state(section, |state| (state.usual, state.asked) = (false, None));
+            if any { Some(asked.map_or(usual, |asked| asked.together(usual))) } else { asked }
+        })
+    }
+
+    /// Something else has changed that is to be announced.
+    pub(crate) fn announce(&self) {
+        critical_section::with(|section| self.note(section, true, None));
+    }
+
     /// Whether the application has asked to have the medium back since the last call.
     pub(crate) fn take_insert(&self) -> bool {
         critical_section::with(|section| {
@@ -337,19 +376,33 @@ impl<'a> Files<'a> {
         })
     }
 
-    /// Number of slots.
-    pub(super) fn count(&self) -> usize {
-        self.usable()
-    }
-
     /// What hosts see in each slot.
     pub(super) fn shown(&self) -> impl DoubleEndedIterator<Item = Option<Shown<'a>>> + Clone + '_ {
         self.slots().iter().map(|slot| slot.now().shown())
     }
 
+    /// The first slot from `from` on that hosts see something in, and what.
+    pub(super) fn next_shown(&self, from: usize) -> Option<(usize, Shown<'a>)> {
+        /// Slots that are looked at in one critical section.
+        const AT_ONCE: usize = 8;
+
+        let slots = self.slots().get(from..)?;
+        slots.chunks(AT_ONCE).zip((from..).step_by(AT_ONCE)).find_map(|(slots, first)| {
+            critical_section::with(|section| {
+                slots.iter().zip(first..).find_map(|(slot, index)| Some((index, slot.get(section).shown()?)))
+            })
+        })
+    }
+
     /// What hosts see in a slot.
     pub(super) fn shown_in(&self, slot: usize) -> Option<Shown<'a>> {
         self.slots().get(slot)?.now().shown()
+    }
+
+    /// The number of the folder of the manifest that begins at a cluster, when files of run time stand in it.
+    pub(super) fn folder_of(&self, cluster: u32) -> Option<u8> {
+        let slot = self.shown().position(|shown| shown.is_some_and(|shown| shown.is_given() && shown.first == cluster));
+        slot.and_then(|slot| u8::try_from(slot).ok())
     }
 
     /// The slot whose file stands at a cluster of the window. `hint` is looked at first.
@@ -385,6 +438,11 @@ impl<'a> Files<'a> {
             let same = before.filter(|shown| {
                 core::ptr::eq(shown.file, wanted.file) && (shown.level, shown.parent) == (wanted.level, wanted.parent)
             });
+            if wanted.given {
+                let first = directory::follow(self.layout, wanted.file.path, wanted.level).unwrap_or(0);
+                slot.show(Some(Shown { first, ..Shown::empty(wanted) }));
+                continue;
+            }
             // A folder lists other files' places, so it goes along with every change.
             if same.is_some() && !changed && !wanted.file.renewed && !wanted.is_folder() {
                 continue;
@@ -395,18 +453,7 @@ impl<'a> Files<'a> {
                 let frozen = wanted.file.content.freeze(generation);
                 (frozen.length.min(wanted.file.capacity), frozen.kept)
             };
-            let mut shown = Shown {
-                file: wanted.file,
-                level: wanted.level,
-                parent: wanted.parent,
-                first: 0,
-                length,
-                generation: generation.number,
-                modified,
-                entries: 0,
-                name_hash: 0,
-                set_checksum: 0,
-            };
+            let mut shown = Shown { length, generation: generation.number, modified, ..Shown::empty(wanted) };
             let place = match same {
                 Some(before) if kept => Some(before.first),
                 _ => self.place(slot, &shown),
@@ -440,7 +487,7 @@ impl<'a> Files<'a> {
     fn move_together(&self) {
         let mut next = 0;
         for slot in self.slots() {
-            if let Some(mut shown) = slot.now().shown() {
+            if let Some(mut shown) = slot.now().shown().filter(|shown| !shown.is_given()) {
                 let Run { count, .. } = shown.run(self.layout, self.folder_length());
                 shown.first = next;
                 shown.seal(self.layout.dynamic.first_cluster);
@@ -450,6 +497,17 @@ impl<'a> Files<'a> {
         }
         critical_section::with(|section| self.change_state(section, |state| state.cursor = next));
     }
+}
+
+/// What a file needs beside what there is.
+#[derive(Clone, Copy, Default)]
+struct Needs {
+    /// Slots, its own and one for each folder that has none.
+    slots: usize,
+    /// Directory entries, its own and those of folders that have to be made.
+    entries: usize,
+    /// Folders that have to be made.
+    folders: u32,
 }
 
 /// The contents of a file that is asked about and never read.

@@ -22,7 +22,14 @@ const FEWEST_ENTRIES: u8 = 3;
 /// Marks a wanted slot whose contents differ from what is shown.
 const CHANGED: u8 = 0x80;
 
-/// A slot: room for one file of run time, or for one folder that files of run time stand in. 32 bytes on the chip.
+/// Marks a wanted folder that the manifest gives.
+const GIVEN: u8 = 0x40;
+
+/// The level itself.
+const LEVEL: u8 = 0x07;
+
+/// A slot: room for one file of run time, or for one folder that files of run time stand in, be it one of run time or one of the
+/// manifest. 32 bytes on the chip.
 pub struct FileSlot<'a>(Mutex<Cell<Slot<'a>>>);
 
 impl<'a> FileSlot<'a> {
@@ -67,6 +74,8 @@ pub(super) struct Wanted<'a> {
     pub file: &'a File<'a>,
     pub level: u8,
     pub parent: u8,
+    /// Whether this is a folder that the manifest gives.
+    pub given: bool,
 }
 
 /// What hosts see in a slot.
@@ -75,9 +84,9 @@ pub(super) struct Shown<'a> {
     pub file: &'a File<'a>,
     pub level: u8,
     pub parent: u8,
-    /// First cluster, counted from the window's first.
+    /// First cluster, counted from the window's first; the cluster itself for a folder of the manifest.
     pub first: u32,
-    /// Length in bytes.
+    /// Length in bytes; 0 for a folder of the manifest: it takes none of the window.
     pub length: u32,
     /// Generation in which it was frozen.
     pub generation: u32,
@@ -128,13 +137,14 @@ impl<'a> Slot<'a> {
 
     pub fn wanted(&self) -> Option<Wanted<'a>> {
         let file = self.wanted?;
-        Some(Wanted { file, level: self.wanted_level & !CHANGED, parent: self.wanted_parent })
+        let (level, given) = (self.wanted_level & LEVEL, self.wanted_level & GIVEN != 0);
+        Some(Wanted { file, level, parent: self.wanted_parent, given })
     }
 
     /// Wants something, or nothing, there from the next generation on.
     pub fn set_wanted(&mut self, wanted: Option<Wanted<'a>>) {
         self.wanted = wanted.map(|wanted| wanted.file);
-        self.wanted_level = wanted.map_or(0, |wanted| wanted.level | CHANGED);
+        self.wanted_level = wanted.map_or(0, |wanted| wanted.level | CHANGED | if wanted.given { GIVEN } else { 0 });
         self.wanted_parent = wanted.map_or(ROOT, |wanted| wanted.parent);
     }
 
@@ -149,7 +159,7 @@ impl<'a> Slot<'a> {
     pub fn shown(&self) -> Option<Shown<'a>> {
         Some(Shown {
             file: self.shown?,
-            level: self.shown_level & 7,
+            level: self.shown_level & LEVEL,
             entries: FEWEST_ENTRIES + (self.shown_level >> 3),
             parent: self.shown_parent,
             first: self.first,
@@ -164,7 +174,7 @@ impl<'a> Slot<'a> {
     fn set_shown(&mut self, shown: Option<Shown<'a>>) {
         self.shown = shown.map(|shown| shown.file);
         if let Some(shown) = shown {
-            self.shown_level = shown.level & 7 | shown.entries.saturating_sub(FEWEST_ENTRIES) << 3;
+            self.shown_level = shown.level & LEVEL | shown.entries.saturating_sub(FEWEST_ENTRIES) << 3;
             self.shown_parent = shown.parent;
             self.first = shown.first;
             self.length = shown.length;
@@ -188,19 +198,41 @@ impl<'a> Wanted<'a> {
 }
 
 impl<'a> Shown<'a> {
+    /// What is wanted, before it has a place.
+    pub fn empty(wanted: Wanted<'a>) -> Self {
+        let Wanted { file, level, parent, .. } = wanted;
+        Self {
+            file,
+            level,
+            parent,
+            first: 0,
+            length: 0,
+            generation: 0,
+            modified: 0,
+            entries: 0,
+            name_hash: 0,
+            set_checksum: 0,
+        }
+    }
+
     /// Whether this is a folder.
     pub fn is_folder(&self) -> bool {
         self.level != 0
     }
 
-    /// Most bytes that it may have: a folder's are given.
-    pub fn capacity(&self, folder: u32) -> u32 {
-        if self.is_folder() { folder } else { self.file.capacity }
+    /// Whether this is a folder of the manifest.
+    pub fn is_given(&self) -> bool {
+        self.is_folder() && self.length == 0
     }
 
-    /// The clusters kept for it.
+    /// The clusters of the window that are kept for it: folders of run time have `folder` bytes.
     pub fn run(&self, layout: &Layout<'_>, folder: u32) -> Run {
-        Run { first: self.first, count: layout.clusters(self.capacity(folder)) }
+        let capacity = match self.is_folder() {
+            true if self.length == 0 => 0,
+            true => folder,
+            false => self.file.capacity,
+        };
+        Run { first: self.first, count: layout.clusters(capacity) }
     }
 
     /// Its entry set. `window` is the cluster that the window begins with.

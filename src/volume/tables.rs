@@ -1,6 +1,7 @@
 //! The volume's own structures: boot regions, FAT, allocation bitmap, up-case table, label.
 
 use super::BoardIdentity;
+use super::flash;
 use super::layout::{Label, Layout};
 use super::registry::Files;
 use crate::block::BLOCK_LENGTH;
@@ -10,9 +11,14 @@ use picovd_exfat::boot::{BootRegion, BootSector};
 use picovd_exfat::entry::{ENTRY_LENGTH, VolumeLabelEntry};
 use picovd_exfat::fat::{FAT_ENTRY_LENGTH, FatEntry};
 
-/// The boot region of `layout` (exFAT 3), main and backup, with `used` clusters of the dynamic window allocated. `volumes`
-/// counts how often hosts were to see another volume.
-pub(super) fn boot_region(layout: &Layout<'_>, identity: Option<BoardIdentity>, used: u32, volumes: u8) -> BootRegion {
+/// The boot region of `layout` (exFAT 3), main and backup, with that many clusters `allocated`. `volumes` counts how
+/// often hosts were to see another volume.
+pub(super) fn boot_region(
+    layout: &Layout<'_>,
+    identity: Option<BoardIdentity>,
+    allocated: u32,
+    volumes: u8,
+) -> BootRegion {
     BootRegion::new(BootSector {
         volume_length: u64::from(layout.volume_length.0),
         fat_offset: layout.fat_offset,
@@ -22,13 +28,13 @@ pub(super) fn boot_region(layout: &Layout<'_>, identity: Option<BoardIdentity>, 
         first_cluster_of_root_directory: ClusterIndex(layout.first_cluster_of_root_directory),
         volume_serial_number: layout.serial_number(identity, volumes),
         sectors_per_cluster_shift: layout.sectors_per_cluster_shift,
-        percent_in_use: percent_in_use(layout, used),
+        percent_in_use: percent_in_use(layout, allocated),
     })
 }
 
 /// PercentInUse, rounded down (exFAT 3.1.19).
-fn percent_in_use(layout: &Layout<'_>, used: u32) -> u8 {
-    (layout.allocated_clusters.saturating_add(used).saturating_mul(100) / layout.cluster_count.max(1)) as u8
+fn percent_in_use(layout: &Layout<'_>, allocated: u32) -> u8 {
+    (allocated.saturating_mul(100) / layout.cluster_count.max(1)) as u8
 }
 
 /// Bytes of a boot region, from byte `start` of it on.
@@ -46,18 +52,33 @@ pub(super) fn boot(region: &BootRegion, start: u32, out: &mut [u8]) {
 
 /// Bytes of the FAT (exFAT 4.1), from byte `start` of it on.
 pub(super) fn fat(layout: &Layout<'_>, start: u32, out: &mut [u8]) {
-    let mut position = start as usize;
-    let mut chains = Chains::from(layout.chain_ends, start / FAT_ENTRY_LENGTH as u32);
-    let mut rest = out;
-    while !rest.is_empty() {
-        let within = position % FAT_ENTRY_LENGTH;
-        let (piece, later) = rest.split_at_mut((FAT_ENTRY_LENGTH - within).min(rest.len()));
-        let entry = chains.entry((position / FAT_ENTRY_LENGTH) as u32).encode();
-        for (byte, value) in piece.iter_mut().zip(entry.iter().skip(within)) {
-            *byte = *value;
-        }
-        position += piece.len();
-        rest = later;
+    let mut cluster = start / FAT_ENTRY_LENGTH as u32;
+    let mut chains = Chains::from(layout.chain_ends, cluster);
+    // Hosts read whole sectors, so that neither end cuts an entry; whoever does otherwise gets the parts.
+    let within = start as usize % FAT_ENTRY_LENGTH;
+    let before = if within == 0 { 0 } else { FAT_ENTRY_LENGTH - within };
+    let (head, rest) = out.split_at_mut(before.min(out.len()));
+    if !head.is_empty() {
+        copy_part(chains.entry(cluster), within, head);
+        cluster += 1;
+    }
+    let (entries, tail) = rest.as_chunks_mut();
+    let mut entries = entries.iter_mut();
+    // Behind the last chain there is nothing but zeros.
+    while !chains.are_behind()
+        && let Some(entry) = entries.next()
+    {
+        *entry = chains.entry(cluster).encode();
+        cluster += 1;
+    }
+    entries.into_slice().fill([0; FAT_ENTRY_LENGTH]);
+    copy_part(chains.entry(cluster), 0, tail);
+}
+
+/// Copies the bytes of an entry from byte `within` on.
+fn copy_part(entry: FatEntry, within: usize, out: &mut [u8]) {
+    for (byte, value) in out.iter_mut().zip(entry.encode().iter().skip(within)) {
+        *byte = *value;
     }
 }
 
@@ -69,6 +90,11 @@ struct Chains<'a> {
 impl<'a> Chains<'a> {
     fn from(ends: &'a [u32], cluster: u32) -> Self {
         Self { ends: ends.get(ends.partition_point(|&end| end < cluster)..).unwrap_or(&[]) }
+    }
+
+    /// Whether no chain goes on here or later.
+    fn are_behind(&self) -> bool {
+        self.ends.is_empty()
     }
 
     /// The FAT entry of `cluster`; call for ascending clusters.
@@ -89,12 +115,18 @@ impl<'a> Chains<'a> {
 }
 
 /// Bytes of the allocation bitmap (exFAT 7.1.5), from byte `start` of it on.
-pub(super) fn bitmap(layout: &Layout<'_>, files: Option<&Files<'_>>, start: u32, out: &mut [u8]) {
+/// `flash` is the chip's length in bytes.
+pub(super) fn bitmap(layout: &Layout<'_>, flash: u32, files: Option<&Files<'_>>, start: u32, out: &mut [u8]) {
     out.fill(0);
-    bitmap::allocate(start, out, ClusterIndex::FIRST, layout.allocated_clusters);
-    for shown in files.into_iter().flat_map(Files::shown).flatten() {
+    for (first, count) in flash::allocated(layout, flash) {
+        bitmap::allocate(start, out, ClusterIndex(first), count);
+    }
+    let Some(files) = files else { return };
+    let mut slot = 0;
+    while let Some((found, shown)) = files.next_shown(slot) {
         let first = ClusterIndex(layout.dynamic.first_cluster.saturating_add(shown.first));
         bitmap::allocate(start, out, first, layout.clusters(shown.length));
+        slot = found + 1;
     }
 }
 

@@ -57,6 +57,7 @@ static LAYOUT: Layout<'static> = Layout {
         region(72, 8, RegionKind::Memory(MemoryWindow { base: 0x2000_0100, length: 1001 })),
         region(80, 64, RegionKind::Unused(Gap::Free)),
     ],
+    flash_files: &[],
     dynamic: DynamicWindow { first_cluster: 0, cluster_count: 0, slots: 2, entries: 8, slot_entries: 4 },
 };
 

@@ -54,7 +54,11 @@ pub fn build_variant(
         return Err(format!("`{name}` is no name for files: use letters, digits, `-`, `_` and `.`"));
     }
     let mut cargo = toolchain.cargo(&workspace.root);
-    cargo.args(["build", "--package", "picovd", "--bin", binary, "--profile", PROFILE, "--features", "firmware"]);
+    cargo.args(["build", "--package", "picovd", "--bin", binary, "--profile", PROFILE]);
+    let stock = workspace.root.join("picovd.toml");
+    // A manifest that wants DEFMT.BIN wants its logger.
+    let features = if wants_defmt(manifest.unwrap_or(&stock))? { "firmware,defmt" } else { "firmware" };
+    cargo.args(["--features", features]);
     cargo.args(toolchain.arguments());
     cargo.args(reproducible(workspace, toolchain)?);
     cargo.env("CARGO_TARGET_DIR", &workspace.target);
@@ -84,6 +88,35 @@ pub fn build_variant(
     fs::copy(&made, &built.elf).map_err(|e| format!("cannot copy {}: {e}", made.display()))?;
     write_uf2(&Elf::read(&built.elf)?, &built.uf2)?;
     Ok(built)
+}
+
+/// Whether a manifest has `[log] defmt = true`. What is wrong with it otherwise is for the build to say.
+fn wants_defmt(manifest: &Path) -> Result<bool, String> {
+    let text = fs::read_to_string(manifest).map_err(|e| format!("{}: {e}", manifest.display()))?;
+    let value = text.parse::<toml::Table>().unwrap_or_default();
+    Ok(value.get("log").and_then(|log| log.get("defmt")).and_then(toml::Value::as_bool).unwrap_or_default())
+}
+
+/// Builds the tool that runs from SRAM and shows the flash of any board: `target/firmware/picovd-tool.elf` and its UF2.
+pub fn build_tool(workspace: &Workspace, toolchain: &Toolchain, quiet: bool) -> Result<Built, String> {
+    let manifest = workspace.root.join("examples/picovd-tool.toml");
+    let variant = Variant { binary: "picovd", manifest: Some(&manifest), name: "picovd-tool" };
+    build_variant(workspace, toolchain, variant, quiet)
+}
+
+/// Builds a package of tests/ for the chip, and writes `target/firmware/NAME.elf`.
+pub fn test_program(workspace: &Workspace, toolchain: &Toolchain, package: &str) -> Result<PathBuf, String> {
+    let mut cargo = toolchain.cargo(&workspace.root);
+    cargo.args(["build", "--package", package, "--profile", PROFILE]).args(toolchain.arguments());
+    // defmt's own variable, read when a program is compiled: without it, errors alone are logged.
+    cargo.env("CARGO_TARGET_DIR", &workspace.target).env("DEFMT_LOG", "trace");
+    command::run(&mut cargo, LONG)?;
+    let made = workspace.target.join(TARGET).join(PROFILE).join(package);
+    let folder = workspace.firmware_folder();
+    fs::create_dir_all(&folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
+    let elf = folder.join(format!("{package}.elf"));
+    fs::copy(&made, &elf).map_err(|e| format!("cannot copy {}: {e}", made.display()))?;
+    Ok(elf)
 }
 
 /// Writes what a board is flashed with.

@@ -27,8 +27,11 @@ const RULES: &[Rule] = &[
     Rule { part: "volume", modules: &["block", "clock"], crates: &["picovd_exfat", "critical_section"] },
     Rule { part: "scsi", modules: &["block"], crates: &[] },
     Rule { part: "bot", modules: &["block"], crates: &[] },
-    // NorFlash is embedded-storage's trait.
-    Rule { part: "settings", modules: &[], crates: &["embedded_storage"] },
+    Rule {
+        part: "settings",
+        modules: &[],
+        crates: &["crc", "critical_section", "picovd_exfat", "postcard", "serde", "serde_json_core", "zeroize"],
+    },
     Rule {
         part: "files",
         // `print` is the macro of that name.
@@ -41,17 +44,17 @@ const RULES: &[Rule] = &[
     // With `device` the place where layers are plugged together.
     Rule {
         part: "stick",
-        modules: &["clock", "device", "files", "scsi", "usb", "vd", "volume"],
+        modules: &["block", "clock", "device", "files", "scsi", "settings", "usb", "vd", "volume"],
         crates: &["usb_device"],
     },
     Rule { part: "vd", modules: &["device", "volume"], crates: &[] },
-    // Partitions and the board's facts: it hands `files` what only the hardware knows.
-    Rule { part: "rp2350", modules: &["block", "clock", "files", "volume"], crates: HARDWARE },
+    // Partitions and the board's facts: it hands `files` what only the hardware knows. Flash is `settings`' NorFlash.
+    Rule { part: "rp2350", modules: &["block", "clock", "files", "settings", "volume"], crates: HARDWARE },
     // `tables` is the macro of that name.
-    Rule { part: "rp2350/board", modules: &["stick", "tables"], crates: HARDWARE },
+    Rule { part: "rp2350/board", modules: &["settings", "stick", "tables", "volume"], crates: HARDWARE },
     Rule {
         part: "rp2350/stick",
-        modules: &["clock", "files", "stick", "usb", "vd", "volume"],
+        modules: &["clock", "files", "settings", "stick", "usb", "vd", "volume"],
         crates: HARDWARE_AND_USB,
     },
     // One adapter in two files.

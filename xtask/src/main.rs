@@ -53,6 +53,7 @@ Python wheel. What is there already is left alone.
 usage: cargo xtask setup [options]
 
     --ring N            only what ring N needs (may be repeated)
+    --long              also what only the long tests need: the packages of a heavier virtual machine
     --no-install        install nothing; fail and name the command that would
     --toolchain HOW     auto, rustup or debian: see `cargo xtask firmware --help`
 ";
@@ -64,7 +65,8 @@ bytes in every folder.
 usage: cargo xtask firmware [options]
 
     --bin NAME          picovd (the default) or another binary of the package
-    --manifest FILE     build from this manifest in place of picovd.toml
+    --manifest FILE     build from this manifest in place of picovd.toml; examples/picovd-tool.toml is that of the tool which
+                        runs from RAM and shows the flash of any board
     --name NAME         write target/firmware/NAME.elf and NAME.uf2; without it the manifest's or the binary's name
     --toolchain HOW     rustup: the Rust in use, with its target from `rustup target add`
                         debian: Debian's rustc-web, cargo-web and rust-web-src; core is built here
@@ -246,9 +248,12 @@ fn options(mut parser: lexopt::Parser, allowed: &[&str], help: &str) -> Result<O
 }
 
 fn setup(parser: lexopt::Parser) -> Result<(), Stop> {
-    let Some(options) = options(parser, &["ring", "no-install", "toolchain"], SETUP_HELP)? else { return Ok(()) };
+    let Some(options) = options(parser, &["ring", "long", "no-install", "toolchain"], SETUP_HELP)? else {
+        return Ok(());
+    };
     let workspace = Workspace::find()?;
-    let toolchain = rings::prepare(&workspace, &rings::selected(&options.rings), options.choice, options.policy)?;
+    let rings = rings::selected(&options.rings);
+    let toolchain = rings::prepare(&workspace, &rings, options.long, options.choice, options.policy)?;
     if let Some(toolchain) = toolchain {
         println!("the chip's programs are built by {}", toolchain.describe());
     }

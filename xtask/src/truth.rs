@@ -34,7 +34,7 @@ impl Truth {
         let text = fs::read_to_string(manifest).map_err(|e| bad(e.to_string()))?;
         let value: Value = toml::from_str(&text).map_err(|e| bad(e.to_string()))?;
         let mut truth = Self::default();
-        // What is exposed never, or by a setting (there are none yet), is not on the volume.
+        // What is exposed never, or by a setting (nothing is set in these tests), is not on the volume.
         let exposed = |entry: &&Value| matches!(string(entry, "expose"), None | Some("always"));
         for file in tables(&value, "file").filter(exposed) {
             let path = string(file, "path").ok_or_else(|| bad("a [[file]] without path".to_owned()))?;
@@ -69,6 +69,11 @@ impl Truth {
             if is_on(table, key) == Some(true) {
                 self.add(name, Expected::Board);
             }
+        }
+        let sectors = manifest.get("settings").and_then(|table| table.get("sectors")).and_then(Value::as_integer);
+        if sectors.is_some_and(|sectors| sectors > 0) {
+            self.add("CONFIG.JSON", Expected::Board);
+            self.add("CONFIG.SCHEMA.JSON", Expected::Board);
         }
         if is_on("partitions", "enabled") == Some(true) {
             let folder = manifest.get("partitions").and_then(|table| string(table, "folder")).unwrap_or_default();

@@ -3,14 +3,14 @@
 use picovd_exfat::entry::{ENTRY_LENGTH, entries_for};
 
 use super::{
-    Chip, Content, Dynamic, FLASH_SECTOR, File, Folder, Info, Log, MAXIMUM_SIZE, Partitions, Placed, Rules, Settings,
-    Usb,
+    Chip, Content, Dynamic, FLASH_SECTOR, File, Folder, Info, Log, MAXIMUM_SIZE, Partitions, Placed, Rules,
+    SHORTEST_FLASH, Settings, Usb,
 };
 use crate::diagnostic::Code;
 use crate::read::Manifest;
 use crate::schema::{
-    ChipTable, DynamicTable, InfoTable, Interval, Key, LogTable, PartitionsTable, Refresh, SettingsTable, Size,
-    UsbTable,
+    ChipTable, DynamicTable, InfoTable, Interval, Key, LogTable, PartitionsTable, Program, Refresh, SettingsTable,
+    Size, UsbTable,
 };
 
 const KIB: u64 = 1 << 10;
@@ -21,6 +21,9 @@ const DEFAULT_IDS: (u16, u16) = (0x2E8A, 0x0009);
 
 /// A string descriptor's length is one byte, of which two bytes are its header (USB 2.0 9.6.7).
 const USB_STRING_UNITS: usize = 126;
+
+/// Most sectors of settings: `picovd::settings::MAX_SECTORS`.
+const MAX_SECTORS: u16 = 32;
 
 /// Flash must keep that much for the program.
 const PROGRAM: u32 = 64 << 10;
@@ -96,10 +99,11 @@ impl Rules {
 
     pub(super) fn chip(&mut self, table: &ChipTable) -> Chip {
         const DEFAULT: u32 = 4 << 20;
-        let Some((size, span)) = self.placed(&table.flash_size) else { return Chip { flash_size: DEFAULT } };
+        let program = self.value(&table.program, Program::Flash);
+        let Some((size, span)) = self.placed(&table.flash_size) else { return Chip { flash_size: DEFAULT, program } };
         match u32::try_from(size.0) {
-            Ok(flash_size) if (512 << 10..=16 << 20).contains(&flash_size) && flash_size % (64 << 10) == 0 => {
-                Chip { flash_size }
+            Ok(flash_size) if (SHORTEST_FLASH..=16 << 20).contains(&flash_size) && flash_size % (64 << 10) == 0 => {
+                Chip { flash_size, program }
             }
             _ => {
                 self.problems.report(
@@ -108,7 +112,7 @@ impl Rules {
                     format!("flash has {} bytes", size.0),
                     "give a multiple of 64 KiB from 512 KiB to 16 MiB, such as \"4 MiB\"",
                 );
-                Chip { flash_size: DEFAULT }
+                Chip { flash_size: DEFAULT, program }
             }
         }
     }
@@ -134,6 +138,10 @@ impl Rules {
         if count == 1 {
             let remedy = "use 0, or at least 2: a power cut during an erase takes one";
             return bad(span, "one sector cannot keep settings safely".to_owned(), remedy);
+        }
+        if count > MAX_SECTORS {
+            let message = format!("{count} sectors are more than settings can use");
+            return bad(span, message, "use 2 to 32");
         }
         let length = u64::from(count) * u64::from(FLASH_SECTOR);
         let place = match &start {

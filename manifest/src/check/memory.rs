@@ -59,6 +59,12 @@ impl Window {
         self.length
     }
 
+    /// Where in flash it begins, in bytes; `None` for other memory.
+    #[must_use]
+    pub fn flash_offset(&self) -> Option<u64> {
+        (self.memory == Memory::Flash).then_some(self.offset)
+    }
+
     /// The bytes of this window that `other` shows, too, whatever the alias: offsets from this window's start.
     ///
     /// A translated flash address is taken for the storage address of the same offset, as it is unless the program was
@@ -220,7 +226,10 @@ impl Rules {
                 );
             }
         }
-        redactions.into_iter().map(|(window, _)| window).collect()
+        let mut windows: Vec<Window> = redactions.into_iter().map(|(window, _)| window).collect();
+        // The settings' sectors are nobody's to read, asked for or not.
+        windows.extend(settings_sectors(chip, settings));
+        windows
     }
 
     fn redaction(&mut self, table: &RedactTable, at: Range<usize>, chip: Chip, settings: Settings) -> Option<Window> {
@@ -247,8 +256,7 @@ impl Rules {
                 );
                 return None;
             }
-            let length = u64::from(settings.sectors) * u64::from(FLASH_SECTOR);
-            return Window::new(XIP_STORAGE + u64::from(settings.start), length, chip).ok();
+            return settings_sectors(chip, settings);
         }
         let base = self.placed(&table.base);
         let length = self.placed(&table.length);
@@ -266,11 +274,18 @@ impl Rules {
     }
 }
 
+/// The settings' sectors, where there are some.
+fn settings_sectors(chip: Chip, settings: Settings) -> Option<Window> {
+    let length = u64::from(settings.sectors) * u64::from(FLASH_SECTOR);
+    Window::new(XIP_STORAGE + u64::from(settings.start), length, chip).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::Program;
 
-    const CHIP: Chip = Chip { flash_size: 4 << 20 };
+    const CHIP: Chip = Chip { flash_size: 4 << 20, program: Program::Flash };
 
     #[test]
     fn only_memory_is_readable() {

@@ -13,7 +13,7 @@ use picovd_exfat::time::Timestamp;
 
 use crate::diagnostic::{Code, Collector, Diagnostic, Diagnostics};
 use crate::read::Manifest;
-use crate::schema::{Expose, Field, Key, Refresh, Size};
+use crate::schema::{Expose, Field, Key, Program, Refresh, Size};
 use crate::source::Source;
 
 pub use memory::Window;
@@ -21,6 +21,8 @@ pub(crate) use volume::MAXIMUM_SIZE;
 
 /// Length of a flash sector in bytes: what an erase takes, and a cluster.
 pub const FLASH_SECTOR: u32 = 4096;
+/// Length of the shortest flash chip that a manifest can be made for.
+pub const SHORTEST_FLASH: u32 = 512 << 10;
 
 /// A manifest that obeys every rule. Holding one proves that; only [`check`] makes it. What only the plan can find, that
 /// everything together is too much, is left to [`plan`](crate::plan()).
@@ -82,6 +84,8 @@ pub struct Usb {
 pub struct Chip {
     /// Length of flash in bytes, a multiple of 64 KiB.
     pub flash_size: u32,
+    /// Where the program stands.
+    pub program: Program,
 }
 
 /// A folder. The first one is the root directory.
@@ -105,6 +109,8 @@ pub(crate) struct File {
     pub name: String,
     pub path: String,
     pub hidden: bool,
+    /// Whether a setting decides if it is on the volume.
+    pub by_setting: bool,
     pub timestamp: Timestamp,
     pub content: Content,
     /// Where its path stands in the text.
@@ -156,6 +162,7 @@ pub struct Info {
 /// What takes names beside the files that the manifest lists.
 #[derive(Clone, Copy)]
 struct Reserved<'c> {
+    settings: Settings,
     log: Log,
     info: Info,
     partitions: &'c Partitions,
@@ -246,7 +253,7 @@ impl Rules {
         let log = self.log(&tables.log);
         let partitions = self.partitions(&tables.partitions);
         let info = self.info(&tables.info);
-        let reserved = Reserved { log, info, partitions: &partitions };
+        let reserved = Reserved { settings, log, info, partitions: &partitions };
         let (folders, files) = self.entries(manifest, volume.timestamp, chip, reserved);
         let redactions = self.redactions(&tables.redact, &files, &partitions, chip, settings);
         let dynamic = self.dynamic(&tables.dynamic);
@@ -314,9 +321,13 @@ impl Rules {
         default
     }
 
-    /// Whether a file of this exposure stands on the volume. There are no settings yet, so `setting` hides it.
-    fn is_exposed(&mut self, expose: &Key<Expose>) -> bool {
-        self.value(expose, Expose::Always) == Expose::Always
+    /// Who sees a file; `None` when nobody does. Without settings there is none that could let somebody.
+    fn exposure(&mut self, expose: &Key<Expose>, settings: Settings) -> Option<Expose> {
+        match self.value(expose, Expose::Always) {
+            Expose::Never => None,
+            Expose::Setting if settings.sectors == 0 => None,
+            exposure => Some(exposure),
+        }
     }
 }
 

@@ -14,10 +14,13 @@ use picovd_exfat::upcase::upcase;
 use super::{Chip, Content, Entry, File, Folder, Reserved, Rules};
 use crate::diagnostic::Code;
 use crate::read::Manifest;
-use crate::schema::{FileTable, Key};
+use crate::schema::{Expose, FileTable, Key};
 
 /// Folders below one another at most.
 const DEPTH: usize = 64;
+
+/// Most files that are left to settings: `picovd::settings::MAX_EXPOSABLE`.
+const MAX_EXPOSABLE: usize = 16;
 
 /// A content file is never longer: flash ends there.
 const LONGEST_CONTENT: u64 = 16 << 20;
@@ -72,9 +75,9 @@ impl Rules {
             let content = self.content(file, table.span(), &manifest.folder);
             let hidden = self.value(&file.hidden, false);
             let timestamp = self.moment(&file.timestamp).unwrap_or(moment);
-            let exposed = self.is_exposed(&file.expose);
-            if let (Some(path), Some(content), true) = (path, content, exposed) {
-                self.place(&mut tree, path, hidden, timestamp, Content::Bytes(content));
+            let exposure = self.exposure(&file.expose, reserved.settings);
+            if let (Some(path), Some(content), Some(exposure)) = (path, content, exposure) {
+                self.place(&mut tree, path, (hidden, exposure), timestamp, Content::Bytes(content));
             }
         }
         for table in &manifest.tables.memory {
@@ -82,19 +85,32 @@ impl Rules {
             let path = self.path(&memory.path, table.span(), "[[memory]]");
             let window = self.window(memory, table.span(), chip);
             let hidden = self.value(&memory.hidden, false);
-            let exposed = self.is_exposed(&memory.expose);
-            if let (Some(path), Some(window), true) = (path, window, exposed) {
-                self.place(&mut tree, path, hidden, moment, Content::Memory(window));
+            let exposure = self.exposure(&memory.expose, reserved.settings);
+            if let (Some(path), Some(window), Some(exposure)) = (path, window, exposure) {
+                self.place(&mut tree, path, (hidden, exposure), moment, Content::Memory(window));
             }
         }
+        self.exposable(&tree);
         self.reserved(&tree, reserved, manifest.tables.partitions.folder.as_ref().map(|folder| &folder.span));
         (tree.folders, tree.files)
+    }
+
+    /// Settings keep room for so many files.
+    fn exposable(&mut self, tree: &Tree) {
+        if let Some(file) = tree.files.iter().filter(|file| file.by_setting).nth(MAX_EXPOSABLE) {
+            self.problems.report(
+                Code::Settings,
+                file.span.clone(),
+                format!("more than {MAX_EXPOSABLE} files are left to settings"),
+                "set expose to \"always\" or \"never\" for some of them",
+            );
+        }
     }
 
     /// Names that PicoVD itself gives: in the root directory those of logs and of what the board tells about itself, and the
     /// partitions' folder.
     fn reserved(&mut self, tree: &Tree, reserved: Reserved<'_>, folder: Option<&Range<usize>>) {
-        let Reserved { log, info, partitions } = reserved;
+        let Reserved { settings, log, info, partitions } = reserved;
         let described = partitions.enabled && partitions.folder.is_empty();
         let names = [
             (log.stdout, "the log STDOUT.TXT", "stdout = false in [log]"),
@@ -102,6 +118,8 @@ impl Rules {
             (log.defmt, "the log DEFMT.BIN", "defmt = false in [log]"),
             (info.text, "the firmware's INFO.TXT", "text = false in [info]"),
             (info.json, "the firmware's INFO.JSON", "json = false in [info]"),
+            (settings.sectors > 0, "the firmware's CONFIG.JSON", "sectors = 0 in [settings]"),
+            (settings.sectors > 0, "the firmware's CONFIG.SCHEMA.JSON", "sectors = 0 in [settings]"),
             (described, "the firmware's PARTITIONS.JSON", "another folder in [partitions]"),
         ];
         let folder = folder.filter(|_| partitions.enabled);
@@ -216,7 +234,14 @@ impl Rules {
     }
 
     /// Puts a file into its folder and makes the folders on the way.
-    fn place(&mut self, tree: &mut Tree, at: Placement, hidden: bool, timestamp: Timestamp, content: Content) {
+    fn place(
+        &mut self,
+        tree: &mut Tree,
+        at: Placement,
+        (hidden, exposure): (bool, Expose),
+        timestamp: Timestamp,
+        content: Content,
+    ) {
         let Placement { path, span } = at;
         let mut parts = path.split('/').peekable();
         let mut folder = 0;
@@ -229,7 +254,8 @@ impl Rules {
                     tree.folders[folder].entries.push(entry);
                     tree.by_name.insert(key, entry);
                     let name = part.to_owned();
-                    tree.files.push(File { name, path: path.clone(), hidden, timestamp, content, span });
+                    let (path, by_setting) = (path.clone(), exposure == Expose::Setting);
+                    tree.files.push(File { name, path, hidden, by_setting, timestamp, content, span });
                     return;
                 }
                 None => {

@@ -11,10 +11,10 @@ use picovd_exfat::{ClusterIndex, bitmap, upcase};
 use super::geometry::{Geometry, clusters};
 use super::runtime;
 use super::{
-    BYTES_PER_CLUSTER, DiskPlan, DynamicWindow, FAT_OFFSET, FileSource, Gap, Label, PlannedDirectory, PlannedFile,
-    Region, RegionKind, SECTOR, SECTORS_PER_CLUSTER,
+    BYTES_PER_CLUSTER, DiskPlan, DynamicWindow, Exposable, FAT_OFFSET, FileSource, FlashFile, Gap, Label,
+    PlannedDirectory, PlannedFile, Region, RegionKind, SECTOR, SECTORS_PER_CLUSTER,
 };
-use crate::check::{Checked, Content, Entry, File, Window};
+use crate::check::{Checked, Content, Entry, File, SHORTEST_FLASH, Window};
 
 const SECTORS_PER_CLUSTER_SHIFT: u8 = SECTORS_PER_CLUSTER.trailing_zeros() as u8;
 
@@ -76,6 +76,8 @@ impl<'a> Builder<'a> {
             })
             .collect();
 
+        let mut flash_files = Vec::new();
+        let mut exposable = Vec::new();
         for (index, directory) in directories.iter().enumerate() {
             let mut entries = Vec::new();
             if index == 0 {
@@ -92,12 +94,16 @@ impl<'a> Builder<'a> {
             }
             let listed = manifest.folders.get(index).map_or(&[][..], |folder| &folder.entries);
             for entry in listed {
+                flash_files.extend(self.flash_file(*entry, &file_firsts, entries.len()));
+                let place = entries.len();
                 self.encode(*entry, &directories, &file_firsts, &mut entries);
+                exposable.extend(self.exposable(*entry, &file_firsts, place..entries.len()));
             }
             let kind = RegionKind::Directory { entries, root: index == 0 };
             self.append_clusters(directory.cluster_count, kind, &directory.path);
             chain_ends.push(self.next_cluster() - 1);
         }
+        flash_files.sort_by_key(|file| file.first_cluster);
         let files = manifest.files.iter().zip(file_firsts).map(|(file, first)| self.append_file(file, first)).collect();
 
         let flash = self.redacted(&Window::flash(manifest.chip));
@@ -125,6 +131,8 @@ impl<'a> Builder<'a> {
             chain_ends,
             allocated_clusters,
             regions: self.regions,
+            flash_files,
+            exposable,
             dynamic,
             built_in: runtime::built_in(manifest),
             redacted_flash,
@@ -182,6 +190,37 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// What boot time has to know of a file that shows flash which not every chip has; its set is the next that is encoded into
+    /// the directory that begins at the next block.
+    fn flash_file(&self, entry: Entry, file_firsts: &[u32], place: usize) -> Option<FlashFile> {
+        let Entry::File(index) = entry else { return None };
+        let (file, first) = self.manifest.files.get(index).zip(file_firsts.get(index))?;
+        let Content::Memory(window) = &file.content else { return None };
+        let offset = window.flash_offset()?;
+        (offset + window.length() > u64::from(SHORTEST_FLASH)).then_some(FlashFile {
+            directory: self.next_block,
+            entry: place as u32,
+            first_cluster: *first,
+            offset: offset as u32,
+            length: window.length() as u32,
+        })
+    }
+
+    /// What settings have to know of a file that they put on the volume; its entry set was encoded into the directory that
+    /// begins at the next block.
+    fn exposable(&self, entry: Entry, file_firsts: &[u32], entries: std::ops::Range<usize>) -> Option<Exposable> {
+        let Entry::File(index) = entry else { return None };
+        let (file, first) = self.manifest.files.get(index).zip(file_firsts.get(index))?;
+        let heap = self.geometry.cluster_heap_offset;
+        let first = first.checked_sub(ClusterIndex::FIRST.0).map_or(0, |cluster| heap + cluster * SECTORS_PER_CLUSTER);
+        file.by_setting.then(|| Exposable {
+            path: file.path.clone(),
+            directory: self.next_block,
+            entries: entries.start as u32..entries.end as u32,
+            blocks: (first, clusters(file.content.length()) as u32 * SECTORS_PER_CLUSTER),
+        })
+    }
+
     fn append_file(&mut self, file: &File, first_cluster: u32) -> PlannedFile {
         let length = file.content.length();
         let region = (length > 0).then_some(self.regions.len());
@@ -196,7 +235,7 @@ impl<'a> Builder<'a> {
                 FileSource::Memory { base: window.base(), length, redacted }
             }
         };
-        PlannedFile { path: file.path.clone(), first_cluster, length, region, source }
+        PlannedFile { path: file.path.clone(), first_cluster, length, by_setting: file.by_setting, region, source }
     }
 
     /// The parts of a window that read as zeros: widened to whole sectors, ascending, apart from each other.

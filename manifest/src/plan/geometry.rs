@@ -15,14 +15,16 @@ use crate::diagnostic::{Code, Collector};
 /// Most bytes in a directory (exFAT 9.5).
 const DIRECTORY_LENGTH: u64 = 256 << 20;
 
-/// Number of clusters of each directory. One entry more than is used, so that a directory always ends in an
-/// end-of-directory entry (exFAT 6.2.1 asks for none in a full one, but not every host was tried with that).
+/// Number of clusters of each directory. Each has room for all files of run time: they may stand in any folder, and room that is
+/// not used costs nothing but clusters of a disk that nobody stores. One entry more than is used, so that a directory always ends
+/// in an end-of-directory entry (exFAT 6.2.1 asks for none in a full one, but not every host was tried with that).
 pub(super) fn directory_clusters(manifest: &Checked, problems: &mut Collector) -> Option<Vec<u32>> {
     let mut clusters = Vec::with_capacity(manifest.folders.len());
+    let runtime = usize::from(runtime::window(manifest).entries);
     for (index, folder) in manifest.folders.iter().enumerate() {
         let sets: usize = folder.entries.iter().map(|entry| set_entries(manifest, *entry)).sum();
-        let own = if index == 0 { 3 + usize::from(runtime::window(manifest).entries) } else { 0 };
-        let length = ((sets + own + 1) * ENTRY_LENGTH) as u64;
+        let own = if index == 0 { 3 } else { 0 };
+        let length = ((sets + own + runtime + 1) * ENTRY_LENGTH) as u64;
         if length > DIRECTORY_LENGTH {
             problems.report(
                 Code::VolumeSize,

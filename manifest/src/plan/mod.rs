@@ -58,6 +58,10 @@ pub struct DiskPlan {
     pub allocated_clusters: u32,
     /// What stands at which block: ascending, without gap or overlap, from block 0 to the volume's end.
     pub regions: Vec<Region>,
+    /// Files that show flash beyond what every chip has, in the order of their clusters.
+    pub flash_files: Vec<FlashFile>,
+    /// Files that settings put on the volume, in the order of their directories.
+    pub exposable: Vec<Exposable>,
     /// Clusters and directory entries for files registered at run time.
     pub dynamic: DynamicWindow,
     /// Files of run time that the firmware makes by itself.
@@ -100,10 +104,38 @@ pub struct DynamicWindow {
     pub cluster_count: u32,
     /// Number of files and folders of run time at most.
     pub slots: u16,
-    /// Directory entries that the root directory has room for beside its own.
+    /// Directory entries that each directory has room for beside its own.
     pub entries: u16,
     /// Directory entries of a file at most.
     pub slot_entries: u8,
+}
+
+/// A file that shows flash: shorter on a chip that has less of it than the manifest reserves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlashFile {
+    /// First block of its directory.
+    pub directory: u32,
+    /// Where its entry set stands among the directory's entries, in bytes.
+    pub entry: u32,
+    /// First cluster.
+    pub first_cluster: u32,
+    /// Where in flash it begins, in bytes.
+    pub offset: u32,
+    /// Length in bytes.
+    pub length: u32,
+}
+
+/// A file that is on the volume when a setting says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exposable {
+    /// Its path.
+    pub path: String,
+    /// First block of its directory.
+    pub directory: u32,
+    /// Where its entry set begins and ends among the directory's entries, in bytes.
+    pub entries: std::ops::Range<u32>,
+    /// First block of its contents, and number of blocks.
+    pub blocks: (u32, u32),
 }
 
 /// A run of blocks with one meaning.
@@ -185,6 +217,8 @@ pub struct PlannedFile {
     pub first_cluster: u32,
     /// Length in bytes.
     pub length: u64,
+    /// Whether it is on the volume only when a setting says so.
+    pub by_setting: bool,
     /// Place of its first region in [`DiskPlan::regions`]; `None` for an empty file.
     pub region: Option<usize>,
     /// Where its bytes come from.

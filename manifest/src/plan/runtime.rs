@@ -19,6 +19,9 @@ const DESCRIPTION_LENGTH: u32 = 32 << 10;
 /// Most bytes of INFO.TXT and INFO.JSON: the texts in them are short.
 const INFO_LENGTH: u32 = 4 << 10;
 
+/// Most bytes of CONFIG.JSON and CONFIG.SCHEMA.JSON: some dozens of fields.
+const CONFIG_LENGTH: u32 = 16 << 10;
+
 /// Length of the line that a log's end begins with when something was lost; `picovd::files::LogTail` says how long it is.
 const LOSS_LENGTH: u32 = 32;
 
@@ -48,12 +51,17 @@ pub enum BuiltInSource {
     InfoText,
     /// The same as JSON.
     InfoJson,
+    /// The settings as they are.
+    Config,
+    /// What may be set.
+    ConfigSchema,
 }
 
 /// The files that the manifest asks for.
 pub(super) fn built_in(manifest: &Checked) -> Vec<BuiltIn> {
     let (log, info) = (&manifest.log, &manifest.info);
     let partitions = &manifest.partitions;
+    let set = manifest.settings.sectors > 0;
     let description = join(&partitions.folder, "PARTITIONS.JSON");
     [
         (log.stdout, "STDOUT.TXT", BuiltInSource::Stdout, log.max_file),
@@ -62,6 +70,8 @@ pub(super) fn built_in(manifest: &Checked) -> Vec<BuiltIn> {
         (partitions.enabled, description.as_str(), BuiltInSource::Partitions, DESCRIPTION_LENGTH),
         (info.text, "INFO.TXT", BuiltInSource::InfoText, INFO_LENGTH),
         (info.json, "INFO.JSON", BuiltInSource::InfoJson, INFO_LENGTH),
+        (set, "CONFIG.JSON", BuiltInSource::Config, CONFIG_LENGTH),
+        (set, "CONFIG.SCHEMA.JSON", BuiltInSource::ConfigSchema, CONFIG_LENGTH),
     ]
     .into_iter()
     .filter(|(wanted, ..)| *wanted)
@@ -97,6 +107,7 @@ pub(super) fn window(manifest: &Checked) -> DynamicWindow {
         let versions = match file.source {
             BuiltInSource::Stdout | BuiltInSource::Defmt => 2,
             BuiltInSource::Tail | BuiltInSource::InfoText | BuiltInSource::InfoJson => VERSIONS,
+            BuiltInSource::Config | BuiltInSource::ConfigSchema => 4,
             BuiltInSource::Partitions => 1,
         };
         let length = u64::from(file.capacity).next_multiple_of(u64::from(BYTES_PER_CLUSTER));

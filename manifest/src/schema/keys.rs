@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn keys_are_those_of_the_types() {
-        assert_eq!(keys::<ChipTable>(), ["flash-size"]);
+        assert_eq!(keys::<ChipTable>(), ["flash-size", "program"]);
         assert!(keys::<Tables>().contains(&"redact"));
         assert!(keys::<VolumeTable>().contains(&"label-board-digits"));
         let headings: Vec<&str> = tables().iter().map(|(title, _)| title.trim_matches(['[', ']'])).collect();

@@ -81,6 +81,9 @@ pub struct ChipTable {
     /// Length of the board's flash memory: a multiple of 64 KiB from "512 KiB" to "16 MiB". Without the key: "4 MiB", the
     /// Pico 2's.
     pub flash_size: Key<Size>,
+    /// Where the program stands: in flash, or in SRAM, where the boot ROM puts it from a UF2 file, and flash stays as it is.
+    /// Without the key: "flash".
+    pub program: Key<Program>,
 }
 
 /// A static file: its bytes are linked into the firmware, from `text` or from the file that `content` names.
@@ -193,17 +196,18 @@ pub struct DynamicTable {
     pub hold: Key<Interval>,
 }
 
-/// Flash for settings that survive a power cut.
+/// Settings that survive a power cut: the stick's own, and an application's.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 #[serde(rename_all = "kebab-case", default)]
 pub struct SettingsTable {
-    /// How many flash sectors of 4 KiB: 0, or 2 and more. Without the key: 0.
+    /// How many flash sectors of 4 KiB: 0 for no settings, or 2 to 32. Without the key: 0.
+    #[cfg_attr(test, schemars(range(max = 32)))]
     pub sectors: Key<u16>,
     /// Where they begin in flash, a multiple of 4 KiB. Without the key: right in front of flash's last sector, which UF2 tools
     /// may overwrite (RP2350-E10) and which therefore stays free.
     pub start: Key<Size>,
-    /// Whether settings can only be read. Without the key: false.
+    /// Whether settings can only be read, for good. Without the key: false, and the setting `lock` decides.
     pub lock: Key<bool>,
 }
 
@@ -247,11 +251,22 @@ pub struct Tables {
     pub info: InfoTable,
     /// Files that the application registers while it runs, and how hosts hear of changes.
     pub dynamic: DynamicTable,
-    /// Flash for settings that survive a power cut.
+    /// Settings that survive a power cut: the stick's own, and an application's.
     pub settings: SettingsTable,
     /// Ranges of memory that read as zeros in every file that would show them.
     #[cfg_attr(test, schemars(with = "Vec<RedactTable>"))]
     pub redact: Vec<Spanned<RedactTable>>,
+}
+
+/// Where the program stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Program {
+    /// In flash, from which it starts.
+    Flash,
+    /// In SRAM, until the power goes.
+    Sram,
 }
 
 /// Who sees a file.
@@ -261,7 +276,7 @@ pub struct Tables {
 pub enum Expose {
     /// Nobody: the file is not on the volume.
     Never,
-    /// Whoever a setting allows; nobody as long as there are no settings.
+    /// Everybody while the setting `exposed` names the file; nobody without sectors for settings.
     Setting,
     /// Everybody.
     Always,

@@ -17,6 +17,7 @@ mod program {
     use picovd::bot::{Direction, Transport};
     use picovd::clock::Instant;
     use picovd::device::Device;
+    use picovd::settings::{FlashError, NorFlash, PAGE_LENGTH, Store};
     use picovd::volume::{BoardIdentity, Memory, Volume};
 
     unsafe extern "C" {
@@ -49,6 +50,22 @@ mod program {
         }
     }
 
+    impl NorFlash for Anything {
+        fn read(&mut self, offset: u32, out: &mut [u8]) {
+            out.fill(black_box(offset) as u8);
+            black_box(out);
+        }
+
+        fn erase(&mut self, _: u32) -> Result<(), FlashError> {
+            black_box(Err(FlashError::Failed))
+        }
+
+        fn program(&mut self, _: u32, page: &[u8; PAGE_LENGTH]) -> Result<(), FlashError> {
+            black_box(page);
+            black_box(Ok(()))
+        }
+    }
+
     // SAFETY: nothing else in the program has this name.
     #[unsafe(no_mangle)]
     extern "C" fn _start() -> ! {
@@ -58,6 +75,7 @@ mod program {
         let volume = Volume::new(black_box(description.layout), identity, Anything).with_files(description.files);
         let mut device = Device::new(volume, black_box(description.unit), black_box(description.announcing));
         let mut transport = Transport::new();
+        let mut store = Store::open(Anything, black_box(2));
         let mut packet = black_box([0; 256]);
         let mut now = 0;
         loop {
@@ -78,6 +96,12 @@ mod program {
                 }
                 6 => {
                     black_box((transport.max_lun(&device), transport.halts(), transport.wants_packet()));
+                }
+                7 => {
+                    let length = store.load(&mut packet);
+                    packet = black_box(packet);
+                    let saved = store.save(packet.get(..black_box(length.unwrap_or(9))).unwrap_or(&packet));
+                    black_box((length, saved.is_ok(), store.health()));
                 }
                 _ => {
                     description.built_in.follow(description.files);

@@ -5,8 +5,10 @@
 
 pub mod board;
 pub mod bus;
+pub mod chatter;
 pub mod cli;
 pub mod demo;
+pub mod example;
 pub mod faults;
 pub mod host;
 pub mod link;
@@ -16,6 +18,7 @@ pub mod partitions;
 pub mod plug;
 pub mod random;
 pub mod serve;
+mod settings_flash;
 pub mod story;
 pub mod tables;
 pub mod truth;

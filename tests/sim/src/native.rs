@@ -4,11 +4,13 @@ use crate::bus::{SimBus, WireSide};
 use crate::link::{InReply, Link, OutReply, Pid};
 use crate::memory::SharedMemory;
 use crate::partitions::RomTable;
+use crate::settings_flash::SettingsFlash;
 use crate::tables::BuiltInFiles;
 use picovd::clock::Instant;
 use picovd::device::Announcing;
-use picovd::files::{BoardFacts, BuiltIn, LogRing, PartitionFiles, ResetReason};
+use picovd::files::{BoardFacts, BuiltIn, LogRing, PartitionFiles, PartitionPlan, ResetReason, flash_length};
 use picovd::scsi::UnitIdentity;
+use picovd::settings::{self, Room, Settings, Store};
 use picovd::stick::{Description, Stick};
 use picovd::usb::{self, Reset};
 use picovd::vd::{Files, FilesOf};
@@ -31,10 +33,14 @@ pub struct Board {
     pub identity: BoardIdentity,
     /// The chip's memory.
     pub memory: SharedMemory,
+    /// Length of the flash that the manifest reserves; the memory's may be less.
+    pub flash_size: u32,
     /// How hosts hear of changes.
     pub announcing: Announcing,
     /// Makes the files of run time that come with the firmware; each power-on makes them anew.
     pub built_in: BuiltInFiles,
+    /// What the manifest decides of settings, where it has sectors for them: those of the board's flash.
+    pub settings: Option<settings::Plan<'static>>,
     /// What runs beside the library; each power-on starts it anew.
     pub application: Option<Start>,
 }
@@ -67,13 +73,26 @@ pub struct NativeDevice {
     restarts: Vec<Reset>,
 }
 
+/// The stick of every board, with settings or without.
+type NativeStick = Stick<
+    'static,
+    SimBus,
+    SharedMemory,
+    Box<dyn FnMut(Reset) + Send>,
+    true,
+    true,
+    true,
+    Option<&'static Settings<'static>>,
+>;
+
 /// What a power cycle throws away.
 struct Running {
-    stick: Stick<'static, SimBus, SharedMemory, Box<dyn FnMut(Reset) + Send>>,
+    stick: NativeStick,
     /// What the host asked for through the reset interface.
     wanted: Arc<Mutex<Option<Reset>>>,
     files: &'static Files<'static>,
     log: Option<&'static LogRing>,
+    settings: Option<&'static Settings<'static>>,
     application: Option<Box<dyn Application>>,
 }
 
@@ -103,6 +122,12 @@ impl NativeDevice {
         self.running.log
     }
 
+    /// The settings of the present power cycle, where the manifest has sectors for them.
+    #[must_use]
+    pub fn settings(&self) -> Option<&'static Settings<'static>> {
+        self.running.settings
+    }
+
     /// The firmware's loop, until it would sleep.
     fn run(&mut self) {
         let now = Instant(self.wire.now().as_micros() as u64);
@@ -110,6 +135,9 @@ impl NativeDevice {
             application.turn(now);
         }
         self.running.stick.poll(now);
+        if self.running.stick.take_restart() {
+            self.restart = Some((self.wire.now() + RESTART_DELAY, Reset::Flash));
+        }
         self.restart_if_due();
     }
 
@@ -140,15 +168,23 @@ impl NativeDevice {
 /// so each start leaves one behind: some hundred bytes a power cycle.
 fn power(board: &Board) -> (WireSide, Running) {
     let files: &'static Files<'static> = Box::leak(Box::new(FilesOf::<FILES>::new(board.layout)));
-    let built_in: &'static BuiltIn<'static> = Box::leak(Box::new(board.built_in.make(board.layout)));
+    let settings = board.settings.map(|plan| start_settings(plan, &board.memory));
+    let built_in: &'static BuiltIn<'static> = Box::leak(Box::new(board.built_in.make(board.layout, settings)));
+    if let Some(log) = built_in.log {
+        // As on the chip; where a process has several boards, `println!` is the last one's.
+        picovd::files::set_log(log);
+    }
     let description = Description {
         layout: board.layout,
         files,
         built_in,
         announcing: board.announcing,
-        usb: board.usb,
+        usb: named(board.usb, settings),
+        flash_size: board.flash_size,
+        program_in_sram: false,
         usb_serial: (!board.unit.serial.is_empty()).then_some(board.unit.serial),
         unit: board.unit,
+        settings,
     };
     let bus = SimBus::new();
     let wire = bus.wire();
@@ -158,23 +194,45 @@ fn power(board: &Board) -> (WireSide, Running) {
     let reset = Box::new(move |reset| *wish.lock().unwrap_or_else(PoisonError::into_inner) = Some(reset));
     let digits: &'static [u8; 16] = Box::leak(Box::new(board.identity.digits()));
     let reset = reset as Box<dyn FnMut(Reset) + Send>;
-    let stick = Stick::new(alloc, &description, Some(board.identity), digits, board.memory.clone(), reset);
-    describe(board, built_in, files);
+    let flash = flash_length(&board.memory, board.flash_size, None);
+    let stick = Stick::new(alloc, &description, Some(board.identity), flash, digits, board.memory.clone(), reset);
+    describe(board, flash, built_in, files);
     let application = board.application.map(|start| start(files));
     wire.plug(true);
-    (wire, Running { stick, wanted, files, log: built_in.log, application })
+    (wire, Running { stick, wanted, files, log: built_in.log, settings, application })
+}
+
+/// The settings as they were saved in the board's flash.
+fn start_settings(plan: settings::Plan<'static>, memory: &SharedMemory) -> &'static Settings<'static> {
+    let room: &'static Room = Box::leak(Box::new(Room::new()));
+    let settings: &'static Settings<'static> = Box::leak(Box::new(Settings::new(plan, room)));
+    let store = Store::open(SettingsFlash::new(memory.clone(), plan.start, plan.sectors), plan.sectors);
+    settings.start(Box::leak(Box::new(store)));
+    settings
+}
+
+/// The identity, with the strings that settings give it.
+fn named(usb: usb::Identity<'static>, settings: Option<&'static Settings<'static>>) -> usb::Identity<'static> {
+    let Some(settings) = settings else { return usb };
+    let [manufacturer, product] = settings.usb_strings(Box::leak(Box::new([[0; 96]; 2])));
+    usb::Identity {
+        manufacturer: manufacturer.unwrap_or(usb.manufacturer),
+        product: product.unwrap_or(usb.product),
+        ..usb
+    }
 }
 
 /// What the firmware finds out at boot.
-fn describe(board: &Board, built_in: &'static BuiltIn<'static>, files: &'static Files<'static>) {
+fn describe(board: &Board, flash: Option<u32>, built_in: &'static BuiltIn<'static>, files: &'static Files<'static>) {
     if let Some(info) = built_in.info {
         let reset = ResetReason::PowerOn;
         let identity = Some(board.identity);
-        info.set(BoardFacts { chip: "RP2350 (simulated)", bootrom: None, identity, reset, panic: None });
+        info.set(BoardFacts { chip: "RP2350 (simulated)", bootrom: None, flash, identity, reset, panic: None });
     }
     if let Some(plan) = built_in.partitions {
         let partitions: &'static mut PartitionFiles<'static, SharedMemory> = Box::leak(Box::new(PartitionFiles::new()));
         let mut rom = RomTable::new(board.memory.clone());
+        let plan = PartitionPlan { flash_size: flash.unwrap_or(plan.flash_size), ..plan };
         partitions.register(plan, &mut rom, board.memory.clone(), files).expect("the manifest has room for it");
     }
 }

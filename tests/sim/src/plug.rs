@@ -73,10 +73,19 @@ pub fn plan(path: Option<&Path>) -> Result<DiskPlan, Diagnostics> {
 /// # Errors
 /// A wrong manifest, an ELF that cannot be read or that the board would not boot.
 pub fn open(manifest: Option<&Path>, elf: Option<&Path>) -> Result<Plug, PlugError> {
+    open_on(manifest, elf, None)
+}
+
+/// The same on a board whose flash chip has that many bytes, whatever the manifest reserves.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_on(manifest: Option<&Path>, elf: Option<&Path>, flash: Option<usize>) -> Result<Plug, PlugError> {
     let plan = plan(manifest).map_err(PlugError::Manifest)?;
+    let flash = flash.unwrap_or(plan.chip.flash_size as usize);
     match elf {
-        None => Ok(native(plan)),
-        Some(path) => emulated(plan, path).map_err(PlugError::Firmware),
+        None => Ok(on_bus(plan, flash, None)),
+        Some(path) => emulated(plan, flash, path).map_err(PlugError::Firmware),
     }
 }
 
@@ -89,7 +98,12 @@ pub fn native(plan: DiskPlan) -> Plug {
 /// The same with an application beside it.
 #[must_use]
 pub fn native_with(plan: DiskPlan, application: Option<Start>) -> Plug {
-    let contents = Contents::noise(plan.chip.flash_size as usize);
+    let flash = plan.chip.flash_size as usize;
+    on_bus(plan, flash, application)
+}
+
+fn on_bus(plan: DiskPlan, flash: usize, application: Option<Start>) -> Plug {
+    let contents = Contents::noise(flash);
     let files = truth::files(&plan, &contents);
     let link = Box::new(NativeDevice::new(Board { application, ..board(plan.clone(), contents) }));
     Plug { link, plan, files }
@@ -111,8 +125,10 @@ pub fn board(plan: DiskPlan, contents: Contents) -> Board {
         picotool_reset,
     } = plan.usb.clone();
     Board {
+        flash_size: plan.chip.flash_size,
         announcing: tables::announcing(&plan),
         built_in: tables::BuiltInFiles::of(&plan),
+        settings: tables::settings(&plan),
         application: None,
         usb: usb::Identity {
             vid,
@@ -134,15 +150,14 @@ pub fn board(plan: DiskPlan, contents: Contents) -> Board {
     }
 }
 
-fn emulated(plan: DiskPlan, path: &Path) -> Result<Plug, String> {
+fn emulated(plan: DiskPlan, flash: usize, path: &Path) -> Result<Plug, String> {
     let elf = fs::read(path).map_err(|error| {
         format!("{}: {error}; `cargo xtask firmware` builds target/firmware/picovd.elf", path.display())
     })?;
     let identity =
         ChipIdentity { device: IDENTITY.0 as u32, wafer: (IDENTITY.0 >> 32) as u32, ..ChipIdentity::default() };
-    let flash_size = plan.chip.flash_size as usize;
     let mut device =
-        ElfDevice::with_board(&elf, flash_size, identity).map_err(|error| format!("{}: {error}", path.display()))?;
+        ElfDevice::with_board(&elf, flash, identity).map_err(|error| format!("{}: {error}", path.display()))?;
     let contents = Contents {
         rom: device.machine().rom().to_vec(),
         flash: device.machine().flash().bytes().to_vec(),

@@ -2,10 +2,15 @@
 
 use picovd::block::{BlockCount, Lba};
 use picovd::device::{Announcing, Refresh};
-use picovd::files::{BuiltIn, Info, InfoFile, LogFile, LogRing, LogRingOf, LogTail, PartitionPlan, Program};
+use picovd::files::{
+    BuiltIn, ConfigFile, Info, InfoFile, LogFile, LogFrames, LogRing, LogRingOf, LogTail, PartitionPlan, Program,
+};
+use picovd::settings::{self, Defaults, Exposable, Settings};
 use picovd::vd::File;
 use picovd::volume::Timing;
-use picovd::volume::layout::{Directory, DynamicWindow, Gap, Label, Layout, MemoryWindow, Region, RegionKind};
+use picovd::volume::layout::{
+    Directory, DynamicWindow, FlashFile, Gap, Label, Layout, MemoryWindow, Region, RegionKind,
+};
 use picovd_manifest as manifest;
 use picovd_manifest::DiskPlan;
 
@@ -13,13 +18,27 @@ use picovd_manifest::DiskPlan;
 #[derive(Debug)]
 pub struct Tables {
     plan: DiskPlan,
+    flash_files: Vec<FlashFile>,
 }
 
 impl Tables {
     /// The tables of `plan`.
     #[must_use]
     pub fn new(plan: DiskPlan) -> Self {
-        Self { plan }
+        let flash_files = plan.flash_files.iter().map(|file| FlashFile {
+            directory: Lba(file.directory),
+            entry: file.entry,
+            first_cluster: file.first_cluster,
+            offset: file.offset,
+            length: file.length,
+        });
+        Self { flash_files: flash_files.collect(), plan }
+    }
+
+    /// The plan.
+    #[must_use]
+    pub fn plan(&self) -> &DiskPlan {
+        &self.plan
     }
 
     /// The regions, borrowing from the plan: what [`layout`](Self::layout) needs beside it.
@@ -46,6 +65,7 @@ impl Tables {
             chain_ends: &plan.chain_ends,
             allocated_clusters: plan.allocated_clusters,
             regions,
+            flash_files: &self.flash_files,
             dynamic: DynamicWindow {
                 first_cluster: plan.dynamic.first_cluster,
                 cluster_count: plan.dynamic.cluster_count,
@@ -78,6 +98,42 @@ pub fn announcing(plan: &DiskPlan) -> Announcing {
     Announcing { refresh, timing: Timing { quiet, max_age, hold } }
 }
 
+/// What the manifest decides of settings, where it has sectors for them; for the rest of the program.
+///
+/// # Panics
+/// The plan is of no manifest that passed its checks.
+#[must_use]
+pub fn settings(plan: &DiskPlan) -> Option<settings::Plan<'static>> {
+    let manifest::Settings { sectors, start, lock } = plan.settings;
+    let manifest::Dynamic { refresh, quiet, max_age, hold, .. } = plan.changes;
+    let exposable = plan.exposable.iter().map(|file| Exposable {
+        path: file.path.clone().leak(),
+        directory: file.directory,
+        entries: (file.entries.start, file.entries.end - file.entries.start),
+        blocks: file.blocks,
+    });
+    let defaults = Defaults {
+        label: String::from_utf16_lossy(&plan.label.units).leak(),
+        refresh: match refresh {
+            manifest::Refresh::Attention => settings::Refresh::Attention,
+            manifest::Refresh::Reinsert => settings::Refresh::Reinsert,
+            manifest::Refresh::Reconnect => settings::Refresh::Reconnect,
+            manifest::Refresh::Auto => settings::Refresh::Auto,
+        },
+        times: [quiet, max_age, hold],
+        manufacturer: plan.usb.manufacturer.clone().leak(),
+        product: plan.usb.product.clone().leak(),
+    };
+    (sectors != 0).then(|| settings::Plan {
+        sectors: u8::try_from(sectors).expect("the manifest's rules keep it below"),
+        start,
+        lock,
+        exposable: exposable.collect::<Vec<_>>().leak(),
+        board_digits: plan.label.board_digits,
+        defaults,
+    })
+}
+
 /// The files of run time that come with the firmware, to be made for each power cycle.
 #[derive(Clone, Debug)]
 pub struct BuiltInFiles {
@@ -102,8 +158,15 @@ impl BuiltInFiles {
     }
 
     /// Makes them, for the rest of the program.
+    ///
+    /// # Panics
+    /// The plan is of no manifest that passed its checks.
     #[must_use]
-    pub fn make(&self, layout: &'static Layout<'static>) -> BuiltIn<'static> {
+    pub fn make(
+        &self,
+        layout: &'static Layout<'static>,
+        settings: Option<&'static Settings<'static>>,
+    ) -> BuiltIn<'static> {
         let ring = |size: u32| -> &'static LogRing {
             // Rings have their sizes in their types, and the manifest allows these.
             match size.trailing_zeros() {
@@ -136,7 +199,7 @@ impl BuiltInFiles {
                     files.push(leak(File::new(path, leak(LogFile::new(log, *capacity)), *capacity).renewed()));
                 }
                 manifest::BuiltInSource::Defmt => {
-                    files.push(leak(File::new(path, leak(LogFile::new(defmt, *capacity)), *capacity).renewed()));
+                    files.push(leak(File::new(path, leak(LogFrames::new(defmt, *capacity)), *capacity).renewed()));
                 }
                 manifest::BuiltInSource::Tail => {
                     let content = leak(LogTail::new(log));
@@ -153,6 +216,12 @@ impl BuiltInFiles {
                         redacted: self.redacted_flash.clone().leak(),
                     });
                 }
+                manifest::BuiltInSource::Config | manifest::BuiltInSource::ConfigSchema => {
+                    let settings = settings.expect("the manifest has sectors for them");
+                    let values = *source == manifest::BuiltInSource::Config;
+                    let content = if values { ConfigFile::values(settings) } else { ConfigFile::schema(settings) };
+                    files.push(leak(File::new(path, leak(content), *capacity).renewed()));
+                }
                 manifest::BuiltInSource::InfoText => {
                     files.push(leak(File::new(path, leak(InfoFile::text(info)), *capacity).renewed()));
                     told = Some(info);
@@ -163,7 +232,14 @@ impl BuiltInFiles {
                 }
             }
         }
-        BuiltIn { files: files.leak(), log: logged, tail, info: told, partitions }
+        BuiltIn {
+            files: files.leak(),
+            log: logged,
+            defmt: self.log.defmt.then_some(defmt),
+            tail,
+            info: told,
+            partitions,
+        }
     }
 }
 

@@ -17,13 +17,18 @@ pub struct TrueFile {
 /// Every file of `plan` on a board with the given memory, in the order of the plan.
 #[must_use]
 pub fn files(plan: &DiskPlan, contents: &Contents) -> Vec<TrueFile> {
-    plan.files
-        .iter()
+    // What settings put on the volume is not there unless they do.
+    let exposed = plan.files.iter().filter(|file| !file.by_setting);
+    exposed
         .map(|file| {
             let (bytes, live) = match &file.source {
                 FileSource::Bytes(bytes) => (bytes.to_vec(), false),
                 FileSource::Memory { base, length, redacted } => {
-                    let bytes = (0..*length)
+                    // A chip with less flash than the manifest reserves has shorter files.
+                    let flash = contents.flash.len() as u64;
+                    let behind = flash.saturating_sub(u64::from(base % 0x0400_0000));
+                    let length = if base >> 28 == 1 { behind.min(*length) } else { *length };
+                    let bytes = (0..length)
                         .map(|offset| {
                             let hidden = redacted.iter().any(|range| range.contains(&offset));
                             if hidden { 0 } else { contents.byte(base.wrapping_add(offset as u32)).unwrap_or(0) }

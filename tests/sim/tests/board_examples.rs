@@ -2,7 +2,12 @@
 
 mod ring5 {
     use picovd_sim::board::ElfDevice;
+    use picovd_sim::host::bot::Data;
+    use picovd_sim::host::scsi::read_cdb;
     use picovd_sim::host::system::{Event, LINUX_DESKTOP, System};
+    use picovd_sim::host::terminal::Terminal;
+    use picovd_sim::host::{Host, Initiator};
+    use picovd_sim::random::Random;
     use std::path::PathBuf;
     use std::time::Duration;
 
@@ -76,6 +81,25 @@ mod ring5 {
         assert!(second.ends_with(&tail) && lines(&tail).last() == all.last(), "{tail:?}");
     }
 
+    #[test]
+    #[ignore = "needs the examples: cargo xtask test --ring 5"]
+    fn partitions() {
+        let mut system = boot("partitions");
+        for (path, length) in [("partitions/Presets.BIN", 16 << 10), ("partitions/Samples.BIN", 1 << 20)] {
+            let bytes = system.read(path).expect("it can be read");
+            assert!(bytes.len() == length && bytes.iter().all(|byte| *byte == 0xFF), "{path}: {} bytes", bytes.len());
+        }
+        let told = text(&mut system, "partitions/PARTITIONS.JSON");
+        let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
+        assert_eq!(told["table"], "present");
+        assert_eq!(told["partitions"].as_array().map(Vec::len), Some(2), "{told}");
+        assert_eq!(
+            (&told["partitions"][1]["offset"], &told["partitions"][1]["families"][0]),
+            (&(516 * 4096).into(), &"data".into())
+        );
+        assert_eq!(told["unpartitioned"]["families"], serde_json::json!(["absolute", "rp2350-arm-s"]));
+    }
+
     /// Seconds and hundredths of a degree of SENSOR.CSV.
     fn readings(text: &str) -> Vec<(u32, i32)> {
         let mut lines = text.lines();
@@ -116,6 +140,82 @@ mod ring5 {
         }
         // `hold` is 10 s, and the way of telling takes 2.5 s and a look of the host.
         assert!((2..=4).contains(&seen), "{seen} announcements in {last} s");
+    }
+
+    /// What is left of a secret in SRAM stands in the section that no file shows: nowhere else, nor on the stack.
+    #[test]
+    #[ignore = "needs the examples: cargo xtask test --ring 5"]
+    fn a_secret_leaves_no_trace_behind() {
+        let path = std::env::args_os().map(PathBuf::from).find(|word| word.ends_with("settings.elf"));
+        let elf = std::fs::read(path.expect("no argument names settings.elf")).expect("it can be read");
+        let mut device = ElfDevice::new(&elf).expect("the board boots it");
+        let secret = "qzjxkvwpyfqzjxkvwpyf";
+        let mut initiator = Initiator::attach(Host::new(Box::new(&mut device))).expect("it enumerates");
+        let mut terminal = Terminal::open(&mut initiator).expect("it has a port");
+        let mut ask = |initiator: &mut Initiator<'_>, line: &str| terminal.ask(initiator, line).expect("an answer");
+        ask(&mut initiator, &format!(r#"set {{"password":"{secret}"}}"#));
+        ask(&mut initiator, "get");
+        ask(&mut initiator, "save");
+        initiator.host.elapse(Duration::from_millis(2500));
+        drop(initiator);
+        let sram = device.machine().sram();
+        let places: Vec<usize> = (0..sram.len() - 8).filter(|at| sram[*at..at + 8] == secret.as_bytes()[..8]).collect();
+        let (Some(first), Some(last)) = (places.first(), places.last()) else { panic!("it is nowhere: not even kept") };
+        assert!(last - first < 4096, "{places:#x?}");
+    }
+
+    /// Every block of the disk.
+    fn image(system: &mut System<'_>) -> Vec<u8> {
+        let (blocks, _) = system.initiator().read_capacity().expect("a disk");
+        let mut image = Vec::new();
+        for lba in (0..blocks).step_by(128) {
+            let count = 128.min(blocks - lba) as u32;
+            let outcome = system.initiator().scsi(&read_cdb(10, lba, count), Data::In(count * 512));
+            image.extend(outcome.expect("it can be read").data);
+        }
+        image
+    }
+
+    /// A secret that is set is nowhere on the disk, memory and flash and log included; what is no secret is found there.
+    #[test]
+    #[ignore = "needs the examples: cargo xtask test --ring 5"]
+    fn settings() {
+        let mut system = boot("settings");
+        let mut terminal = Terminal::open(system.initiator()).expect("it has a port");
+        let mut ask = |system: &mut System<'_>, line: &str| terminal.ask(system.initiator(), line).expect("an answer");
+        let mut random = Random::new(0x5EC2_E75E);
+        let word =
+            |random: &mut Random| -> String { (0..24).map(|_| (b'a' + random.below(26) as u8) as char).collect() };
+        let (name, secret) = (word(&mut random), word(&mut random));
+        assert_eq!(ask(&mut system, "get password"), r#"{"password":"not set"}"#);
+        let set =
+            format!(r#"set {{"name":"{name}","password":"{secret}","interval":1,"exposed":["FLASH.BIN"],"hold":0}}"#);
+        assert_eq!(ask(&mut system, &set), r#"{"ok":"set","saved":false}"#);
+        until_mounted(&mut system);
+        // Some blinks: the program itself reads all of its settings.
+        system.elapse(Duration::from_secs(2));
+        let holds = |image: &[u8], text: &str| {
+            // Any eight letters of it: a copy need not be whole.
+            text.as_bytes().windows(8).any(|part| image.windows(8).any(|window| window == part))
+        };
+        for saved in [false, true] {
+            if saved {
+                assert_eq!(ask(&mut system, "save"), r#"{"ok":"save","saved":true}"#);
+                until_quiet(&mut system);
+            }
+            assert_eq!(ask(&mut system, "get password"), r#"{"password":"set"}"#);
+            let image = image(&mut system);
+            assert!(holds(&image, &name), "what is no secret shows, saved: {saved}");
+            assert!(!holds(&image, &secret), "the secret shows, saved: {saved}");
+        }
+        let shown = text(&mut system, "CONFIG.JSON");
+        assert!(shown.contains("\"password\":\"set\""), "{shown}");
+    }
+
+    /// Lets what waits be announced.
+    fn until_quiet(system: &mut System<'_>) {
+        system.elapse(Duration::from_secs(12));
+        system.take_events();
     }
 
     #[test]

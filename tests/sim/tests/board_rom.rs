@@ -1,7 +1,7 @@
 //! The boot ROM double's calls (RP2350 datasheet 5.4.8), each on a board of memory and flash alone.
 
 use picovd_sim::board::bootrom::{BootRom, ChipIdentity, Services};
-use picovd_sim::board::flash::{Flash, PowerCut};
+use picovd_sim::board::flash::{Flash, PowerCut, Torn};
 
 const SRAM: u32 = 0x2000_0000;
 const ARM_SECURE: u32 = 4;
@@ -16,6 +16,7 @@ struct Board {
     interruptible: bool,
     busy: u64,
     connected: bool,
+    serial: bool,
     stale: bool,
     cut: bool,
     reboot: Option<(u32, u32, [u32; 2])>,
@@ -42,6 +43,13 @@ impl Services for Board {
     }
     fn connect_xip(&mut self, connected: bool) {
         self.connected = connected;
+    }
+    fn reset_pads(&mut self) {}
+    fn exit_xip(&mut self) {
+        self.serial = true;
+    }
+    fn obstacle(&mut self) -> Option<String> {
+        (!self.serial).then(|| "not serial".into())
     }
     fn flush_cache(&mut self) {
         self.stale = false;
@@ -74,6 +82,7 @@ impl Bench {
             interruptible: false,
             busy: 0,
             connected: true,
+            serial: true,
             stale: false,
             cut: false,
             reboot: None,
@@ -142,8 +151,8 @@ fn the_identity_comes_in_the_order_of_the_flags() {
     let identity = ChipIdentity::default();
     assert_eq!(bench.call(b"GS", [SRAM, 3, 1, 0]), Ok(-13));
     assert_eq!(bench.call(b"GS", [SRAM, 16, 1 | 4 | 8, 0]), Ok(6));
-    // 1 MiB is size code 8.
-    assert_eq!(bench.board.memory[..6], [13, identity.package, identity.device, identity.wafer, 0, 8 << 8]);
+    // Where OTP has no FLASH_DEVINFO, 16 MiB, which is size code 12.
+    assert_eq!(bench.board.memory[..6], [13, identity.package, identity.device, identity.wafer, 0, 12 << 8]);
 }
 
 #[test]
@@ -192,10 +201,20 @@ fn nothing_may_interrupt_a_flash_operation() {
 }
 
 #[test]
+fn the_chip_takes_no_commands_before_flash_exit_xip() {
+    let mut bench = Bench::new();
+    bench.load_table();
+    bench.board.serial = false;
+    assert!(bench.call(b"FO", [ERASE, 0x1000_0000, 4096, 0]).unwrap_err().contains("not serial"));
+    bench.call(b"EX", [0; 4]).unwrap();
+    assert_eq!(bench.call(b"FO", [ERASE, 0x1000_0000, 4096, 0]), Ok(0));
+}
+
+#[test]
 fn power_fails_in_the_middle() {
     let mut bench = Bench::new();
     bench.load_table();
-    bench.board.flash.set_power_cut(Some(PowerCut { after: 1, torn: false }));
+    bench.board.flash.set_power_cut(Some(PowerCut { after: 1, torn: Torn::Before }));
     bench.board.memory[..128].fill(0);
     assert!(bench.call(b"FO", [PROGRAM, 0x1000_0000, 512, SRAM]).is_err());
     assert!(bench.board.cut);

@@ -1,9 +1,11 @@
 //! The initial file system of the guest, as the kernel takes it: a cpio archive in the "newc" format
 //! (Documentation/driver-api/early-userspace/buffer-format.rst of the kernel).
 
-/// Mode bits (stat(2)).
-const DIRECTORY: u32 = 0o040_755;
-const PROGRAM: u32 = 0o100_755;
+/// Mode bits (inode(7)).
+pub const DIRECTORY: u32 = 0o040_755;
+pub const PROGRAM: u32 = 0o100_755;
+pub const FILE: u32 = 0o100_644;
+const LINK: u32 = 0o120_777;
 
 /// An archive under construction.
 #[derive(Debug, Default)]
@@ -31,7 +33,13 @@ impl Archive {
         self.bytes
     }
 
-    fn entry(&mut self, path: &str, mode: u32, contents: &[u8]) {
+    /// Adds a symbolic link, whose folder is there.
+    pub fn link(&mut self, path: &str, target: &str) {
+        self.entry(path, LINK, target.as_bytes());
+    }
+
+    /// Adds anything, whose folder is there.
+    pub fn entry(&mut self, path: &str, mode: u32, contents: &[u8]) {
         self.entries += 1;
         let length = u32::try_from(contents.len()).expect("a guest's file is below 4 GiB");
         let name = u32::try_from(path.len() + 1).expect("a path is short");

@@ -48,6 +48,11 @@ impl Folder {
         self.sums.set(name, &file)
     }
 
+    /// What all files of the disk must hash to.
+    pub fn sums(&self) -> &Sums {
+        &self.sums
+    }
+
     /// Takes a file away.
     pub fn remove(&mut self, name: &str) -> Result<(), String> {
         fs::remove_file(self.path.join(name)).map_err(|e| format!("{name}: {e}"))?;

@@ -80,11 +80,22 @@ impl Packages {
         for (name, place) in PROGRAMS {
             archive.file(place, &read(&self.program(name)?)?);
         }
+        self.add_modules(&mut archive)?;
+        Ok(archive.finish())
+    }
+
+    /// Adds the drivers, and busybox, whose `insmod` loads them.
+    pub fn add_drivers(&self, archive: &mut Archive) -> Result<(), String> {
+        archive.file("bin/busybox", &read(&self.program("busybox")?)?);
+        self.add_modules(archive)
+    }
+
+    fn add_modules(&self, archive: &mut Archive) -> Result<(), String> {
         for (index, path) in self.modules()?.iter().enumerate() {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             archive.file(&format!("modules/{index:02}-{}", name.trim_end_matches(".xz")), &module(path)?);
         }
-        Ok(archive.finish())
+        Ok(())
     }
 
     /// GRUB's folder for PCs with a BIOS.
@@ -162,11 +173,11 @@ fn module(path: &Path) -> Result<Vec<u8>, String> {
     read(path)
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|e| format!("{}: {e}", path.display()))
 }
 
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, String> {
+pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>, String> {
     let fail = |e: std::io::Error| format!("{}: {e}", folder.display());
     let mut paths: Vec<PathBuf> = fs::read_dir(folder)
         .map_err(fail)?
@@ -219,7 +230,8 @@ fn download(folder: &Path) -> Result<(), String> {
     })
 }
 
-fn unpack(folder: &Path, root: &Path) -> Result<(), String> {
+/// Unpacks the packages of a folder, and takes them away.
+pub(super) fn unpack(folder: &Path, root: &Path) -> Result<(), String> {
     for path in entries(folder)?.iter().filter(|path| path.extension().is_some_and(|extension| extension == "deb")) {
         command::run(Command::new("dpkg").arg("-x").arg(path).arg(root), LONG)?;
         fs::remove_file(path).map_err(|e| format!("{}: {e}", path.display()))?;

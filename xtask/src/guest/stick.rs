@@ -69,7 +69,8 @@ impl Sums {
     }
 }
 
-fn sha256(path: &Path) -> Result<String, String> {
+/// The hash of a file on this side, by this side's `sha256sum`.
+pub fn sha256(path: &Path) -> Result<String, String> {
     let said = command::run(Command::new("sha256sum").arg(path), SHORT)?.text();
     said.split_whitespace()
         .next()

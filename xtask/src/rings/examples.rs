@@ -11,8 +11,10 @@ use crate::toolchain::TARGET;
 use crate::{firmware, uf2};
 
 /// The workspaces below examples/, each with the programs that it holds.
-const WORKSPACES: [(&str, &[&str]); 2] =
-    [("examples", &["expose-memory", "log-to-file", "sensor"]), ("examples/own-firmware", &["own-firmware"])];
+const WORKSPACES: [(&str, &[&str]); 2] = [
+    ("examples", &["expose-memory", "log-to-file", "partitions", "sensor", "settings"]),
+    ("examples/own-firmware", &["own-firmware"]),
+];
 
 /// Builds, runs and reads every example.
 pub fn run(context: &Context, report: &mut Report, program: &Path) {

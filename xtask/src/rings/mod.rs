@@ -5,6 +5,7 @@ mod ring0;
 mod ring1;
 mod ring2;
 mod ring3;
+mod ring4;
 mod ring5;
 mod ring6;
 pub mod simulator;
@@ -52,7 +53,8 @@ impl Context {
 }
 
 /// Every ring, in the order in which they run.
-const RINGS: [&Ring; 6] = [&ring0::RING, &ring1::RING, &ring2::RING, &ring3::RING, &ring5::RING, &ring6::RING];
+const RINGS: [&Ring; 7] =
+    [&ring0::RING, &ring1::RING, &ring2::RING, &ring3::RING, &ring4::RING, &ring5::RING, &ring6::RING];
 
 /// A ring by number.
 pub fn find(number: u8) -> Option<&'static Ring> {
@@ -74,10 +76,11 @@ pub fn selected(numbers: &[u8]) -> Vec<&'static Ring> {
     RINGS.into_iter().filter(|ring| numbers.is_empty() || numbers.contains(&ring.number)).collect()
 }
 
-/// Installs what rings need. Returns the Rust for the chip when one of them wants it.
+/// Installs what rings need, with `long` also what only `--long` does. Returns the Rust for the chip when one of them wants it.
 pub fn prepare(
     workspace: &Workspace,
     rings: &[&Ring],
+    long: bool,
     choice: Choice,
     policy: Policy,
 ) -> Result<Option<Toolchain>, String> {
@@ -92,7 +95,7 @@ pub fn prepare(
     let wanted = |number: u8| rings.iter().any(|ring| ring.number == number);
     let components = if wanted(ring0::RING.number) { ring0::components(policy) } else { Ok(()) };
     let wheel = if wanted(ring5::RING.number) { reference::get(workspace, policy).map(|_| ()) } else { Ok(()) };
-    let guest = if wanted(ring6::RING.number) { ring6::components(policy) } else { Ok(()) };
+    let guest = if wanted(ring6::RING.number) { ring6::components(policy, long) } else { Ok(()) };
     let toolchain = if rings.iter().any(|ring| ring.chip) {
         Toolchain::find(workspace, choice, policy).map(Some)
     } else {
@@ -109,7 +112,7 @@ pub fn test(workspace: &Workspace, numbers: &[u8], long: bool, bless: bool, choi
     let mut report = Report::new();
     let rings = selected(numbers);
     let context = report.check("everything that the tests need is there", || {
-        let toolchain = prepare(workspace, &rings, choice, policy)?;
+        let toolchain = prepare(workspace, &rings, long, choice, policy)?;
         Ok(Context { workspace: workspace.clone(), long, bless, toolchain })
     });
     if let Some(context) = context {

@@ -1,6 +1,7 @@
 //! Ring 5: the firmware's ELF, byte for byte what is flashed, on an emulated RP2350: the same host code and the same stories
 //! as for the library on the PC.
 
+use std::fs;
 use std::path::Path;
 
 use super::{Context, Ring, examples, harness, simulator};
@@ -12,6 +13,7 @@ use crate::report::Report;
 use crate::setup::{Package, Policy};
 use crate::size;
 use crate::truth::{Expected, Truth, difference};
+use crate::uf2;
 
 /// This ring.
 pub const RING: Ring = Ring {
@@ -64,6 +66,11 @@ fn run(context: &Context, report: &mut Report) {
         command::run(sim(&["story"]).arg("--elf").arg(&elf), LONG).map(|_| ())
     });
     composite(context, report, &program);
+    settings(context, report);
+    settings_over_the_port(context, report);
+    tool(context, report);
+    logs(context, report);
+    live(context, report);
     examples::run(context, report, &program);
     let board = scratch.join("board.img");
     let read = report.check("the whole volume is read from the board", || {
@@ -74,6 +81,10 @@ fn run(context: &Context, report: &mut Report) {
     }
     if let Some(truth) = truth {
         report.check("fsck.exfat finds the board's volume clean", || readers::fsck(&truth, &board));
+        report.check("fsck.exfat finds it clean on a board with a quarter of the flash", || {
+            command::run(sim(&["image", "--flash-size", "1M"]).arg(&board).arg("--elf").arg(&elf), LONG)?;
+            readers::fsck(&truth, &board)
+        });
     }
 }
 
@@ -87,7 +98,9 @@ fn tests(context: &Context, report: &mut Report, elf: &Path) {
     let Some(path) = programs else { return };
     let mut cargo = command::cargo(&context.workspace.root);
     cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim"]);
-    for name in ["board_firmware", "board_image", "board_lockstep", "board_reference", "info", "partitions"] {
+    for name in
+        ["board_firmware", "board_image", "board_lockstep", "board_reference", "flash_length", "info", "partitions"]
+    {
         cargo.args(["--test", name]);
     }
     // To the harness, a path is one more filter, which fits no test; the tests find it among their arguments.
@@ -97,6 +110,19 @@ fn tests(context: &Context, report: &mut Report, elf: &Path) {
         "the board from inside, its disk against the library's, and its core in step with an independent one",
         cargo,
     );
+}
+
+/// A firmware of the tests whose main loop and interrupt handler change files of run time at random.
+fn live(context: &Context, report: &mut Report) {
+    let workspace = &context.workspace;
+    let built = report.check("a firmware that changes its files at random builds", || {
+        firmware::test_program(workspace, context.chip()?, "picovd-live-board")
+    });
+    let Some(elf) = built else { return };
+    let mut cargo = command::cargo(&workspace.root);
+    cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "board_live"]);
+    cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
+    harness(report, "hosts see whole versions of one generation, and in the end what the program wants", cargo);
 }
 
 /// A firmware with console and reset interface, from a manifest of the tests: the same stories and those of its own.
@@ -116,4 +142,70 @@ fn composite(context: &Context, report: &mut Report, program: &Path) {
     cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "board_composite"]);
     cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
     harness(report, "what picotool asks for reaches the ROM", cargo);
+}
+
+/// A firmware that saves settings, while power fails in every operation of the flash chip.
+fn settings(context: &Context, report: &mut Report) {
+    let workspace = &context.workspace;
+    let built = report.check("a firmware that saves settings builds", || {
+        firmware::test_program(workspace, context.chip()?, "picovd-settings-board")
+    });
+    let Some(elf) = built else { return };
+    let mut cargo = command::cargo(&workspace.root);
+    cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "settings_power_cut"]);
+    cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
+    harness(
+        report,
+        "settings survive a power cut at every flash operation; a second core steps aside, or stops them",
+        cargo,
+    );
+}
+
+/// A firmware whose settings are set over its serial port.
+fn settings_over_the_port(context: &Context, report: &mut Report) {
+    let workspace = &context.workspace;
+    let manifest = workspace.root.join("tests/manifests/settings.toml");
+    let built = report.check("a firmware with settings and a serial port builds", || {
+        let variant = firmware::Variant { binary: "picovd", manifest: Some(&manifest), name: "settings" };
+        firmware::build_variant(workspace, context.chip()?, variant, true)
+    });
+    let Some(elf) = built.map(|built| built.elf) else { return };
+    let mut cargo = command::cargo(&workspace.root);
+    cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim"]);
+    cargo.args(["--test", "settings", "--test", "settings_stick_cut"]);
+    cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
+    harness(report, "what is set over the port shows on the disk, and is there again after a power cycle", cargo);
+}
+
+/// The program that is loaded into SRAM and shows the flash of any board.
+fn tool(context: &Context, report: &mut Report) {
+    let workspace = &context.workspace;
+    let built = report.check("the tool that runs from SRAM builds, and its UF2 file goes to SRAM alone", || {
+        let built = firmware::build_tool(workspace, context.chip()?, true)?;
+        let blocks = fs::read(&built.uf2).map_err(|e| format!("{}: {e}", built.uf2.display()))?;
+        for block in uf2::parse(&blocks)? {
+            if !(0x2000_0000..0x2008_2000).contains(&block.address) {
+                return Err(format!("a block for {:#010x}", block.address));
+            }
+        }
+        Ok(built)
+    });
+    let Some(elf) = built.map(|built| built.elf) else { return };
+    let mut cargo = command::cargo(&workspace.root);
+    cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "tool"]);
+    cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
+    harness(report, "it shows the flash of a board that was programmed with something else, and writes nothing", cargo);
+}
+
+/// A firmware that logs from its main loop and from an interrupt handler, as text and by defmt.
+fn logs(context: &Context, report: &mut Report) {
+    let workspace = &context.workspace;
+    let built = report.check("a firmware that logs from everywhere builds", || {
+        firmware::test_program(workspace, context.chip()?, "picovd-chatter")
+    });
+    let Some(elf) = built else { return };
+    let mut cargo = command::cargo(&workspace.root);
+    cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "board_logs"]);
+    cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
+    harness(report, "its lines and its defmt frames are whole and in order, the frames by defmt's own decoder", cargo);
 }

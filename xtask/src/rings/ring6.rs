@@ -1,5 +1,8 @@
 //! Ring 6: the simulated device on the USB port of a virtual machine that runs Debian's own kernel, and GRUB without any.
 
+mod desktop;
+
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -8,6 +11,8 @@ use std::time::{Duration, Instant};
 use super::{Context, Ring, simulator};
 use crate::command::{self, SHORT};
 use crate::firmware;
+use crate::guest::console::{self, INTERRUPT, MAIN};
+use crate::guest::desktop::Desktop;
 use crate::guest::live::{self, Folder};
 use crate::guest::machine::{Background, Machine};
 use crate::guest::packages::Packages;
@@ -33,9 +38,10 @@ pub const RING: Ring = Ring {
 /// Limit for the guest's start, and for a simulator's that has the ELF to boot. Both take seconds on an idle machine.
 const BOOT: Duration = Duration::from_secs(240);
 
-/// The guest's packages, for the tasks that install what is missing.
-pub fn components(policy: Policy) -> Result<(), String> {
-    Packages::get(policy).map(|_| ())
+/// The guests' packages, for the tasks that install what is missing; with `long` the heavier guest's, too.
+pub fn components(policy: Policy, long: bool) -> Result<(), String> {
+    Packages::get(policy)?;
+    if long { Desktop::get(policy).map(|_| ()) } else { Ok(()) }
 }
 
 fn run(context: &Context, report: &mut Report) {
@@ -63,6 +69,9 @@ fn run(context: &Context, report: &mut Report) {
     if let Some(elf) = elf {
         device(context, report, &bench, Some(&elf));
         report.check("the ELF: GRUB reads a file without any kernel", || grub(&bench, Some(&elf)));
+    }
+    if context.long {
+        desktop::run(report, &bench);
     }
 }
 
@@ -102,11 +111,12 @@ impl Drop for Served {
 
 impl Bench<'_> {
     fn serve(&self, name: &str, elf: Option<&Path>) -> Result<Served, String> {
-        self.offer(name, &self.workspace.root.join("picovd.toml"), elf.map(|elf| ("--elf", elf)))
+        let elf = elf.map(|elf| [OsStr::new("--elf"), elf.as_os_str()]);
+        self.offer(name, &self.workspace.root.join("picovd.toml"), elf.as_ref().map_or(&[], |words| words))
     }
 
-    /// Starts `cargo sim serve` for a manifest, with one more option.
-    fn offer(&self, name: &str, manifest: &Path, option: Option<(&str, &Path)>) -> Result<Served, String> {
+    /// Starts `cargo sim serve` for a manifest, with more options.
+    fn offer(&self, name: &str, manifest: &Path, options: &[&OsStr]) -> Result<Served, String> {
         let folder = self.scratch.join(name);
         fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
         // As for the monitor's.
@@ -117,10 +127,7 @@ impl Bench<'_> {
         let mut serve = simulator::command(self.workspace, &self.program);
         serve.arg("serve").arg("--usbredir").arg(&socket).args(["--usbip", &format!("127.0.0.1:{usbip}")]);
         serve.arg("--record").arg(&record).arg("--truth").arg(&truth);
-        serve.arg("--manifest").arg(manifest);
-        if let Some((option, value)) = option {
-            serve.arg(option).arg(value);
-        }
+        serve.arg("--manifest").arg(manifest).args(options);
         let background = Background::start(serve.stdout(log))?;
         let end = Instant::now() + BOOT;
         while !socket.exists() || !record.exists() {
@@ -134,10 +141,16 @@ impl Bench<'_> {
     }
 
     fn boot(&self, name: &str) -> Result<Machine, String> {
+        self.boot_from(name, &self.initial, 512)
+    }
+
+    /// Boots a guest with that initial file system and so many MiB of memory.
+    fn boot_from(&self, name: &str, initial: &Path, memory: u32) -> Result<Machine, String> {
         let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-        let mut arguments = words("-m 512 -device qemu-xhci,id=xhci -netdev user,id=net -device e1000,netdev=net");
+        let mut arguments = words("-device qemu-xhci,id=xhci -netdev user,id=net -device e1000,netdev=net");
+        arguments.extend(["-m".to_owned(), memory.to_string()]);
         arguments.extend(["-kernel".to_owned(), self.packages.kernel.display().to_string()]);
-        arguments.extend(["-initrd".to_owned(), self.initial.display().to_string()]);
+        arguments.extend(["-initrd".to_owned(), initial.display().to_string()]);
         arguments.push("-append".to_owned());
         // no_timer_check, nowatchdog, tsc, rcupdate: a machine that is busy elsewhere is no defect of its timers.
         // pm_test_delay: how long a tested suspend lasts; delay_use: usb-storage's wait for slow disks.
@@ -235,6 +248,7 @@ fn device(context: &Context, report: &mut Report, bench: &Bench, elf: Option<&Pa
         }
         changes(report, bench, &mut machine);
     }
+    together(context, report, bench, &mut machine, elf.is_some());
     report.check(&format!("{what}: its driver did nothing that the strict bus refuses"), || served.faultless());
     report.check(&format!("{what}: `cargo sim serve` stops at Ctrl-C and takes its socket away"), || {
         let status = served.background.interrupt()?;
@@ -246,7 +260,7 @@ fn device(context: &Context, report: &mut Report, bench: &Bench, elf: Option<&Pa
 fn changes(report: &mut Report, bench: &Bench, machine: &mut Machine) {
     let bound = live::BOUND.as_secs();
     let offered = report.check("live files: `cargo sim serve --live` offers a folder, and the guest mounts it", || {
-        let (served, mut folder) = followed(bench, "auto")?;
+        let (served, mut folder) = followed(bench, "auto", "auto")?;
         folder.write("GROWS.LOG", 1, 10)?;
         folder.write("CHANGES.TXT", 1, 20)?;
         folder.write("GOES.TXT", 1, 30)?;
@@ -306,7 +320,7 @@ fn changes(report: &mut Report, bench: &Bench, machine: &mut Machine) {
     let known =
         "live files: by `attention` alone, the mounted volume goes on showing what it was; mounted anew, it is new";
     let told = report.check(known, || {
-        let (served, mut folder) = followed(bench, "attention")?;
+        let (served, mut folder) = followed(bench, "attention", "attention")?;
         machine.plug(&served.socket, "xhci.0")?;
         stick::appears(machine)?;
         let emptied = live::attention_alone(machine, &mut folder)?;
@@ -321,14 +335,67 @@ fn changes(report: &mut Report, bench: &Bench, machine: &mut Machine) {
     }
 }
 
+/// A device of three functions, each in use while the others are: the guest reads the log from the serial port while it reads
+/// and hashes the disk. On a guest whose other device is done with.
+fn together(context: &Context, report: &mut Report, bench: &Bench, machine: &mut Machine, chip: bool) {
+    let workspace = bench.workspace;
+    let what = if chip { "the ELF" } else { "the library" };
+    let plugged = report.check(&format!("{what}: disk, serial port and reset interface are found"), || {
+        let manifest = workspace.root.join("tests/chatter/picovd.toml");
+        let served = if chip {
+            let elf = firmware::test_program(workspace, context.chip()?, "picovd-chatter")?;
+            bench.offer("together-elf", &manifest, &[OsStr::new("--elf"), elf.as_os_str()])?
+        } else {
+            bench.offer("together", &manifest, &[OsStr::new("--print")])?
+        };
+        // The device before this one may be out already.
+        let _ = machine.unplug();
+        stick::disappears(machine)?;
+        machine.plug(&served.socket, "xhci.0")?;
+        stick::appears(machine)?;
+        console::appears(machine)?;
+        Ok(served)
+    });
+    let Some(mut served) = plugged else {
+        explain(report, machine);
+        return;
+    };
+    let took = report.check(&format!("{what}: log lines arrive while every file is read and has its hash"), || {
+        console::listen(machine)?;
+        machine.must("mount -t exfat -o ro /dev/sda /mnt", STEP)?;
+        let before = console::lines(machine)?;
+        stick::hashes(machine, &served.sums)?;
+        let after = console::lines(machine)?;
+        machine.must("umount /mnt", STEP)?;
+        if after > before { Ok(after - before) } else { Err(format!("{before} lines before and after")) }
+    });
+    if let Some(lines) = took {
+        report.note(&format!("{lines} lines while the disk was read"));
+    }
+    report.check(&format!("{what}: every line of main loop and interrupt handler arrives, whole and in order"), || {
+        console::complete(machine, &[MAIN, INTERRUPT], &bench.scratch)?;
+        stick::quiet(machine)
+    });
+    report.check(
+        &format!("{what}: what the driver read, each command's bytes, and nothing that the bus refuses"),
+        || {
+            console::reads_are_whole(&settle(machine, &mut served.record)?)?;
+            machine.unplug()?;
+            stick::disappears(machine)?;
+            served.background.interrupt()?;
+            served.faultless()
+        },
+    );
+}
+
 /// A device that shows an empty folder, and tells of changes in the way that `refresh` names.
-fn followed(bench: &Bench, refresh: &str) -> Result<(Served, Folder), String> {
-    let name = format!("live-{refresh}");
+fn followed(bench: &Bench, name: &str, refresh: &str) -> Result<(Served, Folder), String> {
+    let name = format!("live-{name}");
     let path = bench.scratch.join(format!("{name}-folder"));
     let manifest = bench.scratch.join(format!("{name}.toml"));
     fs::create_dir_all(&path).map_err(|e| format!("{}: {e}", path.display()))?;
     fs::write(&manifest, live::manifest(refresh)).map_err(|e| format!("{}: {e}", manifest.display()))?;
-    let mut served = bench.offer(&name, &manifest, Some(("--live", &path)))?;
+    let mut served = bench.offer(&name, &manifest, &[OsStr::new("--live"), path.as_os_str()])?;
     let folder = Folder::new(path, std::mem::take(&mut served.sums))?;
     Ok((served, folder))
 }

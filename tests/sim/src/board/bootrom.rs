@@ -53,6 +53,12 @@ pub trait Services {
     fn flash_changed(&mut self, offset: usize);
     /// Opens or closes the XIP window.
     fn connect_xip(&mut self, connected: bool);
+    /// The pads are as after a reset.
+    fn reset_pads(&mut self);
+    /// The flash chip takes serial commands, and is read by them, slowly, until the program sets up another way.
+    fn exit_xip(&mut self);
+    /// Why the flash chip cannot be written now, if that is so.
+    fn obstacle(&mut self) -> Option<String>;
     /// Invalidates the XIP cache.
     fn flush_cache(&mut self);
     /// Translates a runtime address (an offset from XIP_BASE) to an offset in flash.
@@ -76,11 +82,14 @@ pub struct ChipIdentity {
     pub device: u32,
     /// High word.
     pub wafer: u32,
+    /// CS0_SIZE of OTP's FLASH_DEVINFO (13.10), 1 for 8 KiB and each step twice as much; `None` where nobody has written it, as on
+    /// the Pico 2.
+    pub flash_devinfo: Option<u8>,
 }
 
 impl Default for ChipIdentity {
     fn default() -> Self {
-        Self { package: 1, device: 0x5A4B_C0DE, wafer: 0x1D2E_3F40 }
+        Self { package: 1, device: 0x5A4B_C0DE, wafer: 0x1D2E_3F40, flash_devinfo: None }
     }
 }
 
@@ -155,10 +164,16 @@ impl BootRom {
             b"FO" => self.flash_op(a, b, c, d, board)?,
             b"IF" => {
                 board.connect_xip(false);
+                board.reset_pads();
                 return Ok(());
             }
-            // All of these leave the chip readable.
-            b"EX" | b"CX" | b"XM" => {
+            b"EX" => {
+                board.connect_xip(true);
+                board.exit_xip();
+                return Ok(());
+            }
+            // These leave the chip readable.
+            b"CX" | b"XM" => {
                 board.connect_xip(true);
                 return Ok(());
             }
@@ -212,9 +227,8 @@ impl BootRom {
             words.push(0);
         }
         if flags & FLASH_DEV_INFO != 0 {
-            // CS0_SIZE: 8 KiB is 1, each step doubles.
-            let size = board.flash().bytes().len();
-            words.push(((size >> 12).trailing_zeros() & 15) << 8);
+            // CS0_SIZE, which is 16 MiB unless OTP has it.
+            words.push(u32::from(self.identity.flash_devinfo.unwrap_or(12) & 15) << 8);
         }
         if flags & BOOT_RANDOM != 0 {
             words.extend(self.random);
@@ -305,7 +319,7 @@ fn begin(board: &mut impl Services) -> Result<(), String> {
     if board.interruptible() {
         return Err("flash operation while interrupts are enabled: a handler in flash could not run".into());
     }
-    Ok(())
+    board.obstacle().map_or(Ok(()), Err)
 }
 
 fn settle(board: &mut impl Services, result: Result<(), FlashFault>) -> Result<(), String> {

@@ -10,13 +10,24 @@ pub const SECTOR: usize = 4096;
 /// Bytes that one program operation covers.
 pub const PAGE: usize = 256;
 
-/// When power fails.
+/// When power fails, and what the operation leaves behind that it interrupts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PowerCut {
     /// Operations until then; 0 fails the next one.
     pub after: u64,
-    /// The failing operation is done for its first half; otherwise not at all.
-    pub torn: bool,
+    /// How far the failing operation gets.
+    pub torn: Torn,
+}
+
+/// How far an operation gets that power fails during.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Torn {
+    /// Nothing of it is done.
+    Before,
+    /// As many bytes are programmed or erased, up to all of them; the next one is in any state.
+    At(usize),
+    /// An erase leaves bits in any state all over the sector. A program is as far as its middle.
+    Anyhow,
 }
 
 /// Why an operation was not done.
@@ -80,8 +91,8 @@ impl Flash {
         self.cut = cut;
     }
 
-    /// Counts an operation against the planned failure: `Some(torn)` if it is the one that fails.
-    fn fails(&mut self) -> Option<bool> {
+    /// Counts an operation against the planned failure: how far it gets if it is the one that fails.
+    fn fails(&mut self) -> Option<Torn> {
         let cut = self.cut.as_mut()?;
         if cut.after == 0 {
             let torn = cut.torn;
@@ -107,8 +118,12 @@ impl Flash {
         };
         match failing {
             None => sector.fill(0xFF),
-            Some(true) => sector[..SECTOR / 2].fill(0xFF),
-            Some(false) => {}
+            Some(Torn::Before) => {}
+            Some(Torn::At(length)) => {
+                sector.iter_mut().take(length).for_each(|byte| *byte = 0xFF);
+                sector.iter_mut().skip(length).take(1).for_each(|byte| *byte = any_state(length));
+            }
+            Some(Torn::Anyhow) => sector.iter_mut().enumerate().for_each(|(n, byte)| *byte |= any_state(n)),
         }
         self.erases += 1;
         *self.wear.entry(offset / SECTOR).or_default() += 1;
@@ -133,13 +148,22 @@ impl Flash {
         }
         let length = match failing {
             None => PAGE,
-            Some(true) => PAGE / 2,
-            Some(false) => 0,
+            Some(Torn::Before) => 0,
+            Some(Torn::At(length)) => length.min(PAGE),
+            Some(Torn::Anyhow) => PAGE / 2,
         };
         page[..length].copy_from_slice(&bytes[..length]);
+        if matches!(failing, Some(Torn::At(_) | Torn::Anyhow)) {
+            page.iter_mut().skip(length).take(1).for_each(|byte| *byte = any_state(offset ^ length));
+        }
         self.programs += 1;
         if failing.is_some() { Err(FlashFault::PowerCut) } else { Ok(()) }
     }
+}
+
+/// A byte that nobody can foretell, though every run has the same one.
+fn any_state(place: usize) -> u8 {
+    ((place as u32 ^ 0x5A).wrapping_mul(0x9E37_79B1) >> 24) as u8
 }
 
 #[cfg(test)]
@@ -163,10 +187,10 @@ mod tests {
     #[test]
     fn power_fails_when_planned() {
         let mut flash = Flash::new(SECTOR);
-        flash.set_power_cut(Some(PowerCut { after: 1, torn: true }));
+        flash.set_power_cut(Some(PowerCut { after: 1, torn: Torn::Anyhow }));
         flash.program(0, &[0; PAGE]).unwrap();
         assert_eq!(flash.program(256, &[0; PAGE]), Err(FlashFault::PowerCut));
-        assert_eq!((flash.bytes()[256 + 127], flash.bytes()[256 + 128]), (0, 0xFF));
+        assert_eq!((flash.bytes()[256 + 127], flash.bytes()[256 + 129]), (0, 0xFF));
         flash.program(512, &[0; PAGE]).unwrap();
     }
 }

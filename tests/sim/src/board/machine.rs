@@ -6,6 +6,7 @@ use super::bootrom::ChipIdentity;
 use super::elf::{ElfError, Image};
 use super::engine::{Engine, Entry, Halt};
 use super::flash::Flash;
+use super::sio::SecondCore;
 use super::stack::Stack;
 use super::statistics::Statistics;
 use super::system::{ResetRequest, SRAM_BASE, SRAM_SIZE, System};
@@ -245,6 +246,25 @@ impl<E: Engine + Default> Machine<E> {
     #[must_use]
     pub fn symbol(&self, name: &str) -> Option<u32> {
         self.image.symbol(name)
+    }
+
+    /// What the second core does, until the next reset.
+    pub fn set_second_core(&mut self, second_core: SecondCore) {
+        self.system.sio.second_core = second_core;
+    }
+
+    /// Whether flash is read in the way that the boot ROM has set up, and not slowly by serial commands.
+    #[must_use]
+    pub fn reads_fast(&self) -> bool {
+        self.system.reads_fast()
+    }
+
+    /// The word of SRAM at an address, or at a symbol of the image; `None` elsewhere.
+    #[must_use]
+    pub fn word(&self, address: u32) -> Option<u32> {
+        let at = address.checked_sub(SRAM_BASE)? as usize;
+        let bytes = self.sram().get(at..at.checked_add(4)?)?;
+        Some(u32::from_le_bytes(bytes.try_into().ok()?))
     }
 
     /// Output levels of driven GPIOs.

@@ -21,6 +21,7 @@ pub enum Block {
     XipCtrl,
     Qmi,
     Watchdog,
+    BootRam,
     Rosc,
     Powman,
     Ticks,
@@ -29,7 +30,7 @@ pub enum Block {
 }
 
 /// Every block: base address, name, bit in RESETS.
-const BLOCKS: [(u32, Block, &str, Option<u32>); 22] = [
+const BLOCKS: [(u32, Block, &str, Option<u32>); 23] = [
     (0x4000_0000, Block::SysInfo, "SYSINFO", Some(21)),
     (0x4000_8000, Block::SysCfg, "SYSCFG", Some(20)),
     (0x4001_0000, Block::Clocks, "CLOCKS", None),
@@ -47,6 +48,7 @@ const BLOCKS: [(u32, Block, &str, Option<u32>); 22] = [
     (0x400C_8000, Block::XipCtrl, "XIP_CTRL", None),
     (0x400D_0000, Block::Qmi, "XIP_QMI", None),
     (0x400D_8000, Block::Watchdog, "WATCHDOG", None),
+    (0x400E_0000, Block::BootRam, "BOOTRAM", None),
     (0x400E_8000, Block::Rosc, "ROSC", None),
     (0x4010_0000, Block::Powman, "POWMAN", None),
     (0x4010_8000, Block::Ticks, "TICKS", None),

@@ -5,7 +5,7 @@ use super::engine::{Bus, CodeChange, Halt};
 use super::memory_map::{Block, RESET_USB, block};
 use super::ppb::Effect;
 use super::registers::Alias;
-use super::system::{AHB_WAIT, APB_WAIT, PPB_BASE, RESETS_MASK, ResetRequest, SIO_BASE, System};
+use super::system::{AHB_WAIT, APB_WAIT, M0_RCMD, PPB_BASE, RESETS_MASK, ResetRequest, SIO_BASE, System, XIP_SETUP};
 use super::timer::Timer;
 
 impl System {
@@ -76,6 +76,9 @@ impl System {
             Block::Timer0 => self.timers[0].read(offset, now),
             Block::Timer1 => self.timers[1].read(offset, now),
             Block::Watchdog => self.watchdog.read(offset, now),
+            // Words only, as for every register; what the ROM does not use holds nothing.
+            Block::BootRam if offset < 0x400 => Some(XIP_SETUP.get(offset as usize / 4).copied().unwrap_or(0)),
+            Block::BootRam => None,
             Block::Qmi => self.qmi.read(offset),
             // STAT: FIFO empty, ready.
             Block::XipCtrl if offset == 8 => Some(2),
@@ -95,7 +98,9 @@ impl System {
         let now = self.clock.now;
         let offset = address & 0xFFF;
         if address & !0xFFF == SIO_BASE {
-            return self.sio.write(offset, word).ok_or(()).map_err(|()| self.unknown(address, true));
+            let done = self.sio.write(offset, word).ok_or(()).map_err(|()| self.unknown(address, true));
+            self.second_core_answers();
+            return done;
         }
         if address & !0xF_FFFF == PPB_BASE {
             // Priorities, enables and SysTick may all change what runs next.
@@ -113,7 +118,7 @@ impl System {
         self.clock.now += if address >> 28 == 4 { APB_WAIT } else { AHB_WAIT };
         let alias = Alias::of(address);
         let done = match found {
-            Block::SysInfo | Block::TbMan | Block::Powman => None,
+            Block::SysInfo | Block::TbMan | Block::Powman | Block::BootRam => None,
             Block::SysCfg => self.syscfg.write(offset, alias, word),
             Block::Clocks => self.clocks.write_generators(offset, alias, word),
             Block::Psm => self.psm.write(offset, alias, word),
@@ -152,6 +157,10 @@ impl System {
             }
             Block::Qmi => {
                 let done = self.qmi.write(offset, alias, word);
+                // Another way of reading than by the serial command 03h.
+                if offset == M0_RCMD && self.qmi.value(M0_RCMD) & 0xFF != 3 {
+                    self.serial = false;
+                }
                 self.translated = (0..8).any(|n| self.qmi.value(0x34 + 4 * n) != 0x0400_0000 | (n & 3) << 10);
                 self.change = CodeChange::Everything;
                 self.clock.limit = 0;

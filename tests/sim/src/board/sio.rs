@@ -1,12 +1,45 @@
-//! The single-cycle IO block as core 0 sees it (RP2350 datasheet 3.1): spinlocks, GPIO outputs, the empty inter-core
-//! FIFO.
+//! The single-cycle IO block as core 0 sees it (RP2350 datasheet 3.1): spinlocks, GPIO outputs, and what the second core does
+//! with inter-core FIFO and doorbells. It executes nothing.
+
+use std::collections::VecDeque;
+
+/// What the second core does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SecondCore {
+    /// It waits in the boot ROM to be launched (5.3), as after every reset.
+    #[default]
+    Waits,
+    /// It runs a program from flash that pays attention to nothing.
+    Runs,
+    /// It runs a program from flash, and steps aside when the doorbell rings: it copies the word at one address to another.
+    Parks {
+        /// Where the number stands that it is asked with.
+        asked: u32,
+        /// Where it writes the number that it answers.
+        answered: u32,
+    },
+}
 
 /// The block.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Sio {
     locks: u32,
     out: [u32; 2],
     enable: [u32; 2],
+    pub(super) second_core: SecondCore,
+    /// Words of the launch protocol that the boot ROM has taken: 0, 1, vector table, stack pointer.
+    launched: u32,
+    fifo: VecDeque<u32>,
+    bell: bool,
+}
+
+impl Default for Sio {
+    fn default() -> Self {
+        // The boot ROM says 0 as soon as it waits.
+        let fifo = VecDeque::from([0]);
+        let second_core = SecondCore::Waits;
+        Self { locks: 0, out: [0; 2], enable: [0; 2], second_core, launched: 0, fifo, bell: false }
+    }
 }
 
 impl Sio {
@@ -14,6 +47,28 @@ impl Sio {
     #[must_use]
     pub fn driven(&self) -> u64 {
         u64::from(self.out[0] & self.enable[0]) | u64::from(self.out[1] & self.enable[1]) << 32
+    }
+
+    /// Whether a doorbell of the second core was rung since the last time.
+    pub(super) fn take_bell(&mut self) -> bool {
+        std::mem::take(&mut self.bell)
+    }
+
+    /// The boot ROM's side of the launch protocol: it says every word again, and begins anew at a 0 or at what does not fit.
+    /// `None` where a program would be launched.
+    fn launch(&mut self, word: u32) -> Option<()> {
+        self.launched = match (self.launched, word) {
+            (_, 0) => 0,
+            (0, 1) => 1,
+            (0, _) => {
+                self.fifo.push_back(0);
+                return Some(());
+            }
+            (3.., _) => return None,
+            (n, _) => n + 1,
+        };
+        self.fifo.push_back(word);
+        Some(())
     }
 
     /// Reads a register.
@@ -28,10 +83,9 @@ impl Sio {
             0x14 => self.out[1],
             0x30 => self.enable[0],
             0x34 => self.enable[1],
-            // FIFO_ST: empty, ready for writing.
-            0x50 => 2,
-            // FIFO_RD of an empty FIFO.
-            0x58 => 0,
+            // FIFO_ST: ready for writing, and whether there is something to read.
+            0x50 => 2 | u32::from(!self.fifo.is_empty()),
+            0x58 => self.fifo.pop_front().unwrap_or(0),
             0x5C => self.locks,
             // Reading a free spinlock claims it.
             0x100..=0x17C => {
@@ -60,6 +114,12 @@ impl Sio {
             0x48 | 0x4C => self.enable[bank] ^= word,
             // FIFO_ST: clears the sticky error bits.
             0x50 => {}
+            // FIFO_WR: nobody reads it but the boot ROM.
+            0x54 if self.second_core == SecondCore::Waits => return self.launch(word),
+            0x54 => {}
+            // DOORBELL_OUT_SET, DOORBELL_OUT_CLR, DOORBELL_IN_CLR.
+            0x180 => self.bell |= word & 0xFF != 0,
+            0x184 | 0x18C => {}
             0x100..=0x17C => self.locks &= !(1 << ((offset - 0x100) / 4)),
             _ => return None,
         }
@@ -78,6 +138,24 @@ mod tests {
         assert_eq!(sio.read(0x17C), Some(0));
         sio.write(0x17C, 1);
         assert_eq!(sio.read(0x17C), Some(1 << 31));
+    }
+
+    #[test]
+    fn the_second_core_takes_part_in_the_launch_protocol() {
+        let mut sio = Sio::default();
+        assert_eq!((sio.read(0x50), sio.read(0x58), sio.read(0x50)), (Some(3), Some(0), Some(2)));
+        for (word, answer) in [(0, 0), (1, 1), (0, 0), (5, 0), (1, 1), (7, 7), (0, 0)] {
+            sio.write(0x54, word).unwrap();
+            assert_eq!(sio.read(0x58), Some(answer));
+        }
+        for word in [1, 0x1000_0000, 0x2008_0000] {
+            sio.write(0x54, word).unwrap();
+        }
+        assert_eq!(sio.write(0x54, 0x1000_0101), None, "nobody can run there");
+        sio.second_core = SecondCore::Runs;
+        sio.fifo.clear();
+        sio.write(0x54, 0).unwrap();
+        assert_eq!(sio.read(0x50), Some(2));
     }
 
     #[test]

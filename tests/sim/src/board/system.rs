@@ -8,7 +8,7 @@ use super::interrupts::Interrupts;
 use super::memory_map::{RELEASED_BY_ROM, RESET_USB};
 use super::ppb::Ppb;
 use super::registers::{Storage, register};
-use super::sio::Sio;
+use super::sio::{SecondCore, Sio};
 use super::statistics::Statistics;
 use super::timer::{Timer, Watchdog};
 use super::usb::{DPRAM_SIZE, Usb};
@@ -24,6 +24,30 @@ const XIP_WINDOW: u32 = 0x0100_0000;
 const DPRAM_BASE: u32 = 0x5010_0000;
 pub(super) const SIO_BASE: u32 = 0xD000_0000;
 pub(super) const PPB_BASE: u32 = 0xE000_0000;
+
+/// QMI's registers for reading from the first chip select.
+const M0_TIMING: u32 = 0x0C;
+const M0_RFMT: u32 = 0x10;
+pub(super) const M0_RCMD: u32 = 0x14;
+/// The same for the second.
+const M1: [u32; 3] = [0x20, 0x24, 0x28];
+/// How the boot ROM has set up reading: timing, format and command of a quad read.
+const FAST: [u32; 3] = [0x6000_7203, 0x0002_82A8 & 0x1007_D3FF, 0x00EB];
+/// How flash_exit_xip does: the command 03h, slowly.
+const SLOW: [u32; 3] = [0x6000_700C, 0x1000, 0xA003];
+
+/// The function that the boot ROM leaves in boot RAM, for setting up [`FAST`] again: `ldr r0, [pc, #16]`, `ldr` and `str` of
+/// three words, `bx lr`, and the words.
+pub(super) const XIP_SETUP: [u32; 8] = [
+    0x4904_4803, // ldr r0, [pc, #12]; ldr r1, [pc, #16]
+    0x4904_60C1, // str r1, [r0, #12]; ldr r1, [pc, #16]
+    0x4904_6101, // str r1, [r0, #16]; ldr r1, [pc, #16]
+    0x4770_6141, // str r1, [r0, #20]; bx lr
+    0x400D_0000,
+    FAST[0],
+    FAST[1],
+    FAST[2],
+];
 
 const IRQ_TIMER0: u16 = 0;
 const IRQ_TIMER1: u16 = 4;
@@ -70,6 +94,8 @@ pub struct System {
     pub(super) watched: Vec<bool>,
     pub(super) change: CodeChange,
     pub(super) xip_connected: bool,
+    /// The flash chip takes serial commands, and does not know the way of reading that the boot ROM had set up.
+    pub(super) serial: bool,
     /// Sectors that changed since the cache was flushed.
     pub(super) stale: Vec<usize>,
     pub(super) translated: bool,
@@ -123,13 +149,14 @@ impl System {
             watched: vec![false; SRAM_SIZE >> 12],
             change: CodeChange::None,
             xip_connected: true,
+            serial: false,
             stale: Vec::new(),
             translated: false,
             qmi: qmi(),
             xip_control: Storage::new([register(0, 0x83, 0xFFB)]),
             held: 0,
             resets: Storage::new([register(0, 0, RESETS_MASK), register(4, 0, RESETS_MASK)]),
-            psm: Storage::new([register(0, 0, 0x01FF_FFFF), register(8, 0, 0x01FF_FFFF)]),
+            psm: Storage::new([0, 4, 8].map(|at| register(at, 0, 0x01FF_FFFF))),
             clocks: Clocks::default(),
             timers: Default::default(),
             ppb: Ppb::default(),
@@ -172,9 +199,18 @@ impl System {
         self.change = CodeChange::Everything;
         self.watched.fill(false);
         self.xip_connected = from_flash;
+        self.serial = !from_flash;
         self.stale.clear();
         self.translated = false;
         self.qmi = qmi();
+        if from_flash {
+            self.qmi.preset(M0_TIMING, FAST[0]);
+            self.qmi.preset(M0_RFMT, FAST[1]);
+            self.qmi.preset(M0_RCMD, FAST[2]);
+        }
+        for pads in &mut self.qspi {
+            pads.reset();
+        }
         self.held = RESETS_MASK & !RELEASED_BY_ROM;
         self.resets.reset();
         self.resets.preset(0, self.held);
@@ -283,7 +319,9 @@ impl System {
         if !self.xip_connected || alias == 2 || offset >= XIP_WINDOW {
             return Err(self.no_xip(address));
         }
-        let place = if alias == 3 { Some(offset) } else { self.translated_offset(offset) };
+        // A short chip ignores the upper bits of its address; only who looks for its length may count on that, without translation.
+        let length = self.flash.bytes().len() as u32;
+        let place = if alias == 3 { offset.checked_rem(length) } else { self.translated_offset(offset) };
         let Some(place) = place.map(|p| p as usize).filter(|p| p + size <= self.flash.bytes().len()) else {
             return Err(self.no_xip(address));
         };
@@ -419,6 +457,42 @@ impl System {
     }
 }
 
+impl System {
+    /// Whether flash is read in the way that the boot ROM has set up.
+    #[must_use]
+    pub fn reads_fast(&self) -> bool {
+        !self.serial && [M0_TIMING, M0_RFMT, M0_RCMD].map(|at| self.qmi.value(at)) == FAST
+    }
+
+    fn sram_word(&self, address: u32) -> u32 {
+        let at = address.wrapping_sub(SRAM_BASE) as usize;
+        self.sram.get(at..at + 4).map_or(0, |b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+    }
+
+    /// A second core that parks answers its doorbell.
+    pub(super) fn second_core_answers(&mut self) {
+        let SecondCore::Parks { asked, answered } = self.sio.second_core else { return };
+        if self.sio.take_bell() {
+            let number = self.sram_word(asked).to_le_bytes();
+            let at = answered.wrapping_sub(SRAM_BASE) as usize;
+            if let Some(room) = self.sram.get_mut(at..at + 4) {
+                room.copy_from_slice(&number);
+            }
+        }
+    }
+
+    /// Whether the second core does not read flash now.
+    fn second_core_is_out_of_flash(&self) -> bool {
+        match self.sio.second_core {
+            SecondCore::Waits => true,
+            SecondCore::Runs => false,
+            SecondCore::Parks { asked, answered } => {
+                self.sram_word(asked) != 0 && self.sram_word(asked) == self.sram_word(answered)
+            }
+        }
+    }
+}
+
 impl Bus for System {
     #[inline]
     fn load8(&mut self, address: u32) -> Result<u32, Halt> {
@@ -533,6 +607,30 @@ impl Services for Gate<'_> {
 
     fn connect_xip(&mut self, connected: bool) {
         self.system.xip_connected = connected;
+        // Decoded code of flash is not executed while flash is away.
+        self.system.change = CodeChange::Everything;
+    }
+
+    fn reset_pads(&mut self) {
+        for pads in &mut self.system.qspi {
+            pads.reset();
+        }
+    }
+
+    fn exit_xip(&mut self) {
+        self.system.serial = true;
+        for (n, word) in SLOW.into_iter().enumerate() {
+            self.system.qmi.preset(M0_TIMING + 4 * n as u32, word);
+            self.system.qmi.preset(M1[n], word);
+        }
+    }
+
+    fn obstacle(&mut self) -> Option<String> {
+        if !self.system.serial {
+            return Some("flash operation before flash_exit_xip: the chip does not take commands".into());
+        }
+        (!self.system.second_core_is_out_of_flash())
+            .then(|| "flash operation while the second core runs from flash".into())
     }
 
     fn flush_cache(&mut self) {

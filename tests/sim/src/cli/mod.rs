@@ -1,6 +1,7 @@
 //! The command line: `cargo sim [COMMAND]`.
 
 mod check;
+mod console;
 mod files;
 mod image;
 mod layout;
@@ -38,7 +39,7 @@ struct Command {
     run: fn(&Options, &mut dyn Write) -> Result<(), Failure>,
 }
 
-const COMMANDS: [Command; 10] = [
+const COMMANDS: [Command; 11] = [
     Command {
         name: "show",
         words: "[--watch]",
@@ -85,6 +86,14 @@ const COMMANDS: [Command; 10] = [
                   device, no device is plugged in. With --elf it ends with what the board measured (see show).",
         arguments: 0..=1,
         run: check::run,
+    },
+    Command {
+        name: "console",
+        words: "",
+        summary: "speak to the device over its serial port: settings",
+        details: console::DETAILS,
+        arguments: 0..=0,
+        run: console::run,
     },
     Command {
         name: "layout",
@@ -246,10 +255,12 @@ fn help(command: &Command) -> String {
 
 /// The device that the options name, with what its manifest promises.
 fn plug(options: &Options) -> Result<Plug, Failure> {
-    plug::open(options.manifest.as_deref(), options.elf.as_deref()).map_err(|error| match error {
-        PlugError::Manifest(problems) => Failure::Manifest(problems),
-        PlugError::Firmware(text) => Failure::Failed(text),
-    })
+    plug::open_on(options.manifest.as_deref(), options.elf.as_deref(), options.flash_size).map_err(
+        |error| match error {
+            PlugError::Manifest(problems) => Failure::Manifest(problems),
+            PlugError::Firmware(text) => Failure::Failed(text),
+        },
+    )
 }
 
 /// The plan of the manifest that the words name.

@@ -10,6 +10,8 @@ pub const HELP: &str = "Options:
   --manifest FILE  the manifest to build the device from (default: the stock picovd.toml)
   --elf FILE       run this firmware on an emulated RP2350 instead of the library on the PC;
                    --manifest then names the manifest that it was built from
+  --flash-size N   the board's flash chip has N bytes, or KiB or MiB by `512K` or `2M`: a power of two from 512K to 16M
+                   (default: as much as the manifest reserves)
   --help           this text
 ";
 
@@ -24,6 +26,8 @@ pub struct Options {
     pub manifest: Option<PathBuf>,
     /// `--elf`.
     pub elf: Option<PathBuf>,
+    /// `--flash-size`, in bytes.
+    pub flash_size: Option<usize>,
     /// `--watch`.
     pub watch: bool,
     /// `--json`.
@@ -45,6 +49,7 @@ impl Options {
             match word {
                 Arg::Long("manifest") => options.manifest = Some(parser.value().map_err(usage)?.into()),
                 Arg::Long("elf") => options.elf = Some(parser.value().map_err(usage)?.into()),
+                Arg::Long("flash-size") => options.flash_size = Some(flash_size(&text(&mut parser)?)?),
                 Arg::Long("watch") => options.watch = true,
                 Arg::Long("json") => options.json = true,
                 Arg::Long("svg") => options.svg = Some(parser.value().map_err(usage)?.into()),
@@ -54,6 +59,7 @@ impl Options {
                 Arg::Long("record") => options.serve.record = Some(parser.value().map_err(usage)?.into()),
                 Arg::Long("truth") => options.serve.truth = Some(parser.value().map_err(usage)?.into()),
                 Arg::Long("live") => options.serve.live = Some(parser.value().map_err(usage)?.into()),
+                Arg::Long("print") => options.serve.print = true,
                 Arg::Long("quiet") => options.serve.quiet = true,
                 Arg::Long("help") | Arg::Short('h') => options.help = true,
                 Arg::Value(value) if options.command.is_none() => {
@@ -81,6 +87,17 @@ impl Options {
 
 fn text(parser: &mut Parser) -> Result<String, Failure> {
     parser.value().and_then(lexopt::ValueExt::string).map_err(usage)
+}
+
+fn flash_size(word: &str) -> Result<usize, Failure> {
+    let (number, shift) = match word.split_at_checked(word.len().saturating_sub(1)) {
+        Some((number, "K")) => (number, 10),
+        Some((number, "M")) => (number, 20),
+        _ => (word, 0),
+    };
+    let size = number.parse::<usize>().ok().and_then(|number| number.checked_shl(shift));
+    let chip = |size: &usize| size.is_power_of_two() && (512 << 10..=16 << 20).contains(size);
+    size.filter(chip).ok_or_else(|| Failure::Usage(format!("`{word}` is no length of a flash chip; for example 2M")))
 }
 
 fn usage(error: lexopt::Error) -> Failure {

@@ -1,8 +1,9 @@
 //! `serve`: the device for other programs.
 
 use super::{Failure, Options, plan, plug};
+use crate::native::Start;
 use crate::plug::{Plug, native_with};
-use crate::serve;
+use crate::{chatter, serve};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,22 +20,30 @@ Prints how to attach the device, then a line for each SCSI command that the host
   --truth DIR           write every file to DIR as the manifest promises it, files of changing memory excepted
   --live DIR            show the files of DIR, and every change of them, as files that an application registers at
                         run time: for trying how a host takes a change ([dynamic] of the manifest). Not with --elf
+  --print               let an application print numbered lines into the log for 12 s ([log] of the manifest). Not with
+                        --elf
   --quiet               leave out the line for each command";
 
 /// `cargo sim serve`.
 pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     options.serve.check().map_err(Failure::Usage)?;
-    let plug = match &options.serve.live {
+    let application: Option<Start> = match (&options.serve.live, options.serve.print) {
+        (None, false) => None,
+        (Some(folder), false) => {
+            serve::mirror::follow(folder).map_err(Failure::Failed)?;
+            Some(serve::mirror::start)
+        }
+        (None, true) => Some(chatter::start),
+        (Some(_), true) => return Err(Failure::Usage("--live and --print are two applications: take one".to_owned())),
+    };
+    let plug = match application {
         None => plug(options)?,
         Some(_) if options.elf.is_some() => {
-            return Err(Failure::Usage(
-                "--live is an application beside the library: it does not go with --elf".to_owned(),
-            ));
+            let what = if options.serve.print { "--print" } else { "--live" };
+            let why = format!("{what} is an application beside the library: it does not go with --elf");
+            return Err(Failure::Usage(why));
         }
-        Some(folder) => {
-            serve::mirror::follow(folder).map_err(Failure::Failed)?;
-            native_with(plan(options)?, Some(serve::mirror::start))
-        }
+        application => native_with(plan(options)?, application),
     };
     if let Some(folder) = &options.serve.truth {
         write_truth(&plug, folder).map_err(|error| Failure::Failed(format!("{}: {error}", folder.display())))?;

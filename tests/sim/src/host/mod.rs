@@ -17,6 +17,7 @@ pub mod scsi;
 pub mod sha256;
 pub mod source;
 pub mod system;
+pub mod terminal;
 pub mod trace;
 
 pub use bot::Initiator;

@@ -129,6 +129,25 @@ impl<'a> System<'a> {
         std::mem::take(&mut self.events)
     }
 
+    /// The driver underneath, for what else the device has beside its disk.
+    pub fn initiator(&mut self) -> &mut Initiator<'a> {
+        &mut self.initiator
+    }
+
+    /// Whether the device is on the bus.
+    #[must_use]
+    pub fn is_present(&self) -> bool {
+        self.present
+    }
+
+    /// The mounted volume's label.
+    ///
+    /// # Errors
+    /// Nothing is mounted, or the disk fails.
+    pub fn label(&mut self) -> Result<String, SystemError> {
+        self.with_volume(|volume| Ok(volume.label().to_owned()))
+    }
+
     /// The link's time.
     #[must_use]
     pub fn now(&self) -> Duration {
@@ -173,6 +192,17 @@ impl<'a> System<'a> {
                 }
             }
         }
+    }
+
+    /// A person ejects the medium: the volume is taken down, then START STOP UNIT with LOEJ (SBC-3 5.24).
+    ///
+    /// # Errors
+    /// The device refuses.
+    pub fn eject(&mut self) -> Result<(), SystemError> {
+        self.unmount();
+        let cdb = [super::scsi::opcode::START_STOP_UNIT, 0, 0, 0, 0x02, 0];
+        let outcome = self.initiator.scsi(&cdb, super::bot::Data::None);
+        outcome.map(drop).map_err(|error| SystemError::Io(error.to_string()))
     }
 
     /// A person, or a service, takes the volume down and mounts what is there.

@@ -219,8 +219,9 @@ impl Server<'_> {
             if self.plugged_before {
                 self.bus.replug();
             }
-            self.watch = Watch::default();
-            come_up(&mut self.bus)
+            let up = come_up(&mut self.bus);
+            self.watch = Watch::new(self.bus.configuration());
+            up
         };
         let Some(connection) = self.connections.get_mut(&number) else { return Ok(()) };
         if let Err(reason) = ready {

@@ -40,6 +40,8 @@ pub struct Options {
     pub truth: Option<PathBuf>,
     /// A folder whose files are files of run time, see [`mirror`](super::mirror).
     pub live: Option<PathBuf>,
+    /// Let an application print, see [`chatter`](crate::chatter).
+    pub print: bool,
     /// Leave out the line per command.
     pub quiet: bool,
 }

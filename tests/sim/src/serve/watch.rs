@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::bus::{Completion, Status};
-use super::descriptor::IN;
+use super::descriptor::{Configuration, IN, TransferType};
 
 /// Length and signature of a CBW and a CSW (Bulk-Only Transport 5.1, 5.2).
 const CBW_LENGTH: usize = 31;
@@ -53,17 +53,37 @@ impl fmt::Display for Command {
     }
 }
 
-/// Listens to bulk transfers.
+/// bInterfaceClass of mass storage (USB Mass Storage Class overview, 2).
+const MASS_STORAGE: u8 = 0x08;
+
+/// Listens to the bulk transfers of mass storage.
 #[derive(Debug, Default)]
 pub struct Watch {
+    /// Addresses of the interface's bulk endpoints: a composite device has others beside them.
+    endpoints: Vec<u8>,
     /// A CBW without its CSW, with the bytes moved since, and the first of them.
     pending: Option<(Vec<u8>, usize, Vec<u8>)>,
 }
 
 impl Watch {
+    /// Listens to the mass storage interface of a device with this configuration.
+    #[must_use]
+    pub fn new(configuration: &Configuration) -> Self {
+        let is_storage = |number: u8| {
+            configuration
+                .interfaces
+                .iter()
+                .any(|interface| interface.number == number && interface.class[0] == MASS_STORAGE)
+        };
+        let bulk = configuration.endpoints.iter().filter(|endpoint| endpoint.transfer_type == TransferType::Bulk);
+        let endpoints = bulk.filter(|endpoint| is_storage(endpoint.interface)).map(|endpoint| endpoint.address);
+        Self { endpoints: endpoints.collect(), pending: None }
+    }
+
     /// Sees a transfer that has ended. Returns the command that ended with it.
     pub fn see(&mut self, completion: &Completion, at: Duration) -> Option<Command> {
-        if completion.setup.is_some() || completion.endpoint == 0 || completion.status == Status::Cancelled {
+        let ours = completion.setup.is_none() && self.endpoints.contains(&completion.endpoint);
+        if !ours || completion.status == Status::Cancelled {
             return None;
         }
         let data = &completion.data;
@@ -166,6 +186,7 @@ fn name(block: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::bus::{Completion, Status};
+    use super::super::descriptor::{Configuration, Endpoint, Interface, TransferType};
     use super::{Command, Watch};
     use std::time::Duration;
 
@@ -173,13 +194,31 @@ mod tests {
         Completion { id: 0, endpoint, status: Status::Complete, data, setup: None }
     }
 
+    /// A watch on a disk with a serial port beside it.
+    fn watch() -> Watch {
+        let endpoint = |address, interface| Endpoint {
+            address,
+            transfer_type: TransferType::Bulk,
+            max_packet_size: 64,
+            interval: 0,
+            interface,
+        };
+        Watch::new(&Configuration {
+            value: 1,
+            interfaces: vec![Interface { number: 0, class: [8, 6, 0x50] }, Interface { number: 2, class: [10, 0, 0] }],
+            endpoints: vec![endpoint(0x81, 0), endpoint(2, 0), endpoint(0x83, 2), endpoint(3, 2)],
+        })
+    }
+
     #[test]
     fn a_read_is_reported_with_its_blocks() {
         let mut cbw = b"USBCtag1\x00\x10\x00\x00\x80\x00\x0A".to_vec();
         cbw.extend([0x28, 0, 0, 0, 1, 2, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0]);
-        let mut watch = Watch::default();
+        let mut watch = watch();
         assert!(watch.see(&bulk(2, cbw), Duration::ZERO).is_none());
+        assert!(watch.see(&bulk(0x83, b"a log line".to_vec()), Duration::ZERO).is_none());
         assert!(watch.see(&bulk(0x81, vec![0; 4096]), Duration::ZERO).is_none());
+        assert!(watch.see(&bulk(0x83, b"USBStag1\0\0\0\0\0".to_vec()), Duration::ZERO).is_none());
         let command = watch.see(&bulk(0x81, b"USBStag1\0\0\0\0\0".to_vec()), Duration::from_secs(1)).unwrap();
         let expected = Command {
             at: Duration::from_secs(1),
@@ -194,6 +233,6 @@ mod tests {
 
     #[test]
     fn a_status_without_its_command_is_none() {
-        assert!(Watch::default().see(&bulk(0x81, b"USBStag1\0\0\0\0\0".to_vec()), Duration::ZERO).is_none());
+        assert!(watch().see(&bulk(0x81, b"USBStag1\0\0\0\0\0".to_vec()), Duration::ZERO).is_none());
     }
 }

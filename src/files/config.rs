@@ -1,0 +1,41 @@
+//! Settings as files: CONFIG.JSON and CONFIG.SCHEMA.JSON.
+
+use crate::settings::{Settings, View};
+use crate::volume::{Content, Frozen, Generation};
+
+/// A view of the settings. Each packet renders it from its beginning: there is no buffer for the whole.
+#[derive(Debug)]
+pub struct ConfigFile<'a> {
+    settings: &'a Settings<'a>,
+    view: View,
+}
+
+impl<'a> ConfigFile<'a> {
+    /// The values as they are, secrets aside.
+    #[must_use]
+    pub const fn values(settings: &'a Settings<'a>) -> Self {
+        Self { settings, view: View::Values }
+    }
+
+    /// What may be set: a JSON Schema (draft 7).
+    #[must_use]
+    pub const fn schema(settings: &'a Settings<'a>) -> Self {
+        Self { settings, view: View::Schema }
+    }
+}
+
+impl Content for ConfigFile<'_> {
+    fn length(&self) -> u32 {
+        // As the present generation shows it: what the next one would show is known when it is frozen.
+        self.settings.length(self.view) as u32
+    }
+
+    fn freeze(&self, _: Generation) -> Frozen {
+        // The volume has frozen the settings themselves.
+        Frozen { length: self.length(), kept: false }
+    }
+
+    fn read(&self, _: u32, offset: u32, out: &mut [u8]) {
+        self.settings.render(self.view, offset as usize, out);
+    }
+}

@@ -1,0 +1,125 @@
+//! How long the flash chip is.
+//!
+//! A chip ignores the upper bits of an address, so a short one shows up again and again in the window that was reserved for a
+//! longer one. Its id would tell more, but asking for it takes flash away from the program that runs from it.
+
+use crate::volume::Memory;
+
+/// Flash without cache and without address translation (RP2350 datasheet 4.4.1).
+const STORAGE_BASE: u32 = 0x1C00_0000;
+
+/// The shortest chip that a manifest can be made for: 512 KiB.
+const SHORTEST: u32 = 512 << 10;
+
+/// Bytes that are compared at once.
+const PIECE: usize = 64;
+
+/// Length in bytes of the chip, as far as `reserved`: the shortest power of two from 512 KiB on after which flash repeats itself,
+/// or `told`, what somebody else says, where that is less.
+///
+/// `None` when nothing shorter than `reserved` shows. A chip whose first 512 KiB are erased, or hold another byte everywhere, does
+/// not tell.
+/// Where a longer chip holds the same bytes twice, what is left out is the repetition.
+#[must_use]
+pub fn flash_length(memory: &impl Memory, reserved: u32, told: Option<u32>) -> Option<u32> {
+    let limit = told.filter(|told| (SHORTEST..reserved).contains(told)).unwrap_or(reserved);
+    let lengths = core::iter::successors(Some(SHORTEST), |length| length.checked_mul(2));
+    let mut lengths = lengths.take_while(|length| *length < limit);
+    let found = if varies(memory) { lengths.find(|length| repeats(memory, *length, limit)) } else { None };
+    found.or((limit < reserved).then_some(limit))
+}
+
+/// Whether the beginning of flash holds more than one byte again and again.
+fn varies(memory: &impl Memory) -> bool {
+    let mut first = None;
+    (0..SHORTEST).step_by(PIECE).any(|offset| {
+        let piece = read(memory, offset);
+        let [byte, ..] = piece;
+        let first = *first.get_or_insert(byte);
+        piece.iter().any(|byte| *byte != first)
+    })
+}
+
+/// Whether flash from `length` on is what stands at its beginning, as far as `limit`.
+fn repeats(memory: &impl Memory, length: u32, limit: u32) -> bool {
+    let end = length.min(limit - length);
+    (0..end).step_by(PIECE).all(|offset| read(memory, offset) == read(memory, length + offset))
+}
+
+fn read(memory: &impl Memory, offset: u32) -> [u8; PIECE] {
+    let mut piece = [0; PIECE];
+    memory.read(STORAGE_BASE + offset, &mut piece);
+    piece
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    extern crate std;
+    use core::cell::Cell;
+    use std::vec;
+    use std::vec::Vec;
+
+    /// A chip in a window of 16 MiB.
+    struct Chip {
+        bytes: Vec<u8>,
+        read: Cell<u32>,
+    }
+
+    impl Memory for Chip {
+        fn read(&self, address: u32, out: &mut [u8]) {
+            assert!((STORAGE_BASE..STORAGE_BASE + (16 << 20)).contains(&address), "{address:#x}");
+            self.read.set(self.read.get() + out.len() as u32);
+            let start = (address - STORAGE_BASE) as usize % self.bytes.len();
+            out.copy_from_slice(&self.bytes[start..][..out.len()]);
+        }
+    }
+
+    /// A chip with a program of some length at its beginning, erased behind it.
+    fn chip(length: u32, program: usize) -> Chip {
+        let mut bytes = vec![0xFF; length as usize];
+        let mut state = 1u32;
+        for byte in &mut bytes[..program] {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            *byte = (state >> 24) as u8;
+        }
+        Chip { bytes, read: Cell::new(0) }
+    }
+
+    #[test]
+    fn a_short_chip_repeats_itself() {
+        for shift in 0..5 {
+            let length = SHORTEST << shift;
+            assert_eq!(flash_length(&chip(length, 100_000), 16 << 20, None), Some(length));
+        }
+        // A window that ends in the middle of the repetition.
+        assert_eq!(flash_length(&chip(4 << 20, 100), 5 << 20, Some(16 << 20)), Some(4 << 20));
+    }
+
+    #[test]
+    fn a_chip_that_is_long_enough_is_known_at_once() {
+        let chip = chip(4 << 20, 100_000);
+        assert_eq!(flash_length(&chip, 4 << 20, None), None);
+        assert_eq!(flash_length(&chip, 3 << 20, None), None);
+        assert!(chip.read.get() < 10_000, "{} bytes read", chip.read.get());
+    }
+
+    #[test]
+    fn what_cannot_be_known_is_not_claimed() {
+        assert_eq!(flash_length(&chip(1 << 20, 0), 4 << 20, None), None, "an erased chip");
+        // One byte differs, far behind.
+        let mut other = chip(2 << 20, 1 << 20);
+        other.bytes.copy_within(..1 << 20, 1 << 20);
+        other.bytes[(2 << 20) - 1] ^= 1;
+        assert_eq!(flash_length(&other, 2 << 20, None), None);
+    }
+
+    #[test]
+    fn what_is_told_counts_where_it_is_less() {
+        let blank = chip(4 << 20, 0);
+        assert_eq!(flash_length(&blank, 4 << 20, Some(2 << 20)), Some(2 << 20));
+        assert_eq!(flash_length(&blank, 4 << 20, Some(16 << 20)), None);
+        assert_eq!(flash_length(&blank, 4 << 20, Some(0)), None, "no chip, it says, and the program runs from it");
+        assert_eq!(flash_length(&chip(1 << 20, 10), 4 << 20, Some(2 << 20)), Some(1 << 20));
+    }
+}

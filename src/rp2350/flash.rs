@@ -1,0 +1,192 @@
+//! The settings' sectors in the flash chip, written by the bootrom's checked call (section 5.4.8.9).
+//!
+//! While the flash chip erases or programs, nothing can be read from it, by nobody: interrupts are masked on this core, the
+//! other one stands aside ([`park`]), and what runs meanwhile stands in RAM and ROM. That takes 45 to 400 ms for an
+//! erase, and 1 to 3 ms for a page. The USB controller answers NAK by itself; a watchdog has to be more patient. A DMA transfer
+//! that reads flash gets a bus error: the application stops its own before settings are saved.
+
+use super::memory::AddressSpace;
+use super::park;
+use super::partitions::Bootrom;
+use crate::files::PartitionTableSource;
+use crate::settings::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
+use crate::volume::Memory;
+use core::mem::transmute;
+use core::sync::atomic::{Ordering, compiler_fence};
+use cortex_m::asm;
+use rp235x_hal::{pac, rom_data};
+
+/// Addresses of flash for flash_op; it takes storage addresses, which the translation of section 5.1.19 leaves alone.
+const XIP_BASE: u32 = 0x1000_0000;
+/// The same bytes, past cache and translation (section 4.4.1).
+const UNCACHED_UNTRANSLATED: u32 = 0x1C00_0000;
+const SRAM_BASE: u32 = 0x2000_0000;
+/// Where the bootrom keeps the function that sets up fast reading from flash, at most 256 bytes (section 4.3).
+const BOOT_RAM: *const u32 = 0x400E_0000 as *const u32;
+/// Cache maintenance: cleaning by set and way, at addresses that leave no line with a valid tag behind (section 4.4.1, erratum
+/// RP2350-E11).
+const CLEAN: *mut u8 = 0x1BFF_C001 as *mut u8;
+const CACHE_LENGTH: usize = 16 << 10;
+const LINE_LENGTH: usize = 8;
+
+/// flash_op's flags: erase or program storage addresses with Secure permissions.
+const ERASE: u32 = 0x0000_0100;
+const PROGRAM: u32 = 0x0001_0100;
+
+const OK: i32 = 0;
+/// BOOTROM_ERROR_LOCK_REQUIRED: bootrom locks are in use, and the other core holds this one (section 5.4.4).
+const LOCK_REQUIRED: i32 = -19;
+
+/// The settings' sectors. There is nothing to stop two of these from being made for the same place: the stick makes one.
+#[derive(Debug)]
+pub struct SettingsFlash {
+    start: u32,
+}
+
+impl SettingsFlash {
+    /// The sectors that begin `start` bytes into flash, a multiple of [`SECTOR_LENGTH`]. Needs 3264 bytes of stack once.
+    ///
+    /// `None` when the program runs from SRAM: flash may not be connected then, and holds the settings of another program.
+    ///
+    /// The caller has seen to it that the flash chip is that long: a shorter one ignores the upper bits of an address, and the
+    /// program would erase itself ([`facts::flash`](super::facts::flash)).
+    #[must_use]
+    pub fn new(start: u32) -> Option<Self> {
+        let here: fn(u32) -> Option<Self> = Self::new;
+        if here as usize >= SRAM_BASE as usize || !start.is_multiple_of(SECTOR_LENGTH) {
+            return None;
+        }
+        // flash_op permits nothing before (section 5.1.3). Where it fails, flash_op will say so.
+        let _ = Bootrom.load();
+        Some(Self { start })
+    }
+
+    fn operate(&mut self, flags: u32, offset: u32, length: u32, page: *const u8) -> Result<(), FlashError> {
+        let address = XIP_BASE.wrapping_add(self.start).wrapping_add(offset);
+        cortex_m::interrupt::free(|_| {
+            // Released when this ends.
+            let _parked = park::other_core().ok_or(FlashError::OtherCore)?;
+            // SAFETY: interrupts are masked and the other core does not touch flash; flash_op checks the address. `page` is
+            // null, which an erase ignores, or a whole page in RAM.
+            match unsafe { call_flash_op(flags, address, length, page) } {
+                OK => Ok(()),
+                LOCK_REQUIRED => Err(FlashError::OtherCore),
+                _ => Err(FlashError::Refused),
+            }
+        })
+    }
+}
+
+impl NorFlash for SettingsFlash {
+    fn read(&mut self, offset: u32, out: &mut [u8]) {
+        AddressSpace.read(UNCACHED_UNTRANSLATED.wrapping_add(self.start).wrapping_add(offset), out);
+    }
+
+    fn erase(&mut self, offset: u32) -> Result<(), FlashError> {
+        self.operate(ERASE, offset, SECTOR_LENGTH, core::ptr::null())
+    }
+
+    fn program(&mut self, offset: u32, page: &[u8; PAGE_LENGTH]) -> Result<(), FlashError> {
+        // The bootrom reads it while flash cannot be read.
+        if page.as_ptr().addr() < SRAM_BASE as usize {
+            return Err(FlashError::Refused);
+        }
+        self.operate(PROGRAM, offset, PAGE_LENGTH as u32, page.as_ptr())
+    }
+}
+
+/// The functions of the sequence in section 5.4.8.9, found before flash goes away.
+struct Calls {
+    connect_internal_flash: unsafe extern "C" fn(),
+    flash_exit_xip: unsafe extern "C" fn(),
+    flash_op: unsafe extern "C" fn(u32, u32, u32, *mut u8) -> i32,
+    flash_flush_cache: unsafe extern "C" fn(),
+    set_up_xip: unsafe extern "C" fn(),
+}
+
+/// Erases or programs, and sets up reading from flash again as it was. Returns what flash_op returned.
+///
+/// # Safety
+///
+/// No interrupt is taken and nobody else reads flash meanwhile. `page` is valid for reads of `length` bytes of RAM, or null for
+/// an erase.
+unsafe fn call_flash_op(flags: u32, address: u32, length: u32, page: *const u8) -> i32 {
+    // Words of boot RAM cannot be executed there (section 4.3), and the function changes how flash is read.
+    let mut set_up_xip = [0u32; 64];
+    for (n, word) in set_up_xip.iter_mut().enumerate() {
+        // SAFETY: boot RAM has 1 KiB, readable by Secure code, and only the program itself changes this part of it.
+        *word = unsafe { BOOT_RAM.add(n).read_volatile() };
+    }
+    compiler_fence(Ordering::SeqCst);
+    asm::dsb();
+    asm::isb();
+    let calls = Calls {
+        connect_internal_flash: rom_data::connect_internal_flash::ptr(),
+        flash_exit_xip: rom_data::flash_exit_xip::ptr(),
+        flash_op: rom_data::flash_op::ptr(),
+        flash_flush_cache: rom_data::flash_flush_cache::ptr(),
+        // SAFETY: the words are a function without arguments and result in Thumb code, wherever they stand (section 5.4.8.9,
+        // "copy the XIP setup function from boot RAM to SRAM and execute it"). They outlive the call.
+        set_up_xip: unsafe { transmute::<usize, unsafe extern "C" fn()>(set_up_xip.as_ptr().addr() | 1) },
+    };
+    clean_cache();
+    // SAFETY: as the caller promises; the functions are the bootrom's.
+    let result = unsafe { operate_from_ram(&calls, flags, address, length, page.cast_mut()) };
+    core::hint::black_box(&mut set_up_xip);
+    result
+}
+
+/// Writes what the cache holds for a RAM at the second chip select: flash_flush_cache would forget it.
+fn clean_cache() {
+    // SAFETY: reading the register has no side effect.
+    let writable = unsafe { (*pac::XIP_CTRL::ptr()).ctrl().read() };
+    if writable.writable_m0().bit() || writable.writable_m1().bit() {
+        for line in (0..CACHE_LENGTH).step_by(LINE_LENGTH) {
+            // SAFETY: within the window for cache maintenance, which holds no data; a clean line stays as it is.
+            unsafe { CLEAN.add(line).write_volatile(0) };
+        }
+    }
+}
+
+/// Registers that connect_internal_flash and flash_exit_xip set to their defaults, and that the function in boot RAM does not
+/// all set again: the pads (section 9.11.4), and how the second chip select is read (sections 12.14.6).
+const KEPT: [*mut u32; 9] = [
+    0x4004_0004 as *mut u32,
+    0x4004_0008 as *mut u32,
+    0x4004_000C as *mut u32,
+    0x4004_0010 as *mut u32,
+    0x4004_0014 as *mut u32,
+    0x4004_0018 as *mut u32,
+    0x400D_0020 as *mut u32,
+    0x400D_0024 as *mut u32,
+    0x400D_0028 as *mut u32,
+];
+
+/// The part that stands in RAM: between the first call and the last, flash cannot be relied on.
+///
+/// # Safety
+///
+/// As for [`call_flash_op`].
+#[inline(never)]
+#[unsafe(link_section = ".data.picovd_flash_op")]
+unsafe extern "C" fn operate_from_ram(calls: &Calls, flags: u32, address: u32, length: u32, page: *mut u8) -> i32 {
+    // In RAM, as a constant would stand in flash.
+    let kept: [*mut u32; 9] = core::hint::black_box(KEPT);
+    let mut values = [0u32; 9];
+    // SAFETY: the registers exist and hold nothing but configuration; the calls are made in the order of section 5.4.8.9, and
+    // nobody else reads flash meanwhile.
+    unsafe {
+        for (value, register) in values.iter_mut().zip(&kept) {
+            (&raw mut *value).write_volatile(register.read_volatile());
+        }
+        (calls.connect_internal_flash)();
+        (calls.flash_exit_xip)();
+        let result = (calls.flash_op)(flags, address, length, page);
+        (calls.flash_flush_cache)();
+        (calls.set_up_xip)();
+        for (value, register) in values.iter_mut().zip(&kept) {
+            register.write_volatile((&raw const *value).read_volatile());
+        }
+        result
+    }
+}

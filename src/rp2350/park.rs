@@ -1,0 +1,179 @@
+//! How one core stands aside while the other one has the flash chip busy.
+//!
+//! A core that was never started waits in the bootrom, and needs nothing. A program that starts the second core makes it say, as
+//! the first thing that it does there:
+//!
+//! ```ignore
+//! picovd::park!();
+//! ```
+//!
+//! From then on it stands aside, in RAM, for as long as an erase takes, whenever the first core rings doorbell 7 (section
+//! 3.1.6). It does so in the handler of SIO_IRQ_BELL, which the macro defines, so it must not mask interrupts for more than
+//! [`PATIENCE`] milliseconds. Where the second core runs and does not answer, settings are not saved: the answer is
+//! [`SaveError::OtherCore`](crate::settings::SaveError::OtherCore).
+
+use core::arch::asm;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use cortex_m::asm;
+use cortex_m::peripheral::NVIC;
+use rp235x_hal::pac;
+
+/// How long the other core may take to answer, in milliseconds.
+pub const PATIENCE: u32 = 5;
+
+/// Turns of about a microsecond at 150 MHz.
+const TURN: u32 = 150;
+/// The bootrom answers in some hundred cycles of the slowest clock.
+const BOOTROM_PATIENCE: u32 = 1000;
+
+/// The doorbell.
+const BELL: u32 = 1 << 7;
+
+/// Whether a core stands aside when it is asked to. Tests of the program find these by name.
+#[unsafe(export_name = "PICOVD_PARK_ENABLED")]
+static ENABLED: [AtomicBool; 2] = [AtomicBool::new(false), AtomicBool::new(false)];
+/// What the other core is asked with: another number each time, 0 when it may go on.
+#[unsafe(export_name = "PICOVD_PARK_ASKED")]
+static ASKED: AtomicU32 = AtomicU32::new(0);
+/// The number that it answered last.
+#[unsafe(export_name = "PICOVD_PARK_ANSWERED")]
+static ANSWERED: AtomicU32 = AtomicU32::new(0);
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// Lets the core that says this stand aside when it is asked to. Once in a program, on the core that the stick does not run on.
+#[macro_export]
+macro_rules! park {
+    () => {{
+        #[allow(non_snake_case)]
+        #[unsafe(no_mangle)]
+        extern "C" fn SIO_IRQ_BELL() {
+            $crate::rp2350::park::answer();
+        }
+        $crate::rp2350::park::enable();
+    }};
+}
+
+fn sio() -> &'static pac::sio::RegisterBlock {
+    // SAFETY: the block is there for good. Doorbells and FIFO have registers of their own for either core, and what is used of
+    // them here nobody else uses: see `other_core` for the FIFO.
+    unsafe { &*pac::SIO::ptr() }
+}
+
+fn this_core() -> usize {
+    sio().cpuid().read().bits() as usize & 1
+}
+
+/// Takes the doorbell's interrupt into use, on the core that calls this. [`park!`](crate::park) calls it.
+pub fn enable() {
+    sio().doorbell_in_clr().write(|w| {
+        // SAFETY: every value is valid: a bit for each doorbell.
+        unsafe { w.bits(BELL) }
+    });
+    // SAFETY: this core has only just begun, and holds no critical section that relies on the interrupt's mask.
+    unsafe { NVIC::unmask(pac::Interrupt::SIO_IRQ_BELL) };
+    if let Some(enabled) = ENABLED.get(this_core()) {
+        enabled.store(true, Ordering::Release);
+    }
+}
+
+/// Answers the doorbell: stands aside if that is what it rang for. To be called by the handler of SIO_IRQ_BELL;
+/// [`park!`](crate::park) defines one.
+pub fn answer() {
+    // SAFETY: as in `enable`.
+    sio().doorbell_in_clr().write(|w| unsafe { w.bits(BELL) });
+    let asked = ASKED.load(Ordering::Acquire);
+    if asked != 0 {
+        stand_aside(asked, &ASKED, &ANSWERED);
+    }
+}
+
+/// Stays here, in RAM and without interrupts, until the other core goes on.
+#[inline(never)]
+#[unsafe(link_section = ".data.picovd_park")]
+extern "C" fn stand_aside(number: u32, asked: &AtomicU32, answered: &AtomicU32) {
+    // SAFETY: word accesses to two atomics that live for good. PRIMASK is restored. Without calls: what they call might be in
+    // flash.
+    unsafe {
+        asm!(
+            "mrs {mask}, PRIMASK",
+            "cpsid i",
+            "dmb",
+            "str {number}, [{answered}]",
+            "2:",
+            "ldr {now}, [{asked}]",
+            "cmp {now}, {number}",
+            "beq 2b",
+            "dmb",
+            "msr PRIMASK, {mask}",
+            mask = out(reg) _,
+            now = out(reg) _,
+            number = in(reg) number,
+            asked = in(reg) asked.as_ptr(),
+            answered = in(reg) answered.as_ptr(),
+            options(nostack),
+        );
+    }
+}
+
+/// The other core does not read flash, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Parked(());
+
+impl Drop for Parked {
+    fn drop(&mut self) {
+        ASKED.store(0, Ordering::Release);
+    }
+}
+
+/// Asks the other core to stand aside, where it runs. To be called with interrupts masked, so that it does not start to run.
+pub(super) fn other_core() -> Option<Parked> {
+    let other = this_core() ^ 1;
+    if ENABLED.get(other).is_some_and(|enabled| enabled.load(Ordering::Acquire)) {
+        let number = NUMBER.load(Ordering::Relaxed).wrapping_add(1).max(1);
+        NUMBER.store(number, Ordering::Relaxed);
+        ASKED.store(number, Ordering::Release);
+        let parked = Parked(());
+        asm::dsb();
+        // SAFETY: as in `enable`.
+        sio().doorbell_out_set().write(|w| unsafe { w.bits(BELL) });
+        return wait(PATIENCE * 1000, || ANSWERED.load(Ordering::Acquire) == number).then_some(parked);
+    }
+    (other == 1 && (is_held_in_reset() || waits_in_bootrom())).then_some(Parked(()))
+}
+
+/// Whether PSM holds the second core in reset (section 7.4.4).
+fn is_held_in_reset() -> bool {
+    // SAFETY: reading the register has no side effect.
+    unsafe { (*pac::PSM::ptr()).frce_off().read().proc1().bit() }
+}
+
+/// Whether the second core waits in the bootrom to be launched: then it answers the beginning of the launch protocol (section
+/// 5.3), and a 0 makes it begin anew.
+///
+/// A program that runs there without [`park!`](crate::park) finds these words in its FIFO. Settings are not saved beside it.
+fn waits_in_bootrom() -> bool {
+    [0, 1, 0].into_iter().all(|word| {
+        // At most four words wait.
+        for _ in 0..8 {
+            if !sio().fifo_st().read().vld().bit() {
+                break;
+            }
+            let _ = sio().fifo_rd().read();
+        }
+        // SAFETY: every value is valid.
+        sio().fifo_wr().write(|w| unsafe { w.bits(word) });
+        asm::sev();
+        wait(BOOTROM_PATIENCE, || sio().fifo_st().read().vld().bit()) && sio().fifo_rd().read().bits() == word
+    })
+}
+
+/// Waits at most as many microseconds, at 150 MHz.
+fn wait(microseconds: u32, done: impl Fn() -> bool) -> bool {
+    for _ in 0..microseconds {
+        if done() {
+            return true;
+        }
+        asm::delay(TURN);
+    }
+    false
+}

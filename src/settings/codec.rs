@@ -1,0 +1,294 @@
+//! Structures as postcard bytes, field by field.
+//!
+//! postcard writes a structure as its fields one after the other. That is what lets a structure grow: fields that an older
+//! record lacks are those at its end, and what a newer one has beside them stands behind the known ones. And it lets one field
+//! be read from JSON while all others come from the bytes of the present values, whatever the structure is.
+
+use core::fmt::{self, Display, Write};
+use serde::de::{self, DeserializeOwned, DeserializeSeed, Visitor};
+use serde::ser::{self, Impossible, Serialize, SerializeStruct};
+use zeroize::Zeroize;
+
+/// Most fields of a structure.
+pub(super) const MAX_FIELDS: usize = 32;
+
+/// Most bytes of a structure.
+pub(super) const MAX_LENGTH: usize = 512;
+
+/// A value that does not become what it should. Who asked knows what about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Broken;
+
+impl Display for Broken {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("broken")
+    }
+}
+
+impl core::error::Error for Broken {}
+
+impl de::Error for Broken {
+    fn custom<T: Display>(_: T) -> Self {
+        Self
+    }
+}
+
+impl ser::Error for Broken {
+    fn custom<T: Display>(_: T) -> Self {
+        Self
+    }
+}
+
+impl From<fmt::Error> for Broken {
+    fn from(_: fmt::Error) -> Self {
+        Self
+    }
+}
+
+/// A structure's fields as bytes, and where each of them ends. Zeroized when it goes.
+pub(super) struct Encoded {
+    bytes: [u8; MAX_LENGTH],
+    ends: [u16; MAX_FIELDS],
+    fields: usize,
+}
+
+impl Encoded {
+    /// The fields of `value`, which is a structure.
+    pub fn of(value: &impl Serialize) -> Result<Self, Broken> {
+        let mut encoded = Self { bytes: [0; MAX_LENGTH], ends: [0; MAX_FIELDS], fields: 0 };
+        value.serialize(Top(&mut encoded))?;
+        Ok(encoded)
+    }
+
+    /// All of it.
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.end(self.fields)).unwrap_or_default()
+    }
+
+    /// One field.
+    pub fn field(&self, index: usize) -> Option<&[u8]> {
+        if index >= self.fields {
+            return None;
+        }
+        self.bytes.get(self.end(index)..self.end(index + 1))
+    }
+
+    /// Where the first `fields` fields end.
+    fn end(&self, fields: usize) -> usize {
+        fields.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or(0).into()
+    }
+}
+
+impl Drop for Encoded {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
+    }
+}
+
+impl FieldSink for Encoded {
+    fn field<T: Serialize + ?Sized>(&mut self, _: &'static str, value: &T) -> Result<(), Broken> {
+        let begin = self.end(self.fields);
+        let room = self.bytes.get_mut(begin..).unwrap_or_default();
+        let written = postcard::to_slice(value, room).map_err(|_| Broken)?.len();
+        *self.ends.get_mut(self.fields).ok_or(Broken)? = (begin + written) as u16;
+        self.fields += 1;
+        Ok(())
+    }
+}
+
+/// Reads a structure from bytes that an older or a newer firmware may have written. Returns it with the number of bytes that
+/// it knows.
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), Broken> {
+    let mut rest = bytes;
+    let value = T::deserialize(Structure(Source::Stream(&mut rest)))?;
+    Ok((value, bytes.len() - rest.len()))
+}
+
+/// The structure of `present`, its field at `index` read from elsewhere.
+pub(super) fn with<T: DeserializeOwned>(present: &Encoded, index: usize, other: Other<'_>) -> Result<T, Broken> {
+    T::deserialize(Structure(Source::Fields { present, index, other: Some(other) }))
+}
+
+/// Where one field comes from.
+pub(super) enum Other<'o> {
+    /// Text in JSON. Strings with escapes are resolved in the buffer.
+    Json(&'o [u8], &'o mut [u8]),
+    /// postcard's bytes.
+    Bytes(&'o [u8]),
+}
+
+/// Writes the field at `index` of a structure as JSON.
+pub(super) fn write_field(value: &impl Serialize, index: usize, out: &mut dyn Write) -> fmt::Result {
+    struct OneField<'w> {
+        left: usize,
+        out: Option<&'w mut dyn Write>,
+    }
+
+    impl FieldSink for OneField<'_> {
+        fn field<T: Serialize + ?Sized>(&mut self, _: &'static str, value: &T) -> Result<(), Broken> {
+            if self.left == 0
+                && let Some(out) = self.out.take()
+            {
+                super::json::write(value, out)?;
+            }
+            self.left = self.left.wrapping_sub(1);
+            Ok(())
+        }
+    }
+
+    let mut field = OneField { left: index, out: Some(out) };
+    value.serialize(Top(&mut field)).map_err(|_| fmt::Error)
+}
+
+/// Bytes or the fields of a value, to be read as a structure.
+enum Source<'a, 'de> {
+    Stream(&'a mut &'de [u8]),
+    Fields { present: &'de Encoded, index: usize, other: Option<Other<'de>> },
+}
+
+/// A deserializer for structures alone.
+struct Structure<'a, 'de>(Source<'a, 'de>);
+
+impl<'de> de::Deserializer<'de> for Structure<'_, 'de> {
+    type Error = Broken;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Broken> {
+        Err(Broken)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Broken> {
+        visitor.visit_seq(Elements { source: self.0, next: 0 })
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+struct Elements<'a, 'de> {
+    source: Source<'a, 'de>,
+    next: usize,
+}
+
+impl<'de> de::SeqAccess<'de> for Elements<'_, 'de> {
+    type Error = Broken;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Broken> {
+        let at = self.next;
+        self.next += 1;
+        match &mut self.source {
+            // What an older firmware did not write has its default.
+            Source::Stream([]) => Ok(None),
+            Source::Stream(rest) => {
+                let mut bytes = postcard::Deserializer::from_bytes(rest);
+                let value = seed.deserialize(&mut bytes).map_err(|_| Broken)?;
+                **rest = bytes.finalize().map_err(|_| Broken)?;
+                Ok(Some(value))
+            }
+            Source::Fields { index, other, .. } if *index == at => match other.take() {
+                Some(Other::Json(text, buffer)) => {
+                    let mut text = serde_json_core::de::Deserializer::new(text, Some(buffer));
+                    let value = seed.deserialize(&mut text).map_err(|_| Broken)?;
+                    text.end().map_err(|_| Broken)?;
+                    Ok(Some(value))
+                }
+                Some(Other::Bytes(bytes)) => read(seed, bytes),
+                None => Err(Broken),
+            },
+            Source::Fields { present, .. } => present.field(at).map_or(Ok(None), |bytes| read(seed, bytes)),
+        }
+    }
+}
+
+fn read<'de, S: DeserializeSeed<'de>>(seed: S, bytes: &'de [u8]) -> Result<Option<S::Value>, Broken> {
+    let mut bytes = postcard::Deserializer::from_bytes(bytes);
+    seed.deserialize(&mut bytes).map(Some).map_err(|_| Broken)
+}
+
+/// What is done with each field of a structure.
+trait FieldSink {
+    fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Broken>;
+}
+
+/// A serializer for structures alone.
+struct Top<'f, F>(&'f mut F);
+
+impl<F: FieldSink> SerializeStruct for Top<'_, F> {
+    type Ok = ();
+    type Error = Broken;
+
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Broken> {
+        self.0.field(name, value)
+    }
+
+    fn end(self) -> Result<(), Broken> {
+        Ok(())
+    }
+}
+
+macro_rules! no {
+    ($($method:ident: ($($type:ty),*) -> $ok:ty,)*) => {
+        $(fn $method(self, $(_: $type),*) -> Result<$ok, Broken> {
+            Err(Broken)
+        })*
+    };
+}
+
+impl<F: FieldSink> ser::Serializer for Top<'_, F> {
+    type Ok = ();
+    type Error = Broken;
+    type SerializeSeq = Impossible<(), Broken>;
+    type SerializeTuple = Impossible<(), Broken>;
+    type SerializeTupleStruct = Impossible<(), Broken>;
+    type SerializeTupleVariant = Impossible<(), Broken>;
+    type SerializeMap = Impossible<(), Broken>;
+    type SerializeStruct = Self;
+    type SerializeStructVariant = Impossible<(), Broken>;
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Self, Broken> {
+        Ok(self)
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result<(), Broken> {
+        Err(Broken)
+    }
+
+    fn collect_str<T: Display + ?Sized>(self, _: &T) -> Result<(), Broken> {
+        Err(Broken)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), Broken> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Result<(), Broken> {
+        Err(Broken)
+    }
+
+    no! {
+        serialize_bool: (bool) -> (), serialize_i8: (i8) -> (), serialize_i16: (i16) -> (), serialize_i32: (i32) -> (),
+        serialize_i64: (i64) -> (), serialize_u8: (u8) -> (), serialize_u16: (u16) -> (), serialize_u32: (u32) -> (),
+        serialize_u64: (u64) -> (), serialize_f32: (f32) -> (), serialize_f64: (f64) -> (), serialize_char: (char) -> (),
+        serialize_str: (&str) -> (), serialize_bytes: (&[u8]) -> (), serialize_none: () -> (), serialize_unit: () -> (),
+        serialize_unit_struct: (&'static str) -> (),
+        serialize_unit_variant: (&'static str, u32, &'static str) -> (),
+        serialize_seq: (Option<usize>) -> Self::SerializeSeq,
+        serialize_tuple: (usize) -> Self::SerializeTuple,
+        serialize_tuple_struct: (&'static str, usize) -> Self::SerializeTupleStruct,
+        serialize_tuple_variant: (&'static str, u32, &'static str, usize) -> Self::SerializeTupleVariant,
+        serialize_map: (Option<usize>) -> Self::SerializeMap,
+        serialize_struct_variant: (&'static str, u32, &'static str, usize) -> Self::SerializeStructVariant,
+    }
+}

@@ -1,0 +1,443 @@
+//! The console's lines: what people and programs set settings with.
+//!
+//! A line ends with CR or LF and is answered by exactly one line of JSON; empty lines are not answered. What is longer than
+//! the buffer is dropped up to its end, and answered by an error. While an answer waits to be fetched, nothing is taken.
+//!
+//! A terminal that is not in raw mode sends back what it gets. A line that begins as an answer with an error does is
+//! therefore dropped: else the two would talk for ever.
+
+use super::field::Reason;
+use super::group::LINE_LENGTH;
+use super::json::{Object, Piece, quoted};
+use super::store::SaveError;
+use super::values::{Settings, Style, Which};
+use core::cell::Cell;
+use core::fmt::{self, Write};
+use critical_section::Mutex;
+use zeroize::{Zeroize, Zeroizing};
+
+/// Longest packet of a console.
+pub const PACKET_LENGTH: usize = 64;
+
+const COMMANDS: &str = "get, get FIELD, set {\"FIELD\":VALUE}, save, revert, defaults, files, reboot, help";
+
+const REBOOT: &str = "reboot";
+
+/// What answers with an error begin with.
+const ERROR: &str = "{\"error\":";
+
+/// Where a console stands between two lines.
+pub(super) struct Console {
+    place: Mutex<Cell<Place>>,
+}
+
+#[derive(Clone, Copy)]
+struct Place {
+    /// Bytes of the line so far.
+    length: u16,
+    /// There were more.
+    longer: bool,
+    /// The line is there.
+    complete: bool,
+    /// What of the input is not part of a line yet: from, to.
+    input: (u8, u8),
+    /// A line of something else has begun on the console and has not ended.
+    amid: bool,
+    /// The answer under way, and how many bytes of it are out.
+    answer: Option<(Answer, u32)>,
+}
+
+/// An answer.
+#[derive(Clone, Copy)]
+enum Answer {
+    /// All values.
+    Values,
+    /// One value: group and place of its field.
+    Value(u8, u8),
+    /// Files that the manifest leaves to settings.
+    Files,
+    Help,
+    /// The command was carried out; whether all values are saved now.
+    Done(&'static str, bool),
+    /// Not: why, what the host named, the field that it is about, and what is right.
+    Wrong {
+        why: &'static str,
+        named: Named,
+        field: Option<(u8, u8)>,
+        right: &'static str,
+    },
+}
+
+/// The beginning of what a host named.
+#[derive(Clone, Copy)]
+struct Named {
+    length: u8,
+    bytes: [u8; 24],
+}
+
+impl Named {
+    const NOTHING: Self = Self { length: 0, bytes: [0; 24] };
+
+    fn new(text: &[u8]) -> Self {
+        let mut named = Self::NOTHING;
+        for (byte, value) in named.bytes.iter_mut().zip(text) {
+            *byte = if value.is_ascii_graphic() { *value } else { b'?' };
+            named.length += 1;
+        }
+        named
+    }
+
+    fn as_str(&self) -> &str {
+        self.bytes.get(..self.length.into()).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+}
+
+impl Answer {
+    const fn wrong(why: &'static str, right: &'static str) -> Self {
+        Self::Wrong { why, named: Named::NOTHING, field: None, right }
+    }
+}
+
+/// A set that is refused: where, and why.
+enum Refused {
+    NoObject,
+    Unknown(Named),
+    Value((u8, u8), Reason),
+}
+
+/// Nothing has come.
+const PLACE: Place = Place { length: 0, longer: false, complete: false, input: (0, 0), amid: false, answer: None };
+
+impl Console {
+    pub const fn new() -> Self {
+        Self { place: Mutex::new(Cell::new(PLACE)) }
+    }
+
+    fn place(&self) -> Place {
+        critical_section::with(|section| self.place.borrow(section).get())
+    }
+
+    fn set(&self, place: Place) {
+        critical_section::with(|section| self.place.borrow(section).set(place));
+    }
+}
+
+impl Settings<'_> {
+    /// Takes what has come, as far as `read` fetches it: a packet, and the number of its bytes. Nothing is fetched while a line
+    /// waits to be answered, or its answer to be fetched: whoever sends has to wait.
+    pub fn listen(&self, mut read: impl FnMut(&mut [u8; PACKET_LENGTH]) -> usize) {
+        loop {
+            self.take_input();
+            let mut place = self.console.place();
+            if place.input.0 < place.input.1 || !self.takes_bytes() {
+                return;
+            }
+            let mut packet = Zeroizing::new([0; PACKET_LENGTH]);
+            let length = read(&mut packet).min(PACKET_LENGTH);
+            if length == 0 {
+                return;
+            }
+            place.input = (0, length as u8);
+            critical_section::with(|section| self.with_state(section, |state| state.input = *packet));
+            self.console.set(place);
+        }
+    }
+
+    fn take_input(&self) {
+        while self.takes_bytes() {
+            let mut place = self.console.place();
+            let (from, to) = place.input;
+            let mut byte = None;
+            critical_section::with(|section| {
+                self.with_state(section, |state| {
+                    let place = state.input.get_mut(usize::from(from)).filter(|_| from < to);
+                    byte = place.map(core::mem::take);
+                });
+            });
+            let Some(byte) = byte else { return };
+            place.input = (from + 1, to);
+            self.console.set(place);
+            self.take_byte(byte);
+        }
+    }
+
+    /// Whether the console takes bytes: none while a line waits to be answered, or its answer to be fetched.
+    pub(super) fn takes_bytes(&self) -> bool {
+        let place = self.console.place();
+        !place.complete && place.answer.is_none()
+    }
+
+    /// Whether an answer waits to be fetched; if so, whether some of it is out.
+    #[must_use]
+    pub fn answer_begun(&self) -> Option<bool> {
+        self.console.place().answer.map(|(_, out)| out != 0)
+    }
+
+    /// Whether a line of something else, the log, has begun on the console and has not ended.
+    #[must_use]
+    pub fn is_amid_line(&self) -> bool {
+        self.console.place().amid
+    }
+
+    /// Says so.
+    pub fn set_amid_line(&self, amid: bool) {
+        self.console.set(Place { amid, ..self.console.place() });
+    }
+
+    /// Nobody is there any more.
+    pub fn hang_up(&self) {
+        self.drop_answer();
+        self.set_amid_line(false);
+    }
+
+    /// Takes a byte of a line.
+    pub(super) fn take_byte(&self, byte: u8) {
+        let mut place = self.console.place();
+        match byte {
+            b'\r' | b'\n' => place.complete = place.length != 0 || place.longer,
+            // Backspace and delete, for people.
+            0x08 | 0x7F => place.length = place.length.saturating_sub(1),
+            _ => {
+                let mut stored = false;
+                critical_section::with(|section| {
+                    self.with_state(section, |state| {
+                        if let Some(room) = state.line.get_mut(usize::from(place.length)) {
+                            *room = byte;
+                            stored = true;
+                        }
+                    });
+                });
+                place.length += u16::from(stored);
+                place.longer |= !stored;
+            }
+        }
+        self.console.set(place);
+    }
+
+    /// Carries out the line that is there, if any: the answer waits to be fetched then. Returns whether there was one.
+    pub fn carry_out(&self) -> bool {
+        let mut place = self.console.place();
+        if !place.complete {
+            return false;
+        }
+        let mut line = Zeroizing::new([0; LINE_LENGTH]);
+        critical_section::with(|section| {
+            self.with_state(section, |state| {
+                *line = state.line;
+                state.line.zeroize();
+            });
+        });
+        let text = line.get(..place.length.into()).unwrap_or_default().trim_ascii();
+        let answer = match text {
+            _ if text.starts_with(ERROR.as_bytes()) => None,
+            _ if place.longer => Some(Answer::wrong("the line is too long", "at most 512 bytes")),
+            b"" => None,
+            _ => Some(self.obey(text)),
+        };
+        let answer = answer.map(|answer| (answer, 0));
+        place = Place { length: 0, longer: false, complete: false, answer, ..place };
+        self.console.set(place);
+        true
+    }
+
+    /// Renders the next bytes of the answer under way into `out`. Returns how many there are, 0 without an answer.
+    pub fn answer(&self, out: &mut [u8]) -> usize {
+        let Some((answer, begin)) = self.console.place().answer else { return 0 };
+        let mut piece = Piece::new(begin as usize, out);
+        // What does not fit comes with the next piece.
+        let _ = self.write_answer(&answer, &mut piece);
+        piece.filled()
+    }
+
+    /// So many bytes of the answer are out.
+    pub fn answered(&self, bytes: usize) {
+        let mut place = self.console.place();
+        if let Some((_, begin)) = &mut place.answer {
+            *begin = begin.saturating_add(bytes as u32);
+        }
+        self.console.set(place);
+        if self.answer(&mut [0]) == 0 {
+            self.drop_answer();
+        }
+    }
+
+    /// Nobody is there any more who could fetch the answer.
+    pub(super) fn drop_answer(&self) {
+        let mut place = self.console.place();
+        if let Some((answer, _)) = place.answer.take() {
+            self.console.set(place);
+            if let Answer::Done(REBOOT, _) = answer {
+                self.want_restart();
+            }
+            critical_section::with(|section| self.with_state(section, |state| state.answered.clear()));
+        }
+    }
+
+    fn obey(&self, text: &[u8]) -> Answer {
+        let end = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
+        let (command, rest) = text.split_at_checked(end).unwrap_or_default();
+        let rest = rest.trim_ascii();
+        if self.is_locked() && matches!(command, b"set" | b"save" | b"revert" | b"defaults") {
+            return Answer::wrong("the settings are locked", "get, files, reboot, help");
+        }
+        match (command, rest) {
+            (b"get", b"") => {
+                self.keep_for_answer();
+                Answer::Values
+            }
+            (b"get", name) => match self.find(name) {
+                Some((group, field)) => {
+                    self.keep_for_answer();
+                    Answer::Value(group as u8, field as u8)
+                }
+                None => unknown(Named::new(name)),
+            },
+            (b"set", object) => match self.edit(|payload| self.set_members(payload, object)) {
+                Ok(()) => self.done("set"),
+                Err(Refused::NoObject) => Answer::wrong("not a JSON object", "set {\"FIELD\":VALUE}"),
+                Err(Refused::Unknown(name)) => unknown(name),
+                Err(Refused::Value(field, reason)) => {
+                    let right = if let Reason::Rule(_) | Reason::NoRoom = reason { "" } else { FIELD };
+                    Answer::Wrong { why: reason.words(), named: Named::NOTHING, field: Some(field), right }
+                }
+            },
+            (b"save", b"") => match self.save() {
+                Ok(()) => self.done("save"),
+                Err(error) => Answer::wrong(why(error), ""),
+            },
+            (b"revert", b"") => {
+                self.load();
+                self.done("revert")
+            }
+            (b"defaults", b"") => {
+                self.forget();
+                self.done("defaults")
+            }
+            (b"files", b"") => {
+                self.keep_for_answer();
+                Answer::Files
+            }
+            (b"reboot", b"") => self.done(REBOOT),
+            (b"help", b"") => Answer::Help,
+            _ => Answer::Wrong { why: "no such command", named: Named::NOTHING, field: None, right: COMMANDS },
+        }
+    }
+
+    fn done(&self, what: &'static str) -> Answer {
+        Answer::Done(what, !self.is_unsaved())
+    }
+
+    /// Sets every member of a JSON object, or none.
+    fn set_members(&self, payload: &mut super::payload::Payload, object: &[u8]) -> Result<(), Refused> {
+        // Each group is held against its rule when all of its fields are set.
+        let mut changed = [0_u32; super::values::MAX_GROUPS + 1];
+        let mut members = Object::new(object);
+        let mut out = Zeroizing::new([0; super::codec::MAX_LENGTH]);
+        while let Some((name, value)) = members.next().map_err(|_| Refused::NoObject)? {
+            let (number, index) = self.find(name).ok_or_else(|| Refused::Unknown(Named::new(name)))?;
+            let refused = |reason| Refused::Value((number as u8, index as u8), reason);
+            let set = self.section(number, |group| {
+                if let Some(field) = group.fields().get(index) {
+                    field.check(value)?;
+                }
+                let length = group.set(payload.get(group.id()), index, value, &mut *out)?;
+                self.put(payload, group.id(), out.get(..length).unwrap_or_default())
+            });
+            set.unwrap_or(Ok(())).map_err(refused)?;
+            if let Some(changed) = changed.get_mut(number) {
+                *changed |= 1_u32.checked_shl(index as u32).unwrap_or(0);
+            }
+        }
+        for (number, changed) in changed.into_iter().enumerate().filter(|(_, changed)| *changed != 0) {
+            let check = self.section(number, |group| group.check(payload.get(group.id()), changed));
+            check.unwrap_or(Ok(())).map_err(|(index, reason)| Refused::Value((number as u8, index as u8), reason))?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the values for the answer: they may change before it is fetched.
+    fn keep_for_answer(&self) {
+        let payload = self.of(Which::Now);
+        critical_section::with(|section| self.with_state(section, |state| state.answered.copy(&payload)));
+    }
+
+    fn write_answer(&self, answer: &Answer, out: &mut dyn Write) -> fmt::Result {
+        match answer {
+            Answer::Values => self.write_values(Which::Answered, Style::Line, out)?,
+            Answer::Value(group, index) => {
+                let (group, index) = (usize::from(*group), usize::from(*index));
+                let payload = self.of(Which::Answered);
+                out.write_char('{')?;
+                let member = self.section(group, |group| {
+                    group.fields().get(index).map(|field| self.write_member(&payload, group, index, field, out))
+                });
+                member.flatten().unwrap_or(Ok(()))?;
+                out.write_char('}')?;
+            }
+            Answer::Files => self.write_files(out)?,
+            Answer::Help => {
+                out.write_str("{\"help\":")?;
+                quoted(COMMANDS, out)?;
+                out.write_char('}')?;
+            }
+            Answer::Done(what, saved) => write!(out, "{{\"ok\":\"{what}\",\"saved\":{saved}}}")?,
+            Answer::Wrong { why, named, field, right } => {
+                out.write_str(ERROR)?;
+                quoted(why, out)?;
+                if named.length != 0 {
+                    out.write_str(",\"field\":")?;
+                    quoted(named.as_str(), out)?;
+                }
+                if let Some((group, index)) = field {
+                    let written = self.section((*group).into(), |group| {
+                        let Some(field) = group.fields().get(usize::from(*index)) else { return Ok(()) };
+                        out.write_str(",\"field\":")?;
+                        quoted(field.name, out)?;
+                        if *right == FIELD {
+                            out.write_str(",\"allowed\":\"")?;
+                            field.allowed(out)?;
+                            out.write_char('"')?;
+                        }
+                        Ok(())
+                    });
+                    written.unwrap_or(Ok(()))?;
+                } else if !right.is_empty() {
+                    out.write_str(",\"allowed\":")?;
+                    quoted(right, out)?;
+                }
+                out.write_char('}')?;
+            }
+        }
+        out.write_str("\r\n")
+    }
+
+    fn write_files(&self, out: &mut dyn Write) -> fmt::Result {
+        let exposed = self.exposed_in(Which::Answered);
+        out.write_str("{\"files\":{")?;
+        for (number, file) in self.plan().exposable.iter().enumerate() {
+            if number != 0 {
+                out.write_char(',')?;
+            }
+            quoted(file.path, out)?;
+            out.write_str(if exposed >> number & 1 != 0 { ":true" } else { ":false" })?;
+        }
+        out.write_str("}}")
+    }
+}
+
+/// Stands for what the field itself says.
+const FIELD: &str = "field";
+
+fn unknown(named: Named) -> Answer {
+    Answer::Wrong { why: "no such setting", named, field: None, right: "what `get` lists" }
+}
+
+const fn why(error: SaveError) -> &'static str {
+    match error {
+        SaveError::TooLong => "not saved: too many bytes",
+        SaveError::WornOut => "not saved: the flash takes no more",
+        SaveError::Volatile => "not saved: there is no flash for settings",
+        SaveError::OtherCore => "not saved: the second core did not stop, try again",
+        SaveError::Refused => "not saved: the partition table forbids it",
+    }
+}

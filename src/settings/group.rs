@@ -1,0 +1,237 @@
+//! Groups of settings: one structure each.
+
+use super::codec::{self, Encoded, Other};
+use super::field::{Field, Reason};
+use super::values::Settings;
+use core::fmt::{self, Write};
+use core::marker::PhantomData;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+/// Longest line that a console takes, and so the longest text in JSON.
+pub(super) const LINE_LENGTH: usize = 512;
+
+/// What [`Group`] is to those that do not know its structure. `present` are the bytes of its values, as kept; without any,
+/// all of them are defaults.
+pub trait Section: Sync {
+    /// Tells groups apart in what is saved.
+    fn id(&self) -> u32;
+
+    /// The fields, in the structure's order.
+    fn fields(&self) -> &[Field];
+
+    /// Reads one field anew from JSON. Returns how many bytes of `out` the group has then.
+    ///
+    /// # Errors
+    /// Why the value is refused.
+    fn set(&self, present: &[u8], index: usize, json: &[u8], out: &mut [u8]) -> Result<usize, Reason>;
+
+    /// Holds the values against the structure's own rule, after the fields of `changed` (a bit each) were set.
+    ///
+    /// # Errors
+    /// The field's place, and why.
+    fn check(&self, present: &[u8], changed: u32) -> Result<(), (usize, Reason)>;
+
+    /// Writes the value of one field as JSON.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    fn write(&self, present: &[u8], index: usize, out: &mut dyn Write) -> fmt::Result;
+
+    /// Whether a field has its default.
+    fn is_default(&self, present: &[u8], index: usize) -> bool;
+
+    /// Gives defaults to fields that have values which they may not have: another firmware allowed them. Returns the bytes
+    /// then, `None` when nothing is wrong.
+    fn repair(&self, present: &[u8], out: &mut [u8]) -> Option<usize>;
+}
+
+/// An application's rule: the field that breaks it, and why, in words.
+pub type Rule<T> = fn(&T) -> Result<(), (&'static str, &'static str)>;
+
+/// A group of settings: the fields of the structure `T`.
+///
+/// The structure has `#[serde(default)]`, so that fields which an older firmware did not save have their defaults. It grows at
+/// its end only: a field keeps its place and its type for ever, under whatever name. At most 32 fields and 512 bytes.
+///
+/// ```
+/// use picovd::settings::{Field, Group, Text};
+///
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// #[serde(default)]
+/// struct Sensor {
+///     interval: u16,
+///     password: Text<32>,
+/// }
+///
+/// impl Default for Sensor {
+///     fn default() -> Self {
+///         Self { interval: 10, password: Text::EMPTY }
+///     }
+/// }
+///
+/// static FIELDS: [Field; 2] = [
+///     Field::integer("interval", 1, 3600, "Seconds between two readings."),
+///     Field::text("password", 0, 32, "What the radio logs in with.").secret(),
+/// ];
+/// static SENSOR: Group<Sensor> = Group::new("sensor", &FIELDS);
+/// ```
+pub struct Group<T> {
+    id: u32,
+    fields: &'static [Field],
+    rule: Rule<T>,
+    structure: PhantomData<fn() -> T>,
+}
+
+impl<T> Group<T> {
+    /// The group of that name, which what is saved tells groups apart by. `fields` are those of the structure, in its order
+    /// and under its names.
+    #[must_use]
+    pub const fn new(name: &str, fields: &'static [Field]) -> Self {
+        Self { id: hash(name), fields, rule: |_| Ok(()), structure: PhantomData }
+    }
+
+    /// The same with a rule that all values together obey.
+    #[must_use]
+    pub const fn with_rule(self, rule: Rule<T>) -> Self {
+        Self { rule, ..self }
+    }
+}
+
+impl<T: Serialize + DeserializeOwned + Default> Group<T> {
+    /// The values that hold now.
+    pub fn get(&self, settings: &Settings<'_>) -> T {
+        read(settings.present().0.get(self.id)).0
+    }
+
+    /// Sets all values. They hold from now on, and are saved with the next `save`.
+    ///
+    /// # Errors
+    /// [`Reason::NoRoom`] when all groups together have too many bytes: nothing changes.
+    pub fn set(&self, settings: &Settings<'_>, values: &T) -> Result<(), Reason> {
+        let encoded = Encoded::of(values).map_err(|_| Reason::NoRoom)?;
+        settings.edit(|payload| {
+            let mut out = Zeroizing::new([0; codec::MAX_LENGTH]);
+            let present = payload.get(self.id);
+            let known = read::<T>(present).1;
+            let length = join(&encoded, present.get(known..), &mut *out)?;
+            settings.put(payload, self.id, out.get(..length).unwrap_or_default())
+        })
+    }
+}
+
+impl<T: Serialize + DeserializeOwned + Default> Section for Group<T> {
+    fn id(&self) -> u32 {
+        self.id
+    }
+
+    fn fields(&self) -> &[Field] {
+        self.fields
+    }
+
+    fn set(&self, present: &[u8], index: usize, json: &[u8], out: &mut [u8]) -> Result<usize, Reason> {
+        let misfit = self.fields.get(index).map_or(Reason::WrongType, Field::misfit);
+        set::<T>(present, index, json, misfit, out)
+    }
+
+    fn check(&self, present: &[u8], _: u32) -> Result<(), (usize, Reason)> {
+        let values = read::<T>(present).0;
+        (self.rule)(&values).map_err(|(field, words)| {
+            let index = self.fields.iter().position(|other| other.name == field);
+            (index.unwrap_or(0), Reason::Rule(words))
+        })
+    }
+
+    fn write(&self, present: &[u8], index: usize, out: &mut dyn Write) -> fmt::Result {
+        codec::write_field(&read::<T>(present).0, index, out)
+    }
+
+    fn is_default(&self, present: &[u8], index: usize) -> bool {
+        is_default::<T>(present, index)
+    }
+
+    fn repair(&self, present: &[u8], out: &mut [u8]) -> Option<usize> {
+        repair::<T>(present, self.fields, |values| (self.rule)(values).is_ok(), out)
+    }
+}
+
+/// The values of a group's bytes, and how many of these are known. Bytes that are no such structure are all known: they are
+/// nobody's, and the values are defaults.
+pub(super) fn read<T: DeserializeOwned + Default>(present: &[u8]) -> (T, usize) {
+    codec::decode(present).unwrap_or_else(|_| (T::default(), present.len()))
+}
+
+/// [`Section::set`]. `misfit` is what is wrong with a value that the structure does not take.
+pub(super) fn set<T: Serialize + DeserializeOwned + Default>(
+    present: &[u8],
+    index: usize,
+    json: &[u8],
+    misfit: Reason,
+    out: &mut [u8],
+) -> Result<usize, Reason> {
+    let (old, known) = read::<T>(present);
+    let old = Encoded::of(&old).map_err(|_| Reason::NoRoom)?;
+    let (mut text, mut buffer) = (Zeroizing::new([0; LINE_LENGTH]), Zeroizing::new([0; LINE_LENGTH]));
+    let json = super::json::join_surrogates(json, &mut *text).ok_or(misfit)?;
+    let new: T = codec::with(&old, index, Other::Json(json, &mut *buffer)).map_err(|_| misfit)?;
+    join(&Encoded::of(&new).map_err(|_| Reason::NoRoom)?, present.get(known..), out)
+}
+
+/// [`Section::is_default`].
+pub(super) fn is_default<T: Serialize + DeserializeOwned + Default>(present: &[u8], index: usize) -> bool {
+    let values = Encoded::of(&read::<T>(present).0);
+    let defaults = Encoded::of(&T::default());
+    values.is_ok_and(|values| defaults.is_ok_and(|defaults| values.field(index) == defaults.field(index)))
+}
+
+/// [`Section::repair`], where the structure's own rule is `obeys`.
+pub(super) fn repair<T: Serialize + DeserializeOwned + Default>(
+    present: &[u8],
+    fields: &[Field],
+    obeys: impl Fn(&T) -> bool,
+    out: &mut [u8],
+) -> Option<usize> {
+    let (mut values, known) = read::<T>(present);
+    let defaults = Encoded::of(&T::default()).ok()?;
+    let mut wrong = false;
+    for (index, field) in fields.iter().enumerate() {
+        let mut text = Zeroizing::new([0; LINE_LENGTH]);
+        let mut json = super::json::Piece::new(0, &mut *text);
+        let fits = codec::write_field(&values, index, &mut json).is_ok();
+        let length = json.filled();
+        if !fits || field.check(text.get(..length).unwrap_or_default()).is_err() {
+            let present = Encoded::of(&values).ok()?;
+            values = codec::with(&present, index, Other::Bytes(defaults.field(index)?)).ok()?;
+            wrong = true;
+        }
+    }
+    if !obeys(&values) {
+        values = T::default();
+        wrong = true;
+    }
+    if wrong { join(&Encoded::of(&values).ok()?, present.get(known..), out).ok() } else { None }
+}
+
+/// A structure's bytes, and behind them what a newer firmware has beside them.
+pub(super) fn join(values: &Encoded, unknown: Option<&[u8]>, out: &mut [u8]) -> Result<usize, Reason> {
+    let (values, unknown) = (values.bytes(), unknown.unwrap_or_default());
+    let length = values.len() + unknown.len();
+    let room = out.get_mut(..length).ok_or(Reason::NoRoom)?;
+    for (byte, value) in room.iter_mut().zip(values.iter().chain(unknown)) {
+        *byte = *value;
+    }
+    Ok(length)
+}
+
+/// 32 bits of FNV-1a.
+pub(super) const fn hash(text: &str) -> u32 {
+    let bytes = text.as_bytes();
+    let mut hash = 0x811C_9DC5_u32;
+    let mut index = 0;
+    while index < bytes.len() {
+        hash = (hash ^ bytes[index] as u32).wrapping_mul(0x0100_0193);
+        index += 1;
+    }
+    hash
+}

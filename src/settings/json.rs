@@ -1,0 +1,594 @@
+//! JSON (RFC 8259) written without a buffer for the whole, and the places of an object's members.
+//!
+//! serde-json-core reads values; it writes into one buffer only, which settings do not have.
+
+use super::codec::Broken;
+use core::fmt::{self, Display, Write};
+use core::ops::Range;
+use serde::ser::{self, Serialize};
+
+/// Writes text as a JSON string.
+pub(super) fn quoted(text: &str, out: &mut dyn Write) -> fmt::Result {
+    out.write_char('"')?;
+    Escaped(&mut *out).write_str(text)?;
+    out.write_char('"')
+}
+
+/// Writes what stands between a string's quotation marks.
+struct Escaped<'w>(&'w mut dyn Write);
+
+impl Write for Escaped<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|character| escaped(character, self.0))
+    }
+}
+
+fn escaped(character: char, out: &mut dyn Write) -> fmt::Result {
+    match character {
+        '"' | '\\' => {
+            out.write_char('\\')?;
+            out.write_char(character)
+        }
+        // RFC 8259 section 7 wants these escaped; DEL would only make terminals do things.
+        '\0'..='\x1F' | '\x7F' => write!(out, "\\u{:04x}", u32::from(character)),
+        _ => out.write_char(character),
+    }
+}
+
+/// Takes text, drops the first `skip` bytes of it, and keeps what comes then for as long as there is room.
+pub(super) struct Piece<'o> {
+    skip: usize,
+    out: &'o mut [u8],
+    filled: usize,
+}
+
+impl<'o> Piece<'o> {
+    pub fn new(skip: usize, out: &'o mut [u8]) -> Self {
+        Self { skip, out, filled: 0 }
+    }
+
+    /// Number of bytes that were dropped, of `usize::MAX`.
+    pub fn skipped(&self) -> usize {
+        usize::MAX - self.skip
+    }
+
+    /// Number of bytes that were kept.
+    pub fn filled(&self) -> usize {
+        self.filled
+    }
+}
+
+impl Write for Piece<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let skipped = self.skip.min(text.len());
+        self.skip -= skipped;
+        let room = self.out.get_mut(self.filled..).unwrap_or_default();
+        let rest = text.as_bytes().get(skipped..).unwrap_or_default();
+        for (byte, value) in room.iter_mut().zip(rest) {
+            *byte = *value;
+            self.filled += 1;
+        }
+        // What does not fit ends the rendering.
+        if rest.len() > room.len() { Err(fmt::Error) } else { Ok(()) }
+    }
+}
+
+/// Writes a value of any type.
+pub(super) fn write(value: &(impl Serialize + ?Sized), out: &mut dyn Write) -> fmt::Result {
+    value.serialize(Writer(out)).map_err(|_| fmt::Error)
+}
+
+struct Writer<'w>(&'w mut dyn Write);
+
+/// A list, a map or a structure that is being written.
+struct Members<'w> {
+    out: &'w mut dyn Write,
+    first: bool,
+    end: &'static str,
+}
+
+impl<'w> Writer<'w> {
+    fn open(self, begin: &str, end: &'static str) -> Result<Members<'w>, Broken> {
+        self.0.write_str(begin)?;
+        Ok(Members { out: self.0, first: true, end })
+    }
+
+    /// Opens the object that names a variant of an enumeration.
+    fn variant(self, name: &str, begin: &str, end: &'static str) -> Result<Members<'w>, Broken> {
+        self.0.write_char('{')?;
+        quoted(name, self.0)?;
+        self.0.write_char(':')?;
+        self.open(begin, end)
+    }
+}
+
+macro_rules! plain {
+    ($($method:ident: $type:ty,)*) => {
+        $(fn $method(self, value: $type) -> Result<(), Broken> {
+            Ok(write!(self.0, "{value}")?)
+        })*
+    };
+}
+
+impl<'w> ser::Serializer for Writer<'w> {
+    type Ok = ();
+    type Error = Broken;
+    type SerializeSeq = Members<'w>;
+    type SerializeTuple = Members<'w>;
+    type SerializeTupleStruct = Members<'w>;
+    type SerializeTupleVariant = Members<'w>;
+    type SerializeMap = Members<'w>;
+    type SerializeStruct = Members<'w>;
+    type SerializeStructVariant = Members<'w>;
+
+    plain! {
+        serialize_bool: bool, serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_u8: u8,
+        serialize_u16: u16, serialize_u32: u32, serialize_u64: u64,
+    }
+
+    fn serialize_f32(self, value: f32) -> Result<(), Broken> {
+        self.serialize_f64(value.into())
+    }
+
+    fn serialize_f64(self, value: f64) -> Result<(), Broken> {
+        // JSON has no infinities and no NaN (RFC 8259 section 6).
+        if value.is_finite() { Ok(write!(self.0, "{value}")?) } else { self.serialize_unit() }
+    }
+
+    fn serialize_char(self, value: char) -> Result<(), Broken> {
+        Ok(quoted(value.encode_utf8(&mut [0; 4]), self.0)?)
+    }
+
+    fn serialize_str(self, value: &str) -> Result<(), Broken> {
+        Ok(quoted(value, self.0)?)
+    }
+
+    fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<(), Broken> {
+        self.0.write_char('"')?;
+        write!(Escaped(&mut *self.0), "{value}")?;
+        Ok(self.0.write_char('"')?)
+    }
+
+    fn serialize_bytes(self, value: &[u8]) -> Result<(), Broken> {
+        use ser::SerializeSeq;
+        let mut list = self.serialize_seq(None)?;
+        value.iter().try_for_each(|byte| list.serialize_element(byte))?;
+        SerializeSeq::end(list)
+    }
+
+    fn serialize_none(self) -> Result<(), Broken> {
+        self.serialize_unit()
+    }
+
+    fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Broken> {
+        value.serialize(self)
+    }
+
+    fn serialize_unit(self) -> Result<(), Broken> {
+        Ok(self.0.write_str("null")?)
+    }
+
+    fn serialize_unit_struct(self, _: &'static str) -> Result<(), Broken> {
+        self.serialize_unit()
+    }
+
+    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), Broken> {
+        self.serialize_str(variant)
+    }
+
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), Broken> {
+        value.serialize(self)
+    }
+
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        value: &T,
+    ) -> Result<(), Broken> {
+        let members = self.variant(variant, "", "}")?;
+        value.serialize(Writer(&mut *members.out))?;
+        members.close()
+    }
+
+    fn serialize_seq(self, _: Option<usize>) -> Result<Members<'w>, Broken> {
+        self.open("[", "]")
+    }
+
+    fn serialize_tuple(self, _: usize) -> Result<Members<'w>, Broken> {
+        self.open("[", "]")
+    }
+
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Members<'w>, Broken> {
+        self.open("[", "]")
+    }
+
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Members<'w>, Broken> {
+        self.variant(variant, "[", "]}")
+    }
+
+    fn serialize_map(self, _: Option<usize>) -> Result<Members<'w>, Broken> {
+        self.open("{", "}")
+    }
+
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Members<'w>, Broken> {
+        self.open("{", "}")
+    }
+
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Members<'w>, Broken> {
+        self.variant(variant, "{", "}}")
+    }
+}
+
+impl Members<'_> {
+    fn separate(&mut self) -> fmt::Result {
+        if core::mem::take(&mut self.first) { Ok(()) } else { self.out.write_char(',') }
+    }
+
+    fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Broken> {
+        self.separate()?;
+        value.serialize(Writer(&mut *self.out))
+    }
+
+    fn member<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Broken> {
+        self.separate()?;
+        quoted(name, self.out)?;
+        self.out.write_char(':')?;
+        value.serialize(Writer(&mut *self.out))
+    }
+
+    fn close(self) -> Result<(), Broken> {
+        Ok(self.out.write_str(self.end)?)
+    }
+}
+
+macro_rules! list {
+    ($($trait:ident: $method:ident,)*) => {
+        $(impl ser::$trait for Members<'_> {
+            type Ok = ();
+            type Error = Broken;
+
+            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Broken> {
+                self.element(value)
+            }
+
+            fn end(self) -> Result<(), Broken> {
+                self.close()
+            }
+        })*
+    };
+}
+
+list! {
+    SerializeSeq: serialize_element,
+    SerializeTuple: serialize_element,
+    SerializeTupleStruct: serialize_field,
+    SerializeTupleVariant: serialize_field,
+}
+
+macro_rules! object {
+    ($($trait:ident,)*) => {
+        $(impl ser::$trait for Members<'_> {
+            type Ok = ();
+            type Error = Broken;
+
+            fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Broken> {
+                self.member(name, value)
+            }
+
+            fn end(self) -> Result<(), Broken> {
+                self.close()
+            }
+        })*
+    };
+}
+
+object! { SerializeStruct, SerializeStructVariant, }
+
+impl ser::SerializeMap for Members<'_> {
+    type Ok = ();
+    type Error = Broken;
+
+    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Broken> {
+        self.element(key)
+    }
+
+    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Broken> {
+        self.out.write_char(':')?;
+        value.serialize(Writer(&mut *self.out))
+    }
+
+    fn end(self) -> Result<(), Broken> {
+        self.close()
+    }
+}
+
+/// Copies JSON, every surrogate pair that stands as two escapes (RFC 8259 section 7) resolved: serde-json-core resolves all
+/// others. Returns what was copied; `None` when there is no room.
+pub(super) fn join_surrogates<'o>(json: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
+    let (mut from, mut to) = (0, 0);
+    while let Some(rest) = json.get(from..).filter(|rest| !rest.is_empty()) {
+        let mut utf8 = [0; 4];
+        let (piece, taken) = match pair(rest) {
+            Some(character) => (character.encode_utf8(&mut utf8).as_bytes(), 12),
+            // An escaped backslash is no beginning of another escape.
+            None if rest.starts_with(b"\\\\") => (&b"\\\\"[..], 2),
+            None => (rest.get(..1)?, 1),
+        };
+        out.get_mut(to..to + piece.len())?.copy_from_slice(piece);
+        from += taken;
+        to += piece.len();
+    }
+    out.get(..to)
+}
+
+/// The character of a surrogate pair that stands at the beginning.
+fn pair(text: &[u8]) -> Option<char> {
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        let digit = |value: u32, digit: &u8| Some(value << 4 | char::from(*digit).to_digit(16)?);
+        digits.iter().try_fold(0, digit)
+    };
+    let (high, low) = (unit(0)?.checked_sub(0xD800)?, unit(6)?.checked_sub(0xDC00)?);
+    if high < 0x400 && low < 0x400 { char::from_u32(0x1_0000 + (high << 10 | low)) } else { None }
+}
+
+/// The members of the JSON object that `text` is, one after the other: name, its quotation marks left out and no escapes in
+/// it resolved, and value.
+///
+/// What a value holds is only looked at as far as its end has to be found: whoever takes it reads it.
+pub(super) struct Object<'t> {
+    text: &'t [u8],
+    at: usize,
+    state: Place,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Begin,
+    First,
+    Next,
+    Done,
+}
+
+/// A member's name, without its quotation marks, and its value.
+pub(super) type Member<'t> = (&'t [u8], &'t [u8]);
+
+/// The text is no JSON object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NoObject;
+
+impl<'t> Object<'t> {
+    pub fn new(text: &'t [u8]) -> Self {
+        Self { text, at: 0, state: Place::Begin }
+    }
+
+    /// The next member; `None` after the last one, when nothing else follows the object.
+    pub fn next(&mut self) -> Result<Option<Member<'t>>, NoObject> {
+        if self.state == Place::Begin {
+            self.expect(b'{')?;
+            self.state = Place::First;
+        }
+        let sign = self.peek();
+        match (self.state, sign) {
+            (Place::Done, _) => return Ok(None),
+            (_, Some(b'}')) => {
+                self.at += 1;
+                self.state = Place::Done;
+                return if self.peek().is_none() { Ok(None) } else { Err(NoObject) };
+            }
+            (Place::Next, _) => self.expect(b',')?,
+            _ => {}
+        }
+        self.state = Place::Next;
+        self.peek();
+        let name = self.string()?;
+        self.expect(b':')?;
+        self.peek();
+        let value = self.value()?;
+        let within = self.text.get(name).ok_or(NoObject)?;
+        Ok(Some((within, self.text.get(value).ok_or(NoObject)?)))
+    }
+
+    /// The next byte that is no white space.
+    fn peek(&mut self) -> Option<u8> {
+        while matches!(self.text.get(self.at), Some(b' ' | b'\t' | b'\r' | b'\n')) {
+            self.at += 1;
+        }
+        self.text.get(self.at).copied()
+    }
+
+    fn expect(&mut self, sign: u8) -> Result<(), NoObject> {
+        if self.peek() != Some(sign) {
+            return Err(NoObject);
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    /// What stands between the quotation marks of a string.
+    fn string(&mut self) -> Result<Range<usize>, NoObject> {
+        if self.text.get(self.at) != Some(&b'"') {
+            return Err(NoObject);
+        }
+        let begin = self.at + 1;
+        let mut escaped = false;
+        for (index, byte) in self.text.iter().enumerate().skip(begin) {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => {
+                    self.at = index + 1;
+                    return Ok(begin..index);
+                }
+                _ => {}
+            }
+        }
+        Err(NoObject)
+    }
+
+    /// A value of any kind: up to the comma or bracket that ends it.
+    fn value(&mut self) -> Result<Range<usize>, NoObject> {
+        let begin = self.at;
+        let mut depth = 0_usize;
+        loop {
+            match self.text.get(self.at).ok_or(NoObject)? {
+                b'"' => {
+                    self.string()?;
+                    continue;
+                }
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' if depth > 0 => depth -= 1,
+                b',' | b'}' if depth == 0 => break,
+                b']' => return Err(NoObject),
+                _ => {}
+            }
+            self.at += 1;
+        }
+        let text = self.text.get(begin..self.at).unwrap_or_default();
+        let trimmed = text.trim_ascii_end().len();
+        if trimmed == 0 { Err(NoObject) } else { Ok(begin..begin + trimmed) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    extern crate std;
+    use std::string::{String, ToString};
+    use std::vec::Vec;
+
+    #[test]
+    fn texts_are_escaped() {
+        let quoted = |text: &str| {
+            let mut out = String::new();
+            write(text, &mut out).unwrap();
+            out
+        };
+        assert_eq!(quoted("a\"b\\c\n\x7F\0"), r#""a\"b\\c\u000a\u007f\u0000""#);
+        assert_eq!(quoted("Größe 🦀"), "\"Größe 🦀\"");
+    }
+
+    #[test]
+    fn values_of_all_kinds_are_written() {
+        #[derive(serde::Serialize)]
+        enum Way {
+            On,
+            For(u8),
+            Between(i16, i64),
+            Of { a: bool },
+        }
+        #[derive(serde::Serialize)]
+        struct All {
+            list: Vec<Option<u32>>,
+            pair: (char, f32),
+            none: (),
+            ways: [Way; 4],
+            map: std::collections::BTreeMap<String, String>,
+        }
+        let all = All {
+            list: std::vec![Some(1), None],
+            pair: ('"', -1.5),
+            none: (),
+            ways: [Way::On, Way::For(7), Way::Between(-1, i64::MIN), Way::Of { a: true }],
+            map: [("k".to_string(), "v".to_string()), ("l".to_string(), String::new())].into(),
+        };
+        let mut out = String::new();
+        write(&all, &mut out).unwrap();
+        let expected = r#"{"list":[1,null],"pair":["\"",-1.5],"none":null,"ways":["On",{"For":7},"#.to_string()
+            + r#"{"Between":[-1,-9223372036854775808]},{"Of":{"a":true}}],"map":{"k":"v","l":""}}"#;
+        assert_eq!(out, expected);
+    }
+
+    fn members(text: &str) -> Result<Vec<(String, String)>, NoObject> {
+        let mut object = Object::new(text.as_bytes());
+        let mut all = Vec::new();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        while let Some((name, value)) = object.next()? {
+            all.push((text(name), text(value)));
+        }
+        Ok(all)
+    }
+
+    #[test]
+    fn members_are_found() {
+        let pairs = |list: &[(&str, &str)]| {
+            Ok(list.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect::<Vec<_>>())
+        };
+        assert_eq!(members("{}"), pairs(&[]));
+        assert_eq!(members(" { \"a\" : 1 } "), pairs(&[("a", "1")]));
+        let nested = r#"{"a":[1,{"b":"]}\""}],"c\"":"x , }","d":null}"#;
+        assert_eq!(members(nested), pairs(&[("a", r#"[1,{"b":"]}\""}]"#), ("c\\\"", "\"x , }\""), ("d", "null")]));
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for text in [
+            "",
+            "1",
+            "[]",
+            "{",
+            "}",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1",
+            "{\"a\":1,}",
+            "{,}",
+            "{a:1}",
+            "{\"a\":1}x",
+            "{\"a:1}",
+            "{\"a\":1 \"b\":2}",
+            "{\"a\":]}",
+            "{\"a\":[}",
+            "{\"a\" 1}",
+            "{\"a\":\"b}",
+            "{\"a\":,\"b\":1}",
+        ] {
+            // A value that is no JSON is found by whoever reads it.
+            let lenient = ["{\"a\":1 \"b\":2}"];
+            assert_eq!(members(text).is_err(), !lenient.contains(&text), "{text}");
+        }
+    }
+
+    #[test]
+    fn surrogate_pairs_are_joined() {
+        let joined = |text: &str| {
+            let mut out = [0; 64];
+            String::from_utf8(join_surrogates(text.as_bytes(), &mut out).unwrap().to_vec()).unwrap()
+        };
+        assert_eq!(joined(r#""a\ud83e\uDD80\u00e4\n""#), "\"a🦀\\u00e4\\n\"");
+        for same in
+            [r#""\\ud83e\\udd80""#, r#""\\\ud83e""#, r#""\ud83e\ud83e""#, r#""\udd80\ud83e""#, r#""\ud83e\udd8""#, ""]
+        {
+            assert_eq!(joined(same), same);
+        }
+        assert_eq!(join_surrogates(b"abc", &mut [0; 2]), None);
+    }
+
+    #[test]
+    fn pieces_of_a_text_are_the_text() {
+        let whole = "{\"label\":\"Größe\"}\r\n";
+        for skip in 0..=whole.len() {
+            for length in 0..=whole.len() + 1 {
+                let mut out = std::vec![0; length];
+                let mut piece = Piece::new(skip, &mut out);
+                let _ = whole.chars().try_for_each(|character| piece.write_char(character));
+                let filled = piece.filled();
+                assert_eq!(out[..filled], whole.as_bytes()[skip..whole.len().min(skip + length)]);
+            }
+        }
+    }
+}

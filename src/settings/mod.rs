@@ -1,0 +1,28 @@
+//! Settings: values that outlive a power cut, in flash sectors of their own.
+//!
+//! [`Store`] keeps a payload of bytes, the whole of all settings, as records in the sectors that the manifest's `[settings]`
+//! dedicates, over any [`NorFlash`]. [`Storage`] is the same for those who need not know which flash.
+
+mod codec;
+mod console;
+mod field;
+mod group;
+mod json;
+mod nor;
+mod own;
+mod payload;
+mod record;
+mod store;
+#[cfg(test)]
+mod tests;
+mod text;
+mod values;
+
+pub use console::PACKET_LENGTH;
+pub use field::{Field, Reason};
+pub use group::{Group, Rule, Section};
+pub use nor::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
+pub use own::{Defaults, Exposable, MAX_EXPOSABLE, Plan, Refresh};
+pub use store::{Health, MAX_PAYLOAD, MAX_SECTORS, SaveError, Storage, Store, Volatile};
+pub use text::Text;
+pub use values::{Configured, MAX_GROUPS, NoSettings, Room, Settings, View};

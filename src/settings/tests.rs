@@ -1,0 +1,526 @@
+//! Groups, lines and views together.
+
+use super::*;
+use core::fmt::Write as _;
+use serde::{Deserialize, Serialize};
+extern crate std;
+use std::boxed::Box;
+use std::string::{String, ToString};
+use std::sync::{Arc, Mutex};
+use std::vec::Vec;
+use std::{format, vec};
+
+const fn file(path: &str) -> Exposable<'_> {
+    Exposable { path, directory: 0, entries: (0, 0), blocks: (0, 0) }
+}
+
+const PLAN: Plan<'static> = Plan {
+    sectors: 2,
+    start: 0x3F_D000,
+    lock: false,
+    exposable: &[file("FLASH.BIN"), file("keys/KEY.BIN")],
+    board_digits: false,
+    defaults: Defaults {
+        label: "PICOVD",
+        refresh: Refresh::Auto,
+        times: [500, 5000, 10_000],
+        manufacturer: "PicoVD",
+        product: "PicoVD memory disk",
+    },
+};
+
+/// What a person finds on a fresh stick.
+const FRESH: &str = r#"{"label":"PICOVD","exposed":[],"refresh":"auto","quiet":500,"max-age":5000,"hold":10000,"manufacturer":"PicoVD","product":"PicoVD memory disk","lock":false}"#;
+
+/// A storage that keeps its payload apart from the power.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Option<Vec<u8>>>>);
+
+impl Storage for Kept {
+    fn load(&mut self, out: &mut [u8]) -> Option<usize> {
+        let kept = self.0.lock().unwrap();
+        let bytes = kept.as_ref()?;
+        out.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        Some(bytes.len())
+    }
+
+    fn save(&mut self, payload: &[u8]) -> Result<(), SaveError> {
+        *self.0.lock().unwrap() = Some(payload.to_vec());
+        Ok(())
+    }
+
+    fn health(&self) -> Health {
+        Health::default()
+    }
+}
+
+/// Settings that have just been powered on.
+fn power(plan: Plan<'static>, kept: &Kept) -> &'static Settings<'static> {
+    let settings: &'static Settings<'static> =
+        Box::leak(Box::new(Settings::new(plan, Box::leak(Box::new(Room::new())))));
+    settings.start(Box::leak(Box::new(kept.clone())));
+    settings
+}
+
+fn fresh() -> &'static Settings<'static> {
+    power(PLAN, &Kept::default())
+}
+
+/// The answers to what a host sends, fetched in pieces of any length.
+fn say(settings: &Settings<'_>, text: &[u8]) -> String {
+    let mut out = Vec::new();
+    let mut length = 1;
+    for byte in text {
+        assert!(settings.takes_bytes());
+        settings.take_byte(*byte);
+        settings.carry_out();
+        loop {
+            let mut piece = vec![0; length];
+            let filled = settings.answer(&mut piece);
+            if filled == 0 {
+                break;
+            }
+            out.extend_from_slice(&piece[..filled]);
+            settings.answered(filled);
+            length = length % 63 + 1;
+        }
+    }
+    String::from_utf8(out).unwrap()
+}
+
+/// The one line that answers a line.
+fn ask(settings: &Settings<'_>, line: &str) -> String {
+    let answer = say(settings, format!("{line}\r\n").as_bytes());
+    let answer = answer.strip_suffix("\r\n").unwrap_or_else(|| panic!("{line}: {answer:?}"));
+    assert!(!answer.contains(['\r', '\n']), "{line}: {answer:?}");
+    answer.to_string()
+}
+
+const SET: &str = r#"{"ok":"set","saved":false}"#;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Unit {
+    Celsius,
+    Kelvin,
+}
+
+/// An application's settings, first version.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct Old {
+    interval: u16,
+    password: Text<16>,
+}
+
+impl Default for Old {
+    fn default() -> Self {
+        Self { interval: 10, password: Text::EMPTY }
+    }
+}
+
+/// The same two versions later.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+struct New {
+    interval: u16,
+    password: Text<16>,
+    unit: Unit,
+    offset: f32,
+    place: Option<Text<8>>,
+}
+
+impl Default for New {
+    fn default() -> Self {
+        Self { interval: 10, password: Text::EMPTY, unit: Unit::Celsius, offset: 0.5, place: None }
+    }
+}
+
+static OLD_FIELDS: [Field; 2] =
+    [Field::integer("interval", 1, 3600, "Seconds."), Field::text("password", 0, 16, "Secret.").secret()];
+static NEW_FIELDS: [Field; 5] = [
+    Field::integer("interval", 1, 3600, "Seconds."),
+    Field::text("password", 0, 16, "Secret.").secret(),
+    Field::choice("unit", &["celsius", "kelvin"], "Unit."),
+    Field::number("offset", "Offset."),
+    Field::text("place", 1, 8, "Where.").or_null(),
+];
+static OLD: Group<Old> = Group::new("app", &OLD_FIELDS);
+static NEW: Group<New> = Group::new("app", &NEW_FIELDS).with_rule(|new| match new {
+    New { unit: Unit::Kelvin, interval: 1, .. } => Err(("unit", "too fast for kelvin")),
+    _ => Ok(()),
+});
+
+#[test]
+fn a_fresh_stick_shows_the_manifest() {
+    let settings = fresh();
+    assert_eq!(ask(settings, "get"), FRESH);
+    assert_eq!(ask(settings, " get   label "), r#"{"label":"PICOVD"}"#);
+    assert_eq!(ask(settings, "files"), r#"{"files":{"FLASH.BIN":false,"keys/KEY.BIN":false}}"#);
+    assert!(ask(settings, "help").starts_with(r#"{"help":"get, get FIELD, "#));
+    settings.freeze();
+    assert_eq!((settings.label(), settings.hidden().count()), (None, 2));
+}
+
+#[test]
+fn a_set_changes_what_it_names_and_nothing_else() {
+    let settings = fresh();
+    assert_eq!(ask(settings, r#"set {"label":"LAB7"}"#), SET);
+    assert_eq!(ask(settings, "get"), FRESH.replace(r#""label":"PICOVD""#, r#""label":"LAB7""#));
+    assert_eq!(ask(settings, r#"set {"refresh":"reconnect","quiet":0,"exposed":["keys/KEY.BIN"]}"#), SET);
+    assert_eq!(settings.announcing(), (Refresh::Reconnect, [0, 5000, 10_000]));
+    assert!(settings.differs());
+    settings.freeze();
+    assert!(!settings.differs());
+    assert!(settings.hidden().map(|file| file.path).eq(["FLASH.BIN"]));
+    assert_eq!(ask(settings, "files"), r#"{"files":{"FLASH.BIN":false,"keys/KEY.BIN":true}}"#);
+    assert_eq!(ask(settings, r#"set {"label":null,"refresh":null,"quiet":null,"exposed":[]}"#), SET);
+    assert_eq!(ask(settings, "get"), FRESH);
+    assert_eq!(
+        ask(settings, r#"set {"label":"\u00c4 \"\\n"}"#),
+        r#"{"error":"no control characters and none of \" * / : < > ? \\ |","field":"label"}"#
+    );
+    assert_eq!(ask(settings, r#"set {"label":"\u00c4\ud83e\udd80"}"#), SET);
+    assert_eq!(ask(settings, "get label"), r#"{"label":"Ä🦀"}"#);
+}
+
+#[test]
+fn what_is_wrong_changes_nothing_and_says_why() {
+    let settings = fresh();
+    settings.add(&NEW);
+    let before = ask(settings, "get");
+    for (line, answer) in [
+        (
+            r#"set {"label":"TWELVE CHARS"}"#,
+            r#"{"error":"wrong length","field":"label","allowed":"text of 0 to 11 characters, or null"}"#,
+        ),
+        (r#"set {"label":"🦀🦀🦀🦀🦀🦀"}"#, r#"{"error":"more than 11 UTF-16 units","field":"label"}"#),
+        (
+            r#"set {"label":7}"#,
+            r#"{"error":"wrong type","field":"label","allowed":"text of 0 to 11 characters, or null"}"#,
+        ),
+        (r#"set {"quiet":3600001}"#, r#"{"error":"out of range","field":"quiet","allowed":"0 to 3600000, or null"}"#),
+        (r#"set {"quiet":6000}"#, r#"{"error":"quiet is longer than max-age","field":"quiet"}"#),
+        (
+            r#"set {"refresh":"never"}"#,
+            r#"{"error":"not to choose from","field":"refresh","allowed":"auto, attention, reinsert, reconnect, or null"}"#,
+        ),
+        (r#"set {"exposed":["SRAM.BIN"]}"#, r#"{"error":"not a file that `files` lists","field":"exposed"}"#),
+        (
+            r#"set {"exposed":[7]}"#,
+            r#"{"error":"wrong type","field":"exposed","allowed":"a list of at most 16 texts"}"#,
+        ),
+        (
+            r#"set {"product":""}"#,
+            r#"{"error":"wrong length","field":"product","allowed":"text of 1 to 32 characters, or null"}"#,
+        ),
+        (r#"set {"product":"a\tb"}"#, r#"{"error":"no control characters","field":"product"}"#),
+        (r#"set {"lock":1}"#, r#"{"error":"wrong type","field":"lock","allowed":"true or false"}"#),
+        (r#"set {"interval":0}"#, r#"{"error":"out of range","field":"interval","allowed":"1 to 3600"}"#),
+        (r#"set {"interval":1e1}"#, r#"{"error":"wrong type","field":"interval","allowed":"1 to 3600"}"#),
+        (
+            r#"set {"password":"seventeen letters"}"#,
+            r#"{"error":"wrong length","field":"password","allowed":"text of 0 to 16 characters"}"#,
+        ),
+        (
+            r#"set {"password":"ääääääääää"}"#,
+            r#"{"error":"wrong length","field":"password","allowed":"text of 0 to 16 characters"}"#,
+        ),
+        (r#"set {"interval":1,"unit":"kelvin"}"#, r#"{"error":"too fast for kelvin","field":"unit"}"#),
+        (r#"set {"offset":1.5.5}"#, r#"{"error":"wrong type","field":"offset","allowed":"a number"}"#),
+        (r#"set {"labell":"X"}"#, r#"{"error":"no such setting","field":"labell","allowed":"what `get` lists"}"#),
+        // All or nothing.
+        (
+            r#"set {"label":"LAB7","quiet":7,"interval":0}"#,
+            r#"{"error":"out of range","field":"interval","allowed":"1 to 3600"}"#,
+        ),
+        (r#"set {"label":"LAB7""#, r#"{"error":"not a JSON object","allowed":"set {\"FIELD\":VALUE}"}"#),
+        (r#"set {"label":"LAB7"} x"#, r#"{"error":"not a JSON object","allowed":"set {\"FIELD\":VALUE}"}"#),
+        ("set", r#"{"error":"not a JSON object","allowed":"set {\"FIELD\":VALUE}"}"#),
+        ("get nothing\u{7}", r#"{"error":"no such setting","field":"nothing?","allowed":"what `get` lists"}"#),
+    ] {
+        assert_eq!(ask(settings, line), answer, "{line}");
+        assert_eq!(ask(settings, "get"), before, "{line}");
+    }
+    for line in ["gett", "save me", "{}", "\u{FF}\u{0}", "SET {}", "reboot now"] {
+        assert!(ask(settings, line).starts_with(r#"{"error":"no such command","allowed":"get, "#), "{line}");
+    }
+    assert!(!settings.take_restart());
+}
+
+#[test]
+fn lines_end_where_they_should() {
+    let settings = fresh();
+    assert_eq!(say(settings, b"\r\n\n\r   \r"), "");
+    assert_eq!(
+        say(settings, b"get quiet\nget hold\rget quiet\r\n"),
+        "{\"quiet\":500}\r\n{\"hold\":10000}\r\n{\"quiet\":500}\r\n"
+    );
+    assert_eq!(say(settings, b"geX\x08t quieX\x7Ft\r"), "{\"quiet\":500}\r\n");
+    // What fits exactly is taken, one byte more is not, and is dropped up to its end.
+    let longest = format!("get quiet{}", " ".repeat(512 - 9));
+    assert_eq!(ask(settings, &longest), r#"{"quiet":500}"#);
+    let too_long = r#"{"error":"the line is too long","allowed":"at most 512 bytes"}"#;
+    assert_eq!(ask(settings, &format!("{longest} ")), too_long);
+    assert_eq!(ask(settings, &format!("{longest}{longest}get hold")), too_long);
+    assert_eq!(ask(settings, "get quiet"), r#"{"quiet":500}"#);
+    // What a terminal sends back is not answered.
+    let answer = ask(settings, "what?");
+    assert_eq!(say(settings, format!("{answer}\r\n").as_bytes()), "");
+    assert_eq!(say(settings, format!("{answer}{}\r\n", "x".repeat(600)).as_bytes()), "");
+}
+
+#[test]
+fn an_answer_that_nobody_fetches_holds_the_line() {
+    let settings = fresh();
+    for byte in b"get\r" {
+        settings.take_byte(*byte);
+    }
+    assert!(!settings.takes_bytes() && settings.carry_out() && !settings.carry_out() && !settings.takes_bytes());
+    let mut piece = [0; 10];
+    assert_eq!(settings.answer(&mut piece), 10);
+    settings.answered(4);
+    // What is told is what was there when it was asked.
+    settings
+        .edit::<()>(|payload| {
+            payload.clear();
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(settings.answer(&mut piece), 10);
+    assert_eq!(&piece, &FRESH.as_bytes()[4..14]);
+    settings.drop_answer();
+    assert!(settings.takes_bytes());
+    assert_eq!(settings.answer(&mut piece), 0);
+}
+
+#[test]
+fn what_is_saved_comes_back() {
+    let kept = Kept::default();
+    let settings = power(PLAN, &kept);
+    settings.add(&NEW);
+    assert_eq!(ask(settings, r#"set {"label":"LAB7","interval":60,"place":"ROOF"}"#), SET);
+    assert_eq!(ask(settings, "save"), r#"{"ok":"save","saved":true}"#);
+    let saved = ask(settings, "get");
+    assert_eq!(ask(settings, r#"set {"label":"OTHER","unit":"kelvin"}"#), SET);
+    assert_eq!(ask(settings, "revert"), r#"{"ok":"revert","saved":true}"#);
+    assert_eq!(ask(settings, "get"), saved);
+    assert_eq!(ask(settings, "defaults"), r#"{"ok":"defaults","saved":false}"#);
+    assert!(ask(settings, "get").contains(r#""label":"PICOVD""#));
+    let again = power(PLAN, &kept);
+    again.add(&NEW);
+    assert_eq!(ask(again, "get"), saved);
+    assert_eq!(NEW.get(again), New { interval: 60, place: Text::new("ROOF"), ..New::default() });
+    assert_eq!(ask(again, "reboot"), r#"{"ok":"reboot","saved":true}"#);
+    assert!(again.take_restart() && !again.take_restart());
+}
+
+#[test]
+fn without_flash_save_says_so() {
+    let settings = Settings::new(PLAN, Box::leak(Box::new(Room::new())));
+    assert_eq!(ask(&settings, "save"), r#"{"error":"not saved: there is no flash for settings"}"#);
+    let settings: &'static Settings<'static> = Box::leak(Box::new(settings));
+    settings.start(Box::leak(Box::new(Volatile)));
+    assert_eq!(ask(settings, r#"set {"label":"LAB7"}"#), SET);
+    assert_eq!(ask(settings, "save"), r#"{"error":"not saved: there is no flash for settings"}"#);
+    assert_eq!(ask(settings, "get label"), r#"{"label":"LAB7"}"#);
+}
+
+#[test]
+fn older_and_newer_firmware_understand_each_other() {
+    let kept = Kept::default();
+    let old = power(PLAN, &kept);
+    old.add(&OLD);
+    ask(old, r#"set {"interval":60}"#);
+    ask(old, "save");
+    let new = power(PLAN, &kept);
+    new.add(&NEW);
+    assert_eq!(NEW.get(new), New { interval: 60, ..New::default() });
+    ask(new, r#"set {"unit":"kelvin","offset":-1.25,"place":"ROOF"}"#);
+    ask(new, "save");
+    // The old one changes what it knows, and keeps what it does not.
+    let old = power(PLAN, &kept);
+    old.add(&OLD);
+    assert_eq!(OLD.get(old).interval, 60);
+    ask(old, r#"set {"interval":61}"#);
+    OLD.set(old, &Old { interval: 62, ..OLD.get(old) }).unwrap();
+    ask(old, "save");
+    // One without the group keeps it whole.
+    let other = power(PLAN, &kept);
+    ask(other, r#"set {"label":"LAB7"}"#);
+    ask(other, "defaults");
+    ask(other, "save");
+    let new = power(PLAN, &kept);
+    new.add(&NEW);
+    let expected = New { interval: 62, unit: Unit::Kelvin, offset: -1.25, place: Text::new("ROOF"), ..New::default() };
+    assert_eq!(NEW.get(new), expected);
+}
+
+#[test]
+fn values_that_another_firmware_allowed_are_defaults() {
+    #[derive(Default, Serialize, Deserialize)]
+    #[serde(default)]
+    struct Wild {
+        interval: u16,
+        password: Text<16>,
+        unit: u8,
+        offset: f32,
+    }
+    static FIELDS: [Field; 4] = [
+        Field::integer("interval", 0, 65_535, ""),
+        Field::text("password", 0, 16, ""),
+        Field::integer("unit", 0, 255, ""),
+        Field::number("offset", ""),
+    ];
+    static WILD: Group<Wild> = Group::new("app", &FIELDS);
+    let write = |wild: Wild| {
+        let kept = Kept::default();
+        let settings = power(PLAN, &kept);
+        settings.add(&WILD);
+        WILD.set(settings, &wild).unwrap();
+        settings.save().unwrap();
+        kept
+    };
+    // Out of range: that one alone.
+    let kept = write(Wild { interval: 4000, unit: 1, offset: 2.0, ..Wild::default() });
+    let before = kept.0.lock().unwrap().clone();
+    let settings = power(PLAN, &kept);
+    settings.add(&NEW);
+    assert_eq!(NEW.get(settings), New { unit: Unit::Kelvin, offset: 2.0, ..New::default() });
+    assert_eq!(*kept.0.lock().unwrap(), before, "reading destroys nothing");
+    // No such variant: nothing of the group can be read.
+    let settings = power(PLAN, &write(Wild { interval: 5, unit: 9, ..Wild::default() }));
+    settings.add(&NEW);
+    assert_eq!(NEW.get(settings), New::default());
+}
+
+#[test]
+fn secrets_are_set_and_never_shown() {
+    let settings = fresh();
+    settings.add(&NEW);
+    assert_eq!(ask(settings, "get password"), r#"{"password":"not set"}"#);
+    assert_eq!(ask(settings, r#"set {"password":"hunter2"}"#), SET);
+    assert_eq!(ask(settings, "get password"), r#"{"password":"set"}"#);
+    assert!(!ask(settings, "get").contains("hunter2"));
+    assert_eq!(NEW.get(settings).password.as_str(), "hunter2");
+    settings.freeze();
+    let mut out = vec![0; 4096];
+    let length = settings.render(View::Values, 0, &mut out);
+    let text = String::from_utf8(out[..length].to_vec()).unwrap();
+    assert!(text.contains("\r\n  \"password\":\"set\",\r\n"), "{text}");
+    assert!(!format!("{:?}{:?}", NEW.get(settings), settings).contains("hunter2"));
+}
+
+#[test]
+fn a_lock_holds_once_it_is_saved() {
+    let kept = Kept::default();
+    let settings = power(PLAN, &kept);
+    assert_eq!(ask(settings, r#"set {"lock":true}"#), SET);
+    assert_eq!(ask(settings, r#"set {"label":"LAB7"}"#), SET);
+    assert_eq!(ask(settings, "save"), r#"{"ok":"save","saved":true}"#);
+    let locked = |settings: &Settings<'_>| {
+        for line in [r#"set {"lock":false}"#, "save", "revert", "defaults"] {
+            let answer = r#"{"error":"the settings are locked","allowed":"get, files, reboot, help"}"#;
+            assert_eq!(ask(settings, line), answer, "{line}");
+        }
+        ask(settings, "get label")
+    };
+    assert_eq!(locked(settings), r#"{"label":"LAB7"}"#);
+    assert_eq!(locked(power(PLAN, &kept)), r#"{"label":"LAB7"}"#);
+    assert_eq!(locked(power(Plan { lock: true, ..PLAN }, &Kept::default())), r#"{"label":"PICOVD"}"#);
+}
+
+#[test]
+fn views_are_the_same_in_every_piece() {
+    let settings = fresh();
+    settings.add(&NEW);
+    for view in [View::Values, View::Schema] {
+        settings.freeze();
+        let length = settings.length(view);
+        let mut whole = vec![0; length + 1];
+        assert_eq!(settings.render(view, 0, &mut whole), length);
+        whole.truncate(length);
+        for offset in 0..=length {
+            let mut out = [0; 64];
+            let filled = settings.render(view, offset, &mut out);
+            assert_eq!(out[..filled], whole[offset..length.min(offset + 64)]);
+        }
+    }
+    // What changes shows with the next generation.
+    settings.freeze();
+    let length = settings.length(View::Values);
+    ask(settings, r#"set {"label":"A"}"#);
+    assert_eq!(settings.length(View::Values), length);
+    settings.freeze();
+    assert_eq!(settings.length(View::Values), length - 5);
+}
+
+#[test]
+fn the_schema_is_json_and_says_what_may_be_set() {
+    let settings = fresh();
+    settings.add(&NEW);
+    settings.freeze();
+    let mut out = vec![0; 8192];
+    let length = settings.render(View::Schema, 0, &mut out);
+    let text = std::str::from_utf8(&out[..length]).unwrap();
+    for part in [
+        r#""label":{"description":"The volume's name as a host shows it.","type":["string","null"],"minLength":0,"maxLength":11}"#,
+        r#""interval":{"description":"Seconds.","type":"integer","minimum":1,"maximum":3600}"#,
+        r#""password":{"description":"Secret.","type":"string","minLength":0,"maxLength":16,"writeOnly":true}"#,
+        r#""unit":{"description":"Unit.","type":"string","enum":["celsius","kelvin"]}"#,
+        r#""offset":{"description":"Offset.","type":"number"}"#,
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+}
+
+#[test]
+fn whatever_a_host_sends_is_answered_or_dropped() {
+    let settings = fresh();
+    settings.add(&NEW);
+    let words: [&[u8]; 22] = [
+        b"set ",
+        b"get ",
+        b"{",
+        b"}",
+        b"\"",
+        b"\\",
+        b"label",
+        b"exposed",
+        b"password",
+        b":",
+        b",",
+        b"[",
+        b"]",
+        b"null",
+        b"-1",
+        b"99999999999999999999",
+        b"\\ud800",
+        b"\xFF",
+        b"\r",
+        b"save",
+        b"1.5e400",
+        b"FLASH.BIN",
+    ];
+    let mut state = 7_u64;
+    let mut random = |limit: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % limit
+    };
+    for _ in 0..20_000 {
+        let mut text = Vec::new();
+        for _ in 0..random(12) {
+            text.extend_from_slice(words[random(words.len())]);
+            if random(8) == 0 {
+                text.push(random(256) as u8);
+            }
+        }
+        text.push(b'\n');
+        let lines = text.split(|byte| matches!(byte, b'\r' | b'\n')).count() - 1;
+        let answers = say(settings, &text);
+        assert!(answers.lines().count() <= lines, "{text:02x?} {answers}");
+        assert!(answers.lines().all(|line| line.starts_with('{') && line.ends_with('}')), "{text:02x?} {answers}");
+    }
+    let mut out = String::new();
+    let _ = write!(out, "{settings:?}");
+}

@@ -1,0 +1,81 @@
+//! Text of bounded length, for settings.
+
+use core::fmt;
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::Zeroize;
+
+/// UTF-8 text of at most `N` bytes, `N` being at most 255.
+///
+/// It may be a secret: [`Debug`](fmt::Debug) shows its length alone, and it can be zeroized.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Text<const N: usize> {
+    length: u8,
+    bytes: [u8; N],
+}
+
+impl<const N: usize> Text<N> {
+    /// No characters.
+    pub const EMPTY: Self = Self { length: 0, bytes: [0; N] };
+
+    /// The text, or `None` when it is longer than `N` bytes.
+    #[must_use]
+    pub fn new(text: &str) -> Option<Self> {
+        let mut new = Self::EMPTY;
+        new.length = u8::try_from(text.len()).ok()?;
+        new.bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        Some(new)
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // It was text when it came in.
+        self.bytes.get(..self.length.into()).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+}
+
+impl<const N: usize> Default for Text<N> {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+impl<const N: usize> Zeroize for Text<N> {
+    fn zeroize(&mut self) {
+        self.length.zeroize();
+        self.bytes.zeroize();
+    }
+}
+
+impl<const N: usize> fmt::Debug for Text<N> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Text").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+impl<const N: usize> Serialize for Text<N> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de, const N: usize> Deserialize<'de> for Text<N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader<const N: usize>;
+
+        impl<const N: usize> Visitor<'_> for Reader<N> {
+            type Value = Text<N>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("text")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Text<N>, E> {
+                Text::new(text).ok_or_else(|| E::custom("too long"))
+            }
+        }
+
+        deserializer.deserialize_str(Reader)
+    }
+}

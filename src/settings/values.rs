@@ -1,0 +1,599 @@
+//! The values: one set that holds now, one that the present generation shows, and what the flash keeps.
+
+use super::console::{Console, PACKET_LENGTH};
+use super::field::{Field, Reason};
+use super::group::{self, LINE_LENGTH, Section};
+use super::own::{Exposable, Own, Plan, Refresh, Values};
+use super::payload::Payload;
+use super::store::{SaveError, Storage};
+use super::text::Text;
+use core::cell::{Cell, RefCell};
+use core::fmt::{self, Write};
+use critical_section::{CriticalSection, Mutex};
+
+/// Most groups of an application.
+pub const MAX_GROUPS: usize = 4;
+
+/// Everything that may hold a secret, in one piece: the values and the line that a console takes. A `static` in the linker
+/// section `.settings`, which starts as zeros and which no view of memory shows.
+pub struct Room {
+    state: Mutex<RefCell<State>>,
+}
+
+/// What is in it.
+pub(super) struct State {
+    /// The values that hold.
+    now: Payload,
+    /// Those that the present generation shows.
+    shown: Payload,
+    /// Those that the answer under way tells.
+    pub answered: Payload,
+    pub line: [u8; LINE_LENGTH],
+    /// What came and is not part of a line yet.
+    pub input: [u8; PACKET_LENGTH],
+}
+
+impl Room {
+    /// Zeros: no values, no line.
+    #[must_use]
+    pub const fn new() -> Self {
+        let state = State {
+            now: Payload::EMPTY,
+            shown: Payload::EMPTY,
+            answered: Payload::EMPTY,
+            line: [0; LINE_LENGTH],
+            input: [0; PACKET_LENGTH],
+        };
+        Self { state: Mutex::new(RefCell::new(state)) }
+    }
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What is no secret.
+#[derive(Clone, Copy, Default)]
+struct Flags {
+    /// Counts changes of the values that hold.
+    changes: u32,
+    /// That count when they were applied to the stick.
+    applied: u32,
+    /// That count when they were saved or loaded.
+    saved: u32,
+    /// What was saved locks the console.
+    locked: bool,
+    /// Groups, and files of those left to settings, that the present generation shows.
+    shown_groups: u8,
+    shown_files: u32,
+    /// Somebody wants the program to start anew.
+    restart: bool,
+    /// Values went over the stack.
+    traces: bool,
+}
+
+/// The settings of a stick: its own, and the groups that its application adds.
+///
+/// Whatever changes them holds at once, is announced to hosts as a change of a file is, and is lost with power unless it is
+/// saved.
+pub struct Settings<'a> {
+    plan: Plan<'a>,
+    room: &'a Room,
+    flags: Mutex<Cell<Flags>>,
+    groups: Mutex<Cell<[Option<&'a dyn Section>; MAX_GROUPS]>>,
+    storage: Mutex<Cell<Option<&'a mut (dyn Storage + Send)>>>,
+    pub(super) console: Console,
+}
+
+/// The values of which time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    Now,
+    Shown,
+    Answered,
+}
+
+/// What of the settings a file shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// The values as they are.
+    Values,
+    /// What may be set.
+    Schema,
+}
+
+/// What a stick has of settings, by type: all of them, or nothing, which costs nothing.
+pub trait Configured<'a>: Copy {
+    /// Whether there may be any.
+    const SETTINGS: bool;
+
+    /// The settings.
+    fn settings(self) -> Option<&'a Settings<'a>>;
+}
+
+/// A stick without settings.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoSettings;
+
+impl<'a> Configured<'a> for NoSettings {
+    const SETTINGS: bool = false;
+
+    fn settings(self) -> Option<&'a Settings<'a>> {
+        None
+    }
+}
+
+impl<'a> Configured<'a> for &'a Settings<'a> {
+    const SETTINGS: bool = true;
+
+    fn settings(self) -> Option<&'a Settings<'a>> {
+        Some(self)
+    }
+}
+
+impl<'a> Configured<'a> for Option<&'a Settings<'a>> {
+    const SETTINGS: bool = true;
+
+    fn settings(self) -> Option<&'a Settings<'a>> {
+        self
+    }
+}
+
+impl<'a> Settings<'a> {
+    /// Every value its default. Made by the manifest's tables.
+    #[must_use]
+    pub const fn new(plan: Plan<'a>, room: &'a Room) -> Self {
+        let flags = Flags {
+            changes: 0,
+            applied: 0,
+            saved: 0,
+            locked: false,
+            shown_groups: 0,
+            shown_files: 0,
+            restart: false,
+            traces: false,
+        };
+        Self {
+            plan,
+            room,
+            flags: Mutex::new(Cell::new(flags)),
+            groups: Mutex::new(Cell::new([None; MAX_GROUPS])),
+            storage: Mutex::new(Cell::new(None)),
+            console: Console::new(),
+        }
+    }
+
+    /// What the manifest decides of them.
+    #[must_use]
+    pub fn plan(&self) -> &Plan<'a> {
+        &self.plan
+    }
+
+    /// Adds an application's group. What was saved of it holds at once. At most [`MAX_GROUPS`]; a field whose name another
+    /// group has, too, is that group's for those who set it.
+    ///
+    /// Returns whether there was room.
+    pub fn add(&self, group: &'a dyn Section) -> bool {
+        let added = critical_section::with(|section| {
+            let mut groups = self.groups.borrow(section).get();
+            let free = groups.iter_mut().find(|group| group.is_none());
+            let added = free.map(|free| *free = Some(group)).is_some();
+            self.groups.borrow(section).set(groups);
+            added
+        });
+        if added {
+            let unsaved = self.is_unsaved();
+            // There is room: defaults are short.
+            let _ = self.edit(|payload| self.repair(payload, group));
+            if !unsaved {
+                // Nobody has set anything.
+                critical_section::with(|section| self.change_flags(section, |flags| flags.saved = flags.changes));
+            }
+        }
+        added
+    }
+
+    /// Counts the changes of the values that hold: for those who follow them.
+    #[must_use]
+    pub fn changes(&self) -> u32 {
+        self.flags().changes
+    }
+
+    /// Whether the console is locked.
+    #[must_use]
+    pub fn is_locked(&self) -> bool {
+        self.plan.lock || self.flags().locked
+    }
+
+    // What follows is the stick's side.
+
+    /// Takes the storage, and the values that were saved there.
+    pub fn start(&self, storage: &'a mut (dyn Storage + Send)) {
+        self.with_storage(|place| place.set(Some(storage)));
+        self.load();
+    }
+
+    fn with_storage<R>(&self, work: impl FnOnce(&Cell<Option<&'a mut (dyn Storage + Send)>>) -> R) -> R {
+        critical_section::with(|section| work(self.storage.borrow(section)))
+    }
+
+    /// Loads what was saved, or defaults when nothing was.
+    pub(super) fn load(&self) {
+        let mut storage = self.with_storage(Cell::take);
+        let mut payload = Payload::EMPTY;
+        if let Some(storage) = &mut storage {
+            payload.fill(|out| storage.load(out));
+        }
+        self.with_storage(|place| place.set(storage));
+        let locked = group::read::<Values>(payload.get(Own::ID)).0.lock;
+        // Only what holds is repaired; what is saved stays as it is.
+        self.sections(|_, group| {
+            let _ = self.repair(&mut payload, group);
+        });
+        critical_section::with(|section| {
+            self.with_state(section, |state| state.now.copy(&payload));
+            self.change_flags(section, |flags| {
+                flags.changes = flags.changes.wrapping_add(1);
+                flags.saved = flags.changes;
+                flags.locked |= locked;
+            });
+        });
+    }
+
+    /// Saves the values that hold.
+    ///
+    /// # Errors
+    /// Why not; what was saved before stays.
+    pub(super) fn save(&self) -> Result<(), SaveError> {
+        let (payload, changes) = self.present();
+        let Some(storage) = self.with_storage(Cell::take) else { return Err(SaveError::Volatile) };
+        let result = storage.save(payload.bytes());
+        self.with_storage(|place| place.set(Some(storage)));
+        result?;
+        let lock = self.own_of(&payload).lock;
+        critical_section::with(|section| {
+            self.change_flags(section, |flags| {
+                flags.saved = changes;
+                flags.locked |= lock;
+            });
+        });
+        Ok(())
+    }
+
+    /// Gives every known value its default.
+    pub(super) fn forget(&self) {
+        let _: Result<(), Reason> = self.edit(|payload| {
+            payload.forget(|id| self.knows(id));
+            Ok(())
+        });
+    }
+
+    /// Whether what holds is not what was saved.
+    pub(super) fn is_unsaved(&self) -> bool {
+        let flags = self.flags();
+        flags.saved != flags.changes
+    }
+
+    pub(super) fn want_restart(&self) {
+        critical_section::with(|section| self.change_flags(section, |flags| flags.restart = true));
+    }
+
+    /// Whether somebody wants the program to start anew, since the last call.
+    pub fn take_restart(&self) -> bool {
+        critical_section::with(|section| {
+            let wanted = self.flags.borrow(section).get().restart;
+            self.change_flags(section, |flags| flags.restart = false);
+            wanted
+        })
+    }
+
+    /// Whether values went over the stack since the last call: what is below the stack pointer has traces of them.
+    pub fn take_traces(&self) -> bool {
+        critical_section::with(|section| {
+            let traces = self.flags.borrow(section).get().traces;
+            self.change_flags(section, |flags| flags.traces = false);
+            traces
+        })
+    }
+
+    /// Whether values changed since the last call: the stick has to follow.
+    pub fn take_news(&self) -> bool {
+        critical_section::with(|section| {
+            let flags = self.flags.borrow(section).get();
+            self.change_flags(section, |flags| flags.applied = flags.changes);
+            flags.applied != flags.changes
+        })
+    }
+
+    /// A generation begins: it shows what holds now.
+    pub fn freeze(&self) {
+        critical_section::with(|section| {
+            self.with_state(section, |state| state.shown.copy(&state.now));
+            let groups = self.groups.borrow(section).get().iter().flatten().count() as u8;
+            self.change_flags(section, |flags| flags.shown_groups = groups);
+        });
+        let files = self.exposed_in(Which::Shown);
+        critical_section::with(|section| self.change_flags(section, |flags| flags.shown_files = files));
+    }
+
+    /// Renders a view from byte `offset` on, as the present generation shows it. Returns how many bytes of `out` were filled.
+    pub fn render(&self, view: View, offset: usize, out: &mut [u8]) -> usize {
+        let mut piece = super::json::Piece::new(offset, out);
+        // What does not fit comes with the next piece.
+        let _ = match view {
+            View::Values => self.write_values(Which::Shown, Style::Lines, &mut piece),
+            View::Schema => self.write_schema(&mut piece),
+        };
+        piece.filled()
+    }
+
+    /// Length of a view in bytes, as the present generation shows it.
+    #[must_use]
+    pub fn length(&self, view: View) -> usize {
+        let mut nothing = [];
+        let mut counter = super::json::Piece::new(usize::MAX, &mut nothing);
+        let _ = match view {
+            View::Values => self.write_values(Which::Shown, Style::Lines, &mut counter),
+            View::Schema => self.write_schema(&mut counter),
+        };
+        counter.skipped()
+    }
+
+    /// The volume's label, where one is set, as the present generation shows it.
+    #[must_use]
+    pub fn label(&self) -> Option<Text<33>> {
+        self.own_of(&self.of(Which::Shown)).label
+    }
+
+    /// The files that the manifest leaves to settings and that the present generation does not show.
+    pub fn hidden(&self) -> impl Iterator<Item = &Exposable<'a>> {
+        let shown = if self.plan.exposable.is_empty() { 0 } else { self.flags().shown_files };
+        let files = self.plan.exposable.iter().enumerate();
+        files.filter(move |(number, _)| shown >> number & 1 == 0).map(|(_, file)| file)
+    }
+
+    /// Whether the next generation would have another label or other files.
+    #[must_use]
+    pub fn differs(&self) -> bool {
+        self.own().label != self.label() || self.exposed_in(Which::Now) != self.flags().shown_files
+    }
+
+    pub(super) fn exposed_in(&self, which: Which) -> u32 {
+        let own = self.own_of(&self.of(which));
+        let bits = self.plan.exposable.iter().enumerate().map(|(n, file)| u32::from(own.exposed.holds(file.path)) << n);
+        bits.sum()
+    }
+
+    /// How hosts hear of changes, and quiet period, greatest age and hold in milliseconds.
+    #[must_use]
+    pub fn announcing(&self) -> (Refresh, [u32; 3]) {
+        let own = self.own();
+        (own.refresh(&self.plan), own.times(&self.plan))
+    }
+
+    /// Copies the USB device's manufacturer and product, where they are set, into `out`. Returns them.
+    pub fn usb_strings<'o>(&self, out: &'o mut [[u8; 96]; 2]) -> [Option<&'o str>; 2] {
+        let own = self.own();
+        let mut places = out.iter_mut();
+        [own.manufacturer, own.product].map(|text| {
+            let (text, place) = (text?, places.next()?);
+            let place = place.get_mut(..text.as_str().len())?;
+            // The lengths are the same; `copy_from_slice` could panic for all that the compiler knows.
+            for (to, from) in place.iter_mut().zip(text.as_str().bytes()) {
+                *to = from;
+            }
+            core::str::from_utf8(place).ok()
+        })
+    }
+
+    fn own(&self) -> Values {
+        self.own_of(&self.present().0)
+    }
+
+    fn own_of(&self, payload: &Payload) -> Values {
+        group::read::<Values>(payload.get(Own::ID)).0
+    }
+
+    /// The values that hold, and the count of changes that led to them.
+    pub(super) fn present(&self) -> (Payload, u32) {
+        let mut payload = Payload::EMPTY;
+        let changes = critical_section::with(|section| {
+            self.with_state(section, |state| payload.copy(&state.now));
+            self.change_flags(section, |flags| flags.traces = true);
+            self.flags.borrow(section).get().changes
+        });
+        (payload, changes)
+    }
+
+    /// The values of that time.
+    pub(super) fn of(&self, which: Which) -> Payload {
+        let mut payload = Payload::EMPTY;
+        critical_section::with(|section| {
+            self.change_flags(section, |flags| flags.traces = true);
+            self.with_state(section, |state| {
+                payload.copy(match which {
+                    Which::Now => &state.now,
+                    Which::Shown => &state.shown,
+                    Which::Answered => &state.answered,
+                });
+            });
+        });
+        payload
+    }
+
+    /// Changes the values that hold, all of it or, where `change` fails, nothing.
+    pub(super) fn edit<E>(&self, change: impl Fn(&mut Payload) -> Result<(), E>) -> Result<(), E> {
+        loop {
+            let (mut payload, changes) = self.present();
+            change(&mut payload)?;
+            let done = critical_section::with(|section| {
+                // An interrupt handler or the other core may have been quicker.
+                let same = self.flags.borrow(section).get().changes == changes;
+                if same {
+                    self.with_state(section, |state| state.now.copy(&payload));
+                    self.change_flags(section, |flags| flags.changes = flags.changes.wrapping_add(1));
+                }
+                same
+            });
+            if done {
+                return Ok(());
+            }
+        }
+    }
+
+    pub(super) fn put(&self, payload: &mut Payload, id: u32, bytes: &[u8]) -> Result<(), Reason> {
+        if payload.put(id, bytes, |id| self.knows(id)) { Ok(()) } else { Err(Reason::NoRoom) }
+    }
+
+    fn repair(&self, payload: &mut Payload, group: &dyn Section) -> Result<(), Reason> {
+        let mut out = zeroize::Zeroizing::new([0; super::codec::MAX_LENGTH]);
+        match group.repair(payload.get(group.id()), &mut *out) {
+            Some(length) => self.put(payload, group.id(), out.get(..length).unwrap_or_default()),
+            None => Ok(()),
+        }
+    }
+
+    fn knows(&self, id: u32) -> bool {
+        let mut known = false;
+        self.sections(|_, group| known |= group.id() == id);
+        known
+    }
+
+    /// All groups, the stick's own first.
+    pub(super) fn sections(&self, mut each: impl FnMut(usize, &dyn Section)) {
+        each(0, &Own(&self.plan));
+        let groups = critical_section::with(|section| self.groups.borrow(section).get());
+        for (index, group) in groups.into_iter().flatten().enumerate() {
+            each(index + 1, group);
+        }
+    }
+
+    /// One group, as `sections` counts them.
+    pub(super) fn section<R>(&self, index: usize, work: impl FnOnce(&dyn Section) -> R) -> Option<R> {
+        let Some(index) = index.checked_sub(1) else { return Some(work(&Own(&self.plan))) };
+        let groups = critical_section::with(|section| self.groups.borrow(section).get());
+        groups.get(index).copied().flatten().map(work)
+    }
+
+    /// Group and place of the field of that name.
+    pub(super) fn find(&self, name: &[u8]) -> Option<(usize, usize)> {
+        let mut found = None;
+        self.sections(|index, group| {
+            let place = group.fields().iter().position(|field| field.name.as_bytes() == name);
+            found = found.or(place.map(|place| (index, place)));
+        });
+        found
+    }
+
+    /// Writes all values as one JSON object. Between members stands `between`, in front of the first and behind the last one
+    /// `around`.
+    pub(super) fn write_values(&self, which: Which, style: Style, out: &mut dyn Write) -> fmt::Result {
+        let payload = self.of(which);
+        out.write_char('{')?;
+        let mut first = true;
+        let groups = if which == Which::Shown { self.flags().shown_groups } else { MAX_GROUPS as u8 };
+        self.each_field(groups, |group, index, field| {
+            style.separate(&mut first, out)?;
+            self.write_member(&payload, group, index, field, out)
+        })?;
+        style.end(first, out)
+    }
+
+    /// Writes one member of that object.
+    pub(super) fn write_member(
+        &self,
+        payload: &Payload,
+        group: &dyn Section,
+        index: usize,
+        field: &Field,
+        out: &mut dyn Write,
+    ) -> fmt::Result {
+        super::json::quoted(field.name, out)?;
+        out.write_char(':')?;
+        let present = payload.get(group.id());
+        match field.secret {
+            true if group.is_default(present, index) => out.write_str("\"not set\""),
+            true => out.write_str("\"set\""),
+            false => group.write(present, index, out),
+        }
+    }
+
+    /// Writes what may be set as a JSON Schema (draft 7).
+    pub(super) fn write_schema(&self, out: &mut dyn Write) -> fmt::Result {
+        out.write_str("{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"title\":\"Settings\",")?;
+        out.write_str("\"type\":\"object\",\"additionalProperties\":false,\"properties\":{")?;
+        let mut first = true;
+        self.each_field(self.flags().shown_groups, |_, _, field| {
+            Style::Lines.separate(&mut first, out)?;
+            field.schema(out)
+        })?;
+        out.write_str(if first { "}" } else { "\r\n}" })?;
+        out.write_str("}\r\n")
+    }
+
+    fn each_field(&self, groups: u8, mut each: impl FnMut(&dyn Section, usize, &Field) -> fmt::Result) -> fmt::Result {
+        let mut result = Ok(());
+        self.sections(|number, group| {
+            for (index, field) in group.fields().iter().enumerate() {
+                // A field that another group has is that one's.
+                if number <= usize::from(groups)
+                    && result.is_ok()
+                    && self.find(field.name.as_bytes()) == Some((number, index))
+                {
+                    result = each(group, index, field);
+                }
+            }
+        });
+        result
+    }
+
+    fn flags(&self) -> Flags {
+        critical_section::with(|section| self.flags.borrow(section).get())
+    }
+
+    fn change_flags(&self, section: CriticalSection<'_>, change: impl FnOnce(&mut Flags)) {
+        let cell = self.flags.borrow(section);
+        let mut flags = cell.get();
+        change(&mut flags);
+        cell.set(flags);
+    }
+
+    pub(super) fn with_state(&self, section: CriticalSection<'_>, work: impl FnOnce(&mut State)) {
+        // Every use is short and calls nothing that comes back here.
+        if let Ok(mut state) = self.room.state.borrow(section).try_borrow_mut() {
+            work(&mut state);
+        }
+    }
+}
+
+/// How members of an object are set.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    /// All in one line.
+    Line,
+    /// One in a line.
+    Lines,
+}
+
+impl Style {
+    fn separate(self, first: &mut bool, out: &mut dyn Write) -> fmt::Result {
+        let comma = if core::mem::take(first) { "" } else { "," };
+        out.write_str(comma)?;
+        if self == Self::Lines { out.write_str("\r\n  ") } else { Ok(()) }
+    }
+
+    fn end(self, empty: bool, out: &mut dyn Write) -> fmt::Result {
+        match self {
+            Self::Line => out.write_char('}'),
+            Self::Lines => out.write_str(if empty { "}\r\n" } else { "\r\n}\r\n" }),
+        }
+    }
+}
+
+impl fmt::Debug for Settings<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Settings").field("plan", &self.plan).finish_non_exhaustive()
+    }
+}

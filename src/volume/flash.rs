@@ -1,0 +1,67 @@
+//! Files that show flash, on a chip that has less of it than the manifest has reserved: shorter, and their clusters behind
+//! that are free.
+
+use super::layout::{FlashFile, Layout, MemoryWindow};
+use crate::block::Lba;
+use picovd_exfat::entry::{Allocation, ENTRY_LENGTH, StreamExtensionEntry};
+use picovd_exfat::{ClusterIndex, checksum, window};
+
+/// Where the execute-in-place windows begin, and how often flash appears in them (RP2350 datasheet 4.4.1).
+const XIP_BASE: u32 = 0x1000_0000;
+const XIP_END: u32 = 0x2000_0000;
+const XIP_ALIAS: u32 = 0x0400_0000;
+
+impl FlashFile {
+    /// Its length in bytes where the chip has `flash`.
+    pub(super) fn length_on(&self, flash: u32) -> u32 {
+        self.length.min(flash.saturating_sub(self.offset))
+    }
+}
+
+/// Length in bytes of what a window shows of memory where the chip has `flash` bytes of it.
+pub(super) fn length_of(window: MemoryWindow, flash: u32) -> u32 {
+    match window.base {
+        XIP_BASE..XIP_END => window.length.min(flash.saturating_sub(window.base % XIP_ALIAS)),
+        _ => window.length,
+    }
+}
+
+/// Clusters that are allocated for good where the chip has `flash` bytes: runs of first cluster and number.
+pub(super) fn allocated<'l>(layout: &'l Layout<'_>, flash: u32) -> impl Iterator<Item = (u32, u32)> + 'l {
+    // What lies behind the last file, or all of it when there is none, is the last run.
+    let end = FlashFile { directory: Lba(0), entry: 0, first_cluster: layout.allocated_end(), offset: 0, length: 0 };
+    let mut from = ClusterIndex::FIRST.0;
+    layout.flash_files.iter().copied().chain([end]).map(move |file| {
+        let kept = layout.clusters(file.length_on(flash));
+        let run = (from, file.first_cluster.saturating_add(kept).saturating_sub(from));
+        from = file.first_cluster.saturating_add(layout.clusters(file.length));
+        run
+    })
+}
+
+/// Corrects what the manifest encoded of a directory, whose region begins at block `directory`: `out` stands at byte `start` of
+/// its `entries`.
+pub(super) fn shorten(layout: &Layout<'_>, flash: u32, directory: Lba, entries: &[u8], start: u32, out: &mut [u8]) {
+    let end = start.saturating_add(out.len() as u32);
+    for file in layout.flash_files.iter().filter(|file| file.directory == directory) {
+        let length = file.length_on(flash);
+        if length == file.length || end <= file.entry {
+            continue;
+        }
+        let set = entries.get(file.entry as usize..).unwrap_or(&[]);
+        // Both entries that change stand at the set's beginning (exFAT 7.4, 7.6).
+        let (&[_, secondary_count, ..], Some(stream)) = (set, set.get(ENTRY_LENGTH..)) else { continue };
+        let &[_, _, _, name_length, low, high, ..] = stream else { continue };
+        let allocation = Allocation::contiguous(ClusterIndex(file.first_cluster), length.into());
+        let stream =
+            StreamExtensionEntry { name_length, name_hash: u16::from_le_bytes([low, high]), allocation }.encode();
+        let names = set.get(2 * ENTRY_LENGTH..(usize::from(secondary_count) + 1) * ENTRY_LENGTH).unwrap_or(&[]);
+        // SetChecksum (7.4.3) is that of the whole set; its own bytes do not count.
+        let mut sum = checksum::set_checksum(0, 0, set.get(..ENTRY_LENGTH).unwrap_or(&[]));
+        sum = checksum::set_checksum(sum, ENTRY_LENGTH, &stream);
+        sum = checksum::set_checksum(sum, 2 * ENTRY_LENGTH, names);
+        let place = file.entry as usize;
+        window::copy(start as usize, out, place + checksum::SET_CHECKSUM_SKIPS.start, &sum.to_le_bytes());
+        window::copy(start as usize, out, place + ENTRY_LENGTH, &stream);
+    }
+}

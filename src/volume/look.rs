@@ -1,0 +1,143 @@
+//! What settings decide of a volume: its label, and which files are on it.
+//!
+//! The manifest lays everything out; a file that is not on the volume keeps its place there. Its directory entries are unused
+//! ones (exFAT 6.2.1, EntryType 01h to 7Fh), its clusters are free, and its blocks read as zeros.
+
+use super::layout::Layout;
+use crate::block::{BlockCount, Lba};
+use core::ops::Range;
+use picovd_exfat::ClusterIndex;
+use picovd_exfat::entry::ENTRY_LENGTH;
+use picovd_exfat::name::LABEL_UNITS;
+
+/// EntryType of an entry that is not in use (exFAT 6.2.1.4: InUse is 0).
+const UNUSED: u8 = 0x1F;
+
+/// A file that the manifest lays out and that is not on the volume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hidden {
+    /// First block of its directory.
+    pub directory: Lba,
+    /// Its entry set among the directory's entries, in bytes.
+    pub entries: Range<u32>,
+    /// First block of its contents.
+    pub first: Lba,
+    /// Number of blocks, whole clusters; 0 for an empty file.
+    pub length: BlockCount,
+}
+
+/// A label's text: at most 11 UTF-16 units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LabelText {
+    units: [u16; LABEL_UNITS],
+    count: u8,
+}
+
+impl LabelText {
+    /// The first 11 units of a text.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let mut label = Self::default();
+        for (unit, value) in label.units.iter_mut().zip(text.encode_utf16()) {
+            *unit = value;
+            label.count += 1;
+        }
+        label
+    }
+
+    pub(super) fn units(&self) -> &[u16] {
+        self.units.get(..self.count.into()).unwrap_or_default()
+    }
+}
+
+/// What decides beside the manifest. What it answers stays as it is from one [`freeze`](Self::freeze) to the next.
+pub trait Look {
+    /// Whether it decides anything.
+    const PRESENT: bool;
+
+    /// A generation begins.
+    fn freeze(&self);
+
+    /// Whether the next generation would have another label or other files.
+    fn differs(&self) -> bool;
+
+    /// The label in place of the manifest's.
+    fn label(&self) -> Option<LabelText>;
+
+    /// Files that are not on the volume.
+    fn hidden(&self) -> impl Iterator<Item = Hidden>;
+}
+
+/// As the manifest has it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Plain;
+
+impl Look for Plain {
+    const PRESENT: bool = false;
+
+    fn freeze(&self) {}
+
+    fn differs(&self) -> bool {
+        false
+    }
+
+    fn label(&self) -> Option<LabelText> {
+        None
+    }
+
+    fn hidden(&self) -> impl Iterator<Item = Hidden> {
+        core::iter::empty()
+    }
+}
+
+/// Whether the contents of the region that begins at block `first` are not on the volume.
+pub(super) fn hides(look: &impl Look, first: Lba) -> bool {
+    look.hidden().any(|file| first.0.checked_sub(file.first.0).is_some_and(|block| block < file.length.0))
+}
+
+/// Makes the entries of hidden files unused: `out` stands at byte `start` of the directory that begins at block `directory`.
+pub(super) fn blank(look: &impl Look, directory: Lba, start: u32, out: &mut [u8]) {
+    for file in look.hidden().filter(|file| file.directory == directory) {
+        for place in overlap(&file.entries, start, out.len()) {
+            if let Some(byte) = out.get_mut((place - start) as usize) {
+                *byte = if place % ENTRY_LENGTH as u32 == 0 { UNUSED } else { 0 };
+            }
+        }
+    }
+}
+
+/// Frees the clusters of hidden files: `out` stands at byte `start` of the allocation bitmap (exFAT 7.1.5).
+pub(super) fn free(look: &impl Look, layout: &Layout<'_>, start: u32, out: &mut [u8]) {
+    for file in look.hidden() {
+        let clusters = clusters(&file, layout);
+        // Cluster 2 has the lowest bit of the first byte.
+        let bits = clusters.start - ClusterIndex::FIRST.0..clusters.end - ClusterIndex::FIRST.0;
+        for place in overlap(&(bits.start / 8..bits.end.div_ceil(8)), start, out.len()) {
+            let kept = (0..8).filter(|bit| !bits.contains(&(place * 8 + bit))).fold(0, |kept, bit| kept | 1_u8 << bit);
+            if let Some(byte) = out.get_mut((place - start) as usize) {
+                *byte &= kept;
+            }
+        }
+    }
+}
+
+/// How many of the clusters of a run of first cluster and number belong to hidden files.
+pub(super) fn freed(look: &impl Look, layout: &Layout<'_>, (first, count): (u32, u32)) -> u32 {
+    let within = |file: Hidden| {
+        let clusters = clusters(&file, layout);
+        clusters.end.min(first.saturating_add(count)).saturating_sub(clusters.start.max(first))
+    };
+    look.hidden().map(within).sum()
+}
+
+/// The clusters of a file.
+fn clusters(file: &Hidden, layout: &Layout<'_>) -> Range<u32> {
+    let cluster =
+        |block: u32| (block.saturating_sub(layout.cluster_heap_offset) >> layout.sectors_per_cluster_shift) + 2;
+    if file.length.0 == 0 { 2..2 } else { cluster(file.first.0)..cluster(file.first.0.saturating_add(file.length.0)) }
+}
+
+/// What of `range` stands in so many bytes from `start` on.
+fn overlap(range: &Range<u32>, start: u32, length: usize) -> Range<u32> {
+    range.start.max(start)..range.end.min(start.saturating_add(length as u32))
+}

@@ -1,0 +1,215 @@
+//! The judge: a store against a model that is too simple to be wrong, the last payload that was saved.
+
+use super::nor::{Cut, Defect, ERASE_CUTS, Nor};
+use super::subject::Subject;
+use picovd::settings::{MAX_PAYLOAD, PAGE_LENGTH, SaveError};
+use picovd_sim::random::Random;
+
+/// What the judge says of a store that is wrong.
+pub type Verdict<T> = Result<T, String>;
+
+/// What happened in a long history.
+#[derive(Debug, Default)]
+pub struct Seen {
+    pub saves: u64,
+    pub cuts: u64,
+    pub old: u64,
+    pub new: u64,
+    pub worn: u64,
+    pub defects: u64,
+    pub restarts: u64,
+    pub flash_operations: u64,
+}
+
+fn show(payload: Option<&[u8]>) -> String {
+    payload.map_or("nothing".into(), |bytes| {
+        let start: Vec<String> = bytes.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        format!("{} bytes {}", bytes.len(), start.join(" "))
+    })
+}
+
+fn same(what: &str, expected: Option<&[u8]>, seen: Option<&[u8]>) -> Verdict<()> {
+    if expected == seen { Ok(()) } else { Err(format!("{what}: expected {}, seen {}", show(expected), show(seen))) }
+}
+
+/// A payload of this length that no other number has.
+pub fn payload(length: usize, number: u64) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    Random::new(number).fill(&mut bytes);
+    bytes
+}
+
+/// Restarts the store after a cut, and looks for the old payload or the new one. Returns the store and what it has.
+fn after_cut<S: Subject>(store: S, sectors: u8, old: Option<&[u8]>, new: &[u8]) -> Verdict<(S, Option<Vec<u8>>)> {
+    let mut flash = store.flash();
+    flash.power_on();
+    let mut store = S::open(flash, sectors);
+    let seen = store.load();
+    if seen.as_deref() != old && seen.as_deref() != Some(new) {
+        let seen = show(seen.as_deref());
+        return Err(format!("after a power cut: {} was there, {} was saved, seen {seen}", show(old), show(Some(new))));
+    }
+    // What was seen once stays.
+    let mut store = S::open(store.flash(), sectors);
+    same("started again after a power cut", seen.as_deref(), store.load().as_deref())?;
+    Ok((store, seen))
+}
+
+/// Every cut of one save: before each operation, in each byte of a program, in each way of an erase, and after the last.
+fn cuts(every: usize) -> impl Iterator<Item = Cut> {
+    let most = 2 + MAX_PAYLOAD.div_ceil(PAGE_LENGTH) as u64;
+    (0..most).flat_map(move |after| {
+        let bytes = (0..=PAGE_LENGTH).step_by(every).chain([1, 3, 9, 11, 15, 17, 255]);
+        bytes.chain(0..ERASE_CUTS).map(move |at| Cut { after, at, seed: after * 1000 + at as u64 })
+    })
+}
+
+/// Short histories: after `before` saves another one of `length` bytes with every cut, after each of which another one with
+/// cuts here and there, and then one without. Returns the number of cuts.
+pub fn exhaust<S: Subject>(sectors: u8, before: u64, length: usize, deep: bool) -> Verdict<u64> {
+    let mut store = S::open(Nor::new(sectors, before), sectors);
+    let mut old = None;
+    for number in 0..before {
+        let bytes = payload([100, 500, 17][number as usize % 3], number);
+        store.save(&bytes).map_err(|e| format!("save {number}: {e:?}"))?;
+        old = Some(bytes);
+    }
+    let flash = store.flash();
+    let (new, last, final_one) = (payload(length, 1 << 32), payload(length, 2 << 32), payload(300, 3 << 32));
+    let mut count = 0;
+    for first in cuts(if deep { 64 } else { 1 }) {
+        let what = |e| format!("{sectors} sectors, {before} saves, then {length} bytes, {first:?}: {e}");
+        let mut flash = flash.clone();
+        flash.cut = Some(first);
+        let mut store = S::open(flash, sectors);
+        same("before", old.as_deref(), store.load().as_deref()).map_err(what)?;
+        // Whether it went through is known by what is there.
+        let saved = store.save(&new);
+        let (store, seen) = after_cut(store, sectors, old.as_deref(), &new).map_err(what)?;
+        if saved.is_ok() {
+            same("saved", Some(&new), seen.as_deref()).map_err(what)?;
+        }
+        count += 1;
+        let flash = store.flash();
+        for second in cuts(PAGE_LENGTH).take_while(|_| deep).map(Some).chain([None]) {
+            let what = |e| what(format!("{second:?}: {e}"));
+            let mut flash = flash.clone();
+            flash.cut = second;
+            let mut store = S::open(flash, sectors);
+            let saved = store.save(&last);
+            let (mut store, seen) = after_cut(store, sectors, seen.as_deref(), &last).map_err(what)?;
+            if saved.is_ok() {
+                same("saved", Some(&last), seen.as_deref()).map_err(what)?;
+            }
+            store.save(&final_one).map_err(|e| what(format!("the last save: {e:?}")))?;
+            let mut store = S::open(store.flash(), sectors);
+            same("the last save", Some(&final_one), store.load().as_deref()).map_err(what)?;
+            count += u64::from(second.is_some());
+        }
+    }
+    Ok(count)
+}
+
+/// A payload to try a store with: any length, the odd ones more often, and some that look like records.
+fn random_payload<S: Subject>(random: &mut Random, number: u64) -> Vec<u8> {
+    let lengths = [0, 1, 239, 240, 241, 495, 496, 497, 1007, 1008];
+    let length = match random.below(4) {
+        0 => lengths[random.below(lengths.len() as u32) as usize],
+        1 => random.below(1009) as usize,
+        _ => random.below(120) as usize,
+    };
+    let mut bytes = payload(length.min(S::most()), number);
+    match random.below(8) {
+        // Nothing but what a blank page has.
+        0 => bytes.fill(0xFF),
+        // Records with high numbers, where pages begin.
+        1 | 2 => {
+            let forged = super::forged_record(0xFFFF_FF00 + random.below(256), &[0x66; 40]);
+            for at in [240, 496, 752] {
+                if let Some(room) = bytes.get_mut(at..at + forged.len()) {
+                    room.copy_from_slice(&forged);
+                }
+            }
+        }
+        _ => {}
+    }
+    bytes
+}
+
+/// A long history: saves, loads, restarts, power cuts anywhere, and sectors that go bad and are mended.
+pub fn wander<S: Subject>(sectors: u8, seed: u64, operations: u64, defects: bool) -> Verdict<Seen> {
+    let mut random = Random::new(seed);
+    let mut seen = Seen::default();
+    let mut store = S::open(Nor::new(sectors, seed), sectors);
+    let mut model: Option<Vec<u8>> = None;
+    // Sectors whose defect the store may have met since it was started.
+    let mut met = vec![false; usize::from(sectors)];
+    for number in 0..operations {
+        let what = |e| format!("{sectors} sectors, seed {seed}, operation {number}: {e}");
+        match random.below(16) {
+            0..=8 => {
+                let bytes = random_payload::<S>(&mut random, number);
+                let may_wear = met.iter().filter(|bad| !**bad).count() < 2;
+                match store.save(&bytes) {
+                    Ok(()) => model = Some(bytes),
+                    Err(SaveError::WornOut) if may_wear => seen.worn += 1,
+                    Err(error) => return Err(what(format!("save: {error:?}, defects met {met:?}"))),
+                }
+                seen.saves += 1;
+            }
+            9 | 10 => same("load", model.as_deref(), store.load().as_deref()).map_err(what)?,
+            11 | 12 => {
+                let mut flash = store.flash();
+                for (met, defect) in met.iter_mut().zip(&flash.defects) {
+                    *met = defect.is_some();
+                }
+                flash.power_on();
+                store = S::open(flash, sectors);
+                same("restart", model.as_deref(), store.load().as_deref()).map_err(what)?;
+                seen.restarts += 1;
+            }
+            13 | 14 => {
+                let bytes = random_payload::<S>(&mut random, number);
+                let mut flash = store.flash();
+                let after = u64::from(random.below(6));
+                flash.cut = Some(Cut { after, at: random.below(257) as usize, seed: random.next_u64() });
+                for (met, defect) in met.iter_mut().zip(&flash.defects) {
+                    *met = defect.is_some();
+                }
+                store = S::open(flash, sectors);
+                let saved = store.save(&bytes);
+                let before = model.take();
+                (store, model) = after_cut(store, sectors, before.as_deref(), &bytes).map_err(what)?;
+                if saved.is_ok() {
+                    same("saved", Some(&bytes), model.as_deref()).map_err(what)?;
+                }
+                seen.cuts += 1;
+                if model == before {
+                    seen.old += 1;
+                } else {
+                    seen.new += 1;
+                }
+            }
+            _ if defects && random.below(2) == 0 => {
+                // One at a time goes bad or is mended, as by a better supply; now and then so many that nothing can be saved.
+                let sector = random.below(u32::from(sectors)) as usize;
+                let bad = random.below(Defect::ALL.len() as u32 * 2) as usize;
+                let mut flash = store.flash();
+                flash.defects[sector] = Defect::ALL.get(bad).copied();
+                for (met, defect) in met.iter_mut().zip(&flash.defects) {
+                    *met = defect.is_some();
+                }
+                store = S::open(flash, sectors);
+                seen.defects += 1;
+            }
+            _ => {
+                let bad = met.iter().filter(|bad| **bad).count();
+                if usize::from(store.retired()) > bad {
+                    return Err(what(format!("{} sectors are out of use, {bad} are bad", store.retired())));
+                }
+            }
+        }
+    }
+    seen.flash_operations = store.flash().operations;
+    Ok(seen)
+}

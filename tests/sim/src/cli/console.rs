@@ -1,0 +1,92 @@
+//! `console`: a terminal on the device's serial port.
+
+use super::{Failure, Options, plug};
+use crate::host::system::{LINUX_DESKTOP, System};
+use crate::host::terminal::Terminal;
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+pub const DETAILS: &str = "\
+Sends each line of standard input to the device and prints what it says, while a Linux desktop has the disk mounted.
+In a pipe it ends with its input, else with Ctrl-D:
+
+    echo get | cargo sim console --manifest FILE
+
+What is saved is there until the command ends: say `reboot` to see it come back. The manifest needs console = true
+in [usb] and sectors in [settings].";
+
+/// How long the device is watched at once, in simulated time, and a person's time with it.
+const STEP: Duration = Duration::from_millis(20);
+
+/// A device that restarts is back by then.
+const RESTART: Duration = Duration::from_secs(1);
+
+/// Steps after the last line of a pipe: what it set off may take a moment.
+const LINGER: usize = 10;
+
+/// `cargo sim console`.
+pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
+    let mut system = System::boot(LINUX_DESKTOP, plug(options)?.link).map_err(Failure::of)?;
+    let mut terminal = Some(Terminal::open(system.initiator()).map_err(Failure::Failed)?);
+    let live = io::stdin().is_terminal();
+    let (sender, lines) = mpsc::sync_channel(0);
+    thread::spawn(move || {
+        for line in io::stdin().lock().split(b'\n') {
+            if line.is_err() || line.is_ok_and(|line| sender.send(line).is_err()) {
+                return;
+            }
+        }
+    });
+    let mut lingered = 0;
+    while lingered < LINGER {
+        // Who types wants to see what comes meanwhile; a pipe is in no hurry.
+        let next =
+            if live { lines.recv_timeout(STEP) } else { lines.recv().map_err(|_| RecvTimeoutError::Disconnected) };
+        match next {
+            Ok(mut line) => {
+                let restarts = line.trim_ascii() == b"reboot";
+                line.push(b'\n');
+                if terminal.is_none() {
+                    terminal = reopen(&mut system);
+                }
+                let Some(open) = &mut terminal else {
+                    return Err(Failure::Failed("the serial port is gone".to_owned()));
+                };
+                open.send(system.initiator(), &line).map_err(Failure::Failed)?;
+                // Its answer comes before the next line.
+                open.take(system.initiator()).map_err(Failure::Failed)?;
+                if restarts {
+                    out.write_all(&open.text())?;
+                    system.elapse(RESTART);
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => lingered += 1,
+        }
+        system.elapse(STEP);
+        terminal = terminal.and_then(|mut open| open.take(system.initiator()).is_ok().then_some(open));
+        if let Some(open) = &mut terminal {
+            out.write_all(&open.text())?;
+        } else {
+            // It left the bus, and comes back.
+            terminal = reopen(&mut system);
+        }
+        out.flush()?;
+    }
+    Ok(())
+}
+
+/// The port of a device that has come back.
+fn reopen(system: &mut System<'_>) -> Option<Terminal> {
+    for _ in 0..100 {
+        system.elapse(STEP);
+        if system.is_present()
+            && let Ok(terminal) = Terminal::open(system.initiator())
+        {
+            return Some(terminal);
+        }
+    }
+    None
+}

@@ -1,0 +1,192 @@
+//! Settings saved by a firmware on the emulated board: the bootrom's flash call as it has to be called, power that fails in any
+//! of its operations, and a second core in the way. The firmware is tests/settings-board; `cargo xtask test --ring 5` builds it.
+
+mod board_elf;
+
+use picovd_sim::board::elf::Image;
+use picovd_sim::board::flash::{PowerCut, Torn};
+use picovd_sim::board::{ChipIdentity, DEFAULT_FLASH_SIZE, Machine, SecondCore, State};
+
+/// Where the settings stand: two sectors in front of flash's last.
+const START: usize = 0x3F_D000;
+const LENGTH: usize = 0x2000;
+/// What the firmware says before it has looked, and where what it found is damaged.
+const NOTHING_YET: u32 = 0xFFFF_FFFF;
+const DAMAGED: u32 = 0xFFFF_FFFE;
+/// Saves after a start.
+const SAVES: u32 = 60;
+/// Cycles within which the firmware does anything that is waited for: 5 s.
+const PATIENCE: u64 = 750_000_000;
+const STEP: u64 = 2_000;
+
+/// The firmware on its board.
+struct Bench {
+    machine: Machine,
+    loaded: u32,
+    saved: u32,
+    failed: u32,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let image = Image::parse(&board_elf::bytes()).expect("an image");
+        let machine: Machine = Machine::new(image, DEFAULT_FLASH_SIZE, ChipIdentity::default()).expect("a board");
+        let symbol = |name| machine.symbol(name).unwrap_or_else(|| panic!("the firmware has no {name}"));
+        let (loaded, saved, failed) = (symbol("LOADED"), symbol("SAVED"), symbol("FAILED"));
+        let mut bench = Self { machine, loaded, saved, failed };
+        bench.start(None);
+        bench
+    }
+
+    fn word(&self, address: u32) -> u32 {
+        self.machine.word(address).expect("in SRAM")
+    }
+
+    /// Power off and on, with a plan for its failure.
+    fn start(&mut self, cut: Option<PowerCut>) {
+        self.machine.unplug();
+        self.machine.flash().set_power_cut(cut);
+        self.machine.plug();
+        // What the former run or chance has left there is no answer.
+        assert!(self.machine.preload_sram(self.loaded, &NOTHING_YET.to_le_bytes()));
+        assert!(self.machine.preload_sram(self.saved, &0u32.to_le_bytes()));
+    }
+
+    /// Runs until something holds.
+    fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
+        let end = self.machine.cycles() + PATIENCE;
+        while !done(self) {
+            assert_eq!(self.machine.fault(), None, "while waiting until {what}");
+            assert!(self.machine.cycles() < end, "it does not come to pass that {what}");
+            let next = self.machine.cycles() + STEP;
+            self.machine.run_until(next);
+        }
+    }
+
+    /// Runs until the firmware has looked for its settings. Returns what it found.
+    fn looks(&mut self) -> u32 {
+        self.until("the firmware has loaded its settings", |bench| bench.word(bench.loaded) != NOTHING_YET);
+        let found = self.word(self.loaded);
+        assert_ne!(found, DAMAGED, "settings that nobody saved");
+        found
+    }
+
+    /// Runs until a number is saved.
+    fn saves(&mut self, number: u32) {
+        self.until("the firmware has saved", |bench| bench.word(bench.saved) >= number);
+    }
+
+    fn settings(&mut self) -> Vec<u8> {
+        self.machine.flash().bytes()[START..START + LENGTH].to_vec()
+    }
+}
+
+mod ring5 {
+    use super::*;
+
+    #[test]
+    #[ignore = "needs the firmware: cargo xtask test --ring 5"]
+    fn what_is_saved_is_there_after_a_restart() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.looks(), 0, "a new board has none");
+        bench.saves(SAVES);
+        assert!(bench.machine.reads_fast(), "flash is read as before");
+        let wear: Vec<(usize, u64)> = bench.machine.flash().wear().iter().map(|(n, count)| (*n, *count)).collect();
+        let sectors: Vec<usize> = wear.iter().map(|(sector, _)| *sector).collect();
+        assert_eq!(sectors, [START / 4096, START / 4096 + 1], "nothing else is written");
+        assert!(wear[0].1.abs_diff(wear[1].1) <= 1 && wear[0].1 >= 3, "{wear:?}");
+        bench.start(None);
+        assert_eq!(bench.looks(), SAVES);
+        bench.saves(SAVES + 1);
+    }
+
+    /// From the states that 40 saves leave, power fails in each operation of the next save, in several ways.
+    #[test]
+    #[ignore = "needs the firmware: cargo xtask test --ring 5"]
+    fn a_power_cut_leaves_the_old_settings_or_the_new() {
+        let mut bench = Bench::new();
+        assert_eq!(bench.looks(), 0);
+        let mut states = vec![(bench.settings(), 0)];
+        for number in 1..=40 {
+            let before = bench.machine.flash().operations();
+            bench.until("the next is saved", |bench| bench.word(bench.saved) >= number);
+            let after = bench.machine.flash().operations();
+            let operations = (after.0 + after.1) - (before.0 + before.1);
+            if let Some(last) = states.last_mut() {
+                last.1 = operations;
+            }
+            states.push((bench.settings(), 0));
+        }
+        let torn = [
+            Torn::Before,
+            Torn::At(0),
+            Torn::At(3),
+            Torn::At(9),
+            Torn::At(15),
+            Torn::At(100),
+            Torn::At(255),
+            Torn::At(256),
+            Torn::At(4000),
+            Torn::Anyhow,
+        ];
+        let (mut old, mut new) = (0, 0);
+        for (number, (state, operations)) in (0u32..).zip(&states).take(40) {
+            for after in 0..*operations {
+                for torn in torn {
+                    let cut = PowerCut { after, torn };
+                    assert!(bench.machine.flash().preload(START, state));
+                    bench.start(Some(cut));
+                    assert_eq!(bench.looks(), number, "before {cut:?}");
+                    bench.until("power fails", |bench| *bench.machine.state() == State::Off);
+                    bench.start(None);
+                    let found = bench.looks();
+                    assert!(found == number || found == number + 1, "{found} after {number}, {cut:?}");
+                    *(if found == number { &mut old } else { &mut new }) += 1;
+                    // And it goes on from there.
+                    bench.saves(found + 1);
+                    bench.start(None);
+                    assert_eq!(bench.looks(), found + 1, "the save after {number}, {cut:?}");
+                }
+            }
+        }
+        println!("{} power cuts: {old} left the old settings, {new} the new", old + new);
+        assert!(old > 100 && new > 20, "{old} old, {new} new");
+    }
+
+    #[test]
+    #[ignore = "needs the firmware: cargo xtask test --ring 5"]
+    fn a_second_core_that_runs_stops_every_save() {
+        let mut bench = Bench::new();
+        bench.machine.set_second_core(SecondCore::Runs);
+        bench.looks();
+        bench.until("the answer is OtherCore", |bench| bench.word(bench.failed) == 1);
+        assert_eq!(bench.word(bench.saved), 0);
+        assert_eq!(bench.machine.flash().operations(), (0, 0));
+        assert!(bench.machine.reads_fast(), "nothing was tried");
+        // When it waits in the bootrom again, it goes on.
+        bench.machine.set_second_core(SecondCore::Waits);
+        bench.saves(1);
+    }
+
+    #[test]
+    #[ignore = "needs the firmware: cargo xtask test --ring 5"]
+    fn a_second_core_that_parks_is_asked_first() {
+        let mut bench = Bench::new();
+        let symbol = |bench: &Bench, name| bench.machine.symbol(name).expect("a symbol of rp2350::park");
+        let enabled = symbol(&bench, "PICOVD_PARK_ENABLED") + 1;
+        let (asked, answered) = (symbol(&bench, "PICOVD_PARK_ASKED"), symbol(&bench, "PICOVD_PARK_ANSWERED"));
+        // It has said that it parks, and does not.
+        bench.machine.set_second_core(SecondCore::Runs);
+        bench.looks();
+        assert!(bench.machine.preload_sram(enabled, &[1]));
+        let before = bench.word(asked);
+        bench.until("it was asked", |bench| bench.word(asked) != before);
+        bench.until("the answer is OtherCore", |bench| bench.word(bench.failed) == 1);
+        assert_eq!(bench.machine.flash().operations(), (0, 0));
+        // It does: every operation waits for it, or the board would have stopped.
+        bench.machine.set_second_core(SecondCore::Parks { asked, answered });
+        bench.saves(8);
+        assert!(bench.machine.flash().operations().1 >= 8);
+        bench.until("it may go on", |bench| bench.word(asked) == 0);
+    }
+}
