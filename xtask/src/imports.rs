@@ -50,8 +50,8 @@ const RULES: &[Rule] = &[
     Rule { part: "vd", modules: &["device", "volume"], crates: &[] },
     // Partitions and the board's facts: it hands `files` what only the hardware knows. Flash is `settings`' NorFlash.
     Rule { part: "rp2350", modules: &["block", "clock", "files", "settings", "volume"], crates: HARDWARE },
-    // `tables` is the macro of that name.
-    Rule { part: "rp2350/board", modules: &["settings", "stick", "tables", "volume"], crates: HARDWARE },
+    // `tables` and `firmware` are the macros of those names.
+    Rule { part: "rp2350/board", modules: &["firmware", "settings", "stick", "tables", "volume"], crates: HARDWARE },
     Rule {
         part: "rp2350/stick",
         modules: &["clock", "files", "settings", "stick", "usb", "vd", "volume"],
