@@ -34,10 +34,35 @@ pub struct PartitionPlan<'a> {
 pub struct PartitionFiles<'a, M> {
     table: PartitionTable,
     paths: PartitionPaths,
-    contents: [Option<FlashRange<'a, M>>; PARTITIONS],
-    files: [Option<File<'a>>; PARTITIONS],
+    contents: [Place<FlashRange<'a, M>>; PARTITIONS],
+    files: [Place<File<'a>>; PARTITIONS],
     description: Option<Description<'a>>,
-    description_file: Option<File<'a>>,
+    description_file: Place<File<'a>>,
+}
+
+/// A place for something. An empty one is zero in all bytes, so that a `static` of them takes no flash.
+#[derive(Debug)]
+#[repr(u8)]
+enum Place<T> {
+    Empty = 0,
+    Full(T),
+}
+
+impl<T> Place<T> {
+    fn fill(&mut self, value: T) -> &T {
+        *self = Self::Full(value);
+        match self {
+            Self::Full(value) => value,
+            Self::Empty => unreachable!(),
+        }
+    }
+
+    fn as_ref(&self) -> Option<&T> {
+        match self {
+            Self::Empty => None,
+            Self::Full(value) => Some(value),
+        }
+    }
 }
 
 impl<'a, M: Memory + Clone + Sync> PartitionFiles<'a, M> {
@@ -47,10 +72,10 @@ impl<'a, M: Memory + Clone + Sync> PartitionFiles<'a, M> {
         Self {
             table: PartitionTable::new(),
             paths: PartitionPaths::new(),
-            contents: [const { None }; PARTITIONS],
-            files: [const { None }; PARTITIONS],
+            contents: [const { Place::Empty }; PARTITIONS],
+            files: [const { Place::Empty }; PARTITIONS],
             description: None,
-            description_file: None,
+            description_file: Place::Empty,
         }
     }
 
@@ -67,21 +92,20 @@ impl<'a, M: Memory + Clone + Sync> PartitionFiles<'a, M> {
         memory: M,
         files: &Files<'a>,
     ) -> Result<(), AddError> {
-        self.table.read(source, plan.flash_size);
+        self.table.read(source, self.paths.work_area(), plan.flash_size);
         self.paths.fill(&mut self.table, plan.folder, files);
         let paths = &self.paths;
         for (place, partition) in self.contents.iter_mut().zip(self.table.partitions()) {
             let length = partition.location.length().filter(|_| partition.state == PartitionState::Shown);
-            *place = length.map(|length| FlashRange {
-                memory: memory.clone(),
-                offset: partition.location.offset(),
-                length,
-                redacted: plan.redacted,
-            });
+            if let Some(length) = length {
+                let offset = partition.location.offset();
+                *place = Place::Full(FlashRange { memory: memory.clone(), offset, length, redacted: plan.redacted });
+            }
         }
         for (index, (place, content)) in self.files.iter_mut().zip(&self.contents).enumerate() {
-            *place =
-                paths.get(index).zip(content.as_ref()).map(|(path, content)| File::new(path, content, content.length));
+            if let Some((path, content)) = paths.get(index).zip(content.as_ref()) {
+                *place = Place::Full(File::new(path, content, content.length));
+            }
         }
         for (index, file) in self.files.iter().enumerate() {
             if file.as_ref().is_some_and(|file| files.add(file, None).is_err()) {
@@ -90,7 +114,7 @@ impl<'a, M: Memory + Clone + Sync> PartitionFiles<'a, M> {
         }
         let description =
             self.description.insert(Description { table: &self.table, paths, flash_size: plan.flash_size });
-        files.add(self.description_file.insert(File::new(plan.description, description, plan.capacity)), None)
+        files.add(self.description_file.fill(File::new(plan.description, description, plan.capacity)), None)
     }
 }
 
@@ -178,7 +202,7 @@ mod tests {
     struct Longest;
 
     impl PartitionTableSource for Longest {
-        fn load(&mut self) -> Result<(), i32> {
+        fn load(&mut self, _: &mut [u8]) -> Result<(), i32> {
             Ok(())
         }
 

@@ -1,6 +1,6 @@
 //! What a partition's file is called.
 
-use super::partition_table::{PARTITIONS, Partition, PartitionState, PartitionTable};
+use super::partition_table::{PARTITIONS, Partition, PartitionState, PartitionTable, WORK_AREA};
 use crate::volume::Files;
 use core::fmt::{self, Write};
 use picovd_exfat::name::{Name, is_forbidden};
@@ -17,15 +17,26 @@ const FILE_NAME_LENGTH: usize = 127 + 1 + 3 + 4;
 
 /// The paths of all partitions, empty where there is no file.
 #[derive(Debug)]
+#[repr(C, align(4))]
 pub(super) struct PartitionPaths {
-    paths: [Path; PARTITIONS],
+    /// Before there are paths, the bootrom's work area.
+    texts: [[u8; WORK_AREA / PARTITIONS]; PARTITIONS],
+    heads: [Head; PARTITIONS],
 }
+
+const _: () = assert!(PATH_LENGTH <= WORK_AREA / PARTITIONS, "the bootrom's work area has room for the paths");
+const _: () = assert!(WORK_AREA.is_multiple_of(PARTITIONS), "the paths have room for the bootrom's work area");
 
 impl PartitionPaths {
     /// No paths yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { paths: [Path::EMPTY; PARTITIONS] }
+        Self { texts: [[0; WORK_AREA / PARTITIONS]; PARTITIONS], heads: [Head::EMPTY; PARTITIONS] }
+    }
+
+    /// [`WORK_AREA`] bytes, word-aligned, to be used while there are no paths yet.
+    pub fn work_area(&mut self) -> &mut [u8] {
+        self.texts.as_flattened_mut()
     }
 
     /// Gives each partition that can be shown a path in `folder` (the root directory's is empty) that neither another
@@ -38,14 +49,17 @@ impl PartitionPaths {
             if partition.state != PartitionState::Shown {
                 continue;
             }
+            let Some((before, [text, ..])) = self.texts.split_at_mut_checked(index) else { continue };
             // One suffix more than there are partitions and files of run time: the last one is free.
-            let path = (1..=u16::from(u8::MAX) + PARTITIONS as u16).find_map(|number| {
-                let path = Path::of(folder, partition, index, number).ok()?;
-                let taken = self.paths.iter().any(|other| path.is_same(other)) || !files.is_free(path.text());
-                (!taken).then_some(path)
+            let head = (1..=u16::from(u8::MAX) + PARTITIONS as u16).find_map(|number| {
+                let head = write_path(text, folder, partition, index, number).ok()?;
+                let path = Path { head, text };
+                let taken = before.iter().zip(&self.heads).any(|(text, head)| path.is_same(Path { head: *head, text }))
+                    || !files.is_free(path.text());
+                (!taken).then_some(head)
             });
-            match (self.paths.get_mut(index), path) {
-                (Some(place), Some(path)) => *place = path,
+            match (self.heads.get_mut(index), head) {
+                (Some(place), Some(head)) => *place = head,
                 _ => table.refuse(index),
             }
         }
@@ -54,7 +68,8 @@ impl PartitionPaths {
     /// The path of a partition's file.
     #[must_use]
     pub fn get(&self, partition: usize) -> Option<&str> {
-        self.paths.get(partition).map(Path::text).filter(|path| !path.is_empty())
+        let path = Path { head: *self.heads.get(partition)?, text: self.texts.get(partition)? };
+        Some(path.text()).filter(|path| !path.is_empty())
     }
 }
 
@@ -64,43 +79,58 @@ impl Default for PartitionPaths {
     }
 }
 
-/// A path, in a place of its own.
-#[derive(Clone, Copy)]
-struct Path {
+/// What is known of a path beside its text.
+#[derive(Clone, Copy, Debug)]
+struct Head {
     /// NameHash (exFAT 7.6.4) of the last component.
     hash: u16,
+    /// Bytes of the text.
     length: u8,
-    text: [u8; PATH_LENGTH],
 }
 
 const _: () = assert!(PATH_LENGTH <= u8::MAX as usize, "a byte counts the bytes of a path");
 
-impl Path {
-    const EMPTY: Self = Self { hash: 0, length: 0, text: [0; PATH_LENGTH] };
+impl Head {
+    const EMPTY: Self = Self { hash: 0, length: 0 };
+}
 
-    /// The `number`th try for a partition: from the second one on with the number behind the name.
-    fn of(folder: &str, partition: &Partition, index: usize, number: u16) -> Result<Self, fmt::Error> {
-        let mut path = Self::EMPTY;
-        if !folder.is_empty() {
-            write!(path, "{folder}/")?;
-        }
-        match partition.name().filter(|name| !name.is_empty()) {
-            Some(name) => {
-                if is_device(name) {
-                    path.write_char('_')?;
-                }
-                path.push_name(name)?;
-            }
-            None => write!(path, "PART{index}")?,
-        }
-        if number > 1 {
-            write!(path, "~{number}")?;
-        }
-        path.write_str(".BIN")?;
-        path.hash = path.name().ok_or(fmt::Error)?.name_hash();
-        Ok(path)
+/// Writes the `number`th try for a partition: from the second one on with the number behind the name.
+fn write_path(
+    text: &mut [u8],
+    folder: &str,
+    partition: &Partition,
+    index: usize,
+    number: u16,
+) -> Result<Head, fmt::Error> {
+    let mut path = Writer { text, length: 0 };
+    if !folder.is_empty() {
+        write!(path, "{folder}/")?;
     }
+    match partition.name().filter(|name| !name.is_empty()) {
+        Some(name) => {
+            if is_device(name) {
+                path.write_char('_')?;
+            }
+            path.push_name(name)?;
+        }
+        None => write!(path, "PART{index}")?,
+    }
+    if number > 1 {
+        write!(path, "~{number}")?;
+    }
+    path.write_str(".BIN")?;
+    let head = Head { hash: 0, length: path.length };
+    let hash = Path { head, text: path.text }.name().ok_or(fmt::Error)?.name_hash();
+    Ok(Head { hash, ..head })
+}
 
+/// A path that is being written.
+struct Writer<'a> {
+    text: &'a mut [u8],
+    length: u8,
+}
+
+impl Writer<'_> {
     /// The name, with `_` for every character that exFAT forbids (7.7.3) and for every byte that is not UTF-8.
     fn push_name(&mut self, name: &[u8]) -> fmt::Result {
         for chunk in name.utf8_chunks() {
@@ -114,38 +144,41 @@ impl Path {
         }
         Ok(())
     }
+}
 
-    fn text(&self) -> &str {
+impl Write for Writer<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let start = usize::from(self.length);
+        let end = Some(start + text.len()).filter(|end| *end <= PATH_LENGTH).ok_or(fmt::Error)?;
+        self.text.get_mut(start..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.length = end as u8;
+        Ok(())
+    }
+}
+
+/// A path, where it stands.
+#[derive(Clone, Copy)]
+struct Path<'a> {
+    head: Head,
+    text: &'a [u8],
+}
+
+impl<'a> Path<'a> {
+    fn text(self) -> &'a str {
         // Only whole characters were written.
-        self.text.get(..self.length.into()).and_then(|text| core::str::from_utf8(text).ok()).unwrap_or("")
+        self.text.get(..self.head.length.into()).and_then(|text| core::str::from_utf8(text).ok()).unwrap_or("")
     }
 
     /// The last component.
-    fn name(&self) -> Option<Name<'_>> {
+    fn name(self) -> Option<Name<'a>> {
         self.text().rsplit('/').next().and_then(|name| Name::new(name).ok())
     }
 
     /// Whether both name the same file; their folders are one. Up-casing takes its time: a boot must not wait for the cube of
     /// sixteen names.
-    fn is_same(&self, other: &Self) -> bool {
-        self.hash == other.hash
+    fn is_same(self, other: Path<'_>) -> bool {
+        self.head.hash == other.head.hash
             && self.name().zip(other.name()).is_some_and(|(name, other_name)| name.is_same(other_name))
-    }
-}
-
-impl Write for Path {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let start = usize::from(self.length);
-        let place = self.text.get_mut(start..start + text.len()).ok_or(fmt::Error)?;
-        place.copy_from_slice(text.as_bytes());
-        self.length += text.len() as u8;
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Path {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.text().fmt(formatter)
     }
 }
 

@@ -43,13 +43,16 @@ const LINK_VALUE_SHIFT: u32 = 3;
 const FAMILIES_SHIFT: u32 = 7;
 const HAS_NAME: u32 = 1 << 12;
 
+/// The room that load_partition_table needs, in bytes (5.4.8.19).
+pub const WORK_AREA: usize = 3264;
+
 /// Where a table comes from: the bootrom, or a model of it.
 pub trait PartitionTableSource {
-    /// load_partition_table.
+    /// load_partition_table, which leaves anything in `area`: [`WORK_AREA`] bytes, word-aligned.
     ///
     /// # Errors
     /// The bootrom's error code.
-    fn load(&mut self) -> Result<(), i32>;
+    fn load(&mut self, area: &mut [u8]) -> Result<(), i32>;
 
     /// get_partition_table_info: fills `out` and returns how many words were filled.
     ///
@@ -287,9 +290,9 @@ impl PartitionTable {
 
     /// Copies the table. Each partition's state says whether it can be shown: `flash_size` is the length in bytes of the flash
     /// that there is.
-    pub fn read(&mut self, source: &mut impl PartitionTableSource, flash_size: u32) {
+    pub fn read(&mut self, source: &mut impl PartitionTableSource, area: &mut [u8], flash_size: u32) {
         self.count = 0;
-        self.state = match self.read_info(source) {
+        self.state = match self.read_info(source, area) {
             Ok(state) => state,
             Err(code) => TableState::Unreadable(code),
         };
@@ -313,8 +316,8 @@ impl PartitionTable {
         }
     }
 
-    fn read_info(&mut self, source: &mut impl PartitionTableSource) -> Result<TableState, i32> {
-        source.load()?;
+    fn read_info(&mut self, source: &mut impl PartitionTableSource, area: &mut [u8]) -> Result<TableState, i32> {
+        source.load(area)?;
         let mut words = [0; INFO_WORDS];
         let filled = source.info(PT_INFO, &mut words)?;
         let [present, info, _, unpartitioned] = words;
@@ -376,7 +379,7 @@ mod tests {
     }
 
     impl PartitionTableSource for Words {
-        fn load(&mut self) -> Result<(), i32> {
+        fn load(&mut self, _: &mut [u8]) -> Result<(), i32> {
             self.loaded
         }
 
@@ -392,7 +395,7 @@ mod tests {
 
     fn read(source: &mut Words) -> PartitionTable {
         let mut table = PartitionTable::new();
-        table.read(source, 4 << 20);
+        table.read(source, &mut [], 4 << 20);
         table
     }
 

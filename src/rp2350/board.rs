@@ -1,6 +1,7 @@
 //! A Pico 2 or a relative, started for a firmware of one's own: [`Stick::start`], and what it leaves of the board.
 
 use super::clock::Clock;
+use super::stick::{Home, Running};
 use super::{Stick, panic, usb_bus};
 use crate::settings::Configured;
 use crate::stick::Description;
@@ -55,9 +56,10 @@ pub struct Board {
     pub UART1: pac::UART1,
 }
 
-impl<const CONSOLE: bool, const RESET: bool, const FILES: bool, S> Stick<CONSOLE, RESET, FILES, S>
+impl<const CONSOLE: bool, const RESET: bool, const FILES: bool, S, H> Stick<CONSOLE, RESET, FILES, S, H>
 where
-    S: Configured<'static> + Look,
+    S: Configured<'static> + Look + 'static,
+    H: Home<Running<CONSOLE, RESET, FILES, S>>,
 {
     /// Starts the crystal, the clocks and the stick, once: 150 MHz from a crystal of 12 MHz, as the Pico 2 and its relatives
     /// have it. On another board start the clocks yourself and call [`new`](Self::new).
@@ -161,7 +163,26 @@ macro_rules! firmware {
             { $module::RESET },
             { $module::LAYOUT.dynamic.slots != 0 },
             $module::Configured,
+            StickHome,
         >;
+
+        /// What lives in [`StickHome`].
+        type RunningStick = $crate::rp2350::Running<
+            { $module::CONSOLE },
+            { $module::RESET },
+            { $module::LAYOUT.dynamic.slots != 0 },
+            $module::Configured,
+        >;
+
+        /// The place of the stick.
+        struct StickHome;
+
+        impl $crate::rp2350::Home<RunningStick> for StickHome {
+            fn place() -> &'static $crate::rp2350::StaticCell<RunningStick> {
+                static PLACE: $crate::rp2350::StaticCell<RunningStick> = $crate::rp2350::StaticCell::new();
+                &PLACE
+            }
+        }
 
         #[unsafe(link_section = ".start_block")]
         #[used]

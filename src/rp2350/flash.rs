@@ -7,8 +7,7 @@
 
 use super::memory::AddressSpace;
 use super::park;
-use super::partitions::Bootrom;
-use crate::files::PartitionTableSource;
+use super::partitions;
 use crate::settings::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
 use crate::volume::Memory;
 use core::mem::transmute;
@@ -57,7 +56,7 @@ impl SettingsFlash {
             return None;
         }
         // flash_op permits nothing before (section 5.1.3). Where it fails, flash_op will say so.
-        let _ = Bootrom.load();
+        let _ = partitions::load();
         Some(Self { start })
     }
 

@@ -17,6 +17,7 @@ pub mod park;
 pub mod partitions;
 pub mod reboot;
 mod scrub;
+mod served;
 mod stick;
 pub mod usb;
 mod usb_endpoint;
@@ -24,7 +25,9 @@ mod xip;
 
 pub use board::{Board, CRYSTAL, restart, restart_after};
 pub use rp235x_hal;
-pub use stick::Stick;
+pub use served::Served;
+pub use static_cell::StaticCell;
+pub use stick::{Home, Running, Stick};
 
 use rp235x_hal::clocks::UsbClock;
 use rp235x_hal::pac;

@@ -1,25 +1,21 @@
 //! The flash's partition table, by the bootrom's functions (sections 5.4.8.16 and 5.4.8.19).
 
-use crate::files::PartitionTableSource;
-use core::mem::MaybeUninit;
+use crate::files::{PartitionTableSource, WORK_AREA};
 use rp235x_hal::rom_data;
-
-/// Words of load_partition_table's work area: 3264 bytes.
-const WORK_AREA: usize = 3264 / 4;
 
 /// The bootrom.
 #[derive(Clone, Copy, Debug)]
 pub struct Bootrom;
 
 impl PartitionTableSource for Bootrom {
-    /// Needs 3264 bytes of stack. A program that was loaded into RAM has to do this; one that was started from flash has the
-    /// table loaded already, which this leaves as it is.
-    #[inline(never)]
-    fn load(&mut self) -> Result<(), i32> {
-        let mut area = MaybeUninit::<[u32; WORK_AREA]>::uninit();
-        // SAFETY: the area is word-aligned, as long as it says, and lives until the function returns; nobody reads it here. The
-        // bootrom reads flash, which no one writes meanwhile: interrupts are masked and the other core is in reset.
-        let code = unsafe { rom_data::load_partition_table(area.as_mut_ptr().cast(), 4 * WORK_AREA, false) };
+    /// A program that was loaded into RAM has to do this; one that was started from flash has the table loaded already, which
+    /// this leaves as it is.
+    fn load(&mut self, area: &mut [u8]) -> Result<(), i32> {
+        // SAFETY: a word may have any value.
+        let (_, words, _) = unsafe { area.align_to_mut::<u32>() };
+        // SAFETY: the area is word-aligned and as long as it says. The bootrom reads flash, which no one writes meanwhile:
+        // interrupts are masked and the other core is in reset.
+        let code = unsafe { rom_data::load_partition_table(words.as_mut_ptr().cast(), size_of_val(words), false) };
         if code < 0 { Err(code) } else { Ok(()) }
     }
 
@@ -29,4 +25,16 @@ impl PartitionTableSource for Bootrom {
         // What is not negative is a number of words, at most as many as there is room for.
         usize::try_from(filled).map_err(|_| filled)
     }
+}
+
+/// The same where there is no other room for a work area than the stack, 3264 bytes of it for this call.
+///
+/// # Errors
+///
+/// The bootrom's error code.
+#[inline(never)]
+pub(super) fn load() -> Result<(), i32> {
+    #[repr(align(4))]
+    struct Area([u8; WORK_AREA]);
+    Bootrom.load(&mut Area([0; WORK_AREA]).0)
 }

@@ -7,46 +7,60 @@ use super::partitions::Bootrom;
 use super::{FirmwareUsbBus, board_id, facts, reboot, scrub, usb_bus, xip};
 use crate::clock::Instant;
 use crate::files::{PartitionFiles, PartitionPlan};
-use crate::settings::{Configured, NoSettings, Settings, Storage, Store, Volatile};
+use crate::settings::{Configured, Settings, Storage, Store, Volatile};
 use crate::stick::{self, Description};
 use crate::usb::{Console, Identity, Reset};
 use crate::vd::Files;
 use crate::volume::{BoardIdentity, Look};
+use core::marker::PhantomData;
 use cortex_m::peripheral::{NVIC, SCB};
 use cortex_m::register::primask;
 use rp235x_hal::clocks::ClocksManager;
 use rp235x_hal::pac;
+use static_cell::{ConstStaticCell, StaticCell};
 use usb_device::bus::UsbBusAllocator;
 
-/// The stick that the manifest's tables describe, on the chip's USB port. The parameters are the tables' `CONSOLE` and
-/// `RESET`; a third one says whether there may be files of run time, a fourth one, `Configured`, what there is of settings.
+/// What runs on the chip's USB port.
+pub type Running<const CONSOLE: bool, const RESET: bool, const FILES: bool, S> =
+    stick::Stick<'static, FirmwareUsbBus, Guarded<S>, fn(Reset), CONSOLE, RESET, FILES, S>;
+
+/// Where a program's stick lives, so that it takes no stack: a `static`, which [`firmware!`](crate::firmware) makes.
+pub trait Home<T: 'static> {
+    /// The place, filled once.
+    fn place() -> &'static StaticCell<T>;
+}
+
+/// The stick that the manifest's tables describe, on the chip's USB port: usually by the name that
+/// [`firmware!`](crate::firmware) gives it. The parameters are the tables' `CONSOLE` and `RESET`, whether there may be files of
+/// run time, the tables' `Configured`, and the place where it lives.
 ///
 /// ```ignore
-/// picovd::tables!(disk);
-/// let mut stick = Stick::<{ disk::CONSOLE }, { disk::RESET }>::new(
-///     board.USB, board.USB_DPRAM, board.TIMER0, clocks, &mut board.RESETS, &disk::DESCRIPTION,
-/// );
+/// picovd::firmware!(disk);
+/// let mut stick = Stick::new(board.USB, board.USB_DPRAM, board.TIMER0, clocks, &mut board.RESETS, &disk::DESCRIPTION);
 /// loop {
 ///     stick.poll();
 ///     stick.sleep();
 /// }
 /// ```
-pub struct Stick<const CONSOLE: bool, const RESET: bool, const FILES: bool = true, S = NoSettings>
+pub struct Stick<const CONSOLE: bool, const RESET: bool, const FILES: bool, S, H>
 where
-    S: Configured<'static> + Look,
+    S: Configured<'static> + Look + 'static,
+    H: Home<Running<CONSOLE, RESET, FILES, S>>,
 {
-    stick: stick::Stick<'static, FirmwareUsbBus, Guarded<S>, fn(Reset), CONSOLE, RESET, FILES, S>,
+    stick: &'static mut Running<CONSOLE, RESET, FILES, S>,
     clock: Clock,
     again: Option<Instant>,
     /// A command is under way, and only the bus has news of it.
     busy: bool,
     /// What there was to show before the last poll, where interrupt handlers may have added to it since.
     seen: Option<(u32, u64)>,
+    home: PhantomData<H>,
 }
 
-impl<const CONSOLE: bool, const RESET: bool, const FILES: bool, S> Stick<CONSOLE, RESET, FILES, S>
+impl<const CONSOLE: bool, const RESET: bool, const FILES: bool, S, H> Stick<CONSOLE, RESET, FILES, S, H>
 where
-    S: Configured<'static> + Look,
+    S: Configured<'static> + Look + 'static,
+    H: Home<Running<CONSOLE, RESET, FILES, S>>,
 {
     /// Starts the USB controller and the timer. The stick appears on the bus when [`poll`](Self::poll) is called again and
     /// again.
@@ -63,7 +77,8 @@ where
         Self::on(clock, usb_bus(usb, dpram, clocks.usb_clock, resets), description)
     }
 
-    /// The stick on a bus.
+    /// The stick on a bus. In a frame of its own, which takes stack at the start only.
+    #[inline(never)]
     pub(super) fn on(clock: Clock, bus: FirmwareUsbBus, description: &Description<'static, S>) -> Self {
         if let Some(log) = description.built_in.log {
             crate::files::set_log(log);
@@ -77,9 +92,8 @@ where
         }
         let board = board_id::read();
         let digits = cortex_m::singleton!(: [u8; 16] = [0; 16]);
-        let alloc = cortex_m::singleton!(: UsbBusAllocator<FirmwareUsbBus> = UsbBusAllocator::new(bus));
         // The peripherals exist once, so this runs once.
-        let (Some(digits), Some(alloc)) = (digits, alloc) else { SCB::sys_reset() };
+        let (Some(digits), Some(alloc)) = (digits, allocator(bus)) else { SCB::sys_reset() };
         *digits = board.unwrap_or(BoardIdentity(0)).digits();
         let built_in = description.built_in;
         let shows_flash =
@@ -93,19 +107,30 @@ where
         if FILES {
             let _ = built_in.register(description.files);
         }
-        if let Some(plan) = built_in.partitions
-            && let Some(files) = cortex_m::singleton!(: PartitionFiles<'static, AddressSpace> = PartitionFiles::new())
-        {
+        if let Some(plan) = built_in.partitions {
             let plan = PartitionPlan { flash_size: flash.unwrap_or(plan.flash_size), ..plan };
-            // PARTITIONS.JSON has its room by the manifest's checks, and there is nobody to tell.
-            let _ = files.register(plan, &mut Bootrom, AddressSpace, description.files);
+            show_partitions(plan, description.files);
         }
         let settings = description.settings;
         let usb = settings.settings().map_or(description.usb, |settings| started(settings, flash, description.usb));
         let description = &Description { usb, ..*description };
-        let memory = Guarded(settings);
-        let stick = stick::Stick::new(alloc, description, board, flash, digits, memory, restart as fn(Reset));
-        Self { stick, clock, again: None, busy: false, seen: None }
+        let stick = Self::make(alloc, description, board, flash, digits);
+        Self { stick, clock, again: None, busy: false, seen: None, home: PhantomData }
+    }
+
+    /// Puts the stick into its place.
+    #[inline(never)]
+    fn make(
+        alloc: &'static UsbBusAllocator<FirmwareUsbBus>,
+        description: &Description<'static, S>,
+        board: Option<BoardIdentity>,
+        flash: Option<u32>,
+        digits: &'static [u8; 16],
+    ) -> &'static mut Running<CONSOLE, RESET, FILES, S> {
+        let memory = Guarded(description.settings);
+        let make = || stick::Stick::new(alloc, description, board, flash, digits, memory, restart as fn(Reset));
+        let Some(stick) = H::place().try_init_with(make) else { SCB::sys_reset() };
+        stick
     }
 
     /// Does what there is to do: to be called after every interrupt, and after each change of the application's files.
@@ -189,6 +214,16 @@ where
         });
     }
 
+    /// What an interrupt handler does in place of [`poll`](Self::poll) and [`sleep`](Self::sleep): sees to the next interrupt.
+    pub(super) fn serve(&mut self) {
+        self.clock.acknowledge();
+        self.poll();
+        self.clock.wake_at(self.again);
+        if super::bus_waits() {
+            NVIC::pend(pac::Interrupt::USBCTRL_IRQ);
+        }
+    }
+
     /// Wakes the core at `moment` even where the stick does not need it.
     pub fn wake_at(&mut self, moment: Instant) {
         self.again = Some(self.again.map_or(moment, |again| again.min(moment)));
@@ -209,6 +244,23 @@ where
     /// The console, where there is one.
     pub fn console(&mut self) -> Option<&mut Console<'static, FirmwareUsbBus>> {
         self.stick.console()
+    }
+}
+
+/// The bus's allocator, where it stays; once.
+#[inline(never)]
+fn allocator(bus: FirmwareUsbBus) -> Option<&'static UsbBusAllocator<FirmwareUsbBus>> {
+    cortex_m::singleton!(: UsbBusAllocator<FirmwareUsbBus> = UsbBusAllocator::new(bus)).map(|alloc| &*alloc)
+}
+
+/// Registers the files of the flash partitions.
+#[inline(never)]
+fn show_partitions(plan: PartitionPlan<'static>, files: &'static Files<'static>) {
+    // Made when the program is built: it would not fit on the stack.
+    static ROOM: ConstStaticCell<PartitionFiles<'static, AddressSpace>> = ConstStaticCell::new(PartitionFiles::new());
+    if let Some(room) = ROOM.try_take() {
+        // PARTITIONS.JSON has its room by the manifest's checks, and there is nobody to tell.
+        let _ = room.register(plan, &mut Bootrom, AddressSpace, files);
     }
 }
 

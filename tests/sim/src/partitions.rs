@@ -26,7 +26,7 @@ impl RomTable {
 }
 
 impl PartitionTableSource for RomTable {
-    fn load(&mut self) -> Result<(), i32> {
+    fn load(&mut self, _: &mut [u8]) -> Result<(), i32> {
         self.loaded = Some(self.memory.with(|contents| PartitionTable::find(&contents.flash)));
         Ok(())
     }
