@@ -144,7 +144,7 @@ impl Content for LogFile<'_> {
 }
 
 /// Length of the line that stands for lost bytes.
-const LOSS_LENGTH: usize = 32;
+pub(super) const LOSS_LENGTH: usize = 32;
 
 /// The end of the log as a file: each generation shows what was written since the last one that was read to its end. Made
 /// for `tail -F`.
@@ -251,7 +251,7 @@ impl Content for LogTail<'_> {
 }
 
 /// The line that stands for that many lost bytes.
-fn loss(lost: u64) -> [u8; LOSS_LENGTH] {
+pub(super) fn loss(lost: u64) -> [u8; LOSS_LENGTH] {
     let mut line = *b"[000000000000000 bytes lost]    ";
     let mut rest = lost;
     for digit in line.iter_mut().skip(1).take(15).rev() {

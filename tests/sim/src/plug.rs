@@ -4,6 +4,7 @@ use crate::board::{ChipIdentity, ElfDevice};
 use crate::link::Link;
 use crate::memory::{Contents, SharedMemory};
 use crate::native::{Board, NativeDevice, Start};
+use crate::partitions::{self, Partition};
 use crate::tables::{self, Tables};
 use crate::truth::{self, TrueFile};
 use picovd::scsi::UnitIdentity;
@@ -73,20 +74,29 @@ pub fn plan(path: Option<&Path>) -> Result<DiskPlan, Diagnostics> {
 /// # Errors
 /// A wrong manifest, an ELF that cannot be read or that the board would not boot.
 pub fn open(manifest: Option<&Path>, elf: Option<&Path>) -> Result<Plug, PlugError> {
-    open_on(manifest, elf, None)
+    open_on(manifest, elf, FlashChip::default())
 }
 
-/// The same on a board whose flash chip has that many bytes, whatever the manifest reserves.
+/// A board's flash chip.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FlashChip<'a> {
+    /// Its length in bytes; without it, what the manifest reserves.
+    pub length: Option<usize>,
+    /// What its partition table says; without partitions there is none.
+    pub partitions: &'a [Partition],
+}
+
+/// The same on a board with this flash chip.
 ///
 /// # Errors
-/// As [`open`].
-pub fn open_on(manifest: Option<&Path>, elf: Option<&Path>, flash: Option<usize>) -> Result<Plug, PlugError> {
+/// As [`open`], and a table that has no place.
+pub fn open_on(manifest: Option<&Path>, elf: Option<&Path>, flash: FlashChip<'_>) -> Result<Plug, PlugError> {
     let plan = plan(manifest).map_err(PlugError::Manifest)?;
-    let flash = flash.unwrap_or(plan.chip.flash_size as usize);
     match elf {
-        None => Ok(on_bus(plan, flash, None)),
-        Some(path) => emulated(plan, flash, path).map_err(PlugError::Firmware),
+        None => on_bus(plan, flash, None),
+        Some(path) => emulated(plan, flash, path),
     }
+    .map_err(PlugError::Firmware)
 }
 
 /// The library on the simulated bus.
@@ -98,12 +108,21 @@ pub fn native(plan: DiskPlan) -> Plug {
 /// The same with an application beside it.
 #[must_use]
 pub fn native_with(plan: DiskPlan, application: Option<Start>) -> Plug {
-    let flash = plan.chip.flash_size as usize;
-    on_bus(plan, flash, application)
+    with_contents(Contents::noise(plan.chip.flash_size as usize), plan, application)
 }
 
-fn on_bus(plan: DiskPlan, flash: usize, application: Option<Start>) -> Plug {
-    let contents = Contents::noise(flash);
+fn on_bus(plan: DiskPlan, flash: FlashChip<'_>, application: Option<Start>) -> Result<Plug, String> {
+    let mut contents = Contents::noise(flash.length.unwrap_or(plan.chip.flash_size as usize));
+    if !flash.partitions.is_empty() {
+        for (at, bytes) in partitions::table(&contents.flash, flash.partitions)? {
+            let room = contents.flash.get_mut(at..at + bytes.len()).ok_or("flash has no room for the table")?;
+            room.copy_from_slice(&bytes);
+        }
+    }
+    Ok(with_contents(contents, plan, application))
+}
+
+fn with_contents(contents: Contents, plan: DiskPlan, application: Option<Start>) -> Plug {
     let files = truth::files(&plan, &contents);
     let link = Box::new(NativeDevice::new(Board { application, ..board(plan.clone(), contents) }));
     Plug { link, plan, files }
@@ -150,14 +169,26 @@ pub fn board(plan: DiskPlan, contents: Contents) -> Board {
     }
 }
 
-fn emulated(plan: DiskPlan, flash: usize, path: &Path) -> Result<Plug, String> {
+fn emulated(plan: DiskPlan, flash: FlashChip<'_>, path: &Path) -> Result<Plug, String> {
     let elf = fs::read(path).map_err(|error| {
         format!("{}: {error}; `cargo xtask firmware` builds target/firmware/picovd.elf", path.display())
     })?;
     let identity =
         ChipIdentity { device: IDENTITY.0 as u32, wafer: (IDENTITY.0 >> 32) as u32, ..ChipIdentity::default() };
+    let length = flash.length.unwrap_or(plan.chip.flash_size as usize);
     let mut device =
-        ElfDevice::with_board(&elf, flash, identity).map_err(|error| format!("{}: {error}", path.display()))?;
+        ElfDevice::with_board(&elf, length, identity).map_err(|error| format!("{}: {error}", path.display()))?;
+    if !flash.partitions.is_empty() {
+        let chip = device.machine().flash();
+        for (at, bytes) in partitions::table(chip.bytes(), flash.partitions)? {
+            if !chip.preload(at, &bytes) {
+                return Err("flash has no room for the table".to_owned());
+            }
+        }
+        // What the program has decoded and cached is from before.
+        device.machine().unplug();
+        device.machine().plug();
+    }
     let contents = Contents {
         rom: device.machine().rom().to_vec(),
         flash: device.machine().flash().bytes().to_vec(),

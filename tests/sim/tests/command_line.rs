@@ -48,6 +48,22 @@ fn ls_lists_a_directory_and_ignores_case() {
 }
 
 #[test]
+fn partitions_of_the_board_are_files() {
+    let table = ["--partition", "Calibration=2M,64K", "--partition", "=3M,4K"];
+    let with = |words: &[&'static str]| succeed(&[words, &table].concat());
+    let listed = with(&["ls", "partitions"]);
+    let sizes: Vec<(&str, &str)> = listed.lines().filter_map(|line| line.trim().split_once("  ")).collect();
+    assert_eq!(sizes.len(), 3, "{listed}");
+    assert!(sizes.contains(&("65536", "Calibration.BIN")) && sizes.contains(&("4096", "PART1.BIN")), "{listed}");
+    // Flash as the same board shows it.
+    let cat = |path: &str| sim(&[&["cat", path][..], &table].concat()).output().expect("the program starts").stdout;
+    assert!(cat("partitions/Calibration.BIN") == cat("FLASH.BIN")[2 << 20..][..64 << 10]);
+    for wrong in ["Calibration", "A=1,4K", "A=0,0", "A=32M,4K", "A=4K,99999999999M"] {
+        assert_eq!(run(&["ls", "--partition", wrong]).status.code(), Some(2), "{wrong}");
+    }
+}
+
+#[test]
 fn cat_writes_the_bytes_alone() {
     let plug = plug::open(None, None).expect("the stock manifest is good");
     for file in plug.files.iter().filter(|file| !file.live) {

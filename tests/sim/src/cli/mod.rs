@@ -17,7 +17,7 @@ mod watch;
 use crate::host::scsi::Disk;
 use crate::host::{Host, Initiator};
 use crate::link::Link;
-use crate::plug::{self, Plug, PlugError};
+use crate::plug::{self, FlashChip, Plug, PlugError};
 use options::Options;
 use picovd_manifest::{Diagnostics, DiskPlan};
 use std::ffi::OsString;
@@ -255,12 +255,11 @@ fn help(command: &Command) -> String {
 
 /// The device that the options name, with what its manifest promises.
 fn plug(options: &Options) -> Result<Plug, Failure> {
-    plug::open_on(options.manifest.as_deref(), options.elf.as_deref(), options.flash_size).map_err(
-        |error| match error {
-            PlugError::Manifest(problems) => Failure::Manifest(problems),
-            PlugError::Firmware(text) => Failure::Failed(text),
-        },
-    )
+    let flash = FlashChip { length: options.flash_size, partitions: &options.partitions };
+    plug::open_on(options.manifest.as_deref(), options.elf.as_deref(), flash).map_err(|error| match error {
+        PlugError::Manifest(problems) => Failure::Manifest(problems),
+        PlugError::Firmware(text) => Failure::Failed(text),
+    })
 }
 
 /// The plan of the manifest that the words name.

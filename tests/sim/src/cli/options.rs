@@ -1,6 +1,7 @@
 //! The words of the command line.
 
 use super::Failure;
+use crate::partitions::Partition;
 use lexopt::{Arg, Parser, ValueExt};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,6 +13,8 @@ pub const HELP: &str = "Options:
                    --manifest then names the manifest that it was built from
   --flash-size N   the board's flash chip has N bytes, or KiB or MiB by `512K` or `2M`: a power of two from 512K to 16M
                    (default: as much as the manifest reserves)
+  --partition NAME=START,LENGTH
+                   the board's partition table has this partition, for example `Calibration=2M,64K`; once for each
   --help           this text
 ";
 
@@ -28,6 +31,8 @@ pub struct Options {
     pub elf: Option<PathBuf>,
     /// `--flash-size`, in bytes.
     pub flash_size: Option<usize>,
+    /// `--partition`.
+    pub partitions: Vec<Partition>,
     /// `--watch`.
     pub watch: bool,
     /// `--json`.
@@ -50,6 +55,7 @@ impl Options {
                 Arg::Long("manifest") => options.manifest = Some(parser.value().map_err(usage)?.into()),
                 Arg::Long("elf") => options.elf = Some(parser.value().map_err(usage)?.into()),
                 Arg::Long("flash-size") => options.flash_size = Some(flash_size(&text(&mut parser)?)?),
+                Arg::Long("partition") => options.partitions.push(partition(&text(&mut parser)?)?),
                 Arg::Long("watch") => options.watch = true,
                 Arg::Long("json") => options.json = true,
                 Arg::Long("svg") => options.svg = Some(parser.value().map_err(usage)?.into()),
@@ -89,15 +95,31 @@ fn text(parser: &mut Parser) -> Result<String, Failure> {
     parser.value().and_then(lexopt::ValueExt::string).map_err(usage)
 }
 
-fn flash_size(word: &str) -> Result<usize, Failure> {
-    let (number, shift) = match word.split_at_checked(word.len().saturating_sub(1)) {
-        Some((number, "K")) => (number, 10),
-        Some((number, "M")) => (number, 20),
-        _ => (word, 0),
+/// A number of bytes, or of KiB or MiB.
+fn size(word: &str) -> Option<usize> {
+    let (number, factor) = match word.split_at_checked(word.len().saturating_sub(1)) {
+        Some((number, "K")) => (number, 1 << 10),
+        Some((number, "M")) => (number, 1 << 20),
+        _ => (word, 1),
     };
-    let size = number.parse::<usize>().ok().and_then(|number| number.checked_shl(shift));
+    number.parse::<usize>().ok()?.checked_mul(factor)
+}
+
+fn partition(word: &str) -> Result<Partition, Failure> {
+    let parsed = || {
+        let (name, place) = word.rsplit_once('=')?;
+        let (start, length) = place.split_once(',')?;
+        Partition::new(name, size(start)?.try_into().ok()?, size(length)?.try_into().ok()?)
+    };
+    let why = || format!("`{word}` is no partition; for example Calibration=2M,64K, both multiples of 4K");
+    parsed().ok_or_else(|| Failure::Usage(why()))
+}
+
+fn flash_size(word: &str) -> Result<usize, Failure> {
     let chip = |size: &usize| size.is_power_of_two() && (512 << 10..=16 << 20).contains(size);
-    size.filter(chip).ok_or_else(|| Failure::Usage(format!("`{word}` is no length of a flash chip; for example 2M")))
+    size(word)
+        .filter(chip)
+        .ok_or_else(|| Failure::Usage(format!("`{word}` is no length of a flash chip; for example 2M")))
 }
 
 fn usage(error: lexopt::Error) -> Failure {

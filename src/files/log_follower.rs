@@ -1,0 +1,147 @@
+//! A reader that follows a ring of text and shows each byte once, or says how many it missed.
+
+use super::log::{LOSS_LENGTH, LogRing, loss};
+
+/// How far a reader is that takes text when it can: a serial port.
+///
+/// Where the ring was faster, a line stands in the text that says how much is missing: `[000000000000123 bytes lost]`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LogFollower {
+    /// Up to where the text was taken, in bytes since power-on.
+    taken: u64,
+    /// Bytes that are missing there, which nobody was told of to the end.
+    lost: u64,
+    /// How many bytes of the line that says so were taken.
+    told: usize,
+}
+
+impl LogFollower {
+    /// A reader that has seen nothing.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { taken: 0, lost: 0, told: 0 }
+    }
+
+    /// Whether nothing is left to be taken.
+    #[must_use]
+    pub fn is_done(&self, ring: &LogRing) -> bool {
+        self.lost == 0 && self.taken == ring.written()
+    }
+
+    /// Fills `out` with what comes next, as far as there is something. Returns how many bytes that are; [`take`](Self::take) says
+    /// how many of them count.
+    pub fn peek(&mut self, ring: &LogRing, out: &mut [u8]) -> usize {
+        loop {
+            // A line that was begun stays as it is.
+            if self.told == 0 {
+                self.lost = self.lost.saturating_add(self.skip(ring));
+            }
+            if self.lost > 0 {
+                let line = loss(self.lost);
+                return copy(line.get(self.told..).unwrap_or_default(), out);
+            }
+            let left = usize::try_from(ring.written().saturating_sub(self.taken)).unwrap_or(usize::MAX);
+            let length = left.min(out.len());
+            ring.read(self.taken, out.get_mut(..length).unwrap_or_default());
+            // Somebody may have written meanwhile what takes the place of this.
+            if self.taken >= oldest(ring) {
+                return length;
+            }
+        }
+    }
+
+    /// Goes on behind the first `count` bytes that [`peek`](Self::peek) gave.
+    pub fn take(&mut self, count: usize) {
+        if self.lost == 0 {
+            self.taken = self.taken.saturating_add(count as u64);
+            return;
+        }
+        self.told = self.told.saturating_add(count);
+        if self.told >= LOSS_LENGTH {
+            (self.lost, self.told) = (0, 0);
+        }
+    }
+
+    /// Goes to the oldest text that the ring holds, if that is further. Returns how far that was.
+    fn skip(&mut self, ring: &LogRing) -> u64 {
+        let missed = oldest(ring).saturating_sub(self.taken);
+        self.taken = self.taken.saturating_add(missed);
+        missed
+    }
+}
+
+/// Where the oldest text stands that a ring holds, in bytes since power-on.
+fn oldest(ring: &LogRing) -> u64 {
+    ring.written().saturating_sub(ring.capacity() as u64)
+}
+
+fn copy(from: &[u8], to: &mut [u8]) -> usize {
+    let length = from.len().min(to.len());
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+    length
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::log::LogRingOf;
+    use super::*;
+    extern crate std;
+    use std::format;
+    use std::string::{String, ToString};
+
+    /// What is taken by pieces of at most that many bytes, up to `most` in all.
+    fn taken(follower: &mut LogFollower, ring: &LogRing, piece: usize, most: usize) -> String {
+        let mut all = String::new();
+        let mut out = [0; 64];
+        while all.len() < most && !follower.is_done(ring) {
+            let length = follower.peek(ring, &mut out);
+            let count = length.min(piece).min(most - all.len());
+            assert!(count > 0);
+            follower.take(count);
+            all += core::str::from_utf8(&out[..count]).expect("text");
+        }
+        all
+    }
+
+    #[test]
+    fn what_keeps_up_sees_each_byte_once() {
+        let ring: &LogRing = &LogRingOf::<64>::new();
+        let mut follower = LogFollower::new();
+        let (mut said, mut seen) = (String::new(), String::new());
+        for line in 0..200 {
+            let line = format!("line {line}\r\n");
+            ring.write(line.as_bytes());
+            said += &line;
+            seen += &taken(&mut follower, ring, 1 + line.len() % 7, usize::MAX);
+        }
+        assert_eq!(seen, said);
+    }
+
+    #[test]
+    fn a_loss_stands_where_it_happened() {
+        let ring: &LogRing = &LogRingOf::<64>::new();
+        let mut follower = LogFollower::new();
+        ring.write(b"first ");
+        assert_eq!(taken(&mut follower, ring, 64, usize::MAX), "first ");
+        ring.write(&[b'a'; 100]);
+        ring.write(b" last");
+        let rest = format!("{} last", "a".repeat(59));
+        assert_eq!(taken(&mut follower, ring, 5, usize::MAX), format!("[000000000000041 bytes lost]  \r\n{rest}"));
+    }
+
+    /// More is lost while the line is only half out: it stays whole, and another one follows.
+    #[test]
+    fn a_line_that_was_begun_stays_whole() {
+        let ring: &LogRing = &LogRingOf::<64>::new();
+        let mut follower = LogFollower::new();
+        ring.write(&[b'a'; 70]);
+        let mut seen = taken(&mut follower, ring, 64, 10);
+        ring.write(&[b'b'; 80]);
+        seen += &taken(&mut follower, ring, 64, usize::MAX);
+        let line = |count: &str| format!("[0000000000000{count} bytes lost]  \r\n");
+        assert_eq!(seen, line("06") + &line("80") + &"b".repeat(64));
+        assert_eq!(taken(&mut follower, ring, 64, usize::MAX), "".to_string());
+    }
+}
