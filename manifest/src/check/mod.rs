@@ -93,6 +93,7 @@ pub struct Chip {
 pub(crate) struct Folder {
     pub name: String,
     pub path: String,
+    pub hidden: bool,
     pub entries: Vec<Entry>,
 }
 

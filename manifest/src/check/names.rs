@@ -22,6 +22,10 @@ const DEPTH: usize = 64;
 /// Most files that are left to settings: `picovd::settings::MAX_EXPOSABLE`.
 const MAX_EXPOSABLE: usize = 16;
 
+/// Empty files by which hosts are asked not to index what they find: Spotlight's (widely used; Apple does not document it), that
+/// of macOS's log of changes (File System Events Programming Guide), and Android's (MediaStore.MEDIA_IGNORE_FILENAME).
+const QUIET: [&str; 3] = [".metadata_never_index", ".fseventsd/no_log", ".nomedia"];
+
 /// A content file is never longer: flash ends there.
 const LONGEST_CONTENT: u64 = 16 << 20;
 
@@ -67,7 +71,7 @@ impl Rules {
         chip: Chip,
         reserved: Reserved<'_>,
     ) -> (Vec<Folder>, Vec<File>) {
-        let root = Folder { name: String::new(), path: String::new(), entries: Vec::new() };
+        let root = Folder { name: String::new(), path: String::new(), hidden: false, entries: Vec::new() };
         let mut tree = Tree { folders: vec![root], by_name: HashMap::new(), files: Vec::new() };
         for table in &manifest.tables.file {
             let file = table.get_ref();
@@ -90,9 +94,37 @@ impl Rules {
                 self.place(&mut tree, path, (hidden, exposure), moment, Content::Memory(window));
             }
         }
+        self.quiet_hosts(&mut tree, &manifest.tables.volume.quiet_hosts, moment);
         self.exposable(&tree);
         self.reserved(&tree, reserved, manifest.tables.partitions.folder.as_ref().map(|folder| &folder.span));
         (tree.folders, tree.files)
+    }
+
+    /// The files of `quiet-hosts`, behind those that the manifest lists. A folder that only they need is hidden like they are.
+    fn quiet_hosts(&mut self, tree: &mut Tree, key: &Key<bool>, moment: Timestamp) {
+        let Some((true, span)) = self.placed(key) else { return };
+        for path in QUIET {
+            let named = match path.split_once('/') {
+                None => tree.find(0, path),
+                Some((folder, name)) => match tree.find(0, folder) {
+                    Some(Entry::Folder(index)) => tree.find(index, name),
+                    other => other,
+                },
+            };
+            if let Some(named) = named.and_then(|entry| tree.span(entry)) {
+                self.problems.report(
+                    Code::DuplicateName,
+                    named,
+                    format!("quiet-hosts puts {} there", shown(path)),
+                    "take this file away, or set quiet-hosts = false in [volume]",
+                );
+                continue;
+            }
+            let folders = tree.folders.len();
+            let at = Placement { path: path.to_owned(), span: span.clone() };
+            self.place(tree, at, (true, Expose::Always), moment, Content::Bytes(Arc::default()));
+            tree.folders.iter_mut().skip(folders).for_each(|folder| folder.hidden = true);
+        }
     }
 
     /// Settings keep room for so many files.
@@ -263,7 +295,7 @@ impl Rules {
                     let parent = &tree.folders[folder].path;
                     let path = if parent.is_empty() { part.to_owned() } else { format!("{parent}/{part}") };
                     tree.folders[folder].entries.push(Entry::Folder(new));
-                    tree.folders.push(Folder { name: part.to_owned(), path, entries: Vec::new() });
+                    tree.folders.push(Folder { name: part.to_owned(), path, hidden: false, entries: Vec::new() });
                     tree.by_name.insert(key, Entry::Folder(new));
                     folder = new;
                 }

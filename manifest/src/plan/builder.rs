@@ -174,7 +174,11 @@ impl<'a> Builder<'a> {
             Entry::Folder(index) => manifest.folders.get(index).zip(directories.get(index)).map(|(folder, at)| {
                 let length = u64::from(at.cluster_count) * u64::from(BYTES_PER_CLUSTER);
                 let allocation = Allocation::chained(ClusterIndex(at.first_cluster), length);
-                (&folder.name, FileAttributes::DIRECTORY, manifest.volume.timestamp, allocation)
+                let mut attributes = FileAttributes::DIRECTORY;
+                if folder.hidden {
+                    attributes = attributes | FileAttributes::HIDDEN;
+                }
+                (&folder.name, attributes, manifest.volume.timestamp, allocation)
             }),
             Entry::File(index) => manifest.files.get(index).zip(file_firsts.get(index)).map(|(file, first)| {
                 let mut attributes = FileAttributes::READ_ONLY | FileAttributes::ARCHIVE;

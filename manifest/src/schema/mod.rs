@@ -37,6 +37,9 @@ pub struct VolumeTable {
     pub timestamp: Key<Moment>,
     /// The volume is at least that long, from "1 MiB" to "32 GiB"; what no file uses is free. Without the key: "1 MiB".
     pub minimum_size: Key<Size>,
+    /// Whether empty hidden files ask hosts not to index: .metadata_never_index, .fseventsd/no_log and .nomedia, for macOS and
+    /// Android. Without the key: false.
+    pub quiet_hosts: Key<bool>,
 }
 
 /// What the device says of itself.
