@@ -1,18 +1,22 @@
 //! A firmware for tests: the main loop and an interrupt handler log, 600 lines each, as text and by defmt, while the stick is in
-//! use. The handler's interrupt comes in the middle of each line of the main loop. Built by `cargo xtask test`; empty elsewhere
-//! than on the chip.
+//! use. The handler's interrupt comes in the middle of each line of the main loop. So does the second core, which a test lets
+//! log, too: see `MODE`. Built by `cargo xtask test`; empty elsewhere than on the chip.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(target_os = "none")]
 #[allow(unsafe_code)]
 mod program {
     use core::fmt;
+    use core::mem::MaybeUninit;
+    use core::ptr::addr_of;
     use core::sync::atomic::{AtomicU32, Ordering};
+    use cortex_m::asm;
     use cortex_m::peripheral::NVIC;
     use picovd::clock::Instant;
-    use picovd::println;
-    use picovd::rp2350::rp235x_hal;
+    use picovd::rp2350::rp235x_hal::multicore::{Multicore, Stack};
     use picovd::rp2350::rp235x_hal::pac::{self, interrupt};
+    use picovd::rp2350::rp235x_hal::{self, Sio};
+    use picovd::{print, println};
 
     picovd::firmware!(disk);
 
@@ -28,26 +32,73 @@ mod program {
     /// How many lines the handler has written.
     static INTERRUPTS: AtomicU32 = AtomicU32::new(0);
 
-    /// A value in whose formatting the interrupt comes.
+    /// What a test has written here before the program began; anything else after a power-on.
+    #[unsafe(link_section = ".uninit.CHATTER_MODE")]
+    #[unsafe(export_name = "CHATTER_MODE")]
+    static mut MODE: MaybeUninit<u32> = MaybeUninit::uninit();
+
+    /// The second core logs, too.
+    const THREE: u32 = 0xC4A7_0003;
+    /// The same, and the main loop prints its lines piece by piece: what the tests have to notice.
+    const TORN: u32 = 0xC4A7_0004;
+
+    /// How many lines the second core is asked for.
+    static ASKED: AtomicU32 = AtomicU32::new(0);
+
+    static STACK: Stack<1024> = Stack::new();
+
+    fn mode() -> u32 {
+        // SAFETY: nothing of the program writes there, and any bits are a number; volatile, since the compiler takes it for
+        // unreadable.
+        unsafe { addr_of!(MODE).cast::<u32>().read_volatile() }
+    }
+
+    /// Asks handler and second core for a line, now.
+    fn interrupt() {
+        NVIC::pend(INTERRUPT);
+        ASKED.fetch_add(1, Ordering::Release);
+        asm::sev();
+    }
+
+    /// What the second core does: a line for each of the main loop's, asked for in the middle of it.
+    fn second() {
+        for line in 1..=LINES {
+            while ASKED.load(Ordering::Acquire) < line {
+                asm::wfe();
+            }
+            // Now sooner than the handler, now later, and in the middle of its line: up to 2047 turns of some cycles.
+            asm::delay(line.wrapping_mul(0x9E37_79B1) >> 21);
+            println!("second {line:05} of {LINES} 0123456789");
+            defmt::info!("second {=u32} of {=u32}", line, LINES);
+        }
+    }
+
+    /// A value in whose formatting the others are asked for theirs.
     struct Interrupted(u32);
 
     impl fmt::Display for Interrupted {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            NVIC::pend(INTERRUPT);
+            interrupt();
             write!(f, "{}", self.0)
         }
     }
 
     impl defmt::Format for Interrupted {
         fn format(&self, f: defmt::Formatter<'_>) {
-            NVIC::pend(INTERRUPT);
+            interrupt();
             defmt::write!(f, "{=u32}", self.0);
         }
     }
 
     #[rp235x_hal::entry]
     fn main() -> ! {
-        let (mut stick, _board) = Stick::start(&disk::DESCRIPTION);
+        let (mut stick, mut board) = Stick::start(&disk::DESCRIPTION);
+        if matches!(mode(), THREE | TORN) {
+            let mut sio = Sio::new(board.SIO);
+            let mut cores = Multicore::new(&mut board.PSM, &mut board.PPB, &mut sio.fifo);
+            let (Some(core), Some(stack)) = (cores.cores().get_mut(1), STACK.take()) else { panic!("one core") };
+            assert!(core.spawn(stack, second).is_ok());
+        }
         // SAFETY: no critical section is open, and the handler shares nothing with this loop but the logs and an atomic.
         unsafe { NVIC::unmask(INTERRUPT) };
         let mut next = Instant::default().after(PAUSE);
@@ -58,7 +109,12 @@ mod program {
                 stick.sleep();
             }
             // By turns: the interrupt comes within a line of text, or within a frame.
-            if line % 2 == 0 {
+            if mode() == TORN {
+                print!("main {line:05} ");
+                print!("of {} ", Interrupted(LINES));
+                println!("abcdefghijklmnopqrstuvwxyz");
+                frame(line, LINES);
+            } else if line % 2 == 0 {
                 println!("main {line:05} of {} abcdefghijklmnopqrstuvwxyz", Interrupted(LINES));
                 frame(line, LINES);
             } else {

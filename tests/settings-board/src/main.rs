@@ -1,15 +1,20 @@
 //! A firmware for tests: it looks for what was saved, and then saves again and again, one number after the other. Built by
 //! `cargo xtask test`; empty elsewhere than on the chip.
 //!
-//! The tests read what it knows from RAM: `LOADED`, `SAVED`, `FAILED`.
+//! The tests read what it knows from RAM: `LOADED`, `SAVED`, `FAILED`, `COUNTED`. What the second core does, they write there:
+//! `MODE`.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(target_os = "none")]
 #[allow(unsafe_code)]
 mod program {
+    use core::mem::MaybeUninit;
+    use core::ptr::addr_of;
     use core::sync::atomic::{AtomicU32, Ordering};
+    use cortex_m::peripheral::{NVIC, SYST};
     use picovd::rp2350::flash::SettingsFlash;
-    use picovd::rp2350::rp235x_hal;
+    use picovd::rp2350::rp235x_hal::multicore::{Multicore, Stack};
+    use picovd::rp2350::rp235x_hal::{self, Sio, pac};
     use picovd::settings::{SaveError, Store};
 
     picovd::firmware!(disk);
@@ -57,17 +62,75 @@ mod program {
         if payload(number, &mut [0; 600]) == found { number } else { DAMAGED }
     }
 
-    /// What the second core would begin with. Here nobody launches it: the tests play its part.
-    #[used]
-    static SECOND_CORE: fn() -> ! = || {
-        picovd::park!();
-        loop {
-            cortex_m::asm::wfi();
+    /// What a test has written here before the program began; anything else after a power-on.
+    #[unsafe(link_section = ".uninit.SETTINGS_MODE")]
+    #[unsafe(export_name = "SETTINGS_MODE")]
+    static mut MODE: MaybeUninit<u32> = MaybeUninit::uninit();
+
+    /// The second core counts, by code in flash, and stands aside when it is asked to.
+    const PARKS: u32 = 0x5E77_0001;
+    /// It counts, and has never said that it stands aside.
+    const COUNTS: u32 = 0x5E77_0002;
+    /// It has said so, and then masks interrupts.
+    const DEAF: u32 = 0x5E77_0003;
+    /// It has said so, and then masks the one by which it would be asked, and sleeps.
+    const DOZES: u32 = 0x5E77_0004;
+
+    /// How far the second core has counted.
+    #[unsafe(export_name = "COUNTED")]
+    static COUNTED: AtomicU32 = AtomicU32::new(0);
+
+    static STACK: Stack<256> = Stack::new();
+
+    fn mode() -> u32 {
+        // SAFETY: nothing of the program writes there, and any bits are a number; volatile, since the compiler takes it for
+        // unreadable.
+        unsafe { addr_of!(MODE).cast::<u32>().read_volatile() }
+    }
+
+    fn second() {
+        if mode() != COUNTS {
+            picovd::park!();
         }
-    };
+        if mode() == DEAF {
+            cortex_m::interrupt::disable();
+        }
+        if mode() == DOZES {
+            NVIC::mask(pac::Interrupt::SIO_IRQ_BELL);
+            // SAFETY: each core has a timer of its own, and nobody uses this one's; the values are valid: an interrupt each 10 ms.
+            unsafe {
+                (*SYST::PTR).rvr.write(1_500_000);
+                (*SYST::PTR).cvr.write(0);
+                (*SYST::PTR).csr.write(7);
+            }
+        }
+        loop {
+            if mode() == DOZES {
+                cortex_m::asm::wfi();
+            }
+            COUNTED.fetch_add(1, Ordering::Relaxed);
+            cortex_m::asm::delay(1000);
+        }
+    }
+
+    /// The interrupt of the second core's timer, which it wakes up by.
+    #[unsafe(export_name = "SysTick")]
+    extern "C" fn tick() {}
+
+    /// Launches the second core. Returns when it has begun to count.
+    fn launch(mut all: pac::Peripherals) {
+        let mut sio = Sio::new(all.SIO);
+        let mut cores = Multicore::new(&mut all.PSM, &mut all.PPB, &mut sio.fifo);
+        let (Some(core), Some(stack)) = (cores.cores().get_mut(1), STACK.take()) else { panic!("one core") };
+        assert!(core.spawn(stack, second).is_ok());
+        while COUNTED.load(Ordering::Relaxed) == 0 {}
+    }
 
     #[rp235x_hal::entry]
     fn main() -> ! {
+        if let (PARKS | COUNTS | DEAF | DOZES, Some(all)) = (mode(), pac::Peripherals::take()) {
+            launch(all);
+        }
         let Some(flash) = SettingsFlash::new(START) else { panic!("runs from SRAM") };
         let mut store = Store::open(flash, 2);
         let mut found = [0; 1008];

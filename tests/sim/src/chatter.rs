@@ -31,6 +31,15 @@ pub fn interrupt_lines() -> String {
     })
 }
 
+/// What the second core says, where it is asked to.
+#[must_use]
+pub fn second_lines() -> String {
+    (1..=LINES).fold(String::new(), |mut text, line| {
+        let _ = writeln!(text, "second {line:05} of {LINES} 0123456789");
+        text
+    })
+}
+
 fn main_line(line: u32) -> String {
     format!("main {line:05} of {LINES} abcdefghijklmnopqrstuvwxyz")
 }

@@ -1,33 +1,38 @@
-//! Files that come, change, move and go on the emulated board, from its main loop and from an interrupt handler: hosts see whole
-//! versions of one generation, and in the end what the program wants. (The emulated second core executes nothing, so nothing is
-//! said of it here; the library's calls share critical sections, whichever core they come from.)
+//! Files that come, change, move and go on the emulated board, from its main loop, from an interrupt handler and from its second
+//! core: hosts see whole versions of one generation, and in the end what the program wants.
 
 mod ring5 {
     use picovd_sim::board::ElfDevice;
+    use picovd_sim::host::exfat::Node;
     use picovd_sim::host::system::{LINUX_DESKTOP, MACOS, Profile, System};
     use std::collections::BTreeMap;
     use std::path::PathBuf;
     use std::time::Duration;
 
-    /// Changes of the main loop, and of the handler, in tests/live-board.
+    /// Changes of the main loop, of the handler, and of the second core, in tests/live-board.
     const CHANGES: u32 = 250;
 
     /// Two names of each file there.
-    const NAMES: [[&str; 2]; 6] = [
+    const NAMES: [[&str; 2]; 9] = [
         ["A.BIN", "A-RENAMED.BIN"],
         ["docs/B.BIN", "docs/B-RENAMED.BIN"],
         ["folder/C.BIN", "folder/C-RENAMED.BIN"],
         ["D.BIN", "D-RENAMED.BIN"],
         ["docs/E.BIN", "docs/E-RENAMED.BIN"],
         ["folder/F.BIN", "folder/F-RENAMED.BIN"],
+        ["G.BIN", "G-RENAMED.BIN"],
+        ["docs/H.BIN", "docs/H-RENAMED.BIN"],
+        ["folder/I.BIN", "folder/I-RENAMED.BIN"],
     ];
 
-    fn boot(profile: Profile) -> System<'static> {
+    fn boot(profile: Profile, seed: u64) -> System<'static> {
         let path = std::env::args_os().map(PathBuf::from).find(|word| word.ends_with("picovd-live-board.elf"));
         let path =
             path.expect("no argument names picovd-live-board.elf; `cargo xtask test --ring 5` builds and names it");
         let elf = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        System::boot(profile, Box::new(ElfDevice::new(&elf).expect("the board boots it"))).expect("it is mounted")
+        let mut device = ElfDevice::new(&elf).expect("the board boots it");
+        device.machine().interleave(seed);
+        System::boot(profile, Box::new(device)).expect("it is mounted")
     }
 
     /// MurmurHash3's finalizer.
@@ -57,20 +62,40 @@ mod ring5 {
     }
 
     /// What the program says of its files: version wanted, version shown, name wanted; and how many changes there were.
-    fn ledger(bytes: &[u8]) -> (Vec<[u32; 3]>, [u32; 2]) {
+    fn ledger(bytes: &[u8]) -> (Vec<[u32; 3]>, [u32; 3]) {
         let words = words(bytes);
-        let rows = words.chunks_exact(3).take(6).map(|row| [row[0], row[1], row[2]]).collect();
-        (rows, [words[18], words[19]])
+        let rows = words.chunks_exact(3).take(9).map(|row| [row[0], row[1], row[2]]).collect();
+        (rows, [words[27], words[28], words[29]])
     }
 
-    /// All files of run time: path and version, each whole and of the generation that is shown. `None`: the volume went meanwhile.
-    #[allow(clippy::type_complexity, reason = "used once, below")]
-    fn look(system: &mut System<'_>) -> Option<(BTreeMap<String, u32>, Vec<[u32; 3]>, [u32; 2])> {
+    /// A file's time stamp, in seconds since 2027-01-15 08:00:00, which is what the program takes the moment for that it began at.
+    fn stamped(node: &Node) -> u64 {
+        let shown = node.modified.to_string();
+        let rest =
+            shown.strip_prefix("2027-01-15 08:").unwrap_or_else(|| panic!("{shown} is not by the program's clock"));
+        let (minutes, seconds) = rest.split_once(':').expect("minutes and seconds");
+        minutes.parse::<u64>().expect("a number") * 60 + seconds.parse::<u64>().expect("a number")
+    }
+
+    /// What a host sees: the version of each file of run time, and its time stamp; and what the program says.
+    struct Seen {
+        files: BTreeMap<String, u32>,
+        stamps: BTreeMap<String, u64>,
+        rows: Vec<[u32; 3]>,
+        done: [u32; 3],
+    }
+
+    /// All files of run time, each whole and of the generation that is shown. `None`: the volume went meanwhile.
+    fn look(system: &mut System<'_>) -> Option<Seen> {
         let mut paths = Vec::new();
+        let mut stamps = BTreeMap::new();
         let mut folders = vec![String::new()];
         while let Some(folder) = folders.pop() {
             for node in system.list(&folder).ok()? {
                 let path = if folder.is_empty() { node.name.clone() } else { format!("{folder}/{}", node.name) };
+                if NAMES.iter().flatten().any(|name| *name == path) {
+                    stamps.insert(path.clone(), stamped(&node));
+                }
                 if node.is_directory() { folders.push(path) } else { paths.push(path) }
             }
         }
@@ -87,46 +112,54 @@ mod ring5 {
             let id = NAMES.iter().position(|names| names.contains(&&**path)).expect("it is one of them");
             assert_eq!(*version, rows[id][1], "{path} is of another generation than the one that is shown");
         }
-        Some((seen, rows, done))
+        Some(Seen { files: seen, stamps, rows, done })
     }
 
-    fn run(profile: Profile) {
-        let mut system = boot(profile);
-        let (mut looks, mut states) = (0, 0);
-        let mut last = None;
+    fn run(profile: Profile, seed: u64) {
+        let mut system = boot(profile, seed);
+        let (mut looks, mut states, mut latest) = (0, 0, 0);
+        let mut last: Option<Seen> = None;
         let mut end = None;
         while end.is_none_or(|end| system.now() < end) {
             system.elapse(Duration::from_millis(370));
             assert!(system.now() < Duration::from_secs(180), "the program does not come to its end");
-            let Some((seen, _, done)) = look(&mut system) else { continue };
+            let Some(seen) = look(&mut system) else { continue };
             looks += 1;
-            states += u32::from(last.as_ref().is_some_and(|last| *last != seen));
+            for (path, stamp) in &seen.stamps {
+                assert!(*stamp <= system.now().as_secs(), "{path} is from the future: {stamp} s");
+                let before = last.as_ref().and_then(|last: &Seen| last.stamps.get(path));
+                assert!(before.is_none_or(|before| before <= stamp), "{path} has become older");
+                latest = latest.max(*stamp);
+            }
+            states += u32::from(last.as_ref().is_some_and(|last| last.files != seen.files));
+            let done = seen.done;
             last = Some(seen);
-            if done == [CHANGES; 2] && end.is_none() {
+            if done == [CHANGES; 3] && end.is_none() {
                 // max-age, hold, the reader's pause, and what the host needs.
                 end = Some(system.now() + Duration::from_secs(12));
             }
         }
         // The last generation may be on its way to the host.
-        let (seen, rows, _) = look(&mut system).expect("it is mounted");
+        let Seen { files: seen, rows, .. } = look(&mut system).expect("it is mounted");
         let wanted: BTreeMap<String, u32> = rows
             .iter()
             .zip(NAMES)
             .filter_map(|(row, names)| Some((names.get(row[2] as usize)?.to_string(), row[0])))
             .collect();
         assert_eq!(seen, wanted, "{}: what the program wants", profile.name);
+        assert!((15..=30).contains(&latest), "{}: the last change was made after {latest} s", profile.name);
         assert!(looks > 10 && states >= 3, "{}: {looks} looks, {states} changes seen", profile.name);
     }
 
     #[test]
     #[ignore = "needs tests/live-board: cargo xtask test --ring 5"]
-    fn random_changes_of_main_loop_and_interrupt_handler_are_seen_whole_by_a_linux_desktop() {
-        run(LINUX_DESKTOP);
+    fn random_changes_of_main_loop_interrupt_handler_and_second_core_are_seen_whole_by_a_linux_desktop() {
+        run(LINUX_DESKTOP, 1);
     }
 
     #[test]
     #[ignore = "needs tests/live-board: cargo xtask test --ring 5"]
-    fn random_changes_of_main_loop_and_interrupt_handler_are_seen_whole_by_macos() {
-        run(MACOS);
+    fn random_changes_of_main_loop_interrupt_handler_and_second_core_are_seen_whole_by_macos() {
+        run(MACOS, 2);
     }
 }

@@ -18,6 +18,12 @@ const SAVES: u32 = 60;
 /// Cycles within which the firmware does anything that is waited for: 5 s.
 const PATIENCE: u64 = 750_000_000;
 const STEP: u64 = 2_000;
+/// What the firmware lets its second core do: count and stand aside; count and say nothing of it; say that it stands aside, and not
+/// listen; the same, asleep most of the time.
+const PARKS: u32 = 0x5E77_0001;
+const COUNTS: u32 = 0x5E77_0002;
+const DEAF: u32 = 0x5E77_0003;
+const DOZES: u32 = 0x5E77_0004;
 
 /// The firmware on its board.
 struct Bench {
@@ -25,15 +31,24 @@ struct Bench {
     loaded: u32,
     saved: u32,
     failed: u32,
+    counted: u32,
+    /// Where the firmware looks for what its second core is to do, and what that is.
+    mode: (u32, u32),
 }
 
 impl Bench {
     fn new() -> Self {
+        Self::with_second_core(0)
+    }
+
+    /// The same, with what the second core is to do.
+    fn with_second_core(mode: u32) -> Self {
         let image = Image::parse(&board_elf::bytes()).expect("an image");
         let machine: Machine = Machine::new(image, DEFAULT_FLASH_SIZE, ChipIdentity::default()).expect("a board");
         let symbol = |name| machine.symbol(name).unwrap_or_else(|| panic!("the firmware has no {name}"));
         let (loaded, saved, failed) = (symbol("LOADED"), symbol("SAVED"), symbol("FAILED"));
-        let mut bench = Self { machine, loaded, saved, failed };
+        let (mode, counted) = ((symbol("SETTINGS_MODE"), mode), symbol("COUNTED"));
+        let mut bench = Self { machine, loaded, saved, failed, counted, mode };
         bench.start(None);
         bench
     }
@@ -50,6 +65,8 @@ impl Bench {
         // What the former run or chance has left there is no answer.
         assert!(self.machine.preload_sram(self.loaded, &NOTHING_YET.to_le_bytes()));
         assert!(self.machine.preload_sram(self.saved, &0u32.to_le_bytes()));
+        let (place, mode) = self.mode;
+        assert!(self.machine.preload_sram(place, &mode.to_le_bytes()));
     }
 
     /// Runs until something holds.
@@ -188,5 +205,71 @@ mod ring5 {
         bench.saves(8);
         assert!(bench.machine.flash().operations().1 >= 8);
         bench.until("it may go on", |bench| bench.word(asked) == 0);
+    }
+
+    #[test]
+    #[ignore = "needs the firmware: cargo xtask test --ring 5"]
+    fn a_second_core_in_flash_parks_for_every_operation_and_goes_on() {
+        for seed in 0..4 {
+            let mut bench = Bench::with_second_core(PARKS);
+            bench.machine.interleave(seed);
+            assert_eq!(bench.looks(), 0);
+            assert_eq!(bench.machine.second_core(), SecondCore::Executes);
+            let mut counted = bench.word(bench.counted);
+            for number in 1..=SAVES {
+                bench.saves(number);
+                assert_eq!(bench.word(bench.failed), 0);
+                // Between two saves it goes on.
+                let now = bench.word(bench.counted);
+                assert!(now > counted, "after save {number} it stands still at {now}");
+                counted = now;
+            }
+            let (erases, programs) = bench.machine.flash().operations();
+            assert!(erases >= 6 && programs >= u64::from(SAVES), "{erases} erases, {programs} programs");
+            assert!(bench.machine.reads_fast(), "flash is read as before");
+            let end = bench.machine.cycles() + 1_000_000;
+            bench.machine.run_until(end);
+            assert_eq!(bench.machine.fault(), None);
+            assert!(bench.word(bench.counted) > counted + 100, "and at last with nobody to disturb it");
+        }
+    }
+
+    #[test]
+    #[ignore = "needs the firmware: cargo xtask test --ring 5"]
+    fn beside_a_second_core_that_does_not_park_nothing_is_saved() {
+        for mode in [COUNTS, DEAF] {
+            let mut bench = Bench::with_second_core(mode);
+            bench.looks();
+            bench.until("the answer is OtherCore", |bench| bench.word(bench.failed) == 1);
+            let counted = bench.word(bench.counted);
+            bench.until("it counts on", |bench| bench.word(bench.counted) > counted + 100);
+            assert_eq!((bench.word(bench.saved), bench.machine.flash().operations()), (0, (0, 0)));
+        }
+    }
+
+    /// The planted defect: a core that answers and goes on executing from flash, or sleeps and wakes while flash is erased. The board
+    /// has to notice by itself.
+    #[test]
+    #[ignore = "needs the firmware: cargo xtask test --ring 5"]
+    fn a_second_core_that_only_says_that_it_parks_stops_the_board() {
+        for (mode, what, when) in [
+            (DEAF, "instruction fetch", "while flash is not connected for XIP"),
+            (DOZES, "read", "while the flash chip erases or programs"),
+        ] {
+            let mut bench = Bench::with_second_core(mode);
+            let symbol = |bench: &Bench, name| bench.machine.symbol(name).expect("a symbol of rp2350::park");
+            let (asked, answered) = (symbol(&bench, "PICOVD_PARK_ASKED"), symbol(&bench, "PICOVD_PARK_ANSWERED"));
+            bench.looks();
+            bench.until("it was asked", |bench| bench.word(asked) != 0);
+            let number = bench.word(asked);
+            assert!(bench.machine.preload_sram(answered, &number.to_le_bytes()));
+            let end = bench.machine.cycles() + PATIENCE;
+            while *bench.machine.state() == State::Running && bench.machine.cycles() < end {
+                let next = bench.machine.cycles() + STEP;
+                bench.machine.run_until(next);
+            }
+            let why = bench.machine.fault().expect("nobody noticed");
+            assert!(why.starts_with(&format!("core 1: {what} at 0x1000")) && why.contains(when), "{why}");
+        }
     }
 }

@@ -44,6 +44,14 @@ pub trait Bus {
     fn clock(&mut self) -> &mut Clock;
     /// Interrupt controller state.
     fn interrupts(&mut self) -> &mut Interrupts;
+    /// SEV: an event for every core.
+    fn send_event(&mut self) {
+        self.interrupts().event = true;
+    }
+    /// A number for the exclusive monitor: another one than before if somebody else may have written to memory meanwhile.
+    fn monitor(&mut self) -> u32 {
+        0
+    }
     /// Remembers why execution stops. The first text wins.
     fn fail(&mut self, what: String) -> Halt;
     /// A call into the ROM double: a trap instruction inside the ROM. `registers` are R0 to R15, R15 the trap's

@@ -1,4 +1,8 @@
-//! The whole board: the core, what surrounds it, power, resets and boot.
+//! The whole board: the cores, what surrounds them, power, resets and boot.
+//!
+//! The second core executes nothing, and costs nothing, until the program launches it. Then the two execute by turns of some
+//! cycles each: the first one goes ahead, the other one follows. A seed draws the turns' lengths, so that every run is the
+//! same, and another seed lets the cores meet at other places ([`Machine::interleave`]).
 
 use std::sync::{Arc, OnceLock};
 
@@ -6,13 +10,14 @@ use super::bootrom::ChipIdentity;
 use super::elf::{ElfError, Image};
 use super::engine::{Engine, Entry, Halt};
 use super::flash::Flash;
-use super::sio::SecondCore;
+use super::sio::{Launch, SecondCore};
 use super::stack::Stack;
 use super::statistics::Statistics;
 use super::system::{ResetRequest, SRAM_BASE, SRAM_SIZE, System};
 use super::thumb::Interpreter;
 use super::timer::Bite;
 use super::usb::Usb;
+use crate::random::Random;
 
 /// Where the ROM looks for an image definition.
 const SEARCH: usize = 4096;
@@ -43,6 +48,8 @@ pub enum State {
 /// The board.
 pub struct Machine<E = Interpreter> {
     core: E,
+    second: Option<Second<E>>,
+    turns: Random,
     system: System,
     image: Image,
     in_sram: bool,
@@ -53,6 +60,19 @@ pub struct Machine<E = Interpreter> {
     rom_reboot: Option<RomReboot>,
     stack: Option<Stack>,
 }
+
+/// The second core, once launched.
+struct Second<E> {
+    core: E,
+    /// Its own time. The first core's is ahead, or behind by what the last instruction reached beyond it.
+    now: u64,
+}
+
+/// Cycles of a turn while both cores are awake, at most. An odd number, so that turns and loops do not fall into step.
+const TURN: u32 = 97;
+
+/// A turn that reaches this much beyond its end was a call into the ROM: the other core has lived through that.
+const ROM_CALL: u64 = 1000;
 
 /// A restart through the ROM's reboot function, as the program called it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +102,8 @@ impl<E: Engine + Default> Machine<E> {
         }
         let mut machine = Self {
             core: E::default(),
+            second: None,
+            turns: Random::new(0),
             system,
             image,
             in_sram,
@@ -108,6 +130,7 @@ impl<E: Engine + Default> Machine<E> {
     /// What the ROM does until it enters the image.
     fn boot(&mut self) -> Result<(), String> {
         self.system.restart(!self.in_sram);
+        self.second = None;
         if self.in_sram {
             for segment in &self.image.segments {
                 let offset = segment.address.wrapping_sub(SRAM_BASE) as usize;
@@ -134,7 +157,7 @@ impl<E: Engine + Default> Machine<E> {
         if entry.reset_vector & 1 == 0 {
             return Err(format!("reset vector {:#010x} has no Thumb bit", entry.reset_vector));
         }
-        self.system.interrupts.vector_table = base;
+        self.system.interrupts[0].vector_table = base;
         if let Some(stack) = &mut self.stack {
             stack.start(&mut self.system.sram);
         }
@@ -145,7 +168,11 @@ impl<E: Engine + Default> Machine<E> {
 
     fn fail(&mut self, what: &str) {
         self.state = State::Failed;
-        let r = self.core.registers();
+        let core = match &self.second {
+            Some(second) if self.system.core == 1 => &second.core,
+            _ => &self.core,
+        };
+        let r = core.registers();
         let place = |address: u32| match self.image.nearest(address) {
             Some((name, distance)) => format!("{name}+{distance:#x}"),
             None => "no symbol".into(),
@@ -157,7 +184,7 @@ impl<E: Engine + Default> Machine<E> {
             text.push_str(&format!("\n  r{:<2} {}", row * 4, words.join(" ")));
         }
         let time = self.system.clock.now / super::clocks::CPU_MHZ;
-        text.push_str(&format!("\n  after {time} us, {} instructions", self.core.executed()));
+        text.push_str(&format!("\n  after {time} us, {} instructions", core.executed()));
         // The first one is the cause.
         let _ = self.fault.set(text);
     }
@@ -249,8 +276,26 @@ impl<E: Engine + Default> Machine<E> {
     }
 
     /// What the second core does, until the next reset.
+    #[must_use]
+    pub fn second_core(&self) -> SecondCore {
+        self.system.sio.second_core
+    }
+
+    /// Puts a double in the second core's place, or takes it away, until the next reset.
     pub fn set_second_core(&mut self, second_core: SecondCore) {
+        self.second = None;
         self.system.sio.second_core = second_core;
+    }
+
+    /// Draws the lengths of turns from another seed: the cores meet at other places in their programs.
+    pub fn interleave(&mut self, seed: u64) {
+        self.turns = Random::new(seed);
+    }
+
+    /// The second core, once launched.
+    #[must_use]
+    pub fn second(&self) -> Option<&E> {
+        self.second.as_ref().map(|second| &second.core)
     }
 
     /// Whether flash is read in the way that the boot ROM has set up, and not slowly by serial commands.
@@ -326,7 +371,9 @@ impl<E: Engine + Default> Machine<E> {
             if let (true, Some(stack)) = (slept, &mut self.stack) {
                 stack.sleeps(&mut self.system.sram, self.core.registers()[13]);
             }
-            self.system.clock.limit = cycle.min(self.system.next_event());
+            let limit = cycle.min(self.system.next_event());
+            let limit = if self.second.is_some() { self.limit_turn(limit) } else { limit };
+            self.system.clock.limit = limit;
             let result = self.core.run(&mut self.system);
             if let Some(what) = self.system.failure.take() {
                 self.fail(&what);
@@ -344,7 +391,78 @@ impl<E: Engine + Default> Machine<E> {
             self.system.statistics.instructions += self.core.executed() - self.counted.0;
             self.counted.0 = self.core.executed();
             self.system.advance();
+            if self.system.sio.second_core == SecondCore::Executes || self.second.is_some() {
+                self.follow(limit);
+            }
             self.resets();
+        }
+    }
+
+    /// The end of the first core's turn: a while away if the second core is awake.
+    fn limit_turn(&mut self, limit: u64) -> u64 {
+        let now = self.system.clock.now;
+        let Some(second) = &mut self.second else { return limit };
+        if second.core.sleeping() {
+            // Something that happened since may wake it.
+            second.now = second.now.max(now);
+            self.step_second(now);
+            self.system.switch(0, now);
+        }
+        match &self.second {
+            Some(second) if !second.core.sleeping() => limit.min(now + 1 + u64::from(self.turns.below(TURN))),
+            _ => limit,
+        }
+    }
+
+    /// The second core's turn: up to where the first one is, which was to go to `limit`.
+    fn follow(&mut self, limit: u64) {
+        let now = self.system.clock.now;
+        if let Some(launch) = self.system.sio.launch.take() {
+            self.launch(launch);
+        }
+        if self.system.sio.second_core != SecondCore::Executes {
+            // Taken back into reset.
+            self.second = None;
+            return;
+        }
+        let in_rom = now > limit.saturating_add(ROM_CALL);
+        match &mut self.second {
+            Some(second) if second.core.sleeping() && !in_rom => second.now = second.now.max(now),
+            _ => {
+                while self.second.as_ref().is_some_and(|second| second.now < now) && self.state == State::Running {
+                    self.step_second(now);
+                }
+            }
+        }
+        if self.state == State::Running {
+            self.system.switch(0, now);
+        }
+    }
+
+    /// The second core executes up to a cycle, or to where a peripheral does something.
+    fn step_second(&mut self, until: u64) {
+        let Some(second) = &mut self.second else { return };
+        self.system.switch(1, second.now);
+        self.system.advance();
+        self.system.clock.limit = until.min(self.system.next_event_of_turn());
+        let result = second.core.run(&mut self.system);
+        second.now = self.system.clock.now;
+        self.system.advance();
+        if let Some(what) = self.system.failure.take() {
+            self.fail(&what);
+        } else if result == Err(Halt) {
+            self.fail("stopped without a reason");
+        }
+    }
+
+    /// The boot ROM's last step for the second core.
+    fn launch(&mut self, launch: Launch) {
+        let mut core = E::default();
+        core.enter(Entry { stack_pointer: launch.stack_pointer, reset_vector: launch.entry });
+        self.system.interrupts[1].vector_table = launch.vector_table & !0x7F;
+        self.second = Some(Second { core, now: self.system.clock.now });
+        if launch.entry & 1 == 0 {
+            self.fail(&format!("the second core's entry {:#010x} has no Thumb bit", launch.entry));
         }
     }
 

@@ -1,11 +1,11 @@
 //! An emulated RP2350 board that executes a firmware ELF unmodified (ring 5 of the design).
 //!
-//! [`ElfDevice`] is what the simulated host plugs in. Below it: [`machine`] (power, boot, resets) with a core behind
-//! [`engine::Engine`] (our interpreter is [`thumb`]) and [`system`], the board around it. The model is as wide as the
+//! [`ElfDevice`] is what the simulated host plugs in. Below it: [`machine`] (power, boot, resets) with two cores behind
+//! [`engine::Engine`] (our interpreter is [`thumb`]) and [`system`], the board around them. The model is as wide as the
 //! firmware needs (FACTS 7) and stricter than the chip: a register, instruction or ROM call that is not modelled
 //! stops the board with a text that names it, its address and the symbol; see [`ElfDevice::fault`].
 //!
-//! Assumed: core 0 only, Secure state, 150 MHz; execution from flash hits the XIP cache.
+//! Assumed: Secure state, 150 MHz; execution from flash hits the XIP cache; the cores do not slow each other down.
 
 pub mod bootrom;
 pub mod clocks;

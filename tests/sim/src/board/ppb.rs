@@ -1,4 +1,4 @@
-//! The private peripheral bus of core 0 (Armv8-M B3.29 to B3.32): NVIC, SysTick, system control block, MPU and FPU
+//! The private peripheral bus of a core (Armv8-M B3.29 to B3.32): NVIC, SysTick, system control block, MPU and FPU
 //! registers, and the DWT cycle counter.
 
 use super::interrupts::{IRQ_BASE, IRQ_COUNT, Interrupts, PENDSV, SVCALL, SYSTICK};
@@ -106,6 +106,12 @@ impl Default for Ppb {
 }
 
 impl Ppb {
+    /// ACTLR.EXTEXCLALL: an exclusive access minds what the other core writes.
+    #[must_use]
+    pub fn watches_exclusives(&self) -> bool {
+        self.storage.value(0xE008) >> 29 & 1 != 0
+    }
+
     /// The next cycle at which something happens.
     #[must_use]
     pub fn next_event(&self) -> Option<u64> {

@@ -1,12 +1,17 @@
 //! Registers by address: which block answers, and what a write sets in motion beyond the block.
 
 use super::clocks::{TICK_TIMER0, TICK_TIMER1, TICK_WATCHDOG};
-use super::engine::{Bus, CodeChange, Halt};
+use super::engine::{Bus, Halt};
 use super::memory_map::{Block, RESET_USB, block};
 use super::ppb::Effect;
 use super::registers::Alias;
+use super::sio::SecondCore;
 use super::system::{AHB_WAIT, APB_WAIT, M0_RCMD, PPB_BASE, RESETS_MASK, ResetRequest, SIO_BASE, System, XIP_SETUP};
 use super::timer::Timer;
+
+/// PSM's register that forces parts off, and the second core's bit there.
+const FRCE_OFF: u32 = 4;
+const PROC1: u32 = 1 << 24;
 
 impl System {
     fn unknown(&mut self, address: u32, write: bool) -> Halt {
@@ -38,10 +43,13 @@ impl System {
         let now = self.clock.now;
         let offset = address & 0xFFF;
         if address & !0xFFF == SIO_BASE {
-            return self.sio.read(offset).ok_or(()).map_err(|()| self.unknown(address, false));
+            let value = self.sio.read(self.core, offset);
+            self.update_sio();
+            return value.ok_or(()).map_err(|()| self.unknown(address, false));
         }
         if address & !0xF_FFFF == PPB_BASE {
-            let value = self.ppb.read(address & 0xF_FFFF, now, &self.interrupts);
+            let core = self.core;
+            let value = self.ppb[core].read(address & 0xF_FFFF, now, &self.interrupts[core]);
             return value.ok_or(()).map_err(|()| self.unknown(address, false));
         }
         let found = self.find_block(address, false)?;
@@ -98,14 +106,19 @@ impl System {
         let now = self.clock.now;
         let offset = address & 0xFFF;
         if address & !0xFFF == SIO_BASE {
-            let done = self.sio.write(offset, word).ok_or(()).map_err(|()| self.unknown(address, true));
+            let done = self.sio.write(self.core, offset, word);
             self.second_core_answers();
-            return done;
+            self.update_sio();
+            if self.sio.launch.is_some() {
+                self.clock.limit = 0;
+            }
+            return done.ok_or(()).map_err(|()| self.unknown(address, true));
         }
         if address & !0xF_FFFF == PPB_BASE {
             // Priorities, enables and SysTick may all change what runs next.
             self.clock.limit = 0;
-            return match self.ppb.write(address & 0xF_FFFF, word, now, &mut self.interrupts) {
+            let core = self.core;
+            return match self.ppb[core].write(address & 0xF_FFFF, word, now, &mut self.interrupts[core]) {
                 Some(Effect::None) => Ok(()),
                 Some(Effect::Reset) => {
                     self.request = Some(ResetRequest::System);
@@ -121,7 +134,11 @@ impl System {
             Block::SysInfo | Block::TbMan | Block::Powman | Block::BootRam => None,
             Block::SysCfg => self.syscfg.write(offset, alias, word),
             Block::Clocks => self.clocks.write_generators(offset, alias, word),
-            Block::Psm => self.psm.write(offset, alias, word),
+            Block::Psm => {
+                let done = self.psm.write(offset, alias, word);
+                self.change_second_core();
+                done
+            }
             Block::Resets => {
                 let done = self.resets.write(offset, alias, word);
                 self.change_resets();
@@ -162,7 +179,7 @@ impl System {
                     self.serial = false;
                 }
                 self.translated = (0..8).any(|n| self.qmi.value(0x34 + 4 * n) != 0x0400_0000 | (n & 3) << 10);
-                self.change = CodeChange::Everything;
+                self.code_changed();
                 self.clock.limit = 0;
                 done
             }
@@ -181,6 +198,17 @@ impl System {
             }
         };
         done.ok_or(()).map_err(|()| self.unknown(address, true))
+    }
+
+    /// FRCE_OFF.PROC1 holds the second core in reset (section 7.4.4).
+    fn change_second_core(&mut self) {
+        let held = self.psm.value(FRCE_OFF) & PROC1 != 0;
+        if held != (self.sio.second_core == SecondCore::Held) {
+            self.sio.reset_second_core(held);
+            self.reset_core(1);
+            self.update_sio();
+            self.clock.limit = 0;
+        }
     }
 
     fn change_resets(&mut self) {

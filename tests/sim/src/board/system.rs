@@ -1,4 +1,6 @@
-//! Everything on the board but the processor core: memories, the bus between them, peripherals, time.
+//! Everything on the board but the processor cores: memories, the bus between them, peripherals, time.
+//!
+//! Both cores reach it by the same [`Bus`]: [`System::switch`] tells whose turn it is.
 
 use super::bootrom::{BootRom, ChipIdentity, ROM_SIZE, Services};
 use super::clocks::Clocks;
@@ -52,6 +54,8 @@ pub(super) const XIP_SETUP: [u32; 8] = [
 const IRQ_TIMER0: u16 = 0;
 const IRQ_TIMER1: u16 = 4;
 const IRQ_USB: u16 = 14;
+const IRQ_SIO_FIFO: u16 = 25;
+const IRQ_SIO_BELL: u16 = 26;
 
 /// Extra cycles of an access through the APB bridge, and to an AHB peripheral.
 pub(super) const APB_WAIT: u64 = 3;
@@ -77,10 +81,15 @@ pub enum ResetRequest {
     PowerCut,
 }
 
-/// The board without its core.
+/// The board without its cores.
 pub struct System {
     pub(super) clock: Clock,
-    pub(super) interrupts: Interrupts,
+    /// The core that executes now, 0 or 1.
+    pub(super) core: usize,
+    /// How often it was the other one's turn.
+    turn: u32,
+    /// Of either core.
+    pub(super) interrupts: [Interrupts; 2],
     pub(super) usb: Usb,
     pub(super) statistics: Statistics,
     pub(super) flash: Flash,
@@ -92,8 +101,11 @@ pub struct System {
     pub(super) rom_bytes: Box<[u8; ROM_SIZE]>,
     pub(super) sram: Vec<u8>,
     pub(super) watched: Vec<bool>,
-    pub(super) change: CodeChange,
+    /// For either core.
+    pub(super) change: [CodeChange; 2],
     pub(super) xip_connected: bool,
+    /// The cycle until which the flash chip erases or programs.
+    flash_busy: u64,
     /// The flash chip takes serial commands, and does not know the way of reading that the boot ROM had set up.
     pub(super) serial: bool,
     /// Sectors that changed since the cache was flushed.
@@ -106,7 +118,8 @@ pub struct System {
     pub(super) psm: Storage,
     pub(super) clocks: Clocks,
     pub(super) timers: [Timer; 2],
-    pub(super) ppb: Ppb,
+    /// Of either core.
+    pub(super) ppb: [Ppb; 2],
     pub(super) io_bank0: Storage,
     pub(super) pads_bank0: Storage,
     pub(super) qspi: [Storage; 2],
@@ -135,7 +148,9 @@ impl System {
         let rom = BootRom::new(identity);
         let mut system = Self {
             clock: Clock::default(),
-            interrupts: Interrupts::default(),
+            core: 0,
+            turn: 0,
+            interrupts: Default::default(),
             usb: Usb::default(),
             statistics: Statistics::default(),
             flash: Flash::new(flash_size),
@@ -147,8 +162,9 @@ impl System {
             rom: Some(Box::new(rom)),
             sram: vec![0; SRAM_SIZE],
             watched: vec![false; SRAM_SIZE >> 12],
-            change: CodeChange::None,
+            change: [CodeChange::None, CodeChange::None],
             xip_connected: true,
+            flash_busy: 0,
             serial: false,
             stale: Vec::new(),
             translated: false,
@@ -159,7 +175,7 @@ impl System {
             psm: Storage::new([0, 4, 8].map(|at| register(at, 0, 0x01FF_FFFF))),
             clocks: Clocks::default(),
             timers: Default::default(),
-            ppb: Ppb::default(),
+            ppb: Default::default(),
             io_bank0: Storage::new((0..48).map(|n| register(8 * n + 4, 0x1F, 0x3003_F01F))),
             pads_bank0: Storage::new(
                 std::iter::once(register(0, 0, 1)).chain((0..50).map(|n| register(4 + 4 * n, 0x116, 0x1FF))),
@@ -190,15 +206,16 @@ impl System {
     /// What every reset does, RAM and the watchdog's scratch registers left alone. `from_flash`: the ROM boots the
     /// image in flash.
     pub fn restart(&mut self, from_flash: bool) {
-        self.interrupts = Interrupts::default();
-        // FACTS 7: the ROM leaves its own coprocessor enabled.
-        self.interrupts.coprocessor_access = 0xC000;
+        self.core = 0;
+        self.reset_core(0);
+        self.reset_core(1);
         self.usb.reset();
         self.sio = Sio::default();
         self.request = None;
-        self.change = CodeChange::Everything;
+        self.code_changed();
         self.watched.fill(false);
         self.xip_connected = from_flash;
+        self.flash_busy = 0;
         self.serial = !from_flash;
         self.stale.clear();
         self.translated = false;
@@ -217,7 +234,6 @@ impl System {
         self.psm.reset();
         self.clocks = Clocks::default();
         self.timers = Default::default();
-        self.ppb = Ppb::default();
         self.io_bank0.reset();
         self.pads_bank0.reset();
         self.usb_line = false;
@@ -234,7 +250,7 @@ impl System {
 
     /// Puts bytes into SRAM as a loader would. False if they do not fit.
     pub fn preload_sram(&mut self, offset: usize, bytes: &[u8]) -> bool {
-        self.change = CodeChange::Everything;
+        self.code_changed();
         let end = offset.checked_add(bytes.len());
         match end.and_then(|end| self.sram.get_mut(offset..end)) {
             Some(room) => {
@@ -259,10 +275,39 @@ impl System {
             Some(_) => Some(0),
             None => None,
         };
-        timers.chain(self.watchdog.next_event()).chain(self.ppb.next_event()).chain(reboot).min().unwrap_or(u64::MAX)
+        // The second core's is asked for even where it waits in the boot ROM: its SysTick does not run then.
+        let systicks = self.ppb.iter().filter_map(Ppb::next_event);
+        timers.chain(self.watchdog.next_event()).chain(systicks).chain(reboot).min().unwrap_or(u64::MAX)
     }
 
-    /// Lets peripherals do what is due.
+    /// The next of those that [`advance`](System::advance) lets happen while it is this core's turn.
+    pub(super) fn next_event_of_turn(&self) -> u64 {
+        let timers = self.timers.iter().filter_map(Timer::next_event);
+        timers.chain(self.ppb[self.core].next_event()).min().unwrap_or(u64::MAX)
+    }
+
+    /// From now on this core executes, and its time is `now`.
+    pub(super) fn switch(&mut self, core: usize, now: u64) {
+        self.core = core;
+        self.clock.now = now;
+        self.turn = self.turn.wrapping_add(1);
+    }
+
+    /// A core's own registers, as after a reset.
+    pub(super) fn reset_core(&mut self, core: usize) {
+        self.interrupts[core] = Interrupts::default();
+        // FACTS 7: the ROM leaves its own coprocessor enabled.
+        self.interrupts[core].coprocessor_access = 0xC000;
+        self.ppb[core] = Ppb::default();
+        self.change[core] = CodeChange::Everything;
+    }
+
+    /// What either core has decoded may have changed.
+    pub(super) fn code_changed(&mut self) {
+        self.change = [CodeChange::Everything, CodeChange::Everything];
+    }
+
+    /// Lets peripherals do what is due, and the SysTick of the core whose turn it is.
     pub(super) fn advance(&mut self) {
         let now = self.clock.now;
         for timer in 0..2 {
@@ -270,7 +315,7 @@ impl System {
                 self.update_timer(timer);
             }
         }
-        self.ppb.advance(now, &mut self.interrupts);
+        self.ppb[self.core].advance(now, &mut self.interrupts[self.core]);
     }
 
     pub(super) fn update_timer(&mut self, timer: usize) {
@@ -294,9 +339,24 @@ impl System {
         }
     }
 
+    /// Every interrupt but SIO's goes to both cores (section 3.2).
     fn set_line(&mut self, irq: u16, level: bool) {
-        if self.interrupts.set_line(irq, level) {
-            self.clock.limit = 0;
+        for core in 0..2 {
+            if self.interrupts[core].set_line(irq, level) {
+                self.clock.limit = 0;
+            }
+        }
+    }
+
+    /// The interrupts of FIFOs and doorbells follow the block's state, for each core by itself.
+    pub(super) fn update_sio(&mut self) {
+        for core in 0..2 {
+            let [fifo, bell] = self.sio.interrupts(core);
+            for (irq, level) in [(IRQ_SIO_FIFO, fifo), (IRQ_SIO_BELL, bell)] {
+                if self.interrupts[core].set_line(irq, level) {
+                    self.clock.limit = 0;
+                }
+            }
         }
     }
 
@@ -316,7 +376,10 @@ impl System {
     fn xip(&mut self, address: u32, size: usize) -> Result<usize, Halt> {
         let alias = address >> 26 & 3;
         let offset = address & 0x03FF_FFFF;
-        if !self.xip_connected || alias == 2 || offset >= XIP_WINDOW {
+        if !self.reachable() {
+            return Err(self.no_flash("read", address));
+        }
+        if alias == 2 || offset >= XIP_WINDOW {
             return Err(self.no_xip(address));
         }
         // A short chip ignores the upper bits of its address; only who looks for its length may count on that, without translation.
@@ -333,13 +396,26 @@ impl System {
         Ok(place)
     }
 
+    /// Whether flash can be read now. The core that erases or programs is busy for as long as the chip is: its time is later.
+    #[inline]
+    fn reachable(&self) -> bool {
+        self.xip_connected && self.clock.now >= self.flash_busy
+    }
+
+    #[cold]
+    fn no_flash(&mut self, what: &str, address: u32) -> Halt {
+        let why = if self.clock.now < self.flash_busy {
+            "while the flash chip erases or programs"
+        } else {
+            "while flash is not connected for XIP"
+        };
+        let core = self.core;
+        self.fail(format!("core {core}: {what} at {address:#010x} {why}"))
+    }
+
     #[cold]
     fn no_xip(&mut self, address: u32) -> Halt {
-        if self.xip_connected {
-            self.fail(format!("read at {address:#010x}, outside the flash chip"))
-        } else {
-            self.fail(format!("read at {address:#010x} while flash is not connected for XIP"))
-        }
+        self.fail(format!("read at {address:#010x}, outside the flash chip"))
     }
 
     fn dpram(&mut self, address: u32, size: u32) -> Result<Option<usize>, Halt> {
@@ -407,10 +483,16 @@ impl System {
     #[inline(never)]
     fn code_written(&mut self, address: u32, size: u32) {
         let words = (address & !3..address + size).step_by(4);
-        match &mut self.change {
-            CodeChange::Everything => {}
-            CodeChange::Words(all) => all.extend(words),
-            CodeChange::None => self.change = CodeChange::Words(words.collect()),
+        for change in &mut self.change {
+            match change {
+                CodeChange::Everything => {}
+                CodeChange::Words(all) => all.extend(words.clone()),
+                CodeChange::None => *change = CodeChange::Words(words.clone().collect()),
+            }
+        }
+        if self.sio.second_core != SecondCore::Executes {
+            // Nobody asks: it begins with nothing decoded.
+            self.change[1] = CodeChange::Everything;
         }
         self.clock.limit = 0;
     }
@@ -484,7 +566,8 @@ impl System {
     /// Whether the second core does not read flash now.
     fn second_core_is_out_of_flash(&self) -> bool {
         match self.sio.second_core {
-            SecondCore::Waits => true,
+            // Where it executes, each of its reads and fetches is looked at.
+            SecondCore::Waits | SecondCore::Held | SecondCore::Executes => true,
             SecondCore::Runs => false,
             SecondCore::Parks { asked, answered } => {
                 self.sram_word(asked) != 0 && self.sram_word(asked) == self.sram_word(answered)
@@ -529,6 +612,9 @@ impl Bus for System {
         if !memory {
             return Err(self.fail(format!("instruction fetch from {address:#010x}")));
         }
+        if !self.reachable() && (XIP_BASE..SRAM_BASE).contains(&address) {
+            return Err(self.no_flash("instruction fetch", address));
+        }
         self.load::<2>(address).map(u16::from_le_bytes)
     }
 
@@ -539,7 +625,19 @@ impl Bus for System {
 
     #[inline]
     fn interrupts(&mut self) -> &mut Interrupts {
-        &mut self.interrupts
+        &mut self.interrupts[self.core]
+    }
+
+    fn send_event(&mut self) {
+        for interrupts in &mut self.interrupts {
+            interrupts.event = true;
+        }
+        self.clock.limit = 0;
+    }
+
+    fn monitor(&mut self) -> u32 {
+        // Without ACTLR.EXTEXCLALL exclusive accesses are a matter of the core alone (section 2.1.6).
+        if self.ppb[self.core].watches_exclusives() { self.turn } else { 0 }
     }
 
     #[cold]
@@ -564,7 +662,7 @@ impl Bus for System {
     }
 
     fn code_change(&mut self) -> CodeChange {
-        std::mem::replace(&mut self.change, CodeChange::None)
+        std::mem::replace(&mut self.change[self.core], CodeChange::None)
     }
 
     fn watch_code(&mut self, page: u32) {
@@ -594,6 +692,7 @@ impl Services for Gate<'_> {
 
     fn spend_us(&mut self, microseconds: u64) {
         self.system.clock.now += microseconds * super::clocks::CPU_MHZ;
+        self.system.flash_busy = self.system.clock.now;
     }
 
     fn flash(&mut self) -> &mut Flash {
@@ -602,13 +701,13 @@ impl Services for Gate<'_> {
 
     fn flash_changed(&mut self, offset: usize) {
         self.system.stale.push(offset / SECTOR);
-        self.system.change = CodeChange::Everything;
+        self.system.code_changed();
     }
 
     fn connect_xip(&mut self, connected: bool) {
         self.system.xip_connected = connected;
         // Decoded code of flash is not executed while flash is away.
-        self.system.change = CodeChange::Everything;
+        self.system.code_changed();
     }
 
     fn reset_pads(&mut self) {
@@ -644,11 +743,11 @@ impl Services for Gate<'_> {
     fn reset_translation(&mut self) {
         self.system.qmi.reset();
         self.system.translated = false;
-        self.system.change = CodeChange::Everything;
+        self.system.code_changed();
     }
 
     fn interruptible(&self) -> bool {
-        !self.masked && (16..68).any(|n| self.system.interrupts.is_enabled(n))
+        !self.masked && (16..68).any(|n| self.system.interrupts[self.system.core].is_enabled(n))
     }
 
     fn reboot(&mut self, flags: u32, delay_ms: u32, parameters: [u32; 2]) {

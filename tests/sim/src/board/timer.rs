@@ -57,7 +57,8 @@ impl Timer {
         // The comparison is for equality: a target equal to the present is met at once.
         self.due[n] = match self.cycles_per_tick {
             Some(cycles) if !self.paused => {
-                let into = (now - self.since) % cycles;
+                // The cores' times differ by a few cycles.
+                let into = now.saturating_sub(self.since) % cycles;
                 Some(if ahead == 0 { now } else { now - into + ahead * cycles })
             }
             _ => None,

@@ -377,7 +377,7 @@ impl Core {
                 self.sleep = Sleep::ForEvent;
                 bus.clock().limit = 0;
             }
-            Insn::Sev => bus.interrupts().event = true,
+            Insn::Sev => bus.send_event(),
             Insn::Svc => {
                 bus.interrupts().pend(SVCALL);
                 bus.clock().limit = 0;

@@ -138,14 +138,14 @@ impl Core {
                 let address = self.reg(rn).wrapping_add(u32::from(offset));
                 self.aligned(bus, pc, address, size(width))?;
                 let value = load(bus, width, address)?;
-                self.exclusive = Some(address);
+                self.exclusive = Some((address, bus.monitor()));
                 self.set(rt, value);
                 Ok(2)
             }
             Insn::StoreExclusive { width, rd, rt, rn, offset } => {
                 let address = self.reg(rn).wrapping_add(u32::from(offset));
                 self.aligned(bus, pc, address, size(width))?;
-                let held = self.exclusive.take() == Some(address);
+                let held = self.exclusive.take() == Some((address, bus.monitor()));
                 if held {
                     store(bus, width, address, self.reg(rt))?;
                 }

@@ -75,8 +75,8 @@ pub struct Core {
     other_sp: u32,
     main_limit: u32,
     process_limit: u32,
-    /// Address of the exclusive monitor.
-    exclusive: Option<u32>,
+    /// The exclusive monitor: address, and what the bus said.
+    exclusive: Option<(u32, u32)>,
     sleep: Sleep,
     executed: u64,
 }
