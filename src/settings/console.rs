@@ -3,8 +3,9 @@
 //! A line ends with CR or LF and is answered by exactly one line of JSON; empty lines are not answered. What is longer than
 //! the buffer is dropped up to its end, and answered by an error. While an answer waits to be fetched, nothing is taken.
 //!
-//! A terminal that is not in raw mode sends back what it gets. A line that begins as an answer with an error does is
-//! therefore dropped: else the two would talk for ever.
+//! A terminal that is not in raw mode sends back what it gets, as Linux does until the program that opens a port has made it
+//! raw. A line that begins as an answer with an error does, or as the greeting, is therefore dropped: else the two would talk
+//! for ever.
 
 use super::field::Reason;
 use super::group::LINE_LENGTH;
@@ -25,6 +26,9 @@ const REBOOT: &str = "reboot";
 
 /// What answers with an error begin with.
 const ERROR: &str = "{\"error\":";
+
+/// What the greeting begins with, of whoever opens the port.
+const GREETING: &str = "PicoVD ";
 
 /// Where a console stands between two lines.
 pub(super) struct Console {
@@ -229,7 +233,7 @@ impl Settings<'_> {
         });
         let text = line.get(..place.length.into()).unwrap_or_default().trim_ascii();
         let answer = match text {
-            _ if text.starts_with(ERROR.as_bytes()) => None,
+            _ if [ERROR, GREETING].iter().any(|sent| text.starts_with(sent.as_bytes())) => None,
             _ if place.longer => Some(Answer::wrong("the line is too long", "at most 512 bytes")),
             b"" => None,
             _ => Some(self.obey(text)),
@@ -380,7 +384,11 @@ impl Settings<'_> {
                 quoted(COMMANDS, out)?;
                 out.write_char('}')?;
             }
-            Answer::Done(what, saved) => write!(out, "{{\"ok\":\"{what}\",\"saved\":{saved}}}")?,
+            Answer::Done(what, saved) => {
+                out.write_str("{\"ok\":")?;
+                quoted(what, out)?;
+                out.write_str(if *saved { ",\"saved\":true}" } else { ",\"saved\":false}" })?;
+            }
             Answer::Wrong { why, named, field, right } => {
                 out.write_str(ERROR)?;
                 quoted(why, out)?;

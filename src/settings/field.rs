@@ -1,6 +1,6 @@
 //! What a field of a group may be set to, in words for people and in JSON Schema for programs.
 
-use super::json::quoted;
+use super::json::{Characters, quoted};
 use core::fmt::{self, Write};
 
 /// A field: its name in the structure, what it is good for, and what it may be set to.
@@ -125,9 +125,12 @@ impl Field {
                 if (least..=most).contains(&number) { Ok(()) } else { Err(Reason::OutOfRange) }
             }
             Kind::Text(least, most) => {
-                let characters = characters(json)?;
-                let right = (usize::from(least)..=usize::from(most)).contains(&characters);
-                if right { Ok(()) } else { Err(Reason::Length) }
+                let mut count = 0;
+                for character in Characters::of(json)? {
+                    character?;
+                    count += 1;
+                }
+                if (least.into()..=most.into()).contains(&count) { Ok(()) } else { Err(Reason::Length) }
             }
             Kind::Choice(choices) => {
                 let text = within(json)?;
@@ -153,12 +156,21 @@ impl Field {
         match self.kind {
             Kind::Boolean => out.write_str("true or false")?,
             Kind::Number => out.write_str("a number")?,
-            Kind::Integer(least, most) => write!(out, "{least} to {most}")?,
-            Kind::Text(least, most) => write!(out, "text of {least} to {most} characters")?,
-            Kind::Texts(most) => write!(out, "a list of at most {most} texts")?,
+            Kind::Integer(least, most) => between("", least, " to ", most, out)?,
+            Kind::Text(least, most) => {
+                between("text of ", least.into(), " to ", most.into(), out)?;
+                out.write_str(" characters")?;
+            }
+            Kind::Texts(most) => {
+                out.write_str("a list of at most ")?;
+                decimal(most.into(), out)?;
+                out.write_str(" texts")?;
+            }
             Kind::Choice(choices) => {
-                for (index, choice) in choices.iter().enumerate() {
-                    write!(out, "{}{choice}", if index == 0 { "" } else { ", " })?;
+                let mut between = "";
+                for choice in choices {
+                    out.write_str(core::mem::replace(&mut between, ", "))?;
+                    out.write_str(choice)?;
                 }
             }
         }
@@ -177,21 +189,24 @@ impl Field {
             Kind::Text(..) | Kind::Choice(_) => "string",
             Kind::Texts(_) => "array",
         };
-        if self.nullable {
-            write!(out, ",\"type\":[\"{kind}\",\"null\"]")?;
-        } else {
-            write!(out, ",\"type\":\"{kind}\"")?;
-        }
+        let (begin, end) = if self.nullable { ("[", ",\"null\"]") } else { ("", "") };
+        out.write_str(",\"type\":")?;
+        out.write_str(begin)?;
+        quoted(kind, out)?;
+        out.write_str(end)?;
         match self.kind {
-            Kind::Integer(least, most) => write!(out, ",\"minimum\":{least},\"maximum\":{most}")?,
-            Kind::Text(least, most) => write!(out, ",\"minLength\":{least},\"maxLength\":{most}")?,
-            Kind::Texts(most) => write!(out, ",\"items\":{{\"type\":\"string\"}},\"maxItems\":{most}")?,
+            Kind::Integer(least, most) => between(",\"minimum\":", least, ",\"maximum\":", most, out)?,
+            Kind::Text(least, most) => {
+                between(",\"minLength\":", least.into(), ",\"maxLength\":", most.into(), out)?;
+            }
+            Kind::Texts(most) => {
+                out.write_str(",\"items\":{\"type\":\"string\"},\"maxItems\":")?;
+                decimal(most.into(), out)?;
+            }
             Kind::Choice(choices) => {
-                out.write_str(",\"enum\":[")?;
-                for (index, choice) in choices.iter().enumerate() {
-                    if index != 0 {
-                        out.write_char(',')?;
-                    }
+                let mut between = ",\"enum\":[";
+                for choice in choices {
+                    out.write_str(core::mem::replace(&mut between, ","))?;
                     quoted(choice, out)?;
                 }
                 out.write_str(if self.nullable { ",null]" } else { "]" })?;
@@ -202,8 +217,35 @@ impl Field {
     }
 }
 
+/// Writes two numbers, words in front of each.
+fn between(before: &str, least: i64, and: &str, most: i64, out: &mut dyn Write) -> fmt::Result {
+    out.write_str(before)?;
+    decimal(least, out)?;
+    out.write_str(and)?;
+    decimal(most, out)
+}
+
+/// Writes a number, without what core's formatting brings along.
+pub(super) fn decimal(number: i64, out: &mut dyn Write) -> fmt::Result {
+    let mut digits = [0; 19];
+    let mut rest = number.unsigned_abs();
+    let mut begin = digits.len();
+    while let Some(place) = digits.get_mut(begin.wrapping_sub(1)) {
+        *place = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        begin -= 1;
+        if rest == 0 {
+            break;
+        }
+    }
+    if number < 0 {
+        out.write_char('-')?;
+    }
+    out.write_str(digits.get(begin..).and_then(|digits| core::str::from_utf8(digits).ok()).unwrap_or_default())
+}
+
 /// A whole number in JSON.
-fn whole(json: &[u8]) -> Result<i64, Reason> {
+pub(super) fn whole(json: &[u8]) -> Result<i64, Reason> {
     let (negative, digits) = match json.split_first() {
         Some((b'-', digits)) => (true, digits),
         _ => (false, json),
@@ -220,30 +262,8 @@ fn whole(json: &[u8]) -> Result<i64, Reason> {
 }
 
 /// What stands between the quotation marks of a string.
-fn within(json: &[u8]) -> Result<&[u8], Reason> {
+pub(super) fn within(json: &[u8]) -> Result<&[u8], Reason> {
     json.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).ok_or(Reason::WrongType)
-}
-
-/// Number of characters of a string, escapes resolved.
-fn characters(json: &[u8]) -> Result<usize, Reason> {
-    let text = within(json)?;
-    let mut count = 0;
-    let mut bytes = text.iter();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'\\' if bytes.next() == Some(&b'u') => {
-                // The second half of a surrogate pair (RFC 8259 section 7) belongs to the first one's character.
-                let digits = bytes.as_slice().get(..2).unwrap_or_default();
-                let second = matches!(digits, [b'd' | b'D', b'c'..=b'f' | b'C'..=b'F']);
-                bytes = bytes.as_slice().get(4..).unwrap_or_default().iter();
-                count += usize::from(!second);
-            }
-            // The bytes of a character after its first one (RFC 3629 section 3).
-            0x80..=0xBF => {}
-            _ => count += 1,
-        }
-    }
-    Ok(count)
 }
 
 #[cfg(test)]
@@ -274,6 +294,11 @@ mod tests {
             (&text, r#""\ud83e\udd80ab""#, Ok(())),
             (&text, "\"abcd\"", Err(Reason::Length)),
             (&text, "true", Err(Reason::WrongType)),
+            (&text, r#""\x""#, Err(Reason::WrongType)),
+            (&text, r#""\ud83e""#, Err(Reason::WrongType)),
+            (&text, r#""\ud83ea""#, Err(Reason::WrongType)),
+            (&text, r#""\udd80""#, Err(Reason::WrongType)),
+            (&text, r#""a"b""#, Err(Reason::WrongType)),
             (&choice, "\"on\"", Ok(())),
             (&choice, "null", Ok(())),
             (&choice, "\"On\"", Err(Reason::NoChoice)),
@@ -282,6 +307,15 @@ mod tests {
             (&Field::number("f", ""), "-1.5e3", Ok(())),
         ] {
             assert_eq!(field.check(json.as_bytes()), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_written() {
+        for number in [0, 7, -1, 10, -3600, i64::MAX, i64::MIN] {
+            let mut out = String::new();
+            decimal(number, &mut out).unwrap();
+            assert_eq!(out, std::format!("{number}"));
         }
     }
 

@@ -3,6 +3,7 @@
 //! serde-json-core reads values; it writes into one buffer only, which settings do not have.
 
 use super::codec::Broken;
+use super::field::{Reason, within};
 use core::fmt::{self, Display, Write};
 use core::ops::Range;
 use serde::ser::{self, Serialize};
@@ -30,7 +31,13 @@ fn escaped(character: char, out: &mut dyn Write) -> fmt::Result {
             out.write_char(character)
         }
         // RFC 8259 section 7 wants these escaped; DEL would only make terminals do things.
-        '\0'..='\x1F' | '\x7F' => write!(out, "\\u{:04x}", u32::from(character)),
+        '\0'..='\x1F' | '\x7F' => {
+            out.write_str(if character < '\x10' { "\\u000" } else { "\\u00" })?;
+            if character >= '\x10' {
+                out.write_char(if character < '\x20' { '1' } else { '7' })?;
+            }
+            out.write_char(char::from_digit(u32::from(character) & 0xF, 16).unwrap_or('0'))
+        }
         _ => out.write_char(character),
     }
 }
@@ -346,14 +353,70 @@ fn pair(text: &[u8]) -> Option<char> {
     if high < 0x400 && low < 0x400 { char::from_u32(0x1_0000 + (high << 10 | low)) } else { None }
 }
 
+/// The characters of a JSON string, escapes resolved (RFC 8259 section 7), or why they are none.
+pub(super) struct Characters<'j>(core::str::Chars<'j>);
+
+impl<'j> Characters<'j> {
+    pub fn of(json: &'j [u8]) -> Result<Self, Reason> {
+        let text = core::str::from_utf8(within(json)?).map_err(|_| Reason::WrongType)?;
+        Ok(Self(text.chars()))
+    }
+
+    /// What stands behind a backslash.
+    fn escape(&mut self) -> Option<char> {
+        Some(match self.0.next()? {
+            'u' => return self.unit_or_pair(),
+            'b' => '\x08',
+            'f' => '\x0C',
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            same @ ('"' | '\\' | '/') => same,
+            _ => return None,
+        })
+    }
+
+    fn unit_or_pair(&mut self) -> Option<char> {
+        let unit = self.unit()?;
+        let Some(high) = unit.checked_sub(0xD800).filter(|high| *high < 0x400) else { return char::from_u32(unit) };
+        let escaped = self.0.next()? == '\\' && self.0.next()? == 'u';
+        let low = self.unit()?.checked_sub(0xDC00).filter(|low| escaped && *low < 0x400)?;
+        char::from_u32(0x1_0000 + (high << 10 | low))
+    }
+
+    /// Four hexadecimal digits.
+    fn unit(&mut self) -> Option<u32> {
+        let mut unit = 0;
+        for _ in 0..4 {
+            unit = unit << 4 | self.0.next()?.to_digit(16)?;
+        }
+        Some(unit)
+    }
+}
+
+impl Iterator for Characters<'_> {
+    type Item = Result<char, Reason>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let character = match self.0.next()? {
+            '\\' => self.escape(),
+            // The string has ended before.
+            '"' => None,
+            plain => Some(plain),
+        };
+        Some(character.ok_or(Reason::WrongType))
+    }
+}
+
 /// The members of the JSON object that `text` is, one after the other: name, its quotation marks left out and no escapes in
-/// it resolved, and value.
+/// it resolved, and value. The values of a list have no names.
 ///
 /// What a value holds is only looked at as far as its end has to be found: whoever takes it reads it.
 pub(super) struct Object<'t> {
     text: &'t [u8],
     at: usize,
     state: Place,
+    list: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -373,32 +436,42 @@ pub(super) struct NoObject;
 
 impl<'t> Object<'t> {
     pub fn new(text: &'t [u8]) -> Self {
-        Self { text, at: 0, state: Place::Begin }
+        Self { text, at: 0, state: Place::Begin, list: false }
+    }
+
+    /// The same for a list.
+    pub fn list(text: &'t [u8]) -> Self {
+        Self { list: true, ..Self::new(text) }
     }
 
     /// The next member; `None` after the last one, when nothing else follows the object.
     pub fn next(&mut self) -> Result<Option<Member<'t>>, NoObject> {
+        let (begin, end) = if self.list { (b'[', b']') } else { (b'{', b'}') };
         if self.state == Place::Begin {
-            self.expect(b'{')?;
+            self.expect(begin)?;
             self.state = Place::First;
         }
         let sign = self.peek();
-        match (self.state, sign) {
-            (Place::Done, _) => return Ok(None),
-            (_, Some(b'}')) => {
-                self.at += 1;
-                self.state = Place::Done;
-                return if self.peek().is_none() { Ok(None) } else { Err(NoObject) };
-            }
-            (Place::Next, _) => self.expect(b',')?,
-            _ => {}
+        if self.state == Place::Done {
+            return Ok(None);
+        }
+        if sign == Some(end) {
+            self.at += 1;
+            self.state = Place::Done;
+            return if self.peek().is_none() { Ok(None) } else { Err(NoObject) };
+        }
+        if self.state == Place::Next {
+            self.expect(b',')?;
         }
         self.state = Place::Next;
         self.peek();
-        let name = self.string()?;
-        self.expect(b':')?;
-        self.peek();
-        let value = self.value()?;
+        let mut name = 0..0;
+        if !self.list {
+            name = self.string()?;
+            self.expect(b':')?;
+            self.peek();
+        }
+        let value = self.value(end)?;
         let within = self.text.get(name).ok_or(NoObject)?;
         Ok(Some((within, self.text.get(value).ok_or(NoObject)?)))
     }
@@ -441,7 +514,7 @@ impl<'t> Object<'t> {
     }
 
     /// A value of any kind: up to the comma or bracket that ends it.
-    fn value(&mut self) -> Result<Range<usize>, NoObject> {
+    fn value(&mut self, end: u8) -> Result<Range<usize>, NoObject> {
         let begin = self.at;
         let mut depth = 0_usize;
         loop {
@@ -452,8 +525,8 @@ impl<'t> Object<'t> {
                 }
                 b'{' | b'[' => depth += 1,
                 b'}' | b']' if depth > 0 => depth -= 1,
-                b',' | b'}' if depth == 0 => break,
-                b']' => return Err(NoObject),
+                sign if depth == 0 && (*sign == b',' || *sign == end) => break,
+                b']' | b'}' => return Err(NoObject),
                 _ => {}
             }
             self.at += 1;
@@ -561,6 +634,44 @@ mod tests {
             let lenient = ["{\"a\":1 \"b\":2}"];
             assert_eq!(members(text).is_err(), !lenient.contains(&text), "{text}");
         }
+    }
+
+    #[test]
+    fn values_of_a_list_are_found() {
+        let values = |text: &str| {
+            let mut list = Object::list(text.as_bytes());
+            let mut all = Vec::new();
+            while let Some((name, value)) = list.next()? {
+                assert!(name.is_empty());
+                all.push(String::from_utf8(value.to_vec()).unwrap());
+            }
+            Ok::<_, NoObject>(all.join("|"))
+        };
+        assert_eq!(values("[]").unwrap(), "");
+        assert_eq!(values(r#" [ "a,]" , {"b":[1]},3 ] "#).unwrap(), r#""a,]"|{"b":[1]}|3"#);
+        for text in ["", "[", "{}", "[1", "[1,]", "[,]", "[1}", "[1]]", "[1]x", "[}]"] {
+            assert!(values(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn escapes_are_resolved() {
+        let text = |json: &str| Characters::of(json.as_bytes()).and_then(Iterator::collect::<Result<String, _>>);
+        assert_eq!(text(r#""a\"\\\/\b\f\n\r\t\u00e4\ud83e\uDD80ß""#).unwrap(), "a\"\\/\x08\x0C\n\r\tä🦀ß");
+        for bad in [
+            r#""\""#,
+            r#""\u12""#,
+            r#""\u12g4""#,
+            r#""\ud83e\n""#,
+            r#""\ud83e\ud83e""#,
+            r#""\uDD80""#,
+            r#""a"b""#,
+            "a",
+            "\"",
+        ] {
+            assert!(text(bad).is_err(), "{bad}");
+        }
+        assert!(Characters::of(b"\"\xFF\"").is_err());
     }
 
     #[test]

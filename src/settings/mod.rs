@@ -16,6 +16,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod text;
+mod value;
 mod values;
 
 pub use console::PACKET_LENGTH;

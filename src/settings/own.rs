@@ -1,13 +1,11 @@
 //! The stick's own settings: the first group.
 
-use super::field::{Field, Reason};
-use super::group::{self, Section, hash};
-use super::json::quoted;
-use super::text::Text;
+use super::field::{Field, Reason, decimal};
+use super::group::{LINE_LENGTH, Section, hash};
+use super::json::{Piece, quoted};
+use super::value::{DEFAULT, MAX_VALUE, Out, encode, hashes, number, split};
 use core::fmt::{self, Write};
 use picovd_exfat::name::{LABEL_UNITS, is_forbidden};
-use serde::de::{Error, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What the manifest decides of settings.
 #[derive(Clone, Copy, Debug)]
@@ -55,8 +53,7 @@ pub struct Defaults<'a> {
 }
 
 /// How hosts hear of changes: `[dynamic] refresh` of the manifest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "as device::Refresh")]
 pub enum Refresh {
     Auto,
@@ -76,21 +73,6 @@ const USB_CHARACTERS: u16 = 32;
 /// Longest of the times, in milliseconds: that of the manifest.
 const LONGEST: i64 = 3_600_000;
 
-/// The values, as kept. A field that is `None` is as the manifest has it. Fields are appended only.
-#[derive(Clone, Copy, Default, Serialize, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
-pub(super) struct Values {
-    pub label: Option<Text<33>>,
-    pub exposed: Exposed,
-    pub refresh: Option<Refresh>,
-    pub quiet: Option<u32>,
-    pub max_age: Option<u32>,
-    pub hold: Option<u32>,
-    pub manufacturer: Option<Text<96>>,
-    pub product: Option<Text<96>>,
-    pub lock: bool,
-}
-
 const LABEL: usize = 0;
 const EXPOSED: usize = 1;
 const REFRESH: usize = 2;
@@ -99,6 +81,7 @@ const MAX_AGE: usize = 4;
 const HOLD: usize = 5;
 const MANUFACTURER: usize = 6;
 const PRODUCT: usize = 7;
+const LOCK: usize = 8;
 
 static FIELDS: [Field; 9] = [
     Field::text("label", 0, LABEL_UNITS as u16, "The volume's name as a host shows it.").or_null(),
@@ -118,16 +101,97 @@ static FIELDS: [Field; 9] = [
     Field::boolean("lock", "Once it is saved, nothing can be set any more."),
 ];
 
-impl Values {
+/// The values, as kept: a field after the other, in the order of [`FIELDS`]. A field without a value is as the manifest has it.
+/// Fields are appended only.
+#[derive(Clone, Copy)]
+pub(super) struct Values<'p>(pub &'p [u8]);
+
+impl<'p> Values<'p> {
+    /// What is kept of a field.
+    fn kept(self, index: usize) -> (Option<&'static Field>, &'p [u8]) {
+        let mut rest = self.0;
+        for (place, field) in FIELDS.iter().enumerate() {
+            let value;
+            (value, rest) = split(field, rest);
+            if place == index {
+                return (Some(field), value);
+            }
+        }
+        (None, DEFAULT)
+    }
+
+    /// The bytes of a field's value, if it has one.
+    fn field(self, index: usize) -> Option<&'p [u8]> {
+        match self.kept(index) {
+            (Some(Field { nullable: false, .. }), value) => Some(value),
+            (_, [0, ..]) => None,
+            (_, value) => value.get(1..),
+        }
+    }
+
+    /// Whether a field has a value of its own.
+    fn is_set(self, index: usize) -> bool {
+        self.kept(index).1 != DEFAULT
+    }
+
+    fn number(self, index: usize) -> Option<u32> {
+        number(&mut self.field(index)?)
+    }
+
+    /// The value of a field that is text.
+    fn text(self, index: usize) -> Option<&'p str> {
+        let mut bytes = self.field(index)?;
+        number(&mut bytes)?;
+        core::str::from_utf8(bytes).ok()
+    }
+
+    /// The volume's label, where one is set.
+    pub fn label(self) -> Option<&'p str> {
+        self.text(LABEL)
+    }
+
+    /// The USB device's manufacturer and product, where they are set.
+    pub fn usb_strings(self) -> [Option<&'p str>; 2] {
+        [self.text(MANUFACTURER), self.text(PRODUCT)]
+    }
+
+    /// Whether nothing may be set any more.
+    pub fn lock(self) -> bool {
+        self.is_set(LOCK)
+    }
+
     /// How hosts hear of changes.
-    pub fn refresh(&self, plan: &Plan<'_>) -> Refresh {
-        self.refresh.unwrap_or(plan.defaults.refresh)
+    pub fn refresh(self, plan: &Plan<'_>) -> Refresh {
+        match self.number(REFRESH) {
+            Some(0) => Refresh::Auto,
+            Some(1) => Refresh::Attention,
+            Some(2) => Refresh::Reinsert,
+            Some(3) => Refresh::Reconnect,
+            _ => plan.defaults.refresh,
+        }
     }
 
     /// Quiet period, greatest age and hold, in milliseconds.
-    pub fn times(&self, plan: &Plan<'_>) -> [u32; 3] {
-        let [quiet, max_age, hold] = plan.defaults.times;
-        [self.quiet.unwrap_or(quiet), self.max_age.unwrap_or(max_age), self.hold.unwrap_or(hold)]
+    pub fn times(self, plan: &Plan<'_>) -> [u32; 3] {
+        let mut index = QUIET;
+        plan.defaults.times.map(|default| {
+            let time = self.number(index).unwrap_or(default);
+            index += 1;
+            time
+        })
+    }
+
+    /// The hashes of the files that are exposed.
+    fn exposed(self) -> impl Iterator<Item = u32> {
+        let mut bytes = self.field(EXPOSED).unwrap_or_default();
+        number(&mut bytes);
+        hashes(bytes)
+    }
+
+    /// Whether that file is exposed.
+    pub fn exposes(self, path: &str) -> bool {
+        let hash = hash(path);
+        self.exposed().any(|other| other == hash)
     }
 }
 
@@ -152,27 +216,49 @@ impl Own<'_> {
     }
 
     /// What a field has to obey beside its kind and what else is set.
-    fn check_field(&self, values: &Values, index: usize) -> Result<(), Reason> {
-        let printable = |text: &Option<Text<96>>| {
-            let control = text.is_some_and(|text| text.as_str().chars().any(char::is_control));
-            if control { Err(Reason::Rule("no control characters")) } else { Ok(()) }
-        };
+    fn check_field(&self, values: Values<'_>, index: usize) -> Result<(), Reason> {
         match index {
-            LABEL => values.label.map_or(Ok(()), |label| self.check_label(label.as_str())),
+            LABEL => values.label().map_or(Ok(()), |label| self.check_label(label)),
             EXPOSED => {
-                let known = |hash| self.0.exposable.iter().any(|file| group::hash(file.path) == hash);
-                let all = values.exposed.hashes().iter().all(|hash| known(*hash));
-                if all { Ok(()) } else { Err(Reason::Rule("not a file that `files` lists")) }
+                let known = |hash| self.0.exposable.iter().any(|file| super::group::hash(file.path) == hash);
+                if values.exposed().all(known) { Ok(()) } else { Err(Reason::Rule("not a file that `files` lists")) }
             }
             QUIET | MAX_AGE => {
                 let [quiet, max_age, _] = values.times(self.0);
                 if quiet <= max_age { Ok(()) } else { Err(Reason::Rule("quiet is longer than max-age")) }
             }
-            MANUFACTURER => printable(&values.manufacturer),
-            PRODUCT => printable(&values.product),
+            MANUFACTURER | PRODUCT => {
+                let control = values.text(index).is_some_and(|text| text.chars().any(char::is_control));
+                if control { Err(Reason::Rule("no control characters")) } else { Ok(()) }
+            }
             _ => Ok(()),
         }
     }
+
+    /// Whether a value that is there may be there. Files that this manifest does not leave to settings are none that it could
+    /// show: no reason to forget the others.
+    fn is_right(&self, present: &[u8], index: usize, field: &Field) -> bool {
+        let mut text = [0; LINE_LENGTH];
+        let mut json = Piece::new(0, &mut text);
+        let written = self.write(present, index, &mut json).is_ok();
+        let length = json.filled();
+        let fits = written && field.check(text.get(..length).unwrap_or_default()).is_ok();
+        fits && (index == EXPOSED || self.check_field(Values(present), index).is_ok())
+    }
+}
+
+/// Copies the values, but for the fields of `changed` (a bit each), which have `value` then. What a newer firmware has beside
+/// them stands behind them as before.
+fn replace(present: &[u8], changed: u32, value: &[u8], out: &mut [u8]) -> Result<usize, Reason> {
+    let mut out = Out::new(out);
+    let mut rest = present;
+    for (index, field) in FIELDS.iter().enumerate() {
+        let old;
+        (old, rest) = split(field, rest);
+        out.put(if changed >> index & 1 != 0 { value } else { old })?;
+    }
+    out.put(rest)?;
+    Ok(out.length())
 }
 
 impl Section for Own<'_> {
@@ -185,140 +271,52 @@ impl Section for Own<'_> {
     }
 
     fn set(&self, present: &[u8], index: usize, json: &[u8], out: &mut [u8]) -> Result<usize, Reason> {
-        let misfit = FIELDS.get(index).map_or(Reason::WrongType, Field::misfit);
-        group::set::<Values>(present, index, json, misfit, out)
+        let field = FIELDS.get(index).ok_or(Reason::WrongType)?;
+        let mut bytes = [0; MAX_VALUE];
+        let mut value = Out::new(&mut bytes);
+        encode(field, json, &mut value).map_err(|_| field.misfit())?;
+        let length = value.length();
+        replace(present, 1 << index, bytes.get(..length).unwrap_or_default(), out)
     }
 
     fn check(&self, present: &[u8], changed: u32) -> Result<(), (usize, Reason)> {
-        let values = group::read::<Values>(present).0;
         let mut places = (0..FIELDS.len()).filter(|index| changed >> index & 1 != 0);
-        places.try_for_each(|index| self.check_field(&values, index).map_err(|reason| (index, reason)))
+        places.try_for_each(|index| self.check_field(Values(present), index).map_err(|reason| (index, reason)))
     }
 
     fn write(&self, present: &[u8], index: usize, out: &mut dyn Write) -> fmt::Result {
-        let values = group::read::<Values>(present).0;
+        let values = Values(present);
         let defaults = &self.0.defaults;
-        let [quiet, max_age, hold] = values.times(self.0);
         match index {
-            LABEL => quoted(values.label.as_ref().map_or(defaults.label, Text::as_str), out),
+            LABEL => quoted(values.label().unwrap_or(defaults.label), out),
             EXPOSED => {
-                out.write_char('[')?;
-                let shown = self.0.exposable.iter().filter(|file| values.exposed.holds(file.path));
-                for (number, file) in shown.enumerate() {
-                    if number != 0 {
-                        out.write_char(',')?;
-                    }
+                let shown = self.0.exposable.iter().filter(|file| values.exposes(file.path));
+                let mut between = "[";
+                for file in shown {
+                    out.write_str(core::mem::replace(&mut between, ","))?;
                     quoted(file.path, out)?;
                 }
-                out.write_char(']')
+                out.write_str(if between == "[" { "[]" } else { "]" })
             }
             REFRESH => quoted(REFRESHES.get(values.refresh(self.0) as usize).unwrap_or(&""), out),
-            QUIET => write!(out, "{quiet}"),
-            MAX_AGE => write!(out, "{max_age}"),
-            HOLD => write!(out, "{hold}"),
-            MANUFACTURER => quoted(values.manufacturer.as_ref().map_or(defaults.manufacturer, Text::as_str), out),
-            PRODUCT => quoted(values.product.as_ref().map_or(defaults.product, Text::as_str), out),
-            _ => write!(out, "{}", values.lock),
+            QUIET..=HOLD => decimal(values.times(self.0).get(index - QUIET).copied().unwrap_or(0).into(), out),
+            MANUFACTURER => quoted(values.text(index).unwrap_or(defaults.manufacturer), out),
+            PRODUCT => quoted(values.text(index).unwrap_or(defaults.product), out),
+            _ => out.write_str(if values.lock() { "true" } else { "false" }),
         }
     }
 
     fn is_default(&self, present: &[u8], index: usize) -> bool {
-        group::is_default::<Values>(present, index)
+        !Values(present).is_set(index)
     }
 
     fn repair(&self, present: &[u8], out: &mut [u8]) -> Option<usize> {
-        // Files that this manifest does not leave to settings are none that it could show: no reason to forget the others.
-        let obeys = |values: &Values| {
-            [LABEL, QUIET, MANUFACTURER, PRODUCT].iter().all(|i| self.check_field(values, *i).is_ok())
-        };
-        group::repair::<Values>(present, &FIELDS, obeys, out)
-    }
-}
-
-/// Files, by the hashes of their paths: what a firmware with other files makes of it does not depend on their order.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Exposed {
-    count: u8,
-    hashes: [u32; MAX_EXPOSABLE],
-}
-
-impl Exposed {
-    fn hashes(&self) -> &[u32] {
-        self.hashes.get(..self.count.into()).unwrap_or_default()
-    }
-
-    /// Whether that file is one of them.
-    pub fn holds(&self, path: &str) -> bool {
-        self.hashes().contains(&hash(path))
-    }
-
-    fn add(&mut self, hash: u32) -> bool {
-        if self.hashes().contains(&hash) {
-            return true;
-        }
-        let Some(place) = self.hashes.get_mut(usize::from(self.count)) else { return false };
-        *place = hash;
-        self.count += 1;
-        true
-    }
-}
-
-impl Serialize for Exposed {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // As JSON it stands for itself only where a value's kind is checked: `Own` writes paths.
-        self.hashes().serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Exposed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Exposed;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("paths")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut paths: A) -> Result<Exposed, A::Error> {
-                let mut exposed = Exposed::default();
-                while let Some(Path(hash)) = paths.next_element()? {
-                    if !exposed.add(hash) {
-                        return Err(A::Error::custom("too many"));
-                    }
-                }
-                Ok(exposed)
+        let mut wrong = 0;
+        for (index, field) in FIELDS.iter().enumerate() {
+            if Values(present).is_set(index) && !self.is_right(present, index, field) {
+                wrong |= 1 << index;
             }
         }
-
-        deserializer.deserialize_seq(Reader)
-    }
-}
-
-/// A path in JSON, its hash in what is kept.
-struct Path(u32);
-
-impl<'de> Deserialize<'de> for Path {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-
-        impl Visitor<'_> for Reader {
-            type Value = Path;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("a path")
-            }
-
-            fn visit_str<E: Error>(self, path: &str) -> Result<Path, E> {
-                Ok(Path(hash(path)))
-            }
-        }
-
-        if deserializer.is_human_readable() {
-            deserializer.deserialize_str(Reader)
-        } else {
-            u32::deserialize(deserializer).map(Path)
-        }
+        if wrong == 0 { None } else { replace(present, wrong, DEFAULT, out).ok() }
     }
 }

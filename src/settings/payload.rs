@@ -38,12 +38,15 @@ impl Payload {
         self.bytes.get(..self.length.into()).unwrap_or_default()
     }
 
+    // A call is shorter than what it does.
+    #[inline(never)]
     pub fn clear(&mut self) {
         self.length = 0;
         self.bytes.zeroize();
     }
 
     /// Takes the bytes of another one.
+    #[inline(never)]
     pub fn copy(&mut self, other: &Self) {
         self.length = other.length;
         // What is longer here is gone as well: behind the length stand zeros.

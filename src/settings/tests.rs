@@ -268,6 +268,7 @@ fn lines_end_where_they_should() {
     let answer = ask(settings, "what?");
     assert_eq!(say(settings, format!("{answer}\r\n").as_bytes()), "");
     assert_eq!(say(settings, format!("{answer}{}\r\n", "x".repeat(600)).as_bytes()), "");
+    assert_eq!(say(settings, b"PicoVD 0.1.0, board E4614C311F2A9D0B\r\n"), "");
 }
 
 #[test]

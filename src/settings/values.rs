@@ -2,7 +2,7 @@
 
 use super::console::{Console, PACKET_LENGTH};
 use super::field::{Field, Reason};
-use super::group::{self, LINE_LENGTH, Section};
+use super::group::{LINE_LENGTH, Section};
 use super::own::{Exposable, Own, Plan, Refresh, Values};
 use super::payload::Payload;
 use super::store::{SaveError, Storage};
@@ -31,6 +31,16 @@ pub(super) struct State {
     pub line: [u8; LINE_LENGTH],
     /// What came and is not part of a line yet.
     pub input: [u8; PACKET_LENGTH],
+}
+
+impl State {
+    fn of(&self, which: Which) -> &Payload {
+        match which {
+            Which::Now => &self.now,
+            Which::Shown => &self.shown,
+            Which::Answered => &self.answered,
+        }
+    }
 }
 
 impl Room {
@@ -227,7 +237,7 @@ impl<'a> Settings<'a> {
             payload.fill(|out| storage.load(out));
         }
         self.with_storage(|place| place.set(storage));
-        let locked = group::read::<Values>(payload.get(Own::ID)).0.lock;
+        let locked = Values(payload.get(Own::ID)).lock();
         // Only what holds is repaired; what is saved stays as it is.
         self.sections(|_, group| {
             let _ = self.repair(&mut payload, group);
@@ -252,7 +262,7 @@ impl<'a> Settings<'a> {
         let result = storage.save(payload.bytes());
         self.with_storage(|place| place.set(Some(storage)));
         result?;
-        let lock = self.own_of(&payload).lock;
+        let lock = Values(payload.get(Own::ID)).lock();
         critical_section::with(|section| {
             self.change_flags(section, |flags| {
                 flags.saved = changes;
@@ -344,7 +354,7 @@ impl<'a> Settings<'a> {
     /// The volume's label, where one is set, as the present generation shows it.
     #[must_use]
     pub fn label(&self) -> Option<Text<33>> {
-        self.own_of(&self.of(Which::Shown)).label
+        self.label_in(Which::Shown)
     }
 
     /// The files that the manifest leaves to settings and that the present generation does not show.
@@ -357,43 +367,48 @@ impl<'a> Settings<'a> {
     /// Whether the next generation would have another label or other files.
     #[must_use]
     pub fn differs(&self) -> bool {
-        self.own().label != self.label() || self.exposed_in(Which::Now) != self.flags().shown_files
+        self.label_in(Which::Now) != self.label() || self.exposed_in(Which::Now) != self.flags().shown_files
     }
 
+    fn label_in(&self, which: Which) -> Option<Text<33>> {
+        self.own(which, |own| own.label().and_then(Text::new)).flatten()
+    }
+
+    /// The files that are exposed, of those that the manifest leaves to settings: a bit each.
     pub(super) fn exposed_in(&self, which: Which) -> u32 {
-        let own = self.own_of(&self.of(which));
-        let bits = self.plan.exposable.iter().enumerate().map(|(n, file)| u32::from(own.exposed.holds(file.path)) << n);
-        bits.sum()
+        let files = self.plan.exposable.iter().enumerate();
+        let bits = |own: Values<'_>| files.fold(0, |bits, (n, file)| bits | u32::from(own.exposes(file.path)) << n);
+        self.own(which, bits).unwrap_or(0)
     }
 
     /// How hosts hear of changes, and quiet period, greatest age and hold in milliseconds.
     #[must_use]
     pub fn announcing(&self) -> (Refresh, [u32; 3]) {
-        let own = self.own();
-        (own.refresh(&self.plan), own.times(&self.plan))
+        let announcing = self.own(Which::Now, |own| (own.refresh(&self.plan), own.times(&self.plan)));
+        announcing.unwrap_or((self.plan.defaults.refresh, self.plan.defaults.times))
     }
 
     /// Copies the USB device's manufacturer and product, where they are set, into `out`. Returns them.
     pub fn usb_strings<'o>(&self, out: &'o mut [[u8; 96]; 2]) -> [Option<&'o str>; 2] {
-        let own = self.own();
-        let mut places = out.iter_mut();
-        [own.manufacturer, own.product].map(|text| {
-            let (text, place) = (text?, places.next()?);
-            let place = place.get_mut(..text.as_str().len())?;
-            // The lengths are the same; `copy_from_slice` could panic for all that the compiler knows.
-            for (to, from) in place.iter_mut().zip(text.as_str().bytes()) {
-                *to = from;
-            }
-            core::str::from_utf8(place).ok()
+        let lengths = self.own(Which::Now, |own| {
+            let mut places = out.iter_mut();
+            own.usb_strings().map(|text| {
+                let (text, place) = text.zip(places.next())?;
+                // The lengths are the same; `copy_from_slice` could panic for all that the compiler knows.
+                place.get_mut(..text.len())?.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
+                Some(text.len())
+            })
+        });
+        let mut places = out.iter();
+        lengths.unwrap_or_default().map(|length| {
+            let place = places.next()?;
+            core::str::from_utf8(place.get(..length?)?).ok()
         })
     }
 
-    fn own(&self) -> Values {
-        self.own_of(&self.present().0)
-    }
-
-    fn own_of(&self, payload: &Payload) -> Values {
-        group::read::<Values>(payload.get(Own::ID)).0
+    /// Looks at the stick's own values. None of them is a secret: they leave no traces.
+    fn own<R>(&self, which: Which, work: impl FnOnce(Values<'_>) -> R) -> Option<R> {
+        critical_section::with(|section| self.with_state(section, |state| work(Values(state.of(which).get(Own::ID)))))
     }
 
     /// The values that hold, and the count of changes that led to them.
@@ -412,13 +427,7 @@ impl<'a> Settings<'a> {
         let mut payload = Payload::EMPTY;
         critical_section::with(|section| {
             self.change_flags(section, |flags| flags.traces = true);
-            self.with_state(section, |state| {
-                payload.copy(match which {
-                    Which::Now => &state.now,
-                    Which::Shown => &state.shown,
-                    Which::Answered => &state.answered,
-                });
-            });
+            self.with_state(section, |state| payload.copy(state.of(which)));
         });
         payload
     }
@@ -560,11 +569,10 @@ impl<'a> Settings<'a> {
         cell.set(flags);
     }
 
-    pub(super) fn with_state(&self, section: CriticalSection<'_>, work: impl FnOnce(&mut State)) {
+    pub(super) fn with_state<R>(&self, section: CriticalSection<'_>, work: impl FnOnce(&mut State) -> R) -> Option<R> {
         // Every use is short and calls nothing that comes back here.
-        if let Ok(mut state) = self.room.state.borrow(section).try_borrow_mut() {
-            work(&mut state);
-        }
+        let mut state = self.room.state.borrow(section).try_borrow_mut().ok()?;
+        Some(work(&mut state))
     }
 }
 

@@ -83,16 +83,11 @@ fn other_medium(machine: &mut Machine, than: u64) -> Result<(), String> {
     machine.until(&format!("[ $(cat /sys/block/sda/diskseq) -gt {than} ]"), STEP)
 }
 
-/// A change while the volume is mounted and the kernel polls. The kernel finds the medium gone, and later a new one; then
-/// the volume is mounted anew.
-pub fn reinserted(
-    machine: &mut Machine,
-    folder: &mut Folder,
-    change: impl FnOnce(&mut Folder) -> Result<(), String>,
-) -> Result<Duration, String> {
+/// A change while the volume is mounted and the kernel polls: it finds the medium gone; the volume is unmounted, and later there
+/// is a new medium.
+pub fn replaced(machine: &mut Machine, change: impl FnOnce(&mut Machine) -> Result<(), String>) -> Result<(), String> {
     let before = media(machine)?;
-    let start = Instant::now();
-    change(folder)?;
+    change(machine)?;
     other_medium(machine, before)?;
     // Whoever opens the disk now, as udev does at each change of the medium, makes the kernel take its capacity away.
     let opened = machine.run("dd if=/dev/sda of=/dev/null count=1", STEP)?;
@@ -102,7 +97,18 @@ pub fn reinserted(
     }
     let away = media(machine)?;
     machine.must("umount /mnt", STEP)?;
-    other_medium(machine, away)?;
+    other_medium(machine, away)
+}
+
+/// A change while the volume is mounted and the kernel polls. The kernel finds the medium gone, and later a new one; then
+/// the volume is mounted anew.
+pub fn reinserted(
+    machine: &mut Machine,
+    folder: &mut Folder,
+    change: impl FnOnce(&mut Folder) -> Result<(), String>,
+) -> Result<Duration, String> {
+    let start = Instant::now();
+    replaced(machine, |_| change(folder))?;
     mount(machine, folder, "sda")?;
     within(start)
 }

@@ -6,4 +6,5 @@ pub mod desktop;
 pub mod live;
 pub mod machine;
 pub mod packages;
+pub mod settings;
 pub mod stick;

@@ -1,6 +1,7 @@
 //! Ring 6: the simulated device on the USB port of a virtual machine that runs Debian's own kernel, and GRUB without any.
 
 mod desktop;
+mod settings;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -249,6 +250,7 @@ fn device(context: &Context, report: &mut Report, bench: &Bench, elf: Option<&Pa
         changes(report, bench, &mut machine);
     }
     together(context, report, bench, &mut machine, elf.is_some());
+    settings::run(context, report, bench, &mut machine, elf.is_some());
     report.check(&format!("{what}: its driver did nothing that the strict bus refuses"), || served.faultless());
     report.check(&format!("{what}: `cargo sim serve` stops at Ctrl-C and takes its socket away"), || {
         let status = served.background.interrupt()?;

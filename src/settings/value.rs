@@ -1,0 +1,172 @@
+//! Values of the stick's own fields: what is kept of them, and how they come from JSON.
+//!
+//! What is kept is what postcard would write for a structure of them, one after the other: a byte that says whether there is
+//! a value where there may be none; numbers, lengths and choices in groups of seven bits, least significant first. A table of
+//! fields leads through it: nothing is compiled for each of them.
+
+use super::field::{Field, Kind, Reason};
+use super::group::{HASH_OF_NOTHING, hash_on};
+use super::json::{Characters, Object};
+
+/// Longest value in bytes: a text of 96.
+pub(super) const MAX_VALUE: usize = 128;
+
+/// Most bytes of a text.
+const MAX_TEXT: usize = 96;
+
+/// What is kept of a field that has its default: no value, no paths, false.
+pub(super) const DEFAULT: &[u8] = &[0];
+
+/// Takes a byte off the beginning.
+fn byte(bytes: &mut &[u8]) -> Option<u8> {
+    let (first, rest) = bytes.split_first()?;
+    *bytes = rest;
+    Some(*first)
+}
+
+/// Takes a number off the beginning.
+pub(super) fn number(bytes: &mut &[u8]) -> Option<u32> {
+    let (mut number, mut shift) = (0, 0);
+    while shift < u32::BITS {
+        let group = byte(bytes)?;
+        number |= u32::from(group & 0x7F) << shift;
+        if group & 0x80 == 0 {
+            return Some(number);
+        }
+        shift += 7;
+    }
+    None
+}
+
+/// Length of a field's value at the beginning of `bytes`; `None` where there is none.
+fn length(field: &Field, bytes: &[u8]) -> Option<usize> {
+    let mut rest = bytes;
+    if !field.nullable || byte(&mut rest)? != 0 {
+        match field.kind {
+            Kind::Boolean => {
+                byte(&mut rest)?;
+            }
+            Kind::Integer(..) | Kind::Choice(_) => {
+                number(&mut rest)?;
+            }
+            Kind::Text(..) => {
+                let length = number(&mut rest)?;
+                rest = rest.get(length as usize..)?;
+            }
+            Kind::Texts(_) => {
+                for _ in 0..number(&mut rest)? {
+                    number(&mut rest)?;
+                }
+            }
+            // The stick has none.
+            Kind::Number => return None,
+        }
+    }
+    Some(bytes.len() - rest.len())
+}
+
+/// The value of `field` at the beginning of `bytes`, and what follows it. Where none can be read, nothing that follows can
+/// be, either: they have their defaults.
+pub(super) fn split<'b>(field: &Field, bytes: &'b [u8]) -> (&'b [u8], &'b [u8]) {
+    length(field, bytes).and_then(|length| bytes.split_at_checked(length)).unwrap_or((DEFAULT, &[]))
+}
+
+/// Bytes that are written one after the other.
+pub(super) struct Out<'o> {
+    bytes: &'o mut [u8],
+    length: usize,
+}
+
+impl<'o> Out<'o> {
+    pub fn new(bytes: &'o mut [u8]) -> Self {
+        Self { bytes, length: 0 }
+    }
+
+    /// Number of bytes that were written.
+    pub fn length(&self) -> usize {
+        self.length
+    }
+
+    pub fn put(&mut self, bytes: &[u8]) -> Result<(), Reason> {
+        for byte in bytes {
+            *self.bytes.get_mut(self.length).ok_or(Reason::NoRoom)? = *byte;
+            self.length += 1;
+        }
+        Ok(())
+    }
+
+    fn number(&mut self, mut number: u32) -> Result<(), Reason> {
+        while number >= 0x80 {
+            self.put(&[number as u8 | 0x80])?;
+            number >>= 7;
+        }
+        self.put(&[number as u8])
+    }
+}
+
+/// Writes what is kept of a value in JSON, which the field's own check has let pass.
+pub(super) fn encode(field: &Field, json: &[u8], out: &mut Out<'_>) -> Result<(), Reason> {
+    if field.nullable {
+        let there = json != b"null";
+        out.put(&[there.into()])?;
+        if !there {
+            return Ok(());
+        }
+    }
+    match field.kind {
+        Kind::Boolean => out.put(&[(json == b"true").into()]),
+        Kind::Integer(..) => out.number(super::field::whole(json)? as u32),
+        Kind::Choice(choices) => {
+            let text = super::field::within(json)?;
+            let place = choices.iter().position(|choice| choice.as_bytes() == text);
+            out.number(place.ok_or(Reason::NoChoice)? as u32)
+        }
+        Kind::Text(..) => {
+            let length = out.length;
+            // Its length, which stands in one byte.
+            out.put(&[0])?;
+            for character in Characters::of(json)? {
+                out.put(character?.encode_utf8(&mut [0; 4]).as_bytes())?;
+            }
+            let written = out.length - length - 1;
+            if written > MAX_TEXT {
+                return Err(Reason::Length);
+            }
+            out.bytes.get_mut(length).into_iter().for_each(|byte| *byte = written as u8);
+            Ok(())
+        }
+        Kind::Texts(most) => paths(json, most, out),
+        Kind::Number => Err(Reason::WrongType),
+    }
+}
+
+/// A list of paths, of which their hashes are kept: what a firmware with other files makes of it does not depend on their
+/// order. At most 127, so that their number stands in one byte.
+fn paths(json: &[u8], most: u16, out: &mut Out<'_>) -> Result<(), Reason> {
+    let begin = out.length;
+    out.put(&[0])?;
+    let mut count = 0;
+    let mut members = Object::list(json);
+    while let Some((_, path)) = members.next().map_err(|_| Reason::WrongType)? {
+        let mut hash = HASH_OF_NOTHING;
+        for character in Characters::of(path)? {
+            hash = hash_on(hash, character?.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+        let known = out.bytes.get(begin + 1..out.length).unwrap_or_default();
+        if hashes(known).any(|other| other == hash) {
+            continue;
+        }
+        count += 1;
+        if count > most {
+            return Err(Reason::WrongType);
+        }
+        out.number(hash)?;
+    }
+    out.bytes.get_mut(begin).into_iter().for_each(|byte| *byte = count as u8);
+    Ok(())
+}
+
+/// The hashes of paths, without their number.
+pub(super) fn hashes(mut bytes: &[u8]) -> impl Iterator<Item = u32> {
+    core::iter::from_fn(move || number(&mut bytes))
+}
