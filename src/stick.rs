@@ -6,7 +6,7 @@
 use crate::block::{BlockCount, Lba};
 use crate::clock::Instant;
 use crate::device::{Announcing, Device};
-use crate::files::{BuiltIn, LogRing};
+use crate::files::{BuiltIn, LogFollower, LogRing};
 use crate::scsi::UnitIdentity;
 use crate::settings::{self, Configured, NoSettings, Settings};
 use crate::usb::{Composite, Console, Identity, Reset};
@@ -56,8 +56,8 @@ pub struct Stick<
     settings: S,
     files: &'b Files<'b>,
     built_in: &'b BuiltIn<'b>,
-    /// Up to where the console shows the log, in bytes since power-on.
-    logged: u64,
+    /// Up to where the console shows the log.
+    shown: LogFollower,
 }
 
 /// Turns of the USB stack in one call, at most: several times what any event takes. A packet that nobody reads asks for
@@ -103,7 +103,13 @@ where
         // Files whose changes are not announced are there from the beginning, too.
         volume.begin_unseen_generation(Instant(0));
         let device = Device::new(volume, UnitIdentity { serial, ..unit }, announcing);
-        Self { usb: Composite::new(alloc, usb, serial, device, reset), settings, files, built_in, logged: 0 }
+        Self {
+            usb: Composite::new(alloc, usb, serial, device, reset),
+            settings,
+            files,
+            built_in,
+            shown: LogFollower::new(),
+        }
     }
 
     /// One turn of the USB stack, after an event of the bus. True while a command is under way: then nothing else is to do
@@ -115,11 +121,11 @@ where
         self.usb.device().is_busy() || self.usb.is_sending()
     }
 
-    /// The same where the bus has found by itself that a packet of mass storage went to the host, and nothing else has happened.
+    /// What there is to do when the bus has replaced a packet of mass storage that went by the one that
+    /// [`waited`](Composite::waiting), and nothing else has happened.
     #[inline]
-    pub fn sent(&mut self) -> bool {
-        self.usb.sent();
-        self.usb.device().is_busy() || self.usb.is_sending()
+    pub fn replaced(&mut self) {
+        self.usb.replaced();
     }
 
     /// The USB device with its functions.
@@ -188,14 +194,11 @@ where
     fn talk(&mut self, settings: &Settings<'_>) {
         let log = self.built_in.log;
         let Some(console) = self.usb.console() else { return };
-        let written = log.map_or(0, LogRing::written);
-        let capacity = log.map_or(0, |log| log.capacity() as u64);
-        let mut logged = self.logged.max(written.saturating_sub(capacity));
         while console.is_open() {
             let mut piece = [0; PIECE];
             let begun = settings.answer_begun();
             let amid = settings.is_amid_line();
-            if begun.is_some_and(|begun| begun || !amid || logged == written) {
+            if begun.is_some_and(|begun| begun || !amid || log.is_none_or(|log| self.shown.is_done(log))) {
                 if amid && begun == Some(false) {
                     // A line of the log that has not ended yet: it goes on behind the answer.
                     if console.write(b"\r\n") < 2 {
@@ -211,15 +214,16 @@ where
                 }
                 continue;
             }
-            let Some(log) = log.filter(|_| logged < written) else { break };
-            let length = (written - logged).min(PIECE as u64) as usize;
-            let text = piece.get_mut(..length).unwrap_or_default();
-            log.read(logged, text);
+            let length = log.map_or(0, |log| self.shown.peek(log, &mut piece));
+            if length == 0 {
+                break;
+            }
+            let text = piece.get(..length).unwrap_or_default();
             // Up to the line's end, where an answer waits.
             let end = text.iter().position(|byte| *byte == b'\n').filter(|_| begun.is_some());
             let text = text.get(..end.map_or(length, |end| end + 1)).unwrap_or_default();
             let taken = console.write(text);
-            logged += taken as u64;
+            self.shown.take(taken);
             if let Some(last) = text.get(..taken).and_then(<[u8]>::last) {
                 settings.set_amid_line(*last != b'\n');
             }
@@ -227,7 +231,6 @@ where
                 break;
             }
         }
-        self.logged = logged;
     }
 
     /// Whether somebody wants the program to start anew, since the last call.
@@ -243,20 +246,18 @@ where
     /// Gives the console what it does not show of the log yet, from the oldest text that the ring holds.
     fn show_log(&mut self) {
         let Some((console, log)) = self.usb.console().zip(self.built_in.log) else { return };
-        let written = log.written();
-        let mut logged = self.logged.max(written.saturating_sub(log.capacity() as u64));
-        while console.is_open() && logged < written {
+        while console.is_open() {
             let mut piece = [0; PIECE];
-            let length = (written - logged).min(PIECE as u64) as usize;
-            let piece = piece.get_mut(..length).unwrap_or_default();
-            log.read(logged, piece);
-            let taken = console.write(piece);
-            logged += taken as u64;
+            let length = self.shown.peek(log, &mut piece);
+            if length == 0 {
+                break;
+            }
+            let taken = console.write(piece.get(..length).unwrap_or_default());
+            self.shown.take(taken);
             if taken < length {
                 break;
             }
         }
-        self.logged = logged;
     }
 
     /// Counts what the next [`poll`](Self::poll) follows: changes to be announced, and bytes of the log. They may come from

@@ -117,7 +117,9 @@ impl<'a, M: Medium> LogicalUnit<'a, M> {
                 if !part.is_empty() {
                     self.medium.read(piece.lba, piece.offset, part);
                 }
-                beyond.fill(0);
+                if !beyond.is_empty() {
+                    beyond.fill(0);
+                }
                 return;
             }
             self.read_interrupted();

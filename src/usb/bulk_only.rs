@@ -66,6 +66,12 @@ impl Stage {
         (self.start, self.end) = (0, 0);
     }
 
+    /// The next packet, where it has the full length.
+    #[inline]
+    fn full_packet(&self) -> Option<&[u8; PACKET_LENGTH]> {
+        self.bytes.get(self.start..self.end)?.first_chunk()
+    }
+
     /// The next packet; empty where there is none.
     fn packet(&self) -> &[u8] {
         self.bytes.get(self.start..self.end.min(self.start + PACKET_LENGTH)).unwrap_or(&[])
@@ -106,6 +112,21 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
     #[inline]
     pub fn is_sending(&self) -> bool {
         self.queued != 0 || !self.stage.is_empty()
+    }
+
+    /// The packet of data that is to follow the packets in the IN endpoint, where nothing but their end keeps it back.
+    #[inline]
+    pub fn waiting(&self) -> Option<&[u8; PACKET_LENGTH]> {
+        self.stage.full_packet().filter(|_| self.queued != 0 && !self.stale && !self.halted.bulk_in)
+    }
+
+    /// The packet that [`waited`](Self::waiting) is in the IN endpoint, in the place of one that the host took.
+    #[inline]
+    pub fn replaced(&mut self) {
+        self.stage.start += PACKET_LENGTH;
+        if self.stage.is_empty() {
+            self.render();
+        }
     }
 
     /// The endpoint of packets to the host.

@@ -7,10 +7,9 @@ use super::Identity;
 use super::console::Console;
 use super::mass_storage::MassStorage;
 use super::picotool_reset::{PicotoolReset, Reset};
-use crate::bot::CommandSet;
+use crate::bot::{CommandSet, PACKET_LENGTH};
 use usb_device::Result;
 use usb_device::bus::{UsbBus, UsbBusAllocator};
-use usb_device::class::UsbClass;
 use usb_device::device::{UsbDevice, UsbDeviceState};
 use usb_device::endpoint::EndpointAddress;
 
@@ -99,12 +98,17 @@ impl<'b, B: UsbBus, S: CommandSet, R: FnMut(Reset), const CONSOLE: bool, const R
         self.mass_storage.in_address()
     }
 
-    /// Does what [`poll`](Self::poll) does when the bus reports that a packet of mass storage went to the host and nothing else,
-    /// for a bus that says so by another way.
+    /// The packet of mass storage that is to follow those in the endpoint, where nothing but their end keeps it back: for a
+    /// bus that replaces one that went by itself.
     #[inline]
-    pub fn sent(&mut self) {
-        self.mass_storage.endpoint_in_complete(self.mass_storage.in_address());
-        self.mass_storage.poll();
+    pub fn waiting(&self) -> Option<&[u8; PACKET_LENGTH]> {
+        self.mass_storage.waiting()
+    }
+
+    /// The packet that [`waited`](Self::waiting) is in the endpoint, in the place of one that the host took.
+    #[inline]
+    pub fn replaced(&mut self) {
+        self.mass_storage.replaced();
     }
 
     /// Whether packets of mass storage to the host wait, or are on the wire: their end is an event of the bus.

@@ -1,7 +1,7 @@
 //! The mass storage class: interface descriptor and class requests around [`BulkOnly`].
 
 use super::bulk_only::{BulkOnly, HaltFeature, REQUEST_RESET};
-use crate::bot::CommandSet;
+use crate::bot::{CommandSet, PACKET_LENGTH};
 use usb_device::Result;
 use usb_device::bus::{InterfaceNumber, UsbBus, UsbBusAllocator};
 use usb_device::class::{ControlIn, ControlOut, UsbClass};
@@ -43,6 +43,18 @@ impl<'b, B: UsbBus, S: CommandSet> MassStorage<'b, B, S> {
     /// The endpoint of packets to the host.
     pub fn in_address(&self) -> EndpointAddress {
         self.transport.in_address()
+    }
+
+    /// As [`BulkOnly::waiting`].
+    #[inline]
+    pub fn waiting(&self) -> Option<&[u8; PACKET_LENGTH]> {
+        self.transport.waiting()
+    }
+
+    /// As [`BulkOnly::replaced`].
+    #[inline]
+    pub fn replaced(&mut self) {
+        self.transport.replaced();
     }
 
     /// Whether packets to the host wait, or are on the wire.

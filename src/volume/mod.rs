@@ -17,6 +17,7 @@ mod look;
 mod place;
 mod region;
 mod registry;
+mod shown;
 mod slot;
 mod tables;
 #[cfg(test)]
@@ -247,7 +248,9 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
                 if !shown.is_empty() {
                     self.memory.read(window.base.wrapping_add(start), shown);
                 }
-                padding.fill(0);
+                if !padding.is_empty() {
+                    padding.fill(0);
+                }
             }
             RegionKind::Boot => tables::boot(&self.boot, start, out),
             RegionKind::Fat => tables::fat(self.layout, start, out),

@@ -4,24 +4,22 @@
 //! contents are never called inside one.
 
 use super::change::Announcing;
-use super::content::{Content, Generation};
+use super::content::Content;
 use super::directory::{self, Given};
 use super::file::{Components, File};
 use super::layout::Layout;
-use super::place::{self, Run};
-use super::slot::{FileSlot, LEVELS, ROOT, Shown, Wanted};
+use super::slot::{FileSlot, LEVELS, ROOT, Wanted};
 use core::cell::Cell;
 use critical_section::{CriticalSection, Mutex};
 use picovd_exfat::entry::{ENTRY_LENGTH, entries_for};
 use picovd_exfat::name::Name;
-use picovd_exfat::time::Timestamp;
 
 /// The files of run time of one volume, in a fixed number of slots. Usually a `static`, made by the manifest's tables:
 /// `Files::new(&LAYOUT)`.
 ///
 /// A slot holds a file, or a folder that files of run time stand in. What is registered shows from the next generation on.
 pub struct Files<'a, S: ?Sized = [FileSlot<'a>]> {
-    layout: &'a Layout<'a>,
+    pub(super) layout: &'a Layout<'a>,
     state: Mutex<Cell<State>>,
     slots: S,
 }
@@ -31,7 +29,7 @@ pub type FilesOf<'a, const N: usize> = Files<'a, [FileSlot<'a>; N]>;
 
 /// What concerns all slots.
 #[derive(Clone, Copy)]
-struct State {
+pub(super) struct State {
     /// Count of changes that are to be announced.
     announced: u32,
     /// Whether some of those since the last look are to be announced as usual ...
@@ -39,10 +37,12 @@ struct State {
     /// ... and what the others ask for, all together.
     asked: Option<Announcing>,
     /// Cluster of the window where the next search for free ones begins.
-    cursor: u32,
+    pub(super) cursor: u32,
+    /// Hosts see nothing in the slots from this one on.
+    pub(super) end: usize,
     /// Whether the application wants the medium back that a host ejected.
     insert: bool,
-    clock: Option<fn() -> u64>,
+    pub(super) clock: Option<fn() -> u64>,
 }
 
 /// Why a file was not registered.
@@ -84,7 +84,7 @@ impl<'a, const N: usize> FilesOf<'a, N> {
     /// No files yet. `layout` keeps clusters and directory slots for them; what it keeps limits the number, too.
     #[must_use]
     pub const fn new(layout: &'a Layout<'a>) -> Self {
-        let state = State { announced: 0, usual: false, asked: None, cursor: 0, insert: false, clock: None };
+        let state = State { announced: 0, usual: false, asked: None, cursor: 0, end: 0, insert: false, clock: None };
         Self { layout, state: Mutex::new(Cell::new(state)), slots: [const { FileSlot::new() }; N] }
     }
 }
@@ -186,11 +186,11 @@ impl<'a> Files<'a> {
     }
 
     /// Number of slots that may be used.
-    fn usable(&self) -> usize {
+    pub(super) fn usable(&self) -> usize {
         self.slots.len().min(self.layout.dynamic.slots.into())
     }
 
-    fn slots(&self) -> &[FileSlot<'a>] {
+    pub(super) fn slots(&self) -> &[FileSlot<'a>] {
         self.slots.get(..self.usable()).unwrap_or(&[])
     }
 
@@ -329,14 +329,14 @@ impl<'a> Files<'a> {
         });
     }
 
-    fn change_state(&self, section: CriticalSection<'_>, change: impl FnOnce(&mut State)) {
+    pub(super) fn change_state(&self, section: CriticalSection<'_>, change: impl FnOnce(&mut State)) {
         let state = self.state.borrow(section);
         let mut value = state.get();
         change(&mut value);
         state.set(value);
     }
 
-    fn state(&self) -> State {
+    pub(super) fn state(&self) -> State {
         critical_section::with(|section| self.state.borrow(section).get())
     }
 
@@ -346,7 +346,7 @@ impl<'a> Files<'a> {
         self.layout.clusters(entries) << self.layout.cluster_shift()
     }
 
-    // What follows is the volume's side.
+    // What follows is the device's side; the volume's is in `shown`.
 
     /// Count of changes that are to be announced.
     pub(crate) fn announced(&self) -> u32 {
@@ -374,128 +374,6 @@ impl<'a> Files<'a> {
             self.change_state(section, |state| state.insert = false);
             insert
         })
-    }
-
-    /// What hosts see in each slot.
-    pub(super) fn shown(&self) -> impl DoubleEndedIterator<Item = Option<Shown<'a>>> + Clone + '_ {
-        self.slots().iter().map(|slot| slot.now().shown())
-    }
-
-    /// The first slot from `from` on that hosts see something in, and what.
-    pub(super) fn next_shown(&self, from: usize) -> Option<(usize, Shown<'a>)> {
-        /// Slots that are looked at in one critical section.
-        const AT_ONCE: usize = 8;
-
-        let slots = self.slots().get(from..)?;
-        slots.chunks(AT_ONCE).zip((from..).step_by(AT_ONCE)).find_map(|(slots, first)| {
-            critical_section::with(|section| {
-                slots.iter().zip(first..).find_map(|(slot, index)| Some((index, slot.get(section).shown()?)))
-            })
-        })
-    }
-
-    /// What hosts see in a slot.
-    pub(super) fn shown_in(&self, slot: usize) -> Option<Shown<'a>> {
-        self.slots().get(slot)?.now().shown()
-    }
-
-    /// The number of the folder of the manifest that begins at a cluster, when files of run time stand in it.
-    pub(super) fn folder_of(&self, cluster: u32) -> Option<u8> {
-        let slot = self.shown().position(|shown| shown.is_some_and(|shown| shown.is_given() && shown.first == cluster));
-        slot.and_then(|slot| u8::try_from(slot).ok())
-    }
-
-    /// The slot whose file stands at a cluster of the window. `hint` is looked at first.
-    pub(super) fn standing_at(&self, cluster: u32, hint: usize) -> Option<(usize, Shown<'a>)> {
-        let here = |slot: usize| {
-            let shown = self.shown_in(slot)?;
-            let run = shown.run(self.layout, self.folder_length());
-            (cluster.checked_sub(run.first)? < run.count).then_some((slot, shown))
-        };
-        here(hint).or_else(|| (0..self.usable()).find_map(here))
-    }
-
-    /// Begins a generation: what is wanted becomes what is shown. Where nobody has `seen` the one before, files stand in a
-    /// row from the window's beginning, however many generations there were.
-    pub(super) fn begin(&self, generation: Generation, seen: bool) {
-        let state = self.state();
-        let clock = state.clock.map(|clock| Timestamp::from_unix(clock()).value());
-        let modified = clock.unwrap_or(self.layout.timestamp);
-        let mut crowded = !seen;
-        for slot in self.slots() {
-            let (data, changed) = critical_section::with(|section| {
-                let mut data = slot.get(section);
-                let changed = data.is_changed();
-                data.set_changed(false);
-                slot.set(section, data);
-                (data, changed)
-            });
-            let before = data.shown();
-            let Some(wanted) = data.wanted() else {
-                slot.show(None);
-                continue;
-            };
-            let same = before.filter(|shown| {
-                core::ptr::eq(shown.file, wanted.file) && (shown.level, shown.parent) == (wanted.level, wanted.parent)
-            });
-            if wanted.given {
-                let first = directory::follow(self.layout, wanted.file.path, wanted.level).unwrap_or(0);
-                slot.show(Some(Shown { first, ..Shown::empty(wanted) }));
-                continue;
-            }
-            // A folder lists other files' places, so it goes along with every change.
-            if same.is_some() && !changed && !wanted.file.renewed && !wanted.is_folder() {
-                continue;
-            }
-            let (length, kept) = if wanted.is_folder() {
-                (self.folder_length(), false)
-            } else {
-                let frozen = wanted.file.content.freeze(generation);
-                (frozen.length.min(wanted.file.capacity), frozen.kept)
-            };
-            let mut shown = Shown { length, generation: generation.number, modified, ..Shown::empty(wanted) };
-            let place = match same {
-                Some(before) if kept => Some(before.first),
-                _ => self.place(slot, &shown),
-            };
-            crowded |= place.is_none();
-            shown.first = place.unwrap_or(0);
-            shown.seal(self.layout.dynamic.first_cluster);
-            slot.show(Some(shown));
-        }
-        if crowded {
-            self.move_together();
-        }
-    }
-
-    /// Fresh clusters for a slot, and in need those that it has.
-    fn place(&self, slot: &FileSlot<'a>, shown: &Shown<'a>) -> Option<u32> {
-        let folder = self.folder_length();
-        let count = shown.run(self.layout, folder).count;
-        let (window, cursor) = (self.layout.dynamic.cluster_count, self.state().cursor);
-        let taken = |own: bool| {
-            let others = self.slots().iter().filter(move |other| own || !core::ptr::eq(*other, slot));
-            others.filter_map(move |other| Some(other.now().shown()?.run(self.layout, folder)))
-        };
-        let first = place::find(window, cursor, count, taken(true))
-            .or_else(|| place::find(window, cursor, count, taken(false)))?;
-        critical_section::with(|section| self.change_state(section, |state| state.cursor = first + count));
-        Some(first)
-    }
-
-    /// Puts all files in a row: their capacities fit into the window, but not where the gaps are.
-    fn move_together(&self) {
-        let mut next = 0;
-        for slot in self.slots() {
-            if let Some(mut shown) = slot.now().shown().filter(|shown| !shown.is_given()) {
-                let Run { count, .. } = shown.run(self.layout, self.folder_length());
-                shown.first = next;
-                shown.seal(self.layout.dynamic.first_cluster);
-                slot.show(Some(shown));
-                next += count;
-            }
-        }
-        critical_section::with(|section| self.change_state(section, |state| state.cursor = next));
     }
 }
 
