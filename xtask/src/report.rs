@@ -21,6 +21,8 @@ pub struct Report {
     failed: usize,
     failures: Vec<String>,
     ring: u8,
+    /// Whether another report prints at the same time: each line says then which ring it is of.
+    abreast: bool,
     terminal: bool,
     start: Instant,
 }
@@ -29,7 +31,19 @@ impl Report {
     /// An empty report.
     pub fn new() -> Self {
         let terminal = std::io::stderr().is_terminal();
-        Self { passed: 0, failed: 0, failures: Vec::new(), ring: 0, terminal, start: Instant::now() }
+        Self { passed: 0, failed: 0, failures: Vec::new(), ring: 0, abreast: false, terminal, start: Instant::now() }
+    }
+
+    /// An empty report that prints while others do.
+    pub fn abreast() -> Self {
+        Self { abreast: true, terminal: false, ..Self::new() }
+    }
+
+    /// Adds what another report has.
+    pub fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.failures.extend(other.failures);
     }
 
     /// Prints a ring's title; the checks that follow belong to it.
@@ -98,7 +112,12 @@ impl Report {
 
     /// Prints something worth knowing that is no check.
     pub fn note(&mut self, text: &str) {
-        println!("      {text}");
+        println!("      {}{text}", self.place());
+    }
+
+    /// What stands in front of a line's text.
+    fn place(&self) -> String {
+        if self.abreast { format!("ring {}: ", self.ring) } else { String::new() }
     }
 
     /// Prints the failures again, the whole time, and the closing line. Returns whether everything passed.
@@ -127,16 +146,15 @@ impl Report {
         if self.terminal {
             eprint!("\r\x1b[K");
         }
-        println!("{word:<4} {:>7.2} s  {name}", time.as_secs_f64());
+        println!("{word:<4} {:>7.2} s  {}{name}", time.as_secs_f64(), self.place());
         // A closed pipe ends the run at the next print; there is nothing better to do with the error here.
         let _ = std::io::stdout().flush();
     }
 
     fn failure(&mut self, time: Duration, name: &str, reason: &str) {
-        self.line("FAIL", time, name);
-        for line in reason.lines() {
-            println!("      | {line}");
-        }
+        let reason: String = reason.lines().map(|line| format!("\n      | {line}")).collect();
+        // In one go: nothing comes between.
+        self.line("FAIL", time, &format!("{name}{reason}"));
         self.failures.push(format!("ring {}: {name}", self.ring));
     }
 }
@@ -173,6 +191,20 @@ mod tests {
         assert!(!Report::new().close());
         let mut report = Report::new();
         assert!(!report.tests("nothing", || (Counts::default(), Ok(()))));
+        assert!(!report.close());
+    }
+
+    #[test]
+    fn what_another_report_has_counts() {
+        let mut report = Report::new();
+        let mut other = Report::abreast();
+        assert_eq!(other.check("good", || Ok(1)), Some(1));
+        report.add(other);
+        assert!(report.close());
+        let (mut report, mut other) = (Report::new(), Report::abreast());
+        assert_eq!(report.check("good", || Ok(1)), Some(1));
+        assert!(other.check("bad", || Err::<(), _>("why".to_owned())).is_none());
+        report.add(other);
         assert!(!report.close());
     }
 

@@ -7,12 +7,13 @@ use super::{Context, harness, simulator};
 use crate::command::{self, LONG};
 use crate::elf::Elf;
 use crate::report::Report;
-use crate::toolchain::TARGET;
+use crate::toolchain::{TARGET, Toolchain};
+use crate::workspace::Workspace;
 use crate::{firmware, uf2};
 
 /// The workspaces below examples/, each with the programs that it holds.
 const WORKSPACES: [(&str, &[&str]); 2] = [
-    ("examples", &["expose-memory", "log-to-file", "partitions", "sensor", "settings"]),
+    ("examples", &["expose-memory", "interrupts", "log-to-file", "partitions", "sensor", "settings"]),
     ("examples/own-firmware", &["own-firmware"]),
 ];
 
@@ -53,26 +54,41 @@ fn fresh(context: &Context, program: &Path) -> Result<(), String> {
     }
 }
 
+/// Builds one example of the workspace `root`, and returns where its ELF file stands.
+pub fn one(workspace: &Workspace, toolchain: &Toolchain, root: &str, name: &str) -> Result<PathBuf, String> {
+    compile(workspace, toolchain, root, &["--package", name])?;
+    keep(workspace, name)
+}
+
+fn compile(workspace: &Workspace, toolchain: &Toolchain, root: &str, arguments: &[&str]) -> Result<(), String> {
+    let mut cargo = toolchain.cargo(&workspace.root.join(root));
+    cargo.args(["build", "--release", "--locked"]).args(arguments).args(toolchain.arguments());
+    command::run(cargo.env("CARGO_TARGET_DIR", &workspace.target), LONG).map(|_| ())
+}
+
+/// Copies what was built to where nothing takes its place.
+fn keep(workspace: &Workspace, name: &str) -> Result<PathBuf, String> {
+    let folder = workspace.firmware_folder().join("examples");
+    fs::create_dir_all(&folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
+    let made = workspace.target.join(TARGET).join("release").join(name);
+    let elf = folder.join(format!("{name}.elf"));
+    fs::copy(&made, &elf).map_err(|e| format!("cannot copy {}: {e}", made.display()))?;
+    Ok(elf)
+}
+
 /// Name, manifest and ELF file of each example.
 fn build(context: &Context) -> Result<Vec<(&'static str, PathBuf, PathBuf)>, String> {
     let (workspace, toolchain) = (&context.workspace, context.chip()?);
-    let folder = workspace.firmware_folder().join("examples");
-    fs::create_dir_all(&folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
     let mut elves = Vec::new();
     for (root, names) in WORKSPACES {
+        compile(workspace, toolchain, root, &[])?;
         let root = workspace.root.join(root);
-        let mut cargo = toolchain.cargo(&root);
-        cargo.args(["build", "--release", "--locked"]).args(toolchain.arguments());
-        cargo.env("CARGO_TARGET_DIR", &workspace.target);
-        command::run(&mut cargo, LONG)?;
         for name in names {
-            let made = workspace.target.join(TARGET).join("release").join(name);
-            let elf = folder.join(format!("{name}.elf"));
-            fs::copy(&made, &elf).map_err(|e| format!("cannot copy {}: {e}", made.display()))?;
+            let elf = keep(workspace, name)?;
             let (program, file) = (Elf::read(&elf)?, elf.with_extension("uf2"));
             firmware::write_uf2(&program, &file)?;
             let bytes = fs::read(&file).map_err(|e| format!("{}: {e}", file.display()))?;
-            uf2::compare(&bytes, &program.segments)?;
+            uf2::compare(&bytes, program.family, &program.segments)?;
             let package = root.join(name);
             let package = if package.is_dir() { package } else { root.clone() };
             elves.push((*name, package.join("picovd.toml"), elf));

@@ -1,6 +1,6 @@
 //! The rings of tests (DESIGN.md, 5), one file each, and the task that runs them.
 
-mod examples;
+pub mod examples;
 mod ring0;
 mod ring1;
 mod ring2;
@@ -11,12 +11,13 @@ mod ring6;
 pub mod simulator;
 
 use std::process::Command;
+use std::thread;
 
 use crate::command::{self, LONG};
 use crate::reference;
 use crate::report::{Counts, Report, cargo_counts};
 use crate::setup::{self, Package, Policy};
-use crate::toolchain::{Choice, Toolchain};
+use crate::toolchain::{Choice, Processor, Toolchain};
 use crate::workspace::Workspace;
 
 /// One ring.
@@ -29,8 +30,22 @@ pub struct Ring {
     pub packages: &'static [Package],
     /// Whether it builds for the chip.
     pub chip: bool,
+    /// What it may run beside.
+    pub lane: Lane,
     /// Runs its checks.
     pub run: fn(&Context, &mut Report),
+}
+
+/// Rings of different lanes run at the same time, those of one lane one after the other: for much of its time cargo keeps one
+/// core busy, linking a program for the chip, or waits for a test that sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    /// Mostly programs for this machine.
+    Host,
+    /// Mostly programs for the chip.
+    Chip,
+    /// By itself, after the others: it has deadlines.
+    Alone,
 }
 
 /// What a ring works with.
@@ -97,7 +112,13 @@ pub fn prepare(
     let wheel = if wanted(ring5::RING.number) { reference::get(workspace, policy).map(|_| ()) } else { Ok(()) };
     let guest = if wanted(ring6::RING.number) { ring6::components(policy, long) } else { Ok(()) };
     let toolchain = if rings.iter().any(|ring| ring.chip) {
-        Toolchain::find(workspace, choice, policy).map(Some)
+        // Ring 5 builds for the other cores, too.
+        Toolchain::find(workspace, choice, policy).and_then(|found| {
+            if wanted(ring5::RING.number) {
+                found.of(Processor::RiscV, workspace, policy)?;
+            }
+            Ok(Some(found))
+        })
     } else {
         Ok(None)
     };
@@ -116,10 +137,7 @@ pub fn test(workspace: &Workspace, numbers: &[u8], long: bool, bless: bool, choi
         Ok(Context { workspace: workspace.clone(), long, bless, toolchain })
     });
     if let Some(context) = context {
-        for ring in &rings {
-            report.ring(ring.number, ring.title);
-            (ring.run)(&context, &mut report);
-        }
+        run(&context, &rings, &mut report);
     }
     let left: Vec<String> = RINGS
         .iter()
@@ -133,6 +151,37 @@ pub fn test(workspace: &Workspace, numbers: &[u8], long: bool, bless: bool, choi
         println!("left out: what only --long runs");
     }
     report.close()
+}
+
+/// Runs rings, those of different lanes at the same time.
+fn run(context: &Context, rings: &[&Ring], report: &mut Report) {
+    let of = |lane: Lane| rings.iter().copied().filter(move |ring| ring.lane == lane);
+    let work = |lane: Lane, report: &mut Report| {
+        for ring in of(lane) {
+            report.ring(ring.number, ring.title);
+            (ring.run)(context, report);
+        }
+    };
+    if [Lane::Host, Lane::Chip].into_iter().all(|lane| of(lane).next().is_some()) {
+        thread::scope(|scope| {
+            let chip = scope.spawn(|| {
+                let mut chip = Report::abreast();
+                work(Lane::Chip, &mut chip);
+                chip
+            });
+            let mut host = Report::abreast();
+            work(Lane::Host, &mut host);
+            report.add(host);
+            match chip.join() {
+                Ok(chip) => report.add(chip),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        });
+    } else {
+        work(Lane::Host, report);
+        work(Lane::Chip, report);
+    }
+    work(Lane::Alone, report);
 }
 
 /// Runs `cargo test` with the given arguments as one entry of the report.

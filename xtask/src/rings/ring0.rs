@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
-use super::{Context, Ring};
+use super::{Context, Lane, Ring};
 use crate::command::{self, LONG, SHORT};
 use crate::elf::Elf;
 use crate::firmware::{self, Built, PROFILE};
@@ -23,6 +23,7 @@ pub const RING: Ring = Ring {
     title: "const assertions, lints, documentation, and a firmware that is the same from every folder",
     packages: &[],
     chip: true,
+    lane: Lane::Chip,
     run,
 };
 
@@ -156,7 +157,7 @@ fn firmware(context: &Context, report: &mut Report) {
     let elf = report.check("picovd.uf2 read back holds the ELF's segments", || {
         let elf = Elf::read(&here.elf)?;
         let bytes = fs::read(&here.uf2).map_err(|e| format!("{}: {e}", here.uf2.display()))?;
-        uf2::compare(&bytes, &elf.segments)?;
+        uf2::compare(&bytes, elf.family, &elf.segments)?;
         Ok(elf)
     });
     if let Some(elf) = elf {

@@ -1,6 +1,6 @@
 //! Ring 1: unit tests beside pure functions, published vectors, property tests, and the table of who may import whom.
 
-use super::{Context, Ring, cargo_test};
+use super::{Context, Lane, Ring, cargo_test};
 use crate::imports;
 use crate::report::Report;
 
@@ -10,6 +10,7 @@ pub const RING: Ring = Ring {
     title: "unit, property and documentation tests against definitions",
     packages: &[],
     chip: false,
+    lane: Lane::Host,
     run,
 };
 

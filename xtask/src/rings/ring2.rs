@@ -1,6 +1,7 @@
 //! Ring 2: whole images of volumes, judged by readers that others wrote.
 
 mod generated;
+mod runtime;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +11,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Context, Ring, simulator};
+use super::{Context, Lane, Ring, simulator};
 use crate::command::{self, LONG, SHORT};
 use crate::readers;
 use crate::report::Report;
@@ -31,6 +32,7 @@ pub const RING: Ring = Ring {
         Package { name: "mount", program: "losetup", purpose: "ring 2: block devices of images" },
     ],
     chip: false,
+    lane: Lane::Host,
     run,
 };
 
@@ -67,6 +69,7 @@ fn run(context: &Context, report: &mut Report) {
             stock = examined.volume;
         }
     });
+    runtime::run(context, report, &scratch);
     let Some(Volume { truth, image, board }) = stock else { return };
     report.check("the up-case table is the one that mkfs.exfat writes, byte for byte", || {
         let (ours, checksum) = readers::upcase_table(&image)?;

@@ -1,6 +1,6 @@
 //! Ring 3: the library on a simulated bus, and `cargo sim` as a person uses it.
 
-use super::{Context, Ring, cargo_test, simulator};
+use super::{Context, Lane, Ring, cargo_test, simulator};
 use crate::command::{self, LONG, SHORT};
 use crate::report::Report;
 use crate::truth::Truth;
@@ -11,6 +11,7 @@ pub const RING: Ring = Ring {
     title: "the library on a simulated USB bus: the thirteen cases, stories, faults; `cargo sim`",
     packages: &[],
     chip: false,
+    lane: Lane::Host,
     run,
 };
 

@@ -1,6 +1,6 @@
 //! Ring 4: the settings store against a model, on a flash that loses power anywhere.
 
-use super::{Context, Ring, excerpt};
+use super::{Context, Lane, Ring, excerpt};
 use crate::command::{self, LONG};
 use crate::report::{Counts, Report, cargo_counts};
 
@@ -10,6 +10,7 @@ pub const RING: Ring = Ring {
     title: "the settings store against a model: power cuts at every operation and byte, bad sectors, wear",
     packages: &[],
     chip: false,
+    lane: Lane::Host,
     run,
 };
 

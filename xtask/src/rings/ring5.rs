@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::{Context, Ring, examples, harness, simulator};
+use super::{Context, Lane, Ring, examples, harness, simulator};
 use crate::command::{self, LONG};
 use crate::firmware;
 use crate::readers;
@@ -24,6 +24,7 @@ pub const RING: Ring = Ring {
         Package { name: "python3-venv", program: "python3", purpose: "an independent core beside the simulator's" },
     ],
     chip: true,
+    lane: Lane::Chip,
     run,
 };
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Context, Ring, simulator};
+use super::{Context, Lane, Ring, simulator};
 use crate::command::{self, SHORT};
 use crate::firmware;
 use crate::guest::console::{self, INTERRUPT, MAIN};
@@ -33,6 +33,7 @@ pub const RING: Ring = Ring {
         Package { name: "xz-utils", program: "xz", purpose: "the kernel of the machine, unpacked" },
     ],
     chip: true,
+    lane: Lane::Alone,
     run,
 };
 
