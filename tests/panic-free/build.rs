@@ -1,5 +1,7 @@
-//! The stock manifest's tables.
+//! The tables of the stock manifest, or of the one that PICOVD_MANIFEST names.
 
 fn main() {
-    picovd_manifest::build("../../picovd.toml", false);
+    println!("cargo::rerun-if-env-changed=PICOVD_MANIFEST");
+    let manifest = std::env::var("PICOVD_MANIFEST").unwrap_or_else(|_| "../../picovd.toml".to_owned());
+    picovd_manifest::build(&manifest, false);
 }

@@ -99,7 +99,12 @@ mod tests {
         for word in [0x1000_0000, name.len() as u32, 42, 7] {
             bytes.extend(u32::to_le_bytes(word));
         }
-        let elf = Elf { segments: vec![Segment { address: 0x1000_0000, bytes }], sections: vec![], symbols: vec![] };
+        let elf = Elf {
+            family: 0,
+            segments: vec![Segment { address: 0x1000_0000, bytes }],
+            sections: vec![],
+            symbols: vec![],
+        };
         let found = places(&elf);
         assert_eq!(found, [Place { file: "thing-1.0/src/lib.rs".to_owned(), line: 42 }]);
         assert!(judge(&found, &BTreeMap::from([("thing-1.0/src/lib.rs".to_owned(), 1)])).is_empty());

@@ -70,6 +70,11 @@ impl Truth {
                 self.add(name, Expected::Board);
             }
         }
+        if is_on("volume", "quiet-hosts") == Some(true) {
+            for path in [".metadata_never_index", ".fseventsd/no_log", ".nomedia"] {
+                self.add(path, Expected::Bytes(Vec::new()));
+            }
+        }
         let sectors = manifest.get("settings").and_then(|table| table.get("sectors")).and_then(Value::as_integer);
         if sectors.is_some_and(|sectors| sectors > 0) {
             self.add("CONFIG.JSON", Expected::Board);
@@ -79,6 +84,26 @@ impl Truth {
             let folder = manifest.get("partitions").and_then(|table| string(table, "folder")).unwrap_or_default();
             self.add(&format!("{folder}/PARTITIONS.JSON"), Expected::Board);
         }
+    }
+
+    /// What stands in a folder, empty folders excepted.
+    pub fn of_folder(folder: &Path) -> Result<Self, String> {
+        let mut truth = Self::default();
+        let mut below = vec![String::new()];
+        while let Some(path) = below.pop() {
+            let bad = |e: std::io::Error| format!("{}: {e}", folder.join(&path).display());
+            for entry in fs::read_dir(folder.join(&path)).map_err(bad)? {
+                let entry = entry.map_err(bad)?;
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let path = if path.is_empty() { name } else { format!("{path}/{name}") };
+                if entry.file_type().map_err(bad)?.is_dir() {
+                    below.push(path);
+                } else {
+                    truth.add(&path, Expected::Bytes(fs::read(entry.path()).map_err(bad)?));
+                }
+            }
+        }
+        Ok(truth)
     }
 
     fn add(&mut self, path: &str, expected: Expected) {

@@ -2,12 +2,18 @@
 //! handler calls a function that does not exist. `cargo xtask size` builds it for the chip; it is never run, and empty
 //! elsewhere.
 //!
+//! With the feature `application` it has a group of settings, too, which serde-json-core reads: that one's own panics are in the
+//! list of xtask/budgets.toml, against which the places are held that the program has then.
+//!
 //! All values that decide anything come out of `black_box`, so that the compiler takes any of them for possible. usb-device is
 //! left out: its own panics are in the list of xtask/budgets.toml.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(target_os = "none")]
 picovd::tables!(disk);
+
+#[cfg(all(target_os = "none", feature = "application"))]
+mod application;
 
 #[cfg(target_os = "none")]
 #[allow(unsafe_code)]
@@ -17,17 +23,28 @@ mod program {
     use picovd::bot::{Direction, Transport};
     use picovd::clock::Instant;
     use picovd::device::Device;
-    use picovd::settings::{FlashError, NorFlash, PAGE_LENGTH, Store};
+    use picovd::settings::{Configured, FlashError, NorFlash, PAGE_LENGTH, Storage, Store};
     use picovd::volume::{BoardIdentity, Memory, Volume};
 
+    #[cfg(not(feature = "application"))]
     unsafe extern "C" {
         /// Nowhere.
         safe fn a_panic_is_reachable() -> !;
     }
 
+    #[cfg(not(feature = "application"))]
     #[panic_handler]
     fn on_panic(_: &core::panic::PanicInfo<'_>) -> ! {
         a_panic_is_reachable()
+    }
+
+    /// Who looks at the program finds all places that get here.
+    #[cfg(feature = "application")]
+    #[panic_handler]
+    fn on_panic(info: &core::panic::PanicInfo<'_>) -> ! {
+        loop {
+            black_box(info.location());
+        }
     }
 
     struct Section;
@@ -72,10 +89,20 @@ mod program {
         let description = black_box(&disk::DESCRIPTION);
         let _ = description.built_in.register(description.files);
         let identity = black_box(Some(BoardIdentity(0)));
-        let volume = Volume::new(black_box(description.layout), identity, Anything).with_files(description.files);
+        let settings = description.settings;
+        let volume = Volume::<_, true, _>::of(black_box(description.layout), identity, Anything, settings);
+        let volume = volume.with_files(description.files);
         let mut device = Device::new(volume, black_box(description.unit), black_box(description.announcing));
         let mut transport = Transport::new();
         let mut store = Store::open(Anything, black_box(2));
+        let mut kept = Store::open(Anything, black_box(2));
+        if let Some(settings) = settings.settings() {
+            // SAFETY: this function does not return, and nothing else uses it.
+            let kept = unsafe { &mut *(&raw mut kept) };
+            settings.start(kept as &mut (dyn Storage + Send));
+            #[cfg(feature = "application")]
+            black_box(super::application::add(settings));
+        }
         let mut packet = black_box([0; 256]);
         let mut now = 0;
         loop {
@@ -102,6 +129,28 @@ mod program {
                     packet = black_box(packet);
                     let saved = store.save(packet.get(..black_box(length.unwrap_or(9))).unwrap_or(&packet));
                     black_box((length, saved.is_ok(), store.health()));
+                }
+                8 => {
+                    let Some(settings) = settings.settings() else { continue };
+                    settings.listen(|packet| {
+                        *packet = black_box([0; 64]);
+                        black_box(64)
+                    });
+                    settings.carry_out();
+                    let length = settings.answer(&mut packet);
+                    packet = black_box(packet);
+                    settings.answered(black_box(length));
+                    if black_box(false) {
+                        settings.hang_up();
+                    }
+                }
+                9 => {
+                    let Some(settings) = settings.settings() else { continue };
+                    let mut strings = [[0; 96]; 2];
+                    black_box((settings.take_restart(), settings.take_news(), settings.take_traces()));
+                    black_box((settings.announcing(), settings.usb_strings(&mut strings)));
+                    #[cfg(feature = "application")]
+                    black_box(super::application::change(settings));
                 }
                 _ => {
                     description.built_in.follow(description.files);

@@ -100,6 +100,28 @@ mod ring5 {
         assert_eq!(told["unpartitioned"]["families"], serde_json::json!(["absolute", "rp2350-arm-s"]));
     }
 
+    /// The main loop computes on while the host mounts the volume and reads it, and its result is right.
+    #[test]
+    #[ignore = "needs the examples: cargo xtask test --ring 5"]
+    fn interrupts() {
+        let primes =
+            |below: u32| (2..below).filter(|n| (2..*n).take_while(|d| d * d <= *n).all(|d| n % d != 0)).count();
+        let mut system = boot("interrupts");
+        let mut last = 0;
+        while last < 500_000 {
+            let flash = system.read("FLASH.BIN").expect("it can be read");
+            assert_eq!((flash[4] & 1, flash[7]), (1, 0x10), "a reset vector in flash, Thumb bit set");
+            until_mounted(&mut system);
+            let told = text(&mut system, "PRIMES.TXT");
+            let (found, below) = told.trim_end().split_once(" prime numbers below ").expect("its one sentence");
+            let found: usize = found.parse().expect("a number");
+            let below: u32 = below.strip_suffix('.').and_then(|number| number.parse().ok()).expect("a number");
+            assert_eq!(found, primes(below), "below {below}");
+            assert!(below > last && below % 50_000 == 0, "{below} after {last}");
+            last = below;
+        }
+    }
+
     /// Seconds and hundredths of a degree of SENSOR.CSV.
     fn readings(text: &str) -> Vec<(u32, i32)> {
         let mut lines = text.lines();

@@ -8,7 +8,7 @@ mod ring5 {
     use defmt_decoder::{DecodeError, Table};
     use picovd_sim::board::ElfDevice;
     use picovd_sim::chatter::{LINES, interrupt_lines, main_lines, second_lines};
-    use picovd_sim::host::system::{LINUX_DESKTOP, System};
+    use picovd_sim::host::system::{Event, LINUX_DESKTOP, LINUX_KERNEL, System};
     use std::time::Duration;
 
     /// Level and text of each frame, as defmt's own decoder has them.
@@ -34,6 +34,8 @@ mod ring5 {
     /// What tests/chatter finds in RAM when its second core is to log, too; and when its main loop prints lines piece by piece.
     const THREE: u32 = 0xC4A7_0003;
     const TORN: u32 = 0xC4A7_0004;
+    /// The second core alone logs, while the first one sleeps.
+    const LATE: u32 = 0xC4A7_0005;
 
     /// What the main loop logs as its frame of that number, the handler, and the second core.
     fn written(line: u32) -> [(String, String); 3] {
@@ -146,6 +148,19 @@ mod ring5 {
             let first = order.chunks(2).filter(|pair| pair[0] == "second").count();
             assert!((20..LINES as usize - 20).contains(&first), "the second core was the first {first} times");
         }
+    }
+
+    /// The host never looks, so that nothing but the change itself wakes the first core, which tells of it by a reconnect.
+    #[test]
+    #[ignore = "needs tests/chatter: cargo xtask test --ring 5"]
+    fn what_the_second_core_logs_is_told_while_the_first_one_sleeps() {
+        let device = told(&board_elf::bytes(), LATE, 1);
+        let mut system = System::boot(LINUX_KERNEL, Box::new(device)).expect("it is mounted");
+        system.elapse(Duration::from_secs(30));
+        let events = system.take_events();
+        assert!(events.contains(&Event::DeviceGone), "the second core's line wakes nobody: {events:?}");
+        system.remount().expect("it came back");
+        assert_eq!(text(&mut system), "late\r\n");
     }
 
     /// A program that prints its lines piece by piece: the judge above has to notice.

@@ -206,6 +206,21 @@ fn a_lock_holds(link: Box<dyn Link>) {
     assert_eq!(desk.ask("reboot"), r#"{"ok":"reboot","saved":true}"#);
 }
 
+/// Lines that come while the port is closed are taken, though nobody fetches their answers.
+fn a_closed_port_takes_every_line(link: Box<dyn Link>) {
+    let Desk { mut system, terminal } = Desk::new(link);
+    terminal.close(system.initiator()).expect("closed");
+    let port = system.initiator().device.console.expect("a port");
+    for _ in 0..8 {
+        let lines = b"get\r\nget label\r\nhelp\r\n";
+        system.initiator().host.out_packet(port.bulk_out, lines).expect("taken");
+    }
+    let terminal = Terminal::open(system.initiator()).expect("it has a port");
+    let mut desk = Desk { system, terminal };
+    // Lines that waited come first.
+    assert!((0..12).any(|_| desk.ask("get label") == r#"{"label":"SETTINGS"}"#));
+}
+
 fn native() -> Box<dyn Link> {
     Box::new(NativeDevice::new(board()))
 }
@@ -228,6 +243,11 @@ fn redaction() {
 #[test]
 fn lock() {
     a_lock_holds(native());
+}
+
+#[test]
+fn closed_port() {
+    a_closed_port_takes_every_line(native());
 }
 
 /// An application that logs in pieces, at any moment.
@@ -283,6 +303,47 @@ fn a_port_that_is_closed_drops_its_answers() {
     assert_eq!(desk.ask("get label"), r#"{"label":"SETTINGS"}"#);
 }
 
+mod ring2 {
+    use super::*;
+    use std::process::Command;
+
+    /// Holds the volume, as the disk has it now, against fsck.exfat: its line about a clean volume counts what the host lists.
+    fn fsck(desk: &mut Desk, moment: &str) {
+        let path = std::env::temp_dir().join(format!("picovd-{}-{moment}.img", std::process::id()));
+        std::fs::write(&path, desk.image()).expect("a scratch file");
+        let said =
+            Command::new("fsck.exfat").arg("-n").arg(&path).output().expect("fsck.exfat, of Debian's exfatprogs");
+        std::fs::remove_file(&path).expect("the scratch file");
+        // The root directory and `folder`, which the root lists.
+        let files = desk.names("").len() - 1 + desk.names("folder").len();
+        let clean = format!("clean. directories 2, files {files}");
+        let text = String::from_utf8_lossy(&said.stdout).into_owned();
+        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        assert!(said.status.success() && lines.len() == 2 && lines[1].ends_with(&clean), "{moment}, {clean}: {said:?}");
+    }
+
+    #[test]
+    #[ignore = "needs fsck.exfat: cargo xtask test --ring 2"]
+    fn fsck_finds_every_state_clean() {
+        let mut desk = Desk::new(native());
+        fsck(&mut desk, "hidden");
+        assert_eq!(desk.ask(r#"set {"label":"L\u00e4b 7","hold":0}"#), OK);
+        desk.until_mounted();
+        assert_eq!(desk.system.label().expect("a volume"), "Läb 7");
+        fsck(&mut desk, "labelled");
+        let all = r#"set {"exposed":["folder/ROM.BIN","SECRET-PLANS.TXT","folder/EMPTY.TXT"]}"#;
+        assert_eq!(desk.ask(all), OK);
+        desk.until_mounted();
+        assert_eq!(desk.names("folder").len(), 3);
+        fsck(&mut desk, "shown");
+        assert_eq!(desk.ask(r#"set {"exposed":["SECRET-PLANS.TXT"],"label":""}"#), OK);
+        desk.until_mounted();
+        assert_eq!(desk.names("folder"), ["LAST.TXT"]);
+        fsck(&mut desk, "some");
+        desk.check();
+    }
+}
+
 mod ring5 {
     use super::*;
     use picovd_sim::board::ElfDevice;
@@ -316,5 +377,11 @@ mod ring5 {
     #[ignore = "needs the firmware of tests/manifests/settings.toml: cargo xtask test --ring 5"]
     fn lock() {
         a_lock_holds(elf());
+    }
+
+    #[test]
+    #[ignore = "needs the firmware of tests/manifests/settings.toml: cargo xtask test --ring 5"]
+    fn closed_port() {
+        a_closed_port_takes_every_line(elf());
     }
 }

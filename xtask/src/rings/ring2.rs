@@ -11,7 +11,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Context, Lane, Ring, simulator};
+use super::{Context, Lane, Ring, harness, simulator};
 use crate::command::{self, LONG, SHORT};
 use crate::readers;
 use crate::report::Report;
@@ -70,6 +70,9 @@ fn run(context: &Context, report: &mut Report) {
         }
     });
     runtime::run(context, report, &scratch);
+    let mut cargo = command::cargo(&workspace.root);
+    cargo.args(["test", "--package", "picovd-sim", "--test", "settings", "--", "--ignored", "ring2::"]);
+    harness(report, "fsck.exfat finds a volume clean whose settings hide files, show them and change its label", cargo);
     let Some(Volume { truth, image, board }) = stock else { return };
     report.check("the up-case table is the one that mkfs.exfat writes, byte for byte", || {
         let (ours, checksum) = readers::upcase_table(&image)?;

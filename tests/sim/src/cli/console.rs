@@ -23,6 +23,9 @@ const STEP: Duration = Duration::from_millis(20);
 /// A device that restarts is back by then.
 const RESTART: Duration = Duration::from_secs(1);
 
+/// Steps until a line without an answer counts as one: a save takes half a second at most.
+const PATIENCE: usize = 50;
+
 /// Steps after the last line of a pipe: what it set off may take a moment.
 const LINGER: usize = 10;
 
@@ -55,10 +58,19 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
                     return Err(Failure::Failed("the serial port is gone".to_owned()));
                 };
                 open.send(system.initiator(), &line).map_err(Failure::Failed)?;
-                // Its answer comes before the next line.
-                open.take(system.initiator()).map_err(Failure::Failed)?;
+                // Its answer comes before the next line; one that has to wait for flash takes a while.
+                let mut said = Vec::new();
+                for _ in 0..PATIENCE {
+                    open.take(system.initiator()).map_err(Failure::Failed)?;
+                    said.extend(open.text());
+                    if line.trim_ascii().is_empty() || is_answer(&said) {
+                        break;
+                    }
+                    system.elapse(STEP);
+                }
+                out.write_all(&said)?;
                 if restarts {
-                    out.write_all(&open.text())?;
+                    terminal = None;
                     system.elapse(RESTART);
                 }
             }
@@ -78,6 +90,11 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whether an answer has come: a whole line that begins as JSON does.
+fn is_answer(said: &[u8]) -> bool {
+    said.split_inclusive(|byte| *byte == b'\n').any(|line| line.starts_with(b"{") && line.ends_with(b"\n"))
+}
+
 /// The port of a device that has come back.
 fn reopen(system: &mut System<'_>) -> Option<Terminal> {
     for _ in 0..100 {
@@ -86,6 +103,10 @@ fn reopen(system: &mut System<'_>) -> Option<Terminal> {
             && let Ok(terminal) = Terminal::open(system.initiator())
         {
             return Some(terminal);
+        }
+        // A board that was quicker than the host's look at the port has lost its address.
+        if system.initiator().enumerate_again().is_ok() {
+            let _ = system.remount();
         }
     }
     None

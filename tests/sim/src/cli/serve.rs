@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What `--help` adds.
 pub const DETAILS: &str = "\
-Prints how to attach the device, then a line for each SCSI command that the host sends, until Ctrl-C.
+Prints how to attach the device, then a line for each SCSI command that the host sends, until Ctrl-C. Whoever unplugs it and
+plugs it in again has taken its power: settings that were saved are there again.
 
   --usbredir SOCKET     for QEMU: the path of a Unix socket, or ADDRESS:PORT
   --usbip ADDRESS:PORT  for Linux's `usbip attach`; the usual port is 3240
