@@ -150,7 +150,8 @@ where
         }
         if let Some(settings) = self.settings() {
             // Here no READ is running: what is saved takes flash away for a while.
-            settings.carry_out();
+            // What came behind the line is no event of the bus any more, and may be next.
+            more |= settings.carry_out();
             if settings.take_news() {
                 self.usb.device_mut().set_announcing(announcing(settings));
                 self.files.announce();

@@ -42,6 +42,9 @@ mod program {
     /// The same, and the main loop prints its lines piece by piece: what the tests have to notice.
     const TORN: u32 = 0xC4A7_0004;
 
+    /// The second core alone logs, a line after a second: nobody else has anything to do by then.
+    const LATE: u32 = 0xC4A7_0005;
+
     /// How many lines the second core is asked for.
     static ASKED: AtomicU32 = AtomicU32::new(0);
 
@@ -62,6 +65,11 @@ mod program {
 
     /// What the second core does: a line for each of the main loop's, asked for in the middle of it.
     fn second() {
+        if mode() == LATE {
+            asm::delay(75_000_000);
+            println!("late");
+            return;
+        }
         for line in 1..=LINES {
             while ASKED.load(Ordering::Acquire) < line {
                 asm::wfe();
@@ -93,7 +101,7 @@ mod program {
     #[rp235x_hal::entry]
     fn main() -> ! {
         let (mut stick, mut board) = Stick::start(&disk::DESCRIPTION);
-        if matches!(mode(), THREE | TORN) {
+        if matches!(mode(), THREE | TORN | LATE) {
             let mut sio = Sio::new(board.SIO);
             let mut cores = Multicore::new(&mut board.PSM, &mut board.PPB, &mut sio.fifo);
             let (Some(core), Some(stack)) = (cores.cores().get_mut(1), STACK.take()) else { panic!("one core") };
@@ -102,7 +110,8 @@ mod program {
         // SAFETY: no critical section is open, and the handler shares nothing with this loop but the logs and an atomic.
         unsafe { NVIC::unmask(INTERRUPT) };
         let mut next = Instant::default().after(PAUSE);
-        for line in 1..=LINES {
+        let lines = if mode() == LATE { 0 } else { LINES };
+        for line in 1..=lines {
             while stick.now() < next {
                 stick.poll();
                 stick.wake_at(next);

@@ -4,13 +4,15 @@
 //! cycles each: the first one goes ahead, the other one follows. A seed draws the turns' lengths, so that every run is the
 //! same, and another seed lets the cores meet at other places ([`Machine::interleave`]).
 
+mod second;
+
 use std::sync::{Arc, OnceLock};
 
 use super::bootrom::ChipIdentity;
 use super::elf::{ElfError, Image};
 use super::engine::{Engine, Entry, Halt};
 use super::flash::Flash;
-use super::sio::{Launch, SecondCore};
+use super::sio::SecondCore;
 use super::stack::Stack;
 use super::statistics::Statistics;
 use super::system::{ResetRequest, SRAM_BASE, SRAM_SIZE, System};
@@ -18,6 +20,7 @@ use super::thumb::Interpreter;
 use super::timer::Bite;
 use super::usb::Usb;
 use crate::random::Random;
+use second::Second;
 
 /// Where the ROM looks for an image definition.
 const SEARCH: usize = 4096;
@@ -60,19 +63,6 @@ pub struct Machine<E = Interpreter> {
     rom_reboot: Option<RomReboot>,
     stack: Option<Stack>,
 }
-
-/// The second core, once launched.
-struct Second<E> {
-    core: E,
-    /// Its own time. The first core's is ahead, or behind by what the last instruction reached beyond it.
-    now: u64,
-}
-
-/// Cycles of a turn while both cores are awake, at most. An odd number, so that turns and loops do not fall into step.
-const TURN: u32 = 97;
-
-/// A turn that reaches this much beyond its end was a call into the ROM: the other core has lived through that.
-const ROM_CALL: u64 = 1000;
 
 /// A restart through the ROM's reboot function, as the program called it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -395,74 +385,6 @@ impl<E: Engine + Default> Machine<E> {
                 self.follow(limit);
             }
             self.resets();
-        }
-    }
-
-    /// The end of the first core's turn: a while away if the second core is awake.
-    fn limit_turn(&mut self, limit: u64) -> u64 {
-        let now = self.system.clock.now;
-        let Some(second) = &mut self.second else { return limit };
-        if second.core.sleeping() {
-            // Something that happened since may wake it.
-            second.now = second.now.max(now);
-            self.step_second(now);
-            self.system.switch(0, now);
-        }
-        match &self.second {
-            Some(second) if !second.core.sleeping() => limit.min(now + 1 + u64::from(self.turns.below(TURN))),
-            _ => limit,
-        }
-    }
-
-    /// The second core's turn: up to where the first one is, which was to go to `limit`.
-    fn follow(&mut self, limit: u64) {
-        let now = self.system.clock.now;
-        if let Some(launch) = self.system.sio.launch.take() {
-            self.launch(launch);
-        }
-        if self.system.sio.second_core != SecondCore::Executes {
-            // Taken back into reset.
-            self.second = None;
-            return;
-        }
-        let in_rom = now > limit.saturating_add(ROM_CALL);
-        match &mut self.second {
-            Some(second) if second.core.sleeping() && !in_rom => second.now = second.now.max(now),
-            _ => {
-                while self.second.as_ref().is_some_and(|second| second.now < now) && self.state == State::Running {
-                    self.step_second(now);
-                }
-            }
-        }
-        if self.state == State::Running {
-            self.system.switch(0, now);
-        }
-    }
-
-    /// The second core executes up to a cycle, or to where a peripheral does something.
-    fn step_second(&mut self, until: u64) {
-        let Some(second) = &mut self.second else { return };
-        self.system.switch(1, second.now);
-        self.system.advance();
-        self.system.clock.limit = until.min(self.system.next_event_of_turn());
-        let result = second.core.run(&mut self.system);
-        second.now = self.system.clock.now;
-        self.system.advance();
-        if let Some(what) = self.system.failure.take() {
-            self.fail(&what);
-        } else if result == Err(Halt) {
-            self.fail("stopped without a reason");
-        }
-    }
-
-    /// The boot ROM's last step for the second core.
-    fn launch(&mut self, launch: Launch) {
-        let mut core = E::default();
-        core.enter(Entry { stack_pointer: launch.stack_pointer, reset_vector: launch.entry });
-        self.system.interrupts[1].vector_table = launch.vector_table & !0x7F;
-        self.second = Some(Second { core, now: self.system.clock.now });
-        if launch.entry & 1 == 0 {
-            self.fail(&format!("the second core's entry {:#010x} has no Thumb bit", launch.entry));
         }
     }
 

@@ -214,7 +214,7 @@ impl Sio {
             _ => return None,
         }
         if let Some(lock) = offset.checked_sub(0x100) {
-            self.locks &= !(1 << (lock / 4 & 31));
+            self.locks &= !(1 << ((lock / 4) & 31));
         }
         Some(())
     }

@@ -2,7 +2,9 @@
 //!
 //! Both cores reach it by the same [`Bus`]: [`System::switch`] tells whose turn it is.
 
-use super::bootrom::{BootRom, ChipIdentity, ROM_SIZE, Services};
+mod gate;
+
+use super::bootrom::{BootRom, ChipIdentity, ROM_SIZE};
 use super::clocks::Clocks;
 use super::engine::{Bus, Clock, CodeChange, Halt};
 use super::flash::{Flash, SECTOR};
@@ -14,6 +16,7 @@ use super::sio::{SecondCore, Sio};
 use super::statistics::Statistics;
 use super::timer::{Timer, Watchdog};
 use super::usb::{DPRAM_SIZE, Usb};
+use gate::Gate;
 
 /// First byte of SRAM.
 pub const SRAM_BASE: u32 = 0x2000_0000;
@@ -669,93 +672,5 @@ impl Bus for System {
         if let Some(watched) = self.watched.get_mut((page.wrapping_sub(SRAM_BASE) >> 12) as usize) {
             *watched = true;
         }
-    }
-}
-
-/// The board as the ROM sees it during a call.
-struct Gate<'a> {
-    system: &'a mut System,
-    masked: bool,
-}
-
-impl Services for Gate<'_> {
-    fn read(&mut self, address: u32) -> Result<u32, String> {
-        self.system.load32(address).map_err(|Halt| format!("argument at {address:#010x}"))
-    }
-
-    fn write(&mut self, address: u32, value: u32) -> Result<(), String> {
-        if address.wrapping_sub(SRAM_BASE) as usize >= SRAM_SIZE {
-            return Err(format!("result to {address:#010x}, outside SRAM"));
-        }
-        self.system.store32(address, value).map_err(|Halt| format!("result to {address:#010x}"))
-    }
-
-    fn spend_us(&mut self, microseconds: u64) {
-        self.system.clock.now += microseconds * super::clocks::CPU_MHZ;
-        self.system.flash_busy = self.system.clock.now;
-    }
-
-    fn flash(&mut self) -> &mut Flash {
-        &mut self.system.flash
-    }
-
-    fn flash_changed(&mut self, offset: usize) {
-        self.system.stale.push(offset / SECTOR);
-        self.system.code_changed();
-    }
-
-    fn connect_xip(&mut self, connected: bool) {
-        self.system.xip_connected = connected;
-        // Decoded code of flash is not executed while flash is away.
-        self.system.code_changed();
-    }
-
-    fn reset_pads(&mut self) {
-        for pads in &mut self.system.qspi {
-            pads.reset();
-        }
-    }
-
-    fn exit_xip(&mut self) {
-        self.system.serial = true;
-        for (n, word) in SLOW.into_iter().enumerate() {
-            self.system.qmi.preset(M0_TIMING + 4 * n as u32, word);
-            self.system.qmi.preset(M1[n], word);
-        }
-    }
-
-    fn obstacle(&mut self) -> Option<String> {
-        if !self.system.serial {
-            return Some("flash operation before flash_exit_xip: the chip does not take commands".into());
-        }
-        (!self.system.second_core_is_out_of_flash())
-            .then(|| "flash operation while the second core runs from flash".into())
-    }
-
-    fn flush_cache(&mut self) {
-        self.system.stale.clear();
-    }
-
-    fn translate(&self, offset: u32) -> Option<u32> {
-        self.system.translated_offset(offset)
-    }
-
-    fn reset_translation(&mut self) {
-        self.system.qmi.reset();
-        self.system.translated = false;
-        self.system.code_changed();
-    }
-
-    fn interruptible(&self) -> bool {
-        !self.masked && (16..68).any(|n| self.system.interrupts[self.system.core].is_enabled(n))
-    }
-
-    fn reboot(&mut self, flags: u32, delay_ms: u32, parameters: [u32; 2]) {
-        let at = self.system.clock.now + u64::from(delay_ms) * 1000 * super::clocks::CPU_MHZ;
-        self.system.request = Some(ResetRequest::Reboot { flags, parameters, at });
-    }
-
-    fn power_cut(&mut self) {
-        self.system.request = Some(ResetRequest::PowerCut);
     }
 }
