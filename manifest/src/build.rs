@@ -43,8 +43,10 @@ pub fn build(manifest: &str, linker: bool) {
     let mut files = vec![("volume.rs", output.volume_rs.as_bytes())];
     files.extend(output.contents.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())));
     let own = linker && package.join(MEMORY_X).exists();
+    let riscv = env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|architecture| architecture == "riscv32");
     if linker && !own {
-        files.push((MEMORY_X, output.memory_x.as_bytes()));
+        let script = if riscv { &output.memory_x_riscv } else { &output.memory_x };
+        files.push((MEMORY_X, script.as_bytes()));
     }
     for (name, bytes) in files {
         if let Err(reason) = fs::write(out.join(name), bytes) {
@@ -58,6 +60,10 @@ pub fn build(manifest: &str, linker: bool) {
     if linker && env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "none") {
         println!("cargo::rustc-link-search={}", if own { package } else { out }.display());
         println!("cargo::rustc-link-arg-bins=--nmagic");
+        if riscv {
+            // riscv-rt's link.x does not include it.
+            println!("cargo::rustc-link-arg-bins=-T{MEMORY_X}");
+        }
         println!("cargo::rustc-link-arg-bins=-Tlink.x");
         if defmt {
             println!("cargo::rustc-link-arg-bins=-Tdefmt.x");

@@ -7,11 +7,9 @@ use std::fmt::Write;
 
 use crate::check::Dynamic;
 use crate::layout;
+use crate::linker;
 use crate::plan::{BuiltIn, BuiltInSource, DiskPlan, Exposable, FlashFile, Region, RegionKind};
 use crate::schema::Program;
-
-/// First address of flash (RP2350 datasheet 2.2.2).
-const FLASH_BASE: u32 = 0x1000_0000;
 
 /// What a build writes.
 #[derive(Clone, Debug)]
@@ -20,6 +18,8 @@ pub struct Output {
     pub volume_rs: String,
     /// Linker script with the chip's memories, for cortex-m-rt's `link.x`.
     pub memory_x: String,
+    /// The same for riscv-rt's.
+    pub memory_x_riscv: String,
     /// Files that stand beside `volume.rs`, by name.
     pub contents: Vec<(String, Vec<u8>)>,
     /// The regions as a table to read.
@@ -31,7 +31,8 @@ pub struct Output {
 pub fn emit(plan: &DiskPlan) -> Output {
     let mut contents = Vec::new();
     let volume_rs = volume_rs(plan, &mut contents);
-    Output { volume_rs, memory_x: memory_x(plan), contents, layout: layout::table(plan) }
+    let (memory_x, memory_x_riscv) = (linker::memory_x(plan), linker::memory_x_riscv(plan));
+    Output { volume_rs, memory_x, memory_x_riscv, contents, layout: layout::table(plan) }
 }
 
 /// `fmt::Write` into a `String` never fails.
@@ -372,87 +373,3 @@ const ASSERTIONS: &str = r#"const _: () = {
     assert!(end as u64 <= layout.allocated_clusters as u64 + 1, "FAT chains run through allocated clusters");
 };
 "#;
-
-/// Where values of settings stand in RAM: whole sectors of the volume, which no view of memory shows.
-const SETTINGS_SECTION: &str = "\
-/* What may hold a secret: whole sectors of the volume, which no view of memory shows. Zeroed at the start as .bss is. */
-SECTIONS {
-    .settings (NOLOAD) : ALIGN(512)
-    {
-        __settings_start = .;
-        *(.settings .settings.*);
-        . = ALIGN(512);
-        __settings_end = .;
-    } > RAM
-} INSERT AFTER .bss;
-
-";
-
-/// The chip's memories, and the sections that the bootrom and picotool look for.
-fn memory_x(plan: &DiskPlan) -> String {
-    let memories = match plan.chip.program {
-        // The program ends where the settings begin, or in front of the last sector, which UF2 tools may write (RP2350-E10).
-        Program::Flash => format!(
-            "\
-    /* Without the settings' sectors and the last sector, which UF2 tools may overwrite (RP2350-E10). */
-    FLASH : ORIGIN = {FLASH_BASE:#010x}, LENGTH = {:#x}
-    /* SRAM 0 to 7 are striped into one range; 8 and 9 stand alone (RP2350 datasheet 2.2.3). */
-    RAM   : ORIGIN = 0x20000000, LENGTH = 512K",
-            plan.settings.start
-        ),
-        Program::Sram => "\
-    /* The program, where the bootrom puts it from a UF2 file: what cortex-m-rt expects in flash. */
-    FLASH : ORIGIN = 0x20000000, LENGTH = 256K
-    /* SRAM 0 to 7 are striped into one range; 8 and 9 stand alone (RP2350 datasheet 2.2.3). */
-    RAM   : ORIGIN = 0x20040000, LENGTH = 256K"
-            .to_owned(),
-    };
-    let settings = if plan.settings.sectors == 0 { "" } else { SETTINGS_SECTION };
-    format!(
-        r"/* Made from picovd.toml. Change that instead. */
-MEMORY {{
-{memories}
-    SRAM8 : ORIGIN = 0x20080000, LENGTH = 4K
-    SRAM9 : ORIGIN = 0x20081000, LENGTH = 4K
-}}
-
-/* The image definition: the bootrom searches the first 4 KiB for it (RP2350 datasheet 5.9.5). */
-SECTIONS {{
-    .start_block : ALIGN(4)
-    {{
-        __start_block_addr = .;
-        KEEP(*(.start_block));
-        KEEP(*(.boot_info));
-    }} > FLASH
-}} INSERT AFTER .vector_table;
-
-/* The program begins behind it. cortex-m-rt sets the address of .text, so it has to be aligned here. */
-_stext = ALIGN(ADDR(.start_block) + SIZEOF(.start_block), ALIGNOF(.text));
-
-/* What picotool tells of a program. */
-SECTIONS {{
-    .bi_entries : ALIGN(4)
-    {{
-        __bi_entries_start = .;
-        KEEP(*(.bi_entries));
-        . = ALIGN(4);
-        __bi_entries_end = .;
-    }} > FLASH
-}} INSERT AFTER .text;
-
-/* Blocks that stand behind the program, such as a signature. */
-SECTIONS {{
-    .end_block : ALIGN(4)
-    {{
-        __end_block_addr = .;
-        KEEP(*(.end_block));
-        __flash_binary_end = .;
-    }} > FLASH
-}} INSERT AFTER .uninit;
-
-{settings}/* Distances between the first block and the last one: the blocks form a ring. */
-PROVIDE(start_to_end = __end_block_addr - __start_block_addr);
-PROVIDE(end_to_start = __start_block_addr - __end_block_addr);
-"
-    )
-}

@@ -21,6 +21,7 @@ mod check;
 mod diagnostic;
 mod emit;
 mod layout;
+mod linker;
 mod plan;
 mod read;
 pub mod schema;

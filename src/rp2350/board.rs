@@ -2,12 +2,11 @@
 
 use super::clock::Clock;
 use super::stick::{Home, Running};
-use super::{Stick, panic, usb_bus};
+use super::{Stick, panic, processor, usb_bus};
 use crate::settings::Configured;
 use crate::stick::Description;
 use crate::volume::Look;
 use core::panic::PanicInfo;
-use cortex_m::peripheral::SCB;
 use rp235x_hal::clocks::{AdcClock, PeripheralClock, SystemClock, init_clocks_and_plls};
 use rp235x_hal::pac;
 use rp235x_hal::timer::CopyableTimer1;
@@ -117,15 +116,15 @@ where
 
 /// Keeps why the program panicked, for INFO.TXT of the next run, and starts the program anew. For panic handlers.
 pub fn restart_after(info: &PanicInfo<'_>) -> ! {
-    cortex_m::interrupt::disable();
+    processor::disable_interrupts();
     panic::keep(info);
-    SCB::sys_reset()
+    processor::reset()
 }
 
 /// Starts the program anew. For panic handlers of firmware without INFO.TXT and INFO.JSON.
 pub fn restart() -> ! {
-    cortex_m::interrupt::disable();
-    SCB::sys_reset()
+    processor::disable_interrupts();
+    processor::reset()
 }
 
 /// Declares what a firmware of one's own begins with: a module with the manifest's tables (as [`tables!`](crate::tables)),

@@ -43,7 +43,7 @@ impl Clock {
             alarm.clear_interrupt();
             self.armed = None;
         }
-        cortex_m::peripheral::NVIC::unpend(pac::Interrupt::TIMER0_IRQ_0);
+        super::processor::unpend(pac::Interrupt::TIMER0_IRQ_0);
     }
 
     /// Wakes the core at that moment, or not at all.

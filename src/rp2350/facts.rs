@@ -2,6 +2,7 @@
 
 use super::memory::AddressSpace;
 use super::panic::{self, Reason};
+use super::processor;
 use crate::files::{BoardFacts, ResetReason, flash_length};
 use crate::volume::BoardIdentity;
 use rp235x_hal::{pac, rom_data};
@@ -9,7 +10,7 @@ use rp235x_hal::{pac, rom_data};
 /// Finds out. To be called once, at boot; the kept panic is taken.
 #[must_use]
 pub fn read(identity: Option<BoardIdentity>, flash: Option<u32>) -> BoardFacts<'static> {
-    let kept = cortex_m::singleton!(: Option<Reason> = panic::take_reason());
+    let kept = processor::singleton!(: Option<Reason> = panic::take_reason());
     let panic = kept.and_then(|reason| reason.as_ref()).map(Reason::text);
     let reset = if panic.is_some() { ResetReason::Panic } else { reset() };
     BoardFacts { chip: "RP2350", bootrom: Some(rom_data::rom_version_number()), flash, identity, reset, panic }

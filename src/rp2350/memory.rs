@@ -1,9 +1,10 @@
 //! The chip's address space, read for memory windows.
 
+pub(super) use super::processor::copy_words;
+use super::processor::load_byte;
 use crate::settings::Configured;
 use crate::settings::SECTOR_LENGTH;
 use crate::volume::Memory;
-use core::arch::asm;
 
 /// Everything that the core can read. What a manifest may show of it is checked when the firmware is built.
 #[derive(Clone, Copy, Debug)]
@@ -68,47 +69,12 @@ fn hide(range: core::ops::Range<u32>, start: u32, out: &mut [u8]) {
 /// Bytes that [`copy_words`] moves at a time.
 const BLOCK: usize = 32;
 
-/// Copies `length` bytes, a multiple of 32 and not 0, by eight words at a time: the fastest way that the core has.
-///
-/// # Safety
-///
-/// `from` and `to` are word-aligned, readable without side effects and valid for writes of `length` bytes.
-#[inline(never)]
-pub(super) unsafe fn copy_words(from: usize, to: *mut u32, length: usize) {
-    // SAFETY: as the caller promises. The memory clobber that asm has by default makes the bytes written visible.
-    unsafe {
-        asm!(
-            "2:",
-            "ldmia {from}!, {{r3, r4, r5, r8, r9, r10, r12, lr}}",
-            "stmia {to}!, {{r3, r4, r5, r8, r9, r10, r12, lr}}",
-            "subs {length}, #32",
-            "bne 2b",
-            from = inout(reg) from => _,
-            to = inout(reg) to => _,
-            length = inout(reg) length => _,
-            out("r3") _,
-            out("r4") _,
-            out("r5") _,
-            out("r8") _,
-            out("r9") _,
-            out("r10") _,
-            out("r12") _,
-            out("lr") _,
-            options(nostack),
-        );
-    }
-}
-
 #[inline(never)]
 fn copy_bytes(from: u32, out: &mut [u8]) {
     let mut address = from;
     for byte in out {
-        let value: u32;
         // SAFETY: reads one byte, without side effect, of an address that the manifest allows (see `read`).
-        unsafe {
-            asm!("ldrb {value}, [{address}]", value = out(reg) value, address = in(reg) address, options(nostack, readonly));
-        };
-        *byte = value as u8;
+        *byte = unsafe { load_byte(address) };
         address = address.wrapping_add(1);
     }
 }

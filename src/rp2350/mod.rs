@@ -9,12 +9,18 @@ pub mod clock;
 #[cfg(feature = "defmt")]
 pub mod defmt;
 pub mod facts;
+#[cfg_attr(target_arch = "riscv32", path = "flash_unwritten.rs")]
 pub mod flash;
 pub mod memory;
+#[cfg(target_arch = "arm")]
 mod memory_functions;
 pub mod panic;
+#[cfg(target_arch = "arm")]
 pub mod park;
 pub mod partitions;
+#[cfg_attr(target_arch = "arm", path = "arm.rs")]
+#[cfg_attr(target_arch = "riscv32", path = "riscv.rs")]
+mod processor;
 pub mod reboot;
 mod scrub;
 mod served;

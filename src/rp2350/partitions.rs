@@ -1,6 +1,8 @@
 //! The flash's partition table, by the bootrom's functions (sections 5.4.8.16 and 5.4.8.19).
 
-use crate::files::{PartitionTableSource, WORK_AREA};
+use crate::files::PartitionTableSource;
+#[cfg(target_arch = "arm")]
+use crate::files::WORK_AREA;
 use rp235x_hal::rom_data;
 
 /// The bootrom.
@@ -33,6 +35,7 @@ impl PartitionTableSource for Bootrom {
 ///
 /// The bootrom's error code.
 #[inline(never)]
+#[cfg(target_arch = "arm")]
 pub(super) fn load() -> Result<(), i32> {
     #[repr(align(4))]
     struct Area([u8; WORK_AREA]);

@@ -4,7 +4,7 @@ use super::clock::Clock;
 use super::flash::SettingsFlash;
 use super::memory::{AddressSpace, Guarded};
 use super::partitions::Bootrom;
-use super::{FirmwareUsbBus, board_id, facts, reboot, scrub, usb_bus, xip};
+use super::{FirmwareUsbBus, board_id, facts, processor, reboot, scrub, usb_bus, xip};
 use crate::clock::Instant;
 use crate::files::{PartitionFiles, PartitionPlan};
 use crate::settings::{Configured, Settings, Storage, Store, Volatile};
@@ -13,12 +13,13 @@ use crate::usb::{Console, Identity, Reset};
 use crate::vd::Files;
 use crate::volume::{BoardIdentity, Look};
 use core::marker::PhantomData;
-use cortex_m::peripheral::{NVIC, SCB};
-use cortex_m::register::primask;
 use rp235x_hal::clocks::ClocksManager;
 use rp235x_hal::pac;
 use static_cell::{ConstStaticCell, StaticCell};
 use usb_device::bus::UsbBusAllocator;
+
+/// How long it takes at most until a change of the other core is noticed, in microseconds, where nothing else wakes this one.
+const LOOK: u64 = 100_000;
 
 /// What runs on the chip's USB port.
 pub type Running<const CONSOLE: bool, const RESET: bool, const FILES: bool, S> =
@@ -87,13 +88,14 @@ where
         if let Some(ring) = description.built_in.defmt {
             super::defmt::set_ring(ring);
         }
+        processor::start();
         if description.program_in_sram {
             xip::connect();
         }
         let board = board_id::read();
-        let digits = cortex_m::singleton!(: [u8; 16] = [0; 16]);
+        let digits = processor::singleton!(: [u8; 16] = [0; 16]);
         // The peripherals exist once, so this runs once.
-        let (Some(digits), Some(alloc)) = (digits, allocator(bus)) else { SCB::sys_reset() };
+        let (Some(digits), Some(alloc)) = (digits, allocator(bus)) else { processor::reset() };
         *digits = board.unwrap_or(BoardIdentity(0)).digits();
         let built_in = description.built_in;
         let shows_flash =
@@ -129,7 +131,7 @@ where
     ) -> &'static mut Running<CONSOLE, RESET, FILES, S> {
         let memory = Guarded(description.settings);
         let make = || stick::Stick::new(alloc, description, board, flash, digits, memory, restart as fn(Reset));
-        let Some(stick) = H::place().try_init_with(make) else { SCB::sys_reset() };
+        let Some(stick) = H::place().try_init_with(make) else { processor::reset() };
         stick
     }
 
@@ -152,11 +154,15 @@ where
     }
 
     fn work(&mut self) {
-        self.busy = if self.busy && self.has_sent() { self.stick.sent() } else { self.stick.turn() };
+        if self.busy && self.replace_sent() {
+            self.stick.replaced();
+            return;
+        }
+        self.busy = self.stick.turn();
         if self.busy {
             self.again = None;
         } else {
-            self.seen = primask::read().is_active().then(|| self.stick.news());
+            self.seen = processor::interrupts_enabled().then(|| self.stick.news());
             self.again = self.stick.poll(self.clock.now());
             if self.stick.take_restart() {
                 reboot::to_flash();
@@ -164,15 +170,18 @@ where
         }
     }
 
-    /// Whether a packet of mass storage went to the host, and nothing else has happened on the bus: the usual case in a READ,
-    /// which takes a short way past what USB devices have in common.
+    /// Where a packet of mass storage went to the host and nothing else has happened on the bus, puts the next one into its
+    /// place: the usual case in a READ, which takes a short way past what USB devices have in common.
     #[inline]
-    fn has_sent(&self) -> bool {
+    fn replace_sent(&self) -> bool {
         #[cfg(not(feature = "hal-usb"))]
-        let sent = self.stick.usb().bus().take_sent(self.stick.usb().in_address());
+        let replaced = {
+            let usb = self.stick.usb();
+            usb.waiting().is_some_and(|packet| usb.bus().replace_sent(usb.in_address(), packet))
+        };
         #[cfg(feature = "hal-usb")]
-        let sent = false;
-        sent
+        let replaced = false;
+        replaced
     }
 
     /// Sleeps until an interrupt comes, or the next [`poll`](Self::poll) is due. Returns at once where something waits: a
@@ -184,33 +193,33 @@ where
     pub fn sleep(&mut self) {
         if self.busy && self.again.is_none() {
             // The short way, for each packet of a READ.
-            return cortex_m::interrupt::free(|_| {
+            return processor::free(|| {
                 if !super::bus_waits() {
-                    NVIC::unpend(pac::Interrupt::USBCTRL_IRQ);
+                    processor::unpend(pac::Interrupt::USBCTRL_IRQ);
                     // SAFETY: as below.
-                    unsafe { NVIC::unmask(pac::Interrupt::USBCTRL_IRQ) };
-                    cortex_m::asm::wfi();
-                    NVIC::mask(pac::Interrupt::USBCTRL_IRQ);
+                    unsafe { processor::unmask(pac::Interrupt::USBCTRL_IRQ) };
+                    processor::wfi();
+                    processor::mask(pac::Interrupt::USBCTRL_IRQ);
                 }
             });
         }
-        cortex_m::interrupt::free(|_| {
+        processor::free(|| {
             self.clock.acknowledge();
-            self.clock.wake_at(self.again);
+            self.clock.wake_at(self.next_look());
             if super::bus_waits() || self.seen.is_some_and(|seen| seen != self.stick.news()) {
                 return;
             }
             // What came since the last poll keeps the controller's line up, which pends the interrupt again, and a pending
             // interrupt keeps the core awake.
-            NVIC::unpend(pac::Interrupt::USBCTRL_IRQ);
+            processor::unpend(pac::Interrupt::USBCTRL_IRQ);
             // SAFETY: PRIMASK is set, so they only wake the core; they are disabled again before it is cleared.
             unsafe {
-                NVIC::unmask(pac::Interrupt::USBCTRL_IRQ);
-                NVIC::unmask(pac::Interrupt::TIMER0_IRQ_0);
+                processor::unmask(pac::Interrupt::USBCTRL_IRQ);
+                processor::unmask(pac::Interrupt::TIMER0_IRQ_0);
             }
-            cortex_m::asm::wfi();
-            NVIC::mask(pac::Interrupt::USBCTRL_IRQ);
-            NVIC::mask(pac::Interrupt::TIMER0_IRQ_0);
+            processor::wfi();
+            processor::mask(pac::Interrupt::USBCTRL_IRQ);
+            processor::mask(pac::Interrupt::TIMER0_IRQ_0);
         });
     }
 
@@ -218,10 +227,21 @@ where
     pub(super) fn serve(&mut self) {
         self.clock.acknowledge();
         self.poll();
-        self.clock.wake_at(self.again);
+        self.clock.wake_at(self.next_look());
         if super::bus_waits() {
-            NVIC::pend(pac::Interrupt::USBCTRL_IRQ);
+            processor::pend(pac::Interrupt::USBCTRL_IRQ);
         }
+    }
+
+    /// When to wake up: when the stick needs it, and where the other core may have changed or printed something, every now and
+    /// then. It wakes nobody.
+    fn next_look(&self) -> Option<Instant> {
+        if !FILES && !CONSOLE {
+            return self.again;
+        }
+        // The same moment for as long as it has not come: the alarm is set once.
+        let look = Instant((self.clock.now().0 / LOOK).saturating_add(1).saturating_mul(LOOK));
+        Some(self.again.map_or(look, |again| again.min(look)))
     }
 
     /// Wakes the core at `moment` even where the stick does not need it.
@@ -250,7 +270,7 @@ where
 /// The bus's allocator, where it stays; once.
 #[inline(never)]
 fn allocator(bus: FirmwareUsbBus) -> Option<&'static UsbBusAllocator<FirmwareUsbBus>> {
-    cortex_m::singleton!(: UsbBusAllocator<FirmwareUsbBus> = UsbBusAllocator::new(bus)).map(|alloc| &*alloc)
+    processor::singleton!(: UsbBusAllocator<FirmwareUsbBus> = UsbBusAllocator::new(bus)).map(|alloc| &*alloc)
 }
 
 /// Registers the files of the flash partitions.
@@ -270,15 +290,15 @@ fn started(settings: &'static Settings<'static>, flash: Option<u32>, usb: Identi
     let plan = settings.plan();
     let sectors = if flash.is_none() { SettingsFlash::new(plan.start) } else { None };
     let store = sectors.and_then(|sectors| {
-        let store = cortex_m::singleton!(: Store<SettingsFlash> = Store::open(sectors, plan.sectors))?;
+        let store = processor::singleton!(: Store<SettingsFlash> = Store::open(sectors, plan.sectors))?;
         Some(store as &'static mut (dyn Storage + Send))
     });
     let volatile =
-        || cortex_m::singleton!(: Volatile = Volatile).map(|volatile| volatile as &'static mut (dyn Storage + Send));
+        || processor::singleton!(: Volatile = Volatile).map(|volatile| volatile as &'static mut (dyn Storage + Send));
     if let Some(storage) = store.or_else(volatile) {
         settings.start(storage);
     }
-    let Some(strings) = cortex_m::singleton!(: [[u8; 96]; 2] = [[0; 96]; 2]) else { return usb };
+    let Some(strings) = processor::singleton!(: [[u8; 96]; 2] = [[0; 96]; 2]) else { return usb };
     let [manufacturer, product] = settings.usb_strings(strings);
     Identity { manufacturer: manufacturer.unwrap_or(usb.manufacturer), product: product.unwrap_or(usb.product), ..usb }
 }

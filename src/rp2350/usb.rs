@@ -14,6 +14,7 @@
 
 mod queue;
 
+use super::processor;
 use super::usb_endpoint::{
     Buffer, BufferControl, DPRAM_LENGTH, EP0_BUFFER, Endpoint, EndpointTable, PACKET_LENGTH, SETUP_PACKET, available,
     bit_of, copy_from_dpram,
@@ -110,10 +111,11 @@ impl UsbBus {
     }
 
     /// Takes the report that a packet of `address`, a bulk IN endpoint, went to the host, if the next poll would report that and
-    /// nothing else.
+    /// nothing else, and hands over `packet` in the place of the one that went. False where nothing was taken: then nothing was
+    /// handed over either.
     #[inline]
-    pub fn take_sent(&self, address: EndpointAddress) -> bool {
-        self.with(false, |controller| controller.take_sent(address))
+    pub fn replace_sent(&self, address: EndpointAddress, packet: &[u8; PACKET_LENGTH]) -> bool {
+        self.with(false, |controller| controller.replace_sent(address, packet))
     }
 
     /// Takes the pull-up of D+ away: for the host the device is unplugged (USB 2.0 7.1.7.3).
@@ -133,7 +135,7 @@ impl UsbBus {
             return elsewhere;
         }
         // SAFETY: one core gets here, no interrupt handler comes between, and no work that is handed in comes back here.
-        cortex_m::interrupt::free(|_| work(unsafe { &mut *self.controller.get() }))
+        processor::free(|| work(unsafe { &mut *self.controller.get() }))
     }
 }
 
@@ -149,7 +151,7 @@ impl Controller {
     fn give(&self, address: EndpointAddress, fields: u32) {
         let control = BufferControl::of(address);
         control.write_half(0, fields);
-        cortex_m::asm::delay(12);
+        processor::delay(12);
         control.write_half(0, fields | BufferControl::AVAILABLE);
     }
 
@@ -284,25 +286,6 @@ impl Controller {
         }
         self.repeats = !is_in && !has_data;
         Ok(8)
-    }
-
-    #[inline]
-    fn take_sent(&mut self, address: EndpointAddress) -> bool {
-        /// INTS.BUFF_STATUS (table 1420).
-        const PACKETS_ONLY: u32 = 1 << 4;
-
-        let bit = 1 << bit_of(address);
-        let alone = self.registers.buff_status().read().bits() == bit
-            && self.registers.ints().read().bits() == PACKETS_ONLY
-            && !WAITS.load(Ordering::Relaxed);
-        if !alone {
-            return false;
-        }
-        // SAFETY: write 1 to clear; exactly what is reported.
-        unsafe { self.registers.buff_status().write(|w| w.bits(bit)) };
-        let sent = self.ended(1 << address.index()) != 0;
-        WAITS.store(self.queues.owe(), Ordering::Relaxed);
-        sent
     }
 
     fn poll(&mut self) -> PollResult {
@@ -472,7 +455,7 @@ impl Bus for UsbBus {
     /// Detaches for 20 ms of waiting, then attaches again.
     fn force_reset(&self) -> Result<()> {
         self.detach();
-        cortex_m::asm::delay(DETACH_CYCLES);
+        processor::delay(DETACH_CYCLES);
         self.attach();
         Ok(())
     }

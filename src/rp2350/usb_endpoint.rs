@@ -2,7 +2,7 @@
 //!
 //! The DPRAM is Device memory: unaligned access faults, so packets are copied word by word.
 
-use super::memory::copy_words;
+use super::processor::copy_sixteen_words;
 use rp235x_hal::pac;
 use usb_device::endpoint::{EndpointAddress, EndpointType};
 use usb_device::{Result, UsbDirection, UsbError};
@@ -199,10 +199,10 @@ impl EndpointTable {
 #[inline]
 pub(super) fn copy_to_dpram(packet: &[u8], buffer: Buffer) {
     if packet.len() == PACKET_LENGTH && packet.as_ptr().addr().is_multiple_of(4) {
-        // SAFETY: `packet` has that many bytes, a multiple of 32 and not 0, and is word-aligned; so is the buffer, which has room
-        // for 64 bytes within the DPRAM and is not the controller's now. Loads and stores of several words are no unaligned
+        // SAFETY: `packet` has that many bytes and is word-aligned; so is the buffer, which has room for 64 bytes
+        // within the DPRAM and is not the controller's now. Loads and stores of several words are no unaligned
         // access, so that Device memory takes them.
-        unsafe { copy_words(packet.as_ptr().addr(), buffer.word(0), PACKET_LENGTH) };
+        unsafe { copy_sixteen_words(packet.as_ptr().cast(), buffer.word(0)) };
     } else {
         copy_words_to_dpram(packet, buffer);
     }

@@ -1,12 +1,17 @@
 //! How fast the firmware is: built, and measured on the emulated board.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::command::{self, LONG};
 use crate::elf::{Elf, Kind};
+use crate::firmware::{self, Variant};
+use crate::rings::{examples, simulator};
 use crate::size;
+use crate::toolchain::{Processor, Toolchain};
 use crate::workspace::Workspace;
 
 /// What to print.
@@ -16,6 +21,8 @@ pub enum Form {
     Table,
     /// For machines.
     Json,
+    /// As the README has it.
+    Markdown,
     /// Awake cycles by function, for each kind of sector.
     Profile,
 }
@@ -32,6 +39,19 @@ pub fn program(workspace: &Workspace) -> Result<PathBuf, String> {
     Ok(workspace.target.join("release/examples/bench"))
 }
 
+/// Numbers of files over which the cost of a directory is measured.
+const MANY: [u32; 3] = [10, 100, 1000];
+
+/// A volume of a little more than 16 MiB, all of it bytes of flash.
+const SIXTEEN_MEBIBYTES: &str = "\
+[chip]
+flash-size = \"16 MiB\"
+
+[[memory]]
+path = \"FLASH.BIN\"
+window = \"flash\"
+";
+
 /// Measures the firmware `elf`, which was built from `manifest` (the stock manifest where there is none).
 pub fn run(workspace: &Workspace, elf: &Path, manifest: Option<&Path>, form: Form) -> Result<(), String> {
     let mut bench = Command::new(program(workspace)?);
@@ -39,10 +59,28 @@ pub fn run(workspace: &Workspace, elf: &Path, manifest: Option<&Path>, form: For
     if let Some(manifest) = manifest {
         bench.arg("--manifest").arg(manifest);
     }
+    show(bench, elf, form)
+}
+
+/// Builds the stock firmware and what it is compared with, and measures everything.
+pub fn run_all(workspace: &Workspace, toolchain: &Toolchain, form: Form) -> Result<(), String> {
+    let elf = firmware::build(workspace, toolchain, "picovd", true)?.elf;
+    let mut bench = Command::new(program(workspace)?);
+    bench.current_dir(&workspace.root).arg("--elf").arg(&elf);
+    if form != Form::Profile {
+        bench.args(companions(workspace, toolchain)?);
+    }
+    show(bench, &elf, form)
+}
+
+fn show(mut bench: Command, elf: &Path, form: Form) -> Result<(), String> {
     match form {
         Form::Table => {}
         Form::Json => {
             bench.arg("--json");
+        }
+        Form::Markdown => {
+            bench.arg("--markdown");
         }
         Form::Profile => {
             bench.arg("--profile");
@@ -55,6 +93,41 @@ pub fn run(workspace: &Workspace, elf: &Path, manifest: Option<&Path>, form: For
         print!("{text}");
     }
     Ok(())
+}
+
+/// What the stock firmware is measured beside, as arguments for the program that measures.
+fn companions(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<OsString>, String> {
+    let folder = workspace.scratch("bench")?;
+    let root = &workspace.root;
+    let mut arguments: Vec<OsString> = Vec::new();
+    let hal = Variant { binary: "picovd", manifest: None, name: "picovd-hal-usb" };
+    let hal = firmware::build_with(workspace, toolchain, hal, Processor::Arm, &["hal-usb"], true)?;
+    arguments.extend(["--hal".into(), hal.elf.into()]);
+    let log = firmware::test_program(workspace, toolchain, "picovd-chatter")?;
+    arguments.extend(["--log".into(), log.into(), root.join("tests/chatter/picovd.toml").into()]);
+    for files in MANY {
+        let (name, manifest) = (format!("many-{files}"), folder.join(format!("many-{files}.toml")));
+        write(&manifest, &many(files))?;
+        let variant = Variant { binary: "picovd", manifest: Some(&manifest), name: &name };
+        let elf = firmware::build_variant(workspace, toolchain, variant, true)?.elf;
+        arguments.extend(["--many".into(), elf.into(), manifest.into()]);
+    }
+    let interrupts = examples::one(workspace, toolchain, "examples", "interrupts")?;
+    arguments.extend(["--interrupts".into(), interrupts.into(), root.join("examples/interrupts/picovd.toml").into()]);
+    arguments.extend(["--commands".into(), root.join("tests/blessed/kernel-commands.txt").into()]);
+    let volume = folder.join("sixteen-mebibytes.toml");
+    write(&volume, SIXTEEN_MEBIBYTES)?;
+    arguments.extend(["--sim".into(), simulator::build(workspace)?.into(), volume.into()]);
+    Ok(arguments)
+}
+
+/// A manifest of that many small files in one folder.
+fn many(files: u32) -> String {
+    (0..files).map(|n| format!("[[file]]\npath = \"files/FILE-{n:04}.TXT\"\ntext = \"File {n}.\"\n\n")).collect()
+}
+
+fn write(file: &Path, text: &str) -> Result<(), String> {
+    fs::write(file, text).map_err(|e| format!("{}: {e}", file.display()))
 }
 
 /// Adds up lines of `ADDRESS CYCLES KIND` by function.
@@ -93,11 +166,13 @@ fn profile(lines: &str, elf: &Elf) -> Result<String, String> {
 mod tests {
     use super::profile;
     use crate::elf::{Elf, Kind, Symbol};
+    use crate::uf2::RP2350_ARM_S;
 
     #[test]
     fn cycles_are_added_up_by_function() {
         let symbol = |name: &str, address| Symbol { name: name.to_owned(), kind: Kind::Text, address, length: 8 };
         let elf = Elf {
+            family: RP2350_ARM_S,
             segments: Vec::new(),
             sections: Vec::new(),
             symbols: vec![symbol("one", 0x100), symbol("two", 0x108)],

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use crate::modules::{Bytes, Modules};
+use crate::toolchain::Processor;
 use crate::workspace::Workspace;
 
 const FILE: &str = "xtask/budgets.toml";
@@ -72,6 +73,8 @@ pub struct Image {
     pub name: String,
     /// The manifest that it is built from, below the workspace's root; none: picovd.toml.
     pub manifest: Option<String>,
+    /// The cores that it is for. What is not for Arm is built and never run: its stack and its panics are not looked at.
+    pub processor: Processor,
     /// Its budgets.
     pub limits: Vec<Limit>,
     /// Its budgets of stack; none: nobody measures it.
@@ -113,7 +116,12 @@ fn image(table: &toml::Table) -> Result<Image, String> {
     let manifest = table.contains_key("manifest").then(|| text_of(table, "manifest")).transpose()?;
     let limits = list(table, "limit")?.iter().map(|table| limit(table)).collect::<Result<_, _>>()?;
     let stack = list(table, "stack")?.iter().map(|table| stack(table)).collect::<Result<_, _>>()?;
-    Ok(Image { name: text_of(table, "name")?, manifest, limits, stack })
+    let processor = match table.get("processor").map(|value| value.as_str()) {
+        None => Processor::Arm,
+        Some(Some("riscv")) => Processor::RiscV,
+        Some(_) => return Err("`processor` is riscv, or is left out".to_owned()),
+    };
+    Ok(Image { name: text_of(table, "name")?, manifest, processor, limits, stack })
 }
 
 fn stack(table: &toml::Table) -> Result<Stack, String> {

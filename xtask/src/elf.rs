@@ -4,9 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use object::LittleEndian;
-use object::elf::{FileHeader32, PT_LOAD, SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS};
+use object::elf::{EM_RISCV, FileHeader32, PT_LOAD, SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS};
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 use object::{Object, ObjectSymbol};
+
+use crate::uf2::{RP2350_ARM_S, RP2350_RISCV};
 
 /// Bytes that the board's loader puts at a physical address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +61,8 @@ pub struct Symbol {
 /// A firmware image in ELF form.
 #[derive(Clone, Debug)]
 pub struct Elf {
+    /// Whose UF2 family it is: that of the core that it is for.
+    pub family: u32,
     /// Load segments with bytes in the file, by physical address.
     pub segments: Vec<Segment>,
     /// Sections that take room on the chip.
@@ -93,7 +97,10 @@ impl Elf {
         let mut sections = Vec::new();
         for section in table.iter() {
             let flags = section.sh_flags(endian);
-            if flags & SHF_ALLOC == 0 || section.sh_size(endian) == 0 {
+            let name = table.section_name(endian, section).map_err(bad("section name"))?;
+            // riscv-rt's sections for what is left of RAM take nothing from anybody.
+            let rest = [&b".heap"[..], b".stack"].contains(&name);
+            if flags & SHF_ALLOC == 0 || section.sh_size(endian) == 0 || rest {
                 continue;
             }
             let kind = match (section.sh_type(endian) == SHT_NOBITS, flags & SHF_WRITE, flags & SHF_EXECINSTR) {
@@ -102,7 +109,6 @@ impl Elf {
                 (false, 0, _) => Kind::Text,
                 (false, ..) => Kind::Data,
             };
-            let name = table.section_name(endian, section).map_err(bad("section name"))?;
             sections.push(Section {
                 name: String::from_utf8_lossy(name).into_owned(),
                 kind,
@@ -113,7 +119,9 @@ impl Elf {
 
         let file = object::read::elf::ElfFile32::<LittleEndian>::parse(bytes).map_err(bad("symbols"))?;
         let mut symbols = Vec::new();
-        for symbol in file.symbols().filter(|symbol| symbol.size() > 0) {
+        // What the compiler merged, each part of which has a name of its own.
+        let merged = |name: &str| name.starts_with(".L_MergedGlobals");
+        for symbol in file.symbols().filter(|symbol| symbol.size() > 0 && !symbol.name().is_ok_and(merged)) {
             // Bit 0 of a Thumb function's address is not part of it.
             let (Ok(address), Ok(length)) = (u32::try_from(symbol.address() & !1), u32::try_from(symbol.size())) else {
                 continue;
@@ -129,7 +137,9 @@ impl Elf {
         // Identical functions share an address under several names: count their bytes once.
         symbols.sort_by(|a, b| (a.address, &a.name).cmp(&(b.address, &b.name)));
         symbols.dedup_by_key(|symbol| symbol.address);
-        Ok(Self { segments, sections, symbols })
+        let riscv = header.e_machine(endian) == EM_RISCV;
+        let family = if riscv { RP2350_RISCV } else { RP2350_ARM_S };
+        Ok(Self { family, segments, sections, symbols })
     }
 
     /// Total length of the sections of a kind.

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use crate::command::{self, LONG};
 use crate::elf::{Elf, Kind};
-use crate::toolchain::{TARGET, Toolchain, toml_string};
+use crate::toolchain::{Processor, TARGET, Toolchain, toml_string};
 use crate::uf2;
 use crate::workspace::Workspace;
 
@@ -49,6 +49,18 @@ pub fn build_variant(
     variant: Variant<'_>,
     quiet: bool,
 ) -> Result<Built, String> {
+    build_with(workspace, toolchain, variant, Processor::Arm, &[], quiet)
+}
+
+/// The same for either kind of core, with features of package `picovd` beside those that a firmware has anyway.
+pub fn build_with(
+    workspace: &Workspace,
+    toolchain: &Toolchain,
+    variant: Variant<'_>,
+    processor: Processor,
+    more: &[&str],
+    quiet: bool,
+) -> Result<Built, String> {
     let Variant { binary, manifest, name } = variant;
     if name.is_empty() || !name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.')) {
         return Err(format!("`{name}` is no name for files: use letters, digits, `-`, `_` and `.`"));
@@ -57,10 +69,10 @@ pub fn build_variant(
     cargo.args(["build", "--package", "picovd", "--bin", binary, "--profile", PROFILE]);
     let stock = workspace.root.join("picovd.toml");
     // A manifest that wants DEFMT.BIN wants its logger.
-    let features = if wants_defmt(manifest.unwrap_or(&stock))? { "firmware,defmt" } else { "firmware" };
-    cargo.args(["--features", features]);
-    cargo.args(toolchain.arguments());
-    cargo.args(reproducible(workspace, toolchain)?);
+    let defmt: &[&str] = if wants_defmt(manifest.unwrap_or(&stock))? { &["defmt"] } else { &[] };
+    cargo.args(["--features", &[&["firmware"], defmt, more].concat().join(",")]);
+    cargo.args(toolchain.arguments_for(processor));
+    cargo.args(reproducible(workspace, toolchain, processor)?);
     cargo.env("CARGO_TARGET_DIR", &workspace.target);
     // What build.rs takes for picovd.toml; it runs in the package's folder.
     match manifest {
@@ -81,7 +93,7 @@ pub fn build_variant(
     } else {
         command::show(&mut cargo, LONG)?;
     }
-    let made = workspace.target.join(TARGET).join(PROFILE).join(binary);
+    let made = workspace.target.join(processor.target()).join(PROFILE).join(binary);
     let folder = workspace.firmware_folder();
     fs::create_dir_all(&folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
     let built = Built { elf: folder.join(format!("{name}.elf")), uf2: folder.join(format!("{name}.uf2")) };
@@ -121,12 +133,13 @@ pub fn test_program(workspace: &Workspace, toolchain: &Toolchain, package: &str)
 
 /// Writes what a board is flashed with.
 pub fn write_uf2(program: &Elf, file: &Path) -> Result<(), String> {
-    fs::write(file, uf2::write(&program.segments)?).map_err(|e| format!("cannot write {}: {e}", file.display()))
+    fs::write(file, uf2::write(program.family, &program.segments)?)
+        .map_err(|e| format!("cannot write {}: {e}", file.display()))
 }
 
 /// Cargo's arguments that keep this machine's folders out of the binaries: where the sources, the downloaded crates, the
 /// standard library and the generated files stand differs from folder to folder and from user to user.
-fn reproducible(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<OsString>, String> {
+fn reproducible(workspace: &Workspace, toolchain: &Toolchain, processor: Processor) -> Result<Vec<OsString>, String> {
     let mut flags = Vec::new();
     // The last prefix that fits wins: the target folder usually lies in the root.
     for (from, to) in [
@@ -137,7 +150,7 @@ fn reproducible(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<OsSt
     ] {
         flags.push(toml_string(&format!("--remap-path-prefix={}={to}", from.display())));
     }
-    Ok(vec!["--config".into(), format!("target.{TARGET}.rustflags=[{}]", flags.join(",")).into()])
+    Ok(vec!["--config".into(), format!("target.{}.rustflags=[{}]", processor.target(), flags.join(",")).into()])
 }
 
 fn cargo_home() -> Result<PathBuf, String> {

@@ -63,8 +63,17 @@ const RULES: &[Rule] = &[
 ];
 
 /// The HAL and what it stands on, and the NorFlash trait.
-const HARDWARE: &[&str] =
-    &["rp235x_hal", "rp235x_pac", "cortex_m", "cortex_m_rt", "critical_section", "embedded_storage", "defmt"];
+const HARDWARE: &[&str] = &[
+    "rp235x_hal",
+    "rp235x_pac",
+    "cortex_m",
+    "cortex_m_rt",
+    "critical_section",
+    "embedded_storage",
+    "riscv",
+    "static_cell",
+    "defmt",
+];
 /// The same for the one file of rp2350/ that may name usb-device.
 const HARDWARE_AND_USB: &[&str] = &[
     "rp235x_hal",
@@ -73,6 +82,8 @@ const HARDWARE_AND_USB: &[&str] = &[
     "cortex_m_rt",
     "critical_section",
     "embedded_storage",
+    "static_cell",
+    "riscv",
     "defmt",
     "usb_device",
 ];

@@ -13,7 +13,8 @@ use crate::elf::{Elf, Symbol};
 use crate::firmware::{self, PROFILE, Variant};
 use crate::modules::{self, Bytes, Modules};
 use crate::panics;
-use crate::toolchain::Toolchain;
+use crate::setup::Policy;
+use crate::toolchain::{Processor, TARGET, Toolchain};
 use crate::workspace::Workspace;
 
 /// Modules smaller than this share a line.
@@ -26,18 +27,21 @@ const RECORD: &str = "xtask/sizes.toml";
 pub fn run(
     workspace: &Workspace,
     toolchain: &Toolchain,
+    policy: Policy,
     record: bool,
     show: impl Fn(&str),
 ) -> Result<Vec<String>, String> {
     let budgets = Budgets::read(workspace)?;
     let recorded = recorded(workspace)?;
-    let mut wrong: Vec<String> = panic_free(workspace, toolchain).err().into_iter().collect();
+    let mut wrong: Vec<String> = panic_free(workspace, toolchain, &budgets.panics).err().into_iter().collect();
     let mut sums: BTreeMap<String, BTreeMap<String, u32>> = BTreeMap::new();
     for image in &budgets.images {
         let manifest: Option<PathBuf> = image.manifest.as_ref().map(|path| workspace.root.join(path));
-        let name = if manifest.is_some() { image.name.as_str() } else { "picovd" };
+        let arm = image.processor == Processor::Arm;
+        let name = if arm && manifest.is_none() { "picovd" } else { image.name.as_str() };
         let variant = Variant { binary: "picovd", manifest: manifest.as_deref(), name };
-        let built = firmware::build_variant(workspace, toolchain, variant, true)?;
+        let toolchain = &toolchain.of(image.processor, workspace, policy)?;
+        let built = firmware::build_with(workspace, toolchain, variant, image.processor, &[], true)?;
         let elf = Elf::read(&built.elf)?;
         let modules = modules::of(&elf, &built.elf)?;
         let before = recorded.get(&image.name);
@@ -49,8 +53,8 @@ pub fn run(
             show(&text);
             wrong.extend(past);
         }
-        let places = panics::places(&elf);
-        for what in panics::judge(&places, &budgets.panics) {
+        let places = if arm { panics::places(&elf) } else { Vec::new() };
+        for what in panics::judge(&places, &budgets.panics).into_iter().filter(|_| arm) {
             wrong.push(format!("{}: {what}", image.name));
         }
         sums.insert(image.name.clone(), modules.iter().map(|(name, bytes)| (name.clone(), bytes.flash())).collect());
@@ -61,17 +65,38 @@ pub fn run(
     Ok(wrong)
 }
 
-/// Links the library, USB aside, with a panic handler that does not link (tests/panic-free).
-fn panic_free(workspace: &Workspace, toolchain: &Toolchain) -> Result<(), String> {
-    let mut cargo = toolchain.cargo(&workspace.root);
-    cargo.args(["build", "--package", "picovd-panic-free", "--profile", PROFILE]).args(toolchain.arguments());
-    cargo.env("CARGO_TARGET_DIR", &workspace.target).env_remove("PICOVD_MANIFEST");
-    command::run(&mut cargo, LONG).map(|_| ()).map_err(|e| format!("the panic-free program does not link: {e}"))
+/// A manifest with settings.
+const SETTINGS: &str = "tests/manifests/settings.toml";
+
+/// Links the library, USB aside, with a panic handler that does not link (tests/panic-free): stock, and with settings. With
+/// settings of an application, which other crates read, it may panic where it is known to.
+fn panic_free(workspace: &Workspace, toolchain: &Toolchain, allowed: &BTreeMap<String, usize>) -> Result<(), String> {
+    let link = |manifest: Option<&str>, features: &[&str]| {
+        let mut cargo = toolchain.cargo(&workspace.root);
+        cargo.args(["build", "--package", "picovd-panic-free", "--profile", PROFILE]).args(toolchain.arguments());
+        cargo.args(features).env("CARGO_TARGET_DIR", &workspace.target).env_remove("PICOVD_MANIFEST");
+        cargo.envs(manifest.map(|manifest| ("PICOVD_MANIFEST", workspace.root.join(manifest))));
+        command::run(&mut cargo, LONG).map(|_| ())
+    };
+    let fail = |what: &str, e: String| format!("the panic-free program {what} does not link: {e}");
+    link(None, &[]).map_err(|e| fail("of the stock manifest", e))?;
+    link(Some(SETTINGS), &[]).map_err(|e| fail("with settings", e))?;
+    link(Some(SETTINGS), &["--features", "application"]).map_err(|e| fail("with settings of an application", e))?;
+    let elf = Elf::read(&workspace.target.join(TARGET).join(PROFILE).join("picovd-panic-free"))?;
+    let places = panics::places(&elf);
+    let wrong = panics::judge(&places, allowed);
+    if wrong.is_empty() { Ok(()) } else { Err(format!("settings of an application: {}", wrong.join("; "))) }
 }
 
 /// The table of an ELF file that no budget is for.
 pub fn report(elf: &Elf, file: &Path) -> Result<String, String> {
-    let image = Image { name: file.display().to_string(), manifest: None, limits: Vec::new(), stack: Vec::new() };
+    let image = Image {
+        name: file.display().to_string(),
+        manifest: None,
+        processor: Processor::Arm,
+        limits: Vec::new(),
+        stack: Vec::new(),
+    };
     Ok(table(&image, &modules::of(elf, file)?, None))
 }
 
@@ -251,6 +276,7 @@ mod tests {
     use crate::budgets::{Image, Limit, Stack, What, When};
     use crate::elf::{Kind, Symbol};
     use crate::modules::{Bytes, Modules};
+    use crate::toolchain::Processor;
     use std::collections::BTreeMap;
 
     fn symbol(name: &str, length: u32) -> Symbol {
@@ -280,8 +306,13 @@ mod tests {
             budget,
             goal: None,
         };
-        let image =
-            |budget| Image { name: "stock".to_owned(), manifest: None, limits: vec![limit(budget)], stack: Vec::new() };
+        let image = |budget| Image {
+            name: "stock".to_owned(),
+            manifest: None,
+            processor: Processor::Arm,
+            limits: vec![limit(budget)],
+            stack: Vec::new(),
+        };
         let modules = Modules::from([
             ("a".to_owned(), Bytes { text: 100, rodata: 20, data: 3, bss: 9 }),
             ("b".to_owned(), Bytes { text: 1000, ..Bytes::default() }),
@@ -301,7 +332,7 @@ mod tests {
         let image = |start, run| {
             let limit = |when, budget| Stack { when, budget, goal: None };
             let stack = vec![limit(When::Start, start), limit(When::Run, run)];
-            Image { name: "stock".to_owned(), manifest: None, limits: Vec::new(), stack }
+            Image { name: "stock".to_owned(), manifest: None, processor: Processor::Arm, limits: Vec::new(), stack }
         };
         let played = "800 90 9999 story one\n700 100 9999 every file\n";
         let (text, past) = judge_stack(&image(800, 100), played).unwrap();

@@ -1,4 +1,4 @@
-//! A Rust that builds for the chip: thumbv8m.main-none-eabihf.
+//! A Rust that builds for the chip: thumbv8m.main-none-eabihf, and riscv32imac-unknown-none-elf for its other cores.
 //!
 //! Two ways, in this order:
 //! 1. the compiler in use with the target's own standard library, which `rustup target add` fetches;
@@ -18,6 +18,26 @@ use crate::workspace::{Workspace, version_pair};
 
 /// The target triple of the RP2350's Arm cores.
 pub const TARGET: &str = "thumbv8m.main-none-eabihf";
+
+/// Which of the RP2350's cores a program is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Processor {
+    /// Cortex-M33.
+    #[default]
+    Arm,
+    /// Hazard3.
+    RiscV,
+}
+
+impl Processor {
+    /// The compiler's name for it.
+    pub const fn target(self) -> &'static str {
+        match self {
+            Self::Arm => TARGET,
+            Self::RiscV => "riscv32imac-unknown-none-elf",
+        }
+    }
+}
 
 /// Debian's packages for the second way.
 const DEBIAN: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
@@ -64,14 +84,28 @@ impl Toolchain {
     /// Finds one, and installs what it needs as far as `policy` lets it.
     pub fn find(workspace: &Workspace, choice: Choice, policy: Policy) -> Result<Self, String> {
         match choice {
-            Choice::Rustup => in_use(policy),
+            Choice::Rustup => in_use(Processor::Arm, policy),
             Choice::Debian => debian(workspace, policy),
-            Choice::Auto => match in_use(policy) {
+            Choice::Auto => match in_use(Processor::Arm, policy) {
                 Ok(found) => Ok(found),
                 Err(first) => debian(workspace, policy).map_err(|second| {
                     format!("no Rust for the chip.\nby rustup: {first}\nby Debian's packages: {second}")
                 }),
             },
+        }
+    }
+
+    /// The one that builds for `processor` where this one builds for the Arm cores: the same, or Debian's, which builds core for
+    /// any. Installs what it needs as far as `policy` lets it.
+    pub fn of(&self, processor: Processor, workspace: &Workspace, policy: Policy) -> Result<Self, String> {
+        match self {
+            Self::Debian { .. } => Ok(self.clone()),
+            Self::InUse => in_use(processor, policy).or_else(|first| {
+                debian(workspace, policy).map_err(|second| {
+                    let target = processor.target();
+                    format!("no Rust for {target}.\nby rustup: {first}\nby Debian's packages: {second}")
+                })
+            }),
         }
     }
 
@@ -97,13 +131,19 @@ impl Toolchain {
         }
     }
 
-    /// Cargo's arguments that go with this toolchain, for any build for the chip.
+    /// Cargo's arguments that go with this toolchain, for any build for the chip's Arm cores.
     pub fn arguments(&self) -> Vec<OsString> {
-        let mut arguments: Vec<OsString> = vec!["--target".into(), TARGET.into()];
+        self.arguments_for(Processor::Arm)
+    }
+
+    /// The same for either kind of core.
+    pub fn arguments_for(&self, processor: Processor) -> Vec<OsString> {
+        let target = processor.target();
+        let mut arguments: Vec<OsString> = vec!["--target".into(), target.into()];
         if let Self::Debian { linker } = self {
             arguments.push("-Zbuild-std=core".into());
             arguments.push("--config".into());
-            arguments.push(format!("target.{TARGET}.linker={}", toml_string(&linker.display().to_string())).into());
+            arguments.push(format!("target.{target}.linker={}", toml_string(&linker.display().to_string())).into());
         }
         arguments
     }
@@ -118,12 +158,12 @@ impl Toolchain {
     }
 
     /// One line for a person.
-    pub fn describe(&self) -> String {
+    pub fn describe(&self, processor: Processor) -> String {
         let version = |rustc: &mut Command| {
             command::run(rustc.arg("--version"), SHORT).map_or_else(|e| e, |finished| finished.text().trim().to_owned())
         };
         match self {
-            Self::InUse => format!("{} with target {TARGET}", version(&mut rustc_in_use())),
+            Self::InUse => format!("{} with target {}", version(&mut rustc_in_use()), processor.target()),
             Self::Debian { linker } => {
                 format!("Debian's {}, core built here, linker {}", version(&mut debian_rustc()), linker.display())
             }
@@ -137,20 +177,21 @@ pub fn toml_string(text: &str) -> String {
 }
 
 /// The first way.
-fn in_use(policy: Policy) -> Result<Toolchain, String> {
-    if target_is_installed() {
+fn in_use(processor: Processor, policy: Policy) -> Result<Toolchain, String> {
+    let target = processor.target();
+    if target_is_installed(target) {
         return Ok(Toolchain::InUse);
     }
-    let add = format!("rustup target add {TARGET}");
+    let add = format!("rustup target add {target}");
     if command::which("rustup").is_none() {
-        return Err(format!("this Rust lacks the target {TARGET}, and there is no rustup to fetch it"));
+        return Err(format!("this Rust lacks the target {target}, and there is no rustup to fetch it"));
     }
     if policy == Policy::Refuse {
         return Err(format!("missing target; run: {add}"));
     }
     println!("fetching the chip's target: {add}");
-    command::run(Command::new("rustup").args(["target", "add", TARGET]), RUSTUP_LIMIT)?;
-    if target_is_installed() {
+    command::run(Command::new("rustup").args(["target", "add", target]), RUSTUP_LIMIT)?;
+    if target_is_installed(target) {
         Ok(Toolchain::InUse)
     } else {
         Err(format!("`{add}` succeeded, and the target is not there"))
@@ -158,8 +199,8 @@ fn in_use(policy: Policy) -> Result<Toolchain, String> {
 }
 
 /// Whether the compiler in use has the chip's core library.
-fn target_is_installed() -> bool {
-    let Ok(finished) = command::run(rustc_in_use().args(["--print", "target-libdir", "--target", TARGET]), SHORT)
+fn target_is_installed(target: &str) -> bool {
+    let Ok(finished) = command::run(rustc_in_use().args(["--print", "target-libdir", "--target", target]), SHORT)
     else {
         return false;
     };

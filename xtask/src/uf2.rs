@@ -12,6 +12,8 @@ use crate::elf::Segment;
 
 /// Family rp2350-arm-s: an image for the Arm cores, secure state.
 pub const RP2350_ARM_S: u32 = 0xE48B_FF59;
+/// Family rp2350-riscv: an image for the Hazard3 cores.
+pub const RP2350_RISCV: u32 = 0xE48B_FF5A;
 /// Family absolute: goes to its address whatever the partition table says.
 pub const ABSOLUTE: u32 = 0xE48B_FF57;
 /// Bytes of image in each block.
@@ -57,7 +59,7 @@ pub struct Block {
 /// goes to flash, and is left out of an image for SRAM.
 ///
 /// Errors: no bytes at all, segments that overlap, an address past 4 GiB.
-pub fn write(segments: &[Segment]) -> Result<Vec<u8>, String> {
+pub fn write(family: u32, segments: &[Segment]) -> Result<Vec<u8>, String> {
     let pages = pages(segments)?;
     if pages.is_empty() {
         return Err("no segment has any bytes".to_owned());
@@ -77,7 +79,7 @@ pub fn write(segments: &[Segment]) -> Result<Vec<u8>, String> {
         encode(&mut out, &extra);
     }
     for (number, (address, payload)) in (0..).zip(pages) {
-        encode(&mut out, &Block { address, number, count, family: RP2350_ARM_S, ignore: false, payload });
+        encode(&mut out, &Block { address, number, count, family, ignore: false, payload });
     }
     Ok(out)
 }
@@ -166,7 +168,7 @@ fn decode(block: &[u8; BLOCK_LENGTH]) -> Result<Block, String> {
 
 /// Checks that a UF2 file carries exactly these segments: every byte at its place, zeros for the rest of each page, blocks of
 /// the family counted from 0 without a gap, addresses ascending, and the extra block for RP2350-E10 when it goes to flash.
-pub fn compare(bytes: &[u8], segments: &[Segment]) -> Result<(), String> {
+pub fn compare(bytes: &[u8], family: u32, segments: &[Segment]) -> Result<(), String> {
     let blocks = parse(bytes)?;
     let (extra, image): (Vec<&Block>, Vec<&Block>) = blocks.iter().partition(|block| block.family == ABSOLUTE);
     let to_flash = segments.iter().any(|segment| FLASH.contains(&segment.address));
@@ -177,7 +179,7 @@ pub fn compare(bytes: &[u8], segments: &[Segment]) -> Result<(), String> {
     }
     let mut memory: BTreeMap<u32, u8> = BTreeMap::new();
     for (number, block) in (0..).zip(&image) {
-        if block.family != RP2350_ARM_S || block.ignore {
+        if block.family != family || block.ignore {
             return Err(format!("block {number} has family {:#x}", block.family));
         }
         if block.number != number || block.count as usize != image.len() {
@@ -221,8 +223,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        let bytes = write(&flash()).unwrap();
-        compare(&bytes, &flash()).unwrap();
+        let bytes = write(RP2350_ARM_S, &flash()).unwrap();
+        compare(&bytes, RP2350_ARM_S, &flash()).unwrap();
         let blocks = parse(&bytes).unwrap();
         assert_eq!((blocks[0].family, blocks[0].address, blocks[0].count), (ABSOLUTE, 0x10FF_FF00, 2));
         // 16 pages of the first sector, 2 of the one that ends the image.
@@ -235,7 +237,7 @@ mod tests {
     /// Field by field from the UF2 specification's table.
     #[test]
     fn a_block_stands_as_specified() {
-        let bytes = write(&[Segment { address: 0x2000_0000, bytes: vec![0xAB] }]).unwrap();
+        let bytes = write(RP2350_ARM_S, &[Segment { address: 0x2000_0000, bytes: vec![0xAB] }]).unwrap();
         assert_eq!(bytes.len(), BLOCK_LENGTH);
         assert_eq!(bytes[..8], *b"UF2\nWQ]\x9e");
         assert_eq!(bytes[8..12], [0, 0x20, 0, 0]);
@@ -249,25 +251,27 @@ mod tests {
     #[test]
     fn an_image_for_sram_has_no_extra_block() {
         let ram = [Segment { address: 0x2000_0000, bytes: vec![1; 600] }];
-        let bytes = write(&ram).unwrap();
+        let bytes = write(RP2350_ARM_S, &ram).unwrap();
         assert_eq!(bytes.len(), 3 * BLOCK_LENGTH);
-        compare(&bytes, &ram).unwrap();
+        compare(&bytes, RP2350_ARM_S, &ram).unwrap();
     }
 
     #[test]
     fn what_cannot_be_written_is_refused() {
-        assert!(write(&[]).is_err());
+        assert!(write(RP2350_ARM_S, &[]).is_err());
         let twice = Segment { address: 0x1000_0000, bytes: vec![1; 8] };
         let inside = Segment { address: 0x1000_0007, bytes: vec![1; 8] };
-        assert!(write(&[twice, inside]).unwrap_err().contains("overlaps"));
-        assert!(write(&[Segment { address: u32::MAX, bytes: vec![1; 2] }]).unwrap_err().contains("4 GiB"));
+        assert!(write(RP2350_ARM_S, &[twice, inside]).unwrap_err().contains("overlaps"));
+        assert!(
+            write(RP2350_ARM_S, &[Segment { address: u32::MAX, bytes: vec![1; 2] }]).unwrap_err().contains("4 GiB")
+        );
     }
 
     /// Every byte of a file matters to the comparison.
     #[test]
     fn any_changed_byte_is_noticed() {
         let segments = [Segment { address: 0x1000_0000, bytes: vec![9; 300] }];
-        let bytes = write(&segments).unwrap();
+        let bytes = write(RP2350_ARM_S, &segments).unwrap();
         // The extra block's own payload is a pattern without meaning; its header and extension are checked.
         let pattern = 32..32 + 256;
         // So is its count: only that it is not the image's.
@@ -275,10 +279,10 @@ mod tests {
         for index in (0..bytes.len()).filter(|index| !pattern.contains(index) && !counts.contains(index)) {
             let mut broken = bytes.clone();
             broken[index] ^= 0x10;
-            assert!(compare(&broken, &segments).is_err(), "byte {index}");
+            assert!(compare(&broken, RP2350_ARM_S, &segments).is_err(), "byte {index}");
         }
-        assert!(compare(&bytes[512..], &segments).is_err());
-        assert!(compare(&bytes[..bytes.len() - 512], &segments).is_err());
-        assert!(compare(&bytes[..bytes.len() - 1], &segments).is_err());
+        assert!(compare(&bytes[512..], RP2350_ARM_S, &segments).is_err());
+        assert!(compare(&bytes[..bytes.len() - 512], RP2350_ARM_S, &segments).is_err());
+        assert!(compare(&bytes[..bytes.len() - 1], RP2350_ARM_S, &segments).is_err());
     }
 }

@@ -4,10 +4,12 @@
 //! Both sides keep count of whose turn it is; whenever no buffer is the controller's, both begin with the first one again.
 //! Each packet that went is reported once, whatever BUFF_STATUS makes of two that went at the same time.
 
+use super::super::processor;
 use super::super::usb_endpoint::{
-    Buffer, BufferControl, Endpoint, PACKET_LENGTH, available, copy_to_dpram, swap_in_dpram,
+    Buffer, BufferControl, Endpoint, PACKET_LENGTH, available, bit_of, copy_to_dpram, swap_in_dpram,
 };
-use super::Controller;
+use super::{Controller, WAITS};
+use core::sync::atomic::Ordering;
 use usb_device::endpoint::EndpointAddress;
 use usb_device::{Result, UsbDirection, UsbError};
 
@@ -70,7 +72,7 @@ impl Controller {
         copy_to_dpram(packet, Buffer(endpoint.buffer.0 + (half * PACKET_LENGTH) as u16));
         if packet.len() < PACKET_LENGTH {
             // Copying a whole packet takes longer than what `give` waits for.
-            cortex_m::asm::delay(12);
+            processor::delay(12);
         }
         self.in_toggles ^= bit;
         if endpoint.double {
@@ -85,6 +87,41 @@ impl Controller {
             self.take_back(address);
         }
         Ok(packet.len())
+    }
+
+    /// As [`UsbBus::replace_sent`](super::UsbBus::replace_sent). This is what a READ takes for each packet, so it goes through
+    /// nothing that another endpoint would need.
+    #[inline(never)]
+    pub(super) fn replace_sent(&mut self, address: EndpointAddress, packet: &[u8; PACKET_LENGTH]) -> bool {
+        /// INTS.BUFF_STATUS (table 1420).
+        const PACKETS_ONLY: u32 = 1 << 4;
+
+        let done = 1 << bit_of(address);
+        if self.registers.buff_status().read().bits() != done
+            || self.registers.ints().read().bits() != PACKETS_ONLY
+            || WAITS.load(Ordering::Relaxed)
+        {
+            return false;
+        }
+        let index = address.index();
+        let (Some(endpoint), Some(2)) = (self.table.get(address), self.queues.packets.get(index)) else { return false };
+        let bit = 1 << index;
+        let half = usize::from(self.queues.second & bit != 0);
+        let control = BufferControl::of(address);
+        let word = control.read() >> (16 * half);
+        if word & BufferControl::AVAILABLE != 0 || control.read() >> (16 * (half ^ 1)) & BufferControl::AVAILABLE == 0 {
+            // Both went.
+            return false;
+        }
+        // SAFETY: write 1 to clear; exactly what is reported.
+        unsafe { self.registers.buff_status().write(|w| w.bits(done)) };
+        let fields = PACKET_LENGTH as u32 | BufferControl::FULL | pid(self.in_toggles & bit != 0);
+        control.write_half(half, fields);
+        copy_to_dpram(packet, Buffer(endpoint.buffer.0 + (half * PACKET_LENGTH) as u16));
+        self.in_toggles ^= bit;
+        self.queues.second ^= bit;
+        control.write_half(half, fields | BufferControl::AVAILABLE);
+        true
     }
 
     /// Of the IN endpoints that the controller reports as done, and of those that owe a report, the ones of which to report
@@ -132,7 +169,7 @@ impl Controller {
             let start = if half == 0 && endpoint.double { BufferControl::RESET } else { 0 };
             let fields = was & BufferControl::LENGTH | BufferControl::FULL | pid(self.in_toggles & bit != 0);
             control.write_half(half, fields);
-            cortex_m::asm::delay(12);
+            processor::delay(12);
             control.write_half(half, fields | start | BufferControl::AVAILABLE);
             self.in_toggles ^= bit;
             self.queues.filled(bit, half != 0);

@@ -3,32 +3,51 @@
 //! One row for each kind of sector. Cycles are those in which the processor is awake between a CBW and its CSW; the bus does
 //! not count, since the processor sleeps while it waits. Bytes per frame and shares come from the bus model of full speed.
 
+mod json;
+mod markdown;
 mod measure;
+mod mount;
+mod native;
 mod pace;
+mod report;
+mod share;
 mod stack;
 mod table;
 mod wire;
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use lexopt::prelude::*;
-use measure::Bench;
+use measure::{Bench, Row};
 use pace::Pace;
 use picovd_manifest::{DiskPlan, RegionKind};
 use picovd_sim::plug;
+use report::{Group, Many, Report};
+use share::{Counted, shares};
 
 const HELP: &str = "\
 Measures a firmware on the emulated board.
 
-usage: bench --elf FILE [--manifest FILE] [--json] [--profile] [--stack]
+usage: bench --elf FILE [options]
 
     --elf FILE        the firmware
     --manifest FILE   the manifest that it was built from (default: the stock picovd.toml)
     --json            for machines
+    --markdown        as the README has it
     --profile         awake cycles by address, `ADDRESS CYCLES KIND` a line, instead of the table
     --stack           how deep the stack gets, `TO-START TO-RUN ROOM WHAT` a line, instead of the table
+
+more for the same table:
+
+    --hal FILE                the firmware on the HAL's driver of the USB controller
+    --log FILE MANIFEST       a firmware whose STDOUT.TXT is full after 15 s
+    --many FILE MANIFEST      a firmware with many files in one folder (may be repeated)
+    --interrupts FILE MANIFEST  a firmware whose main loop has other things to do
+    --commands FILE           what a Linux kernel asked of the stock volume, blessed by ring 6
+    --sim FILE MANIFEST       the simulator's program, and a manifest whose volume it writes to a file
 ";
 
 /// A kind of sector, and where one run of it stands.
@@ -38,14 +57,27 @@ struct Kind {
     blocks: u32,
 }
 
+/// A firmware and the manifest that it was built from.
+type Built = (PathBuf, PathBuf);
+
 #[derive(Default)]
 struct Options {
     elf: PathBuf,
     manifest: Option<PathBuf>,
     json: bool,
+    markdown: bool,
     profile: bool,
     stack: bool,
+    hal: Option<PathBuf>,
+    log: Option<Built>,
+    many: Vec<Built>,
+    interrupts: Option<Built>,
+    commands: Option<PathBuf>,
+    sim: Option<Built>,
 }
+
+/// When a firmware of `--log` has said all that it says.
+const LOGGED: Duration = Duration::from_secs(15);
 
 fn main() -> ExitCode {
     match run() {
@@ -66,41 +98,120 @@ fn run() -> Result<(), Box<dyn Error>> {
                 print!("{HELP}");
                 return Ok(());
             }
+            Long("log") => options.log = Some(built(&mut parser)?),
+            Long("many") => options.many.push(built(&mut parser)?),
+            Long("interrupts") => options.interrupts = Some(built(&mut parser)?),
+            Long("sim") => options.sim = Some(built(&mut parser)?),
             Long("elf") => options.elf = parser.value()?.into(),
             Long("manifest") => options.manifest = Some(parser.value()?.into()),
+            Long("hal") => options.hal = Some(parser.value()?.into()),
+            Long("commands") => options.commands = Some(parser.value()?.into()),
             Long("json") => options.json = true,
+            Long("markdown") => options.markdown = true,
             Long("profile") => options.profile = true,
             Long("stack") => options.stack = true,
             other => return Err(other.unexpected().into()),
         }
     }
-    let plan = plug::plan(options.manifest.as_deref()).map_err(|problems| problems.to_string())?;
-    let elf = std::fs::read(&options.elf).map_err(|error| format!("{}: {error}", options.elf.display()))?;
+    let plan = planned(options.manifest.as_deref())?;
+    let elf = load(&options.elf)?;
     if options.stack {
         for stack::Depth { to_start, to_run, room, what } in stack::depths(&elf, &plan)? {
             println!("{to_start} {to_run} {room} {what}");
         }
-        return Ok(());
-    }
-    let kinds = kinds(&plan);
-    let flash_size = plan.chip.flash_size as usize;
-    if options.profile {
-        for kind in &kinds {
-            let mut bench = Bench::plug(&elf, flash_size, Pace::USUAL)?;
+    } else if options.profile {
+        for kind in &kinds(&plan) {
+            let mut bench = Bench::plug(&elf, plan.chip.flash_size as usize, Pace::USUAL)?;
             for (address, cycles) in bench.profile(kind.first, kind.blocks)? {
                 println!("{address:08x} {cycles} {}", kind.name);
             }
         }
-        return Ok(());
+    } else {
+        let report = measure_all(&options, &elf, &plan)?;
+        let text = match (options.json, options.markdown) {
+            (true, _) => json::json(&report),
+            (_, true) => markdown::markdown(&report),
+            _ => table::text(&report),
+        };
+        print!("{text}");
     }
-    let mut tables = Vec::new();
-    for pace in [Pace::USUAL, Pace::SLOW_CORE, Pace::SLOW_FLASH] {
-        let mut bench = Bench::plug(&elf, flash_size, pace)?;
-        let rows = kinds.iter().map(|kind| bench.row(kind.name, kind.first, kind.blocks)).collect::<Result<_, _>>()?;
-        tables.push((pace, rows));
-    }
-    print!("{}", if options.json { table::json(&tables) } else { table::text(&tables) });
     Ok(())
+}
+
+fn built(parser: &mut lexopt::Parser) -> Result<Built, lexopt::Error> {
+    Ok((parser.value()?.into(), parser.value()?.into()))
+}
+
+fn load(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn planned(manifest: Option<&Path>) -> Result<DiskPlan, String> {
+    plug::plan(manifest).map_err(|problems| problems.to_string())
+}
+
+/// Everything that the options have a firmware for.
+fn measure_all(options: &Options, elf: &[u8], plan: &DiskPlan) -> Result<Report, Box<dyn Error>> {
+    let flash_size = plan.chip.flash_size as usize;
+    let mut report = Report::default();
+    for (bus, elf) in [("picovd", Some(elf.to_vec())), ("rp235x-hal", options.hal.as_deref().map(load).transpose()?)] {
+        let Some(elf) = elf else { continue };
+        for pace in [Pace::USUAL, Pace::SLOW_CORE, Pace::SLOW_FLASH] {
+            let mut rows = rows(&kinds(plan), &elf, flash_size, pace)?;
+            if let Some((elf, manifest)) = options.log.as_ref().filter(|_| bus == "picovd") {
+                rows.push(log(elf, manifest, pace)?);
+            }
+            report.groups.push(Group { bus, pace, rows });
+        }
+    }
+    for (elf, manifest) in &options.many {
+        report.many.push(many(elf, manifest)?);
+    }
+    report.mount = options.commands.as_deref().map(mount::read).transpose()?;
+    report.shares = shares("a loop that sleeps", Counted::Awake, elf, flash_size, to_read(plan)?)?;
+    if let Some((elf, manifest)) = &options.interrupts {
+        let plan = planned(Some(manifest))?;
+        let size = plan.chip.flash_size as usize;
+        let place = to_read(&plan)?;
+        report.shares.extend(shares("interrupt handlers", Counted::Handlers, &load(elf)?, size, place)?);
+    }
+    report.image = options.sim.as_ref().map(|(sim, manifest)| native::image(sim, manifest)).transpose()?;
+    report.emulated = Some(native::emulate(elf, flash_size, to_read(plan)?)?);
+    Ok(report)
+}
+
+fn rows(kinds: &[Kind], elf: &[u8], flash_size: usize, pace: Pace) -> Result<Vec<Row>, Box<dyn Error>> {
+    let mut bench = Bench::plug(elf, flash_size, pace)?;
+    kinds.iter().map(|kind| bench.row(kind.name, kind.first, kind.blocks)).collect()
+}
+
+/// What is read to keep the bus busy: the window of flash, else the longest of all.
+fn to_read(plan: &DiskPlan) -> Result<(u32, u32), String> {
+    let kinds = kinds(plan);
+    let flash = kinds.iter().find(|kind| kind.name == "flash window");
+    let any = flash.or_else(|| kinds.iter().max_by_key(|kind| kind.blocks)).ok_or("a volume without regions")?;
+    Ok((any.first, any.blocks))
+}
+
+/// The log of a firmware that has written one.
+fn log(elf: &Path, manifest: &Path, pace: Pace) -> Result<Row, Box<dyn Error>> {
+    let size = planned(Some(manifest))?.chip.flash_size as usize;
+    let mut bench = Bench::plug_after(LOGGED, &load(elf)?, size, pace)?;
+    bench.settle_down()?;
+    let (mut bench, first, blocks) = bench.find("STDOUT.TXT")?;
+    bench.row("log file", first, blocks)
+}
+
+/// The sectors of a volume with many files, the last file's among them.
+fn many(elf: &Path, manifest: &Path) -> Result<Many, Box<dyn Error>> {
+    let plan = planned(Some(manifest))?;
+    let contents = plan.regions.iter().filter(|region| matches!(region.kind, RegionKind::Bytes(_)));
+    let files = contents.clone().count() as u32;
+    let last = contents.last().map(|region| Kind { name: "last file", first: region.first, blocks: 1 });
+    let mut kinds: Vec<Kind> = kinds(&plan);
+    kinds.retain(|kind| ["directory", "FAT", "allocation bitmap"].contains(&kind.name));
+    kinds.extend(last);
+    Ok(Many { files, rows: rows(&kinds, &load(elf)?, plan.chip.flash_size as usize, Pace::USUAL)? })
 }
 
 /// The longest run of each kind of sector.

@@ -4,6 +4,8 @@ use super::pace::{Pace, Paced};
 use super::wire::{Cable, Port, Seen};
 use picovd_sim::board::{ChipIdentity, ElfDevice};
 use picovd_sim::host::bot::{CswStatus, Data};
+use picovd_sim::host::exfat::Volume;
+use picovd_sim::host::scsi::Disk;
 use picovd_sim::host::{Host, Initiator};
 use picovd_sim::link::Link;
 use std::cell::RefCell;
@@ -57,8 +59,14 @@ pub struct Bench {
 impl Bench {
     /// Boots the firmware, enumerates it, and takes the unit attention away.
     pub fn plug(elf: &[u8], flash_size: usize, pace: Pace) -> Result<Self, Box<dyn Error>> {
+        Self::plug_after(Duration::ZERO, elf, flash_size, pace)
+    }
+
+    /// The same when the program has run for a while.
+    pub fn plug_after(alone: Duration, elf: &[u8], flash_size: usize, pace: Pace) -> Result<Self, Box<dyn Error>> {
         let mut board: ElfDevice<Paced> = ElfDevice::with_engine(elf, flash_size, ChipIdentity::default())?;
         board.machine().core_mut().pace = pace;
+        board.elapse(alone);
         let port = Port(Rc::new(RefCell::new(Cable { board, seen: Seen::default() })));
         let mut initiator = Initiator::attach(Host::new(Box::new(port.clone())))?;
         initiator.command(0, &[0x00, 0, 0, 0, 0, 0], Data::None)?;
@@ -66,7 +74,46 @@ impl Bench {
         Ok(Self { port, initiator })
     }
 
-    fn read(&mut self, lba: u32, blocks: u32) -> Result<(), Box<dyn Error>> {
+    /// Where a file stands on the volume: its first block, and how many there are of its bytes.
+    pub fn find(self, path: &str) -> Result<(Self, u32, u32), Box<dyn Error>> {
+        let mut disk = Disk::open(self.initiator)?;
+        let mut volume = Volume::open(&mut disk)?;
+        let node = volume.find(path)?;
+        let first = *volume.clusters(&node)?.first().ok_or_else(|| format!("{path} is empty"))?;
+        let cluster = volume.cluster_length() as u32 / BLOCK;
+        let lba = volume.boot().cluster_heap_offset + (first - 2) * cluster;
+        let blocks = (node.data_length as u32).div_ceil(BLOCK);
+        Ok((Self { port: self.port, initiator: disk.initiator }, lba, blocks))
+    }
+
+    /// The board.
+    pub fn with_board<R>(&mut self, work: impl FnOnce(&mut ElfDevice<Paced>) -> R) -> R {
+        work(&mut self.port.0.borrow_mut().board)
+    }
+
+    /// Waits until everything that the program has changed so far is announced.
+    pub fn settle_down(&mut self) -> Result<(), Box<dyn Error>> {
+        for _ in 0..4 {
+            self.initiator.wait_ready()?;
+            self.initiator.host.elapse(Duration::from_secs(3));
+        }
+        Ok(self.initiator.wait_ready()?)
+    }
+
+    /// Lets time pass, with a TEST UNIT READY at the end.
+    pub fn poll_after(&mut self, time: Duration) -> Result<(), Box<dyn Error>> {
+        self.initiator.host.elapse(time);
+        self.initiator.test_unit_ready()?;
+        Ok(())
+    }
+
+    /// Lets time pass.
+    pub fn wait(&mut self, time: Duration) {
+        self.initiator.host.elapse(time);
+    }
+
+    /// READ(10).
+    pub fn read(&mut self, lba: u32, blocks: u32) -> Result<(), Box<dyn Error>> {
         let (a, n) = (lba.to_be_bytes(), blocks.to_be_bytes());
         let cdb = [0x28, 0, a[0], a[1], a[2], a[3], 0, n[2], n[3], 0];
         let outcome = self.initiator.command(0, &cdb, Data::In(blocks * BLOCK))?;

@@ -13,6 +13,8 @@ const FLASH: std::ops::Range<u32> = 0x1000_0000..0x2000_0000;
 pub struct Pace {
     /// What a table calls it.
     pub name: &'static str,
+    /// The same for machines.
+    pub key: &'static str,
     /// Cycles for each one that the emulator charges, in tenths.
     tenths: u64,
     /// Cycles that each read of data in flash costs in addition.
@@ -21,11 +23,13 @@ pub struct Pace {
 
 impl Pace {
     /// The emulator's own costs, which are those of a Cortex-M33 from its cache.
-    pub const USUAL: Self = Self { name: "usual", tenths: 10, flash_read: 0 };
+    pub const USUAL: Self =
+        Self { name: "as the emulator has it, one instruction a cycle", key: "usual", tenths: 10, flash_read: 0 };
     /// Every instruction takes two and a half times as long.
-    pub const SLOW_CORE: Self = Self { name: "instructions at 2.5 times their cycles", tenths: 25, flash_read: 0 };
+    pub const SLOW_CORE: Self = Self { name: "2.5 cycles an instruction", key: "slow-core", tenths: 25, flash_read: 0 };
     /// Every read of data in flash misses the XIP cache.
-    pub const SLOW_FLASH: Self = Self { name: "every flash read misses the XIP cache", tenths: 10, flash_read: 60 };
+    pub const SLOW_FLASH: Self =
+        Self { name: "every read of flash misses the XIP cache", key: "slow-flash", tenths: 10, flash_read: 60 };
 }
 
 impl Default for Pace {
@@ -44,6 +48,14 @@ pub struct Paced {
     rest: u64,
     /// Awake cycles by address of the instruction, where they are wanted.
     pub profile: Option<BTreeMap<u32, u64>>,
+    /// Cycles in interrupt handlers, where they are wanted.
+    pub in_handlers: Option<u64>,
+}
+
+impl Paced {
+    fn counts(&self) -> bool {
+        self.profile.is_some() || self.in_handlers.is_some()
+    }
 }
 
 impl Engine for Paced {
@@ -52,7 +64,7 @@ impl Engine for Paced {
     }
 
     fn run<B: Bus>(&mut self, bus: &mut B) -> Result<(), Halt> {
-        if self.inner.sleeping() || (self.pace == Pace::USUAL && self.profile.is_none()) {
+        if self.inner.sleeping() || (self.pace == Pace::USUAL && !self.counts()) {
             return self.inner.run(bus);
         }
         // One instruction at a time: what the core does to the board happens at its moment.
@@ -63,6 +75,7 @@ impl Engine for Paced {
             }
             bus.clock().limit = now + 1;
             let at = self.inner.registers()[15];
+            let handles = self.inner.core().exception() != 0;
             let result = self.inner.run(&mut Slow { bus, flash_read: self.pace.flash_read });
             let clock = bus.clock();
             let wanted = clock.limit == 0;
@@ -72,6 +85,9 @@ impl Engine for Paced {
             clock.limit = if wanted { 0 } else { limit };
             if let Some(profile) = &mut self.profile {
                 *profile.entry(at).or_default() += tenths / 10;
+            }
+            if let Some(cycles) = self.in_handlers.as_mut().filter(|_| handles || self.inner.core().exception() != 0) {
+                *cycles += tenths / 10;
             }
             result?;
         }
@@ -134,6 +150,12 @@ impl<B: Bus> Bus for Slow<'_, B> {
     }
     fn interrupts(&mut self) -> &mut Interrupts {
         self.bus.interrupts()
+    }
+    fn send_event(&mut self) {
+        self.bus.send_event();
+    }
+    fn monitor(&mut self) -> u32 {
+        self.bus.monitor()
     }
     fn fail(&mut self, what: String) -> Halt {
         self.bus.fail(what)

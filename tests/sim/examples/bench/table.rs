@@ -1,18 +1,15 @@
-//! The table, for people and for machines.
+//! The report for people.
 
-use super::measure::{Cost, Row, SIZES};
-use super::pace::Pace;
+use super::measure::SIZES;
+use super::report::{Group, Report};
 use std::fmt::Write;
 
-/// For people.
-pub fn text(tables: &[(Pace, Vec<Row>)]) -> String {
+/// Everything.
+pub fn text(report: &Report) -> String {
     let mut out = String::new();
-    for (index, (pace, rows)) in tables.iter().enumerate() {
-        if index > 0 {
-            out.push('\n');
-        }
+    for Group { bus, pace, rows } in &report.groups {
         let [long, middle, short] = SIZES;
-        let _ = writeln!(out, "{}", pace.name);
+        let _ = writeln!(out, "{bus}'s driver, {}", pace.name);
         let _ = writeln!(
             out,
             "{:<18} {:>22}  {:>20}  {:>7} {:>8} {:>8} {:>7} {:>8}",
@@ -52,55 +49,44 @@ pub fn text(tables: &[(Pace, Vec<Row>)]) -> String {
                 cost.command_naks.iter().sum::<f64>()
             );
         }
+        out.push('\n');
     }
     let _ = write!(
         out,
-        "\nThe three columns are READs of {} blocks, or of as many as there are. Cycles are awake ones from CBW to CSW, the \
+        "The three columns are READs of {} blocks, or of as many as there are. Cycles are awake ones from CBW to CSW, the \
          command's\nshare included. The wire's share is the time that the same transactions take without a NAK. From bytes a \
          frame on, the longest\nREADs; margin is how long before the host's token the next packet was there, in cycles. NAKs a \
          command are those before the\nfirst packet and before the CSW.\n",
         SIZES.map(|size| size.to_string()).join(", ")
     );
+    beside(report, &mut out);
     out
 }
 
-/// For machines: an array of paces, each with its rows.
-pub fn json(tables: &[(Pace, Vec<Row>)]) -> String {
-    let tables: Vec<String> = tables
-        .iter()
-        .map(|(pace, rows)| {
-            let rows: Vec<String> = rows
-                .iter()
-                .map(|row| {
-                    let costs: Vec<String> = row.costs.iter().map(cost).collect();
-                    format!(
-                        "    {{\"kind\": \"{}\", \"reads\": [\n      {}\n    ]}}",
-                        row.name,
-                        costs.join(",\n      ")
-                    )
-                })
-                .collect();
-            format!("  {{\"pace\": \"{}\", \"rows\": [\n{}\n  ]}}", pace.name, rows.join(",\n"))
-        })
-        .collect();
-    format!("[\n{}\n]\n", tables.join(",\n"))
-}
-
-fn cost(cost: &Cost) -> String {
-    let (mean, least) = match cost.margin {
-        Some((mean, least)) => (format!("{mean:.1}"), least.to_string()),
-        None => ("null".to_owned(), "null".to_owned()),
-    };
-    format!(
-        "{{\"blocks\": {}, \"cycles_per_sector\": {:.1}, \"bytes_per_frame\": {:.1}, \"share\": {:.4}, \
-         \"margin_mean\": {mean}, \"margin_least\": {least}, \"naks_per_packet\": {:.3}, \"naks_before_data\": {:.2}, \
-         \"naks_before_status\": {:.2}}}",
-        cost.blocks,
-        cost.cycles,
-        cost.bytes_per_frame,
-        cost.share,
-        cost.naks,
-        cost.command_naks[0],
-        cost.command_naks[1]
-    )
+/// What is not about one kind of sector.
+fn beside(report: &Report, out: &mut String) {
+    if !report.many.is_empty() {
+        *out += "\ncycles a sector, over the number of files in one folder\n";
+        for many in &report.many {
+            let _ = write!(out, "{:>6} files", many.files);
+            for row in &many.rows {
+                let _ = write!(out, "  {} {:.0}", row.name, row.costs.first().map_or(0.0, |cost| cost.cycles));
+            }
+            out.push('\n');
+        }
+    }
+    if !report.shares.is_empty() {
+        *out += "\nthe stick's share of the processor, the rest is the application's\n";
+        for share in &report.shares {
+            let _ = writeln!(out, "{:>7.3} %  {}: the host {}", share.used * 100.0, share.firmware, share.host);
+        }
+    }
+    let goals = report.goals();
+    if !goals.is_empty() {
+        *out += "\ngoals\n";
+        for goal in goals {
+            let met = if goal.met { "met " } else { "NOT " };
+            let _ = writeln!(out, "{met} {}: {}, wanted: {}", goal.name, goal.measured, goal.wanted);
+        }
+    }
 }

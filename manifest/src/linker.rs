@@ -1,0 +1,164 @@
+//! The linker scripts: the chip's memories, and where what the bootrom looks for stands.
+
+use crate::plan::DiskPlan;
+use crate::schema::Program;
+
+/// First address of flash (RP2350 datasheet 2.2.2).
+const FLASH_BASE: u32 = 0x1000_0000;
+
+/// Where values of settings stand in RAM: whole sectors of the volume, which no view of memory shows.
+const SETTINGS_SECTION: &str = "\
+/* What may hold a secret: whole sectors of the volume, which no view of memory shows. Zeroed at the start as .bss is. */
+SECTIONS {
+    .settings (NOLOAD) : ALIGN(512)
+    {
+        __settings_start = .;
+        *(.settings .settings.*);
+        . = ALIGN(512);
+        __settings_end = .;
+    } > RAM
+} INSERT AFTER .bss;
+
+";
+
+/// The chip's memories, and the sections that the bootrom and picotool look for.
+pub(crate) fn memory_x(plan: &DiskPlan) -> String {
+    let memories = memories(plan);
+    let settings = if plan.settings.sectors == 0 { "" } else { SETTINGS_SECTION };
+    format!(
+        r"/* Made from picovd.toml. Change that instead. */
+MEMORY {{
+{memories}
+    SRAM8 : ORIGIN = 0x20080000, LENGTH = 4K
+    SRAM9 : ORIGIN = 0x20081000, LENGTH = 4K
+}}
+
+/* The image definition: the bootrom searches the first 4 KiB for it (RP2350 datasheet 5.9.5). */
+SECTIONS {{
+    .start_block : ALIGN(4)
+    {{
+        __start_block_addr = .;
+        KEEP(*(.start_block));
+        KEEP(*(.boot_info));
+    }} > FLASH
+}} INSERT AFTER .vector_table;
+
+/* The program begins behind it. cortex-m-rt sets the address of .text, so it has to be aligned here. */
+_stext = ALIGN(ADDR(.start_block) + SIZEOF(.start_block), ALIGNOF(.text));
+
+/* What picotool tells of a program. */
+SECTIONS {{
+    .bi_entries : ALIGN(4)
+    {{
+        __bi_entries_start = .;
+        KEEP(*(.bi_entries));
+        . = ALIGN(4);
+        __bi_entries_end = .;
+    }} > FLASH
+}} INSERT AFTER .text;
+
+/* Blocks that stand behind the program, such as a signature. */
+SECTIONS {{
+    .end_block : ALIGN(4)
+    {{
+        __end_block_addr = .;
+        KEEP(*(.end_block));
+        __flash_binary_end = .;
+    }} > FLASH
+}} INSERT AFTER .uninit;
+
+{settings}/* Distances between the first block and the last one: the blocks form a ring. */
+PROVIDE(start_to_end = __end_block_addr - __start_block_addr);
+PROVIDE(end_to_start = __start_block_addr - __end_block_addr);
+"
+    )
+}
+
+/// The same for the Hazard3 cores, whose start-up code is riscv-rt's.
+///
+/// A program without an entry point begins at its lowest address (RP2350 datasheet 5.9.3): there stands a jump, behind it the
+/// image definition, then riscv-rt's sections.
+pub(crate) fn memory_x_riscv(plan: &DiskPlan) -> String {
+    let memories = memories(plan);
+    let settings = if plan.settings.sectors == 0 { "" } else { SETTINGS_SECTION };
+    format!(
+        r#"/* Made from picovd.toml. Change that instead. */
+MEMORY {{
+{memories}
+    SRAM8 : ORIGIN = 0x20080000, LENGTH = 4K
+    SRAM9 : ORIGIN = 0x20081000, LENGTH = 4K
+}}
+
+REGION_ALIAS("REGION_TEXT", FLASH);
+REGION_ALIAS("REGION_RODATA", FLASH);
+REGION_ALIAS("REGION_DATA", RAM);
+REGION_ALIAS("REGION_BSS", RAM);
+REGION_ALIAS("REGION_HEAP", RAM);
+REGION_ALIAS("REGION_STACK", RAM);
+
+/* The first instructions, and the image definition within the first 4 KiB (RP2350 datasheet 5.9.5). */
+SECTIONS {{
+    .start_block ORIGIN(FLASH) :
+    {{
+        KEEP(*(.picovd_boot));
+        . = ALIGN(4);
+        __start_block_addr = .;
+        KEEP(*(.start_block));
+        KEEP(*(.boot_info));
+        . = ALIGN(4);
+    }} > FLASH
+}} INSERT BEFORE .text.dummy;
+
+_stext = ORIGIN(FLASH) + SIZEOF(.start_block);
+
+/* Variables that outlive a reset. */
+SECTIONS {{
+    .uninit (NOLOAD) : ALIGN(4)
+    {{
+        *(.uninit .uninit.*);
+        . = ALIGN(4);
+    }} > RAM
+}} INSERT AFTER .bss;
+
+PROVIDE(__euninit = _sheap);
+
+/* Blocks that stand behind the program, such as a signature. */
+SECTIONS {{
+    .end_block : ALIGN(4)
+    {{
+        __end_block_addr = .;
+        KEEP(*(.end_block));
+        __flash_binary_end = .;
+    }} > FLASH
+}} INSERT AFTER .rodata;
+
+{settings}/* Distances between the first block and the last one: the blocks form a ring. */
+PROVIDE(start_to_end = __end_block_addr - __start_block_addr);
+PROVIDE(end_to_start = __start_block_addr - __end_block_addr);
+
+/* Handlers that nobody has defined. */
+INCLUDE device.x
+"#
+    )
+}
+
+/// The lines of MEMORY for the program and its variables.
+fn memories(plan: &DiskPlan) -> String {
+    match plan.chip.program {
+        // The program ends where the settings begin, or in front of the last sector, which UF2 tools may write (RP2350-E10).
+        Program::Flash => format!(
+            "\
+    /* Without the settings' sectors and the last sector, which UF2 tools may overwrite (RP2350-E10). */
+    FLASH : ORIGIN = {FLASH_BASE:#010x}, LENGTH = {:#x}
+    /* SRAM 0 to 7 are striped into one range; 8 and 9 stand alone (RP2350 datasheet 2.2.3). */
+    RAM   : ORIGIN = 0x20000000, LENGTH = 512K",
+            plan.settings.start
+        ),
+        Program::Sram => "\
+    /* The program, where the bootrom puts it from a UF2 file: what cortex-m-rt expects in flash. */
+    FLASH : ORIGIN = 0x20000000, LENGTH = 256K
+    /* SRAM 0 to 7 are striped into one range; 8 and 9 stand alone (RP2350 datasheet 2.2.3). */
+    RAM   : ORIGIN = 0x20040000, LENGTH = 256K"
+            .to_owned(),
+    }
+}

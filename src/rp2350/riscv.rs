@@ -1,0 +1,124 @@
+//! The chip's Hazard3: what a program does differently on it than on the Cortex-M33 (arm.rs).
+//!
+//! Built, and never run: nobody has an emulator or a board for it here. Settings are not saved (flash_unwritten.rs), and the
+//! second core has no way to stand aside.
+
+use core::arch::{asm, global_asm};
+use rp235x_hal::arch;
+use rp235x_hal::pac::Interrupt;
+
+pub(super) use riscv::singleton;
+pub(super) use rp235x_hal::arch::{
+    delay, interrupt_disable as disable_interrupts, interrupt_free as free, interrupt_mask as mask,
+    interrupt_pend as pend, interrupt_unmask as unmask, interrupts_enabled, wfi,
+};
+pub(super) use rp235x_hal::reset;
+
+// The bootrom enters an image without an entry point at its lowest address (section 5.9.3), in front of the image definition.
+global_asm!(".section .picovd_boot,\"ax\",@progbits", ".globl _picovd_boot", "_picovd_boot:", "la t0, _start", "jr t0",);
+
+/// Lets interrupts come that are not masked, as they do on the other core from the start.
+pub(super) fn start() {
+    // SAFETY: no critical section is open while the stick is put together.
+    unsafe { arch::interrupt_enable() };
+}
+
+/// Takes back what [`pend`] did: the bit in the window of MEIFA (section 3.8).
+pub(super) fn unpend(interrupt: Interrupt) {
+    let number = u32::from(interrupt as u16);
+    let window = (1 << (16 + number % 16)) | (number / 16);
+    // SAFETY: the interrupt's line, if it is up, keeps it pending.
+    unsafe { asm!("csrc 0xbe2, {}", in(reg) window, options(nomem, nostack)) };
+}
+
+/// Copies `length` bytes, a multiple of 32 and not 0, by words.
+///
+/// # Safety
+///
+/// `from` and `to` are word-aligned, readable without side effects and valid for writes of `length` bytes.
+#[inline(never)]
+pub(super) unsafe fn copy_words(from: usize, to: *mut u32, length: usize) {
+    // SAFETY: as the caller promises. The memory clobber that asm has by default makes the bytes written visible.
+    unsafe {
+        asm!(
+            "2:",
+            "lw t0, 0({from})",
+            "lw t1, 4({from})",
+            "lw t2, 8({from})",
+            "lw t3, 12({from})",
+            "sw t0, 0({to})",
+            "sw t1, 4({to})",
+            "sw t2, 8({to})",
+            "sw t3, 12({to})",
+            "addi {from}, {from}, 16",
+            "addi {to}, {to}, 16",
+            "addi {length}, {length}, -16",
+            "bnez {length}, 2b",
+            from = inout(reg) from => _,
+            to = inout(reg) to => _,
+            length = inout(reg) length => _,
+            out("t0") _,
+            out("t1") _,
+            out("t2") _,
+            out("t3") _,
+            options(nostack),
+        );
+    }
+}
+
+/// The byte at an address, 0 included, which no reference can name.
+///
+/// # Safety
+///
+/// Reading it has no side effect.
+#[inline]
+pub(super) unsafe fn load_byte(address: u32) -> u8 {
+    let value: u32;
+    // SAFETY: as the caller promises.
+    unsafe {
+        asm!("lbu {value}, 0({address})", value = out(reg) value, address = in(reg) address, options(nostack, readonly));
+    };
+    value as u8
+}
+
+/// Overwrites `depth` bytes below the stack pointer with zeros, down to `floor` at most.
+///
+/// # Safety
+///
+/// Nothing lives there.
+#[inline]
+pub(super) unsafe fn clear_stack(depth: usize, floor: usize) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        asm!(
+            "mv {at}, sp",
+            "sub {end}, {at}, {depth}",
+            "bgeu {end}, {floor}, 2f",
+            "mv {end}, {floor}",
+            "2:",
+            "andi {end}, {end}, -8",
+            "3:",
+            "bgeu {end}, {at}, 4f",
+            "addi {at}, {at}, -8",
+            "sw zero, 0({at})",
+            "sw zero, 4({at})",
+            "j 3b",
+            "4:",
+            at = out(reg) _,
+            end = out(reg) _,
+            depth = in(reg) depth,
+            floor = in(reg) floor,
+        );
+    }
+}
+
+/// Copies 64 bytes, the same way.
+///
+/// # Safety
+///
+/// `from` and `to` are word-aligned, readable without side effects and valid for writes of 64 bytes.
+#[inline]
+pub(super) unsafe fn copy_sixteen_words(from: *const u32, to: *mut u32) {
+    // SAFETY: as the caller promises.
+    unsafe { copy_words(from.addr(), to, 64) };
+}
