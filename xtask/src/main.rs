@@ -47,7 +47,7 @@ usage: cargo xtask <task> [options]
 
 const SETUP_HELP: &str = "\
 Installs what the tests need beyond cargo and gcc, and says what before: Debian packages (with sudo where you are not
-root), the chip's Rust target, and into a cache folder what runs beside the tests: a virtual machine's packages and a
+root), the chip's Rust targets, and into a cache folder what runs beside the tests: a virtual machine's packages and a
 Python wheel. What is there already is left alone.
 
 usage: cargo xtask setup [options]

@@ -97,8 +97,9 @@ mod program {
         let mut store = Store::open(Anything, black_box(2));
         let mut kept = Store::open(Anything, black_box(2));
         if let Some(settings) = settings.settings() {
+            let kept = &raw mut kept;
             // SAFETY: this function does not return, and nothing else uses it.
-            let kept = unsafe { &mut *(&raw mut kept) };
+            let kept = unsafe { &mut *kept };
             settings.start(kept as &mut (dyn Storage + Send));
             #[cfg(feature = "application")]
             black_box(super::application::add(settings));

@@ -205,9 +205,9 @@ fn log(elf: &Path, manifest: &Path, pace: Pace) -> Result<Row, Box<dyn Error>> {
 /// The sectors of a volume with many files, the last file's among them.
 fn many(elf: &Path, manifest: &Path) -> Result<Many, Box<dyn Error>> {
     let plan = planned(Some(manifest))?;
-    let contents = plan.regions.iter().filter(|region| matches!(region.kind, RegionKind::Bytes(_)));
+    let mut contents = plan.regions.iter().filter(|region| matches!(region.kind, RegionKind::Bytes(_)));
     let files = contents.clone().count() as u32;
-    let last = contents.last().map(|region| Kind { name: "last file", first: region.first, blocks: 1 });
+    let last = contents.next_back().map(|region| Kind { name: "last file", first: region.first, blocks: 1 });
     let mut kinds: Vec<Kind> = kinds(&plan);
     kinds.retain(|kind| ["directory", "FAT", "allocation bitmap"].contains(&kind.name));
     kinds.extend(last);

@@ -30,6 +30,9 @@ const SETTLED: Duration = Duration::from_secs(10);
 /// How long it is looked at.
 const SECONDS: u32 = 4;
 
+/// What a host does with the board.
+type Work<'w> = dyn FnMut(&mut Bench) -> Result<(), Box<dyn Error>> + 'w;
+
 /// Measures one firmware. `first` and `blocks` say what is read.
 pub fn shares(
     firmware: &str,
@@ -40,9 +43,7 @@ pub fn shares(
 ) -> Result<Vec<Share>, Box<dyn Error>> {
     let mut bench = Bench::plug_after(SETTLED, elf, flash_size, Pace::USUAL)?;
     bench.settle_down()?;
-    let mut measure = |host: &'static str,
-                       work: &mut dyn FnMut(&mut Bench) -> Result<(), Box<dyn Error>>|
-     -> Result<Share, Box<dyn Error>> {
+    let mut measure = |host: &'static str, work: &mut Work<'_>| -> Result<Share, Box<dyn Error>> {
         bench.wait(Duration::from_millis(20));
         bench.with_board(|board| {
             board.machine().statistics().clear();

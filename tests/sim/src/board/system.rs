@@ -1,6 +1,6 @@
 //! Everything on the board but the processor cores: memories, the bus between them, peripherals, time.
 //!
-//! Both cores reach it by the same [`Bus`]: [`System::switch`] tells whose turn it is.
+//! Both cores reach it by the same [`Bus`], by turns.
 
 mod gate;
 
