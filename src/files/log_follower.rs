@@ -89,7 +89,7 @@ mod tests {
     use super::*;
     extern crate std;
     use std::format;
-    use std::string::{String, ToString};
+    use std::string::String;
 
     /// What is taken by pieces of at most that many bytes, up to `most` in all.
     fn taken(follower: &mut LogFollower, ring: &LogRing, piece: usize, most: usize) -> String {
@@ -142,6 +142,6 @@ mod tests {
         seen += &taken(&mut follower, ring, 64, usize::MAX);
         let line = |count: &str| format!("[0000000000000{count} bytes lost]  \r\n");
         assert_eq!(seen, line("06") + &line("80") + &"b".repeat(64));
-        assert_eq!(taken(&mut follower, ring, 64, usize::MAX), "".to_string());
+        assert_eq!(taken(&mut follower, ring, 64, usize::MAX), "");
     }
 }
