@@ -117,7 +117,7 @@ mod ring5 {
             let found: usize = found.parse().expect("a number");
             let below: u32 = below.strip_suffix('.').and_then(|number| number.parse().ok()).expect("a number");
             assert_eq!(found, primes(below), "below {below}");
-            assert!(below > last && below % 50_000 == 0, "{below} after {last}");
+            assert!(below > last && below.is_multiple_of(50_000), "{below} after {last}");
             last = below;
         }
     }
