@@ -57,12 +57,9 @@ impl LogRing {
         for piece in bytes.chunks(PIECE) {
             critical_section::with(|section| {
                 let written = self.written.borrow(section);
-                let mut place = self.place(written.get());
-                for byte in piece {
-                    if let Some(cell) = self.bytes.get(place) {
-                        cell.borrow(section).set(*byte);
-                    }
-                    place = if place + 1 < self.bytes.len() { place + 1 } else { 0 };
+                let (cells, more) = self.cells(written.get(), piece.len());
+                for (cell, byte) in cells.iter().chain(more).zip(piece) {
+                    cell.borrow(section).set(*byte);
                 }
                 written.set(written.get() + piece.len() as u64);
             });
@@ -72,19 +69,30 @@ impl LogRing {
     /// Fills `out` with what was written from byte `position` on, the first byte since power-on being 0. What fell out of
     /// the ring, or was not written yet, reads as NUL.
     pub fn read(&self, position: u64, out: &mut [u8]) {
-        let mut position = position;
-        for piece in out.chunks_mut(PIECE) {
+        for (piece, position) in out.chunks_mut(PIECE).zip((position..).step_by(PIECE)) {
             critical_section::with(|section| {
                 let written = self.written.borrow(section).get();
-                let mut place = self.place(position);
-                for byte in piece.iter_mut() {
-                    let held = position < written && written - position <= self.bytes.len() as u64;
-                    *byte = self.bytes.get(place).filter(|_| held).map_or(0, |cell| cell.borrow(section).get());
-                    place = if place + 1 < self.bytes.len() { place + 1 } else { 0 };
-                    position += 1;
+                let oldest = written.saturating_sub(self.bytes.len() as u64);
+                let length = piece.len() as u64;
+                let within = |end: u64| end.saturating_sub(position).min(length) as usize;
+                let (known, later) = piece.split_at_mut(within(written));
+                let (fallen, held) = known.split_at_mut(within(oldest).min(known.len()));
+                fallen.fill(0);
+                later.fill(0);
+                let (cells, more) = self.cells(position.max(oldest), held.len());
+                for (byte, cell) in held.iter_mut().zip(cells.iter().chain(more)) {
+                    *byte = cell.borrow(section).get();
                 }
             });
         }
+    }
+
+    /// The places of `length` bytes, not more than there are, from `position` on: those up to the ring's end, and those from its
+    /// beginning.
+    fn cells(&self, position: u64, length: usize) -> (&[Mutex<Cell<u8>>], &[Mutex<Cell<u8>>]) {
+        let (before, from) = self.bytes.split_at_checked(self.place(position)).unwrap_or_default();
+        let first = from.get(..length).unwrap_or(from);
+        (first, before.get(..length - first.len()).unwrap_or(before))
     }
 
     /// Where the byte at `position` stands.

@@ -136,7 +136,7 @@ fn dependencies(root: &Path) -> Result<BTreeSet<String>, String> {
 }
 
 /// Every Rust file below a folder, in order; none when there is no such folder. Test modules in files of their own are
-/// called tests.rs, and are left out.
+/// called tests.rs, those in it stand in a folder of that name, and both are left out.
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
     if !folder.exists() {
         return Ok(());
@@ -146,7 +146,9 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
     entries.sort();
     for path in entries {
         if path.is_dir() {
-            collect(&path, files)?;
+            if !path.ends_with("tests") {
+                collect(&path, files)?;
+            }
         } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
             files.push(path);
         }
