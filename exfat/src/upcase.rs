@@ -93,8 +93,11 @@ fn spell(unit: u16, out: &mut [[u8; 2]]) {
 
 /// Units that are their own upper cases.
 fn identities(unit: u16, out: &mut [[u8; 2]]) {
-    for (place, unit) in out.iter_mut().zip(unit..=u16::MAX) {
+    // An inclusive range would look twice at each unit whether it is the last one.
+    let mut unit = unit;
+    for place in out {
         *place = unit.to_le_bytes();
+        unit = unit.wrapping_add(1);
     }
 }
 

@@ -11,6 +11,9 @@ use critical_section::Mutex;
 /// Bytes that one critical section moves at most, so that interrupts do not wait for long.
 const PIECE: usize = 64;
 
+/// Places for a byte each.
+type Cells = [Mutex<Cell<u8>>];
+
 /// [`LogRing`] of `N` bytes.
 pub type LogRingOf<const N: usize> = LogRing<[Mutex<Cell<u8>>; N]>;
 
@@ -89,7 +92,7 @@ impl LogRing {
 
     /// The places of `length` bytes, not more than there are, from `position` on: those up to the ring's end, and those from its
     /// beginning.
-    fn cells(&self, position: u64, length: usize) -> (&[Mutex<Cell<u8>>], &[Mutex<Cell<u8>>]) {
+    fn cells(&self, position: u64, length: usize) -> (&Cells, &Cells) {
         let (before, from) = self.bytes.split_at_checked(self.place(position)).unwrap_or_default();
         let first = from.get(..length).unwrap_or(from);
         (first, before.get(..length - first.len()).unwrap_or(before))

@@ -122,11 +122,9 @@ pub(super) fn bitmap(layout: &Layout<'_>, flash: u32, files: Option<&Files<'_>>,
         bitmap::allocate(start, out, ClusterIndex(first), count);
     }
     let Some(files) = files else { return };
-    let mut slot = 0;
-    while let Some((found, shown)) = files.next_shown(slot) {
+    for shown in files.shown().flatten() {
         let first = ClusterIndex(layout.dynamic.first_cluster.saturating_add(shown.first));
         bitmap::allocate(start, out, first, layout.clusters(shown.length));
-        slot = found + 1;
     }
 }
 
