@@ -54,7 +54,8 @@ fn text(elf: &Elf, address: u32, length: u32) -> Option<&str> {
 }
 
 fn shortened(path: &str) -> String {
-    let path = match path.split_once("/crates/") {
+    // Where the firmware's build puts downloaded crates, and where cargo keeps them.
+    let path = match path.split_once("/crates/").or_else(|| path.split_once("/registry/src/")) {
         Some((_, rest)) => rest.split_once('/').map_or(rest, |(_, rest)| rest),
         None => path,
     };
@@ -90,6 +91,15 @@ mod tests {
     use super::{Place, judge, places};
     use crate::elf::{Elf, Segment};
     use std::collections::BTreeMap;
+
+    #[test]
+    fn a_crate_has_one_name_wherever_it_stands() {
+        for path in
+            ["/crates/index-1/thing-1.0/src/lib.rs", "/home/me/.cargo/registry/src/index-1/thing-1.0/src/lib.rs"]
+        {
+            assert_eq!(super::shortened(path), "thing-1.0/src/lib.rs");
+        }
+    }
 
     #[test]
     fn locations_are_found_and_judged() {
