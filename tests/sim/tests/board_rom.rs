@@ -13,7 +13,8 @@ const READ: u32 = 0x0002_0100;
 struct Board {
     memory: Vec<u32>,
     flash: Flash,
-    interruptible: bool,
+    /// What an interrupt would find in flash.
+    interruption: Option<&'static str>,
     busy: u64,
     connected: bool,
     serial: bool,
@@ -58,8 +59,8 @@ impl Services for Board {
         Some(offset)
     }
     fn reset_translation(&mut self) {}
-    fn interruptible(&self) -> bool {
-        self.interruptible
+    fn interruption(&self) -> Option<String> {
+        self.interruption.map(Into::into)
     }
     fn reboot(&mut self, flags: u32, delay_ms: u32, parameters: [u32; 2]) {
         self.reboot = Some((flags, delay_ms, parameters));
@@ -79,7 +80,7 @@ impl Bench {
         let board = Board {
             memory: vec![0; 0x1000],
             flash: Flash::new(1 << 20),
-            interruptible: false,
+            interruption: None,
             busy: 0,
             connected: true,
             serial: true,
@@ -194,9 +195,29 @@ fn a_page_is_programmed_read_and_erased() {
 fn nothing_may_interrupt_a_flash_operation() {
     let mut bench = Bench::new();
     bench.load_table();
-    bench.board.interruptible = true;
-    assert!(bench.call(b"FO", [ERASE, 0x1000_0000, 4096, 0]).unwrap_err().contains("interrupts are enabled"));
-    assert!(bench.call(b"RE", [0, 4096, 0, 0]).unwrap_err().contains("interrupts are enabled"));
+    bench.board.interruption = Some("the vector table");
+    for (name, arguments) in [
+        (b"FO", [ERASE, 0x1000_0000, 4096, 0]),
+        (b"FO", [PROGRAM, 0x1000_0000, 256, SRAM]),
+        (b"RE", [0, 4096, 0, 0]),
+        (b"RP", [0, SRAM, 256, 0]),
+    ] {
+        let said = bench.call(name, arguments).unwrap_err();
+        assert!(said.contains("interrupts are not masked") && said.contains("the vector table in flash"), "{said}");
+    }
+    assert_eq!(bench.board.flash.operations(), (0, 0));
+    // A read leaves flash as it is.
+    assert_eq!(bench.call(b"FO", [READ, 0x1000_0000, 256, SRAM]), Ok(0));
+}
+
+#[test]
+fn flash_is_not_programmed_from_flash() {
+    let mut bench = Bench::new();
+    bench.load_table();
+    for from in [0x1000_2000, 0x1C00_2000] {
+        let said = bench.call(b"FO", [PROGRAM, 0x1000_1000, 256, from]).unwrap_err();
+        assert!(said.contains(&format!("{from:#010x}, which is flash")), "{said}");
+    }
     assert_eq!(bench.board.flash.operations(), (0, 0));
 }
 

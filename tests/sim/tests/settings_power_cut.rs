@@ -1,8 +1,12 @@
 //! Settings saved by a firmware on the emulated board: the bootrom's flash call as it has to be called, power that fails in any
-//! of its operations, and a second core in the way. The firmware is tests/settings-board; `cargo xtask test --ring 5` builds it.
+//! of its operations, a second core in the way, and steps of the call left out. The firmware is tests/settings-board;
+//! `cargo xtask test --ring 5` builds it.
 
 mod board_elf;
+#[path = "defects/machine_code.rs"]
+mod machine_code;
 
+use machine_code::{Defect, calls, masks_interrupts, plant};
 use picovd_sim::board::elf::Image;
 use picovd_sim::board::flash::{PowerCut, Torn};
 use picovd_sim::board::{ChipIdentity, DEFAULT_FLASH_SIZE, Machine, SecondCore, State};
@@ -27,6 +31,7 @@ const DOZES: u32 = 0x5E77_0004;
 
 /// The firmware on its board.
 struct Bench {
+    image: Image,
     machine: Machine,
     loaded: u32,
     saved: u32,
@@ -44,11 +49,12 @@ impl Bench {
     /// The same, with what the second core is to do.
     fn with_second_core(mode: u32) -> Self {
         let image = Image::parse(&board_elf::bytes()).expect("an image");
-        let machine: Machine = Machine::new(image, DEFAULT_FLASH_SIZE, ChipIdentity::default()).expect("a board");
+        let machine: Machine =
+            Machine::new(image.clone(), DEFAULT_FLASH_SIZE, ChipIdentity::default()).expect("a board");
         let symbol = |name| machine.symbol(name).unwrap_or_else(|| panic!("the firmware has no {name}"));
         let (loaded, saved, failed) = (symbol("LOADED"), symbol("SAVED"), symbol("FAILED"));
         let (mode, counted) = ((symbol("SETTINGS_MODE"), mode), symbol("COUNTED"));
-        let mut bench = Self { machine, loaded, saved, failed, counted, mode };
+        let mut bench = Self { image, machine, loaded, saved, failed, counted, mode };
         bench.start(None);
         bench
     }
@@ -91,6 +97,16 @@ impl Bench {
     /// Runs until a number is saved.
     fn saves(&mut self, number: u32) {
         self.until("the firmware has saved", |bench| bench.word(bench.saved) >= number);
+    }
+
+    /// Runs until the board stops for a reason of its own. Returns the reason.
+    fn stops(&mut self) -> String {
+        let end = self.machine.cycles() + PATIENCE;
+        while *self.machine.state() == State::Running && self.machine.cycles() < end {
+            let next = self.machine.cycles() + STEP;
+            self.machine.run_until(next);
+        }
+        self.machine.fault().expect("nobody noticed").to_owned()
     }
 
     fn settings(&mut self) -> Vec<u8> {
@@ -263,13 +279,46 @@ mod ring5 {
             bench.until("it was asked", |bench| bench.word(asked) != 0);
             let number = bench.word(asked);
             assert!(bench.machine.preload_sram(answered, &number.to_le_bytes()));
-            let end = bench.machine.cycles() + PATIENCE;
-            while *bench.machine.state() == State::Running && bench.machine.cycles() < end {
-                let next = bench.machine.cycles() + STEP;
-                bench.machine.run_until(next);
-            }
-            let why = bench.machine.fault().expect("nobody noticed");
+            let why = bench.stops();
             assert!(why.starts_with(&format!("core 1: {what} at 0x1000")) && why.contains(when), "{why}");
         }
+    }
+
+    /// A planted defect: the call is made while interrupts may come. No interrupt does, so it does not show in what is saved.
+    #[test]
+    #[ignore = "needs the firmware: cargo xtask test --ring 5"]
+    fn a_flash_call_without_masked_interrupts_stops_the_board() {
+        let mut bench = Bench::new();
+        let masking = Defect { function: "13SettingsFlash7operate", kind: masks_interrupts, count: 1, which: 0 };
+        plant(&mut bench.machine, &bench.image, &masking);
+        bench.start(None);
+        bench.looks();
+        let why = bench.stops();
+        assert!(why.starts_with("ROM call from 0x2000") && why.contains("interrupts are not masked"), "{why}");
+        assert_eq!(bench.machine.flash().operations(), (0, 0));
+    }
+
+    /// Planted defects: a step of the sequence in section 5.4.8.9 is left out. That the cache is not flushed does not show in what
+    /// is saved either: nobody reads the settings through the cache.
+    #[test]
+    #[ignore = "needs the firmware: cargo xtask test --ring 5"]
+    fn a_flash_call_that_leaves_out_a_step_is_noticed() {
+        // connect_internal_flash, flash_exit_xip, flash_op, flash_flush_cache, and the function in boot RAM.
+        let without = |which| {
+            let mut bench = Bench::new();
+            // The function has been loaded into RAM by then.
+            bench.looks();
+            let step = Defect { function: "16operate_from_ram", kind: calls, count: 5, which };
+            plant(&mut bench.machine, &bench.image, &step);
+            bench
+        };
+        let why = without(1).stops();
+        assert!(why.starts_with("ROM call from 0x2000") && why.contains("before flash_exit_xip"), "{why}");
+        let why = without(3).stops();
+        assert!(why.starts_with("core 0: instruction fetch at 0x1000"), "{why}");
+        assert!(why.contains("flash has changed at 0x103fd000 and flash_flush_cache was not called"), "{why}");
+        let mut bench = without(4);
+        bench.saves(1);
+        assert!(!bench.machine.reads_fast(), "flash is read as before");
     }
 }

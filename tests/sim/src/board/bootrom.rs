@@ -2,8 +2,9 @@
 //! and the calls that rp235x-hal and this project use. A function's body is one trap instruction; its work is done
 //! here.
 //!
-//! Stricter than the true one: a look-up that misses, a call that is not modelled, and a flash operation while an
-//! interrupt could run code from flash stop the board by name.
+//! Stricter than the true one: a look-up that misses, a call that is not modelled, and a flash operation that a read of
+//! flash could disturb stop the board by name. And no more helpful: the true one neither flushes the XIP cache nor masks
+//! interrupts during a flash operation (5.4.8.9, and its published source), so this one does neither.
 
 use super::flash::{Flash, FlashFault, PAGE, SECTOR};
 use super::partition::PartitionTable;
@@ -27,6 +28,10 @@ const INVALID_ADDRESS: i32 = -10;
 const BAD_ALIGNMENT: i32 = -11;
 const BUFFER_TOO_SMALL: i32 = -13;
 const PRECONDITION_NOT_MET: i32 = -14;
+
+/// Flash by address, all aliases.
+const XIP_BASE: u32 = 0x1000_0000;
+const XIP_END: u32 = 0x2000_0000;
 
 /// Typical times of a flash chip, in microseconds.
 const ERASE_US: u64 = 45_000;
@@ -65,8 +70,11 @@ pub trait Services {
     fn translate(&self, offset: u32) -> Option<u32>;
     /// Restores identity translation.
     fn reset_translation(&mut self);
-    /// Whether an interrupt could be taken now.
-    fn interruptible(&self) -> bool;
+    /// What the caller's core would read from flash if an interrupt came now; `None` where all are masked.
+    ///
+    /// A vector table in flash counts whether or not an interrupt is enabled just now: a library's call has to be right beside
+    /// any application's interrupts. The SDK's hardware_flash says the same of its own calls.
+    fn interruption(&self) -> Option<String>;
     /// A reset that the caller asked for.
     fn reboot(&mut self, flags: u32, delay_ms: u32, parameters: [u32; 2]);
     /// Power failed during a flash operation.
@@ -194,7 +202,7 @@ impl BootRom {
                 return Ok(());
             }
             b"FA" => a
-                .checked_sub(0x1000_0000)
+                .checked_sub(XIP_BASE)
                 .and_then(|offset| board.translate(offset))
                 .map_or(INVALID_ADDRESS, |offset| offset as i32),
             b"SR" => {
@@ -271,7 +279,7 @@ impl BootRom {
         if !address.is_multiple_of(unit) || !size.is_multiple_of(unit) {
             return Ok(BAD_ALIGNMENT);
         }
-        let Some(offset) = address.checked_sub(0x1000_0000) else {
+        let Some(offset) = address.checked_sub(XIP_BASE) else {
             return Ok(INVALID_ADDRESS);
         };
         let offset = if runtime { board.translate(offset) } else { Some(offset) };
@@ -314,10 +322,13 @@ fn store(out: u32, room: u32, words: &[u32], board: &mut impl Services) -> Resul
     Ok(words.len() as i32)
 }
 
-/// Common to every operation that takes the flash chip out of XIP.
+/// Common to every operation that takes the flash chip out of XIP. While it lasts, QMI is in direct mode, and whoever reads flash
+/// gets a bus error (5.4.8.9, 5.4.8.10): neither a handler nor the vector table may stand there while an interrupt can come.
 fn begin(board: &mut impl Services) -> Result<(), String> {
-    if board.interruptible() {
-        return Err("flash operation while interrupts are enabled: a handler in flash could not run".into());
+    if let Some(what) = board.interruption() {
+        return Err(format!(
+            "flash operation while interrupts are not masked: one that came would find {what} in flash, which cannot be read"
+        ));
     }
     board.obstacle().map_or(Ok(()), Err)
 }
@@ -346,6 +357,9 @@ fn erase(board: &mut impl Services, offset: u32, size: u32) -> Result<(), String
 
 fn program(board: &mut impl Services, offset: u32, size: u32, from: u32) -> Result<(), String> {
     begin(board)?;
+    if (XIP_BASE..XIP_END).contains(&from) {
+        return Err(format!("flash program of bytes at {from:#010x}, which is flash, and cannot be read meanwhile"));
+    }
     for at in (0..size).step_by(PAGE) {
         let mut page = [0u8; PAGE];
         for (n, bytes) in page.chunks_exact_mut(4).enumerate() {

@@ -1,6 +1,7 @@
 //! Reads a firmware ELF: what is loaded where by physical address, and the symbols for messages.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Why a file is no firmware for this board.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,10 +100,17 @@ impl Image {
         self.segments.iter().map(|s| s.address).min().unwrap_or(0)
     }
 
-    /// Address of a symbol, its Thumb bit removed.
+    /// Address of a symbol, a function's Thumb bit removed.
     #[must_use]
     pub fn symbol(&self, name: &str) -> Option<u32> {
         self.symbols.iter().find(|(_, n)| n.as_str() == name).map(|(address, _)| *address)
+    }
+
+    /// The functions and objects whose names, mangled as they are, contain this, and where they stand: up to the next one.
+    pub fn places(&self, part: &str) -> impl Iterator<Item = (&str, Range<u32>)> {
+        let ends = self.symbols.keys().skip(1).copied().chain(std::iter::once(u32::MAX));
+        let places = self.symbols.iter().zip(ends).map(|((start, name), end)| (name.as_str(), *start..end));
+        places.filter(move |(name, _)| name.contains(part))
     }
 
     /// The function or object that an address lies in, with the distance from its beginning.
@@ -133,7 +141,9 @@ fn symbols(elf: &Reader<'_>) -> Result<BTreeMap<u32, String>, ElfError> {
             let start = names + elf.word(entry)? as usize;
             let rest = elf.0.get(start..).unwrap_or(&[]);
             let name = rest.split(|b| *b == 0).next().unwrap_or(&[]);
-            found.insert(elf.word(entry + 4)? & !1, String::from_utf8_lossy(name).into_owned());
+            // An object may stand at an odd address; a function's says that it is Thumb code.
+            let thumb = u32::from(kind == 2);
+            found.insert(elf.word(entry + 4)? & !thumb, String::from_utf8_lossy(name).into_owned());
         }
     }
     Ok(found)

@@ -112,6 +112,12 @@ impl Ppb {
         self.storage.value(0xE008) >> 29 & 1 != 0
     }
 
+    /// Whether SysTick runs and asks for its exception.
+    #[must_use]
+    pub fn systick_interrupts(&self) -> bool {
+        self.systick.control & 3 == 3
+    }
+
     /// The next cycle at which something happens.
     #[must_use]
     pub fn next_event(&self) -> Option<u64> {

@@ -3,13 +3,15 @@
 use super::super::bootrom::Services;
 use super::super::clocks::CPU_MHZ;
 use super::super::engine::{Bus, Halt};
-use super::super::flash::{Flash, SECTOR};
-use super::{M0_TIMING, M1, ResetRequest, SLOW, SRAM_BASE, SRAM_SIZE, System};
+use super::super::flash::Flash;
+use super::super::interrupts::{IRQ_BASE, IRQ_COUNT, SYSTICK};
+use super::xip::is_flash;
+use super::{ResetRequest, SRAM_BASE, SRAM_SIZE, System};
 
 /// The board as the ROM sees it during a call.
 pub(super) struct Gate<'a> {
     pub system: &'a mut System,
-    /// Whether the caller has masked interrupts.
+    /// Whether the caller has masked interrupts, all of them: by PRIMASK or FAULTMASK. BASEPRI lets urgent ones through.
     pub masked: bool,
 }
 
@@ -35,7 +37,7 @@ impl Services for Gate<'_> {
     }
 
     fn flash_changed(&mut self, offset: usize) {
-        self.system.stale.push(offset / SECTOR);
+        self.system.stale.get_or_insert(offset);
         self.system.code_changed();
     }
 
@@ -53,10 +55,7 @@ impl Services for Gate<'_> {
 
     fn exit_xip(&mut self) {
         self.system.serial = true;
-        for (n, word) in SLOW.into_iter().enumerate() {
-            self.system.qmi.preset(M0_TIMING + 4 * n as u32, word);
-            self.system.qmi.preset(M1[n], word);
-        }
+        self.system.read_slowly();
     }
 
     fn obstacle(&mut self) -> Option<String> {
@@ -68,7 +67,7 @@ impl Services for Gate<'_> {
     }
 
     fn flush_cache(&mut self) {
-        self.system.stale.clear();
+        self.system.stale = None;
     }
 
     fn translate(&self, offset: u32) -> Option<u32> {
@@ -81,8 +80,20 @@ impl Services for Gate<'_> {
         self.system.code_changed();
     }
 
-    fn interruptible(&self) -> bool {
-        !self.masked && (16..68).any(|n| self.system.interrupts[self.system.core].is_enabled(n))
+    fn interruption(&self) -> Option<String> {
+        if self.masked {
+            return None;
+        }
+        let (interrupts, ppb) = (&self.system.interrupts[self.system.core], &self.system.ppb[self.system.core]);
+        let table = interrupts.vector_table;
+        if is_flash(table) {
+            return Some(format!("the vector table at {table:#010x}"));
+        }
+        let comes = |exception| interrupts.is_enabled(exception) && (exception != SYSTICK || ppb.systick_interrupts());
+        (SYSTICK..IRQ_BASE + IRQ_COUNT).filter(|exception| comes(*exception)).find_map(|exception| {
+            let handler = self.system.sram_word(table.wrapping_add(4 * u32::from(exception)));
+            is_flash(handler).then(|| format!("the handler of exception {exception} at {handler:#010x}"))
+        })
     }
 
     fn reboot(&mut self, flags: u32, delay_ms: u32, parameters: [u32; 2]) {
