@@ -17,6 +17,7 @@ pub mod bot;
 pub mod clock;
 pub mod device;
 pub mod files;
+pub mod piece;
 #[cfg(all(target_os = "none", feature = "rp2350"))]
 pub mod rp2350;
 pub mod scsi;

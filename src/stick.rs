@@ -4,6 +4,7 @@
 //! application's files. Firmware for the chip takes `rp2350::Stick`, which knows the hardware.
 
 use crate::block::{BlockCount, Lba};
+use crate::bot::PACKET_LENGTH;
 use crate::clock::Instant;
 use crate::device::{Announcing, Device};
 use crate::files::{BuiltIn, LogFollower, LogRing};
@@ -14,6 +15,7 @@ use crate::vd::Files;
 use crate::volume::layout::Layout;
 use crate::volume::{BoardIdentity, Hidden, LabelText, Look, Memory, Refresh, Timing, Volume};
 use usb_device::bus::{UsbBus, UsbBusAllocator};
+use usb_device::endpoint::EndpointAddress;
 
 /// What the manifest decides, as generated tables.
 #[derive(Clone, Copy, Debug)]
@@ -118,14 +120,34 @@ where
     pub fn turn(&mut self) -> bool {
         self.usb.poll();
         self.listen();
+        self.is_under_way()
+    }
+
+    /// Whether a command is under way: then nothing else is to do before the bus's next event.
+    #[inline]
+    pub fn is_under_way(&self) -> bool {
         self.usb.device().is_busy() || self.usb.is_sending()
     }
 
-    /// What there is to do when the bus has replaced a packet of mass storage that went by the one that
-    /// [`waited`](Composite::waiting), and nothing else has happened.
+    /// As [`Composite::received`], in place of [`turn`](Self::turn).
+    #[inline]
+    pub fn received(
+        &mut self,
+        take: impl FnOnce(&B, EndpointAddress, &mut [u8; PACKET_LENGTH]) -> Option<usize>,
+    ) -> bool {
+        self.usb.received(take)
+    }
+
+    /// As [`Composite::replaced`], in place of [`turn`](Self::turn).
     #[inline]
     pub fn replaced(&mut self) {
         self.usb.replaced();
+    }
+
+    /// As [`Composite::replaced_by_part`], in place of [`turn`](Self::turn).
+    #[inline]
+    pub fn replaced_by_part(&mut self) {
+        self.usb.replaced_by_part();
     }
 
     /// The USB device with its functions.

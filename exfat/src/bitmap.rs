@@ -12,18 +12,22 @@ pub const fn length(cluster_count: u32) -> u32 {
 ///
 /// Bits outside the window are ignored, other bits stay as they are. Indexes below 2 have no bit.
 pub fn allocate(offset: u32, out: &mut [u8], first: ClusterIndex, count: u32) {
-    let window = u64::from(offset) * 8;
-    let limit = out.len() as u64 * 8;
-    let from = u64::from(first.0.max(2)) - 2;
-    let end = (u64::from(first.0) + u64::from(count)).saturating_sub(2);
-    let from = from.saturating_sub(window).min(limit) as usize;
-    let end = end.saturating_sub(window).min(limit) as usize;
-    if from >= end {
-        return;
-    }
-    let (first_byte, last_byte) = (from / 8, (end - 1) / 8);
-    let head = 0xFFu8 << (from % 8);
-    let tail = 0xFFu8 >> (7 - (end - 1) % 8);
+    // Clusters that a bitmap has bits for end below 2^32 (3.1.9).
+    let from = first.0.saturating_sub(ClusterIndex::FIRST.0);
+    let end = first.0.saturating_add(count).saturating_sub(ClusterIndex::FIRST.0);
+    let Some(last) = end.checked_sub(1).filter(|last| *last >= from) else { return };
+    // In bytes from the window's beginning.
+    let Some(last_byte) = (last / 8).checked_sub(offset) else { return };
+    let (first_byte, before) = match (from / 8).checked_sub(offset) {
+        Some(byte) => (byte as usize, from % 8),
+        None => (0, 0),
+    };
+    let (last_byte, behind) = match last_byte as usize {
+        byte if byte < out.len() => (byte, 7 - last % 8),
+        _ => (out.len().saturating_sub(1), 0),
+    };
+    let head = 0xFFu8 << before;
+    let tail = 0xFFu8 >> behind;
     let Some(bytes) = out.get_mut(first_byte..=last_byte) else { return };
     match bytes {
         [] => {}

@@ -31,7 +31,7 @@ pub const fn is_forbidden(unit: u16) -> bool {
     unit < 0x20 || (unit < 0x80 && matches!(unit as u8, b'"' | b'*' | b'/' | b':' | b'<' | b'>' | b'?' | b'\\' | b'|'))
 }
 
-/// A valid name of a file or a directory. Holding one proves that its text passed 7.7.3.
+/// A valid name of a file or a directory. Holding one says that its text passed 7.7.3.
 #[derive(Clone, Copy, Debug)]
 pub struct Name<'a> {
     text: &'a str,
@@ -44,6 +44,12 @@ impl<'a> Name<'a> {
     /// # Errors
     /// [`NameError`] says which rule the text breaks, the first one it meets.
     pub fn new(text: &'a str) -> Result<Self, NameError> {
+        // Most names are ASCII: a byte is a unit, and one look at each is enough.
+        if let (1..=NAME_UNITS, false) = (text.len(), text.starts_with('.'))
+            && text.bytes().all(|byte| byte < 0x80 && !is_forbidden(byte.into()))
+        {
+            return Ok(Self { text, length: text.len() as u8 });
+        }
         if let Some(found) = text.chars().find(|c| u16::try_from(*c as u32).is_ok_and(is_forbidden)) {
             return Err(NameError::Forbidden(found));
         }
@@ -58,6 +64,13 @@ impl<'a> Name<'a> {
         }
     }
 
+    /// The name of a text that [`new`](Self::new) has taken before, without looking at it again.
+    #[must_use]
+    pub fn again(text: &'a str) -> Self {
+        let units = if text.is_ascii() { text.len() } else { text.encode_utf16().count() };
+        Self { text, length: units as u8 }
+    }
+
     /// The text.
     #[must_use]
     pub const fn text(self) -> &'a str {
@@ -68,6 +81,12 @@ impl<'a> Name<'a> {
     #[must_use]
     pub const fn length(self) -> u8 {
         self.length
+    }
+
+    /// The text's bytes where each of them is a unit: where all are ASCII. Of any other character UTF-8 takes more bytes than
+    /// UTF-16 takes units.
+    pub(crate) fn ascii(self) -> Option<&'a [u8]> {
+        (self.text.len() == usize::from(self.length)).then_some(self.text.as_bytes())
     }
 
     /// The UTF-16 units.

@@ -77,14 +77,9 @@ fn spell(unit: u16, out: &mut [[u8; 2]]) {
         let (same, other) = rest.split_at_mut(usize::from(rule.first.saturating_sub(unit)).min(rest.len()));
         identities(unit, same);
         unit = unit.wrapping_add(same.len() as u16);
-        let offset = unit.wrapping_sub(rule.first);
         let reach = usize::from(rule.last().wrapping_sub(unit)) + 1;
         let (ruled, behind) = other.split_at_mut(reach.min(other.len()));
-        for (place, offset) in ruled.iter_mut().zip(offset..) {
-            // Units that the step leaves out keep what they are: a distance of 0.
-            let distance = if offset & u16::from(rule.step_mask) == 0 { rule.distance } else { 0 };
-            *place = rule.first.wrapping_add(offset).wrapping_add(distance).to_le_bytes();
-        }
+        by_two(rule.upper(unit), rule.upper(unit.wrapping_add(1)), ruled);
         unit = unit.wrapping_add(ruled.len() as u16);
         rest = behind;
         rules = later;
@@ -93,11 +88,22 @@ fn spell(unit: u16, out: &mut [[u8; 2]]) {
 
 /// Units that are their own upper cases.
 fn identities(unit: u16, out: &mut [[u8; 2]]) {
-    // An inclusive range would look twice at each unit whether it is the last one.
-    let mut unit = unit;
-    for place in out {
-        *place = unit.to_le_bytes();
-        unit = unit.wrapping_add(1);
+    by_two(unit, unit.wrapping_add(1), out);
+}
+
+/// Two ascending sequences in turn, one of them from `first` on, the other one from `second`, both in steps of two: a word at
+/// a time.
+fn by_two(first: u16, second: u16, out: &mut [[u8; 2]]) {
+    let mut word = u32::from(second) << 16 | u32::from(first);
+    let (pairs, rest) = out.as_chunks_mut();
+    for pair in pairs {
+        let [a, b, c, d] = word.to_le_bytes();
+        *pair = [[a, b], [c, d]];
+        // Neither overflows: the upper case of unit FFFFh is itself.
+        word = word.wrapping_add(0x0002_0002);
+    }
+    for place in rest {
+        *place = (word as u16).to_le_bytes();
     }
 }
 
@@ -117,12 +123,13 @@ impl Rule {
     }
 
     fn apply(&self, unit: u16) -> u16 {
-        let offset = unit.wrapping_sub(self.first);
-        if offset <= u16::from(self.reach) && offset & u16::from(self.step_mask) == 0 {
-            unit.wrapping_add(self.distance)
-        } else {
-            unit
-        }
+        if unit.wrapping_sub(self.first) <= u16::from(self.reach) { self.upper(unit) } else { unit }
+    }
+
+    /// The upper case of a unit of the range. Units that the step leaves out keep what they are.
+    fn upper(&self, unit: u16) -> u16 {
+        let left_out = unit.wrapping_sub(self.first) & u16::from(self.step_mask) != 0;
+        if left_out { unit } else { unit.wrapping_add(self.distance) }
     }
 }
 

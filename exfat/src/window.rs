@@ -8,9 +8,9 @@
 pub fn copy(offset: usize, out: &mut [u8], at: usize, bytes: &[u8]) {
     let (target_skip, source_skip) = if at >= offset { (at - offset, 0) } else { (0, offset - at) };
     let (Some(target), Some(source)) = (out.get_mut(target_skip..), bytes.get(source_skip..)) else { return };
-    for (to, from) in target.iter_mut().zip(source) {
-        *to = *from;
-    }
+    let length = target.len().min(source.len());
+    let (target, source) = (target.split_at_mut(length).0, source.split_at(length).0);
+    target.copy_from_slice(source);
 }
 
 /// Fills the part of the range `at..at + length` that is seen through `out`, when `out` stands at `offset`.

@@ -43,7 +43,7 @@ fn varies(memory: &impl Memory) -> bool {
 /// Whether flash from `length` on is what stands at its beginning, as far as `limit`.
 fn repeats(memory: &impl Memory, length: u32, limit: u32) -> bool {
     let end = length.min(limit - length);
-    (0..end).step_by(PIECE).all(|offset| read(memory, offset) == read(memory, length + offset))
+    (0..end).step_by(PIECE).all(|offset| read(memory, offset).iter().eq(&read(memory, length + offset)))
 }
 
 fn read(memory: &impl Memory, offset: u32) -> [u8; PIECE] {

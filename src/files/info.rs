@@ -4,7 +4,7 @@
 
 use super::info_report::Report;
 use super::log::LogRing;
-use super::rendered;
+use crate::piece::Piece;
 use crate::volume::layout::Layout;
 use crate::volume::{BoardIdentity, Content, Frozen, Generation};
 use core::cell::Cell;
@@ -179,19 +179,25 @@ impl<'a> InfoFile<'a> {
     }
 }
 
+/// Length in bytes of a report.
+fn length(report: &Report<'_>) -> u32 {
+    Piece::length(|out| report.write(out)) as u32
+}
+
 impl Content for InfoFile<'_> {
     fn length(&self) -> u32 {
-        rendered::length(&self.report(self.info.now(Generation::FIRST)))
+        length(&self.report(self.info.now(Generation::FIRST)))
     }
 
     fn freeze(&self, generation: Generation) -> Frozen {
         let snapshot = self.info.now(generation);
         critical_section::with(|section| self.frozen.borrow(section).set(snapshot));
-        Frozen { length: rendered::length(&self.report(snapshot)), kept: false }
+        Frozen { length: length(&self.report(snapshot)), kept: false }
     }
 
     fn read(&self, _: u32, offset: u32, out: &mut [u8]) {
         let frozen = critical_section::with(|section| self.frozen.borrow(section).get());
-        rendered::render(&self.report(frozen), offset, out);
+        // What does not fit comes with the next piece.
+        let _ = self.report(frozen).write(&mut Piece::new(offset as usize, out));
     }
 }

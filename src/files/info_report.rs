@@ -1,11 +1,40 @@
-//! How INFO.TXT and INFO.JSON are written.
+//! How INFO.TXT and INFO.JSON are written: two templates, and what stands in both of them.
 
 use super::info::{Form, Info, Snapshot};
-use super::json::Text;
 use super::log::LogRing;
 use crate::block::BLOCK_LENGTH;
-use crate::volume::{BoardIdentity, layout};
-use core::fmt::{self, Display, Formatter, Write};
+use crate::piece::{Piece, divide};
+use core::fmt;
+use core::num::NonZero;
+
+/// INFO.TXT.
+const TEXT: &str = "Firmware       $n $v, build $b\r\n\
+    Chip           $c$o\r\n\
+    Unique id      $i\r\n\
+    Flash          $f bytes$m\r\n\
+    Volume         $l, serial number $s\r\n               $L bytes, $C clusters of $k bytes\r\n\
+    Generation     $g\r\n\
+    Uptime         $u ms at its beginning\r\n\
+    Last reset     $r\r\n\
+    Last panic     $p\r\n\
+    $R";
+
+/// INFO.JSON.
+const JSON: &str = r#"{
+  "firmware": { "name": $n, "version": $v, "build": $b },
+  "chip": { "name": $c, "bootrom": $o, "id": $i, "flash_size": $f },
+  "volume": { "label": "$l", "serial_number": $s, "length": $L, "clusters": $C, "cluster_length": $k },
+  "generation": $g,
+  "uptime_ms": $u,
+  "reset": $r,
+  "panic": $p,
+  "rings": {$R}
+}
+"#;
+
+/// A ring in each of them.
+const TEXT_RING: &str = "Ring           $n: $l of $c bytes left before old ones fall out\r\n";
+const JSON_RING: &str = " \"$n\": { \"capacity\": $c, \"left\": $l }";
 
 /// What one generation says of the board.
 pub(super) struct Report<'a> {
@@ -14,138 +43,124 @@ pub(super) struct Report<'a> {
     pub snapshot: Snapshot<'a>,
 }
 
-impl Display for Report<'_> {
-    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        match self.form {
-            Form::Text => self.text(out),
-            Form::Json => self.json(out),
-        }
-    }
-}
-
 impl Report<'_> {
-    fn uptime(&self) -> u64 {
-        self.snapshot.generation.since.0 / 1000
-    }
-
-    fn serial_number(&self) -> u32 {
-        self.info.layout.serial_number(self.snapshot.board.identity, self.snapshot.generation.volumes)
-    }
-
-    /// Length of flash in bytes.
-    fn flash_size(&self) -> u32 {
-        self.snapshot.board.flash.unwrap_or(self.info.flash_size)
-    }
-
-    fn volume_length(&self) -> u64 {
-        u64::from(self.info.layout.volume_length.0) * BLOCK_LENGTH as u64
-    }
-
-    /// The rings with their names and the bytes written to them.
-    fn rings(&self) -> impl Iterator<Item = (&'static str, u64, u64)> {
-        let ring = |name, ring: Option<&LogRing>, written: u64| {
-            ring.map(|ring| (name, ring.capacity() as u64, (ring.capacity() as u64).saturating_sub(written)))
+    /// Writes all of it.
+    pub fn write(&self, out: &mut Piece<'_>) -> fmt::Result {
+        let template = match self.form {
+            Form::Text => TEXT,
+            Form::Json => JSON,
         };
+        out.template(template, &mut |letter, out| self.place(letter, out))
+    }
+
+    /// Writes what stands for a letter of the templates.
+    fn place(&self, letter: u8, out: &mut Piece<'_>) -> fmt::Result {
+        let (Info { program, layout, .. }, board) = (self.info, &self.snapshot.board);
+        match letter {
+            b'n' => self.text(program.name, out),
+            b'v' => self.text(program.version, out),
+            b'b' => self.text(program.build, out),
+            b'c' => self.text(board.chip, out),
+            b'o' => match (board.bootrom, self.form) {
+                (Some(version), form) => {
+                    out.text(if form == Form::Text { ", bootrom version " } else { "" })?;
+                    out.decimal(version.into())
+                }
+                (None, Form::Text) => Ok(()),
+                (None, Form::Json) => out.text("null"),
+            },
+            b'i' => match (board.identity, self.form) {
+                (Some(identity), form) => {
+                    let mark = if form == Form::Json { "\"" } else { "" };
+                    out.text(mark)?;
+                    out.hexadecimal(identity.0, 16, b'A')?;
+                    out.text(mark)
+                }
+                (None, Form::Text) => out.text("unknown"),
+                (None, Form::Json) => out.text("null"),
+            },
+            b'f' => out.decimal(board.flash.unwrap_or(self.info.flash_size).into()),
+            b'm' => match board.flash {
+                Some(_) => {
+                    out.text(" of the ")?;
+                    out.decimal(self.info.flash_size.into())?;
+                    out.text(" that there is room for")
+                }
+                None => Ok(()),
+            },
+            // A label may hold nothing that JSON escapes: exFAT forbids it (7.3.3).
+            b'l' => {
+                char::decode_utf16(layout.label.units.iter().copied())
+                    .try_for_each(|unit| out.character(unit.unwrap_or(char::REPLACEMENT_CHARACTER)))?;
+                match board.identity.filter(|_| layout.label.board_digits) {
+                    Some(identity) => out.hexadecimal(identity.0, 4, b'A'),
+                    None => Ok(()),
+                }
+            }
+            b's' => {
+                let serial = layout.serial_number(board.identity, self.snapshot.generation.volumes);
+                match self.form {
+                    Form::Text => {
+                        out.hexadecimal((serial >> 16).into(), 4, b'A')?;
+                        out.text("-")?;
+                        out.hexadecimal(serial.into(), 4, b'A')
+                    }
+                    Form::Json => out.decimal(serial.into()),
+                }
+            }
+            b'L' => out.decimal(u64::from(layout.volume_length.0) * BLOCK_LENGTH as u64),
+            b'C' => out.decimal(layout.cluster_count.into()),
+            b'k' => out.decimal(layout.cluster_length().into()),
+            b'g' => out.decimal(self.snapshot.generation.number.into()),
+            b'u' => out.decimal(divide(self.snapshot.generation.since.0, const { NonZero::new(1000).unwrap() }).0),
+            b'r' => self.text(board.reset.words(), out),
+            b'p' => self.text_or(board.panic, "none", out),
+            _ => self.rings(out),
+        }
+    }
+
+    /// Writes text, for programs in quotation marks.
+    fn text(&self, text: &str, out: &mut Piece<'_>) -> fmt::Result {
+        match self.form {
+            // Nothing of it ends the line.
+            Form::Text => {
+                text.bytes().try_for_each(|byte| out.bytes(&[if byte.is_ascii_control() { b' ' } else { byte }]))
+            }
+            Form::Json => out.quoted(text),
+        }
+    }
+
+    /// The same, and where there is none, a word for people.
+    fn text_or(&self, text: Option<&str>, word: &str, out: &mut Piece<'_>) -> fmt::Result {
+        match (text, self.form) {
+            (Some(text), _) => self.text(text, out),
+            (None, Form::Text) => out.text(word),
+            (None, Form::Json) => out.text("null"),
+        }
+    }
+
+    /// Writes the rings: their lengths, and how many bytes may be written until the first one is lost.
+    fn rings(&self, out: &mut Piece<'_>) -> fmt::Result {
         let Snapshot { log, defmt, .. } = self.snapshot;
-        [ring("log", self.info.log, log), ring("defmt", self.info.defmt, defmt)].into_iter().flatten()
-    }
-
-    fn text(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        let (Info { program, layout, .. }, board, flash_size) = (self.info, &self.snapshot.board, self.flash_size());
-        let serial = self.serial_number();
-        write!(out, "Firmware       {} {}, build {}\r\n", program.name, program.version, program.build)?;
-        write!(out, "Chip           {}", board.chip)?;
-        if let Some(version) = board.bootrom {
-            write!(out, ", bootrom version {version}")?;
+        let mut before = "";
+        let mut behind = "";
+        for (name, ring, written) in [("log", self.info.log, log), ("defmt", self.info.defmt, defmt)] {
+            let Some(capacity) = ring.map(LogRing::capacity) else { continue };
+            let template = match self.form {
+                Form::Text => TEXT_RING,
+                Form::Json => {
+                    out.text(core::mem::replace(&mut before, ","))?;
+                    behind = " ";
+                    JSON_RING
+                }
+            };
+            out.template(template, &mut |letter, out| match letter {
+                b'n' => out.text(name),
+                b'c' => out.decimal(capacity as u64),
+                _ => out.decimal((capacity as u64).saturating_sub(written)),
+            })?;
         }
-        write!(out, "\r\nUnique id      {}\r\nFlash          {flash_size} bytes", Digits(board.identity, "unknown"))?;
-        if board.flash.is_some() {
-            write!(out, " of the {} that there is room for", self.info.flash_size)?;
-        }
-        out.write_str("\r\n")?;
-        write!(
-            out,
-            "Volume         {}, serial number {:04X}-{:04X}\r\n",
-            Label(layout.label, board.identity),
-            serial >> 16,
-            serial & 0xFFFF
-        )?;
-        let (clusters, cluster) = (layout.cluster_count, layout.cluster_length());
-        write!(out, "               {} bytes, {clusters} clusters of {cluster} bytes\r\n", self.volume_length())?;
-        write!(out, "Generation     {}\r\n", self.snapshot.generation.number)?;
-        write!(out, "Uptime         {} ms at its beginning\r\n", self.uptime())?;
-        write!(out, "Last reset     {}\r\nLast panic     ", board.reset.words())?;
-        for character in board.panic.unwrap_or("none").chars() {
-            out.write_char(if character.is_control() { ' ' } else { character })?;
-        }
-        out.write_str("\r\n")?;
-        for (name, capacity, left) in self.rings() {
-            write!(out, "Ring           {name}: {left} of {capacity} bytes left before old ones fall out\r\n")?;
-        }
-        Ok(())
-    }
-
-    fn json(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        let (Info { program, layout, .. }, board, flash_size) = (self.info, &self.snapshot.board, self.flash_size());
-        let [name, version, build, chip] =
-            [program.name, program.version, program.build, board.chip].map(|text| Text(text.as_bytes()));
-        writeln!(out, "{{\n  \"firmware\": {{ \"name\": {name}, \"version\": {version}, \"build\": {build} }},")?;
-        write!(out, "  \"chip\": {{ \"name\": {chip}, \"bootrom\": ")?;
-        match board.bootrom {
-            Some(version) => write!(out, "{version}")?,
-            None => out.write_str("null")?,
-        }
-        match board.identity {
-            Some(_) => write!(out, ", \"id\": \"{}\"", Digits(board.identity, ""))?,
-            None => out.write_str(", \"id\": null")?,
-        }
-        writeln!(out, ", \"flash_size\": {flash_size} }},")?;
-        // A label may hold nothing that JSON escapes: exFAT forbids it (7.3.3).
-        write!(
-            out,
-            "  \"volume\": {{ \"label\": \"{}\", \"serial_number\": {}",
-            Label(layout.label, board.identity),
-            self.serial_number()
-        )?;
-        write!(out, ", \"length\": {}, \"clusters\": {}", self.volume_length(), layout.cluster_count)?;
-        writeln!(out, ", \"cluster_length\": {} }},", layout.cluster_length())?;
-        let number = self.snapshot.generation.number;
-        writeln!(out, "  \"generation\": {number},\n  \"uptime_ms\": {},", self.uptime())?;
-        write!(out, "  \"reset\": \"{}\",\n  \"panic\": ", board.reset.words())?;
-        match board.panic {
-            Some(panic) => write!(out, "{}", Text(panic.as_bytes()))?,
-            None => out.write_str("null")?,
-        }
-        out.write_str(",\n  \"rings\": {")?;
-        for (index, (name, capacity, left)) in self.rings().enumerate() {
-            let comma = if index == 0 { "" } else { "," };
-            write!(out, "{comma} \"{name}\": {{ \"capacity\": {capacity}, \"left\": {left} }}")?;
-        }
-        out.write_str(if self.rings().next().is_some() { " }\n}\n" } else { "}\n}\n" })
-    }
-}
-
-/// All digits of the board's identity, or a word.
-struct Digits(Option<BoardIdentity>, &'static str);
-
-impl Display for Digits {
-    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(identity) => identity.digits().iter().try_for_each(|digit| out.write_char(char::from(*digit))),
-            None => out.write_str(self.1),
-        }
-    }
-}
-
-/// The volume's label, as hosts show it.
-struct Label<'a>(layout::Label<'a>, Option<BoardIdentity>);
-
-impl Display for Label<'_> {
-    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        let Self(label, identity) = self;
-        let digits = identity.filter(|_| label.board_digits).map(BoardIdentity::last_digits);
-        let units = label.units.iter().copied().chain(digits.into_iter().flatten());
-        char::decode_utf16(units).try_for_each(|unit| out.write_char(unit.unwrap_or(char::REPLACEMENT_CHARACTER)))
+        out.text(behind)
     }
 }
 
@@ -157,7 +172,7 @@ mod tests {
     use crate::block::{BlockCount, Lba};
     use crate::clock::Instant;
     use crate::volume::layout::{DynamicWindow, Label, Layout, Region, RegionKind};
-    use crate::volume::{Content, Generation};
+    use crate::volume::{BoardIdentity, Content, Generation};
     extern crate std;
     use std::string::String;
     use std::vec;

@@ -17,7 +17,6 @@ mod flash_length;
 mod function;
 mod info;
 mod info_report;
-mod json;
 mod log;
 mod log_follower;
 mod log_frames;

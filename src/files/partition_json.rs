@@ -1,11 +1,43 @@
 //! PARTITIONS.JSON: the partition table for programs and for curious people.
 
-use super::json::{Text, list};
-use super::partition_name::PartitionPaths;
+use super::partition_name::{PartitionPaths, file_name};
 use super::partition_table::{Accessor, Flags, Link, Location, Partition, PartitionState, PartitionTable, TableState};
-use super::rendered;
+use crate::piece::Piece;
 use crate::volume::Content;
-use core::fmt::{self, Display, Formatter};
+use core::fmt;
+
+/// The whole.
+const TABLE: &str = r#"{
+  "table": "$t",
+  "read": "at boot",
+$e  "flash_size": $s,
+$u  "partitions": [$p]
+}
+"#;
+
+/// What belongs to no partition.
+const UNPARTITIONED: &str = r#"  "unpartitioned": { "permissions": $p, "families": $f },
+"#;
+
+/// A partition, and the part that the bootrom describes.
+const PARTITION: &str = r#"
+    {
+      "partition": $i,
+      "name": $n,
+      "file": $f,
+      "state": "$s"$d
+    }"#;
+const DESCRIBED: &str = r#",
+      "offset": $o,
+      "length": $l,
+      "permissions": $p,
+      "flags": [$g],
+      "link": $k,
+      "families": $f,
+      "id": $i"#;
+
+/// Permissions, as picotool writes them.
+const PERMISSIONS: &str = r#"{ "secure": "$s", "nonsecure": "$n", "bootloader": "$b" }"#;
 
 /// The table and the files that were made of it, rendered when they are read. Nothing of it changes after boot.
 #[derive(Clone, Copy, Debug)]
@@ -17,122 +49,143 @@ pub(super) struct Description<'a> {
 
 impl Content for Description<'_> {
     fn length(&self) -> u32 {
-        rendered::length(self)
+        Piece::length(|out| self.write(out)) as u32
     }
 
     fn read(&self, _: u32, offset: u32, out: &mut [u8]) {
-        rendered::render(self, offset, out);
+        // What does not fit comes with the next piece.
+        let _ = self.write(&mut Piece::new(offset as usize, out));
     }
 }
 
-impl Display for Description<'_> {
-    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+impl Description<'_> {
+    fn write(&self, out: &mut Piece<'_>) -> fmt::Result {
         let (state, code) = match self.table.state() {
             TableState::None => ("none", None),
             TableState::Present => ("present", None),
             TableState::Unreadable(code) => ("unreadable", Some(code)),
         };
-        write!(out, "{{\n  \"table\": \"{state}\",\n  \"read\": \"at boot\",\n")?;
-        if let Some(code) = code {
-            writeln!(out, "  \"bootrom_error\": {code},")?;
-        }
-        writeln!(out, "  \"flash_size\": {},", self.flash_size)?;
-        let unpartitioned = self.table.unpartitioned();
-        if code.is_none() {
-            write!(out, "  \"unpartitioned\": {{ \"permissions\": {}, ", Permissions(unpartitioned.0))?;
-            writeln!(out, "\"families\": {} }},", Families { flags: unpartitioned, more: &[] })?;
-        }
-        out.write_str("  \"partitions\": [")?;
+        out.template(TABLE, &mut |letter, out| match (letter, code) {
+            (b't', _) => out.text(state),
+            (b'e', Some(code)) => {
+                out.text("  \"bootrom_error\": ")?;
+                out.signed(code.into())?;
+                out.text(",\n")
+            }
+            (b's', _) => out.decimal(self.flash_size.into()),
+            (b'u', None) => {
+                let flags = self.table.unpartitioned();
+                out.template(UNPARTITIONED, &mut |letter, out| match letter {
+                    b'p' => permissions(flags.0, out),
+                    _ => families(flags, &[], out),
+                })
+            }
+            (b'p', _) => self.partitions(out),
+            _ => Ok(()),
+        })
+    }
+
+    fn partitions(&self, out: &mut Piece<'_>) -> fmt::Result {
+        let mut between = "";
         for (index, partition) in self.table.partitions().iter().enumerate() {
-            out.write_str(if index == 0 { "\n" } else { ",\n" })?;
-            self.partition(index, partition, out)?;
+            out.text(core::mem::replace(&mut between, ","))?;
+            out.template(PARTITION, &mut |letter, out| match letter {
+                b'i' => out.decimal(index as u64),
+                b'n' => or_null(partition.name(), out, Piece::quoted_bytes),
+                b'f' => {
+                    let path = self.paths.get(index).filter(|_| partition.state == PartitionState::Shown);
+                    // Its place is this file's, so that the folder's name says nothing new.
+                    or_null(path.map(file_name), out, Piece::quoted)
+                }
+                b's' => out.text(match partition.state {
+                    PartitionState::Shown => "shown",
+                    PartitionState::OutsideFlash => "outside of flash",
+                    PartitionState::Backwards => "ends before it begins",
+                    PartitionState::NoRoom => "no room: partitions overlap, or the volume is full",
+                    PartitionState::Undescribed => "the bootrom does not describe it",
+                }),
+                _ if partition.state == PartitionState::Undescribed => Ok(()),
+                _ => out.template(DESCRIBED, &mut |letter, out| described(partition, letter, out)),
+            })?;
         }
-        out.write_str(if self.table.partitions().is_empty() { "]\n}\n" } else { "\n  ]\n}\n" })
+        out.text(if between.is_empty() { "" } else { "\n  " })
     }
 }
 
-impl Description<'_> {
-    fn partition(&self, index: usize, partition: &Partition, out: &mut Formatter<'_>) -> fmt::Result {
-        write!(out, "    {{\n      \"partition\": {index},\n      \"name\": ")?;
-        match partition.name() {
-            Some(name) => write!(out, "{}", Text(name))?,
-            None => out.write_str("null")?,
+/// Writes what stands for a letter of [`DESCRIBED`].
+fn described(partition: &Partition, letter: u8, out: &mut Piece<'_>) -> fmt::Result {
+    let Partition { location, flags, .. } = partition;
+    match letter {
+        b'o' => out.decimal(location.offset().into()),
+        b'l' => or_null(location.length(), out, |out, length| out.decimal(length.into())),
+        b'p' => permissions(location.0, out),
+        b'g' => list(flags.names(), &mut "", out),
+        b'k' => {
+            let (template, of) = match flags.link() {
+                Link::None => ("null", 0),
+                Link::A(of) => (r#"{ "type": "a", "partition": $p }"#, of),
+                Link::Owner(of) => (r#"{ "type": "owner", "partition": $p }"#, of),
+                Link::Unknown => (r#"{ "type": "unknown" }"#, 0),
+            };
+            out.template(template, &mut |_, out| out.decimal(of.into()))
         }
-        let state = match partition.state {
-            PartitionState::Shown => "shown",
-            PartitionState::OutsideFlash => "outside of flash",
-            PartitionState::Backwards => "ends before it begins",
-            PartitionState::NoRoom => "no room: partitions overlap, or the volume is full",
-            PartitionState::Undescribed => "the bootrom does not describe it",
+        b'f' => families(*flags, partition.families(), out),
+        // A number of 64 bits is more than JSON readers keep exactly.
+        _ => or_null(partition.id, out, |out, id| {
+            out.text("\"0x")?;
+            out.hexadecimal(id, 16, b'a')?;
+            out.text("\"")
+        }),
+    }
+}
+
+fn or_null<'o, T>(
+    value: Option<T>,
+    out: &mut Piece<'o>,
+    write: impl FnOnce(&mut Piece<'o>, T) -> fmt::Result,
+) -> fmt::Result {
+    match value {
+        Some(value) => write(out, value),
+        None => out.text("null"),
+    }
+}
+
+/// Writes the permissions of a location word or a flags word.
+fn permissions(word: u32, out: &mut Piece<'_>) -> fmt::Result {
+    out.template(PERMISSIONS, &mut |letter, out| {
+        let who = match letter {
+            b's' => Accessor::Secure,
+            b'n' => Accessor::NonSecure,
+            _ => Accessor::NsBoot,
         };
-        out.write_str(",\n      \"file\": ")?;
-        match self.paths.get(index).filter(|_| partition.state == PartitionState::Shown) {
-            // Its place is this file's, so that the folder's name says nothing new.
-            Some(path) => write!(out, "{}", Text(path.rsplit('/').next().unwrap_or(path).as_bytes()))?,
-            None => out.write_str("null")?,
-        }
-        write!(out, ",\n      \"state\": \"{state}\"")?;
-        if partition.state == PartitionState::Undescribed {
-            return out.write_str("\n    }");
-        }
-        let Partition { location, flags, .. } = partition;
-        write!(out, ",\n      \"offset\": {},\n      \"length\": ", location.offset())?;
-        match location.length() {
-            Some(length) => write!(out, "{length}")?,
-            None => out.write_str("null")?,
-        }
-        write!(out, ",\n      \"permissions\": {}", Permissions(location.0))?;
-        out.write_str(",\n      \"flags\": [")?;
-        list(out, flags.names())?;
-        out.write_str("],\n      \"link\": ")?;
-        match flags.link() {
-            Link::None => out.write_str("null")?,
-            Link::A(of) => write!(out, "{{ \"type\": \"a\", \"partition\": {of} }}")?,
-            Link::Owner(of) => write!(out, "{{ \"type\": \"owner\", \"partition\": {of} }}")?,
-            Link::Unknown => out.write_str("{ \"type\": \"unknown\" }")?,
-        }
-        write!(out, ",\n      \"families\": {}", Families { flags: *flags, more: partition.families() })?;
-        out.write_str(",\n      \"id\": ")?;
-        match partition.id {
-            // A number of 64 bits is more than JSON readers keep exactly.
-            Some(id) => write!(out, "\"{id:#018x}\"")?,
-            None => out.write_str("null")?,
-        }
-        out.write_str("\n    }")
-    }
-}
-
-/// Permissions of a location word or a flags word, as picotool writes them.
-struct Permissions(u32);
-
-impl Display for Permissions {
-    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        let of = |who| match Location(self.0).permits(who) {
+        out.text(match Location(word).permits(who) {
             (true, true) => "rw",
             (true, false) => "r",
             (false, true) => "w",
             (false, false) => "",
-        };
-        let [secure, non_secure, boot] = [Accessor::Secure, Accessor::NonSecure, Accessor::NsBoot].map(of);
-        write!(out, "{{ \"secure\": \"{secure}\", \"nonsecure\": \"{non_secure}\", \"bootloader\": \"{boot}\" }}")
-    }
+        })
+    })
 }
 
-/// The families that a range accepts.
-struct Families<'a> {
-    flags: Flags,
-    more: &'a [u32],
+/// Writes the families that a range accepts: `more` beside those of `flags`.
+fn families(flags: Flags, more: &[u32], out: &mut Piece<'_>) -> fmt::Result {
+    let mut between = "";
+    out.text("[")?;
+    list(flags.families(), &mut between, out)?;
+    for family in more {
+        out.text(core::mem::replace(&mut between, ", "))?;
+        out.text("\"0x")?;
+        out.hexadecimal((*family).into(), 8, b'a')?;
+        out.text("\"")?;
+    }
+    out.text("]")
 }
 
-impl Display for Families<'_> {
-    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        out.write_str("[")?;
-        let mut known = self.flags.families().peekable();
-        let any = known.peek().is_some();
-        list(out, known)?;
-        for (index, family) in self.more.iter().enumerate() {
-            write!(out, "{}\"{family:#010x}\"", if any || index > 0 { ", " } else { "" })?;
-        }
-        out.write_str("]")
+/// Writes plain words as strings with commas between them.
+fn list<'w>(words: impl Iterator<Item = &'w str>, between: &mut &'static str, out: &mut Piece<'_>) -> fmt::Result {
+    for word in words {
+        out.text(core::mem::replace(between, ", "))?;
+        out.quoted(word)?;
     }
+    Ok(())
 }

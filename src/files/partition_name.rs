@@ -1,8 +1,9 @@
 //! What a partition's file is called.
 
 use super::partition_table::{PARTITIONS, Partition, PartitionState, PartitionTable, WORK_AREA};
+use crate::piece::Piece;
 use crate::volume::Files;
-use core::fmt::{self, Write};
+use core::fmt;
 use picovd_exfat::name::{Name, is_forbidden};
 
 /// Most bytes of a partition file's path.
@@ -52,7 +53,7 @@ impl PartitionPaths {
             let Some((before, [text, ..])) = self.texts.split_at_mut_checked(index) else { continue };
             // One suffix more than there are partitions and files of run time: the last one is free.
             let head = (1..=u16::from(u8::MAX) + PARTITIONS as u16).find_map(|number| {
-                let head = write_path(text, folder, partition, index, number).ok()?;
+                let head = write_path(text, folder, partition, index, number)?;
                 let path = Path { head, text };
                 let taken = before.iter().zip(&self.heads).any(|(text, head)| path.is_same(Path { head: *head, text }))
                     || !files.is_free(path.text());
@@ -94,66 +95,56 @@ impl Head {
     const EMPTY: Self = Self { hash: 0, length: 0 };
 }
 
-/// Writes the `number`th try for a partition: from the second one on with the number behind the name.
-fn write_path(
-    text: &mut [u8],
-    folder: &str,
-    partition: &Partition,
-    index: usize,
-    number: u16,
-) -> Result<Head, fmt::Error> {
-    let mut path = Writer { text, length: 0 };
-    if !folder.is_empty() {
-        write!(path, "{folder}/")?;
-    }
-    match partition.name().filter(|name| !name.is_empty()) {
-        Some(name) => {
-            if is_device(name) {
-                path.write_char('_')?;
-            }
-            path.push_name(name)?;
+/// Writes the `number`th try for a partition: from the second one on with the number behind the name. `None` where it is too
+/// long.
+fn write_path(text: &mut [u8], folder: &str, partition: &Partition, index: usize, number: u16) -> Option<Head> {
+    let mut path = Piece::new(0, text.get_mut(..PATH_LENGTH)?);
+    let written = path.template("$f$n$t.BIN", &mut |letter, path| match letter {
+        b'f' if folder.is_empty() => Ok(()),
+        b'f' => {
+            path.text(folder)?;
+            path.text("/")
         }
-        None => write!(path, "PART{index}")?,
-    }
-    if number > 1 {
-        write!(path, "~{number}")?;
-    }
-    path.write_str(".BIN")?;
-    let head = Head { hash: 0, length: path.length };
-    let hash = Path { head, text: path.text }.name().ok_or(fmt::Error)?.name_hash();
-    Ok(Head { hash, ..head })
-}
-
-/// A path that is being written.
-struct Writer<'a> {
-    text: &'a mut [u8],
-    length: u8,
-}
-
-impl Writer<'_> {
-    /// The name, with `_` for every character that exFAT forbids (7.7.3) and for every byte that is not UTF-8.
-    fn push_name(&mut self, name: &[u8]) -> fmt::Result {
-        for chunk in name.utf8_chunks() {
-            for character in chunk.valid().chars() {
-                let forbidden = u16::try_from(u32::from(character)).is_ok_and(is_forbidden);
-                self.write_char(if forbidden { '_' } else { character })?;
+        b'n' => match partition.name().filter(|name| !name.is_empty()) {
+            Some(name) => {
+                path.text(if is_device(name) { "_" } else { "" })?;
+                write_name(name, path)
             }
-            for _ in chunk.invalid() {
-                self.write_char('_')?;
+            None => {
+                path.text("PART")?;
+                path.decimal(index as u64)
             }
+        },
+        _ if number > 1 => {
+            path.text("~")?;
+            path.decimal(number.into())
         }
-        Ok(())
-    }
+        _ => Ok(()),
+    });
+    written.ok()?;
+    let head = Head { hash: 0, length: path.filled() as u8 };
+    let hash = Path { head, text }.name()?.name_hash();
+    Some(Head { hash, ..head })
 }
 
-impl Write for Writer<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let start = usize::from(self.length);
-        let end = Some(start + text.len()).filter(|end| *end <= PATH_LENGTH).ok_or(fmt::Error)?;
-        self.text.get_mut(start..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
-        self.length = end as u8;
-        Ok(())
+/// Writes a name, with `_` for every character that exFAT forbids (7.7.3) and for every byte that is not UTF-8.
+fn write_name(name: &[u8], path: &mut Piece<'_>) -> fmt::Result {
+    for chunk in name.utf8_chunks() {
+        // Those that are forbidden are one byte each.
+        for byte in chunk.valid().bytes() {
+            path.bytes(&[if is_forbidden(byte.into()) { b'_' } else { byte }])?;
+        }
+        for _ in chunk.invalid() {
+            path.text("_")?;
+        }
     }
+    Ok(())
+}
+
+/// The last component of a path.
+pub(super) fn file_name(path: &str) -> &str {
+    let begin = path.bytes().rposition(|byte| byte == b'/').map_or(0, |slash| slash + 1);
+    path.get(begin..).unwrap_or_default()
 }
 
 /// A path, where it stands.
@@ -171,7 +162,7 @@ impl<'a> Path<'a> {
 
     /// The last component.
     fn name(self) -> Option<Name<'a>> {
-        self.text().rsplit('/').next().and_then(|name| Name::new(name).ok())
+        Name::new(file_name(self.text())).ok()
     }
 
     /// Whether both name the same file; their folders are one. Up-casing takes its time: a boot must not wait for the cube of

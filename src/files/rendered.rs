@@ -1,8 +1,9 @@
 //! Values that are rendered as text at any offset, without a buffer for the whole.
 
+use crate::piece::Piece;
 use crate::volume::{Content, Frozen, Generation};
 use core::cell::Cell;
-use core::fmt::{self, Display, Write};
+use core::fmt::{Display, Write};
 use critical_section::Mutex;
 
 /// A value that is shown as its [`Display`] has it: CSV, JSON, whatever.
@@ -53,42 +54,14 @@ impl<T: Copy + Display + Send> Content for Rendered<T> {
 }
 
 /// Length in bytes of a value's text.
-pub(super) fn length(value: &impl Display) -> u32 {
-    let mut window = Window { skip: usize::MAX, out: &mut [] };
-    // A window takes everything that it gets.
-    let _ = write!(window, "{value}");
-    u32::try_from(usize::MAX - window.skip).unwrap_or(u32::MAX)
+fn length(value: &impl Display) -> u32 {
+    u32::try_from(Piece::length(|out| write!(out, "{value}"))).unwrap_or(u32::MAX)
 }
 
 /// Fills `out` with a value's text from byte `offset` on.
-pub(super) fn render(value: &impl Display, offset: u32, out: &mut [u8]) {
-    let mut window = Window { skip: offset as usize, out };
-    // Once the window is full, its error ends the rendering.
-    let _ = write!(window, "{value}");
-}
-
-/// Takes text, drops `skip` bytes of it, and keeps what comes then for as long as there is room.
-struct Window<'o> {
-    skip: usize,
-    out: &'o mut [u8],
-}
-
-impl Write for Window<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let skipped = self.skip.min(text.len());
-        self.skip -= skipped;
-        let rest = text.as_bytes().get(skipped..).unwrap_or(&[]);
-        if rest.is_empty() {
-            return Ok(());
-        }
-        let length = rest.len().min(self.out.len());
-        let (now, later) = core::mem::take(&mut self.out).split_at_mut(length);
-        for (byte, value) in now.iter_mut().zip(rest) {
-            *byte = *value;
-        }
-        self.out = later;
-        if self.out.is_empty() { Err(fmt::Error) } else { Ok(()) }
-    }
+fn render(value: &impl Display, offset: u32, out: &mut [u8]) {
+    // Once the piece is full, its error ends the rendering.
+    let _ = write!(Piece::new(offset as usize, out), "{value}");
 }
 
 #[cfg(test)]

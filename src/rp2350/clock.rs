@@ -1,10 +1,11 @@
 //! Time since power-on, and waking up in time (section 12.8, the system timer).
 
+use super::processor;
 use crate::clock::Instant;
 use rp235x_hal::clocks::ClocksManager;
-use rp235x_hal::fugit::MicrosDurationU32;
 use rp235x_hal::pac;
-use rp235x_hal::timer::{Alarm, Alarm0, CopyableTimer0, Timer};
+use rp235x_hal::pac::timer0::RegisterBlock;
+use rp235x_hal::timer::{CopyableTimer0, Timer};
 
 /// Longest sleep, in microseconds: the alarm compares the low 32 bits of the time.
 const LONGEST: u64 = 3_600_000_000;
@@ -15,7 +16,6 @@ const SHORTEST: u64 = 100;
 /// TIMER0 and its first alarm.
 pub struct Clock {
     timer: Timer<CopyableTimer0>,
-    alarm: Option<Alarm0<CopyableTimer0>>,
     armed: Option<Instant>,
 }
 
@@ -23,12 +23,15 @@ impl Clock {
     /// Starts the timer. Its first alarm's interrupt stays masked: `Stick::sleep` waits for it.
     #[must_use]
     pub fn new(timer: pac::TIMER0, resets: &mut pac::RESETS, clocks: &ClocksManager) -> Self {
-        let mut timer = Timer::new_timer0(timer, resets, clocks);
-        let mut alarm = timer.alarm_0();
-        if let Some(alarm) = &mut alarm {
-            alarm.enable_interrupt();
-        }
-        Self { timer, alarm, armed: None }
+        let clock = Self { timer: Timer::new_timer0(timer, resets, clocks), armed: None };
+        clock.registers().inte().write(|w| w.alarm_0().set_bit());
+        clock
+    }
+
+    /// TIMER0's registers.
+    fn registers(&self) -> &RegisterBlock {
+        // SAFETY: the timer was handed to `new`, whose clock exists once. Its `timer` reads the time alone.
+        unsafe { &*pac::TIMER0::ptr() }
     }
 
     /// The time since power-on.
@@ -39,11 +42,12 @@ impl Clock {
 
     /// Takes the alarm's interrupt back, if it came.
     pub fn acknowledge(&mut self) {
-        if let Some(alarm) = self.alarm.as_mut().filter(|alarm| alarm.finished()) {
-            alarm.clear_interrupt();
+        // An alarm that has gone off is no longer armed.
+        if self.registers().armed().read().bits() & 1 == 0 {
+            self.registers().intr().write(|w| w.alarm_0().clear_bit_by_one());
             self.armed = None;
         }
-        super::processor::unpend(pac::Interrupt::TIMER0_IRQ_0);
+        processor::unpend(pac::Interrupt::TIMER0_IRQ_0);
     }
 
     /// Wakes the core at that moment, or not at all.
@@ -52,12 +56,20 @@ impl Clock {
             return;
         }
         self.armed = moment;
-        let Some(alarm) = &mut self.alarm else { return };
         // An alarm that was for an earlier moment only wakes the core for nothing.
-        if let Some(moment) = moment {
-            let wait = moment.0.saturating_sub(self.timer.get_counter().ticks()).clamp(SHORTEST, LONGEST);
-            // The alarm refuses only what is shorter.
-            let _ = alarm.schedule(MicrosDurationU32::micros(wait as u32));
-        }
+        let Some(moment) = moment else { return };
+        let wait = moment.0.saturating_sub(self.now().0).clamp(SHORTEST, LONGEST) as u32;
+        let passed = |since: u32| self.timer.get_counter_low().wrapping_sub(since);
+        processor::free(|| {
+            loop {
+                let start = passed(0);
+                // SAFETY: any moment may stand there.
+                self.registers().alarm0().write(|w| unsafe { w.bits(start.wrapping_add(wait)) });
+                // A moment that has gone by meanwhile would come again in more than an hour.
+                if passed(start) < wait {
+                    break;
+                }
+            }
+        });
     }
 }

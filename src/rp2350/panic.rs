@@ -53,7 +53,12 @@ pub fn take_reason() -> Option<Reason> {
             return None;
         }
         addr_of_mut!((*record).magic).write_volatile(0);
-        Some(Reason { text: addr_of!((*record).text).read_volatile(), length })
+        let mut reason = Reason { text: [0; REASON_LENGTH], length };
+        // Byte by byte: the compiler would write a load for each byte of an array that is volatile.
+        for (byte, kept) in reason.text.iter_mut().zip(0..) {
+            *byte = addr_of!((*record).text).cast::<u8>().add(kept).read_volatile();
+        }
+        Some(reason)
     }
 }
 

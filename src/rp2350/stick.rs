@@ -3,12 +3,14 @@
 use super::clock::Clock;
 use super::flash::SettingsFlash;
 use super::memory::{AddressSpace, Guarded};
+use super::packets::Packets;
 use super::partitions::Bootrom;
 use super::{FirmwareUsbBus, board_id, facts, processor, reboot, scrub, usb_bus, xip};
 use crate::clock::Instant;
 use crate::files::{PartitionFiles, PartitionPlan};
 use crate::settings::{Configured, Settings, Storage, Store, Volatile};
 use crate::stick::{self, Description};
+use crate::usb::bulk_only::Waiting;
 use crate::usb::{Console, Identity, Reset};
 use crate::vd::Files;
 use crate::volume::{BoardIdentity, Look};
@@ -18,8 +20,9 @@ use rp235x_hal::pac;
 use static_cell::{ConstStaticCell, StaticCell};
 use usb_device::bus::UsbBusAllocator;
 
-/// How long it takes at most until a change of the other core is noticed, in microseconds, where nothing else wakes this one.
-const LOOK: u64 = 100_000;
+/// How long it takes at most until a change of the other core is noticed, in microseconds, where nothing else wakes this one:
+/// 131 ms. A power of two, which needs no division.
+const LOOK: u64 = 1 << 17;
 
 /// What runs on the chip's USB port.
 pub type Running<const CONSOLE: bool, const RESET: bool, const FILES: bool, S> =
@@ -155,10 +158,10 @@ where
 
     fn work(&mut self) {
         if self.busy && self.replace_sent() {
-            self.stick.replaced();
             return;
         }
-        self.busy = self.stick.turn();
+        let short = self.busy && self.end_sent() || self.receive();
+        self.busy = if short { self.stick.is_under_way() } else { self.stick.turn() };
         if self.busy {
             self.again = None;
         } else {
@@ -173,15 +176,37 @@ where
     /// Where a packet of mass storage went to the host and nothing else has happened on the bus, puts the next one into its
     /// place: the usual case in a READ, which takes a short way past what USB devices have in common.
     #[inline]
-    fn replace_sent(&self) -> bool {
-        #[cfg(not(feature = "hal-usb"))]
-        let replaced = {
-            let usb = self.stick.usb();
-            usb.waiting().is_some_and(|packet| usb.bus().replace_sent(usb.in_address(), packet))
+    fn replace_sent(&mut self) -> bool {
+        let usb = self.stick.usb();
+        let replaced = match usb.waiting() {
+            Some(Waiting::Full(packet)) => usb.bus().replace_sent(usb.in_address(), packet),
+            _ => false,
         };
-        #[cfg(feature = "hal-usb")]
-        let replaced = false;
+        if replaced {
+            self.stick.replaced();
+        }
         replaced
+    }
+
+    /// The same for the end of a READ, where no full packet waits: the status, or nothing.
+    #[inline]
+    fn end_sent(&mut self) -> bool {
+        let usb = self.stick.usb();
+        let sent = match usb.waiting() {
+            Some(Waiting::Part(packet)) => usb.bus().take_sent(usb.in_address(), packet),
+            _ => false,
+        };
+        if sent {
+            self.stick.replaced_by_part();
+        }
+        sent
+    }
+
+    /// Where a packet of mass storage came from the host, most likely a command, and nothing else has happened on the bus, takes it
+    /// the short way: the host asks for the command's data at once.
+    #[inline]
+    fn receive(&mut self) -> bool {
+        self.stick.received(FirmwareUsbBus::take_received)
     }
 
     /// Sleeps until an interrupt comes, or the next [`poll`](Self::poll) is due. Returns at once where something waits: a
@@ -240,7 +265,7 @@ where
             return self.again;
         }
         // The same moment for as long as it has not come: the alarm is set once.
-        let look = Instant((self.clock.now().0 / LOOK).saturating_add(1).saturating_mul(LOOK));
+        let look = Instant((self.clock.now().0 | (LOOK - 1)).saturating_add(1));
         Some(self.again.map_or(look, |again| again.min(look)))
     }
 

@@ -14,10 +14,11 @@
 
 mod queue;
 
+use super::packets::Packets;
 use super::processor;
 use super::usb_endpoint::{
     Buffer, BufferControl, DPRAM_LENGTH, EP0_BUFFER, Endpoint, EndpointTable, PACKET_LENGTH, SETUP_PACKET, available,
-    bit_of, copy_from_dpram,
+    bit_of, copy_from_dpram, copy_words_from_dpram,
 };
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -108,14 +109,6 @@ impl UsbBus {
             _clock: clock,
         };
         Self { controller: UnsafeCell::new(controller), core: current_core() }
-    }
-
-    /// Takes the report that a packet of `address`, a bulk IN endpoint, went to the host, if the next poll would report that and
-    /// nothing else, and hands over `packet` in the place of the one that went. False where nothing was taken: then nothing was
-    /// handed over either.
-    #[inline]
-    pub fn replace_sent(&self, address: EndpointAddress, packet: &[u8; PACKET_LENGTH]) -> bool {
-        self.with(false, |controller| controller.replace_sent(address, packet))
     }
 
     /// Takes the pull-up of D+ away: for the host the device is unplugged (USB 2.0 7.1.7.3).
@@ -237,6 +230,39 @@ impl Controller {
             return Ok(Endpoint { buffer: EP0_BUFFER, kind: 0, double: false });
         }
         self.table.get(address).ok_or(UsbError::InvalidEndpoint)
+    }
+
+    /// As [`Packets::take_received`].
+    fn take_received(&mut self, address: EndpointAddress, packet: &mut [u8; PACKET_LENGTH]) -> Option<usize> {
+        let endpoint = self.table.get(address).filter(|_| self.has_only(address))?;
+        self.take_report(address);
+        let control = BufferControl::of(address);
+        let length = (control.read() & BufferControl::LENGTH) as usize;
+        self.out_toggles ^= 1 << address.index();
+        // As `receive`; copying a packet takes longer than what `give` waits for.
+        let fields = PACKET_LENGTH as u32 | pid(self.out_toggles & 1 << address.index() != 0);
+        control.write_half(0, fields);
+        copy_words_from_dpram(endpoint.buffer, packet, length);
+        control.write_half(0, fields | BufferControl::AVAILABLE);
+        Some(length)
+    }
+
+    /// Whether the next poll would report a packet of `address` and nothing else.
+    #[inline]
+    fn has_only(&self, address: EndpointAddress) -> bool {
+        /// INTS.BUFF_STATUS (table 1420).
+        const PACKETS_ONLY: u32 = 1 << 4;
+
+        self.registers.buff_status().read().bits() == 1 << bit_of(address)
+            && self.registers.ints().read().bits() == PACKETS_ONLY
+            && !WAITS.load(Ordering::Relaxed)
+    }
+
+    /// The next poll does not report a packet of `address` that went or came before.
+    #[inline]
+    fn take_report(&self, address: EndpointAddress) {
+        // SAFETY: write 1 to clear, and each bit stands for an endpoint.
+        self.registers.buff_status().write(|w| unsafe { w.bits(1 << bit_of(address)) });
     }
 
     fn read(&mut self, address: EndpointAddress, out: &mut [u8]) -> Result<usize> {
@@ -387,6 +413,23 @@ impl Controller {
             self.out_toggles &= !bit;
             self.receive(address);
         }
+    }
+}
+
+impl Packets for UsbBus {
+    #[inline]
+    fn replace_sent(&self, address: EndpointAddress, packet: &[u8; PACKET_LENGTH]) -> bool {
+        self.with(false, |controller| controller.replace_sent(address, packet))
+    }
+
+    #[inline]
+    fn take_sent(&self, address: EndpointAddress, packet: &[u8]) -> bool {
+        self.with(false, |controller| controller.take_sent(address, packet))
+    }
+
+    #[inline]
+    fn take_received(&self, address: EndpointAddress, packet: &mut [u8; PACKET_LENGTH]) -> Option<usize> {
+        self.with(None, |controller| controller.take_received(address, packet))
     }
 }
 

@@ -236,6 +236,15 @@ pub(super) fn copy_from_dpram(buffer: Buffer, packet: &mut [u8]) {
     }
 }
 
+/// Copies the first bytes of `buffer`, at least `length` of them, in whole words.
+#[inline]
+pub(super) fn copy_words_from_dpram(buffer: Buffer, packet: &mut [u8; PACKET_LENGTH], length: usize) {
+    for (index, word) in packet.as_chunks_mut().0.iter_mut().enumerate().take(length.div_ceil(4)) {
+        // SAFETY: `word` stays within the DPRAM, aligned; the controller does not own this buffer now.
+        *word = unsafe { buffer.word(index).read_volatile() }.to_le_bytes();
+    }
+}
+
 /// Exchanges the packets of two buffers.
 pub(super) fn swap_in_dpram(one: Buffer, other: Buffer) {
     for index in 0..PACKET_LENGTH / 4 {

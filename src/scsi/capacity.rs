@@ -9,7 +9,7 @@ const BLOCK_LENGTH_FIELD: [u8; 4] = (BLOCK_LENGTH as u32).to_be_bytes();
 
 /// PMI and LOGICAL BLOCK ADDRESS, obsolete since SBC-3: with PMI 0, the address has to be 0 (SBC-2 5.10). With PMI 1
 /// the answer is the same, since no address is slower than another.
-fn check_partial_medium_indicator(cdb: &Cdb, pmi: u8) -> Result<(), Sense> {
+fn check_partial_medium_indicator(cdb: &Cdb<'_>, pmi: u8) -> Result<(), Sense> {
     match pmi {
         0 if cdb.lba() == 0 => Ok(()),
         1 => Ok(()),
@@ -23,7 +23,7 @@ fn last_lba(blocks: BlockCount) -> u32 {
 }
 
 /// READ CAPACITY(10) (SBC-3 5.15): 8 bytes.
-pub fn read_capacity_10(cdb: &Cdb, blocks: BlockCount, response: &mut Response) -> Result<(), Sense> {
+pub fn read_capacity_10(cdb: &Cdb<'_>, blocks: BlockCount, response: &mut Response) -> Result<(), Sense> {
     check_partial_medium_indicator(cdb, cdb.byte(8))?;
     response.put(&last_lba(blocks).to_be_bytes());
     response.put(&BLOCK_LENGTH_FIELD);
@@ -33,7 +33,7 @@ pub fn read_capacity_10(cdb: &Cdb, blocks: BlockCount, response: &mut Response) 
 /// READ CAPACITY(16) (SBC-3 5.16): 32 bytes. No protection information, no provisioning.
 ///
 /// The operation code is SERVICE ACTION IN(16); any other service action is an invalid field (SPC-4 4.3.4.1).
-pub fn read_capacity_16(cdb: &Cdb, blocks: BlockCount, response: &mut Response) -> Result<(), Sense> {
+pub fn read_capacity_16(cdb: &Cdb<'_>, blocks: BlockCount, response: &mut Response) -> Result<(), Sense> {
     const SERVICE_ACTION: u8 = 0x10;
     const LENGTH: usize = 32;
 
@@ -60,7 +60,7 @@ pub fn read_format_capacities(blocks: BlockCount, response: &mut Response) {
 }
 
 /// REPORT LUNS (SPC-4 6.33): LUN 0 is all there is.
-pub fn report_luns(cdb: &Cdb, response: &mut Response) -> Result<(), Sense> {
+pub fn report_luns(cdb: &Cdb<'_>, response: &mut Response) -> Result<(), Sense> {
     const LUN_LENGTH: u8 = 8;
 
     let luns: u8 = match cdb.byte(2) {

@@ -79,6 +79,8 @@ const DPO_FUA: u8 = 0x18;
 /// Every command that does not write. PREVENT ALLOW MEDIUM REMOVAL is not among them on purpose: a host that was let to
 /// prevent removal stops looking for another medium.
 const RULES: [Rule; 16] = [
+    // Found first, since it comes most often.
+    rule(OperationCode::READ_10, Access::Medium, DPO_FUA, span(2, 4) | span(7, 2)),
     rule(OperationCode::TEST_UNIT_READY, Access::Medium, 0, 0),
     // Byte 1: DESC is refused, which tells that there is no descriptor format (SPC-4 6.39).
     rule(OperationCode::REQUEST_SENSE, Access::Always, 0, span(4, 1)),
@@ -91,7 +93,6 @@ const RULES: [Rule; 16] = [
     rule(OperationCode::START_STOP_UNIT, Access::Unit, 0x01, span(4, 1)),
     rule(OperationCode::READ_FORMAT_CAPACITIES, Access::Medium, 0, span(7, 2)),
     rule(OperationCode::READ_CAPACITY_10, Access::Medium, 0, span(2, 4) | span(8, 1)),
-    rule(OperationCode::READ_10, Access::Medium, DPO_FUA, span(2, 4) | span(7, 2)),
     // Byte 1: DPO. BYTCHK other than 0 would need data to compare with.
     rule(OperationCode::VERIFY_10, Access::Medium, 0x10, span(2, 4) | span(7, 2)),
     // Byte 1: SYNC_NV and IMMED.
@@ -123,33 +124,26 @@ const WRITES: [OperationCode; 11] = [
 impl Rule {
     /// The rule for a command, or `None` where this unit does not have it.
     pub fn find(operation_code: OperationCode) -> Option<Self> {
-        if WRITES.contains(&operation_code) {
-            return Some(rule(operation_code, Access::Write, 0xFF, u16::MAX));
-        }
-        RULES.iter().find(|rule| rule.operation_code == operation_code).copied()
+        let known = RULES.iter().find(|rule| rule.operation_code == operation_code).copied();
+        known.or_else(|| WRITES.contains(&operation_code).then(|| rule(operation_code, Access::Write, 0xFF, u16::MAX)))
     }
 
     /// Checks length, reserved bits and CONTROL of a command block.
     ///
     /// A block that is longer than its operation code says is cut: many hosts send 12 or 16 bytes of everything.
-    pub fn check(&self, block: &[u8]) -> Result<Cdb, Sense> {
+    pub fn check<'b>(&self, block: &'b [u8]) -> Result<Cdb<'b>, Sense> {
         let length = self.operation_code.cdb_length();
         let block = block.get(..length).ok_or(Sense::INVALID_FIELD_IN_CDB)?;
-        let mut cdb = Cdb { bytes: [0; Cdb::MAX_LENGTH] };
-        for (index, (place, &byte)) in cdb.bytes.iter_mut().zip(block).enumerate() {
-            let allowed = match index {
-                0 => 0xFF,
-                1 => self.byte_1,
-                _ if index + 1 == length => 0,
-                _ if self.bytes >> index & 1 != 0 => 0xFF,
-                _ => 0,
-            };
-            if byte & !allowed != 0 {
-                return Err(Sense::INVALID_FIELD_IN_CDB);
-            }
-            *place = byte;
+        let cdb = Cdb { bytes: block };
+        // Byte n is bit n. CONTROL is the last one; bytes behind it are none.
+        let control = 1u16 << (length - 1);
+        let mut zero = (!(self.bytes | 0b11) | control) & (control << 1).wrapping_sub(1);
+        let mut wrong = cdb.byte(1) & !self.byte_1;
+        while zero != 0 {
+            wrong |= cdb.byte(zero.trailing_zeros() as usize);
+            zero &= zero - 1;
         }
-        Ok(cdb)
+        if wrong == 0 { Ok(cdb) } else { Err(Sense::INVALID_FIELD_IN_CDB) }
     }
 }
 
@@ -171,16 +165,14 @@ impl OperationCode {
 ///
 /// Bytes behind its end read as 0.
 #[derive(Clone, Copy, Debug)]
-pub struct Cdb {
-    bytes: [u8; Self::MAX_LENGTH],
+pub struct Cdb<'b> {
+    bytes: &'b [u8],
 }
 
-impl Cdb {
-    const MAX_LENGTH: usize = 16;
-
+impl Cdb<'_> {
     /// OPERATION CODE.
     pub fn operation_code(&self) -> OperationCode {
-        OperationCode(self.bytes[0])
+        OperationCode(self.byte(0))
     }
 
     /// One byte; 0 beyond the end.
@@ -194,21 +186,24 @@ impl Cdb {
             // The rule let no bit above these 21 pass.
             6 => self.number(1, 3),
             16 => self.number(2, 8),
-            _ => self.number(2, 4),
+            _ => self.word(2).into(),
         }
     }
 
     /// TRANSFER LENGTH in blocks or ALLOCATION LENGTH in bytes at its place in a CDB of this length (SPC-4 4.3.4.2 to
     /// 4.3.4.5): 8, 16 or 32 bits.
     pub fn length(&self) -> u32 {
-        let length = match self.operation_code().cdb_length() {
-            6 => self.number(4, 1),
-            10 => self.number(7, 2),
-            12 => self.number(6, 4),
-            _ => self.number(10, 4),
-        };
-        // At most four bytes were read.
-        length as u32
+        match self.operation_code().cdb_length() {
+            6 => self.byte(4).into(),
+            10 => u32::from(self.byte(7)) << 8 | u32::from(self.byte(8)),
+            12 => self.word(6),
+            _ => self.word(10),
+        }
+    }
+
+    /// The big-endian number in bytes `first` to `first` + 3; 0 where the block has no such bytes.
+    fn word(&self, first: usize) -> u32 {
+        self.bytes.get(first..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u32::from_be_bytes(*bytes))
     }
 
     /// A big-endian number of `count` bytes from byte `first` on.

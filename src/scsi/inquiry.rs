@@ -39,7 +39,7 @@ pub enum Peripheral {
 
 /// Builds the reply to an INQUIRY.
 pub fn inquiry(
-    cdb: &Cdb,
+    cdb: &Cdb<'_>,
     peripheral: Peripheral,
     identity: &UnitIdentity,
     response: &mut Response,

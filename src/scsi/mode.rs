@@ -16,7 +16,7 @@ const DEXCPT: u8 = 0x08;
 
 /// Builds the reply to a MODE SENSE. There are no block descriptors, whatever DBD says (SPC-4 6.11 leaves that to the
 /// unit).
-pub fn mode_sense(cdb: &Cdb, response: &mut Response) -> Result<(), Sense> {
+pub fn mode_sense(cdb: &Cdb<'_>, response: &mut Response) -> Result<(), Sense> {
     /// PC: changeable values.
     const CHANGEABLE: u8 = 0b01;
     /// PC: saved values.

@@ -155,7 +155,7 @@ impl<'a, M: Medium> LogicalUnit<'a, M> {
 
     /// Everything that is checked alike for all commands: unit attentions, operation code, length of the CDB, reserved
     /// bits, presence of the medium, write protection; in this order.
-    fn gate(&mut self, block: &[u8]) -> Result<Cdb, Sense> {
+    fn gate<'b>(&mut self, block: &'b [u8]) -> Result<Cdb<'b>, Sense> {
         let operation_code = OperationCode(block.first().copied().unwrap_or(0));
         let rule = Rule::find(operation_code);
         if operation_code != OperationCode::REQUEST_SENSE {
@@ -188,24 +188,24 @@ impl<'a, M: Medium> LogicalUnit<'a, M> {
     }
 
     /// A command that has passed the gate.
-    fn command(&mut self, cdb: &Cdb) -> Result<u64, Sense> {
-        let allocation_length = cdb.length();
+    fn command(&mut self, cdb: &Cdb<'_>) -> Result<u64, Sense> {
+        let length = cdb.length();
         let blocks = self.medium.block_count();
         let response = &mut self.response;
         match cdb.operation_code() {
             OperationCode::READ_6 => {
                 // SBC-3 5.10: 0 means 256, in READ(6) alone.
-                let length = if cdb.length() == 0 { 256 } else { cdb.length() };
+                let length = if length == 0 { 256 } else { length };
                 return self.read(cdb.lba(), length);
             }
             OperationCode::READ_10 | OperationCode::READ_12 | OperationCode::READ_16 => {
-                return self.read(cdb.lba(), cdb.length());
+                return self.read(cdb.lba(), length);
             }
             OperationCode::TEST_UNIT_READY => return Ok(0),
             OperationCode::START_STOP_UNIT => return self.start_stop(cdb.byte(4)).map(|()| 0),
             OperationCode::VERIFY_10 | OperationCode::SYNCHRONIZE_CACHE_10 => {
                 // The blocks are readable by construction, and nothing is cached.
-                return self.check_range(cdb.lba(), cdb.length()).map(|_| 0);
+                return self.check_range(cdb.lba(), length).map(|_| 0);
             }
             OperationCode::INQUIRY => {
                 inquiry(cdb, Peripheral::DirectAccess, &self.identity, response)?;
@@ -229,7 +229,7 @@ impl<'a, M: Medium> LogicalUnit<'a, M> {
             OperationCode::REPORT_LUNS => capacity::report_luns(cdb, response)?,
             _ => return Err(Sense::INVALID_OPERATION_CODE),
         }
-        Ok(self.truncated(allocation_length))
+        Ok(self.truncated(length))
     }
 
     fn truncated(&mut self, allocation_length: u32) -> u64 {
@@ -306,6 +306,6 @@ impl<'a, M: Medium> LogicalUnit<'a, M> {
 }
 
 /// ALLOCATION LENGTH of INQUIRY: two bytes, other than in the other six-byte commands (SPC-4 6.6.1).
-fn inquiry_allocation_length(cdb: &Cdb) -> u32 {
+fn inquiry_allocation_length(cdb: &Cdb<'_>) -> u32 {
     cdb.number(3, 2) as u32
 }

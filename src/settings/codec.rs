@@ -4,7 +4,8 @@
 //! record lacks are those at its end, and what a newer one has beside them stands behind the known ones. And it lets one field
 //! be read from JSON while all others come from the bytes of the present values, whatever the structure is.
 
-use core::fmt::{self, Display, Write};
+use crate::piece::Piece;
+use core::fmt::{self, Display};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Visitor};
 use serde::ser::{self, Impossible, Serialize, SerializeStruct};
 use zeroize::Zeroize;
@@ -118,13 +119,13 @@ pub(super) enum Other<'o> {
 }
 
 /// Writes the field at `index` of a structure as JSON.
-pub(super) fn write_field(value: &impl Serialize, index: usize, out: &mut dyn Write) -> fmt::Result {
-    struct OneField<'w> {
+pub(super) fn write_field(value: &impl Serialize, index: usize, out: &mut Piece<'_>) -> fmt::Result {
+    struct OneField<'w, 'o> {
         left: usize,
-        out: Option<&'w mut dyn Write>,
+        out: Option<&'w mut Piece<'o>>,
     }
 
-    impl FieldSink for OneField<'_> {
+    impl FieldSink for OneField<'_, '_> {
         fn field<T: Serialize + ?Sized>(&mut self, _: &'static str, value: &T) -> Result<(), Broken> {
             if self.left == 0
                 && let Some(out) = self.out.take()

@@ -9,11 +9,12 @@
 
 use super::field::Reason;
 use super::group::LINE_LENGTH;
-use super::json::{Object, Piece, quoted};
+use super::json::Object;
 use super::store::SaveError;
 use super::values::{Settings, Style, Which};
+use crate::piece::Piece;
 use core::cell::Cell;
-use core::fmt::{self, Write};
+use core::fmt;
 use critical_section::Mutex;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -365,73 +366,66 @@ impl Settings<'_> {
         critical_section::with(|section| self.with_state(section, |state| state.answered.copy(&payload)));
     }
 
-    fn write_answer(&self, answer: &Answer, out: &mut dyn Write) -> fmt::Result {
+    fn write_answer(&self, answer: &Answer, out: &mut Piece<'_>) -> fmt::Result {
         match answer {
             Answer::Values => self.write_values(Which::Answered, Style::Line, out)?,
             Answer::Value(group, index) => {
                 let (group, index) = (usize::from(*group), usize::from(*index));
                 let payload = self.of(Which::Answered);
-                out.write_char('{')?;
+                out.text("{")?;
                 let member = self.section(group, |group| {
                     group.fields().get(index).map(|field| self.write_member(&payload, group, index, field, out))
                 });
                 member.flatten().unwrap_or(Ok(()))?;
-                out.write_char('}')?;
+                out.text("}")?;
             }
             Answer::Files => self.write_files(out)?,
-            Answer::Help => {
-                out.write_str("{\"help\":")?;
-                quoted(COMMANDS, out)?;
-                out.write_char('}')?;
-            }
-            Answer::Done(what, saved) => {
-                out.write_str("{\"ok\":")?;
-                quoted(what, out)?;
-                out.write_str(if *saved { ",\"saved\":true}" } else { ",\"saved\":false}" })?;
-            }
+            Answer::Help => out.template("{\"help\":$c}", &mut |_, out| out.quoted(COMMANDS))?,
+            Answer::Done(what, saved) => out.template(r#"{"ok":$o,"saved":$s}"#, &mut |letter, out| match letter {
+                b'o' => out.quoted(what),
+                _ => out.text(if *saved { "true" } else { "false" }),
+            })?,
             Answer::Wrong { why, named, field, right } => {
-                out.write_str(ERROR)?;
-                quoted(why, out)?;
+                out.text(ERROR)?;
+                out.quoted(why)?;
                 if named.length != 0 {
-                    out.write_str(",\"field\":")?;
-                    quoted(named.as_str(), out)?;
+                    out.template(FIELD_OF_ANSWER, &mut |_, out| out.quoted(named.as_str()))?;
                 }
                 if let Some((group, index)) = field {
                     let written = self.section((*group).into(), |group| {
                         let Some(field) = group.fields().get(usize::from(*index)) else { return Ok(()) };
-                        out.write_str(",\"field\":")?;
-                        quoted(field.name, out)?;
+                        out.template(FIELD_OF_ANSWER, &mut |_, out| out.quoted(field.name))?;
                         if *right == FIELD {
-                            out.write_str(",\"allowed\":\"")?;
-                            field.allowed(out)?;
-                            out.write_char('"')?;
+                            out.template(",\"allowed\":\"$w\"", &mut |_, out| field.allowed(out))?;
                         }
                         Ok(())
                     });
                     written.unwrap_or(Ok(()))?;
                 } else if !right.is_empty() {
-                    out.write_str(",\"allowed\":")?;
-                    quoted(right, out)?;
+                    out.template(",\"allowed\":$w", &mut |_, out| out.quoted(right))?;
                 }
-                out.write_char('}')?;
+                out.text("}")?;
             }
         }
-        out.write_str("\r\n")
+        out.text("\r\n")
     }
 
-    fn write_files(&self, out: &mut dyn Write) -> fmt::Result {
+    fn write_files(&self, out: &mut Piece<'_>) -> fmt::Result {
         let exposed = self.exposed_in(Which::Answered);
-        out.write_str("{\"files\":{")?;
+        out.text("{\"files\":{")?;
         for (number, file) in self.plan().exposable.iter().enumerate() {
             if number != 0 {
-                out.write_char(',')?;
+                out.text(",")?;
             }
-            quoted(file.path, out)?;
-            out.write_str(if exposed >> number & 1 != 0 { ":true" } else { ":false" })?;
+            out.quoted(file.path)?;
+            out.text(if exposed >> number & 1 != 0 { ":true" } else { ":false" })?;
         }
-        out.write_str("}}")
+        out.text("}}")
     }
 }
+
+/// Which field an answer is about.
+const FIELD_OF_ANSWER: &str = ",\"field\":$n";
 
 /// Stands for what the field itself says.
 const FIELD: &str = "field";

@@ -1,7 +1,8 @@
 //! What a field of a group may be set to, in words for people and in JSON Schema for programs.
 
-use super::json::{Characters, quoted};
-use core::fmt::{self, Write};
+use super::json::Characters;
+use crate::piece::Piece;
+use core::fmt;
 
 /// A field: its name in the structure, what it is good for, and what it may be set to.
 #[derive(Clone, Copy, Debug)]
@@ -152,96 +153,70 @@ impl Field {
     }
 
     /// Writes what the field may be set to, for people.
-    pub(super) fn allowed(&self, out: &mut dyn Write) -> fmt::Result {
-        match self.kind {
-            Kind::Boolean => out.write_str("true or false")?,
-            Kind::Number => out.write_str("a number")?,
-            Kind::Integer(least, most) => between("", least, " to ", most, out)?,
-            Kind::Text(least, most) => {
-                between("text of ", least.into(), " to ", most.into(), out)?;
-                out.write_str(" characters")?;
-            }
-            Kind::Texts(most) => {
-                out.write_str("a list of at most ")?;
-                decimal(most.into(), out)?;
-                out.write_str(" texts")?;
-            }
+    pub(super) fn allowed(&self, out: &mut Piece<'_>) -> fmt::Result {
+        let template = match self.kind {
+            Kind::Boolean => "true or false",
+            Kind::Number => "a number",
+            Kind::Integer(..) => "$l to $m",
+            Kind::Text(..) => "text of $l to $m characters",
+            Kind::Texts(_) => "a list of at most $m texts",
             Kind::Choice(choices) => {
                 let mut between = "";
                 for choice in choices {
-                    out.write_str(core::mem::replace(&mut between, ", "))?;
-                    out.write_str(choice)?;
+                    out.text(core::mem::replace(&mut between, ", "))?;
+                    out.text(choice)?;
                 }
+                ""
             }
-        }
-        if self.nullable { out.write_str(", or null") } else { Ok(()) }
+        };
+        self.fill(template, out)?;
+        if self.nullable { out.text(", or null") } else { Ok(()) }
     }
 
     /// Writes the field as a property of a JSON Schema (draft 7).
-    pub(super) fn schema(&self, out: &mut dyn Write) -> fmt::Result {
-        quoted(self.name, out)?;
-        out.write_str(":{\"description\":")?;
-        quoted(self.about, out)?;
-        let kind = match self.kind {
-            Kind::Boolean => "boolean",
-            Kind::Integer(..) => "integer",
-            Kind::Number => "number",
-            Kind::Text(..) | Kind::Choice(_) => "string",
-            Kind::Texts(_) => "array",
+    pub(super) fn schema(&self, out: &mut Piece<'_>) -> fmt::Result {
+        let template = if self.nullable {
+            r#"$n:{"description":$a,"type":["$t","null"]$k"#
+        } else {
+            r#"$n:{"description":$a,"type":"$t"$k"#
         };
-        let (begin, end) = if self.nullable { ("[", ",\"null\"]") } else { ("", "") };
-        out.write_str(",\"type\":")?;
-        out.write_str(begin)?;
-        quoted(kind, out)?;
-        out.write_str(end)?;
-        match self.kind {
-            Kind::Integer(least, most) => between(",\"minimum\":", least, ",\"maximum\":", most, out)?,
+        self.fill(template, out)?;
+        out.text(if self.secret { ",\"writeOnly\":true}" } else { "}" })
+    }
+
+    /// Writes a template of those above.
+    fn fill(&self, template: &str, out: &mut Piece<'_>) -> fmt::Result {
+        let (kind, limits, least, most) = match self.kind {
+            Kind::Boolean => ("boolean", "", 0, 0),
+            Kind::Integer(least, most) => ("integer", r#","minimum":$l,"maximum":$m"#, least, most),
+            Kind::Number => ("number", "", 0, 0),
             Kind::Text(least, most) => {
-                between(",\"minLength\":", least.into(), ",\"maxLength\":", most.into(), out)?;
+                ("string", r#","minLength":$l,"maxLength":$m"#, i64::from(least), i64::from(most))
             }
-            Kind::Texts(most) => {
-                out.write_str(",\"items\":{\"type\":\"string\"},\"maxItems\":")?;
-                decimal(most.into(), out)?;
-            }
-            Kind::Choice(choices) => {
-                let mut between = ",\"enum\":[";
-                for choice in choices {
-                    out.write_str(core::mem::replace(&mut between, ","))?;
-                    quoted(choice, out)?;
-                }
-                out.write_str(if self.nullable { ",null]" } else { "]" })?;
-            }
-            Kind::Boolean | Kind::Number => {}
-        }
-        out.write_str(if self.secret { ",\"writeOnly\":true}" } else { "}" })
+            Kind::Choice(_) => ("string", r#","enum":[$c]"#, 0, 0),
+            Kind::Texts(most) => ("array", r#","items":{"type":"string"},"maxItems":$m"#, 0, i64::from(most)),
+        };
+        out.template(template, &mut |letter, out| match letter {
+            b'n' => out.quoted(self.name),
+            b'a' => out.quoted(self.about),
+            b't' => out.text(kind),
+            b'k' => self.fill(limits, out),
+            b'l' => out.signed(least),
+            b'm' => out.signed(most),
+            _ => self.choices(out),
+        })
     }
-}
 
-/// Writes two numbers, words in front of each.
-fn between(before: &str, least: i64, and: &str, most: i64, out: &mut dyn Write) -> fmt::Result {
-    out.write_str(before)?;
-    decimal(least, out)?;
-    out.write_str(and)?;
-    decimal(most, out)
-}
-
-/// Writes a number, without what core's formatting brings along.
-pub(super) fn decimal(number: i64, out: &mut dyn Write) -> fmt::Result {
-    let mut digits = [0; 19];
-    let mut rest = number.unsigned_abs();
-    let mut begin = digits.len();
-    while let Some(place) = digits.get_mut(begin.wrapping_sub(1)) {
-        *place = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        begin -= 1;
-        if rest == 0 {
-            break;
+    /// Writes what there is to choose from, in JSON.
+    fn choices(&self, out: &mut Piece<'_>) -> fmt::Result {
+        let Kind::Choice(choices) = self.kind else { return Ok(()) };
+        let mut between = "";
+        for choice in choices {
+            out.text(core::mem::replace(&mut between, ","))?;
+            out.quoted(choice)?;
         }
+        if self.nullable { out.text(",null") } else { Ok(()) }
     }
-    if number < 0 {
-        out.write_char('-')?;
-    }
-    out.write_str(digits.get(begin..).and_then(|digits| core::str::from_utf8(digits).ok()).unwrap_or_default())
 }
 
 /// A whole number in JSON.
@@ -311,28 +286,34 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_written() {
-        for number in [0, 7, -1, 10, -3600, i64::MAX, i64::MIN] {
-            let mut out = String::new();
-            decimal(number, &mut out).unwrap();
-            assert_eq!(out, std::format!("{number}"));
-        }
-    }
-
-    #[test]
     fn schemas_and_words() {
-        let mut out = String::new();
-        let field = Field::choice("unit", &["on", "off"], "A \"unit\".").or_null().secret();
-        field.schema(&mut out).unwrap();
-        let expected = r#""unit":{"description":"A \"unit\".","type":["string","null"],"enum":["on","off",null],"writeOnly":true}"#;
-        assert_eq!(out, expected);
-        let words = |field: Field| {
-            let mut out = String::new();
-            field.allowed(&mut out).unwrap();
-            out
+        let written = |write: &dyn Fn(&mut Piece<'_>) -> fmt::Result| {
+            let mut out = [0; 256];
+            let mut piece = Piece::new(0, &mut out);
+            write(&mut piece).unwrap();
+            let length = piece.filled();
+            String::from_utf8(out[..length].to_vec()).unwrap()
         };
+        let schema = |field: Field| written(&|out| field.schema(out));
+        let field = Field::choice("unit", &["on", "off"], "A \"unit\".").or_null().secret();
+        assert_eq!(
+            schema(field),
+            r#""unit":{"description":"A \"unit\".","type":["string","null"],"enum":["on","off",null],"writeOnly":true}"#
+        );
+        let integer = Field::integer("n", -1, 3600, "");
+        assert_eq!(schema(integer), r#""n":{"description":"","type":"integer","minimum":-1,"maximum":3600}"#);
+        let text = Field::text("n", 0, 32, "");
+        assert_eq!(schema(text), r#""n":{"description":"","type":"string","minLength":0,"maxLength":32}"#);
+        let list = r#""n":{"description":"","type":"array","items":{"type":"string"},"maxItems":3}"#;
+        assert_eq!(schema(Field::texts("n", 3, "")), list);
+        assert_eq!(schema(Field::boolean("n", "")), r#""n":{"description":"","type":"boolean"}"#);
+        assert_eq!(schema(Field::number("n", "").or_null()), r#""n":{"description":"","type":["number","null"]}"#);
+        let words = |field: Field| written(&|out| field.allowed(out));
         assert_eq!(words(field), "on, off, or null");
-        assert_eq!(words(Field::integer("n", 1, 3600, "")), "1 to 3600");
-        assert_eq!(words(Field::text("n", 0, 32, "")), "text of 0 to 32 characters");
+        assert_eq!(words(integer), "-1 to 3600");
+        assert_eq!(words(text), "text of 0 to 32 characters");
+        assert_eq!(words(Field::texts("n", 3, "")), "a list of at most 3 texts");
+        assert_eq!(words(Field::boolean("n", "").or_null()), "true or false, or null");
+        assert_eq!(words(Field::number("n", "")), "a number");
     }
 }

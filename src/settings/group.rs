@@ -3,7 +3,8 @@
 use super::codec::{self, Encoded, Other};
 use super::field::{Field, Reason};
 use super::values::Settings;
-use core::fmt::{self, Write};
+use crate::piece::Piece;
+use core::fmt;
 use core::marker::PhantomData;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -37,7 +38,7 @@ pub trait Section: Sync {
     ///
     /// # Errors
     /// Those of `out`.
-    fn write(&self, present: &[u8], index: usize, out: &mut dyn Write) -> fmt::Result;
+    fn write(&self, present: &[u8], index: usize, out: &mut Piece<'_>) -> fmt::Result;
 
     /// Whether a field has its default.
     fn is_default(&self, present: &[u8], index: usize) -> bool;
@@ -143,7 +144,7 @@ impl<T: Serialize + DeserializeOwned + Default> Section for Group<T> {
         })
     }
 
-    fn write(&self, present: &[u8], index: usize, out: &mut dyn Write) -> fmt::Result {
+    fn write(&self, present: &[u8], index: usize, out: &mut Piece<'_>) -> fmt::Result {
         codec::write_field(&read::<T>(present).0, index, out)
     }
 
@@ -197,7 +198,7 @@ pub(super) fn repair<T: Serialize + DeserializeOwned + Default>(
     let mut wrong = false;
     for (index, field) in fields.iter().enumerate() {
         let mut text = Zeroizing::new([0; LINE_LENGTH]);
-        let mut json = super::json::Piece::new(0, &mut *text);
+        let mut json = Piece::new(0, &mut *text);
         let fits = codec::write_field(&values, index, &mut json).is_ok();
         let length = json.filled();
         if !fits || field.check(text.get(..length).unwrap_or_default()).is_err() {

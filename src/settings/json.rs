@@ -4,133 +4,75 @@
 
 use super::codec::Broken;
 use super::field::{Reason, within};
+use crate::piece::Piece;
 use core::fmt::{self, Display, Write};
 use core::ops::Range;
 use serde::ser::{self, Serialize};
 
-/// Writes text as a JSON string.
-pub(super) fn quoted(text: &str, out: &mut dyn Write) -> fmt::Result {
-    out.write_char('"')?;
-    Escaped(&mut *out).write_str(text)?;
-    out.write_char('"')
-}
-
-/// Writes what stands between a string's quotation marks.
-struct Escaped<'w>(&'w mut dyn Write);
-
-impl Write for Escaped<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        text.chars().try_for_each(|character| escaped(character, self.0))
-    }
-}
-
-fn escaped(character: char, out: &mut dyn Write) -> fmt::Result {
-    match character {
-        '"' | '\\' => {
-            out.write_char('\\')?;
-            out.write_char(character)
-        }
-        // RFC 8259 section 7 wants these escaped; DEL would only make terminals do things.
-        '\0'..='\x1F' | '\x7F' => {
-            out.write_str(if character < '\x10' { "\\u000" } else { "\\u00" })?;
-            if character >= '\x10' {
-                out.write_char(if character < '\x20' { '1' } else { '7' })?;
-            }
-            out.write_char(char::from_digit(u32::from(character) & 0xF, 16).unwrap_or('0'))
-        }
-        _ => out.write_char(character),
-    }
-}
-
-/// Takes text, drops the first `skip` bytes of it, and keeps what comes then for as long as there is room.
-pub(super) struct Piece<'o> {
-    skip: usize,
-    out: &'o mut [u8],
-    filled: usize,
-}
-
-impl<'o> Piece<'o> {
-    pub fn new(skip: usize, out: &'o mut [u8]) -> Self {
-        Self { skip, out, filled: 0 }
-    }
-
-    /// Number of bytes that were dropped, of `usize::MAX`.
-    pub fn skipped(&self) -> usize {
-        usize::MAX - self.skip
-    }
-
-    /// Number of bytes that were kept.
-    pub fn filled(&self) -> usize {
-        self.filled
-    }
-}
-
-impl Write for Piece<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let skipped = self.skip.min(text.len());
-        self.skip -= skipped;
-        let room = self.out.get_mut(self.filled..).unwrap_or_default();
-        let rest = text.as_bytes().get(skipped..).unwrap_or_default();
-        for (byte, value) in room.iter_mut().zip(rest) {
-            *byte = *value;
-            self.filled += 1;
-        }
-        // What does not fit ends the rendering.
-        if rest.len() > room.len() { Err(fmt::Error) } else { Ok(()) }
-    }
-}
-
 /// Writes a value of any type.
-pub(super) fn write(value: &(impl Serialize + ?Sized), out: &mut dyn Write) -> fmt::Result {
+pub(super) fn write(value: &(impl Serialize + ?Sized), out: &mut Piece<'_>) -> fmt::Result {
     value.serialize(Writer(out)).map_err(|_| fmt::Error)
 }
 
-struct Writer<'w>(&'w mut dyn Write);
+struct Writer<'w, 'o>(&'w mut Piece<'o>);
+
+/// Takes what stands between a string's quotation marks.
+struct Escaped<'w, 'o>(&'w mut Piece<'o>);
+
+impl Write for Escaped<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.escaped(text.as_bytes())
+    }
+}
 
 /// A list, a map or a structure that is being written.
-struct Members<'w> {
-    out: &'w mut dyn Write,
+struct Members<'w, 'o> {
+    out: &'w mut Piece<'o>,
     first: bool,
     end: &'static str,
 }
 
-impl<'w> Writer<'w> {
-    fn open(self, begin: &str, end: &'static str) -> Result<Members<'w>, Broken> {
-        self.0.write_str(begin)?;
+impl<'w, 'o> Writer<'w, 'o> {
+    fn open(self, begin: &str, end: &'static str) -> Result<Members<'w, 'o>, Broken> {
+        self.0.text(begin)?;
         Ok(Members { out: self.0, first: true, end })
     }
 
     /// Opens the object that names a variant of an enumeration.
-    fn variant(self, name: &str, begin: &str, end: &'static str) -> Result<Members<'w>, Broken> {
-        self.0.write_char('{')?;
-        quoted(name, self.0)?;
-        self.0.write_char(':')?;
+    fn variant(self, name: &str, begin: &str, end: &'static str) -> Result<Members<'w, 'o>, Broken> {
+        self.0.text("{")?;
+        self.0.quoted(name)?;
+        self.0.text(":")?;
         self.open(begin, end)
     }
 }
 
-macro_rules! plain {
-    ($($method:ident: $type:ty,)*) => {
+macro_rules! numbers {
+    ($($method:ident: $type:ty => $write:ident,)*) => {
         $(fn $method(self, value: $type) -> Result<(), Broken> {
-            Ok(write!(self.0, "{value}")?)
+            Ok(self.0.$write(value.into())?)
         })*
     };
 }
 
-impl<'w> ser::Serializer for Writer<'w> {
+impl<'w, 'o> ser::Serializer for Writer<'w, 'o> {
     type Ok = ();
     type Error = Broken;
-    type SerializeSeq = Members<'w>;
-    type SerializeTuple = Members<'w>;
-    type SerializeTupleStruct = Members<'w>;
-    type SerializeTupleVariant = Members<'w>;
-    type SerializeMap = Members<'w>;
-    type SerializeStruct = Members<'w>;
-    type SerializeStructVariant = Members<'w>;
+    type SerializeSeq = Members<'w, 'o>;
+    type SerializeTuple = Members<'w, 'o>;
+    type SerializeTupleStruct = Members<'w, 'o>;
+    type SerializeTupleVariant = Members<'w, 'o>;
+    type SerializeMap = Members<'w, 'o>;
+    type SerializeStruct = Members<'w, 'o>;
+    type SerializeStructVariant = Members<'w, 'o>;
 
-    plain! {
-        serialize_bool: bool, serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_u8: u8,
-        serialize_u16: u16, serialize_u32: u32, serialize_u64: u64,
+    numbers! {
+        serialize_i8: i8 => signed, serialize_i16: i16 => signed, serialize_i32: i32 => signed, serialize_i64: i64 => signed,
+        serialize_u8: u8 => decimal, serialize_u16: u16 => decimal, serialize_u32: u32 => decimal, serialize_u64: u64 => decimal,
+    }
+
+    fn serialize_bool(self, value: bool) -> Result<(), Broken> {
+        Ok(self.0.text(if value { "true" } else { "false" })?)
     }
 
     fn serialize_f32(self, value: f32) -> Result<(), Broken> {
@@ -143,17 +85,17 @@ impl<'w> ser::Serializer for Writer<'w> {
     }
 
     fn serialize_char(self, value: char) -> Result<(), Broken> {
-        Ok(quoted(value.encode_utf8(&mut [0; 4]), self.0)?)
+        Ok(self.0.quoted(value.encode_utf8(&mut [0; 4]))?)
     }
 
     fn serialize_str(self, value: &str) -> Result<(), Broken> {
-        Ok(quoted(value, self.0)?)
+        Ok(self.0.quoted(value)?)
     }
 
     fn collect_str<T: Display + ?Sized>(self, value: &T) -> Result<(), Broken> {
-        self.0.write_char('"')?;
+        self.0.text("\"")?;
         write!(Escaped(&mut *self.0), "{value}")?;
-        Ok(self.0.write_char('"')?)
+        Ok(self.0.text("\"")?)
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<(), Broken> {
@@ -172,7 +114,7 @@ impl<'w> ser::Serializer for Writer<'w> {
     }
 
     fn serialize_unit(self) -> Result<(), Broken> {
-        Ok(self.0.write_str("null")?)
+        Ok(self.0.text("null")?)
     }
 
     fn serialize_unit_struct(self, _: &'static str) -> Result<(), Broken> {
@@ -199,15 +141,15 @@ impl<'w> ser::Serializer for Writer<'w> {
         members.close()
     }
 
-    fn serialize_seq(self, _: Option<usize>) -> Result<Members<'w>, Broken> {
+    fn serialize_seq(self, _: Option<usize>) -> Result<Members<'w, 'o>, Broken> {
         self.open("[", "]")
     }
 
-    fn serialize_tuple(self, _: usize) -> Result<Members<'w>, Broken> {
+    fn serialize_tuple(self, _: usize) -> Result<Members<'w, 'o>, Broken> {
         self.open("[", "]")
     }
 
-    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Members<'w>, Broken> {
+    fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Members<'w, 'o>, Broken> {
         self.open("[", "]")
     }
 
@@ -217,15 +159,15 @@ impl<'w> ser::Serializer for Writer<'w> {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Members<'w>, Broken> {
+    ) -> Result<Members<'w, 'o>, Broken> {
         self.variant(variant, "[", "]}")
     }
 
-    fn serialize_map(self, _: Option<usize>) -> Result<Members<'w>, Broken> {
+    fn serialize_map(self, _: Option<usize>) -> Result<Members<'w, 'o>, Broken> {
         self.open("{", "}")
     }
 
-    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Members<'w>, Broken> {
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Members<'w, 'o>, Broken> {
         self.open("{", "}")
     }
 
@@ -235,14 +177,14 @@ impl<'w> ser::Serializer for Writer<'w> {
         _: u32,
         variant: &'static str,
         _: usize,
-    ) -> Result<Members<'w>, Broken> {
+    ) -> Result<Members<'w, 'o>, Broken> {
         self.variant(variant, "{", "}}")
     }
 }
 
-impl Members<'_> {
+impl Members<'_, '_> {
     fn separate(&mut self) -> fmt::Result {
-        if core::mem::take(&mut self.first) { Ok(()) } else { self.out.write_char(',') }
+        if core::mem::take(&mut self.first) { Ok(()) } else { self.out.text(",") }
     }
 
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Broken> {
@@ -252,19 +194,19 @@ impl Members<'_> {
 
     fn member<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Broken> {
         self.separate()?;
-        quoted(name, self.out)?;
-        self.out.write_char(':')?;
+        self.out.quoted(name)?;
+        self.out.text(":")?;
         value.serialize(Writer(&mut *self.out))
     }
 
     fn close(self) -> Result<(), Broken> {
-        Ok(self.out.write_str(self.end)?)
+        Ok(self.out.text(self.end)?)
     }
 }
 
 macro_rules! list {
     ($($trait:ident: $method:ident,)*) => {
-        $(impl ser::$trait for Members<'_> {
+        $(impl ser::$trait for Members<'_, '_> {
             type Ok = ();
             type Error = Broken;
 
@@ -288,7 +230,7 @@ list! {
 
 macro_rules! object {
     ($($trait:ident,)*) => {
-        $(impl ser::$trait for Members<'_> {
+        $(impl ser::$trait for Members<'_, '_> {
             type Ok = ();
             type Error = Broken;
 
@@ -305,7 +247,7 @@ macro_rules! object {
 
 object! { SerializeStruct, SerializeStructVariant, }
 
-impl ser::SerializeMap for Members<'_> {
+impl ser::SerializeMap for Members<'_, '_> {
     type Ok = ();
     type Error = Broken;
 
@@ -314,7 +256,7 @@ impl ser::SerializeMap for Members<'_> {
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Broken> {
-        self.out.write_char(':')?;
+        self.out.text(":")?;
         value.serialize(Writer(&mut *self.out))
     }
 
@@ -545,17 +487,6 @@ mod tests {
     use std::vec::Vec;
 
     #[test]
-    fn texts_are_escaped() {
-        let quoted = |text: &str| {
-            let mut out = String::new();
-            write(text, &mut out).unwrap();
-            out
-        };
-        assert_eq!(quoted("a\"b\\c\n\x7F\0"), r#""a\"b\\c\u000a\u007f\u0000""#);
-        assert_eq!(quoted("Größe 🦀"), "\"Größe 🦀\"");
-    }
-
-    #[test]
     fn values_of_all_kinds_are_written() {
         #[derive(serde::Serialize)]
         enum Way {
@@ -579,11 +510,13 @@ mod tests {
             ways: [Way::On, Way::For(7), Way::Between(-1, i64::MIN), Way::Of { a: true }],
             map: [("k".to_string(), "v".to_string()), ("l".to_string(), String::new())].into(),
         };
-        let mut out = String::new();
+        let mut bytes = [0; 256];
+        let mut out = Piece::new(0, &mut bytes);
         write(&all, &mut out).unwrap();
+        let length = out.filled();
         let expected = r#"{"list":[1,null],"pair":["\"",-1.5],"none":null,"ways":["On",{"For":7},"#.to_string()
             + r#"{"Between":[-1,-9223372036854775808]},{"Of":{"a":true}}],"map":{"k":"v","l":""}}"#;
-        assert_eq!(out, expected);
+        assert_eq!(core::str::from_utf8(&bytes[..length]).unwrap(), expected);
     }
 
     fn members(text: &str) -> Result<Vec<(String, String)>, NoObject> {
@@ -687,19 +620,5 @@ mod tests {
             assert_eq!(joined(same), same);
         }
         assert_eq!(join_surrogates(b"abc", &mut [0; 2]), None);
-    }
-
-    #[test]
-    fn pieces_of_a_text_are_the_text() {
-        let whole = "{\"label\":\"Größe\"}\r\n";
-        for skip in 0..=whole.len() {
-            for length in 0..=whole.len() + 1 {
-                let mut out = std::vec![0; length];
-                let mut piece = Piece::new(skip, &mut out);
-                let _ = whole.chars().try_for_each(|character| piece.write_char(character));
-                let filled = piece.filled();
-                assert_eq!(out[..filled], whole.as_bytes()[skip..whole.len().min(skip + length)]);
-            }
-        }
     }
 }

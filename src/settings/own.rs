@@ -1,10 +1,10 @@
 //! The stick's own settings: the first group.
 
-use super::field::{Field, Reason, decimal};
+use super::field::{Field, Reason};
 use super::group::{LINE_LENGTH, Section, hash};
-use super::json::{Piece, quoted};
 use super::value::{DEFAULT, MAX_VALUE, Out, encode, hashes, number, split};
-use core::fmt::{self, Write};
+use crate::piece::Piece;
+use core::fmt;
 use picovd_exfat::name::{LABEL_UNITS, is_forbidden};
 
 /// What the manifest decides of settings.
@@ -284,25 +284,25 @@ impl Section for Own<'_> {
         places.try_for_each(|index| self.check_field(Values(present), index).map_err(|reason| (index, reason)))
     }
 
-    fn write(&self, present: &[u8], index: usize, out: &mut dyn Write) -> fmt::Result {
+    fn write(&self, present: &[u8], index: usize, out: &mut Piece<'_>) -> fmt::Result {
         let values = Values(present);
         let defaults = &self.0.defaults;
         match index {
-            LABEL => quoted(values.label().unwrap_or(defaults.label), out),
+            LABEL => out.quoted(values.label().unwrap_or(defaults.label)),
             EXPOSED => {
                 let shown = self.0.exposable.iter().filter(|file| values.exposes(file.path));
                 let mut between = "[";
                 for file in shown {
-                    out.write_str(core::mem::replace(&mut between, ","))?;
-                    quoted(file.path, out)?;
+                    out.text(core::mem::replace(&mut between, ","))?;
+                    out.quoted(file.path)?;
                 }
-                out.write_str(if between == "[" { "[]" } else { "]" })
+                out.text(if between == "[" { "[]" } else { "]" })
             }
-            REFRESH => quoted(REFRESHES.get(values.refresh(self.0) as usize).unwrap_or(&""), out),
-            QUIET..=HOLD => decimal(values.times(self.0).get(index - QUIET).copied().unwrap_or(0).into(), out),
-            MANUFACTURER => quoted(values.text(index).unwrap_or(defaults.manufacturer), out),
-            PRODUCT => quoted(values.text(index).unwrap_or(defaults.product), out),
-            _ => out.write_str(if values.lock() { "true" } else { "false" }),
+            REFRESH => out.quoted(REFRESHES.get(values.refresh(self.0) as usize).unwrap_or(&"")),
+            QUIET..=HOLD => out.decimal(values.times(self.0).get(index - QUIET).copied().unwrap_or(0).into()),
+            MANUFACTURER => out.quoted(values.text(index).unwrap_or(defaults.manufacturer)),
+            PRODUCT => out.quoted(values.text(index).unwrap_or(defaults.product)),
+            _ => out.text(if values.lock() { "true" } else { "false" }),
         }
     }
 

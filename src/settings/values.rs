@@ -7,8 +7,9 @@ use super::own::{Exposable, Own, Plan, Refresh, Values};
 use super::payload::Payload;
 use super::store::{SaveError, Storage};
 use super::text::Text;
+use crate::piece::Piece;
 use core::cell::{Cell, RefCell};
-use core::fmt::{self, Write};
+use core::fmt;
 use critical_section::{CriticalSection, Mutex};
 
 /// Most groups of an application.
@@ -330,25 +331,23 @@ impl<'a> Settings<'a> {
 
     /// Renders a view from byte `offset` on, as the present generation shows it. Returns how many bytes of `out` were filled.
     pub fn render(&self, view: View, offset: usize, out: &mut [u8]) -> usize {
-        let mut piece = super::json::Piece::new(offset, out);
+        let mut piece = Piece::new(offset, out);
         // What does not fit comes with the next piece.
-        let _ = match view {
-            View::Values => self.write_values(Which::Shown, Style::Lines, &mut piece),
-            View::Schema => self.write_schema(&mut piece),
-        };
+        let _ = self.write_view(view, &mut piece);
         piece.filled()
     }
 
     /// Length of a view in bytes, as the present generation shows it.
     #[must_use]
     pub fn length(&self, view: View) -> usize {
-        let mut nothing = [];
-        let mut counter = super::json::Piece::new(usize::MAX, &mut nothing);
-        let _ = match view {
-            View::Values => self.write_values(Which::Shown, Style::Lines, &mut counter),
-            View::Schema => self.write_schema(&mut counter),
-        };
-        counter.skipped()
+        Piece::length(|out| self.write_view(view, out))
+    }
+
+    fn write_view(&self, view: View, out: &mut Piece<'_>) -> fmt::Result {
+        match view {
+            View::Values => self.write_values(Which::Shown, Style::Lines, out),
+            View::Schema => self.write_schema(out),
+        }
     }
 
     /// The volume's label, where one is set, as the present generation shows it.
@@ -498,9 +497,9 @@ impl<'a> Settings<'a> {
 
     /// Writes all values as one JSON object. Between members stands `between`, in front of the first and behind the last one
     /// `around`.
-    pub(super) fn write_values(&self, which: Which, style: Style, out: &mut dyn Write) -> fmt::Result {
+    pub(super) fn write_values(&self, which: Which, style: Style, out: &mut Piece<'_>) -> fmt::Result {
         let payload = self.of(which);
-        out.write_char('{')?;
+        out.text("{")?;
         let mut first = true;
         let groups = if which == Which::Shown { self.flags().shown_groups } else { MAX_GROUPS as u8 };
         self.each_field(groups, |group, index, field| {
@@ -517,29 +516,29 @@ impl<'a> Settings<'a> {
         group: &dyn Section,
         index: usize,
         field: &Field,
-        out: &mut dyn Write,
+        out: &mut Piece<'_>,
     ) -> fmt::Result {
-        super::json::quoted(field.name, out)?;
-        out.write_char(':')?;
+        out.quoted(field.name)?;
+        out.text(":")?;
         let present = payload.get(group.id());
         match field.secret {
-            true if group.is_default(present, index) => out.write_str("\"not set\""),
-            true => out.write_str("\"set\""),
+            true if group.is_default(present, index) => out.text("\"not set\""),
+            true => out.text("\"set\""),
             false => group.write(present, index, out),
         }
     }
 
     /// Writes what may be set as a JSON Schema (draft 7).
-    pub(super) fn write_schema(&self, out: &mut dyn Write) -> fmt::Result {
-        out.write_str("{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"title\":\"Settings\",")?;
-        out.write_str("\"type\":\"object\",\"additionalProperties\":false,\"properties\":{")?;
+    pub(super) fn write_schema(&self, out: &mut Piece<'_>) -> fmt::Result {
+        out.text("{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"title\":\"Settings\",")?;
+        out.text("\"type\":\"object\",\"additionalProperties\":false,\"properties\":{")?;
         let mut first = true;
         self.each_field(self.flags().shown_groups, |_, _, field| {
             Style::Lines.separate(&mut first, out)?;
             field.schema(out)
         })?;
-        out.write_str(if first { "}" } else { "\r\n}" })?;
-        out.write_str("}\r\n")
+        out.text(if first { "}" } else { "\r\n}" })?;
+        out.text("}\r\n")
     }
 
     fn each_field(&self, groups: u8, mut each: impl FnMut(&dyn Section, usize, &Field) -> fmt::Result) -> fmt::Result {
@@ -586,16 +585,16 @@ pub(super) enum Style {
 }
 
 impl Style {
-    fn separate(self, first: &mut bool, out: &mut dyn Write) -> fmt::Result {
+    fn separate(self, first: &mut bool, out: &mut Piece<'_>) -> fmt::Result {
         let comma = if core::mem::take(first) { "" } else { "," };
-        out.write_str(comma)?;
-        if self == Self::Lines { out.write_str("\r\n  ") } else { Ok(()) }
+        out.text(comma)?;
+        if self == Self::Lines { out.text("\r\n  ") } else { Ok(()) }
     }
 
-    fn end(self, empty: bool, out: &mut dyn Write) -> fmt::Result {
+    fn end(self, empty: bool, out: &mut Piece<'_>) -> fmt::Result {
         match self {
-            Self::Line => out.write_char('}'),
-            Self::Lines => out.write_str(if empty { "}\r\n" } else { "\r\n}\r\n" }),
+            Self::Line => out.text("}"),
+            Self::Lines => out.text(if empty { "}\r\n" } else { "\r\n}\r\n" }),
         }
     }
 }

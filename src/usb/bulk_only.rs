@@ -62,20 +62,29 @@ impl Stage {
         self.start == self.end
     }
 
-    fn clear(&mut self) {
-        (self.start, self.end) = (0, 0);
-    }
-
     /// The next packet, where it has the full length.
     #[inline]
     fn full_packet(&self) -> Option<&[u8; PACKET_LENGTH]> {
         self.bytes.get(self.start..self.end)?.first_chunk()
     }
 
+    fn clear(&mut self) {
+        (self.start, self.end) = (0, 0);
+    }
+
     /// The next packet; empty where there is none.
     fn packet(&self) -> &[u8] {
         self.bytes.get(self.start..self.end.min(self.start + PACKET_LENGTH)).unwrap_or(&[])
     }
+}
+
+/// A packet that waits for room in the IN endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting<'a> {
+    /// Of the full length.
+    Full(&'a [u8; PACKET_LENGTH]),
+    /// Shorter; empty where none waits.
+    Part(&'a [u8]),
 }
 
 impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
@@ -114,13 +123,16 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
         self.queued != 0 || !self.stage.is_empty()
     }
 
-    /// The packet of data that is to follow the packets in the IN endpoint, where nothing but their end keeps it back.
+    /// The packet that is to follow those in the IN endpoint; `None` where there are no packets in the endpoint, or where more than
+    /// their end keeps it back.
     #[inline]
-    pub fn waiting(&self) -> Option<&[u8; PACKET_LENGTH]> {
-        self.stage.full_packet().filter(|_| self.queued != 0 && !self.stale && !self.halted.bulk_in)
+    pub fn waiting(&self) -> Option<Waiting<'_>> {
+        let ready = self.queued != 0 && !self.stale && !self.halted.bulk_in;
+        ready.then(|| self.stage.full_packet().map_or_else(|| Waiting::Part(self.stage.packet()), Waiting::Full))
     }
 
-    /// The packet that [`waited`](Self::waiting) is in the IN endpoint, in the place of one that the host took.
+    /// The host took a packet from the IN endpoint, nothing else has happened, and the one that [`waited`](Self::waiting) is in the
+    /// endpoint instead.
     #[inline]
     pub fn replaced(&mut self) {
         self.stage.start += PACKET_LENGTH;
@@ -129,9 +141,29 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
         }
     }
 
+    /// The same where the packet that waited was no full one, or none.
+    #[inline(never)]
+    pub fn replaced_by_part(&mut self) {
+        if self.stage.is_empty() {
+            self.queued = self.queued.saturating_sub(1);
+        } else {
+            self.stage.clear();
+            self.render();
+        }
+        if self.queued == 0 {
+            // As in `poll`.
+            let _ = self.exchange();
+        }
+    }
+
     /// The endpoint of packets to the host.
     pub fn in_address(&self) -> EndpointAddress {
         self.endpoint_in.address()
+    }
+
+    /// The endpoint of packets from the host.
+    pub fn out_address(&self) -> EndpointAddress {
+        self.endpoint_out.address()
     }
 
     /// The host took an IN packet.
@@ -214,6 +246,19 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
         }
     }
 
+    /// A bus that has found by itself that a packet came for the OUT endpoint, and that this is all that happened, hands it over
+    /// here. False, and nothing was taken, while no packet is wanted or the last reply has not gone yet.
+    #[inline]
+    pub fn received(&mut self, take: impl FnOnce(&mut [u8; PACKET_LENGTH]) -> Option<usize>) -> bool {
+        let ready = self.stage.is_empty() && self.machine.wants_packet();
+        let Some(packet) = self.stage.bytes.first_chunk_mut().filter(|_| ready) else { return false };
+        let Some(length) = take(packet) else { return false };
+        self.machine.receive(packet.get(..length).unwrap_or(packet), &mut self.set);
+        // As in `poll`.
+        let _ = self.exchange();
+        true
+    }
+
     /// Moves packets until the bus or the machine has nothing more to do.
     fn exchange(&mut self) -> Result<(), UsbError> {
         loop {
@@ -241,9 +286,13 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
     }
 
     /// Fills the stage. False when nothing is due.
+    ///
+    /// While the endpoint is empty the host waits: it gets the first packet as soon as that can be had, the others meanwhile.
     #[inline(never)]
     fn render(&mut self) -> bool {
-        let Some(length) = self.machine.transmit(&mut self.stage.bytes, &mut self.set) else { return false };
+        let length = if self.queued == 0 { PACKET_LENGTH } else { STAGE_PACKETS * PACKET_LENGTH };
+        let buffer = self.stage.bytes.get_mut(..length).unwrap_or_default();
+        let Some(length) = self.machine.transmit(buffer, &mut self.set) else { return false };
         (self.stage.start, self.stage.end) = (0, length);
         true
     }

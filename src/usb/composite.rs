@@ -4,6 +4,7 @@
 //! whose manifest has one of them off leaves it out of the type, and the linker leaves its code out.
 
 use super::Identity;
+use super::bulk_only::Waiting;
 use super::console::Console;
 use super::mass_storage::MassStorage;
 use super::picotool_reset::{PicotoolReset, Reset};
@@ -98,17 +99,33 @@ impl<'b, B: UsbBus, S: CommandSet, R: FnMut(Reset), const CONSOLE: bool, const R
         self.mass_storage.in_address()
     }
 
-    /// The packet of mass storage that is to follow those in the endpoint, where nothing but their end keeps it back: for a
-    /// bus that replaces one that went by itself.
+    /// As [`BulkOnly::received`](super::bulk_only::BulkOnly::received), where `take` looks at a bus for a packet of an endpoint.
     #[inline]
-    pub fn waiting(&self) -> Option<&[u8; PACKET_LENGTH]> {
+    pub fn received(
+        &mut self,
+        take: impl FnOnce(&B, EndpointAddress, &mut [u8; PACKET_LENGTH]) -> Option<usize>,
+    ) -> bool {
+        let address = self.mass_storage.out_address();
+        let bus = self.usb.bus();
+        self.mass_storage.received(|packet| take(bus, address, packet))
+    }
+
+    /// As [`BulkOnly::waiting`](super::bulk_only::BulkOnly::waiting): for a bus that replaces a packet that went by itself.
+    #[inline]
+    pub fn waiting(&self) -> Option<Waiting<'_>> {
         self.mass_storage.waiting()
     }
 
-    /// The packet that [`waited`](Self::waiting) is in the endpoint, in the place of one that the host took.
+    /// As [`BulkOnly::replaced`](super::bulk_only::BulkOnly::replaced).
     #[inline]
     pub fn replaced(&mut self) {
         self.mass_storage.replaced();
+    }
+
+    /// As [`BulkOnly::replaced_by_part`](super::bulk_only::BulkOnly::replaced_by_part).
+    #[inline]
+    pub fn replaced_by_part(&mut self) {
+        self.mass_storage.replaced_by_part();
     }
 
     /// Whether packets of mass storage to the host wait, or are on the wire: their end is an event of the bus.

@@ -1,6 +1,6 @@
 //! The mass storage class: interface descriptor and class requests around [`BulkOnly`].
 
-use super::bulk_only::{BulkOnly, HaltFeature, REQUEST_RESET};
+use super::bulk_only::{BulkOnly, HaltFeature, REQUEST_RESET, Waiting};
 use crate::bot::{CommandSet, PACKET_LENGTH};
 use usb_device::Result;
 use usb_device::bus::{InterfaceNumber, UsbBus, UsbBusAllocator};
@@ -45,9 +45,20 @@ impl<'b, B: UsbBus, S: CommandSet> MassStorage<'b, B, S> {
         self.transport.in_address()
     }
 
+    /// The endpoint of packets from the host.
+    pub fn out_address(&self) -> EndpointAddress {
+        self.transport.out_address()
+    }
+
+    /// As [`BulkOnly::received`].
+    #[inline]
+    pub fn received(&mut self, take: impl FnOnce(&mut [u8; PACKET_LENGTH]) -> Option<usize>) -> bool {
+        self.transport.received(take)
+    }
+
     /// As [`BulkOnly::waiting`].
     #[inline]
-    pub fn waiting(&self) -> Option<&[u8; PACKET_LENGTH]> {
+    pub fn waiting(&self) -> Option<Waiting<'_>> {
         self.transport.waiting()
     }
 
@@ -55,6 +66,12 @@ impl<'b, B: UsbBus, S: CommandSet> MassStorage<'b, B, S> {
     #[inline]
     pub fn replaced(&mut self) {
         self.transport.replaced();
+    }
+
+    /// As [`BulkOnly::replaced_by_part`].
+    #[inline]
+    pub fn replaced_by_part(&mut self) {
+        self.transport.replaced_by_part();
     }
 
     /// Whether packets to the host wait, or are on the wire.

@@ -22,18 +22,19 @@ impl Bookmark {
     pub const START: Self = Self { folder: ROOT, slot: 0, position: 0 };
 }
 
-/// Renders bytes of a directory that the manifest names, from byte `start` of it on. `cluster` is its first.
+/// Renders bytes of a directory that the manifest names, from byte `start` of it on. `cluster` is its first; `label` stands at the
+/// beginning of the root directory, and may be left out behind it.
 pub(super) fn render(
     directory: &Directory<'_>,
     cluster: u32,
     layout: &Layout<'_>,
     files: Option<(&Files<'_>, &mut Bookmark)>,
-    label: &[u8; ENTRY_LENGTH],
+    label: Option<&[u8; ENTRY_LENGTH]>,
     start: u32,
     out: &mut [u8],
 ) {
     super::copy_padded(directory.entries, start, out);
-    if directory.root {
+    if let Some(label) = label {
         for (byte, value) in out.iter_mut().zip(label.get(start as usize..).unwrap_or(&[])) {
             *byte = *value;
         }
@@ -73,9 +74,7 @@ pub(super) fn list(
                 *bookmark = Bookmark { folder, slot, position };
                 let offset = start.saturating_sub(position) as usize;
                 let piece = out.get_mut(position.saturating_sub(start) as usize..).unwrap_or_default();
-                if let Some(set) = shown.entry_set(layout.dynamic.first_cluster) {
-                    set.render(offset, piece);
-                }
+                shown.entry_set(layout.dynamic.first_cluster).render(offset, piece);
             }
             position += length;
         }

@@ -35,6 +35,7 @@ use crate::clock::Instant;
 use directory::Bookmark;
 use layout::{Label, Layout, Region, RegionKind};
 use picovd_exfat::boot::BootRegion;
+use picovd_exfat::entry::ENTRY_LENGTH;
 use region::RegionFinder;
 
 /// The chip's address space, as far as memory windows show it.
@@ -184,8 +185,8 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
         self.look.freeze();
         files.begin(self.generation, seen);
         self.bookmark = Bookmark::START;
-        let used: u32 = files.shown().flatten().map(|shown| self.layout.clusters(shown.length)).sum();
-        let allocated = self.allocated().saturating_add(used);
+        let mut allocated = self.allocated();
+        files.standing(|_, length| allocated = allocated.saturating_add(self.layout.clusters(length)));
         self.boot = tables::boot_region(self.layout, self.identity, allocated, volumes);
     }
 
@@ -222,7 +223,7 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
             let start = block.wrapping_mul(BLOCK_LENGTH as u32).wrapping_add(offset as u32);
             let available = ((region.length.0 - block) as usize).saturating_mul(BLOCK_LENGTH) - offset;
             let (now, later) = rest.split_at_mut(available.min(rest.len()));
-            self.render(*region, start, now);
+            self.render(region, start, now);
             let end = offset + now.len();
             lba = lba.saturating_add((end / BLOCK_LENGTH) as u32);
             offset = end % BLOCK_LENGTH;
@@ -231,7 +232,7 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
     }
 
     /// Renders bytes of one region, from byte `start` of it on; the piece ends within it.
-    fn render(&mut self, region: Region<'_>, start: u32, out: &mut [u8]) {
+    fn render(&mut self, region: &Region<'a>, start: u32, out: &mut [u8]) {
         match region.kind {
             RegionKind::Bytes(_) | RegionKind::Memory(_) if L::PRESENT && look::hides(&self.look, region.first) => {
                 out.fill(0);
@@ -260,19 +261,24 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
             }
             RegionKind::Upcase => tables::upcase(start, out),
             RegionKind::Directory(directory) => {
-                let text = if directory.root { self.look.label() } else { None };
-                let label =
-                    text.as_ref().map_or(self.layout.label, |text| Label { units: text.units(), ..self.layout.label });
-                let label = tables::label_entry(label, self.identity);
+                let label = (directory.root && start < ENTRY_LENGTH as u32).then(|| self.label_entry());
                 let files = self.files().map(|files| (files, &mut self.bookmark));
                 let cluster = self.layout.cluster_of(region.first);
-                directory::render(&directory, cluster, self.layout, files, &label, start, out);
+                directory::render(&directory, cluster, self.layout, files, label.as_ref(), start, out);
                 flash::shorten(self.layout, self.flash, region.first, directory.entries, start, out);
                 look::blank(&self.look, region.first, start, out);
             }
             RegionKind::Dynamic => self.render_window(start, out),
             RegionKind::Unused(_) => out.fill(0),
         }
+    }
+
+    /// The root directory's first entry. Out of line: few of the reads of a directory take it.
+    #[inline(never)]
+    fn label_entry(&self) -> [u8; ENTRY_LENGTH] {
+        let text = self.look.label();
+        let label = text.as_ref().map_or(self.layout.label, |text| Label { units: text.units(), ..self.layout.label });
+        tables::label_entry(label, self.identity)
     }
 
     /// Renders bytes of the dynamic window, from byte `start` of it on.

@@ -40,6 +40,8 @@ pub(super) struct State {
     pub(super) cursor: u32,
     /// Hosts see nothing in the slots from this one on.
     pub(super) end: usize,
+    /// Whether files of run time stand in folders of the manifest.
+    pub(super) in_given: bool,
     /// Whether the application wants the medium back that a host ejected.
     insert: bool,
     pub(super) clock: Option<fn() -> u64>,
@@ -84,7 +86,16 @@ impl<'a, const N: usize> FilesOf<'a, N> {
     /// No files yet. `layout` keeps clusters and directory slots for them; what it keeps limits the number, too.
     #[must_use]
     pub const fn new(layout: &'a Layout<'a>) -> Self {
-        let state = State { announced: 0, usual: false, asked: None, cursor: 0, end: 0, insert: false, clock: None };
+        let state = State {
+            announced: 0,
+            usual: false,
+            asked: None,
+            cursor: 0,
+            end: 0,
+            in_given: false,
+            insert: false,
+            clock: None,
+        };
         Self { layout, state: Mutex::new(Cell::new(state)), slots: [const { FileSlot::new() }; N] }
     }
 }

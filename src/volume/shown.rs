@@ -7,10 +7,26 @@ use super::registry::Files;
 use super::slot::{FileSlot, Shown};
 use picovd_exfat::time::Timestamp;
 
+/// Slots that are looked at in one critical section.
+const AT_ONCE: usize = 8;
+
 impl<'a> Files<'a> {
-    /// What hosts see in each slot.
-    pub(super) fn shown(&self) -> impl Iterator<Item = Option<Shown<'a>>> + '_ {
-        self.showing().iter().map(|slot| slot.now().shown())
+    /// Tells `found` the first cluster, counted from the window's first, and the length in bytes of everything that takes clusters
+    /// of the window.
+    pub(super) fn standing(&self, mut found: impl FnMut(u32, u32)) {
+        for slots in self.showing().chunks(AT_ONCE) {
+            let mut some = [(0, 0); AT_ONCE];
+            critical_section::with(|section| {
+                for (place, slot) in some.iter_mut().zip(slots) {
+                    *place = slot.get(section).place();
+                }
+            });
+            for (first, length) in some {
+                if length != 0 {
+                    found(first, length);
+                }
+            }
+        }
     }
 
     /// The slots that hosts see something in are among these.
@@ -20,9 +36,6 @@ impl<'a> Files<'a> {
 
     /// The first slot from `from` on of which `test` tells something.
     fn search<R>(&self, from: usize, test: impl Fn(usize, Shown<'a>) -> Option<R>) -> Option<R> {
-        /// Slots that are looked at in one critical section.
-        const AT_ONCE: usize = 8;
-
         let slots = self.showing().get(from..)?;
         slots.chunks(AT_ONCE).zip((from..).step_by(AT_ONCE)).find_map(|(slots, first)| {
             critical_section::with(|section| {
@@ -38,6 +51,9 @@ impl<'a> Files<'a> {
 
     /// The number of the folder of the manifest that begins at a cluster, when files of run time stand in it.
     pub(super) fn folder_of(&self, cluster: u32) -> Option<u8> {
+        if !self.state().in_given {
+            return None;
+        }
         self.search(0, |index, shown| (shown.is_given() && shown.first == cluster).then_some(index as u8))
     }
 
@@ -56,7 +72,9 @@ impl<'a> Files<'a> {
     /// row from the window's beginning, however many generations there were.
     pub(super) fn begin(&self, generation: Generation, seen: bool) {
         // Whichever slots it will be.
-        self.set_end(self.usable());
+        critical_section::with(|section| {
+            self.change_state(section, |state| (state.end, state.in_given) = (self.usable(), true));
+        });
         let clock = self.state().clock.map(|clock| Timestamp::from_unix(clock()).value());
         let modified = clock.unwrap_or(self.layout.timestamp);
         let mut crowded = !seen;
@@ -104,12 +122,16 @@ impl<'a> Files<'a> {
         if crowded {
             self.move_together();
         }
-        let end = self.slots().iter().rposition(|slot| slot.now().shown().is_some()).map_or(0, |last| last + 1);
-        self.set_end(end);
-    }
-
-    fn set_end(&self, end: usize) {
-        critical_section::with(|section| self.change_state(section, |state| state.end = end));
+        let (mut end, mut in_given) = (0, false);
+        for (index, slot) in self.slots().iter().enumerate() {
+            if let Some(shown) = slot.now().shown() {
+                end = index + 1;
+                in_given |= shown.is_given();
+            }
+        }
+        critical_section::with(|section| {
+            self.change_state(section, |state| (state.end, state.in_given) = (end, in_given));
+        });
     }
 
     /// Fresh clusters for a slot, and in need those that it has.

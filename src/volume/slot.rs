@@ -171,6 +171,11 @@ impl<'a> Slot<'a> {
         })
     }
 
+    /// First cluster and length of what hosts see; nothing has no length.
+    pub fn place(&self) -> (u32, u32) {
+        if self.shown.is_some() { (self.first, self.length) } else { (0, 0) }
+    }
+
     fn set_shown(&mut self, shown: Option<Shown<'a>>) {
         self.shown = shown.map(|shown| shown.file);
         if let Some(shown) = shown {
@@ -236,27 +241,27 @@ impl<'a> Shown<'a> {
     }
 
     /// Its entry set. `window` is the cluster that the window begins with.
-    pub fn entry_set(&self, window: u32) -> Option<EntrySet<'a>> {
-        let (name, attributes, modified, allocation) = self.described(window)?;
-        Some(EntrySet::with_sums(name, attributes, modified, allocation, self.name_hash, self.set_checksum))
+    pub fn entry_set(&self, window: u32) -> EntrySet<'a> {
+        let (name, attributes, modified, allocation) = self.described(window);
+        EntrySet::with_sums(name, attributes, modified, allocation, self.name_hash, self.set_checksum)
     }
 
     /// Computes both sums again.
     pub fn seal(&mut self, window: u32) {
-        if let Some((name, attributes, modified, allocation)) = self.described(window) {
-            let set = EntrySet::new(name, attributes, modified, allocation);
-            self.entries = set.entries() as u8;
-            self.name_hash = set.name_hash();
-            self.set_checksum = set.set_checksum();
-        }
+        let (name, attributes, modified, allocation) = self.described(window);
+        let set = EntrySet::new(name, attributes, modified, allocation);
+        self.entries = set.entries() as u8;
+        self.name_hash = set.name_hash();
+        self.set_checksum = set.set_checksum();
     }
 
-    fn described(&self, window: u32) -> Option<(Name<'a>, FileAttributes, Timestamp, Allocation)> {
-        let name = Name::new(name(self.file, self.level)).ok()?;
+    fn described(&self, window: u32) -> (Name<'a>, FileAttributes, Timestamp, Allocation) {
+        // What is registered has passed `Name::new`.
+        let name = Name::again(name(self.file, self.level));
         let attributes = if self.is_folder() { FileAttributes::DIRECTORY } else { self.file.attributes() };
         // An empty file has no clusters: `contiguous` sees to it.
         let allocation = Allocation::contiguous(ClusterIndex(window.saturating_add(self.first)), self.length.into());
-        Some((name, attributes, Timestamp::from_value(self.modified).unwrap_or(Timestamp::FIRST), allocation))
+        (name, attributes, Timestamp::from_value(self.modified).unwrap_or(Timestamp::FIRST), allocation)
     }
 }
 

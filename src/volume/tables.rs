@@ -118,14 +118,23 @@ impl<'a> Chains<'a> {
 /// `flash` is the chip's length in bytes.
 pub(super) fn bitmap(layout: &Layout<'_>, flash: u32, files: Option<&Files<'_>>, start: u32, out: &mut [u8]) {
     out.fill(0);
-    for (first, count) in flash::allocated(layout, flash) {
-        bitmap::allocate(start, out, ClusterIndex(first), count);
+    // Clusters from `first` to `end` have their bits here.
+    let first = start.saturating_mul(8).saturating_add(ClusterIndex::FIRST.0);
+    let end = first.saturating_add((out.len() as u32).saturating_mul(8));
+    if first < layout.allocated_end() {
+        for (first, count) in flash::allocated(layout, flash) {
+            bitmap::allocate(start, out, ClusterIndex(first), count);
+        }
     }
-    let Some(files) = files else { return };
-    for shown in files.shown().flatten() {
-        let first = ClusterIndex(layout.dynamic.first_cluster.saturating_add(shown.first));
-        bitmap::allocate(start, out, first, layout.clusters(shown.length));
+    let window = layout.dynamic;
+    let Some(files) = files.filter(|_| window.first_cluster < end) else { return };
+    if first >= window.first_cluster.saturating_add(window.cluster_count) {
+        return;
     }
+    files.standing(|first, length| {
+        let first = ClusterIndex(layout.dynamic.first_cluster.saturating_add(first));
+        bitmap::allocate(start, out, first, layout.clusters(length));
+    });
 }
 
 /// Bytes of the up-case table (exFAT 7.2.5), from byte `start` of it on; zeros follow its end.

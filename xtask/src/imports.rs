@@ -24,18 +24,19 @@ struct Rule {
 const RULES: &[Rule] = &[
     Rule { part: "block", modules: &[], crates: &[] },
     Rule { part: "clock", modules: &[], crates: &[] },
+    Rule { part: "piece", modules: &[], crates: &[] },
     Rule { part: "volume", modules: &["block", "clock"], crates: &["picovd_exfat", "critical_section"] },
     Rule { part: "scsi", modules: &["block"], crates: &[] },
     Rule { part: "bot", modules: &["block"], crates: &[] },
     Rule {
         part: "settings",
-        modules: &[],
+        modules: &["piece"],
         crates: &["crc", "critical_section", "picovd_exfat", "postcard", "serde", "serde_json_core", "zeroize"],
     },
     Rule {
         part: "files",
         // `print` is the macro of that name.
-        modules: &["volume", "block", "clock", "settings", "print"],
+        modules: &["volume", "block", "clock", "piece", "settings", "print"],
         crates: &["critical_section", "picovd_exfat"],
     },
     // The bottom vocabulary comes with every layer that is plugged in here.

@@ -192,8 +192,15 @@ impl FileNameEntry {
     #[must_use]
     pub fn of(name: Name<'_>, index: usize) -> Self {
         let mut file_name = [0; UNITS_PER_ENTRY];
-        for (to, unit) in file_name.iter_mut().zip(name.units().skip(index * UNITS_PER_ENTRY)) {
-            *to = unit;
+        let first = index * UNITS_PER_ENTRY;
+        if let Some(ascii) = name.ascii() {
+            for (to, byte) in file_name.iter_mut().zip(ascii.get(first..).unwrap_or_default()) {
+                *to = u16::from(*byte);
+            }
+        } else {
+            for (to, unit) in file_name.iter_mut().zip(name.units().skip(first)) {
+                *to = unit;
+            }
         }
         Self { file_name }
     }

@@ -6,10 +6,9 @@
 
 use super::super::processor;
 use super::super::usb_endpoint::{
-    Buffer, BufferControl, Endpoint, PACKET_LENGTH, available, bit_of, copy_to_dpram, swap_in_dpram,
+    Buffer, BufferControl, Endpoint, PACKET_LENGTH, available, copy_to_dpram, swap_in_dpram,
 };
-use super::{Controller, WAITS};
-use core::sync::atomic::Ordering;
+use super::Controller;
 use usb_device::endpoint::EndpointAddress;
 use usb_device::{Result, UsbDirection, UsbError};
 
@@ -89,18 +88,11 @@ impl Controller {
         Ok(packet.len())
     }
 
-    /// As [`UsbBus::replace_sent`](super::UsbBus::replace_sent). This is what a READ takes for each packet, so it goes through
+    /// As [`Packets::replace_sent`](super::Packets::replace_sent). This is what a READ takes for each packet, so it goes through
     /// nothing that another endpoint would need.
     #[inline(never)]
     pub(super) fn replace_sent(&mut self, address: EndpointAddress, packet: &[u8; PACKET_LENGTH]) -> bool {
-        /// INTS.BUFF_STATUS (table 1420).
-        const PACKETS_ONLY: u32 = 1 << 4;
-
-        let done = 1 << bit_of(address);
-        if self.registers.buff_status().read().bits() != done
-            || self.registers.ints().read().bits() != PACKETS_ONLY
-            || WAITS.load(Ordering::Relaxed)
-        {
+        if !self.has_only(address) {
             return false;
         }
         let index = address.index();
@@ -113,14 +105,33 @@ impl Controller {
             // Both went.
             return false;
         }
-        // SAFETY: write 1 to clear; exactly what is reported.
-        unsafe { self.registers.buff_status().write(|w| w.bits(done)) };
+        self.take_report(address);
         let fields = PACKET_LENGTH as u32 | BufferControl::FULL | pid(self.in_toggles & bit != 0);
         control.write_half(half, fields);
         copy_to_dpram(packet, Buffer(endpoint.buffer.0 + (half * PACKET_LENGTH) as u16));
         self.in_toggles ^= bit;
         self.queues.second ^= bit;
         control.write_half(half, fields | BufferControl::AVAILABLE);
+        true
+    }
+
+    /// As [`Packets::take_sent`](super::Packets::take_sent).
+    #[inline(never)]
+    pub(super) fn take_sent(&mut self, address: EndpointAddress, packet: &[u8]) -> bool {
+        if !self.has_only(address) {
+            return false;
+        }
+        let left = available(BufferControl::of(address).read());
+        let Some(packets) = self.queues.packets.get_mut(address.index()).filter(|packets| **packets == left + 1) else {
+            // Both went.
+            return false;
+        };
+        *packets = left;
+        self.take_report(address);
+        if !packet.is_empty() {
+            // It has room: one went.
+            let _ = self.write(address, packet);
+        }
         true
     }
 

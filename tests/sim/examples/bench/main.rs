@@ -38,6 +38,7 @@ usage: bench --elf FILE [options]
     --json            for machines
     --markdown        as the README has it
     --profile         awake cycles by address, `ADDRESS CYCLES KIND` a line, instead of the table
+    --blocks N        for --profile: READs of so many sectors (default: 128)
     --stack           how deep the stack gets, `TO-START TO-RUN ROOM WHAT` a line, instead of the table
 
 more for the same table:
@@ -67,6 +68,7 @@ struct Options {
     json: bool,
     markdown: bool,
     profile: bool,
+    blocks: Option<u32>,
     stack: bool,
     hal: Option<PathBuf>,
     log: Option<Built>,
@@ -109,6 +111,7 @@ fn run() -> Result<(), Box<dyn Error>> {
             Long("json") => options.json = true,
             Long("markdown") => options.markdown = true,
             Long("profile") => options.profile = true,
+            Long("blocks") => options.blocks = Some(parser.value()?.parse()?),
             Long("stack") => options.stack = true,
             other => return Err(other.unexpected().into()),
         }
@@ -122,7 +125,7 @@ fn run() -> Result<(), Box<dyn Error>> {
     } else if options.profile {
         for kind in &kinds(&plan) {
             let mut bench = Bench::plug(&elf, plan.chip.flash_size as usize, Pace::USUAL)?;
-            for (address, cycles) in bench.profile(kind.first, kind.blocks)? {
+            for (address, cycles) in bench.profile(kind.first, kind.blocks.min(options.blocks.unwrap_or(128)))? {
                 println!("{address:08x} {cycles} {}", kind.name);
             }
         }

@@ -181,7 +181,7 @@ impl Bench {
         })
     }
 
-    /// Awake cycles by address for READs of one kind of sector.
+    /// Awake cycles by address for READs of one kind of sector, of so many blocks or 128.
     pub fn profile(&mut self, first: u32, blocks: u32) -> Result<BTreeMap<u32, u64>, Box<dyn Error>> {
         let size = blocks.min(128);
         self.settle();
