@@ -26,4 +26,4 @@ pub use nor::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
 pub use own::{Defaults, Exposable, MAX_EXPOSABLE, Plan, Refresh};
 pub use store::{Health, MAX_PAYLOAD, MAX_SECTORS, SaveError, Storage, Store, Volatile};
 pub use text::Text;
-pub use values::{Configured, MAX_GROUPS, NoSettings, Room, Settings, View};
+pub use values::{Configured, GroupError, MAX_GROUPS, NoSettings, Room, Settings, View};

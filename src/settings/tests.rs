@@ -187,7 +187,7 @@ fn a_set_changes_what_it_names_and_nothing_else() {
 #[test]
 fn what_is_wrong_changes_nothing_and_says_why() {
     let settings = fresh();
-    settings.add(&NEW);
+    settings.add(&NEW).unwrap();
     let before = ask(settings, "get");
     for (line, answer) in [
         (
@@ -299,7 +299,7 @@ fn an_answer_that_nobody_fetches_holds_the_line() {
 fn what_is_saved_comes_back() {
     let kept = Kept::default();
     let settings = power(PLAN, &kept);
-    settings.add(&NEW);
+    settings.add(&NEW).unwrap();
     assert_eq!(ask(settings, r#"set {"label":"LAB7","interval":60,"place":"ROOF"}"#), SET);
     assert_eq!(ask(settings, "save"), r#"{"ok":"save","saved":true}"#);
     let saved = ask(settings, "get");
@@ -309,11 +309,29 @@ fn what_is_saved_comes_back() {
     assert_eq!(ask(settings, "defaults"), r#"{"ok":"defaults","saved":false}"#);
     assert!(ask(settings, "get").contains(r#""label":"PICOVD""#));
     let again = power(PLAN, &kept);
-    again.add(&NEW);
+    again.add(&NEW).unwrap();
     assert_eq!(ask(again, "get"), saved);
     assert_eq!(NEW.get(again), New { interval: 60, place: Text::new("ROOF"), ..New::default() });
     assert_eq!(ask(again, "reboot"), r#"{"ok":"reboot","saved":true}"#);
     assert!(again.take_restart() && !again.take_restart());
+}
+
+#[test]
+fn a_name_is_one_groups_alone() {
+    static LABELS: [Field; 2] = [Field::integer("interval", 0, 9, ""), Field::boolean("label", "The stick has that name.")];
+    static LABEL: Group<New> = Group::new("label", &LABELS);
+    static OTHERS: [Group<New>; 3] = [Group::new("one", &[]), Group::new("two", &[]), Group::new("three", &[])];
+    let settings = power(PLAN, &Kept::default());
+    assert_eq!(settings.add(&LABEL), Err(GroupError::NameTaken));
+    assert_eq!(settings.add(&NEW), Ok(()));
+    assert_eq!(settings.add(&NEW), Err(GroupError::NameTaken));
+    static SAME_FIELD: Group<New> = Group::new("other", LABELS.split_at(1).0);
+    assert_eq!(settings.add(&SAME_FIELD), Err(GroupError::NameTaken), "both have an interval");
+    for other in &OTHERS {
+        assert_eq!(settings.add(other), Ok(()));
+    }
+    static FIFTH: Group<New> = Group::new("five", &[]);
+    assert_eq!(settings.add(&FIFTH), Err(GroupError::Full));
 }
 
 #[test]
@@ -331,17 +349,17 @@ fn without_flash_save_says_so() {
 fn older_and_newer_firmware_understand_each_other() {
     let kept = Kept::default();
     let old = power(PLAN, &kept);
-    old.add(&OLD);
+    old.add(&OLD).unwrap();
     ask(old, r#"set {"interval":60}"#);
     ask(old, "save");
     let new = power(PLAN, &kept);
-    new.add(&NEW);
+    new.add(&NEW).unwrap();
     assert_eq!(NEW.get(new), New { interval: 60, ..New::default() });
     ask(new, r#"set {"unit":"kelvin","offset":-1.25,"place":"ROOF"}"#);
     ask(new, "save");
     // The old one changes what it knows, and keeps what it does not.
     let old = power(PLAN, &kept);
-    old.add(&OLD);
+    old.add(&OLD).unwrap();
     assert_eq!(OLD.get(old).interval, 60);
     ask(old, r#"set {"interval":61}"#);
     OLD.set(old, &Old { interval: 62, ..OLD.get(old) }).unwrap();
@@ -352,7 +370,7 @@ fn older_and_newer_firmware_understand_each_other() {
     ask(other, "defaults");
     ask(other, "save");
     let new = power(PLAN, &kept);
-    new.add(&NEW);
+    new.add(&NEW).unwrap();
     let expected = New { interval: 62, unit: Unit::Kelvin, offset: -1.25, place: Text::new("ROOF"), ..New::default() };
     assert_eq!(NEW.get(new), expected);
 }
@@ -377,7 +395,7 @@ fn values_that_another_firmware_allowed_are_defaults() {
     let write = |wild: Wild| {
         let kept = Kept::default();
         let settings = power(PLAN, &kept);
-        settings.add(&WILD);
+        settings.add(&WILD).unwrap();
         WILD.set(settings, &wild).unwrap();
         settings.save().unwrap();
         kept
@@ -386,19 +404,19 @@ fn values_that_another_firmware_allowed_are_defaults() {
     let kept = write(Wild { interval: 4000, unit: 1, offset: 2.0, ..Wild::default() });
     let before = kept.0.lock().unwrap().clone();
     let settings = power(PLAN, &kept);
-    settings.add(&NEW);
+    settings.add(&NEW).unwrap();
     assert_eq!(NEW.get(settings), New { unit: Unit::Kelvin, offset: 2.0, ..New::default() });
     assert_eq!(*kept.0.lock().unwrap(), before, "reading destroys nothing");
     // No such variant: nothing of the group can be read.
     let settings = power(PLAN, &write(Wild { interval: 5, unit: 9, ..Wild::default() }));
-    settings.add(&NEW);
+    settings.add(&NEW).unwrap();
     assert_eq!(NEW.get(settings), New::default());
 }
 
 #[test]
 fn secrets_are_set_and_never_shown() {
     let settings = fresh();
-    settings.add(&NEW);
+    settings.add(&NEW).unwrap();
     assert_eq!(ask(settings, "get password"), r#"{"password":"not set"}"#);
     assert_eq!(ask(settings, r#"set {"password":"hunter2"}"#), SET);
     assert_eq!(ask(settings, "get password"), r#"{"password":"set"}"#);
@@ -434,7 +452,7 @@ fn a_lock_holds_once_it_is_saved() {
 #[test]
 fn views_are_the_same_in_every_piece() {
     let settings = fresh();
-    settings.add(&NEW);
+    settings.add(&NEW).unwrap();
     for view in [View::Values, View::Schema] {
         settings.freeze();
         let length = settings.length(view);
@@ -459,7 +477,7 @@ fn views_are_the_same_in_every_piece() {
 #[test]
 fn the_schema_is_json_and_says_what_may_be_set() {
     let settings = fresh();
-    settings.add(&NEW);
+    settings.add(&NEW).unwrap();
     settings.freeze();
     let mut out = vec![0; 8192];
     let length = settings.render(View::Schema, 0, &mut out);
@@ -478,7 +496,7 @@ fn the_schema_is_json_and_says_what_may_be_set() {
 #[test]
 fn whatever_a_host_sends_is_answered_or_dropped() {
     let settings = fresh();
-    settings.add(&NEW);
+    settings.add(&NEW).unwrap();
     let words: [&[u8]; 22] = [
         b"set ",
         b"get ",

@@ -15,6 +15,22 @@ use critical_section::{CriticalSection, Mutex};
 /// Most groups of an application.
 pub const MAX_GROUPS: usize = 4;
 
+/// Why a group was not added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupError {
+    /// There are [`MAX_GROUPS`] of them.
+    Full,
+    /// Another group, or the stick itself, has a field of the same name, or the group's own name: whoever sets a field names no
+    /// group. Rename it.
+    NameTaken,
+}
+
+/// Whether two groups cannot be told apart, or two of their fields.
+fn is_alike(one: &dyn Section, other: &dyn Section) -> bool {
+    let has = |field: &Field| other.fields().iter().any(|other| other.name == field.name);
+    one.id() == other.id() || one.fields().iter().any(has)
+}
+
 /// Everything that may hold a secret, in one piece: the values and the line that a console takes. A `static` in the linker
 /// section `.settings`, which starts as zeros and which no view of memory shows.
 pub struct Room {
@@ -182,28 +198,29 @@ impl<'a> Settings<'a> {
         &self.plan
     }
 
-    /// Adds an application's group. What was saved of it holds at once. At most [`MAX_GROUPS`]; a field whose name another
-    /// group has, too, is that group's for those who set it.
+    /// Adds an application's group. What was saved of it holds at once.
     ///
-    /// Returns whether there was room.
-    pub fn add(&self, group: &'a dyn Section) -> bool {
-        let added = critical_section::with(|section| {
+    /// # Errors
+    /// [`GroupError`]: nothing is added.
+    pub fn add(&self, group: &'a dyn Section) -> Result<(), GroupError> {
+        let own: &dyn Section = &Own(&self.plan);
+        critical_section::with(|section| {
             let mut groups = self.groups.borrow(section).get();
-            let free = groups.iter_mut().find(|group| group.is_none());
-            let added = free.map(|free| *free = Some(group)).is_some();
-            self.groups.borrow(section).set(groups);
-            added
-        });
-        if added {
-            let unsaved = self.is_unsaved();
-            // There is room: defaults are short.
-            let _ = self.edit(|payload| self.repair(payload, group));
-            if !unsaved {
-                // Nobody has set anything.
-                critical_section::with(|section| self.change_flags(section, |flags| flags.saved = flags.changes));
+            if groups.iter().flatten().copied().chain([own]).any(|other| is_alike(other, group)) {
+                return Err(GroupError::NameTaken);
             }
+            *groups.iter_mut().find(|group| group.is_none()).ok_or(GroupError::Full)? = Some(group);
+            self.groups.borrow(section).set(groups);
+            Ok(())
+        })?;
+        let unsaved = self.is_unsaved();
+        // There is room: defaults are short.
+        let _ = self.edit(|payload| self.repair(payload, group));
+        if !unsaved {
+            // Nobody has set anything.
+            critical_section::with(|section| self.change_flags(section, |flags| flags.saved = flags.changes));
         }
-        added
+        Ok(())
     }
 
     /// Counts the changes of the values that hold: for those who follow them.

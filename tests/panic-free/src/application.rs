@@ -53,7 +53,7 @@ static SENSOR: Group<Sensor> = Group::new("sensor", &FIELDS)
 
 /// Adds them.
 pub fn add(settings: &'static Settings<'static>) -> bool {
-    settings.add(&SENSOR)
+    settings.add(&SENSOR).is_ok()
 }
 
 /// Reads all, changes one.
