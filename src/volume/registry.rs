@@ -347,6 +347,7 @@ impl<'a> Files<'a> {
         state.set(value);
     }
 
+    #[inline(never)]
     pub(super) fn state(&self) -> State {
         critical_section::with(|section| self.state.borrow(section).get())
     }

@@ -47,12 +47,14 @@ impl<'a> FileSlot<'a> {
         self.0.borrow(section).set(slot);
     }
 
-    /// What is there at this moment.
+    /// What is there at this moment. Out of line, as what else takes a critical section in many places: it is 90 bytes each time.
+    #[inline(never)]
     pub(super) fn now(&self) -> Slot<'a> {
         critical_section::with(|section| self.get(section))
     }
 
     /// Changes what hosts see; what the application wants may change meanwhile.
+    #[inline(never)]
     pub(super) fn show(&self, shown: Option<Shown<'a>>) {
         critical_section::with(|section| {
             let mut slot = self.get(section);

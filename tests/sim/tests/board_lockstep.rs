@@ -301,6 +301,8 @@ mod ring5 {
         println!("{said} of {executed} instructions");
         assert!(agrees, "{said}");
         let compared: u64 = said.strip_prefix("equal ").and_then(|n| n.parse().ok()).expect("a count");
-        assert!(compared > 100_000 && compared + 10_000 > executed, "only {compared} of {executed} were compared");
+        // What the reference does not know, such as masking interrupts, is one instruction in three hundred.
+        let enough = compared > 100_000 && compared.saturating_mul(100) > executed.saturating_mul(99);
+        assert!(enough, "only {compared} of {executed} were compared");
     }
 }

@@ -3,16 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use picovd::clock::Instant;
-use picovd::println;
-use picovd::vd::Files;
 use picovd_sim::host::exfat::check::check;
 use picovd_sim::host::source::BlockSource;
 use picovd_sim::host::system::{Event, LINUX_DESKTOP, System};
 use picovd_sim::host::terminal::Terminal;
 use picovd_sim::link::Link;
 use picovd_sim::memory::Contents;
-use picovd_sim::native::{Application, Board, NativeDevice};
+use picovd_sim::native::{Board, NativeDevice};
 use picovd_sim::plug;
 
 const OK: &str = r#"{"ok":"set","saved":false}"#;
@@ -248,45 +245,6 @@ fn lock() {
 #[test]
 fn closed_port() {
     a_closed_port_takes_every_line(native());
-}
-
-/// An application that logs in pieces, at any moment.
-struct Chatter(u64);
-
-impl Application for Chatter {
-    fn turn(&mut self, _: Instant) {
-        self.0 += 1;
-        match self.0 % 7 {
-            0 => picovd::print!("turn {}, ", self.0),
-            3 => picovd::print!("half, "),
-            5 => println!("done."),
-            _ => {}
-        }
-    }
-}
-
-#[test]
-fn answers_and_log_stay_apart() {
-    let chatter = |_: &'static Files<'static>| Box::new(Chatter(0)) as Box<dyn Application>;
-    let mut desk = Desk::new(Box::new(NativeDevice::new(Board { application: Some(chatter), ..board() })));
-    let (mut answers, mut lines) = (0, 0);
-    for round in 0..300 {
-        let line = ["get\r\n", "get label\n", "what\r", "help\r\n", "files\n"][round % 5];
-        desk.terminal.send(desk.system.initiator(), line.as_bytes()).expect("taken");
-        desk.system.elapse(Duration::from_millis(3));
-        desk.terminal.take(desk.system.initiator()).expect("it works");
-        while let Some(line) = desk.terminal.line() {
-            lines += 1;
-            if line.contains(['{', '}']) {
-                answers += 1;
-                let whole =
-                    ["{\"label\":", "{\"error\":", "{\"help\":", "{\"files\":"].iter().any(|b| line.starts_with(b));
-                assert!(whole && line.ends_with('}') && !line.contains("turn") && !line.contains("half"), "{line}");
-            }
-        }
-    }
-    assert_eq!(answers, 300);
-    assert!(lines > answers + 50, "{lines} lines");
 }
 
 #[test]
