@@ -1,5 +1,6 @@
 //! Problems of a manifest: a stable code, a place, what is wrong, what to do. One line each, or with an excerpt.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
@@ -57,6 +58,8 @@ pub enum Code {
     FlashSize = 50,
     /// The settings sectors do not fit.
     Settings = 51,
+    /// A file is left to settings, and there are none.
+    Exposure = 52,
     /// The dynamic window is too small for its files.
     DynamicWindow = 60,
     /// SOURCE_DATE_EPOCH is no number of seconds.
@@ -69,7 +72,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, ascending.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::Unreadable,
         Self::Syntax,
         Self::UnknownKey,
@@ -93,6 +96,7 @@ impl Code {
         Self::Text,
         Self::FlashSize,
         Self::Settings,
+        Self::Exposure,
         Self::DynamicWindow,
         Self::Epoch,
         Self::Timestamp,
@@ -119,6 +123,9 @@ pub struct Diagnostic {
     pub remedy: String,
 }
 
+/// How many problems of one kind a report has: a file that is no manifest at all would fill the screen.
+const SHOWN: usize = 20;
+
 /// All problems that one run found, at least one, in the order of their places.
 #[derive(Clone, Debug)]
 pub struct Diagnostics {
@@ -138,9 +145,29 @@ impl Diagnostics {
         &self.items
     }
 
-    /// One line for each problem: `file:line:column: [code] what is wrong; what to do`.
+    /// Those that a report has: of each kind the first [`SHOWN`].
+    fn shown(&self) -> impl Iterator<Item = &Diagnostic> {
+        let mut counts = BTreeMap::new();
+        self.items.iter().filter(move |item| {
+            let count = counts.entry(item.code).or_insert(0);
+            *count += 1;
+            *count <= SHOWN
+        })
+    }
+
+    /// For each kind of which a report leaves some out, the words for it.
+    fn left_out(&self) -> Vec<String> {
+        let mut counts = BTreeMap::new();
+        self.items.iter().for_each(|item| *counts.entry(item.code).or_insert(0) += 1);
+        let more = counts.into_iter().filter(|(_, count)| *count > SHOWN);
+        more.map(|(code, count)| format!("[{code}] and {} more of this kind", count - SHOWN)).collect()
+    }
+
+    /// One line for each problem: `file:line:column: [code] what is wrong; what to do`. Of each kind the first 20 are told,
+    /// and how many more there are.
     pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
-        self.items.iter().map(|item| {
+        let left_out = self.left_out().into_iter().map(|text| format!("{}: {text}", self.source.name()));
+        let told = self.shown().map(|item| {
             let text = format!("[{}] {}; {}", item.code, item.message, item.remedy).replace(['\n', '\r'], " ");
             match &item.span {
                 Some(span) => {
@@ -149,15 +176,16 @@ impl Diagnostics {
                 }
                 None => format!("{}: {text}", self.source.name()),
             }
-        })
+        });
+        told.chain(left_out)
     }
 
-    /// The problems with excerpts, carets and remedies; `colour` for a terminal.
+    /// The problems with excerpts, carets and remedies, as many as [`lines`](Self::lines) tells; `colour` for a terminal.
     #[must_use]
     pub fn excerpts(&self, colour: bool) -> String {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let mut out = String::new();
-        for item in &self.items {
+        for item in self.shown() {
             let code = item.code.to_string();
             let title = Level::ERROR.primary_title(item.message.as_str()).id(code.as_str());
             let help = Level::HELP.message(item.remedy.as_str());
@@ -173,9 +201,13 @@ impl Diagnostics {
                 }
                 None => title.element(annotate_snippets::Origin::path(self.source.name())),
             };
-            out.push_str(&renderer.render(&[group.element(help)]));
+            let text = renderer.render(&[group.element(help)]);
+            // Without an excerpt there is no column of line numbers: it is left blank, as the others have it.
+            let text = if item.span.is_some() { text } else { text.replace('\n', "\n ") };
+            out.push_str(&text);
             out.push_str("\n\n");
         }
+        self.left_out().iter().for_each(|text| out.push_str(&format!("error: {text}\n\n")));
         out
     }
 

@@ -1,5 +1,6 @@
 //! From text to tables: TOML's own errors, unknown keys, tables of the wrong shape.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -43,9 +44,21 @@ pub fn read(path: &Path) -> Result<Manifest, Diagnostics> {
         Err(error) => {
             let mut problems = Collector::default();
             let message = format!("the manifest cannot be read: {error}");
-            problems.report(Code::Unreadable, None, message, "name a file that exists and holds UTF-8 text");
+            problems.report(Code::Unreadable, None, message, unreadable(path, &error));
             Err(problems.into_diagnostics(&Source::new(name, "")))
         }
+    }
+}
+
+/// What to do about a file that cannot be read.
+fn unreadable(path: &Path, error: &std::io::Error) -> String {
+    let inside = path.join("picovd.toml");
+    match error.kind() {
+        _ if inside.is_file() => format!("it is a folder: name the manifest in it, {}", inside.display()),
+        _ if path.is_dir() => "it is a folder: name a file".to_owned(),
+        ErrorKind::NotFound => "name a file that exists".to_owned(),
+        ErrorKind::PermissionDenied => "name a file that you may read".to_owned(),
+        _ => "name a file that exists and holds UTF-8 text".to_owned(),
     }
 }
 

@@ -71,6 +71,27 @@ fn a_manifest_that_is_not_there() {
     let found = read(Path::new("/nowhere/picovd.toml")).unwrap_err();
     assert_eq!(found.items()[0].code, Code::Unreadable);
     assert!(found.lines().next().unwrap().starts_with("/nowhere/picovd.toml: [M001] "));
+    // As the other problems are shown.
+    assert!(found.to_string().contains("\n --> /nowhere/picovd.toml\n"), "{found}");
+    let found = read(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap_err();
+    assert_eq!(found.items()[0].remedy, "it is a folder: name a file");
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let found = read(&repository).unwrap_err();
+    let inside = repository.join("picovd.toml");
+    assert_eq!(found.items()[0].remedy, format!("it is a folder: name the manifest in it, {}", inside.display()));
+}
+
+#[test]
+fn of_many_problems_of_a_kind_the_first_are_told() {
+    let text: String = (0..100).map(|n| format!("key-{n} = 1\n")).collect::<String>() + "[volume]\nlabel = 1\n";
+    let found = problems(&text).unwrap_err();
+    assert_eq!(found.items().len(), 101);
+    let lines: Vec<String> = found.lines().collect();
+    assert_eq!((lines.len(), lines[21].as_str()), (22, "picovd.toml: [M003] and 80 more of this kind"), "{lines:#?}");
+    assert!(lines[19].contains("key-19") && lines[20].contains("[M004]"), "{lines:#?}");
+    let shown = found.to_string();
+    assert_eq!(shown.matches("error[M003]").count(), 20, "{shown}");
+    assert!(shown.contains("error[M004]") && shown.ends_with("error: [M003] and 80 more of this kind"), "{shown}");
 }
 
 #[test]
@@ -152,10 +173,21 @@ fn of_two_equal_redactions_one_is_too_many() {
 fn hidden_from_everybody_is_not_on_the_volume_but_checked() {
     let text =
         |expose: &str, path: &str| format!("[[file]]\npath = \"{path}\"\ntext = \"secret\"\nexpose = \"{expose}\"\n");
-    for (expose, files) in [("always", 1), ("setting", 0), ("never", 0)] {
-        let manifest = read_text("m", &text(expose, "a"), Path::new("")).unwrap();
+    for (expose, files) in [("always", 1), ("setting", 1), ("never", 0)] {
+        let with = |path| text(expose, path) + "[settings]\nsectors = 2\n";
+        let manifest = read_text("m", &with("a"), Path::new("")).unwrap();
         let plan = plan(&check(&manifest, None).unwrap()).unwrap();
         assert_eq!(plan.files.len(), files, "{expose}");
-        assert_eq!(problems(&text(expose, "a*")).unwrap_err().items()[0].code, Code::Name);
+        assert!(plan.files.iter().all(|file| file.by_setting == (expose == "setting")));
+        assert_eq!(problems(&with("a*")).unwrap_err().items()[0].code, Code::Name);
+    }
+    // Sectors that are wrong are one problem, not two.
+    for (settings, code) in [
+        ("", Code::Exposure),
+        ("[settings]\nsectors = 0\n", Code::Exposure),
+        ("[settings]\nsectors = 1\n", Code::Settings),
+    ] {
+        let found = problems(&(text("setting", "a") + settings)).unwrap_err();
+        assert_eq!(found.items().iter().map(|item| item.code).collect::<Vec<_>>(), [code], "{found}");
     }
 }

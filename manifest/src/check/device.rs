@@ -3,8 +3,8 @@
 use picovd_exfat::entry::{ENTRY_LENGTH, entries_for};
 
 use super::{
-    Chip, Content, Dynamic, FLASH_SECTOR, File, Folder, Info, Log, MAXIMUM_SIZE, Partitions, Placed, Rules,
-    SHORTEST_FLASH, Settings, Usb,
+    Chip, Content, Dynamic, FLASH_SECTOR, File, Folder, Info, Log, MAXIMUM_SIZE, Partitions, Rules, SHORTEST_FLASH,
+    Settings, Usb,
 };
 use crate::diagnostic::Code;
 use crate::read::Manifest;
@@ -37,12 +37,12 @@ const VERSIONS: u64 = 2;
 
 impl Rules {
     pub(super) fn usb(&mut self, table: &UsbTable) -> Usb {
-        let vid = self.placed(&table.vid);
+        let vid = self.number(&table.vid, "a whole number from 1 to 0xffff");
         if let Some((0, span)) = vid.clone() {
             self.problems.report(Code::OutOfRange, span, "the vendor id is 0", "use 0x2e8a, or your own");
         }
         Usb {
-            vid: vid.map_or(DEFAULT_IDS.0, |(vid, _)| vid),
+            vid: vid.map_or(DEFAULT_IDS.0, |(vid, _)| vid as u16),
             pid: self.value(&table.pid, DEFAULT_IDS.1),
             manufacturer: self.usb_string("manufacturer", &table.manufacturer, "PicoVD"),
             product: self.usb_string("product", &table.product, "PicoVD"),
@@ -118,11 +118,11 @@ impl Rules {
     }
 
     pub(super) fn settings(&mut self, table: &SettingsTable, chip: Chip) -> Settings {
-        let sectors = self.placed(&table.sectors);
+        let sectors = self.number(&table.sectors, "0, or a whole number from 2 to 32");
         let start = self.placed(&table.start);
         let lock = self.value(&table.lock, false);
         let span = sectors.as_ref().map(|(_, span)| span.clone());
-        let count = sectors.map_or(0, |(count, _)| count);
+        let count = sectors.map_or(0, |(count, _)| count as u16);
         // UF2 tools may overwrite the last sector (RP2350-E10).
         let last = chip.flash_size - FLASH_SECTOR;
         let mut bad = |span, message: String, remedy: &str| {
@@ -228,10 +228,9 @@ impl Rules {
 
     pub(super) fn dynamic(&mut self, table: &DynamicTable) -> Dynamic {
         const CLUSTER: u64 = FLASH_SECTOR as u64;
-        let widened = |placed: Option<Placed<u16>>| placed.map(|(value, span)| (u64::from(value), span));
-        let placed = self.placed(&table.files);
-        let files = self.ranged("the number of files", widened(placed), 0..257, 0);
-        let placed = self.placed(&table.max_name).map(|(value, span)| (u64::from(value), span));
+        let placed = self.number(&table.files, "a whole number from 0 to 256");
+        let files = self.ranged("the number of files", placed, 0..257, 0);
+        let placed = self.number(&table.max_name, "a whole number from 1 to 255");
         let max_name = self.ranged("max-name", placed, 1..256, 30);
         let span = table.window.as_ref().map(|field| field.span.clone());
         let window = self.size("the dynamic window", &table.window, 0..MAXIMUM_SIZE + 1, files.min(1) * MIB);

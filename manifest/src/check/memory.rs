@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use serde_spanned::Spanned;
 
-use super::{Chip, Content, FLASH_SECTOR, File, Partitions, Rules, Settings};
+use super::{Chip, Content, FLASH_SECTOR, File, Partitions, Placed, Rules, Settings, bytes};
 use crate::diagnostic::{Code, near_miss};
 use crate::schema::{MemoryTable, RedactTable};
 
@@ -36,6 +36,15 @@ pub struct Window {
     length: u64,
     memory: Memory,
     offset: u64,
+}
+
+/// What is wrong with a range.
+#[derive(Debug)]
+enum Misfit {
+    /// Its first address, for this reason.
+    Base(String),
+    /// Its length, where the memory has `most` bytes from the first address on.
+    Length { length: u64, most: u64, flash: bool },
 }
 
 /// The memories, each of which may have several addresses.
@@ -82,37 +91,32 @@ impl Window {
     }
 
     /// The window of that range, or what is wrong with it.
-    fn new(base: u64, length: u64, chip: Chip) -> Result<Self, String> {
-        let end = base.saturating_add(length);
-        if length == 0 {
-            return Err("the window has no bytes".to_owned());
-        }
-        let inside = |range: &Range<u64>| range.start <= base && end <= range.end;
-        let (memory, address, offset) = if inside(&ROM) {
-            (Memory::Rom, base, base)
-        } else if inside(&SRAM) {
-            (Memory::Sram, base, base - SRAM.start)
+    fn new(base: u64, length: u64, chip: Chip) -> Result<Self, Misfit> {
+        let flash = u64::from(chip.flash_size);
+        let alias = base / XIP_ALIAS * XIP_ALIAS;
+        // Where the address is read, where that is in its memory, and how many bytes there are from there on.
+        let (memory, address, offset, most) = if ROM.contains(&base) {
+            (Memory::Rom, base, base, ROM.end - base)
+        } else if SRAM.contains(&base) {
+            (Memory::Sram, base, base - SRAM.start, SRAM.end - base)
+        } else if XIP.contains(&base) && alias == XIP_MAINTENANCE {
+            return Err(Misfit::Base("0x18000000..0x1c000000 maintains the cache and shows nothing".to_owned()));
         } else if XIP.contains(&base) {
-            let alias = base / XIP_ALIAS * XIP_ALIAS;
             let offset = base - alias;
-            let flash = u64::from(chip.flash_size);
-            if alias == XIP_MAINTENANCE {
-                return Err("0x18000000..0x1c000000 maintains the cache and shows nothing".to_owned());
-            }
-            if offset.checked_add(length).is_none_or(|end| end > flash) {
-                return Err(format!("flash has {flash} bytes, and this ends at {:#x}", offset.saturating_add(length)));
-            }
+            let Some(most @ 1..) = flash.checked_sub(offset) else {
+                return Err(Misfit::Base(format!("flash has {}, and this begins at {offset:#x} in it", bytes(flash))));
+            };
             // The uncached alias of the same translation: a big read must not evict the program from the cache.
             let uncached = if alias == XIP_STORAGE { XIP_STORAGE } else { XIP.start + XIP_ALIAS };
-            (Memory::Flash, uncached + offset, offset)
-        } else if let Some((name, range)) =
-            [("ROM", ROM), ("SRAM", SRAM)].into_iter().find(|(_, range)| range.contains(&base))
-        {
-            return Err(format!("{name} ends at {:#x}, and this ends at {end:#x}", range.end));
+            (Memory::Flash, uncached + offset, offset, most)
         } else {
-            return Err(format!("{base:#x}..{end:#x} is not memory that can be read without side effects"));
+            let reason = format!("{base:#x} is not memory that can be read without side effects");
+            return Err(Misfit::Base(reason));
         };
-        let base = u32::try_from(address).map_err(|_| "the address has more than 32 bits".to_owned())?;
+        if !(1..=most).contains(&length) {
+            return Err(Misfit::Length { length, most, flash: memory == Memory::Flash });
+        }
+        let base = u32::try_from(address).map_err(|_| Misfit::Base("the address has more than 32 bits".to_owned()))?;
         Ok(Self { base, length, memory, offset })
     }
 
@@ -166,17 +170,27 @@ impl Rules {
             return None;
         }
         let ((base, span), (length, length_span)) = (base?, length?);
-        self.range(base, length.0, span.start.min(length_span.start)..span.end.max(length_span.end), chip)
+        self.range((base, span), (length.0, length_span), chip)
     }
 
-    fn range(&mut self, base: u32, length: u64, span: Range<usize>, chip: Chip) -> Option<Window> {
-        match Window::new(u64::from(base), length, chip) {
-            Ok(window) => Some(window),
-            Err(reason) => {
-                self.problems.report(Code::MemoryRange, span, reason, RANGES);
-                None
+    fn range(&mut self, base: Placed<u32>, length: Placed<u64>, chip: Chip) -> Option<Window> {
+        let ((base, base_span), (length, length_span)) = (base, length);
+        let (span, message, remedy) = match Window::new(u64::from(base), length, chip) {
+            Ok(window) => return Some(window),
+            Err(Misfit::Base(reason)) => (base_span, reason, RANGES.to_owned()),
+            Err(Misfit::Length { length: 0, most, .. }) => {
+                let remedy = format!("give a length from 1 to {most} ({})", bytes(most));
+                (length_span, "the range has no bytes".to_owned(), remedy)
             }
-        }
+            Err(Misfit::Length { length, most, flash }) => {
+                let message =
+                    format!("from {base:#x} on there are {}, and the length is {}", bytes(most), bytes(length));
+                let more = if flash { ", or set [chip] flash-size to what the board has" } else { "" };
+                (length_span, message, format!("give a length of at most {}{more}", bytes(most)))
+            }
+        };
+        self.problems.report(Code::MemoryRange, span, message, remedy);
+        None
     }
 
     fn unknown_name(&mut self, code: Code, span: Range<usize>, what: &str, name: &str, known: &[&str]) {
@@ -270,7 +284,7 @@ impl Rules {
             return None;
         }
         let ((base, span), (length, length_span)) = (base?, length?);
-        self.range(base, length.0, span.start.min(length_span.start)..span.end.max(length_span.end), chip)
+        self.range((base, span), (length.0, length_span), chip)
     }
 }
 

@@ -13,7 +13,7 @@ use picovd_exfat::time::Timestamp;
 
 use crate::diagnostic::{Code, Collector, Diagnostic, Diagnostics};
 use crate::read::Manifest;
-use crate::schema::{Expose, Field, Key, Program, Refresh, Size};
+use crate::schema::{Expose, Field, Key, Program, Refresh, SettingsTable, Size};
 use crate::source::Source;
 
 pub use memory::Window;
@@ -227,8 +227,10 @@ pub(crate) fn recovered(manifest: &Manifest, mut syntax: Collector, unclear: usi
     let kept = |item: &Diagnostic| {
         let Some(span) = &item.span else { return false };
         let lines = line(span.start)..line(span.end) + 1;
-        let of_what_is_missing =
-            matches!(item.code, Code::MissingKey | Code::Redaction | Code::Settings | Code::DynamicWindow);
+        let of_what_is_missing = matches!(
+            item.code,
+            Code::MissingKey | Code::Redaction | Code::Settings | Code::Exposure | Code::DynamicWindow
+        );
         !of_what_is_missing && span.end < unclear && !broken.iter().any(|line| lines.contains(line))
     };
     syntax.extend_if(&rules.problems, kept);
@@ -288,6 +290,19 @@ impl Rules {
         }
     }
 
+    /// A whole number of those that `allowed` names in words: what another type is told.
+    fn number<T: Clone + Into<u64>>(&mut self, key: &Key<T>, allowed: &str) -> Option<Placed<u64>> {
+        let Field { span, value } = key.as_ref()?;
+        match value {
+            Ok(value) => Some((value.clone().into(), span.clone())),
+            Err(mismatch) => {
+                let remedy = format!("give {allowed}");
+                self.problems.report(Code::WrongType, span.clone(), &*mismatch.found, remedy);
+                None
+            }
+        }
+    }
+
     /// The key's value or, when it is absent or wrong, `default`.
     fn value<T: Clone>(&mut self, key: &Key<T>, default: T) -> T {
         self.placed(key).map_or(default, |(value, _)| value)
@@ -323,12 +338,19 @@ impl Rules {
     }
 
     /// Who sees a file; `None` when nobody does. Without settings there is none that could let somebody.
-    fn exposure(&mut self, expose: &Key<Expose>, settings: Settings) -> Option<Expose> {
-        match self.value(expose, Expose::Always) {
-            Expose::Never => None,
-            Expose::Setting if settings.sectors == 0 => None,
-            exposure => Some(exposure),
+    fn exposure(&mut self, expose: &Key<Expose>, settings: &SettingsTable) -> Option<Expose> {
+        let (exposure, span) = self.placed(expose).map_or((Expose::Always, None), |(value, span)| (value, Some(span)));
+        // Sectors that are wrong have been told of.
+        let none = matches!(settings.sectors.as_ref().map(|sectors| &sectors.value), None | Some(Ok(0)));
+        if exposure == Expose::Setting && none {
+            self.problems.report(
+                Code::Exposure,
+                span,
+                "the file is left to a setting, and there are no settings",
+                "set [settings] sectors to 2 or more, or expose to \"always\" or \"never\"",
+            );
         }
+        (exposure != Expose::Never).then_some(exposure)
     }
 }
 

@@ -79,7 +79,7 @@ impl Rules {
             let content = self.content(file, table.span(), &manifest.folder);
             let hidden = self.value(&file.hidden, false);
             let timestamp = self.moment(&file.timestamp).unwrap_or(moment);
-            let exposure = self.exposure(&file.expose, reserved.settings);
+            let exposure = self.exposure(&file.expose, &manifest.tables.settings);
             if let (Some(path), Some(content), Some(exposure)) = (path, content, exposure) {
                 self.place(&mut tree, path, (hidden, exposure), timestamp, Content::Bytes(content));
             }
@@ -89,7 +89,7 @@ impl Rules {
             let path = self.path(&memory.path, table.span(), "[[memory]]");
             let window = self.window(memory, table.span(), chip);
             let hidden = self.value(&memory.hidden, false);
-            let exposure = self.exposure(&memory.expose, reserved.settings);
+            let exposure = self.exposure(&memory.expose, &manifest.tables.settings);
             if let (Some(path), Some(window), Some(exposure)) = (path, window, exposure) {
                 self.place(&mut tree, path, (hidden, exposure), moment, Content::Memory(window));
             }

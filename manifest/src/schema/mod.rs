@@ -279,7 +279,7 @@ pub enum Program {
 pub enum Expose {
     /// Nobody: the file is not on the volume.
     Never,
-    /// Everybody while the setting `exposed` names the file; nobody without sectors for settings.
+    /// Everybody while the setting `exposed` names the file; it takes sectors for settings.
     Setting,
     /// Everybody.
     Always,

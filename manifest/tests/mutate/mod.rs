@@ -74,7 +74,8 @@ const SMALL: [&str; 6] = [
     "[usb]\nvid = 0x1209\npid = 1\nmanufacturer = \"me\"\nproduct = \"a disk\"\nserial = \"0123456789ABCDEF\"\n\
      scsi-vendor = \"ME\"\nscsi-product = \"disk\"\nscsi-revision = \"1\"\nconsole = true\npicotool-reset = true\n",
     "[[file]]\npath = \"A/B/ü.txt\"\ntext = \"\"\"\nlines\n\"\"\"\nhidden = true\ntimestamp = 1999-12-31\nexpose = \"always\"\n\n\
-     [[file]]\npath = \"a.txt\"\ntext = 'x'\nexpose = \"setting\"\n\n[[file]]\npath = \"A/C\"\ntext = \"\"\n",
+     [[file]]\npath = \"a.txt\"\ntext = 'x'\nexpose = \"setting\"\n\n[[file]]\npath = \"A/C\"\ntext = \"\"\n\n[settings]\n\
+     sectors = 2\n",
     "[[memory]]\npath = \"F\"\nwindow = \"flash\"\nhidden = false\n\n[[memory]]\npath = \"R\"\nbase = 0x20000100\n\
      length = 700\n\n[[redact]]\nbase = 0x2000_0200\nlength = \"1 KiB\"\n\n[[redact]]\nname = \"settings\"\n\n[settings]\n\
      sectors = 3\nstart = 0x10_0000\nlock = true\n",

@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use picovd::clock::Instant;
 use picovd::files::Rendered;
 use picovd::vd::{File, Files, vd_add_file, vd_update_file};
+use picovd_manifest::{DiskPlan, Refresh};
 
 use crate::native::Application;
 
@@ -18,6 +20,34 @@ static PLUGGED_IN: AtomicBool = AtomicBool::new(false);
 /// Plugs the sensor in.
 pub fn plug_in() {
     PLUGGED_IN.store(true, Ordering::Relaxed);
+}
+
+/// Why the manifest has no place for the sensor; `None` when it has one.
+#[must_use]
+pub fn obstacle(plan: &DiskPlan) -> Option<String> {
+    let dynamic = &plan.changes;
+    let taken = plan.files.iter().map(|file| &file.path).chain(plan.built_in.iter().map(|file| &file.path));
+    let taken = taken.chain(plan.directories.iter().map(|directory| &directory.path)).chain([&plan.partitions.folder]);
+    if dynamic.files == 0 {
+        Some("[dynamic] files keeps no room for an application's files".to_owned())
+    } else if usize::from(dynamic.max_name) < PATH.len() {
+        Some(format!("[dynamic] max-name is {}, and `{PATH}` has {}", dynamic.max_name, PATH.len()))
+    } else if taken.into_iter().any(|path| path.eq_ignore_ascii_case(PATH)) {
+        Some(format!("the manifest has a `{PATH}` of its own"))
+    } else {
+        None
+    }
+}
+
+/// In which time a desktop has seen two readings, by what the manifest says of announcements; `None` if it never does.
+///
+/// A change is announced `max-age`, `hold` and half a second after it was made at the latest, and a desktop has the new files
+/// 8.5 s later.
+#[must_use]
+pub fn patience(plan: &DiskPlan) -> Option<Duration> {
+    let dynamic = &plan.changes;
+    let told = Duration::from_millis(u64::from(dynamic.max_age) + u64::from(dynamic.hold)) + Duration::from_secs(10);
+    (dynamic.refresh != Refresh::Attention).then(|| 2 * (Duration::from_secs(INTERVAL) + told))
 }
 
 /// How often it is read, in seconds: slower than the manifest's `hold`, so that each reading is announced.

@@ -10,7 +10,7 @@ use crate::truth::{self, TrueFile};
 use picovd::scsi::UnitIdentity;
 use picovd::usb;
 use picovd::volume::BoardIdentity;
-use picovd_manifest::{Diagnostics, DiskPlan, Usb};
+use picovd_manifest::{Diagnostics, DiskPlan, Program, Usb};
 use std::path::{Path, PathBuf};
 use std::{env, fmt, fs};
 
@@ -105,6 +105,14 @@ pub fn native(plan: DiskPlan) -> Plug {
     native_with(plan, None)
 }
 
+/// The library on a board with this flash chip, with an application beside it.
+///
+/// # Errors
+/// A partition table that has no place.
+pub fn native_on(plan: DiskPlan, flash: FlashChip<'_>, application: Start) -> Result<Plug, PlugError> {
+    on_bus(plan, flash, Some(application)).map_err(PlugError::Firmware)
+}
+
 /// The same with an application beside it.
 #[must_use]
 pub fn native_with(plan: DiskPlan, application: Option<Start>) -> Plug {
@@ -178,12 +186,18 @@ fn emulated(plan: DiskPlan, flash: FlashChip<'_>, path: &Path) -> Result<Plug, S
     let length = flash.length.unwrap_or(plan.chip.flash_size as usize);
     let mut device =
         ElfDevice::with_board(&elf, length, identity).map_err(|error| format!("{}: {error}", path.display()))?;
+    let chip = device.machine().flash();
+    // A program in SRAM looks at what another one has left in flash.
+    let mut left = match plan.chip.program {
+        Program::Sram => vec![(0, Contents::noise(length).flash)],
+        Program::Flash => Vec::new(),
+    };
     if !flash.partitions.is_empty() {
-        let chip = device.machine().flash();
-        for (at, bytes) in partitions::table(chip.bytes(), flash.partitions)? {
-            if !chip.preload(at, &bytes) {
-                return Err("flash has no room for the table".to_owned());
-            }
+        left.extend(partitions::table(chip.bytes(), flash.partitions)?);
+    }
+    if !left.is_empty() {
+        if !left.iter().all(|(at, bytes)| chip.preload(*at, bytes)) {
+            return Err("flash has no room for its contents".to_owned());
         }
         // What the program has decoded and cached is from before.
         device.machine().unplug();

@@ -1,7 +1,7 @@
 //! `cargo sim` as a person or a script uses it: output, exit status, pipes.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -85,6 +85,12 @@ fn an_image_passes_the_check_until_it_is_damaged() {
     let blocks = bytes.len() / 512;
     assert!(succeed(&["layout"]).contains(&format!("{blocks} blocks")), "the image has {blocks} blocks");
     succeed(&["check", name]);
+    // As in a package, whose `cargo sim` says which program it is for.
+    let stock = plug::stock_manifest();
+    let package = ["--manifest", stock.to_str().expect("UTF-8"), "--elf", "its.elf"];
+    succeed(&[&package[..], &["check", name]].concat());
+    succeed(&[&package[..], &["verify", name]].concat());
+    succeed(&[&package[..], &["layout"]].concat());
     // The FAT's first entry.
     bytes[24 * 512] ^= 0xFF;
     fs::write(&path, bytes).expect("writable");
@@ -109,7 +115,12 @@ fn an_image_is_sparse() {
 
 #[test]
 fn wrong_words_get_one_line_and_status_2() {
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 13] = [
+        (&["new", "--manifest", "x", "y"], "`cargo sim new` takes no --manifest; it is for show, ls"),
+        (&["ls", "--watch"], "`cargo sim ls` takes no --watch; it is for show"),
+        (&["cat", "A", "--usbip", "127.0.0.1:1"], "`cargo sim cat` takes no --usbip; it is for serve"),
+        (&["layout", "--partition", "A=2M,64K"], "`cargo sim layout` takes no --partition"),
+        (&["check", "x.img", "--flash-size", "2M"], "it takes neither --flash-size nor --partition"),
         (&["lss"], "`ls`"),
         (&["chekc"], "`check`"),
         (&["frobnicate"], "no command `frobnicate`"),
@@ -136,6 +147,24 @@ fn every_command_has_help() {
         assert!(overview.contains(&format!("\n  {name}")), "{name} is missing in\n{overview}");
         let help = succeed(&[name, "--help"]);
         assert!(help.contains(&format!("cargo sim {name}")) && help.contains("--manifest"), "{help}");
+    }
+    // Each lists the options that it takes, and no other.
+    let device = ["--elf FILE", "--flash-size N", "--partition NAME"];
+    for (name, listed, others) in [
+        ("show", &["--manifest FILE", "--watch   ", device[0]][..], &["--svg", "--usbip"][..]),
+        ("ls", &["--manifest FILE", device[0], device[1], device[2]], &["--watch", "--svg"]),
+        ("layout", &["--manifest FILE", "--json", "--svg FILE"], &device),
+        ("new", &["--help"], &["--manifest FILE", device[0], device[1], device[2]]),
+        ("verify", &["the manifest to hold the files against (default: none)"], &["stock", device[0], device[1]]),
+        ("serve", &["--manifest FILE", "--usbip ADDRESS", device[2]], &["--watch", "--svg"]),
+    ] {
+        let help = succeed(&[name, "--help"]);
+        for option in listed {
+            assert!(help.contains(option), "{name}: {option} is missing in\n{help}");
+        }
+        for option in others {
+            assert!(!help.contains(option), "{name}: {option} stands in\n{help}");
+        }
     }
 }
 
@@ -167,7 +196,126 @@ fn a_closed_pipe_is_no_panic() {
 }
 
 #[test]
+fn whoever_closes_the_output_hears_nothing_of_it() {
+    let text: String = (0..500).map(|n| format!("this is no key {n}\n")).collect();
+    let wrong = temporary("no-manifest.toml");
+    fs::write(&wrong, text).expect("writable");
+    let wrong = wrong.to_str().expect("UTF-8");
+    let image = temporary("closed.img");
+    let image = image.to_str().expect("UTF-8");
+    succeed(&["image", image]);
+    // Nobody reads the problems: the status tells.
+    for words in [&["ls", "--manifest", wrong][..], &["ls", "nowhere"], &["lss"]] {
+        let mut child = sim(words).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the program starts");
+        drop(child.stderr.take());
+        let status = child.wait().expect("it ends").code();
+        assert!(matches!(status, Some(1 | 2)), "{words:?}: {status:?}");
+    }
+    // Nobody reads the output, from the first line on.
+    let new = temporary("closed-package");
+    let new = new.to_str().expect("UTF-8");
+    let _ = fs::remove_dir_all(new);
+    for words in [
+        &["show"][..],
+        &["show", "--watch"],
+        &["ls"],
+        &["cat", "README.TXT"],
+        &["check"],
+        &["layout"],
+        &["layout", "--json"],
+        &["layout", "--svg", "-"],
+        &["story", "reads-agree"],
+        &["verify", image],
+        &["image", image],
+        &["new", new],
+        &["serve", "--usbip", "127.0.0.1:0"],
+        &["--help"],
+    ] {
+        let mut command = sim(words);
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        drop(child.stdout.take());
+        let mut error = String::new();
+        child.stderr.take().expect("a pipe").read_to_string(&mut error).expect("text");
+        let status = child.wait().expect("it ends");
+        assert!(error.is_empty() && status.success(), "{words:?}: {status} {error}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_manifest_does_not_fill_the_screen() {
+    let text: String = (0..500).map(|n| format!("this is no key {n}\n")).collect();
+    let wrong = temporary("no-manifest-either.toml");
+    fs::write(&wrong, text).expect("writable");
+    let output = run(&["ls", "--manifest", wrong.to_str().expect("UTF-8")]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error.contains("more of this kind") && error.lines().count() < 300, "{error}");
+}
+
+/// What a terminal on the device's port says to these lines, and the status.
+fn typed(manifest: &str, lines: &str) -> (Option<i32>, String, String) {
+    let mut command = sim(&["console", "--manifest", manifest]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    child.stdin.take().expect("a pipe").write_all(lines.as_bytes()).expect("it is taken");
+    let output = child.wait_with_output().expect("it ends");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_console_without_settings_says_that_nobody_answers() {
+    let silent = temporary("silent.toml");
+    fs::write(&silent, "[usb]\nconsole = true\n").expect("writable");
+    let silent = silent.to_str().expect("UTF-8");
+    let (status, out, error) = typed(silent, "get\n");
+    assert_eq!(status, Some(1), "{error}");
+    assert!(out.starts_with("PicoVD ") && error.contains("nobody answers here"), "{out}{error}");
+    assert!(error.contains("lines that nobody has answered: 1; set sectors in [settings]"), "{error}");
+    // Who asks nothing misses no answer.
+    let (status, _, error) = typed(silent, "");
+    assert_eq!((status, error.lines().count()), (Some(0), 1), "{error}");
+    let settings = temporary("answers.toml");
+    fs::write(&settings, "[usb]\nconsole = true\n\n[settings]\nsectors = 2\n").expect("writable");
+    let (status, out, error) = typed(settings.to_str().expect("UTF-8"), "get label\n");
+    assert_eq!((status, error.as_str()), (Some(0), ""), "{out}");
+    assert!(out.contains("{\"label\":"), "{out}");
+}
+
+#[test]
 fn a_story_runs_by_its_name() {
     let text = succeed(&["story", "reads-agree"]);
     assert!(text.starts_with("ok") && text.contains("reads-agree"), "{text}");
+}
+
+#[test]
+fn every_manifest_is_shown_without_a_complaint() {
+    let sensor = "two readings of the sensor";
+    let cases = [
+        ("info", "[info]\ntext = true\n", "left out: [dynamic] files"),
+        ("log", "[log]\nstdout = true\ntail = true\n", "left out: [dynamic] files"),
+        ("partitions", "[partitions]\nenabled = true\nfolder = \"p\"\n", "left out: [dynamic] files"),
+        ("settings", "[usb]\nconsole = true\n\n[settings]\nsectors = 2\n", "left out: [dynamic] files"),
+        ("one", "[dynamic]\nfiles = 1\nwindow = \"8 KiB\"\nmax-name = 10\nhold = \"1 s\"\n", sensor),
+        ("name", "[dynamic]\nfiles = 1\nmax-name = 9\n", "left out: [dynamic] max-name is 9"),
+        ("taken", "[[file]]\npath = \"Sensor.csv\"\ntext = \"mine\"\n\n[dynamic]\nfiles = 1\n", "of its own"),
+        ("attention", "[dynamic]\nfiles = 1\nrefresh = \"attention\"\n", "left out: with [dynamic] refresh"),
+        ("hold", "[dynamic]\nfiles = 1\nhold = \"60 min\"\n", "left out: by [dynamic] max-age and hold"),
+        ("slow", "[dynamic]\nfiles = 1\nhold = \"45 s\"\n", sensor),
+    ];
+    for (name, text, part) in cases {
+        let manifest = temporary(&format!("shown-{name}.toml"));
+        fs::write(&manifest, text).expect("writable");
+        let shown = succeed(&["--manifest", manifest.to_str().expect("UTF-8")]);
+        if part == sensor {
+            assert!(shown.contains("SENSOR.CSV  (new)") && shown.contains("SENSOR.CSV  (changed)"), "{name}: {shown}");
+        } else {
+            assert!(shown.contains(part) && !shown.contains("SENSOR.CSV  ("), "{name}: {shown}");
+        }
+    }
 }

@@ -49,6 +49,8 @@ fn a_package_is_written_with_a_right_manifest() {
     for alias in ["sim = 'run --release ", "uf2 = 'run --release "] {
         assert!(cargo.contains(alias), "{alias:?} is missing in\n{cargo}");
     }
+    // The first run builds programs of the clone for minutes: cargo is not told to be quiet about it.
+    assert!(text.contains("some minutes") && !cargo.contains("quiet"), "{text}{cargo}");
     // What stands there is never overwritten.
     refused(&folder, &["my-stick"], 1, "has files in it already");
 }
@@ -69,6 +71,7 @@ fn wrong_words_get_an_answer() {
     fs::write(folder.join("file"), "").expect("the target folder is ours");
     refused(&folder, &[], 2, "usage: cargo sim new DIR");
     refused(&folder, &["one", "two"], 2, "usage: cargo sim new DIR");
+    refused(&folder, &["--manifest", "picovd.toml", "my-stick"], 2, "`cargo sim new` takes no --manifest");
     refused(&folder, &["my stick"], 1, "try `my-stick`");
     refused(&folder, &["core"], 1, "try `my-core`");
     refused(&folder, &["file"], 1, "is a file: name a new folder");

@@ -213,6 +213,90 @@ fn a_redacted_range_has_to_be_zero() {
     }
 }
 
+const MADE: &str = "
+[volume]
+label = \"MADE\"
+
+[usb]
+console = true
+
+[[file]]
+path = \"sub/HIDDEN.TXT\"
+text = \"hidden\"
+expose = \"setting\"
+
+[partitions]
+enabled = true
+folder = \"parts\"
+
+[log]
+stdout = true
+tail = true
+
+[info]
+text = true
+json = true
+
+[settings]
+sectors = 2
+";
+
+#[test]
+fn files_that_the_manifest_lets_the_firmware_make_are_known() {
+    let manifest = temporary("made.toml");
+    fs::write(&manifest, MADE).expect("writable");
+    let manifest = manifest.to_str().expect("UTF-8");
+    let path = temporary("made.img");
+    let name = path.to_str().expect("UTF-8");
+    let output = run(&["image", name, "--manifest", manifest, "--partition", "Calibration=2M,64K"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let found = report(&[name, "--manifest", manifest], 0);
+    let made = ["STDOUT.TXT", "STDOUT-TAIL.TXT", "INFO.TXT", "INFO.JSON", "CONFIG.JSON", "CONFIG.SCHEMA.JSON"];
+    for file in made.iter().chain(&["parts/PARTITIONS.JSON", "parts/Calibration.BIN"]) {
+        assert!(line(&found, &format!("{file} ")).ends_with("the firmware's own"), "{file}: {found}");
+    }
+    // HIDDEN.TXT is not exposed, as delivered.
+    for part in ["remark", "HIDDEN.TXT"] {
+        assert!(!found.contains(part), "{found}");
+    }
+    // Against a manifest that does not ask for them they are still unknown.
+    let without =
+        MADE.replace("text = true\njson = true\n", "json = true\n").replace("enabled = true", "enabled = false");
+    let other = temporary("made-other.toml");
+    fs::write(&other, without).expect("writable");
+    let found = report(&[name, "--manifest", other.to_str().expect("UTF-8")], 1);
+    line(&found, "unknown-file: INFO.TXT");
+    line(&found, "unknown-file: parts/Calibration.BIN");
+}
+
+#[test]
+fn what_settings_may_change_is_no_problem() {
+    let manifest = temporary("settings.toml");
+    fs::write(&manifest, MADE).expect("writable");
+    let manifest = manifest.to_str().expect("UTF-8");
+    // As a stick whose settings expose the file and give another label.
+    let always = temporary("settings-always.toml");
+    fs::write(&always, MADE.replace("expose = \"setting\"", "").replace("label = \"MADE\"", "label = \"LAB7\""))
+        .expect("writable");
+    let (path, _) = image("settings.img", Some(always.to_str().expect("UTF-8")));
+    let found = report(&[path.to_str().expect("UTF-8"), "--manifest", manifest], 0);
+    assert!(line(&found, "HIDDEN.TXT").ends_with("as the manifest has it"), "{found}");
+    assert!(line(&found, "remark").contains("\"LAB7\""), "{found}");
+    // A file that no setting decides about has to be there.
+    let found = report(&[path.to_str().expect("UTF-8"), "--manifest", &stock()], 1);
+    line(&found, "missing-file: README.TXT");
+}
+
+#[test]
+fn a_board_with_less_flash_than_the_manifest_reserves_is_all_right() {
+    let path = temporary("less-flash.img");
+    let name = path.to_str().expect("UTF-8");
+    let output = run(&["image", name, "--flash-size", "2M"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let found = report(&[name, "--manifest", &stock()], 0);
+    assert!(line(&found, "FLASH.BIN").contains("2097152"), "{found}");
+}
+
 #[test]
 fn another_manifest_is_told() {
     let manifest = temporary("other.toml");

@@ -12,6 +12,10 @@ use std::path::Path;
 /// `cargo sim check [IMAGE]`.
 pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     match options.arguments.first() {
+        // A package's `cargo sim` names its manifest and its program, whatever the command; the board is nobody's but the user's.
+        Some(_) if options.flash_size.is_some() || !options.partitions.is_empty() => {
+            Err(Failure::Usage("an IMAGE is no board: it takes neither --flash-size nor --partition".to_owned()))
+        }
         Some(path) => report(&mut ImageFile::open(Path::new(path)).map_err(Failure::of)?, out),
         None => {
             let mut disk = mount(plug(options)?.link)?;

@@ -1,6 +1,6 @@
 //! `console`: a terminal on the device's serial port.
 
-use super::{Failure, Options, plug};
+use super::{Failure, Options, plug, tell};
 use crate::host::system::{LINUX_DESKTOP, System};
 use crate::host::terminal::Terminal;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -31,8 +31,14 @@ const LINGER: usize = 10;
 
 /// `cargo sim console`.
 pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
-    let mut system = System::boot(LINUX_DESKTOP, plug(options)?.link).map_err(Failure::of)?;
+    let plug = plug(options)?;
+    let has_settings = plug.plan.settings.sectors > 0;
+    let mut system = System::boot(LINUX_DESKTOP, plug.link).map_err(Failure::of)?;
     let mut terminal = Some(Terminal::open(system.initiator()).map_err(Failure::Failed)?);
+    if !has_settings && options.elf.is_none() {
+        tell("nobody answers here: the manifest has no sectors in [settings]; the port shows what the program prints");
+    }
+    let mut unanswered = 0;
     let live = io::stdin().is_terminal();
     let (sender, lines) = mpsc::sync_channel(0);
     thread::spawn(move || {
@@ -69,6 +75,7 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
                     system.elapse(STEP);
                 }
                 out.write_all(&said)?;
+                unanswered += usize::from(!line.trim_ascii().is_empty() && !is_answer(&said));
                 if restarts {
                     terminal = None;
                     system.elapse(RESTART);
@@ -87,7 +94,13 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
         }
         out.flush()?;
     }
-    Ok(())
+    // A program may answer in words of its own; without settings and without a program nobody does.
+    match unanswered {
+        1.. if !has_settings && options.elf.is_none() => {
+            Err(Failure::Failed(format!("lines that nobody has answered: {unanswered}; set sectors in [settings]")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether an answer has come: a whole line that begins as JSON does.

@@ -3,26 +3,74 @@
 use super::progress::Progress;
 use super::{Failure, Options, measured, mount, plug};
 use crate::host::BlockSource;
-use std::fs::File;
+use crate::host::scsi::{CommandError, Disk, Sense};
+use std::ffi::OsString;
+use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Blocks per read: 120 KiB.
 const STEP: u64 = 240;
 const BLOCK_LENGTH: u64 = 512;
+
+/// How often the reading begins anew because the disk has changed.
+const TRIES: u32 = 4;
 
 /// `cargo sim image OUT.img`.
 pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     let Some(path) = options.arguments.first().map(Path::new) else { return Ok(()) };
     let mut disk = mount(plug(options)?.link)?;
     let blocks = disk.block_count();
+    // Under its own name it is there when it is whole.
+    let part = part_of(path);
+    let result = read(&mut disk, blocks, &part).and_then(|()| {
+        fs::rename(&part, path).map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))
+    });
+    if result.is_err() {
+        // Nothing is lost: it is not whole.
+        let _ = fs::remove_file(&part);
+    }
+    result?;
+    writeln!(out, "{}: {blocks} blocks, {} KiB", path.display(), blocks * BLOCK_LENGTH / 1024)?;
+    measured(&mut disk, out)
+}
+
+/// Where the bytes go that are not all of them yet.
+fn part_of(path: &Path) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(".part");
+    PathBuf::from(name)
+}
+
+/// Reads every block; from the beginning again where the disk changes meanwhile.
+fn read(disk: &mut Disk<'_>, blocks: u64, path: &Path) -> Result<(), Failure> {
+    for _ in 0..TRIES {
+        if read_once(disk, blocks, path)? {
+            return Ok(());
+        }
+        disk.initiator.wait_ready().map_err(Failure::of)?;
+    }
+    Err(Failure::Failed(format!(
+        "the disk has changed {TRIES} times while it was read, so there is no image of one moment: its program announces \
+         changes faster than {} KiB can be read; `ls` and `cat` read single files",
+        blocks * BLOCK_LENGTH / 1024
+    )))
+}
+
+/// Reads every block. False where the disk has changed.
+fn read_once(disk: &mut Disk<'_>, blocks: u64, path: &Path) -> Result<bool, Failure> {
     let fail = |error: std::io::Error| Failure::Failed(format!("{}: {error}", path.display()));
     let mut file = File::create(path).map_err(fail)?;
     let mut progress = Progress::new("reading", blocks * BLOCK_LENGTH);
     let mut lba = 0;
     while lba < blocks {
         let count = STEP.min(blocks - lba);
-        let data = disk.read(lba, count as u32).map_err(Failure::of)?;
+        let data = match disk.read_10(lba, count as u32) {
+            Ok(data) => data,
+            // NOT READY, MEDIUM NOT PRESENT, and UNIT ATTENTION, NOT READY TO READY CHANGE.
+            Err(CommandError::Check(Sense(2, 0x3A, _) | Sense(6, 0x28, _))) => return Ok(false),
+            Err(error) => return Err(Failure::Failed(format!("READ(10) of block {lba}: {error}"))),
+        };
         for (index, block) in data.chunks(BLOCK_LENGTH as usize).enumerate() {
             if block.iter().any(|byte| *byte != 0) {
                 file.seek(SeekFrom::Start((lba + index as u64) * BLOCK_LENGTH)).map_err(fail)?;
@@ -33,7 +81,96 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
         progress.at(lba * BLOCK_LENGTH);
     }
     file.set_len(blocks * BLOCK_LENGTH).map_err(fail)?;
-    drop(progress);
-    writeln!(out, "{}: {blocks} blocks, {} KiB", path.display(), blocks * BLOCK_LENGTH / 1024)?;
-    measured(&mut disk, out)
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{part_of, read};
+    use crate::cli::mount;
+    use crate::host::BlockSource;
+    use crate::host::exfat::check::check;
+    use crate::host::source::ImageFile;
+    use crate::native::{Application, Start};
+    use crate::plug;
+    use picovd::clock::Instant;
+    use picovd::files::Rendered;
+    use picovd::vd::{File, Files, vd_add_file, vd_update_file};
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    /// Changes its file each second, up to so many times.
+    struct Changing {
+        files: &'static Files<'static>,
+        file: &'static File<'static>,
+        content: &'static Rendered<u64>,
+        seconds: u64,
+        most: u64,
+    }
+
+    impl Application for Changing {
+        fn turn(&mut self, now: Instant) {
+            let seconds = now.0 / 1_000_000;
+            if seconds > self.seconds && self.seconds < self.most {
+                self.seconds = seconds;
+                self.content.set(seconds);
+                vd_update_file(self.files, self.file).expect("it is registered");
+            }
+        }
+    }
+
+    fn changing(files: &'static Files<'static>, most: u64) -> Box<dyn Application> {
+        let content: &'static Rendered<u64> = Box::leak(Box::new(Rendered::new(0)));
+        let file = Box::leak(Box::new(File::new("COUNT.TXT", content, 64)));
+        vd_add_file(files, file).expect("there is room");
+        Box::new(Changing { files, file, content, seconds: 0, most })
+    }
+
+    /// Reading it takes several seconds.
+    const MANIFEST: &str = "\
+[[memory]]
+path = \"FLASH.BIN\"
+window = \"flash\"
+
+[dynamic]
+files = 1
+quiet = \"100 ms\"
+hold = \"1 s\"
+";
+
+    fn image(start: Start, name: &str) -> (Result<(), String>, PathBuf) {
+        let manifest = picovd_manifest::read_text("image.toml", MANIFEST, Path::new("")).expect("TOML");
+        let checked = picovd_manifest::check(&manifest, None).unwrap_or_else(|error| panic!("{error}"));
+        let plan = picovd_manifest::plan(&checked).unwrap_or_else(|error| panic!("{error}"));
+        let path = std::env::temp_dir().join(format!("picovd-image-{}-{name}.img", std::process::id()));
+        let mut disk = mount(plug::native_with(plan, Some(start)).link).unwrap_or_else(|_| panic!("it is mounted"));
+        let blocks = disk.block_count();
+        let result = read(&mut disk, blocks, &path).map_err(|failure| match failure {
+            super::Failure::Failed(text) => text,
+            _ => "another failure".to_owned(),
+        });
+        (result, path)
+    }
+
+    #[test]
+    fn a_disk_that_changes_once_is_read_again() {
+        let (result, path) = image(|files| changing(files, 2), "once");
+        assert_eq!(result, Ok(()));
+        let mut source = ImageFile::open(&path).unwrap();
+        let findings = check(&mut source).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(findings.is_empty(), "{findings:?}");
+    }
+
+    #[test]
+    fn of_a_disk_that_keeps_changing_there_is_no_image() {
+        let (result, path) = image(|files| changing(files, u64::MAX), "always");
+        fs::remove_file(&path).unwrap();
+        assert!(result.clone().is_err_and(|text| text.contains("changed 4 times")), "{result:?}");
+    }
+
+    #[test]
+    fn the_part_stands_beside_it() {
+        assert_eq!(part_of("a/b.img".as_ref()), Path::new("a/b.img.part"));
+    }
 }

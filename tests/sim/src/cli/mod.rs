@@ -17,8 +17,9 @@ mod watch;
 use crate::host::scsi::Disk;
 use crate::host::{Host, Initiator};
 use crate::link::Link;
+use crate::native::Start;
 use crate::plug::{self, FlashChip, Plug, PlugError};
-use options::Options;
+use options::{DEVICE, Described, LAYOUT, Options, SERVE, VERIFY, WATCH};
 use picovd_manifest::{Diagnostics, DiskPlan};
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -36,6 +37,8 @@ struct Command {
     details: &'static str,
     /// How many words may follow.
     arguments: std::ops::RangeInclusive<usize>,
+    /// The options that it takes beside `--help`.
+    options: &'static [&'static [Described]],
     run: fn(&Options, &mut dyn Write) -> Result<(), Failure>,
 }
 
@@ -49,8 +52,10 @@ const COMMANDS: [Command; 11] = [
                   ends with what the board measured: bytes a frame, NAKs a packet, processor cycles a sector, and the\n\
                   margin that the driver has to arm an endpoint again before the next token (so do image and check).\n\
                   Without --elf it ends with a sample sensor, whose file appears and changes while a host has the\n\
-                  volume mounted; with --watch that goes on in real time until Ctrl-C, also with --elf.",
+                  volume mounted, where the manifest has room for one; with --watch that goes on in real time until\n\
+                  Ctrl-C, also with --elf. What has changed is listed, in all folders, with the lines that are new.",
         arguments: 0..=0,
+        options: &[&DEVICE, &WATCH],
         run: show::run,
     },
     Command {
@@ -59,6 +64,7 @@ const COMMANDS: [Command; 11] = [
         summary: "list a directory",
         details: "One line for each entry: size in bytes, then name; folders end in /. Without DIR the root directory.",
         arguments: 0..=1,
+        options: &[&DEVICE],
         run: files::ls,
     },
     Command {
@@ -67,6 +73,7 @@ const COMMANDS: [Command; 11] = [
         summary: "write a file's bytes to standard output",
         details: "PATH has / between folders. As on any exFAT volume, case does not matter.",
         arguments: 1..=1,
+        options: &[&DEVICE],
         run: files::cat,
     },
     Command {
@@ -76,6 +83,7 @@ const COMMANDS: [Command; 11] = [
         details: "Reads every block through USB. Blocks of zeros become holes in the file. With --elf it ends with what\n\
                   the board measured (see show).",
         arguments: 1..=1,
+        options: &[&DEVICE],
         run: image::run,
     },
     Command {
@@ -83,8 +91,10 @@ const COMMANDS: [Command; 11] = [
         words: "[IMAGE]",
         summary: "hold the volume, or an image, against the exFAT specification",
         details: "Prints each finding with its clause and ends 1 where there is one. With IMAGE, a file or a block\n\
-                  device, no device is plugged in. With --elf it ends with what the board measured (see show).",
+                  device, no device is plugged in, and --manifest and --elf are not looked at. With --elf alone it ends\n\
+                  with what the board measured (see show).",
         arguments: 0..=1,
+        options: &[&DEVICE],
         run: check::run,
     },
     Command {
@@ -93,6 +103,7 @@ const COMMANDS: [Command; 11] = [
         summary: "speak to the device over its serial port: settings",
         details: console::DETAILS,
         arguments: 0..=0,
+        options: &[&DEVICE],
         run: console::run,
     },
     Command {
@@ -101,6 +112,7 @@ const COMMANDS: [Command; 11] = [
         summary: "print the disk's map, or draw it (--json, --svg FILE)",
         details: layout::DETAILS,
         arguments: 0..=0,
+        options: &[&LAYOUT],
         run: layout::run,
     },
     Command {
@@ -109,6 +121,7 @@ const COMMANDS: [Command; 11] = [
         summary: "offer the device to a virtual machine or to this PC (--usbredir, --usbip)",
         details: serve::DETAILS,
         arguments: 0..=0,
+        options: &[&DEVICE, &SERVE],
         run: serve::run,
     },
     Command {
@@ -117,6 +130,7 @@ const COMMANDS: [Command; 11] = [
         summary: "run the end-to-end stories, or one of them",
         details: "A story is a script of the host's side. Prints one line for each, and ends 1 where one fails.",
         arguments: 0..=1,
+        options: &[&DEVICE],
         run: story::run,
     },
     Command {
@@ -125,6 +139,7 @@ const COMMANDS: [Command; 11] = [
         summary: "write a package for a firmware of your own",
         details: new::DETAILS,
         arguments: 1..=1,
+        options: &[],
         run: new::run,
     },
     Command {
@@ -133,6 +148,7 @@ const COMMANDS: [Command; 11] = [
         summary: "hold a real disk, or an image, against the specification and the manifest",
         details: verify::DETAILS,
         arguments: 1..=1,
+        options: &[&VERIFY],
         run: verify::run,
     },
 ];
@@ -150,6 +166,13 @@ pub enum Failure {
 }
 
 impl Failure {
+    fn of_plug(error: PlugError) -> Self {
+        match error {
+            PlugError::Manifest(problems) => Self::Manifest(problems),
+            PlugError::Firmware(text) => Self::Failed(text),
+        }
+    }
+
     fn of(error: impl Display) -> Self {
         Self::Failed(error.to_string())
     }
@@ -168,18 +191,23 @@ pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
     match result {
         Ok(()) | Err(Failure::PipeClosed) => ExitCode::SUCCESS,
         Err(Failure::Failed(text)) => {
-            eprintln!("error: {text}");
+            tell(&format!("error: {text}"));
             ExitCode::FAILURE
         }
         Err(Failure::Manifest(problems)) => {
-            eprintln!("{problems}");
+            tell(&problems.to_string());
             ExitCode::FAILURE
         }
         Err(Failure::Usage(text)) => {
-            eprintln!("error: {text} (see cargo sim --help)");
+            tell(&format!("error: {text} (see cargo sim --help)"));
             ExitCode::from(2)
         }
     }
+}
+
+/// A line on standard error, if anybody reads it: `eprintln!` panics where that is a pipe which was closed.
+fn tell(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 fn command(words: impl Iterator<Item = OsString>, out: &mut dyn Write) -> Result<(), Failure> {
@@ -197,14 +225,11 @@ fn command(words: impl Iterator<Item = OsString>, out: &mut dyn Write) -> Result
         let (name, words) = (command.name, command.words);
         return Err(Failure::Usage(format!("usage: cargo sim {name} {words}")));
     }
-    if command.name != "serve" && options.serve != crate::serve::Options::default() {
-        return Err(Failure::Usage(format!("`cargo sim {}` does not listen: only `serve` does", command.name)));
-    }
-    if command.name != "show" && options.watch {
-        return Err(Failure::Usage(format!("`cargo sim {}` does not watch: only `show` does", command.name)));
-    }
-    if command.name != "layout" && (options.json || options.svg.is_some()) {
-        return Err(Failure::Usage(format!("`cargo sim {}` draws no map: only `layout` does", command.name)));
+    if let Some(given) = options.given.iter().find(|given| !options::takes(command.options, given)) {
+        let others: Vec<_> =
+            COMMANDS.iter().filter(|other| options::takes(other.options, given)).map(|other| other.name).collect();
+        let text = format!("`cargo sim {}` takes no --{given}; it is for {}", command.name, others.join(", "));
+        return Err(Failure::Usage(text));
     }
     (command.run)(&options, out)
 }
@@ -241,25 +266,31 @@ fn overview() -> String {
     for command in &COMMANDS {
         text += &format!("  {:<20}{}\n", format!("{} {}", command.name, command.words), command.summary);
     }
-    text + "\n" + options::HELP + "\n`cargo sim COMMAND --help` tells more about one of them.\n"
+    text + "\n" + &options::help(&[&DEVICE]) + "\n`cargo sim COMMAND --help` tells more about one of them.\n"
 }
 
 fn help(command: &Command) -> String {
-    let Command { name, words, summary, details, .. } = command;
+    let Command { name, words, summary, details, options, .. } = command;
     let space = if words.is_empty() { "" } else { " " };
     format!(
         "cargo sim {name}: {summary}\n\nUsage: cargo sim {name}{space}{words} [OPTIONS]\n\n{details}\n\n{}",
-        options::HELP
+        options::help(options)
     )
 }
 
 /// The device that the options name, with what its manifest promises.
 fn plug(options: &Options) -> Result<Plug, Failure> {
-    let flash = FlashChip { length: options.flash_size, partitions: &options.partitions };
-    plug::open_on(options.manifest.as_deref(), options.elf.as_deref(), flash).map_err(|error| match error {
-        PlugError::Manifest(problems) => Failure::Manifest(problems),
-        PlugError::Firmware(text) => Failure::Failed(text),
-    })
+    plug::open_on(options.manifest.as_deref(), options.elf.as_deref(), flash(options)).map_err(Failure::of_plug)
+}
+
+/// The same natively, with an application beside it.
+fn plug_with(options: &Options, application: Start) -> Result<Plug, Failure> {
+    plug::native_on(plan(options)?, flash(options), application).map_err(Failure::of_plug)
+}
+
+/// The board's flash chip.
+fn flash(options: &Options) -> FlashChip<'_> {
+    FlashChip { length: options.flash_size, partitions: &options.partitions }
 }
 
 /// The plan of the manifest that the words name.

@@ -6,17 +6,79 @@ use lexopt::{Arg, Parser, ValueExt};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// What the help says of the options.
-pub const HELP: &str = "Options:
-  --manifest FILE  the manifest to build the device from (default: the stock picovd.toml)
-  --elf FILE       run this firmware on an emulated RP2350 instead of the library on the PC;
-                   --manifest then names the manifest that it was built from
-  --flash-size N   the board's flash chip has N bytes, or KiB or MiB by `512K` or `2M`: a power of two from 512K to 16M
-                   (default: as much as the manifest reserves)
-  --partition NAME=START,LENGTH
-                   the board's partition table has this partition, for example `Calibration=2M,64K`; once for each
-  --help           this text
-";
+/// An option as a command takes it.
+pub struct Described {
+    /// Its name, without hyphens.
+    name: &'static str,
+    /// What the list of options says of it; empty where the command's own text does.
+    help: &'static str,
+}
+
+const MANIFEST: Described = Described {
+    name: "manifest",
+    help: "  --manifest FILE  the manifest to build the device from (default: the stock picovd.toml)\n",
+};
+
+/// Which device is plugged in.
+pub const DEVICE: [Described; 4] = [
+    MANIFEST,
+    Described {
+        name: "elf",
+        help: "  --elf FILE       run this firmware on an emulated RP2350 instead of the library on the PC;
+                   --manifest then names the manifest that it was built from\n",
+    },
+    Described {
+        name: "flash-size",
+        help: "  --flash-size N   the board's flash chip has N bytes, or KiB or MiB by `512K` or `2M`: a power of two from 512K to 16M
+                   (default: as much as the manifest reserves)\n",
+    },
+    Described {
+        name: "partition",
+        help: "  --partition NAME=START,LENGTH
+                   the board's partition table has this partition, for example `Calibration=2M,64K`; once for each\n",
+    },
+];
+
+/// That of `show` beside the device.
+pub const WATCH: [Described; 1] =
+    [Described { name: "watch", help: "  --watch          go on in real time until Ctrl-C\n" }];
+
+/// Those of `layout`. A package's `cargo sim` names its program, too, whose map is its manifest's.
+pub const LAYOUT: [Described; 4] = [
+    MANIFEST,
+    Described { name: "elf", help: "" },
+    Described { name: "json", help: "" },
+    Described { name: "svg", help: "" },
+];
+
+/// That of `verify`, which tells by itself what to do about `--elf`.
+pub const VERIFY: [Described; 2] = [
+    Described { name: "manifest", help: "  --manifest FILE  the manifest to hold the files against (default: none)\n" },
+    Described { name: "elf", help: "" },
+];
+
+/// Those of `serve` beside the device.
+pub const SERVE: [Described; 8] = [
+    Described { name: "usbredir", help: "" },
+    Described { name: "usbip", help: "" },
+    Described { name: "listen-anywhere", help: "" },
+    Described { name: "record", help: "" },
+    Described { name: "truth", help: "" },
+    Described { name: "live", help: "" },
+    Described { name: "print", help: "" },
+    Described { name: "quiet", help: "" },
+];
+
+/// The list of options, as the help shows it.
+pub fn help(taken: &[&[Described]]) -> String {
+    let listed: String = taken.iter().copied().flatten().map(|option| option.help).collect();
+    format!("Options:\n{listed}  --help           this text\n")
+}
+
+/// Whether the option is one of those.
+pub fn takes(taken: &[&[Described]], name: &str) -> bool {
+    taken.iter().copied().flatten().any(|option| option.name == name)
+}
 
 /// The words, sorted.
 #[derive(Debug, Default)]
@@ -43,6 +105,8 @@ pub struct Options {
     pub serve: crate::serve::Options,
     /// `--help`.
     pub help: bool,
+    /// Names of all options but `--help`, in the order in which they stand there.
+    pub given: Vec<String>,
 }
 
 impl Options {
@@ -51,6 +115,11 @@ impl Options {
         let mut options = Self::default();
         let mut parser = Parser::from_args(words);
         while let Some(word) = parser.next().map_err(usage)? {
+            match word {
+                Arg::Long("help") => {}
+                Arg::Long(name) => options.given.push(name.to_owned()),
+                _ => {}
+            }
             match word {
                 Arg::Long("manifest") => options.manifest = Some(parser.value().map_err(usage)?.into()),
                 Arg::Long("elf") => options.elf = Some(parser.value().map_err(usage)?.into()),

@@ -4,7 +4,7 @@ use super::{Failure, Options, plan, plug};
 use crate::native::Start;
 use crate::plug::{Plug, native_with};
 use crate::{chatter, serve};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -52,7 +52,33 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).map_err(Failure::of)?;
-    serve::run(plug.link, &options.serve, &stop, out).map_err(Failure::Failed)
+    let mut log = Log { out, closed: false };
+    let result = serve::run(plug.link, &options.serve, &stop, &mut log);
+    result.map_err(|text| if log.closed { Failure::PipeClosed } else { Failure::Failed(text) })
+}
+
+/// The output, which notes that nobody reads it any more.
+struct Log<'o> {
+    out: &'o mut dyn Write,
+    closed: bool,
+}
+
+impl Log<'_> {
+    fn noted<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+        result.inspect_err(|error| self.closed |= error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+impl Write for Log<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let result = self.out.write(bytes);
+        self.noted(result)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let result = self.out.flush();
+        self.noted(result)
+    }
 }
 
 fn write_truth(plug: &Plug, folder: &Path) -> std::io::Result<()> {

@@ -1,21 +1,25 @@
 //! `cargo sim` alone: the stick at work.
 
 use super::progress::Progress;
-use super::{Failure, Options, check, files, measured, mount, plan, watch};
+use super::watch::{self, Until};
+use super::{Failure, Options, check, files, measured, mount};
+use crate::demo;
 use crate::host::exfat::volume::{ExfatError, Node, Volume};
 use crate::truth::TrueFile;
-use crate::{demo, plug};
 use picovd_manifest::{DiskPlan, Partitions};
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::time::Duration;
+
+/// The sample sensor is waited for at most so long, in simulated time.
+const LONGEST: Duration = Duration::from_secs(180);
 
 /// Plugs the device in, shows its disk, reads and checks everything on it.
 pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     let plug = match options.elf {
-        None => plug::native_with(plan(options)?, Some(demo::start)),
+        None => super::plug_with(options, demo::start)?,
         Some(_) => super::plug(options)?,
     };
-    let sensor = options.elf.is_none() && plug.plan.dynamic.slots > 0;
     write!(out, "The disk, from the manifest:\n\n{}\n", picovd_manifest::emit(&plug.plan).layout)?;
 
     let mut disk = mount(plug.link)?;
@@ -45,10 +49,62 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     }
     check::report_disk(&mut disk, out)?;
     measured(&mut disk, out)?;
-    if options.watch || sensor {
-        watch::run(disk.initiator.host.into_link(), options.watch, out)?;
+    let link = disk.initiator.host.into_link();
+    match ending(options, &plug.plan) {
+        Ending::None => Ok(()),
+        Ending::LeftOut(reason) => Ok(writeln!(out, "\nThe sample sensor is left out: {reason}")?),
+        Ending::Watch { sensor } => {
+            writeln!(out, "\nWatching as a Linux desktop does, until Ctrl-C:")?;
+            if sensor {
+                demo::plug_in();
+            }
+            watch::run(link, &plug.plan, &Until::Stopped, out)
+        }
+        Ending::Sensor(longest) => {
+            let path = demo::PATH;
+            writeln!(
+                out,
+                "\nNow an application registers {path}; a Linux desktop, which polls every two seconds, sees:"
+            )?;
+            demo::plug_in();
+            watch::run(link, &plug.plan, &Until::Changes(path, longest), out)
+        }
     }
-    Ok(())
+}
+
+/// What follows when everything is read.
+enum Ending {
+    None,
+    /// There is nothing for the sensor to show, for this reason.
+    LeftOut(String),
+    /// The volume is watched for ever, with the sensor or without it.
+    Watch {
+        sensor: bool,
+    },
+    /// Two readings of the sensor are seen within that time.
+    Sensor(Duration),
+}
+
+/// The sensor is expected to show just as far as the manifest has room for it and lets hosts hear of it.
+fn ending(options: &Options, plan: &DiskPlan) -> Ending {
+    let obstacle = demo::obstacle(plan);
+    if options.watch {
+        return Ending::Watch { sensor: options.elf.is_none() && obstacle.is_none() };
+    }
+    if options.elf.is_some() {
+        return Ending::None;
+    }
+    match (obstacle, demo::patience(plan)) {
+        (Some(reason), _) => Ending::LeftOut(reason),
+        (None, None) => {
+            Ending::LeftOut("with [dynamic] refresh = \"attention\" a mounted volume keeps what it has".to_owned())
+        }
+        (None, Some(longest)) if longest > LONGEST => Ending::LeftOut(format!(
+            "by [dynamic] max-age and hold, a desktop sees two readings within {} s; --watch waits for them",
+            longest.as_secs()
+        )),
+        (None, Some(longest)) => Ending::Sensor(longest),
+    }
 }
 
 /// Prints a directory and what is below it, and gathers the files by path.

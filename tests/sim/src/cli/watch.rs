@@ -1,78 +1,167 @@
 //! Watches the stick as a desktop does: what changes while it is plugged in.
 
 use super::{Failure, files};
-use crate::demo;
+use crate::host::exfat::volume::Node;
 use crate::host::system::{Event, LINUX_DESKTOP, System};
 use crate::link::Link;
-use std::collections::BTreeMap;
+use picovd_manifest::DiskPlan;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::time::{Duration, Instant};
+
+#[cfg(test)]
+mod tests;
 
 /// How coarsely time passes.
 const STEP: Duration = Duration::from_millis(100);
 
-/// How long the stick is watched, in simulated time, until two readings of the sample sensor have been seen.
-const LONGEST: Duration = Duration::from_secs(90);
+/// A host that has lost the volume to a change has mounted it again by then.
+const MOUNTED: Duration = Duration::from_secs(20);
 
-/// Names of the root directory with their lines, and the sensor's text.
-type Listing = BTreeMap<String, String>;
+/// Contents up to so many bytes are read at each mount; of longer files the directory entries are compared alone.
+const LONGEST: u64 = 64 << 10;
 
-/// Watches until two changes were seen, or for ever, in real time then.
-pub fn run(link: Box<dyn Link + '_>, forever: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    if forever {
-        writeln!(out, "\nWatching as a Linux desktop does, until Ctrl-C:")?;
-    } else {
-        writeln!(
-            out,
-            "\nNow an application registers {}; a Linux desktop, which polls every two seconds, sees:",
-            demo::PATH
-        )?;
-    }
-    demo::plug_in();
+/// Lines of a file that are shown at most, and characters of a line.
+const LINES: usize = 24;
+const CHARACTERS: usize = 160;
+
+/// A file or a folder, as the host saw it last.
+#[derive(PartialEq)]
+struct Seen {
+    node: Node,
+    /// What stands in it, where the board may change that and it is short.
+    contents: Option<Vec<u8>>,
+}
+
+/// Everything on the volume, by path.
+type Listing = BTreeMap<String, Seen>;
+
+/// Changes that are waited for.
+const WANTED: usize = 2;
+
+/// When watching ends.
+pub enum Until {
+    /// Never, and time passes as it does for a person.
+    Stopped,
+    /// When two changes of that file were seen; it is a failure when they were not after that time.
+    Changes(&'static str, Duration),
+}
+
+/// Watches. Files that stand in the manifest are compared by their directory entries: the bytes of memory change all the time.
+pub fn run(link: Box<dyn Link + '_>, plan: &DiskPlan, until: &Until, out: &mut dyn Write) -> Result<(), Failure> {
+    let fixed: BTreeSet<&str> = plan.files.iter().map(|file| file.path.trim_start_matches('/')).collect();
     let mut system = System::boot(LINUX_DESKTOP, link).map_err(Failure::of)?;
+    let mut known = listing(&mut system, &fixed);
+    let begun = system.now();
+    // A change may be announced at this very moment.
+    while known.is_err() && system.now() < begun + MOUNTED {
+        system.elapse(STEP);
+        known = listing(&mut system, &fixed);
+    }
+    let mut known = known?;
     system.take_events();
-    let mut known = listing(&mut system)?;
     let (begin, began) = (system.now(), Instant::now());
     let mut changes = 0;
-    while forever || (changes < 2 && system.now() < begin + LONGEST) {
+    loop {
+        match *until {
+            Until::Changes(..) if changes >= WANTED => return Ok(()),
+            Until::Changes(path, longest) if system.now() >= begin + longest => {
+                let text = format!("the host saw {changes} changes of {path} in {longest:?}, not {WANTED}");
+                return Err(Failure::Failed(text));
+            }
+            _ => {}
+        }
         system.elapse(STEP);
         for event in system.take_events() {
             writeln!(out, "{:>8.1} s  {}", system.now().as_secs_f64(), told(event))?;
-            if !matches!(event, Event::Mounted(_)) {
-                continue;
-            }
-            let now = listing(&mut system)?;
-            changes += usize::from(now != known);
-            for (name, line) in &now {
-                if known.get(name) != Some(line) {
-                    writeln!(out, "            {line}")?;
-                }
-            }
-            for name in known.keys().filter(|name| !now.contains_key(*name)) {
-                writeln!(out, "            {name} is gone")?;
-            }
-            known = now;
-            if let Ok(text) = system.read(demo::PATH) {
-                for line in String::from_utf8_lossy(&text).lines() {
-                    writeln!(out, "                {line}")?;
-                }
+            // A medium that goes while it is read is mounted again later, and read then.
+            if matches!(event, Event::Mounted(_))
+                && let Ok(now) = listing(&mut system, &fixed)
+            {
+                let changed = tell(&known, &now, out)?;
+                changes += usize::from(matches!(until, Until::Changes(path, _) if changed.contains(*path)));
+                known = now;
             }
         }
         out.flush()?;
-        if forever {
-            let ahead = system.now().checked_sub(begin).unwrap().saturating_sub(began.elapsed());
+        if matches!(until, Until::Stopped) {
+            let ahead = system.now().checked_sub(begin).unwrap_or_default().saturating_sub(began.elapsed());
             std::thread::sleep(ahead);
         }
     }
-    if forever || changes == 2 {
-        return Ok(());
-    }
-    Err(Failure::Failed(format!("the host saw {changes} changes of {} in {LONGEST:?}, not 2", demo::PATH)))
 }
 
-fn listing(system: &mut System<'_>) -> Result<Listing, Failure> {
-    let nodes = system.list("").map_err(Failure::of)?;
-    Ok(nodes.into_iter().map(|node| (node.name.clone(), files::line(&node))).collect())
+/// Everything on the mounted volume.
+fn listing(system: &mut System<'_>, fixed: &BTreeSet<&str>) -> Result<Listing, Failure> {
+    let mut listing = Listing::new();
+    let mut left = vec![String::new()];
+    while let Some(folder) = left.pop() {
+        for node in system.list(&folder).map_err(Failure::of)? {
+            let path = if folder.is_empty() { node.name.clone() } else { format!("{folder}/{}", node.name) };
+            let is_read = !node.is_directory() && node.data_length <= LONGEST && !fixed.contains(path.as_str());
+            let contents = if is_read { Some(system.read(&path).map_err(Failure::of)?) } else { None };
+            if node.is_directory() {
+                left.push(path.clone());
+            }
+            listing.insert(path, Seen { node, contents });
+        }
+    }
+    Ok(listing)
+}
+
+/// Prints what differs, and returns the paths of what is new or has changed.
+fn tell<'n>(known: &Listing, now: &'n Listing, out: &mut dyn Write) -> Result<BTreeSet<&'n str>, Failure> {
+    let mut differ = BTreeSet::new();
+    for (path, seen) in now {
+        let before = known.get(path);
+        // A folder of the board moves with each change of what is in it; that is told by itself.
+        let changed = match before {
+            Some(before) if seen.node.is_directory() => before.node.is_directory() != seen.node.is_directory(),
+            // The same bytes at another place are no news.
+            Some(Seen { contents: Some(old), .. }) => seen.contents.as_ref() != Some(old),
+            Some(before) => before != seen,
+            None => true,
+        };
+        if !changed {
+            continue;
+        }
+        differ.insert(path.as_str());
+        let word = if before.is_some() { "changed" } else { "new" };
+        let line = files::line(&Node { name: path.clone(), ..seen.node.clone() });
+        writeln!(out, "            {line}  ({word})")?;
+        if let Some(new) = seen.contents.as_deref().and_then(text) {
+            let old = before.and_then(|before| before.contents.as_deref()).and_then(text).unwrap_or_default();
+            show(old, new, out)?;
+        }
+    }
+    for path in known.keys().filter(|path| !now.contains_key(*path)) {
+        writeln!(out, "            {path} is gone")?;
+    }
+    Ok(differ)
+}
+
+/// The bytes as text, if they are some that a terminal can show.
+fn text(bytes: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    text.chars().all(|c| !c.is_control() || matches!(c, '\r' | '\n' | '\t')).then_some(text)
+}
+
+/// Prints the lines that were not there before, the last of them when there are many.
+fn show(old: &str, new: &str, out: &mut dyn Write) -> Result<(), Failure> {
+    let old: BTreeSet<&str> = old.lines().collect();
+    let lines: Vec<&str> = new.lines().filter(|line| !old.contains(line)).collect();
+    let hidden = lines.len().saturating_sub(LINES);
+    if hidden > 0 {
+        writeln!(out, "                ... {hidden} lines more, and then:")?;
+    }
+    for line in lines.iter().skip(hidden) {
+        let cut = line.char_indices().nth(CHARACTERS).map(|(at, _)| at);
+        match cut.and_then(|at| line.get(..at)) {
+            Some(start) => writeln!(out, "                {start} ...")?,
+            None => writeln!(out, "                {line}")?,
+        }
+    }
+    Ok(())
 }
 
 fn told(event: Event) -> String {

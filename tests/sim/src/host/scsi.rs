@@ -312,6 +312,19 @@ impl<'a> Disk<'a> {
         }
         Ok(Self { initiator, block_count })
     }
+
+    /// READ(10) of at most 240 blocks.
+    ///
+    /// # Errors
+    /// As any command, and less data than that.
+    pub fn read_10(&mut self, lba: u64, count: u32) -> Result<Vec<u8>, CommandError> {
+        let outcome = self.initiator.scsi(&read_cdb(10, lba, count), Data::In(count * 512))?;
+        if outcome.data.len() != count as usize * 512 || outcome.csw.residue != 0 {
+            let (got, residue) = (outcome.data.len(), outcome.csw.residue);
+            return Err(CommandError::Reply(format!("{count} blocks: {got} bytes, residue {residue}")));
+        }
+        Ok(outcome.data)
+    }
 }
 
 impl BlockSource for Disk<'_> {
@@ -324,15 +337,9 @@ impl BlockSource for Disk<'_> {
         let mut done = 0;
         while done < count {
             let part = (count - done).min(BLOCKS_PER_READ);
-            let outcome = self
-                .initiator
-                .scsi(&read_cdb(10, lba + u64::from(done), part), Data::In(part * 512))
-                .map_err(|error| ReadError(format!("READ(10) of block {}: {error}", lba + u64::from(done))))?;
-            if outcome.data.len() != part as usize * 512 || outcome.csw.residue != 0 {
-                let (got, residue) = (outcome.data.len(), outcome.csw.residue);
-                return Err(ReadError(format!("READ(10) of {part} blocks: {got} bytes, residue {residue}")));
-            }
-            data.extend_from_slice(&outcome.data);
+            let first = lba + u64::from(done);
+            let bytes = self.read_10(first, part);
+            data.extend(bytes.map_err(|error| ReadError(format!("READ(10) of block {first}: {error}")))?);
             done += part;
         }
         Ok(data)

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
@@ -149,7 +150,8 @@ impl Application for Mirror {
         }
         for (name, (path, stamp)) in found {
             if let Err(problem) = self.take(&path, &name, stamp) {
-                eprintln!("{name} is not shown as it is: {problem}");
+                // Whether anybody reads it or not.
+                let _ = writeln!(std::io::stderr(), "{name} is not shown as it is: {problem}");
             }
         }
     }

@@ -54,7 +54,8 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     if !target_is_installed() {
         writeln!(out, "    {:<42}# Rust's library for the chip", format!("rustup target add {TARGET}"))?;
     }
-    writeln!(out, "    {:<42}# build it, and run it on an emulated board", "cargo sim")?;
+    writeln!(out, "    {:<42}# build it, and run it on an emulated board;", "cargo sim")?;
+    writeln!(out, "    {:<42}# the first time builds the simulator, too: some minutes", "")?;
     writeln!(out, "    {:<42}# one of its files", "cargo sim cat README.TXT")?;
     writeln!(out, "    {:<42}# {name}.uf2: hold BOOTSEL, plug the board in, copy it", "cargo uf2")?;
     Ok(())
@@ -80,7 +81,8 @@ fn write(folder: &Path, name: &str, repository: &Path) -> io::Result<()> {
     let workspace = repository.join("Cargo.toml");
     // Programs of the clone, run by cargo: they are as new as the clone. Their target is this PC, not the package's.
     let runner = |options: &[&str], words: &[&str]| {
-        let program = ["cargo", "run", "--quiet", "--target", "host-tuple", "--manifest-path"];
+        // Not quiet: where cargo builds them first, that takes minutes, and it tells of each crate.
+        let program = ["cargo", "run", "--target", "host-tuple", "--manifest-path"];
         let workspace = text(&workspace);
         program.iter().chain(&[&*workspace]).chain(options).chain(words).map(one_word).collect::<Vec<_>>().join(",")
     };

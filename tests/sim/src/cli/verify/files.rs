@@ -7,10 +7,13 @@ use crate::host::exfat::boot::BootSector;
 use crate::host::exfat::volume::{Node, Volume};
 use crate::host::sha256::Sha256;
 use crate::host::source::{BLOCK_LENGTH, ReadError};
-use picovd_manifest::{DiskPlan, FileSource, PlannedFile};
+use picovd_manifest::{DiskPlan, FileSource, Partitions, PlannedFile};
 use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
 use std::ops::Range;
+
+/// Length of the shortest flash chip that a board has, in bytes.
+const SHORTEST_FLASH: u64 = 512 << 10;
 
 /// Blocks of one step through a file: 64 KiB.
 const STEP: u64 = 128;
@@ -218,7 +221,11 @@ impl<'p> Judge<'p> {
         if !sound {
             let more = if plan.label.board_digits { " and four digits of the board" } else { "" };
             let text = format!("the label is {label:?}, by the manifest {text:?}{more}");
-            problems.add(Problem::manifest("label", text));
+            // It is one of the settings.
+            match plan.settings.sectors {
+                0 => problems.add(Problem::manifest("label", text)),
+                _ => problems.remark(format!("{text}; the settings may say so")),
+            }
         }
         Self { plan, left: plan.files.iter().collect() }
     }
@@ -239,15 +246,24 @@ impl<'p> Judge<'p> {
         problems: &mut Problems,
     ) -> &'static str {
         let Some(planned) = planned else {
+            if let Some(most) = self.made(path) {
+                if length > most {
+                    let text = format!("{path} has {length} bytes, by the manifest {most} at most");
+                    problems.add(Problem::manifest("file-length", text));
+                    return "NOT as the manifest has it";
+                }
+                return "the firmware's own";
+            }
             let text = format!("{path} is on the disk, and the manifest does not have it");
             if self.is_open() {
-                problems.remark(format!("{text}; the firmware or its application may have made it"));
+                problems.remark(format!("{text}; the program may have made it"));
             } else {
                 problems.add(Problem::manifest("unknown-file", text));
             }
             return "not in the manifest";
         };
-        if length != planned.length {
+        let shorter = self.is_cut_to_flash(planned, length);
+        if length != planned.length && !shorter {
             let text = format!("{path} has {length} bytes, by the manifest {}", planned.length);
             problems.add(Problem::manifest("file-length", text));
         }
@@ -265,21 +281,43 @@ impl<'p> Judge<'p> {
             });
         }
         match &planned.source {
-            _ if length != planned.length || wrong.is_some() => "NOT as the manifest has it",
+            _ if length != planned.length && !shorter || wrong.is_some() => "NOT as the manifest has it",
+            FileSource::Memory { .. } if shorter => "memory: readable, as long as the board's flash",
             FileSource::Bytes(_) => "as the manifest has it",
             FileSource::Memory { redacted, .. } if redacted.is_empty() => "memory: readable, length right",
             FileSource::Memory { .. } => "memory: readable, length right, redacted ranges zero",
         }
     }
 
-    /// Whether the board may add files of its own.
+    /// Whether a file that shows flash ends where the flash of a board does that has less of it than the manifest reserves.
+    fn is_cut_to_flash(&self, planned: &PlannedFile, length: u64) -> bool {
+        let mut places = self.plan.flash_files.iter().filter(|file| file.first_cluster == planned.first_cluster);
+        places.next().is_some_and(|file| {
+            let end = u64::from(file.offset) + length;
+            // A file behind the end of flash is empty.
+            length < planned.length && (length == 0 || end.is_power_of_two() && end >= SHORTEST_FLASH)
+        })
+    }
+
+    /// How long a file of the firmware may be at most; `None` where the manifest asks for no such file.
+    fn made(&self, path: &str) -> Option<u64> {
+        let Partitions { enabled, folder } = &self.plan.partitions;
+        let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+        let built_in = self.plan.built_in.iter().find(|file| file.path == path).map(|file| file.capacity.into());
+        // A partition has any name; where the root directory is the folder, so may a file of the program.
+        let partition = *enabled && parent == folder && path.ends_with(".BIN");
+        built_in.or_else(|| partition.then_some(u64::from(self.plan.chip.flash_size)))
+    }
+
+    /// Whether the program may add files of its own: room for partitions that the board does not have is free for them.
     fn is_open(&self) -> bool {
-        self.plan.dynamic.slots > 0 || self.plan.partitions.enabled
+        self.plan.changes.files > 0 || self.plan.partitions.enabled
     }
 
     /// What of the manifest is not there.
     fn missing(self, directories: &BTreeSet<String>, problems: &mut Problems) {
-        for file in &self.left {
+        // A file that a setting puts on the volume may be there or not.
+        for file in self.left.iter().filter(|file| !file.by_setting) {
             problems.add(Problem::manifest("missing-file", format!("{} is not on the disk", file.path)));
         }
         for directory in &self.plan.directories {

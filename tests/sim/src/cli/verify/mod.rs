@@ -30,14 +30,15 @@ written to it. IMAGE is a copy of one, such as `cargo sim image` or dd makes.
 
 Reads every file whole and prints its SHA-256, holds the volume against the exFAT specification, and, with --manifest,
 against the manifest: static files byte for byte; files of memory by their length, that they can be read, and that
-what is redacted is zero. Without --manifest, no manifest is looked at. A block that cannot be read is named by its
-LBA, and the rest is read all the same.
+what is redacted is zero. Files that the firmware makes are known by their names. Without --manifest, no manifest is
+looked at. A block that cannot be read is named by its LBA, and the rest is read all the same.
 
 Prints one report, made to be attached to a bug. Ends 0 when all is right, 1 when something is not.";
 
 /// `cargo sim verify DEVICE|IMAGE`.
 pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
-    if options.elf.is_some() {
+    // A package's `cargo sim` names its manifest and its program, whatever the command.
+    if options.elf.is_some() && options.manifest.is_none() {
         return Err(Failure::Usage("`verify` reads a disk or an image; `check --elf FILE` runs a firmware".to_owned()));
     }
     let Some(path) = options.arguments.first() else { return Ok(()) };
