@@ -237,6 +237,24 @@ fn hold_keeps_announcements_apart() {
 }
 
 #[test]
+fn who_reads_on_is_waited_for_where_no_file_stands_as_well() {
+    let mut bench = Bench::new(Refresh::Attention);
+    let (note, _) = file("NOTE.TXT", "hello");
+    vd_add_file(bench.files, note).expect("there is room");
+    bench.pass(1);
+    bench.attach();
+    bench.pass(20_000);
+    let (other, _) = file("OTHER.TXT", "");
+    vd_add_file(bench.files, other).expect("there is room");
+    for _ in 0..30 {
+        assert!(bench.read(HEAP + 24 + 8 * 15).is_ok(), "the window's last cluster is free");
+        bench.pass(300);
+    }
+    bench.pass(501);
+    assert_eq!(bench.ready(), Err((6, 0x28)));
+}
+
+#[test]
 fn a_running_read_ends_on_its_generation() {
     let mut bench = Bench::new(Refresh::Attention);
     let (note, text) =

@@ -3,9 +3,11 @@
 //! Writers may be anywhere: main loop, interrupt handlers, the other core. A write never waits and never fails: the oldest
 //! text falls out of the ring.
 
+use crate::piece::divide;
 use crate::volume::{Content, Frozen, Generation};
 use core::cell::Cell;
 use core::fmt;
+use core::num::NonZero;
 use critical_section::Mutex;
 
 /// Bytes that one critical section moves at most, so that interrupts do not wait for long.
@@ -50,7 +52,9 @@ impl LogRing {
     }
 
     /// Bytes written since power-on.
+    // A call is shorter than a critical section.
     #[must_use]
+    #[inline(never)]
     pub fn written(&self) -> u64 {
         critical_section::with(|section| self.written.borrow(section).get())
     }
@@ -226,6 +230,7 @@ impl<'a> LogTail<'a> {
         });
     }
 
+    #[inline(never)]
     fn state(&self) -> Tail {
         critical_section::with(|section| self.state.borrow(section).get())
     }
@@ -265,9 +270,10 @@ impl Content for LogTail<'_> {
 pub(super) fn loss(lost: u64) -> [u8; LOSS_LENGTH] {
     let mut line = *b"[000000000000000 bytes lost]    ";
     let mut rest = lost;
-    for digit in line.iter_mut().skip(1).take(15).rev() {
-        *digit = b'0' + (rest % 10) as u8;
-        rest /= 10;
+    for place in line.iter_mut().skip(1).take(15).rev() {
+        let digit;
+        (rest, digit) = divide(rest, const { NonZero::new(10).unwrap() });
+        *place = b'0' + digit as u8;
     }
     for (byte, value) in line.iter_mut().rev().zip(b"\n\r") {
         *byte = *value;

@@ -118,10 +118,13 @@ impl Console {
         Self { place: Mutex::new(Cell::new(PLACE)) }
     }
 
+    // A call is shorter than a critical section.
+    #[inline(never)]
     fn place(&self) -> Place {
         critical_section::with(|section| self.place.borrow(section).get())
     }
 
+    #[inline(never)]
     fn set(&self, place: Place) {
         critical_section::with(|section| self.place.borrow(section).set(place));
     }
@@ -341,20 +344,18 @@ impl Settings<'_> {
         while let Some((name, value)) = members.next().map_err(|_| Refused::NoObject)? {
             let (number, index) = self.find(name).ok_or_else(|| Refused::Unknown(Named::new(name)))?;
             let refused = |reason| Refused::Value((number as u8, index as u8), reason);
-            let set = self.section(number, |group| {
-                if let Some(field) = group.fields().get(index) {
-                    field.check(value)?;
-                }
-                let length = group.set(payload.get(group.id()), index, value, &mut *out)?;
-                self.put(payload, group.id(), out.get(..length).unwrap_or_default())
-            });
-            set.unwrap_or(Ok(())).map_err(refused)?;
+            let Some(group) = self.section(number) else { continue };
+            if let Some(field) = group.fields().get(index) {
+                field.check(value).map_err(refused)?;
+            }
+            let length = group.set(payload.get(group.id()), index, value, &mut *out).map_err(refused)?;
+            self.put(payload, group.id(), out.get(..length).unwrap_or_default()).map_err(refused)?;
             if let Some(changed) = changed.get_mut(number) {
                 *changed |= 1_u32.checked_shl(index as u32).unwrap_or(0);
             }
         }
         for (number, changed) in changed.into_iter().enumerate().filter(|(_, changed)| *changed != 0) {
-            let check = self.section(number, |group| group.check(payload.get(group.id()), changed));
+            let check = self.section(number).map(|group| group.check(payload.get(group.id()), changed));
             check.unwrap_or(Ok(())).map_err(|(index, reason)| Refused::Value((number as u8, index as u8), reason))?;
         }
         Ok(())
@@ -373,10 +374,11 @@ impl Settings<'_> {
                 let (group, index) = (usize::from(*group), usize::from(*index));
                 let payload = self.of(Which::Answered);
                 out.text("{")?;
-                let member = self.section(group, |group| {
-                    group.fields().get(index).map(|field| self.write_member(&payload, group, index, field, out))
-                });
-                member.flatten().unwrap_or(Ok(()))?;
+                if let Some(group) = self.section(group)
+                    && let Some(field) = group.fields().get(index)
+                {
+                    self.write_member(&payload, group, index, field, out)?;
+                }
                 out.text("}")?;
             }
             Answer::Files => self.write_files(out)?,
@@ -392,15 +394,13 @@ impl Settings<'_> {
                     out.template(FIELD_OF_ANSWER, &mut |_, out| out.quoted(named.as_str()))?;
                 }
                 if let Some((group, index)) = field {
-                    let written = self.section((*group).into(), |group| {
-                        let Some(field) = group.fields().get(usize::from(*index)) else { return Ok(()) };
+                    let group = self.section((*group).into());
+                    if let Some(field) = group.and_then(|group| group.fields().get(usize::from(*index))) {
                         out.template(FIELD_OF_ANSWER, &mut |_, out| out.quoted(field.name))?;
                         if *right == FIELD {
                             out.template(",\"allowed\":\"$w\"", &mut |_, out| field.allowed(out))?;
                         }
-                        Ok(())
-                    });
-                    written.unwrap_or(Ok(()))?;
+                    }
                 } else if !right.is_empty() {
                     out.template(",\"allowed\":$w", &mut |_, out| out.quoted(right))?;
                 }

@@ -196,7 +196,7 @@ impl<'p> Values<'p> {
 }
 
 /// The group of a stick that its manifest made so.
-pub(super) struct Own<'a>(pub &'a Plan<'a>);
+pub(super) struct Own<'a>(pub Plan<'a>);
 
 impl Own<'_> {
     /// Tells it apart in what is saved.
@@ -224,7 +224,7 @@ impl Own<'_> {
                 if values.exposed().all(known) { Ok(()) } else { Err(Reason::Rule("not a file that `files` lists")) }
             }
             QUIET | MAX_AGE => {
-                let [quiet, max_age, _] = values.times(self.0);
+                let [quiet, max_age, _] = values.times(&self.0);
                 if quiet <= max_age { Ok(()) } else { Err(Reason::Rule("quiet is longer than max-age")) }
             }
             MANUFACTURER | PRODUCT => {
@@ -298,8 +298,8 @@ impl Section for Own<'_> {
                 }
                 out.text(if between == "[" { "[]" } else { "]" })
             }
-            REFRESH => out.quoted(REFRESHES.get(values.refresh(self.0) as usize).unwrap_or(&"")),
-            QUIET..=HOLD => out.decimal(values.times(self.0).get(index - QUIET).copied().unwrap_or(0).into()),
+            REFRESH => out.quoted(REFRESHES.get(values.refresh(&self.0) as usize).unwrap_or(&"")),
+            QUIET..=HOLD => out.decimal(values.times(&self.0).get(index - QUIET).copied().unwrap_or(0).into()),
             MANUFACTURER => out.quoted(values.text(index).unwrap_or(defaults.manufacturer)),
             PRODUCT => out.quoted(values.text(index).unwrap_or(defaults.product)),
             _ => out.text(if values.lock() { "true" } else { "false" }),

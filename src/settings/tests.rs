@@ -318,7 +318,8 @@ fn what_is_saved_comes_back() {
 
 #[test]
 fn a_name_is_one_groups_alone() {
-    static LABELS: [Field; 2] = [Field::integer("interval", 0, 9, ""), Field::boolean("label", "The stick has that name.")];
+    static LABELS: [Field; 2] =
+        [Field::integer("interval", 0, 9, ""), Field::boolean("label", "The stick has that name.")];
     static LABEL: Group<New> = Group::new("label", &LABELS);
     static OTHERS: [Group<New>; 3] = [Group::new("one", &[]), Group::new("two", &[]), Group::new("three", &[])];
     let settings = power(PLAN, &Kept::default());

@@ -106,7 +106,8 @@ struct Flags {
 /// Whatever changes them holds at once, is announced to hosts as a change of a file is, and is lost with power unless it is
 /// saved.
 pub struct Settings<'a> {
-    plan: Plan<'a>,
+    /// The group that every stick has, and with it the manifest's plan.
+    own: Own<'a>,
     room: &'a Room,
     flags: Mutex<Cell<Flags>>,
     groups: Mutex<Cell<[Option<&'a dyn Section>; MAX_GROUPS]>>,
@@ -183,7 +184,7 @@ impl<'a> Settings<'a> {
             traces: false,
         };
         Self {
-            plan,
+            own: Own(plan),
             room,
             flags: Mutex::new(Cell::new(flags)),
             groups: Mutex::new(Cell::new([None; MAX_GROUPS])),
@@ -195,7 +196,7 @@ impl<'a> Settings<'a> {
     /// What the manifest decides of them.
     #[must_use]
     pub fn plan(&self) -> &Plan<'a> {
-        &self.plan
+        &self.own.0
     }
 
     /// Adds an application's group. What was saved of it holds at once.
@@ -203,7 +204,7 @@ impl<'a> Settings<'a> {
     /// # Errors
     /// [`GroupError`]: nothing is added.
     pub fn add(&self, group: &'a dyn Section) -> Result<(), GroupError> {
-        let own: &dyn Section = &Own(&self.plan);
+        let own: &dyn Section = &self.own;
         critical_section::with(|section| {
             let mut groups = self.groups.borrow(section).get();
             if groups.iter().flatten().copied().chain([own]).any(|other| is_alike(other, group)) {
@@ -232,7 +233,7 @@ impl<'a> Settings<'a> {
     /// Whether the console is locked.
     #[must_use]
     pub fn is_locked(&self) -> bool {
-        self.plan.lock || self.flags().locked
+        self.plan().lock || self.flags().locked
     }
 
     // What follows is the stick's side.
@@ -257,9 +258,9 @@ impl<'a> Settings<'a> {
         self.with_storage(|place| place.set(storage));
         let locked = Values(payload.get(Own::ID)).lock();
         // Only what holds is repaired; what is saved stays as it is.
-        self.sections(|_, group| {
+        for (_, group) in self.sections() {
             let _ = self.repair(&mut payload, group);
-        });
+        }
         critical_section::with(|section| {
             self.with_state(section, |state| state.now.copy(&payload));
             self.change_flags(section, |flags| {
@@ -375,8 +376,8 @@ impl<'a> Settings<'a> {
 
     /// The files that the manifest leaves to settings and that the present generation does not show.
     pub fn hidden(&self) -> impl Iterator<Item = &Exposable<'a>> {
-        let shown = if self.plan.exposable.is_empty() { 0 } else { self.flags().shown_files };
-        let files = self.plan.exposable.iter().enumerate();
+        let shown = if self.plan().exposable.is_empty() { 0 } else { self.flags().shown_files };
+        let files = self.plan().exposable.iter().enumerate();
         files.filter(move |(number, _)| shown >> number & 1 == 0).map(|(_, file)| file)
     }
 
@@ -392,7 +393,7 @@ impl<'a> Settings<'a> {
 
     /// The files that are exposed, of those that the manifest leaves to settings: a bit each.
     pub(super) fn exposed_in(&self, which: Which) -> u32 {
-        let files = self.plan.exposable.iter().enumerate();
+        let files = self.plan().exposable.iter().enumerate();
         let bits = |own: Values<'_>| files.fold(0, |bits, (n, file)| bits | u32::from(own.exposes(file.path)) << n);
         self.own(which, bits).unwrap_or(0)
     }
@@ -400,8 +401,8 @@ impl<'a> Settings<'a> {
     /// How hosts hear of changes, and quiet period, greatest age and hold in milliseconds.
     #[must_use]
     pub fn announcing(&self) -> (Refresh, [u32; 3]) {
-        let announcing = self.own(Which::Now, |own| (own.refresh(&self.plan), own.times(&self.plan)));
-        announcing.unwrap_or((self.plan.defaults.refresh, self.plan.defaults.times))
+        let announcing = self.own(Which::Now, |own| (own.refresh(self.plan()), own.times(self.plan())));
+        announcing.unwrap_or((self.plan().defaults.refresh, self.plan().defaults.times))
     }
 
     /// Copies the USB device's manufacturer and product, where they are set, into `out`. Returns them.
@@ -428,6 +429,7 @@ impl<'a> Settings<'a> {
     }
 
     /// The values that hold, and the count of changes that led to them.
+    #[inline(never)]
     pub(super) fn present(&self) -> (Payload, u32) {
         let mut payload = Payload::EMPTY;
         let changes = critical_section::with(|section| {
@@ -439,6 +441,7 @@ impl<'a> Settings<'a> {
     }
 
     /// The values of that time.
+    #[inline(never)]
     pub(super) fn of(&self, which: Which) -> Payload {
         let mut payload = Payload::EMPTY;
         critical_section::with(|section| {
@@ -453,19 +456,24 @@ impl<'a> Settings<'a> {
         loop {
             let (mut payload, changes) = self.present();
             change(&mut payload)?;
-            let done = critical_section::with(|section| {
-                // An interrupt handler or the other core may have been quicker.
-                let same = self.flags.borrow(section).get().changes == changes;
-                if same {
-                    self.with_state(section, |state| state.now.copy(&payload));
-                    self.change_flags(section, |flags| flags.changes = flags.changes.wrapping_add(1));
-                }
-                same
-            });
-            if done {
+            if self.replace(&payload, changes) {
                 return Ok(());
             }
         }
+    }
+
+    /// Lets values hold, where those that held when there were `changes` still do: an interrupt handler or the other core may
+    /// have been quicker. Returns whether they do.
+    #[inline(never)]
+    fn replace(&self, payload: &Payload, changes: u32) -> bool {
+        critical_section::with(|section| {
+            let same = self.flags.borrow(section).get().changes == changes;
+            if same {
+                self.with_state(section, |state| state.now.copy(payload));
+                self.change_flags(section, |flags| flags.changes = flags.changes.wrapping_add(1));
+            }
+            same
+        })
     }
 
     pub(super) fn put(&self, payload: &mut Payload, id: u32, bytes: &[u8]) -> Result<(), Reason> {
@@ -481,35 +489,29 @@ impl<'a> Settings<'a> {
     }
 
     fn knows(&self, id: u32) -> bool {
-        let mut known = false;
-        self.sections(|_, group| known |= group.id() == id);
-        known
+        self.sections().any(|(_, group)| group.id() == id)
     }
 
-    /// All groups, the stick's own first.
-    pub(super) fn sections(&self, mut each: impl FnMut(usize, &dyn Section)) {
-        each(0, &Own(&self.plan));
-        let groups = critical_section::with(|section| self.groups.borrow(section).get());
-        for (index, group) in groups.into_iter().flatten().enumerate() {
-            each(index + 1, group);
-        }
+    /// All groups with their numbers, the stick's own first.
+    fn sections(&self) -> impl Iterator<Item = (usize, &dyn Section)> {
+        (0..=MAX_GROUPS).filter_map(|number| Some((number, self.section(number)?)))
     }
 
-    /// One group, as `sections` counts them.
-    pub(super) fn section<R>(&self, index: usize, work: impl FnOnce(&dyn Section) -> R) -> Option<R> {
-        let Some(index) = index.checked_sub(1) else { return Some(work(&Own(&self.plan))) };
+    /// One group, by its number.
+    // A call is shorter than a critical section.
+    #[inline(never)]
+    pub(super) fn section(&self, number: usize) -> Option<&dyn Section> {
+        let Some(place) = number.checked_sub(1) else { return Some(&self.own) };
         let groups = critical_section::with(|section| self.groups.borrow(section).get());
-        groups.get(index).copied().flatten().map(work)
+        groups.get(place).copied().flatten().map(|group| group as &dyn Section)
     }
 
     /// Group and place of the field of that name.
     pub(super) fn find(&self, name: &[u8]) -> Option<(usize, usize)> {
-        let mut found = None;
-        self.sections(|index, group| {
+        self.sections().find_map(|(number, group)| {
             let place = group.fields().iter().position(|field| field.name.as_bytes() == name);
-            found = found.or(place.map(|place| (index, place)));
-        });
-        found
+            place.map(|place| (number, place))
+        })
     }
 
     /// Writes all values as one JSON object. Between members stands `between`, in front of the first and behind the last one
@@ -519,7 +521,7 @@ impl<'a> Settings<'a> {
         out.text("{")?;
         let mut first = true;
         let groups = if which == Which::Shown { self.flags().shown_groups } else { MAX_GROUPS as u8 };
-        self.each_field(groups, |group, index, field| {
+        self.each_field(groups, &mut |group, index, field| {
             style.separate(&mut first, out)?;
             self.write_member(&payload, group, index, field, out)
         })?;
@@ -550,7 +552,7 @@ impl<'a> Settings<'a> {
         out.text("{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"title\":\"Settings\",")?;
         out.text("\"type\":\"object\",\"additionalProperties\":false,\"properties\":{")?;
         let mut first = true;
-        self.each_field(self.flags().shown_groups, |_, _, field| {
+        self.each_field(self.flags().shown_groups, &mut |_, _, field| {
             Style::Lines.separate(&mut first, out)?;
             field.schema(out)
         })?;
@@ -558,22 +560,17 @@ impl<'a> Settings<'a> {
         out.text("}\r\n")
     }
 
-    fn each_field(&self, groups: u8, mut each: impl FnMut(&dyn Section, usize, &Field) -> fmt::Result) -> fmt::Result {
-        let mut result = Ok(());
-        self.sections(|number, group| {
+    fn each_field(&self, groups: u8, each: &mut dyn FnMut(&dyn Section, usize, &Field) -> fmt::Result) -> fmt::Result {
+        for (_, group) in self.sections().take_while(|(number, _)| *number <= usize::from(groups)) {
             for (index, field) in group.fields().iter().enumerate() {
-                // A field that another group has is that one's.
-                if number <= usize::from(groups)
-                    && result.is_ok()
-                    && self.find(field.name.as_bytes()) == Some((number, index))
-                {
-                    result = each(group, index, field);
-                }
+                each(group, index, field)?;
             }
-        });
-        result
+        }
+        Ok(())
     }
 
+    // A call is shorter than a critical section, here and below.
+    #[inline(never)]
     fn flags(&self) -> Flags {
         critical_section::with(|section| self.flags.borrow(section).get())
     }
@@ -618,6 +615,6 @@ impl Style {
 
 impl fmt::Debug for Settings<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Settings").field("plan", &self.plan).finish_non_exhaustive()
+        out.debug_struct("Settings").field("plan", self.plan()).finish_non_exhaustive()
     }
 }

@@ -93,7 +93,7 @@ pub struct Volume<'a, M, const FILES: bool = true, L = Plain> {
     slot: usize,
     bookmark: Bookmark,
     generation: Generation,
-    /// Whether bytes of a file were read.
+    /// Whether bytes of a file were read, or of clusters that files of run time may stand in.
     read: bool,
 }
 
@@ -190,7 +190,7 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
         self.boot = tables::boot_region(self.layout, self.identity, allocated, volumes);
     }
 
-    /// Whether bytes of a file were read since the last call.
+    /// Whether bytes of a file were read since the last call, or of clusters that files of run time may stand in.
     pub fn take_read(&mut self) -> bool {
         core::mem::take(&mut self.read)
     }
@@ -284,6 +284,8 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
     /// Renders bytes of the dynamic window, from byte `start` of it on.
     fn render_window(&mut self, start: u32, out: &mut [u8]) {
         out.fill(0);
+        // Whoever reads the whole disk reads on here, files or not.
+        self.read = true;
         let Some(files) = self.files() else { return };
         let (shift, length) = (self.layout.cluster_shift(), self.layout.cluster_length());
         let (mut cluster, mut offset) = (start >> shift, start & (length - 1));
@@ -298,7 +300,6 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
                 if shown.is_folder() {
                     directory::list(self.layout, files, &mut self.bookmark, slot as u8, position, piece);
                 } else if !piece.is_empty() {
-                    self.read = true;
                     shown.file.content.read(shown.generation, position, piece);
                 }
             }
