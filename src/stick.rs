@@ -4,7 +4,6 @@
 //! application's files. Firmware for the chip takes `rp2350::Stick`, which knows the hardware.
 
 use crate::block::{BlockCount, Lba};
-use crate::bot::PACKET_LENGTH;
 use crate::clock::Instant;
 use crate::device::{Announcing, Device};
 use crate::files::{BuiltIn, LogFollower, LogRing};
@@ -15,7 +14,6 @@ use crate::vd::Files;
 use crate::volume::layout::Layout;
 use crate::volume::{BoardIdentity, Hidden, LabelText, Look, Memory, Refresh, Timing, Volume};
 use usb_device::bus::{UsbBus, UsbBusAllocator};
-use usb_device::endpoint::EndpointAddress;
 
 /// What the manifest decides, as generated tables.
 #[derive(Clone, Copy, Debug)]
@@ -129,30 +127,10 @@ where
         self.usb.device().is_busy() || self.usb.is_sending()
     }
 
-    /// As [`Composite::received`], in place of [`turn`](Self::turn).
-    #[inline]
-    pub fn received(
-        &mut self,
-        take: impl FnOnce(&B, EndpointAddress, &mut [u8; PACKET_LENGTH]) -> Option<usize>,
-    ) -> bool {
-        self.usb.received(take)
-    }
-
-    /// As [`Composite::replaced`], in place of [`turn`](Self::turn).
-    #[inline]
-    pub fn replaced(&mut self) {
-        self.usb.replaced();
-    }
-
-    /// As [`Composite::replaced_by_part`], in place of [`turn`](Self::turn).
-    #[inline]
-    pub fn replaced_by_part(&mut self) {
-        self.usb.replaced_by_part();
-    }
-
     /// The USB device with its functions.
-    pub fn usb(&self) -> &Composite<'b, B, Device<'b, M, FILES, S>, R, CONSOLE, RESET> {
-        &self.usb
+    #[inline]
+    pub fn usb(&mut self) -> &mut Composite<'b, B, Device<'b, M, FILES, S>, R, CONSOLE, RESET> {
+        &mut self.usb
     }
 
     /// Does what there is to do at `now`, which never goes back: after an event of the bus, after a change of the

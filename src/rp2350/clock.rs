@@ -42,9 +42,10 @@ impl Clock {
 
     /// Takes the alarm's interrupt back, if it came.
     pub fn acknowledge(&mut self) {
+        // It may be that of an alarm which went off while it was set anew, so it is cleared whichever is armed now.
+        self.registers().intr().write(|w| w.alarm_0().clear_bit_by_one());
         // An alarm that has gone off is no longer armed.
         if self.registers().armed().read().bits() & 1 == 0 {
-            self.registers().intr().write(|w| w.alarm_0().clear_bit_by_one());
             self.armed = None;
         }
         processor::unpend(pac::Interrupt::TIMER0_IRQ_0);

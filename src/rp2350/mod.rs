@@ -14,7 +14,6 @@ pub mod flash;
 pub mod memory;
 #[cfg(target_arch = "arm")]
 mod memory_functions;
-mod packets;
 pub mod panic;
 #[cfg(target_arch = "arm")]
 pub mod park;

@@ -3,14 +3,12 @@
 use super::clock::Clock;
 use super::flash::SettingsFlash;
 use super::memory::{AddressSpace, Guarded};
-use super::packets::Packets;
 use super::partitions::Bootrom;
 use super::{FirmwareUsbBus, board_id, facts, processor, reboot, scrub, usb_bus, xip};
 use crate::clock::Instant;
 use crate::files::{PartitionFiles, PartitionPlan};
 use crate::settings::{Configured, Settings, Storage, Store, Volatile};
 use crate::stick::{self, Description};
-use crate::usb::bulk_only::Waiting;
 use crate::usb::{Console, Identity, Reset};
 use crate::vd::Files;
 use crate::volume::{BoardIdentity, Look};
@@ -23,6 +21,10 @@ use usb_device::bus::UsbBusAllocator;
 /// How long it takes at most until a change of the other core is noticed, in microseconds, where nothing else wakes this one:
 /// 131 ms. A power of two, which needs no division.
 const LOOK: u64 = 1 << 17;
+
+/// It cannot tell.
+#[cfg(feature = "hal-usb")]
+impl crate::usb::Packets for FirmwareUsbBus {}
 
 /// What runs on the chip's USB port.
 pub type Running<const CONSOLE: bool, const RESET: bool, const FILES: bool, S> =
@@ -157,10 +159,12 @@ where
     }
 
     fn work(&mut self) {
-        if self.busy && self.replace_sent() {
+        let usb = self.stick.usb();
+        // The short ways, past what usb-device does for each event.
+        if self.busy && usb.send_next() {
             return;
         }
-        let short = self.busy && self.end_sent() || self.receive();
+        let short = self.busy && usb.send_last() || usb.receive();
         self.busy = if short { self.stick.is_under_way() } else { self.stick.turn() };
         if self.busy {
             self.again = None;
@@ -171,42 +175,6 @@ where
                 reboot::to_flash();
             }
         }
-    }
-
-    /// Where a packet of mass storage went to the host and nothing else has happened on the bus, puts the next one into its
-    /// place: the usual case in a READ, which takes a short way past what USB devices have in common.
-    #[inline]
-    fn replace_sent(&mut self) -> bool {
-        let usb = self.stick.usb();
-        let replaced = match usb.waiting() {
-            Some(Waiting::Full(packet)) => usb.bus().replace_sent(usb.in_address(), packet),
-            _ => false,
-        };
-        if replaced {
-            self.stick.replaced();
-        }
-        replaced
-    }
-
-    /// The same for the end of a READ, where no full packet waits: the status, or nothing.
-    #[inline]
-    fn end_sent(&mut self) -> bool {
-        let usb = self.stick.usb();
-        let sent = match usb.waiting() {
-            Some(Waiting::Part(packet)) => usb.bus().take_sent(usb.in_address(), packet),
-            _ => false,
-        };
-        if sent {
-            self.stick.replaced_by_part();
-        }
-        sent
-    }
-
-    /// Where a packet of mass storage came from the host, most likely a command, and nothing else has happened on the bus, takes it
-    /// the short way: the host asks for the command's data at once.
-    #[inline]
-    fn receive(&mut self) -> bool {
-        self.stick.received(FirmwareUsbBus::take_received)
     }
 
     /// Sleeps until an interrupt comes, or the next [`poll`](Self::poll) is due. Returns at once where something waits: a

@@ -14,12 +14,12 @@
 
 mod queue;
 
-use super::packets::Packets;
 use super::processor;
 use super::usb_endpoint::{
     Buffer, BufferControl, DPRAM_LENGTH, EP0_BUFFER, Endpoint, EndpointTable, PACKET_LENGTH, SETUP_PACKET, available,
     bit_of, copy_from_dpram, copy_words_from_dpram,
 };
+use crate::usb::Packets;
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, Ordering};
 use queue::{Queues, pid};

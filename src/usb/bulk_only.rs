@@ -287,10 +287,12 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
 
     /// Fills the stage. False when nothing is due.
     ///
-    /// While the endpoint is empty the host waits: it gets the first packet as soon as that can be had, the others meanwhile.
+    /// While the endpoint is empty the host waits: it gets the first packet as soon as that can be had. While one packet is on
+    /// the wire there is time for two, and then for the whole stage.
     #[inline(never)]
     fn render(&mut self) -> bool {
-        let length = if self.queued == 0 { PACKET_LENGTH } else { STAGE_PACKETS * PACKET_LENGTH };
+        let packets = STAGE_PACKETS >> 2u8.saturating_sub(self.queued);
+        let length = packets * PACKET_LENGTH;
         let buffer = self.stage.bytes.get_mut(..length).unwrap_or_default();
         let Some(length) = self.machine.transmit(buffer, &mut self.set) else { return false };
         (self.stage.start, self.stage.end) = (0, length);

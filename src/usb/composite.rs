@@ -7,12 +7,12 @@ use super::Identity;
 use super::bulk_only::Waiting;
 use super::console::Console;
 use super::mass_storage::MassStorage;
+use super::packets::Packets;
 use super::picotool_reset::{PicotoolReset, Reset};
-use crate::bot::{CommandSet, PACKET_LENGTH};
+use crate::bot::CommandSet;
 use usb_device::Result;
 use usb_device::bus::{UsbBus, UsbBusAllocator};
 use usb_device::device::{UsbDevice, UsbDeviceState};
-use usb_device::endpoint::EndpointAddress;
 
 /// What a terminal shows first: this, the serial number, and the end of the line.
 const GREETING: &str = concat!("PicoVD ", env!("CARGO_PKG_VERSION"), ", board ");
@@ -94,40 +94,6 @@ impl<'b, B: UsbBus, S: CommandSet, R: FnMut(Reset), const CONSOLE: bool, const R
         self.usb.bus()
     }
 
-    /// The endpoint of mass storage's packets to the host.
-    pub fn in_address(&self) -> EndpointAddress {
-        self.mass_storage.in_address()
-    }
-
-    /// As [`BulkOnly::received`](super::bulk_only::BulkOnly::received), where `take` looks at a bus for a packet of an endpoint.
-    #[inline]
-    pub fn received(
-        &mut self,
-        take: impl FnOnce(&B, EndpointAddress, &mut [u8; PACKET_LENGTH]) -> Option<usize>,
-    ) -> bool {
-        let address = self.mass_storage.out_address();
-        let bus = self.usb.bus();
-        self.mass_storage.received(|packet| take(bus, address, packet))
-    }
-
-    /// As [`BulkOnly::waiting`](super::bulk_only::BulkOnly::waiting): for a bus that replaces a packet that went by itself.
-    #[inline]
-    pub fn waiting(&self) -> Option<Waiting<'_>> {
-        self.mass_storage.waiting()
-    }
-
-    /// As [`BulkOnly::replaced`](super::bulk_only::BulkOnly::replaced).
-    #[inline]
-    pub fn replaced(&mut self) {
-        self.mass_storage.replaced();
-    }
-
-    /// As [`BulkOnly::replaced_by_part`](super::bulk_only::BulkOnly::replaced_by_part).
-    #[inline]
-    pub fn replaced_by_part(&mut self) {
-        self.mass_storage.replaced_by_part();
-    }
-
     /// Whether packets of mass storage to the host wait, or are on the wire: their end is an event of the bus.
     #[inline]
     pub fn is_sending(&self) -> bool {
@@ -151,5 +117,44 @@ impl<'b, B: UsbBus, S: CommandSet, R: FnMut(Reset), const CONSOLE: bool, const R
     /// The bus cannot.
     pub fn reconnect(&mut self) -> Result<()> {
         self.usb.force_reset()
+    }
+}
+
+impl<B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), const CONSOLE: bool, const RESET: bool>
+    Composite<'_, B, S, R, CONSOLE, RESET>
+{
+    /// Where a packet of mass storage went to the host and nothing else has happened on the bus, puts the next one into its
+    /// place: the usual case in a READ. True where that was so: then [`poll`](Self::poll) has nothing to do.
+    #[inline]
+    pub fn send_next(&mut self) -> bool {
+        let replaced = match self.mass_storage.waiting() {
+            Some(Waiting::Full(packet)) => self.usb.bus().replace_sent(self.mass_storage.in_address(), packet),
+            _ => false,
+        };
+        if replaced {
+            self.mass_storage.replaced();
+        }
+        replaced
+    }
+
+    /// The same where no full packet is next, but the status, or nothing.
+    #[inline]
+    pub fn send_last(&mut self) -> bool {
+        let taken = match self.mass_storage.waiting() {
+            Some(Waiting::Part(packet)) => self.usb.bus().take_sent(self.mass_storage.in_address(), packet),
+            _ => false,
+        };
+        if taken {
+            self.mass_storage.replaced_by_part();
+        }
+        taken
+    }
+
+    /// Where a packet of mass storage came from the host, most likely a command, and nothing else has happened on the bus, takes
+    /// it: the host asks for the command's data at once. True where that was so.
+    #[inline]
+    pub fn receive(&mut self) -> bool {
+        let (address, bus) = (self.mass_storage.out_address(), self.usb.bus());
+        self.mass_storage.received(|packet| bus.take_received(address, packet))
     }
 }

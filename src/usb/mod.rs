@@ -10,11 +10,13 @@ mod composite;
 mod console;
 mod mass_storage;
 mod ms_os_20;
+mod packets;
 mod picotool_reset;
 
 pub use composite::Composite;
 pub use console::Console;
 pub use mass_storage::MassStorage;
+pub use packets::Packets;
 pub use picotool_reset::{PicotoolReset, Reset};
 
 use usb_device::bus::{UsbBus, UsbBusAllocator};

@@ -59,7 +59,7 @@ const RULES: &[Rule] = &[
         crates: HARDWARE_AND_USB,
     },
     // One adapter in two files.
-    Rule { part: "rp2350/usb", modules: &["block", "volume"], crates: HARDWARE_AND_USB },
+    Rule { part: "rp2350/usb", modules: &["block", "usb", "volume"], crates: HARDWARE_AND_USB },
     Rule { part: "rp2350/usb_endpoint", modules: &["block", "volume"], crates: HARDWARE_AND_USB },
 ];
 
