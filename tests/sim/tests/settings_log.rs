@@ -12,17 +12,22 @@ use picovd_sim::memory::Contents;
 use picovd_sim::native::{Application, Board, NativeDevice};
 use picovd_sim::plug;
 
-/// An application that logs in pieces, at any moment.
-struct Chatter(u64);
+/// An application that logs in pieces, one each 8 ms: the host looks at the port until nothing has come for 5 ms.
+struct Chatter {
+    pieces: u64,
+    last: Instant,
+}
 
 impl Application for Chatter {
-    fn turn(&mut self, _: Instant) {
-        self.0 += 1;
-        match self.0 % 7 {
-            0 => picovd::print!("turn {}, ", self.0),
-            3 => picovd::print!("half, "),
-            5 => println!("done."),
-            _ => {}
+    fn turn(&mut self, now: Instant) {
+        if now.0 < self.last.0 + 8_000 {
+            return;
+        }
+        *self = Self { pieces: self.pieces + 1, last: now };
+        match self.pieces % 3 {
+            0 => picovd::print!("turn {}, ", self.pieces),
+            1 => picovd::print!("half, "),
+            _ => println!("done."),
         }
     }
 }
@@ -32,7 +37,8 @@ fn answers_and_log_stay_apart() {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/settings.toml");
     let plan = plug::plan(Some(&manifest)).unwrap_or_else(|problems| panic!("{problems}"));
     let contents = Contents::noise(plan.chip.flash_size as usize);
-    let chatter = |_: &'static Files<'static>| Box::new(Chatter(0)) as Box<dyn Application>;
+    let chatter =
+        |_: &'static Files<'static>| Box::new(Chatter { pieces: 0, last: Instant(0) }) as Box<dyn Application>;
     let device = NativeDevice::new(Board { application: Some(chatter), ..plug::board(plan, contents) });
     let mut system = System::boot(LINUX_DESKTOP, Box::new(device)).expect("a desktop mounts it");
     let mut terminal = Terminal::open(system.initiator()).expect("it has a port");
