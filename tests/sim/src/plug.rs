@@ -105,18 +105,18 @@ pub fn native(plan: DiskPlan) -> Plug {
     native_with(plan, None)
 }
 
+/// The same with an application beside it.
+#[must_use]
+pub fn native_with(plan: DiskPlan, application: Option<Start>) -> Plug {
+    with_contents(Contents::noise(plan.chip.flash_size as usize), plan, application)
+}
+
 /// The library on a board with this flash chip, with an application beside it.
 ///
 /// # Errors
 /// A partition table that has no place.
 pub fn native_on(plan: DiskPlan, flash: FlashChip<'_>, application: Start) -> Result<Plug, PlugError> {
     on_bus(plan, flash, Some(application)).map_err(PlugError::Firmware)
-}
-
-/// The same with an application beside it.
-#[must_use]
-pub fn native_with(plan: DiskPlan, application: Option<Start>) -> Plug {
-    with_contents(Contents::noise(plan.chip.flash_size as usize), plan, application)
 }
 
 fn on_bus(plan: DiskPlan, flash: FlashChip<'_>, application: Option<Start>) -> Result<Plug, String> {

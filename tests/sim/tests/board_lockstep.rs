@@ -302,7 +302,7 @@ mod ring5 {
         assert!(agrees, "{said}");
         let compared: u64 = said.strip_prefix("equal ").and_then(|n| n.parse().ok()).expect("a count");
         // What the reference does not know, such as masking interrupts, is one instruction in three hundred.
-        let enough = compared > 100_000 && compared.saturating_mul(100) > executed.saturating_mul(99);
+        let enough = compared > 100_000 && executed.saturating_sub(compared).saturating_mul(250) < executed;
         assert!(enough, "only {compared} of {executed} were compared");
     }
 }
