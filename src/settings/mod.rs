@@ -24,6 +24,7 @@ pub use field::{Field, Reason};
 pub use group::{Group, Rule, Section};
 pub use nor::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
 pub use own::{Defaults, Exposable, MAX_EXPOSABLE, Plan, Refresh};
+pub use record::{HEADER_LENGTH, is_record_page, record_pages};
 pub use store::{Health, MAX_PAYLOAD, MAX_SECTORS, SaveError, Storage, Store, Volatile};
 pub use text::Text;
 pub use values::{Configured, GroupError, MAX_GROUPS, NoSettings, Room, Settings, View};

@@ -20,7 +20,31 @@ use super::nor::{PAGE_LENGTH, SECTOR_LENGTH};
 use crc::{CRC_32_ISO_HDLC, Crc, Digest, NoTable};
 
 /// Length of the header in bytes.
-pub(super) const HEADER_LENGTH: usize = 16;
+pub const HEADER_LENGTH: usize = 16;
+
+/// Pages that the settings record beginning with these bytes takes, the page with these bytes included. `None`: no record
+/// begins like this.
+///
+/// Only the header is judged, by its magic and its check, so that a record counts whose payload is torn, overwritten or of
+/// another version of the format. A record never leaves its sector, whatever its header claims.
+#[must_use]
+pub fn record_pages(start: &[u8; HEADER_LENGTH]) -> Option<u8> {
+    Header::parse(start).map(|header| header.pages())
+}
+
+/// Whether the page of flash at `page` holds a part of a settings record, wherever in flash that is.
+///
+/// `page` counts bytes from the beginning of flash by *storage* address, and is a multiple of
+/// [`PAGE_LENGTH`]. `read` reads 16 bytes at such a place; it is called for the page itself and those before it in the same
+/// sector, at most 16 times.
+pub fn is_record_page(page: u32, mut read: impl FnMut(u32, &mut [u8; HEADER_LENGTH])) -> bool {
+    let within = (page % SECTOR_LENGTH) as usize / PAGE_LENGTH;
+    (0..=within).any(|back| {
+        let mut start = [0; HEADER_LENGTH];
+        read(page.wrapping_sub((back * PAGE_LENGTH) as u32), &mut start);
+        record_pages(&start).is_some_and(|pages| back < usize::from(pages))
+    })
+}
 
 /// The version of the format that is written, and the only one whose payload is understood.
 pub(super) const VERSION: u8 = 1;
@@ -166,5 +190,42 @@ impl Header {
             *byte = value;
         }
         bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    extern crate std;
+    use std::vec;
+
+    #[test]
+    fn every_page_of_a_record_is_one_and_no_other() {
+        const SECTOR: usize = SECTOR_LENGTH as usize;
+        let mut flash = vec![0xFF; 3 * SECTOR];
+        let payload = [0x5A; 600];
+        let header = Header::new(9, &payload);
+        // Three pages in the second sector; a header at the end of the third that claims more than the sector has.
+        for (place, pages) in [(SECTOR + 5 * PAGE_LENGTH, 3), (3 * SECTOR - PAGE_LENGTH, 1)] {
+            for number in 0..pages {
+                let at = place + usize::from(number) * PAGE_LENGTH;
+                let page = flash.get_mut(at..).and_then(|rest| rest.first_chunk_mut()).unwrap();
+                header.page(&payload, number, page);
+            }
+        }
+        let records = |flash: &[u8]| -> vec::Vec<usize> {
+            let read = |at: u32, out: &mut [u8; HEADER_LENGTH]| *out = *flash[at as usize..].first_chunk().unwrap();
+            (0..flash.len()).step_by(PAGE_LENGTH).filter(|page| is_record_page(*page as u32, read)).collect()
+        };
+        let first = SECTOR + 5 * PAGE_LENGTH;
+        assert_eq!(records(&flash), [first, first + 256, first + 512, 3 * SECTOR - PAGE_LENGTH]);
+        // A torn payload changes nothing, a single bit of the header's first 12 bytes does.
+        flash[first + 300] ^= 4;
+        assert_eq!(records(&flash).len(), 4);
+        for bit in 0..96 {
+            flash[first + bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(records(&flash), [3 * SECTOR - PAGE_LENGTH], "bit {bit}");
+            flash[first + bit / 8] ^= 1 << (bit % 8);
+        }
     }
 }
