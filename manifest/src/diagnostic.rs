@@ -293,30 +293,10 @@ pub(crate) fn near_miss<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a st
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours (optimal string alignment). Words beyond 64 characters
-/// are never near.
+/// are never near, so that the cost has a bound.
 fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(65).collect(), b.chars().take(65).collect());
-    if a.len() > 64 || b.len() > 64 {
-        return usize::MAX;
-    }
-    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
-    for (i, row) in rows.iter_mut().enumerate() {
-        row[0] = i;
-    }
-    for (j, cell) in rows[0].iter_mut().enumerate() {
-        *cell = j;
-    }
-    for i in 1..=a.len() {
-        for j in 1..=b.len() {
-            let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut best = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(rows[i - 2][j - 2] + 1);
-            }
-            rows[i][j] = best;
-        }
-    }
-    rows[a.len()][b.len()]
+    let long = |word: &str| word.chars().nth(64).is_some();
+    if long(a) || long(b) { usize::MAX } else { strsim::osa_distance(a, b) }
 }
 
 #[cfg(test)]

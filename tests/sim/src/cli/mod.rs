@@ -240,24 +240,8 @@ fn find(name: &str) -> Option<&'static Command> {
 
 /// The command whose name is at most two slips away.
 fn nearest(name: &str) -> Option<&'static str> {
-    let near = COMMANDS.iter().map(|command| (distance(name, command.name), command.name)).min()?;
+    let near = COMMANDS.iter().map(|command| (strsim::osa_distance(name, command.name), command.name)).min()?;
     (near.0 <= 2 && near.0 < name.len()).then_some(near.1)
-}
-
-/// Levenshtein's distance: insertions, deletions and substitutions of characters.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let substituted = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = substituted.min(row[j] + 1).min(row[j + 1] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 fn overview() -> String {

@@ -14,7 +14,6 @@ pub mod ms_os_20;
 pub mod picotool;
 pub mod raw;
 pub mod scsi;
-pub mod sha256;
 pub mod source;
 pub mod system;
 pub mod terminal;

@@ -5,9 +5,9 @@ use super::{Failure, Shown};
 use crate::host::BlockSource;
 use crate::host::exfat::boot::BootSector;
 use crate::host::exfat::volume::{Node, Volume};
-use crate::host::sha256::Sha256;
 use crate::host::source::{BLOCK_LENGTH, ReadError};
 use picovd_manifest::{DiskPlan, FileSource, Partitions, PlannedFile};
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashSet};
 use std::io::Write;
 use std::ops::Range;
@@ -108,7 +108,7 @@ pub fn read(
             Err(error) => Err(ReadError(error.clone())),
         };
         let (sum, mut verdict) = match result {
-            Ok(()) => (reader.hash.finish().to_string(), ""),
+            Ok(()) => (hexadecimal(&reader.hash.finalize()), ""),
             Err(error) => {
                 let text = format!("{}: unreadable from byte {} on: {error}", file.path, reader.at);
                 problems.add(Problem::medium("unreadable", text));
@@ -129,6 +129,11 @@ pub fn read(
         judge.missing(&tree.directories, problems);
     }
     Ok(())
+}
+
+/// Lower-case digits, as `sha256sum` and `shasum -a 256` print them.
+fn hexadecimal(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A file while it is read.
