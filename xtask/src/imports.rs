@@ -1,4 +1,4 @@
-//! Holds the paths that src/ names against DESIGN.md's table of who may import whom.
+//! Holds the paths that src/ names against the table in docs/ARCHITECTURE.md of who may import whom.
 //!
 //! A small reader of Rust's tokens is enough: comments, strings and test modules are left out, `use` trees are taken apart,
 //! and every path that starts with `crate`, `self`, `super` or the name of a dependency is looked up, wherever it stands.
@@ -19,7 +19,7 @@ struct Rule {
     crates: &'static [&'static str],
 }
 
-/// DESIGN.md, section 2, the table "who may import whom", for the library. What plugs it together (lib.rs, main.rs and
+/// The table in docs/ARCHITECTURE.md, for the library. What plugs it together (lib.rs, main.rs and
 /// the other binaries) may name everything.
 const RULES: &[Rule] = &[
     Rule { part: "block", modules: &[], crates: &[] },
@@ -186,7 +186,7 @@ fn violations(relative: &Path, found: &[Named]) -> Vec<String> {
     let full = module.join("/");
     let fits = |part: &str| full == part || full.strip_prefix(part).is_some_and(|rest| rest.starts_with('/'));
     let Some(rule) = RULES.iter().filter(|rule| fits(rule.part)).max_by_key(|rule| rule.part.len()) else {
-        return vec![format!("src/{}: DESIGN.md's import table has no line for `{top}`", relative.display())];
+        return vec![format!("src/{}: the import table has no line for `{top}`", relative.display())];
     };
     let bad = |path: &&Named| {
         if path.external {

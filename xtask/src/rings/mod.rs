@@ -1,4 +1,4 @@
-//! The rings of tests (DESIGN.md, 5), one file each, and the task that runs them.
+//! The rings of tests (docs/ARCHITECTURE.md), one file each, and the task that runs them.
 
 pub mod examples;
 mod ring0;
@@ -22,7 +22,7 @@ use crate::workspace::Workspace;
 
 /// One ring.
 pub struct Ring {
-    /// Its number in DESIGN.md.
+    /// Its number in docs/ARCHITECTURE.md.
     pub number: u8,
     /// What runs, and against what.
     pub title: &'static str,

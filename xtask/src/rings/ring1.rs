@@ -15,7 +15,7 @@ pub const RING: Ring = Ring {
 };
 
 fn run(context: &Context, report: &mut Report) {
-    report.check("src/ names what DESIGN.md's import table lets it name", || {
+    report.check("src/ names what the import table of docs/ARCHITECTURE.md lets it name", || {
         let (files, paths) = imports::check(&context.workspace.root)?;
         if files < 8 || paths < 8 { Err(format!("only {files} files with {paths} paths were seen")) } else { Ok(()) }
     });
