@@ -74,8 +74,9 @@ impl LogRing {
     }
 
     /// Fills `out` with what was written from byte `position` on, the first byte since power-on being 0. What fell out of
-    /// the ring, or was not written yet, reads as NUL.
-    pub fn read(&self, position: u64, out: &mut [u8]) {
+    /// the ring, or was not written yet, reads as NUL. Returns how many bytes had fallen out.
+    pub fn read(&self, position: u64, out: &mut [u8]) -> usize {
+        let mut lost = 0;
         for (piece, position) in out.chunks_mut(PIECE).zip((position..).step_by(PIECE)) {
             critical_section::with(|section| {
                 let written = self.written.borrow(section).get();
@@ -84,6 +85,7 @@ impl LogRing {
                 let within = |end: u64| end.saturating_sub(position).min(length) as usize;
                 let (known, later) = piece.split_at_mut(within(written));
                 let (fallen, held) = known.split_at_mut(within(oldest).min(known.len()));
+                lost += fallen.len();
                 fallen.fill(0);
                 later.fill(0);
                 let (cells, more) = self.cells(position.max(oldest), held.len());
@@ -92,6 +94,7 @@ impl LogRing {
                 }
             });
         }
+        lost
     }
 
     /// The places of `length` bytes, not more than there are, from `position` on: those up to the ring's end, and those from its
@@ -116,53 +119,66 @@ impl fmt::Write for &LogRing {
 }
 
 /// The whole log as a file: it begins with the first byte, and what fell out of the ring reads as NUL. Past `limit` bytes it
-/// begins anew with a line that says so.
+/// begins again, with what no generation has shown yet and a line that says so.
 pub struct LogFile<'a> {
     ring: &'a LogRing,
     limit: u32,
-    /// Where the file begins, in bytes since power-on.
-    start: Mutex<Cell<u64>>,
+    /// Where the file begins, and up to where a generation has shown it, in bytes since power-on.
+    shown: Mutex<Cell<(u64, u64)>>,
 }
+
+/// What is written into the log where its file begins again.
+const BEGUN_AGAIN: &[u8] = b"[the log was longer than its file: it goes on here]\r\n";
 
 impl<'a> LogFile<'a> {
     /// Shows `ring` in a file that grows to `limit` bytes at most, which is the capacity to register it with.
     #[must_use]
     pub const fn new(ring: &'a LogRing, limit: u32) -> Self {
-        Self { ring, limit, start: Mutex::new(Cell::new(0)) }
+        Self { ring, limit, shown: Mutex::new(Cell::new((0, 0))) }
     }
 
-    fn start(&self) -> u64 {
-        critical_section::with(|section| self.start.borrow(section).get())
+    #[inline(never)]
+    fn shown(&self) -> (u64, u64) {
+        critical_section::with(|section| self.shown.borrow(section).get())
     }
 }
 
 impl Content for LogFile<'_> {
     fn length(&self) -> u32 {
-        let length = self.ring.written() - self.start();
+        let length = self.ring.written() - self.shown().0;
         u32::try_from(length).map_or(self.limit, |length| length.min(self.limit))
     }
 
     fn freeze(&self, _: Generation) -> Frozen {
-        let start = self.start();
-        let end = self.ring.written();
-        if end - start <= u64::from(self.limit) {
-            return Frozen { length: (end - start) as u32, kept: true };
+        let (mut start, shown) = self.shown();
+        let mut end = self.ring.written();
+        let limit = u64::from(self.limit);
+        let kept = end - start <= limit;
+        if !kept {
+            // Where more than a whole file is new, its last part.
+            start = shown.max((end + BEGUN_AGAIN.len() as u64).saturating_sub(limit).min(end));
+            self.ring.write(BEGUN_AGAIN);
+            end = self.ring.written().min(start + limit);
         }
-        critical_section::with(|section| self.start.borrow(section).set(end));
-        self.ring.write(b"[the log was longer than its file: it goes on here]\r\n");
-        Frozen { length: self.length(), kept: false }
+        critical_section::with(|section| self.shown.borrow(section).set((start, end)));
+        Frozen { length: (end - start) as u32, kept }
     }
 
     fn read(&self, _: u32, offset: u32, out: &mut [u8]) {
-        self.ring.read(self.start() + u64::from(offset), out);
+        self.ring.read(self.shown().0 + u64::from(offset), out);
     }
 }
 
 /// Length of the line that stands for lost bytes.
 pub(super) const LOSS_LENGTH: usize = 32;
 
-/// The end of the log as a file: each generation shows what was written since the last one that was read to its end. Made
-/// for `tail -F`.
+/// The end of the log as a file: each generation shows what was written since what was read of the last one. Made for
+/// `tail -F`.
+///
+/// Text that was read plus the bytes that are said to be lost are all that was written, for a reader that reads each
+/// generation's file from its beginning, at any pace, to its end or not. What fell out of the ring before anybody read it
+/// shows as NUL where a generation had promised it, and the next generation counts it. A reader that skips to the end has lost
+/// what it skipped.
 ///
 /// Any reader counts: a program that indexes the volume reads along.
 pub struct LogTail<'a> {
@@ -170,17 +186,23 @@ pub struct LogTail<'a> {
     state: Mutex<Cell<Tail>>,
 }
 
+/// What the present generation shows, and what of it was read. Positions are in bytes since power-on.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tail {
-    /// What the present generation shows, in bytes since power-on.
     from: u64,
     end: u64,
-    /// Bytes that fell out of the ring before anybody read them: a line at the beginning says so.
+    /// Bytes that nobody can read any more: a line at the beginning says so.
     lost: u64,
-    /// Whether it was read to its end.
-    read: bool,
+    /// How far that line was read.
+    told: u32,
+    /// Up to where the text was read, without a gap.
+    read: u64,
+    /// What was read past a gap: from, to. Nothing where `to` is not past `read`.
+    ahead: (u64, u64),
+    /// Bytes that were read as NUL.
+    nul: u64,
     /// Up to where the news was told on.
-    told: u64,
+    heard: u64,
 }
 
 impl Tail {
@@ -194,11 +216,37 @@ impl Tail {
 
     /// What comes next, when `written` bytes were written.
     fn next(self, written: u64, capacity: usize) -> Self {
-        let unread = if self.read { self.end } else { self.from };
+        let mut lost = self.nul + if self.told < self.prefix() { self.lost } else { 0 };
+        let mut unread = self.read;
+        if self.ahead.1 == self.end && self.end > unread {
+            // Somebody skipped to the end.
+            lost += self.ahead.0 - unread;
+            unread = self.end;
+        }
         let kept = written.saturating_sub(capacity as u64);
-        let carried = if self.read { 0 } else { self.lost };
-        let lost = carried + kept.saturating_sub(unread);
-        Self { from: unread.max(kept), end: written, lost, read: false, told: self.told }
+        let from = unread.max(kept);
+        Self { from, end: written, lost: lost + (from - unread), told: 0, read: from, ahead: (0, 0), nul: 0, ..self }
+    }
+
+    /// Somebody has read the text from `start` to `end`, whose first `nul` bytes were NUL.
+    fn note(&mut self, start: u64, end: u64, nul: u64) {
+        // What was read before is old: it was text then, or is counted.
+        let new = start.max(self.read);
+        if new >= end {
+            return;
+        }
+        let known = if start >= self.ahead.0 { self.ahead.1 } else { 0 };
+        self.nul += (start + nul).min(end).saturating_sub(new.max(known));
+        if start <= self.read {
+            self.read = end;
+        } else if start <= self.ahead.1 && start >= self.ahead.0 {
+            self.ahead.1 = self.ahead.1.max(end);
+        } else {
+            self.ahead = (start, end);
+        }
+        if self.ahead.0 <= self.read {
+            self.read = self.read.max(self.ahead.1);
+        }
     }
 }
 
@@ -206,7 +254,8 @@ impl<'a> LogTail<'a> {
     /// Shows the end of `ring`. To be registered with [`capacity`](Self::capacity).
     #[must_use]
     pub const fn new(ring: &'a LogRing) -> Self {
-        Self { ring, state: Mutex::new(Cell::new(Tail { from: 0, end: 0, lost: 0, read: true, told: 0 })) }
+        let nothing = Tail { from: 0, end: 0, lost: 0, told: 0, read: 0, ahead: (0, 0), nul: 0, heard: 0 };
+        Self { ring, state: Mutex::new(Cell::new(nothing)) }
     }
 
     /// Most bytes that the file may have with a ring of that many bytes.
@@ -218,21 +267,27 @@ impl<'a> LogTail<'a> {
     /// Whether something was written since the last [`told`](Self::told).
     #[must_use]
     pub fn has_news(&self) -> bool {
-        self.state().told != self.ring.written()
+        self.state().heard != self.ring.written()
     }
 
     /// What was written up to now was told on.
     pub fn told(&self) {
-        let told = self.ring.written();
-        critical_section::with(|section| {
-            let state = self.state.borrow(section);
-            state.set(Tail { told, ..state.get() });
-        });
+        let heard = self.ring.written();
+        self.change(|tail| tail.heard = heard);
     }
 
     #[inline(never)]
     fn state(&self) -> Tail {
         critical_section::with(|section| self.state.borrow(section).get())
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Tail)) {
+        critical_section::with(|section| {
+            let state = self.state.borrow(section);
+            let mut tail = state.get();
+            change(&mut tail);
+            state.set(tail);
+        });
     }
 }
 
@@ -243,25 +298,29 @@ impl Content for LogTail<'_> {
 
     fn freeze(&self, _: Generation) -> Frozen {
         let next = self.state().next(self.ring.written(), self.ring.capacity());
-        critical_section::with(|section| self.state.borrow(section).set(next));
+        self.change(|tail| *tail = Tail { heard: tail.heard, ..next });
         Frozen { length: next.length(), kept: false }
     }
 
     fn read(&self, _: u32, offset: u32, out: &mut [u8]) {
         let tail = self.state();
         let inside = (tail.prefix().saturating_sub(offset) as usize).min(out.len());
-        let end = offset.saturating_add(out.len() as u32);
         let (prefix, text) = out.split_at_mut(inside);
         let line = loss(tail.lost);
         for (byte, value) in prefix.iter_mut().zip(line.iter().skip(offset as usize)) {
             *byte = *value;
         }
-        self.ring.read(tail.from + u64::from(offset.saturating_sub(tail.prefix())), text);
-        if end >= tail.length() {
-            critical_section::with(|section| {
-                let state = self.state.borrow(section);
-                state.set(Tail { read: true, ..state.get() });
-            });
+        if offset <= tail.told {
+            // A line that was begun in its middle is not known to be read.
+            self.change(|tail| tail.told = tail.told.max(offset + inside as u32));
+        }
+        let mut start = tail.from + u64::from(offset.saturating_sub(tail.prefix()));
+        // In pieces that the ring reads at once: then what had fallen out are a piece's first bytes.
+        for piece in text.chunks_mut(PIECE) {
+            let nul = self.ring.read(start, piece) as u64;
+            let end = start + piece.len() as u64;
+            self.change(|tail| tail.note(start, end.min(tail.end), nul));
+            start = end;
         }
     }
 }
@@ -323,7 +382,11 @@ mod tests {
         ring.write(b"c");
         let anew = file.freeze(Generation::default());
         assert!(!anew.kept);
-        assert!(shown(&file, anew.length).starts_with(b"[the log"), "{anew:?}");
+        assert_eq!(
+            shown(&file, anew.length),
+            [&b"c"[..], BEGUN_AGAIN].concat(),
+            "what nobody was shown yet comes first"
+        );
         ring.write(b"d");
         let grown = file.freeze(Generation::default());
         assert_eq!(grown, Frozen { length: anew.length + 1, kept: true });
@@ -361,5 +424,132 @@ mod tests {
         assert_eq!(shown(&tail, length), b"[000000000000020 bytes lost]  \r\n0123456789abcdef");
         let length = tail.freeze(Generation::default()).length;
         assert_eq!(length, 0, "told once");
+    }
+
+    /// The text of the property test: the byte at a position. It has neither NUL nor what a line of loss has.
+    fn letter(position: u64) -> u8 {
+        b'A' + (position % 57) as u8 % 26 + if position % 57 < 26 { 0 } else { 32 }
+    }
+
+    /// What a reader knows that takes generations as they come.
+    #[derive(Default)]
+    struct Reader {
+        /// Text and NULs that it got, and what it was told.
+        text: u64,
+        nul: u64,
+        said: u64,
+        /// Where it is in the text, NULs that no count has told yet included.
+        position: u64,
+        untold: u64,
+        /// The beginning of a generation's file, until it is known whether that is a line of loss.
+        begin: Vec<u8>,
+    }
+
+    impl Reader {
+        fn take(&mut self, prefix: usize, bytes: &[u8]) {
+            for byte in bytes {
+                if self.begin.len() < prefix {
+                    self.begin.push(*byte);
+                    if self.begin.len() == prefix {
+                        let digits = core::str::from_utf8(&self.begin[1..16]).unwrap();
+                        assert_eq!(&self.begin[16..], b" bytes lost]  \r\n");
+                        let said: u64 = digits.parse().unwrap();
+                        self.said += said;
+                        self.position += said.checked_sub(self.untold).expect("less was told than showed as NUL");
+                        self.untold = 0;
+                    }
+                    continue;
+                }
+                if *byte == 0 {
+                    self.nul += 1;
+                    self.untold += 1;
+                } else {
+                    assert_eq!(*byte, letter(self.position), "at {}", self.position);
+                    self.text += 1;
+                }
+                self.position += 1;
+            }
+        }
+    }
+
+    /// A writer of any speed, readers of any pace: pieces of any length, pauses anywhere, generations that come before the last
+    /// one was read to its end, pieces read twice. What was read and what is said to be lost are all that was written.
+    #[test]
+    fn what_a_tail_shows_and_what_it_says_is_lost_are_all_that_was_written() {
+        let mut nul_at_all = 0;
+        for seed in 1..=3_000_u64 {
+            let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            let mut below = |limit: u64| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                state % limit
+            };
+            let ring: &LogRing = &LogRingOf::<128>::new();
+            let tail = LogTail::new(ring);
+            let (speed, pace) = (1 + below(300), 1 + below(200));
+            let mut reader = Reader::default();
+            let write = |count: u64| {
+                let bytes: Vec<u8> = (ring.written()..ring.written() + count).map(letter).collect();
+                ring.write(&bytes);
+            };
+            let rounds = 3 + below(30);
+            for round in 0..=rounds {
+                let last = round == rounds;
+                // The last two generations are read to their end, while nobody writes.
+                let length = tail.freeze(Generation::default()).length;
+                let prefix = tail.state().prefix() as usize;
+                reader.begin.clear();
+                let end = if last || below(3) > 0 { length } else { below(u64::from(length) + 1) as u32 };
+                let mut at = 0;
+                while at < end {
+                    if !last && below(3) == 0 {
+                        write(below(speed));
+                    }
+                    let mut piece = vec![0xEE; (1 + below(pace)).min(u64::from(end - at)) as usize];
+                    tail.read(0, at, &mut piece);
+                    reader.take(prefix, &piece);
+                    if below(4) == 0 {
+                        // Again, as a host does whose handshake was lost: it changes nothing.
+                        tail.read(0, at.saturating_sub(below(40) as u32), &mut vec![0; 40.min(piece.len())]);
+                    }
+                    at += piece.len() as u32;
+                }
+                if round + 1 < rounds {
+                    write(below(speed));
+                }
+            }
+            nul_at_all += reader.nul;
+            assert_eq!(reader.text + reader.said, ring.written(), "seed {seed}: {} NULs", reader.nul);
+        }
+        assert!(nul_at_all > 10_000, "the writers are too slow for this test: {nul_at_all}");
+    }
+
+    #[test]
+    fn a_reader_that_skips_to_the_end_is_told_what_it_skipped() {
+        let ring: &LogRing = &LogRingOf::<64>::new();
+        let tail = LogTail::new(ring);
+        ring.write(b"0123456789");
+        let length = tail.freeze(Generation::default()).length;
+        let mut end = [0; 4];
+        tail.read(0, length - 4, &mut end);
+        assert_eq!(&end, b"6789");
+        ring.write(b"abc");
+        let length = tail.freeze(Generation::default()).length;
+        assert_eq!(shown(&tail, length), b"[000000000000006 bytes lost]  \r\nabc");
+    }
+
+    #[test]
+    fn a_reader_that_takes_the_pieces_in_another_order_loses_nothing() {
+        let ring: &LogRing = &LogRingOf::<64>::new();
+        let tail = LogTail::new(ring);
+        ring.write(b"0123456789");
+        tail.freeze(Generation::default());
+        for start in [5, 0] {
+            tail.read(0, start, &mut [0; 5]);
+        }
+        ring.write(b"abc");
+        let length = tail.freeze(Generation::default()).length;
+        assert_eq!(shown(&tail, length), b"abc");
     }
 }
