@@ -51,6 +51,16 @@ fn bus_waits() -> bool {
     cfg!(not(feature = "hal-usb")) && usb::waits()
 }
 
+/// In how many microseconds a poll has to bring the stick back to the bus, where it has left it.
+fn attaches_in(bus: &FirmwareUsbBus) -> Option<u32> {
+    #[cfg(not(feature = "hal-usb"))]
+    let wait = bus.attaches_in();
+    // The HAL's never leaves the bus.
+    #[cfg(feature = "hal-usb")]
+    let (wait, _) = (None, bus);
+    wait
+}
+
 /// Takes the USB controller into use, VBUS taken for granted. Its interrupt stays masked: `Stick::sleep` waits for it.
 #[must_use]
 pub fn usb_bus(

@@ -68,8 +68,8 @@ where
     S: Configured<'static> + Look + 'static,
     H: Home<Running<CONSOLE, RESET, FILES, S>>,
 {
-    /// Starts the USB controller and the timer. The stick appears on the bus when [`poll`](Self::poll) is called again and
-    /// again.
+    /// Starts the USB controller and the timer. The stick appears on the bus at the first [`poll`](Self::poll), however late that is;
+    /// from then on it has to be polled again and again.
     #[must_use]
     pub fn new(
         usb: pac::USB,
@@ -171,6 +171,9 @@ where
         } else {
             self.seen = processor::interrupts_enabled().then(|| self.stick.news());
             self.again = self.stick.poll(self.clock.now());
+            if let Some(wait) = super::attaches_in(self.stick.usb().bus()) {
+                self.wake_at(Instant(self.clock.now().0.saturating_add(u64::from(wait))));
+            }
             if self.stick.take_restart() {
                 reboot::to_flash();
             }

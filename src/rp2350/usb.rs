@@ -2,7 +2,11 @@
 //!
 //! Differences from the HAL's: clearing a halt resets the data toggle and drops a queued packet (USB 2.0 9.4.5); an unread OUT
 //! packet does not keep its interrupt pending, so that the core can sleep; every status bit is cleared exactly when it is
-//! reported, so that no event is lost between reading and clearing; [`UsbBus::detach`] takes the pull-up away.
+//! reported, so that no event is lost between reading and clearing; `force_reset` takes the pull-up away and returns, and a
+//! later poll sets it again; the device attaches at its first poll, when there is somebody to answer the host.
+//!
+//! A program may poll late: after a start-up that takes long, after an erase of flash. The controller acknowledges a SETUP packet
+//! by itself, once, so none that is newer than the last bus reset is ever dropped.
 //!
 //! Bulk IN endpoints have two packet buffers: while one packet is on the wire the next one already waits, so that the host's
 //! next token finds it however long the processor takes, up to the time of a whole packet.
@@ -32,8 +36,8 @@ use usb_device::{Result, UsbDirection, UsbError};
 /// Bits of BUFF_STATUS, EP_ABORT and EP_ABORT_DONE that stand for IN endpoints (table 1402 and following): the even ones.
 const IN_BITS: u32 = 0x5555_5555;
 
-/// How long a detached device stays away, in CPU cycles: 20 ms at 150 MHz. Hosts debounce for 100 ms on attach only.
-const DETACH_CYCLES: u32 = 3_000_000;
+/// How long a detached device stays away, in microseconds. Hosts debounce for 100 ms on attach only.
+const AWAY: u32 = 20_000;
 
 /// Upper bound for the wait until the controller has let go of a buffer, in polls. A packet takes 8,000 cycles at most.
 const ABORT_POLLS: u32 = 10_000;
@@ -57,6 +61,17 @@ pub struct UsbBus {
 // SAFETY: the controller is reached through `UsbBus::with` alone, which lets one core in, with interrupts masked.
 unsafe impl Sync for UsbBus {}
 
+/// The pull-up of D+: without it, the device is unplugged for the host (USB 2.0 7.1.7.3).
+#[derive(Clone, Copy)]
+enum PullUp {
+    /// Set.
+    On,
+    /// The next poll sets it.
+    Due,
+    /// Taken away at this moment of TIMER0, in microseconds.
+    OffSince(u32),
+}
+
 struct Controller {
     registers: pac::USB,
     /// Its registers and buffers are written by address: see `usb_endpoint`.
@@ -74,12 +89,14 @@ struct Controller {
     in_toggles: u16,
     out_toggles: u16,
     queues: Queues,
+    pull_up: PullUp,
     /// Proof that clk_usb runs.
     _clock: UsbClock,
 }
 
 impl UsbBus {
-    /// Takes the controller out of reset (section 12.7.4.1) with everything disabled and the device detached.
+    /// Takes the controller out of reset (section 12.7.4.1) with everything disabled and the device detached: it attaches at the
+    /// first poll. TIMER0 has to run by then.
     ///
     /// VBUS counts as present: the boards that this is for are powered by it.
     pub fn new(registers: pac::USB, dpram: pac::USB_DPRAM, clock: UsbClock, resets: &mut pac::RESETS) -> Self {
@@ -106,19 +123,19 @@ impl UsbBus {
             in_toggles: 0,
             out_toggles: 0,
             queues: Queues::new(),
+            pull_up: PullUp::Due,
             _clock: clock,
         };
         Self { controller: UnsafeCell::new(controller), core: current_core() }
     }
 
-    /// Takes the pull-up of D+ away: for the host the device is unplugged (USB 2.0 7.1.7.3).
-    pub fn detach(&self) {
-        self.with((), |controller| controller.registers.sie_ctrl().modify(|_, w| w.pullup_en().clear_bit()));
-    }
-
-    /// Pulls D+ up: the host finds a device and resets it.
-    pub fn attach(&self) {
-        self.with((), |controller| controller.registers.sie_ctrl().modify(|_, w| w.pullup_en().set_bit()));
+    /// In how many microseconds the device attaches, where it has left the bus: a poll is due then.
+    pub fn attaches_in(&self) -> Option<u32> {
+        self.with(None, |controller| match controller.pull_up {
+            PullUp::On => None,
+            PullUp::Due => Some(0),
+            PullUp::OffSince(moment) => Some(AWAY.saturating_sub(now().wrapping_sub(moment))),
+        })
     }
 
     /// Works on the controller, with interrupts masked. On the other core the result is `elsewhere`.
@@ -138,7 +155,30 @@ fn current_core() -> u32 {
     unsafe { (*pac::SIO::ptr()).cpuid().read().bits() }
 }
 
+/// The low word of TIMER0's time, in microseconds.
+fn now() -> u32 {
+    // SAFETY: the register is read-only and reading it has no side effect.
+    unsafe { (*pac::TIMER0::ptr()).timerawl().read().bits() }
+}
+
 impl Controller {
+    /// Sets the pull-up of D+ when its time has come: the host finds a device and resets it.
+    fn attach_if_due(&mut self) {
+        match self.pull_up {
+            PullUp::On => return,
+            PullUp::OffSince(moment) if now().wrapping_sub(moment) < AWAY => return,
+            PullUp::Due | PullUp::OffSince(_) => {}
+        }
+        self.pull_up = PullUp::On;
+        self.registers.sie_ctrl().modify(|_, w| w.pullup_en().set_bit());
+    }
+
+    /// Takes the pull-up away.
+    fn detach(&mut self) {
+        self.pull_up = PullUp::OffSince(now());
+        self.registers.sie_ctrl().modify(|_, w| w.pullup_en().clear_bit());
+    }
+
     /// Hands a buffer to the controller. AVAILABLE comes last and alone, so that the controller, in another clock domain, sees
     /// the other fields settled (section 12.7.3.7.1: 12 cycles suffice for clk_sys up to 12 times clk_usb).
     fn give(&self, address: EndpointAddress, fields: u32) {
@@ -198,12 +238,21 @@ impl Controller {
     }
 
     /// Brings every endpoint into the state after a bus reset (USB 2.0 9.1.1.3).
+    ///
+    /// What was queued or received before the bus reset is void. Where the reset is noticed late, the host's first SETUP packet may
+    /// wait already, and with it the packet that follows: hosts send it to address 0, which the device still has in the middle of
+    /// an enumeration. A SETUP packet for another address is older than the reset. One for address 0 may be older, too: then the
+    /// host's next one, which has to come, takes its place.
     fn reset(&mut self) {
-        self.registers.addr_endp().reset();
+        let was_addressed = self.registers.addr_endp().read().address().bits() != 0;
+        if was_addressed {
+            self.registers.sie_status().write(|w| w.setup_rec().clear_bit_by_one());
+            self.registers.addr_endp().reset();
+        }
+        let control = EndpointAddress::from(0x00);
+        let follows = !was_addressed && self.setup_received();
+        self.forget_completions(if follows { !(1 << bit_of(control)) } else { u32::MAX });
         self.registers.ep_stall_arm().reset();
-        // What was queued or received before the bus reset is void, SETUP packets included.
-        self.forget_completions(u32::MAX);
-        self.registers.sie_status().write(|w| w.setup_rec().clear_bit_by_one());
         self.setup_waits = false;
         self.out_waits = 0;
         self.repeats = false;
@@ -212,7 +261,9 @@ impl Controller {
         self.out_toggles = 0;
         self.queues = Queues::new();
         BufferControl::of(EndpointAddress::from(0x80)).write(0);
-        BufferControl::of(EndpointAddress::from(0x00)).write(0);
+        if !follows {
+            BufferControl::of(control).write(0);
+        }
         for (address, endpoint) in self.table.iter() {
             BufferControl::of(address).write(0);
             endpoint.enable(address);
@@ -223,6 +274,11 @@ impl Controller {
                 self.receive(address);
             }
         }
+    }
+
+    /// Whether a SETUP packet waits to be reported.
+    fn setup_received(&self) -> bool {
+        self.registers.sie_status().read().setup_rec().bit_is_set()
     }
 
     fn endpoint(&self, address: EndpointAddress) -> Result<Endpoint> {
@@ -316,6 +372,7 @@ impl Controller {
 
     fn poll(&mut self) -> PollResult {
         WAITS.store(false, Ordering::Relaxed);
+        self.attach_if_due();
         // Before the SETUP packet is looked for: then no data packet is seen without the SETUP packet in front of it.
         let done = self.registers.buff_status().read().bits();
         let status = self.registers.ints().read();
@@ -457,7 +514,6 @@ impl Bus for UsbBus {
                 w.dev_resume_from_host().set_bit()
             });
         });
-        self.attach();
     }
 
     fn reset(&self) {
@@ -495,11 +551,9 @@ impl Bus for UsbBus {
         self.with(PollResult::None, Controller::poll)
     }
 
-    /// Detaches for 20 ms of waiting, then attaches again.
+    /// Detaches. A poll that comes 20 ms later or after that attaches again ([`UsbBus::attaches_in`]).
     fn force_reset(&self) -> Result<()> {
-        self.detach();
-        processor::delay(DETACH_CYCLES);
-        self.attach();
+        self.with((), Controller::detach);
         Ok(())
     }
 }

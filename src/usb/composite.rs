@@ -89,6 +89,11 @@ impl<'b, B: UsbBus, S: CommandSet, R: FnMut(Reset), const CONSOLE: bool, const R
         self.console.as_mut().filter(|_| CONSOLE)
     }
 
+    /// The bus, for what usb-device does not offer.
+    pub fn bus(&self) -> &B {
+        self.usb.bus()
+    }
+
     /// Whether packets of mass storage to the host wait, or are on the wire: their end is an event of the bus.
     #[inline]
     pub fn is_sending(&self) -> bool {

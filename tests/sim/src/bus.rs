@@ -59,6 +59,8 @@ struct State {
     address: u8,
     enabled: bool,
     plugged: bool,
+    /// Set by the first poll, and by the first one when the device has been away for long enough.
+    pulled_up: bool,
     detached_until: Duration,
     detach_count: u32,
     reset_pending: bool,
@@ -80,19 +82,27 @@ impl State {
     }
 
     fn clear_endpoints(&mut self) {
-        self.setup = None;
         for endpoint in self.ins.iter_mut().chain(&mut self.outs).flatten() {
             endpoint.clear();
         }
     }
 
+    /// A SETUP packet ends what endpoint 0 was about to do, and DATA1 follows it (USB 2.0 8.5.3).
+    fn begin_control(&mut self) {
+        for endpoint in [&mut self.ins[0], &mut self.outs[0]].into_iter().flatten() {
+            endpoint.halted = false;
+            endpoint.toggle = Pid::Data1;
+            endpoint.packet = None;
+        }
+    }
+
     fn attached(&self) -> bool {
-        self.enabled && self.plugged && self.now >= self.detached_until
+        self.enabled && self.plugged && self.pulled_up
     }
 
     /// Whether the device would answer a token for `address`.
     fn listens(&self, address: u8) -> bool {
-        self.attached() && !self.reset_pending && !self.suspended && address == self.address
+        self.attached() && !self.suspended && address == self.address
     }
 
     fn spend(&mut self, bits: u64) {
@@ -176,8 +186,15 @@ impl UsbBus for SimBus {
 
     fn reset(&self) {
         let mut state = self.lock();
+        // The host's first SETUP packet may be here already: that is for address 0.
+        if state.address != 0 {
+            state.setup = None;
+        }
         state.address = 0;
         state.clear_endpoints();
+        if state.setup.is_some() {
+            state.begin_control();
+        }
     }
 
     fn set_device_address(&self, address: u8) {
@@ -258,6 +275,7 @@ impl UsbBus for SimBus {
 
     fn poll(&self) -> PollResult {
         let mut state = self.lock();
+        state.pulled_up |= state.enabled && state.now >= state.detached_until;
         if !state.attached() {
             return PollResult::None;
         }
@@ -292,8 +310,10 @@ impl UsbBus for SimBus {
     fn force_reset(&self) -> usb_device::Result<()> {
         let mut state = self.lock();
         state.detached_until = state.now + DETACH;
+        state.pulled_up = false;
         state.detach_count += 1;
         state.address = 0;
+        state.setup = None;
         state.clear_endpoints();
         Ok(())
     }
@@ -330,10 +350,10 @@ impl WireSide {
         std::mem::take(&mut self.lock().faults)
     }
 
-    /// Drives a bus reset; the device learns of it at its next poll and answers nothing before.
+    /// Drives a bus reset. The device learns of it at its next poll, and keeps its address until then, as the chip does.
     pub fn bus_reset(&self) {
         let mut state = self.lock();
-        state.address = 0;
+        state.setup = None;
         state.clear_endpoints();
         state.reset_pending = true;
         (state.suspended, state.suspend_pending, state.resume_pending) = (false, false, false);
@@ -350,11 +370,7 @@ impl WireSide {
         }
         state.spend(OVERHEAD_BITS + 64);
         state.setup = Some(packet);
-        for endpoint in [&mut state.ins[0], &mut state.outs[0]].into_iter().flatten() {
-            endpoint.halted = false;
-            endpoint.toggle = Pid::Data1;
-            endpoint.packet = None;
-        }
+        state.begin_control();
         OutReply::Ack
     }
 
@@ -441,6 +457,7 @@ impl WireSide {
         let mut state = self.lock();
         state.plugged = plugged;
         state.address = 0;
+        state.setup = None;
         state.clear_endpoints();
         (state.suspended, state.suspend_pending, state.resume_pending, state.reset_pending) =
             (false, false, false, false);
@@ -474,6 +491,8 @@ mod tests {
             bus.alloc_ep(direction, None, EndpointType::Bulk, 64, 0).expect("a bulk endpoint");
         }
         bus.enable();
+        assert!(!wire.attached(), "before its first poll");
+        bus.poll();
         (bus, wire)
     }
 
@@ -536,6 +555,8 @@ mod tests {
         assert!(!wire.attached());
         assert_eq!(wire.setup(0, [0; 8]), OutReply::Silent);
         wire.advance(DETACH);
+        assert!(!wire.attached(), "nobody has polled it");
+        bus.poll();
         assert!(wire.attached());
         assert_eq!(wire.setup(0, [0; 8]), OutReply::Ack);
     }

@@ -168,6 +168,10 @@ impl<L: Link> Link for BadCable<L> {
         self.inner.elapse(time);
     }
 
+    fn stall(&mut self, time: Duration) -> bool {
+        self.inner.stall(time)
+    }
+
     fn now(&self) -> Duration {
         self.inner.now()
     }

@@ -82,6 +82,14 @@ pub trait Link {
     /// Lets time pass with SOF only.
     fn elapse(&mut self, time: Duration);
 
+    /// From now on the device's program comes late: after power-on, where that is the link's affair, and after each bus reset it
+    /// does nothing for so long, as in a start-up that computes, an erase of flash, a long critical section. False where the link
+    /// cannot do that.
+    fn stall(&mut self, time: Duration) -> bool {
+        let _ = time;
+        false
+    }
+
     /// Time since the board was powered for the first time.
     fn now(&self) -> Duration;
 

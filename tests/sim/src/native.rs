@@ -71,6 +71,10 @@ pub struct NativeDevice {
     /// When to restart, and how.
     restart: Option<(Duration, Reset)>,
     restarts: Vec<Reset>,
+    /// How late the main loop begins, and goes on after each bus reset.
+    stall: Duration,
+    /// The main loop does nothing before.
+    stalled_until: Duration,
 }
 
 /// The stick of every board, with settings or without.
@@ -101,7 +105,8 @@ impl NativeDevice {
     #[must_use]
     pub fn new(board: Board) -> Self {
         let (wire, running) = power(&board);
-        Self { board, wire, running, restart: None, restarts: Vec::new() }
+        let (stall, stalled_until) = (Duration::ZERO, Duration::ZERO);
+        Self { board, wire, running, restart: None, restarts: Vec::new(), stall, stalled_until }
     }
 
     /// The restarts that the host asked for and that took place.
@@ -130,6 +135,9 @@ impl NativeDevice {
 
     /// The firmware's loop, until it would sleep.
     fn run(&mut self) {
+        if self.wire.now() < self.stalled_until {
+            return;
+        }
         let now = Instant(self.wire.now().as_micros() as u64);
         if let Some(application) = &mut self.running.application {
             application.turn(now);
@@ -161,6 +169,7 @@ impl NativeDevice {
         self.restart = None;
         (self.wire, self.running) = power(&self.board);
         self.wire.advance(before);
+        self.stalled_until = before + self.stall;
     }
 }
 
@@ -245,6 +254,10 @@ impl Link for NativeDevice {
 
     fn bus_reset(&mut self) {
         self.wire.bus_reset();
+        // A second bus reset does not make it longer.
+        if self.wire.now() >= self.stalled_until {
+            self.stalled_until = self.wire.now() + self.stall;
+        }
         self.run();
     }
 
@@ -288,6 +301,11 @@ impl Link for NativeDevice {
             self.run();
             left -= step;
         }
+    }
+
+    fn stall(&mut self, time: Duration) -> bool {
+        (self.stall, self.stalled_until) = (time, self.wire.now() + time);
+        true
     }
 
     fn now(&self) -> Duration {

@@ -31,11 +31,58 @@ pub fn run(context: &Context, report: &mut Report, program: &Path) {
     cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "board_examples"]);
     cargo.args(["--", "--ignored", "ring5::"]).args(elves.iter().map(|(_, _, elf)| elf));
     harness(report, "the examples' files say what they should", cargo);
-    report.check("what `cargo sim new` writes builds, and runs on the board", || fresh(context, program));
+    let package = report.check("what `cargo sim new` writes builds, and runs on the board", || fresh(context, program));
+    let Some(package) = package else { return };
+    let late = report.check("it builds with a start-up that takes long, too", || late(context, &package));
+    let Some(elf) = late else { return };
+    let mut cargo = command::cargo(&workspace.root);
+    cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "late_polls"]);
+    cargo.args(["--", "--ignored", "ring5::template::"]).arg(elf);
+    if context.long {
+        cargo.env("PICOVD_LONG", "1");
+    }
+    harness(report, "every story holds on it, polled and served by interrupts", cargo);
 }
 
-/// A package as a new user has it.
-fn fresh(context: &Context, program: &Path) -> Result<(), String> {
+/// What a program does that looks after USB late: it computes before its first poll for as many milliseconds as the word after
+/// the mark says, which tests write into the ELF file, and has interrupts serve the stick where the last word says so. It changes
+/// no file: the stories want a disk that stays as it is.
+const LATE: [(&str, &str); 2] = [
+    (
+        "picovd::firmware!(disk);\n",
+        "picovd::firmware!(disk);\npicovd::serve!(STICK);\n\
+         static LATE: [u32; 4] = [0x4C41_5445, 0x504F_4C4C, 0, 0];\n",
+    ),
+    (
+        "    let mut next =",
+        "    let [_, _, late, served] = *core::hint::black_box(&LATE);\n    \
+         let begin = stick.now();\n    while stick.now() < begin.after(late) {}\n    \
+         if served != 0 {\n        STICK.begin(stick);\n        loop {\n            rp235x_hal::arch::wfi();\n        }\n    }\n    \
+         while late < u32::MAX {\n        stick.poll();\n        stick.sleep();\n    }\n    \
+         let mut next =",
+    ),
+];
+
+/// The package that [`fresh`] left in `folder`, with a start-up that takes long. Returns the ELF file.
+fn late(context: &Context, folder: &Path) -> Result<PathBuf, String> {
+    let workspace = &context.workspace;
+    let main = folder.join("src/main.rs");
+    let mut text = fs::read_to_string(&main).map_err(|e| format!("{}: {e}", main.display()))?;
+    for (before, after) in LATE {
+        if text.matches(before).count() != 1 {
+            return Err(format!("{} does not have one line with {before:?}", main.display()));
+        }
+        text = text.replace(before, after);
+    }
+    fs::write(&main, text).map_err(|e| format!("{}: {e}", main.display()))?;
+    let mut cargo = context.chip()?.cargo(folder);
+    cargo.args(["build", "--release"]).args(context.chip()?.arguments()).env("CARGO_TARGET_DIR", &workspace.target);
+    command::run(&mut cargo, LONG)?;
+    keep(workspace, "my-stick")
+}
+
+/// A package as a new user has it. Returns its folder.
+fn fresh(context: &Context, program: &Path) -> Result<PathBuf, String> {
     let (workspace, toolchain) = (&context.workspace, context.chip()?);
     let folder = workspace.scratch("new")?.join("my-stick");
     command::run(simulator::command(workspace, program).arg("new").arg(&folder), LONG)?;
@@ -49,7 +96,7 @@ fn fresh(context: &Context, program: &Path) -> Result<(), String> {
     let mut sim = simulator::command(workspace, program);
     sim.arg("cat").arg("COUNT.TXT").arg("--elf").arg(&elf).arg("--manifest").arg(folder.join("picovd.toml"));
     match command::run(&mut sim, LONG)?.text().as_str() {
-        "0" => Ok(()),
+        "0" => Ok(folder),
         other => Err(format!("COUNT.TXT says {other:?} instead of 0")),
     }
 }

@@ -66,6 +66,7 @@ fn run(context: &Context, report: &mut Report) {
     report.check("the stories run on the board", || {
         command::run(sim(&["story"]).arg("--elf").arg(&elf), LONG).map(|_| ())
     });
+    late(context, report, &elf);
     composite(context, report, &program);
     settings(context, report);
     settings_over_the_port(context, report);
@@ -124,6 +125,17 @@ fn live(context: &Context, report: &mut Report) {
     cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "board_live"]);
     cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
     harness(report, "hosts see whole versions of one generation, and in the end what the program wants", cargo);
+}
+
+/// The stories, while the program does nothing for a while after each bus reset.
+fn late(context: &Context, report: &mut Report, elf: &Path) {
+    let mut cargo = command::cargo(&context.workspace.root);
+    cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "late_polls"]);
+    cargo.args(["--", "--ignored", "ring5::every_story"]).arg(elf);
+    if context.long {
+        cargo.env("PICOVD_LONG", "1");
+    }
+    harness(report, "the stories run where the program comes late after each bus reset", cargo);
 }
 
 /// A firmware with console and reset interface, from a manifest of the tests: the same stories and those of its own.

@@ -50,6 +50,8 @@ pub struct ElfDevice<E = Interpreter> {
     frame_number: u32,
     suspended: bool,
     fault_told: bool,
+    /// How long the cores do nothing after each bus reset, in cycles.
+    stall: u64,
 }
 
 /// Bits that stuffing adds to a payload.
@@ -100,7 +102,7 @@ impl<E: Engine + Default> ElfDevice<E> {
     /// As [`ElfDevice::new`].
     pub fn with_engine(elf: &[u8], flash_size: usize, identity: ChipIdentity) -> Result<Self, ElfError> {
         let machine = Machine::new(Image::parse(elf)?, flash_size, identity)?;
-        Ok(Self { machine, time: 0, next_frame: FRAME, frame_number: 0, suspended: false, fault_told: false })
+        Ok(Self { machine, time: 0, next_frame: FRAME, frame_number: 0, suspended: false, fault_told: false, stall: 0 })
     }
 
     /// Why the board stopped, if it did. From then on it answers nothing.
@@ -188,6 +190,7 @@ impl<E: Engine + Default> Link for ElfDevice<E> {
         if self.attached() {
             self.machine.usb().0.bus_reset();
             self.machine.usb_done();
+            self.machine.stall(self.stall);
         }
         self.silence(BUS_RESET);
         self.idle(RESET_RECOVERY);
@@ -304,6 +307,11 @@ impl<E: Engine + Default> Link for ElfDevice<E> {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX / CPU_MHZ);
         // A cycle is 6.7 ns: who asks for less, because a moment is not reached yet, gets one.
         self.idle((nanoseconds * CPU_MHZ).div_ceil(1000));
+    }
+
+    fn stall(&mut self, time: Duration) -> bool {
+        self.stall = time.as_micros() as u64 * CPU_MHZ;
+        true
     }
 
     fn now(&self) -> Duration {

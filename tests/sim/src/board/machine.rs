@@ -62,6 +62,8 @@ pub struct Machine<E = Interpreter> {
     reboots: u64,
     rom_reboot: Option<RomReboot>,
     stack: Option<Stack>,
+    /// The cores execute nothing before this cycle.
+    stalled_until: u64,
 }
 
 /// A restart through the ROM's reboot function, as the program called it.
@@ -103,6 +105,7 @@ impl<E: Engine + Default> Machine<E> {
             reboots: 0,
             rom_reboot: None,
             stack: None,
+            stalled_until: 0,
         };
         machine.power_on().map_err(ElfError)?;
         Ok(machine)
@@ -349,6 +352,26 @@ impl<E: Engine + Default> Machine<E> {
         }
     }
 
+    /// The cores execute nothing for so many cycles, as if they were somewhere where no USB is looked after; the peripherals go
+    /// on. A second call meanwhile does not make it longer.
+    pub fn stall(&mut self, cycles: u64) {
+        if self.stalled_until <= self.system.clock.now {
+            self.stalled_until = self.system.clock.now + cycles;
+        }
+    }
+
+    /// Lets time pass for the peripherals, up to the end of a stall or to where one of them does something.
+    fn pass_stalled(&mut self, cycle: u64) {
+        let now = self.system.clock.now;
+        let next = self.system.next_event().max(now + 1);
+        self.system.clock.now = cycle.min(self.stalled_until).min(next);
+        if let Some(second) = &mut self.second {
+            second.now = second.now.max(self.system.clock.now);
+        }
+        self.system.advance();
+        self.resets();
+    }
+
     /// Executes until the clock reaches this cycle. The last instruction, or a flash operation, may reach beyond.
     pub fn run_until(&mut self, cycle: u64) {
         while self.system.clock.now < cycle {
@@ -357,6 +380,10 @@ impl<E: Engine + Default> Machine<E> {
                 return;
             }
             let started = self.system.clock.now;
+            if started < self.stalled_until {
+                self.pass_stalled(cycle);
+                continue;
+            }
             let slept = self.core.sleeping();
             if let (true, Some(stack)) = (slept, &mut self.stack) {
                 stack.sleeps(&mut self.system.sram, self.core.registers()[13]);

@@ -92,6 +92,8 @@ pub struct Host<'a> {
     pub address: u8,
     /// Limit of the NAKs within one stage or bulk packet.
     pub timeout: Duration,
+    /// How often an enumeration is tried. Once, unless somebody is as patient as a real host.
+    pub attempts: u32,
     /// Packet limits per endpoint number, of IN endpoints and of OUT endpoints.
     packet_limits: [[usize; 16]; 2],
     toggles_in: [Pid; 16],
@@ -117,6 +119,7 @@ impl<'a> Host<'a> {
             link,
             address: 0,
             timeout: DEFAULT_TIMEOUT,
+            attempts: 1,
             packet_limits: [[64; 16]; 2],
             toggles_in: [Pid::Data0; 16],
             toggles_out: [Pid::Data0; 16],

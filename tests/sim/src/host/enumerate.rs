@@ -19,6 +19,10 @@ mod request {
 
 /// The address that the host gives the device.
 const ADDRESS: u8 = 7;
+/// How often Linux tries to enumerate a device: `PORT_INIT_TRIES` times two reads of the first descriptor (drivers/usb/core/hub.c).
+pub const LINUX_ATTEMPTS: u32 = 8;
+/// From one attempt to the next: Linux resets the port and waits, and takes its power away for a while after half of them.
+const NEXT_ATTEMPT: Duration = Duration::from_millis(200);
 /// How long a device may take to attach.
 const ATTACH_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -135,11 +139,21 @@ pub fn attach(host: &mut Host<'_>) -> Result<Device, EnumerationError> {
     enumerate(host)
 }
 
-/// Bus reset, address, descriptors, configuration.
+/// Bus reset, address, descriptors, configuration: as often as the host [tries](Host::attempts) where a transfer fails.
 ///
 /// # Errors
 /// See [`EnumerationError`].
 pub fn enumerate(host: &mut Host<'_>) -> Result<Device, EnumerationError> {
+    for _ in 1..host.attempts {
+        match enumerate_once(host) {
+            Err(EnumerationError::Transfer(..)) => host.elapse(NEXT_ATTEMPT),
+            result => return result,
+        }
+    }
+    enumerate_once(host)
+}
+
+fn enumerate_once(host: &mut Host<'_>) -> Result<Device, EnumerationError> {
     use EnumerationError::{Descriptor, Transfer};
     host.bus_reset();
     // Linux first asks for 64 bytes at address 0 and looks at the first 8.

@@ -35,6 +35,9 @@ macro_rules! forward {
             fn elapse(&mut self, time: Duration) {
                 (**self).elapse(time);
             }
+            fn stall(&mut self, time: Duration) -> bool {
+                (**self).stall(time)
+            }
             fn now(&self) -> Duration {
                 (**self).now()
             }

@@ -12,6 +12,7 @@ mod reset;
 mod transport;
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::faults::{BadCable, Quality};
 use crate::host::bot::{Data, Outcome};
@@ -62,13 +63,15 @@ pub struct Effort {
     pub random_wrappers: u32,
     /// Seed of all random choices.
     pub seed: u64,
+    /// How late the device's program comes ([`Link::stall`]). Where it does, the host is as patient as Linux.
+    pub stall: Duration,
 }
 
 impl Effort {
     /// For the library, which runs at the speed of the PC.
-    pub const NATIVE: Self = Self { random_wrappers: 100_000, seed: 1 };
+    pub const NATIVE: Self = Self { random_wrappers: 100_000, seed: 1, stall: Duration::ZERO };
     /// For the firmware on an emulated board.
-    pub const EMULATED: Self = Self { random_wrappers: 1_000, seed: 1 };
+    pub const EMULATED: Self = Self { random_wrappers: 1_000, seed: 1, stall: Duration::ZERO };
 }
 
 /// What a story works with: a stick that is enumerated and ready.
@@ -254,7 +257,11 @@ impl Story {
     pub fn play(&self, link: impl Link, effort: Effort) -> Result<(), StoryError> {
         let cable = BadCable::new(link, effort.seed);
         let quality = cable.quality();
-        let host = Host::new(Box::new(cable));
+        let mut host = Host::new(Box::new(cable));
+        if !effort.stall.is_zero() {
+            ensure!(host.link().stall(effort.stall), "the link cannot stall its device");
+            host.attempts = enumerate::LINUX_ATTEMPTS;
+        }
         let mut initiator = Initiator::attach(host)?;
         initiator.wait_ready()?;
         let (block_count, block_length) = initiator.read_capacity()?;
