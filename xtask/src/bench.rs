@@ -103,6 +103,10 @@ fn companions(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<OsStri
     let hal = Variant { binary: "picovd", manifest: None, name: "picovd-hal-usb" };
     let hal = firmware::build_with(workspace, toolchain, hal, Processor::Arm, &["hal-usb"], true)?;
     arguments.extend(["--hal".into(), hal.elf.into()]);
+    let manifest = root.join("tests/manifests/full.toml");
+    let full = Variant { binary: "picovd", manifest: Some(&manifest), name: "full" };
+    let full = firmware::build_variant(workspace, toolchain, full, true)?;
+    arguments.extend(["--full".into(), full.elf.into(), manifest.into()]);
     let log = firmware::test_program(workspace, toolchain, "picovd-chatter")?;
     arguments.extend(["--log".into(), log.into(), root.join("tests/chatter/picovd.toml").into()]);
     for files in MANY {

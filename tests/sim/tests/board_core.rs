@@ -58,6 +58,22 @@ const SLEEP: &[u16] = &[
     0xE7FE, // b .
 ];
 
+/// A main loop that is woken every 1,000 cycles and works for some 800 of them.
+const BUSY: &[u16] = &[
+    0xF24E, 0x0010, // movw r0, #57360
+    0xF2CE, 0x0000, // movt r0, #57344
+    0xF240, 0x31E7, // movw r1, #999
+    0x6041, // str r1, [r0, #4]
+    0x6081, // str r1, [r0, #8]
+    0x2107, // movs r1, #7
+    0x6001, // str r1, [r0]
+    0xBF30, // wfi
+    0x21C8, // movs r1, #200
+    0x3901, // subs r1, #1
+    0xD1FD, // bne .-2
+    0xE7FA, // b wfi
+];
+
 const SYSTICK: &[u16] = &[
     0x3601, // adds r6, #1
     0x4770, // bx lr
@@ -287,6 +303,17 @@ fn sleep_ends_with_an_interrupt_even_if_masked() {
     let statistics = machine.statistics();
     assert!(statistics.instructions > 2000, "the endless loop runs awake");
     assert!(statistics.awake_cycles < statistics.cycles - 2500, "three sleeps of nearly 1,000 cycles");
+}
+
+#[test]
+fn what_a_woken_core_executes_is_not_slept() {
+    let (mut machine, r) = run(BUSY, &[(15, HANDLER)], &[(HANDLER, SYSTICK)]);
+    assert_eq!(r[6], 9, "woken every 1,000 cycles");
+    let statistics = machine.statistics();
+    assert!(statistics.awake_cycles >= statistics.instructions, "no instruction takes less than a cycle");
+    // After the first 1,000 cycles, 200 turns of 1 + 3 cycles in each 1,000, and what waking takes.
+    let share = statistics.awake_cycles * 100 / statistics.cycles;
+    assert!((72..=80).contains(&share), "awake for {share} %");
 }
 
 #[test]

@@ -4,11 +4,13 @@
 //! not count, since the processor sleeps while it waits. Bytes per frame and shares come from the bus model of full speed.
 
 mod json;
+mod kinds;
 mod markdown;
 mod measure;
 mod mount;
 mod native;
 mod pace;
+mod partitioned;
 mod report;
 mod share;
 mod stack;
@@ -20,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use kinds::{Computed, Kind, kinds};
 use lexopt::prelude::*;
 use measure::{Bench, Row};
 use pace::Pace;
@@ -44,19 +47,13 @@ usage: bench --elf FILE [options]
 more for the same table:
 
     --hal FILE                the firmware on the HAL's driver of the USB controller
-    --log FILE MANIFEST       a firmware whose STDOUT.TXT is full after 15 s
+    --full FILE MANIFEST      a firmware with everything on: its computed files, beside a partition table
+    --log FILE MANIFEST       a firmware whose logs are full after 15 s
     --many FILE MANIFEST      a firmware with many files in one folder (may be repeated)
     --interrupts FILE MANIFEST  a firmware whose main loop has other things to do
     --commands FILE           what a Linux kernel asked of the stock volume, blessed by ring 6
     --sim FILE MANIFEST       the simulator's program, and a manifest whose volume it writes to a file
 ";
-
-/// A kind of sector, and where one run of it stands.
-struct Kind {
-    name: &'static str,
-    first: u32,
-    blocks: u32,
-}
 
 /// A firmware and the manifest that it was built from.
 type Built = (PathBuf, PathBuf);
@@ -71,6 +68,7 @@ struct Options {
     blocks: Option<u32>,
     stack: bool,
     hal: Option<PathBuf>,
+    full: Option<Built>,
     log: Option<Built>,
     many: Vec<Built>,
     interrupts: Option<Built>,
@@ -78,8 +76,8 @@ struct Options {
     sim: Option<Built>,
 }
 
-/// When a firmware of `--log` has said all that it says.
-const LOGGED: Duration = Duration::from_secs(15);
+/// When a firmware has said all that it logs, and an application has found what it looks for.
+const SETTLED: Duration = Duration::from_secs(15);
 
 fn main() -> ExitCode {
     match run() {
@@ -100,6 +98,7 @@ fn run() -> Result<(), Box<dyn Error>> {
                 print!("{HELP}");
                 return Ok(());
             }
+            Long("full") => options.full = Some(built(&mut parser)?),
             Long("log") => options.log = Some(built(&mut parser)?),
             Long("many") => options.many.push(built(&mut parser)?),
             Long("interrupts") => options.interrupts = Some(built(&mut parser)?),
@@ -161,8 +160,8 @@ fn measure_all(options: &Options, elf: &[u8], plan: &DiskPlan) -> Result<Report,
         let Some(elf) = elf else { continue };
         for pace in [Pace::USUAL, Pace::SLOW_CORE, Pace::SLOW_FLASH] {
             let mut rows = rows(&kinds(plan), &elf, flash_size, pace)?;
-            if let Some((elf, manifest)) = options.log.as_ref().filter(|_| bus == "picovd") {
-                rows.push(log(elf, manifest, pace)?);
+            if bus == "picovd" {
+                rows.extend(computed_rows(options, pace)?);
             }
             report.groups.push(Group { bus, pace, rows });
         }
@@ -196,13 +195,23 @@ fn to_read(plan: &DiskPlan) -> Result<(u32, u32), String> {
     Ok((any.first, any.blocks))
 }
 
-/// The log of a firmware that has written one.
-fn log(elf: &Path, manifest: &Path, pace: Pace) -> Result<Row, Box<dyn Error>> {
-    let size = planned(Some(manifest))?.chip.flash_size as usize;
-    let mut bench = Bench::plug_after(LOGGED, &load(elf)?, size, pace)?;
-    bench.settle_down()?;
-    let (mut bench, first, blocks) = bench.find("STDOUT.TXT")?;
-    bench.row("log file", first, blocks)
+/// The files that firmwares compute, of those firmwares that the options have.
+fn computed_rows(options: &Options, pace: Pace) -> Result<Vec<Row>, Box<dyn Error>> {
+    let mut rows = Vec::new();
+    let firmwares: [(&Option<Built>, &[Computed]); 3] =
+        [(&options.full, &kinds::FULL), (&options.log, &kinds::LOGS), (&options.interrupts, &kinds::APPLICATION)];
+    for (built, files) in firmwares {
+        let Some((elf, manifest)) = built else { continue };
+        let size = planned(Some(manifest))?.chip.flash_size as usize;
+        let mut bench = Bench::plug_after(SETTLED, &load(elf)?, size, pace)?;
+        bench.settle_down()?;
+        for (name, path) in files {
+            let (found, first, blocks) = bench.find(path)?;
+            bench = found;
+            rows.push(bench.row(name, first, blocks)?);
+        }
+    }
+    Ok(rows)
 }
 
 /// The sectors of a volume with many files, the last file's among them.
@@ -215,39 +224,4 @@ fn many(elf: &Path, manifest: &Path) -> Result<Many, Box<dyn Error>> {
     kinds.retain(|kind| ["directory", "FAT", "allocation bitmap"].contains(&kind.name));
     kinds.extend(last);
     Ok(Many { files, rows: rows(&kinds, &load(elf)?, plan.chip.flash_size as usize, Pace::USUAL)? })
-}
-
-/// The longest run of each kind of sector.
-fn kinds(plan: &DiskPlan) -> Vec<Kind> {
-    let mut kinds: Vec<Kind> = Vec::new();
-    for region in &plan.regions {
-        let name = match &region.kind {
-            RegionKind::Boot => "boot region",
-            RegionKind::Fat => "FAT",
-            RegionKind::Bitmap => "allocation bitmap",
-            RegionKind::Upcase => "up-case table",
-            RegionKind::Directory { root: true, .. } => "root directory",
-            RegionKind::Directory { .. } => "directory",
-            RegionKind::Bytes(_) => "static file",
-            RegionKind::Memory { base, .. } if *base < 0x1000_0000 => "ROM window",
-            RegionKind::Memory { base, .. } if *base < 0x2000_0000 => "flash window",
-            RegionKind::Memory { .. } => "SRAM window",
-            _ => continue,
-        };
-        // Past its contents a region is zeros, which cost nothing.
-        let blocks = match &region.kind {
-            RegionKind::Bytes(bytes) => (bytes.len() as u32).div_ceil(512),
-            RegionKind::Directory { entries, .. } => (entries.len() as u32).div_ceil(512),
-            RegionKind::Bitmap => plan.cluster_count.div_ceil(8 * 512),
-            RegionKind::Upcase => 12,
-            _ => region.length,
-        };
-        let kind = Kind { name, first: region.first, blocks: blocks.clamp(1, region.length) };
-        match kinds.iter_mut().find(|known| known.name == name) {
-            Some(known) if known.blocks >= kind.blocks => {}
-            Some(known) => *known = kind,
-            None => kinds.push(kind),
-        }
-    }
-    kinds
 }

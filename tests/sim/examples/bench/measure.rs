@@ -1,6 +1,7 @@
 //! READs of one kind of sector, and what they cost.
 
 use super::pace::{Pace, Paced};
+use super::partitioned::program;
 use super::wire::{Cable, Port, Seen};
 use picovd_sim::board::{ChipIdentity, ElfDevice};
 use picovd_sim::host::bot::{CswStatus, Data};
@@ -62,10 +63,13 @@ impl Bench {
         Self::plug_after(Duration::ZERO, elf, flash_size, pace)
     }
 
-    /// The same when the program has run for a while.
+    /// The same when the program has run for a while, beside a partition table.
     pub fn plug_after(alone: Duration, elf: &[u8], flash_size: usize, pace: Pace) -> Result<Self, Box<dyn Error>> {
         let mut board: ElfDevice<Paced> = ElfDevice::with_engine(elf, flash_size, ChipIdentity::default())?;
         board.machine().core_mut().pace = pace;
+        if !alone.is_zero() {
+            program(&mut board, flash_size)?;
+        }
         board.elapse(alone);
         let port = Port(Rc::new(RefCell::new(Cable { board, seen: Seen::default() })));
         let mut initiator = Initiator::attach(Host::new(Box::new(port.clone())))?;
@@ -185,10 +189,22 @@ impl Bench {
     pub fn profile(&mut self, first: u32, blocks: u32) -> Result<BTreeMap<u32, u64>, Box<dyn Error>> {
         let size = blocks.min(128);
         self.settle();
-        self.port.0.borrow_mut().board.machine().core_mut().profile = Some(BTreeMap::new());
+        self.with_board(|board| {
+            board.machine().statistics().clear();
+            board.machine().core_mut().profile = Some(BTreeMap::new());
+        });
         for _ in 0..ENOUGH.div_ceil(size) {
             self.read(first, size)?;
         }
-        Ok(self.port.0.borrow_mut().board.machine().core_mut().profile.take().unwrap_or_default())
+        self.with_board(|board| {
+            let profile = board.machine().core_mut().profile.take().unwrap_or_default();
+            // Two counts of the same, one by turn and one by instruction.
+            let (counted, awake) = (profile.values().sum::<u64>(), board.machine().statistics().awake_cycles);
+            if counted == awake {
+                Ok(profile)
+            } else {
+                Err(format!("{counted} cycles by address, {awake} awake").into())
+            }
+        })
     }
 }

@@ -64,17 +64,21 @@ impl Engine for Paced {
     }
 
     fn run<B: Bus>(&mut self, bus: &mut B) -> Result<(), Halt> {
-        if self.inner.sleeping() || (self.pace == Pace::USUAL && !self.counts()) {
+        if self.pace == Pace::USUAL && !self.counts() {
             return self.inner.run(bus);
         }
-        // One instruction at a time: what the core does to the board happens at its moment.
+        // One instruction at a time: what the core does to the board happens at its moment. A core that sleeps gets no time
+        // first: it wakes, and takes its exception, or it does not.
+        let mut wakes = self.inner.sleeping();
         loop {
             let Clock { now, limit } = *bus.clock();
-            if now >= limit || self.inner.sleeping() {
+            if now >= limit || self.inner.sleeping() && !wakes {
                 return Ok(());
             }
-            bus.clock().limit = now + 1;
+            bus.clock().limit = if wakes { now } else { now + 1 };
+            wakes = false;
             let at = self.inner.registers()[15];
+            let executed = self.inner.executed();
             let handles = self.inner.core().exception() != 0;
             let result = self.inner.run(&mut Slow { bus, flash_read: self.pace.flash_read });
             let clock = bus.clock();
@@ -83,6 +87,11 @@ impl Engine for Paced {
             clock.now = now + tenths / 10;
             self.rest = tenths % 10;
             clock.limit = if wanted { 0 } else { limit };
+            if self.inner.sleeping() && self.inner.executed() == executed {
+                // It did not wake.
+                clock.now = clock.now.max(limit);
+                return result;
+            }
             if let Some(profile) = &mut self.profile {
                 *profile.entry(at).or_default() += tenths / 10;
             }

@@ -57,7 +57,23 @@ pub struct Goal {
 }
 
 /// Kinds of sectors that are made of the application's memory, flash or files.
-const DATA: [&str; 5] = ["SRAM window", "ROM window", "flash window", "static file", "log file"];
+const DATA: [&str; 15] = [
+    "SRAM window",
+    "ROM window",
+    "flash window",
+    "static file",
+    "unused",
+    "INFO.TXT",
+    "INFO.JSON",
+    "PARTITIONS.JSON",
+    "partition",
+    "CONFIG.JSON",
+    "CONFIG.SCHEMA.JSON",
+    "log file",
+    "STDOUT-TAIL.TXT",
+    "DEFMT.BIN",
+    "file of the application",
+];
 
 impl Report {
     /// The goals that what was measured says something about.

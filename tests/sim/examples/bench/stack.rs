@@ -3,10 +3,7 @@
 //!
 //! What nothing here does is not measured: above all a panic, after which nothing has to work any more.
 
-#[path = "../../tests/partition_tables/mod.rs"]
-mod partition_tables;
-
-use partition_tables::{Entry, block};
+use super::partitioned::program;
 use picovd_manifest::DiskPlan;
 use picovd_sim::board::{ChipIdentity, ElfDevice};
 use picovd_sim::host::exfat::{Node, Volume};
@@ -16,10 +13,6 @@ use picovd_sim::link::Link;
 use picovd_sim::story::{Effort, stories};
 use std::error::Error;
 use std::time::Duration;
-
-const SECTOR: usize = 4096;
-const BLOCK_START: u32 = 0xFFFF_DED3;
-const BLOCK_END: u32 = 0xAB12_3579;
 
 /// What a host did, and what it took.
 pub struct Depth {
@@ -82,22 +75,4 @@ fn read_everything(device: &mut ElfDevice) -> Result<(), Box<dyn Error>> {
         }
     }
     if files == 0 { Err("there is no file to read".into()) } else { Ok(()) }
-}
-
-/// Puts a partition table with names of all lengths into the loop of blocks that the firmware's image definition begins.
-fn program(device: &mut ElfDevice, flash_size: usize) -> Result<(), Box<dyn Error>> {
-    let flash = device.machine().flash();
-    let word =
-        |at: usize| flash.bytes().get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(u32::from_le_bytes);
-    let find = |from: usize, wanted: u32| (from..SECTOR).step_by(4).find(|at| word(*at) == Some(wanted));
-    let first = find(0, BLOCK_START).ok_or("no image definition")?;
-    let end = find(first, BLOCK_END).ok_or("an image definition without an end")?;
-    // In the middle of flash, past the program and in front of the settings.
-    let middle = flash_size / 2;
-    let place = (middle / SECTOR) as u32;
-    let mut entries = vec![Entry::new(place, place)];
-    entries.extend([1, 30, 127].map(|length| Entry::named(place + 1, place + 8, "n".repeat(length))));
-    let table = block(&entries, first as i32 - middle as i32);
-    let done = flash.preload(end - 4, &((middle - first) as u32).to_le_bytes()) && flash.preload(middle, &table);
-    if done { Ok(()) } else { Err("the table does not fit into flash".into()) }
 }

@@ -401,11 +401,15 @@ impl<E: Engine + Default> Machine<E> {
                 return;
             }
             let passed = self.system.clock.now - started;
+            let executed = self.core.executed() - self.counted.0;
             self.system.statistics.cycles += passed;
-            if !slept {
+            // A turn that begins asleep and wakes sleeps no cycle of it: an engine looks for a reason to wake before it lets
+            // time pass. That it sleeps again at the turn's end does not change that.
+            let slept_through = slept && self.core.sleeping() && executed == 0;
+            if !slept_through {
                 self.system.statistics.awake_cycles += passed;
             }
-            self.system.statistics.instructions += self.core.executed() - self.counted.0;
+            self.system.statistics.instructions += executed;
             self.counted.0 = self.core.executed();
             self.system.advance();
             if self.system.sio.second_core == SecondCore::Executes || self.second.is_some() {
