@@ -6,7 +6,7 @@
 use crate::block::{BlockCount, Lba};
 use crate::clock::Instant;
 use crate::device::{Announcing, Device};
-use crate::files::{BuiltIn, LogFollower, LogRing};
+use crate::files::{BuiltIn, LogFollower, LogRing, Named};
 use crate::scsi::UnitIdentity;
 use crate::settings::{self, Configured, NoSettings, Settings};
 use crate::usb::{Composite, Console, Identity, Reset};
@@ -321,7 +321,7 @@ impl<'a> Look for &'a Settings<'a> {
     }
 
     fn label(&self) -> Option<LabelText> {
-        Settings::label(self).map(|text| LabelText::new(text.as_str()))
+        Named::label(*self)
     }
 
     fn hidden(&self) -> impl Iterator<Item = Hidden> {

@@ -157,7 +157,7 @@ fn built_in(plan: &DiskPlan, out: &mut String) {
     }
     let told = has(BuiltInSource::InfoText) || has(BuiltInSource::InfoJson);
     if told {
-        info(plan, log, has(BuiltInSource::Defmt), out);
+        info(plan, log, &has, out);
     }
     let mut names = Vec::new();
     for BuiltIn { path, source, capacity } in &plan.built_in {
@@ -193,7 +193,7 @@ fn built_in(plan: &DiskPlan, out: &mut String) {
 }
 
 /// What INFO.TXT and INFO.JSON tell. The program is the one that these tables are compiled into.
-fn info(plan: &DiskPlan, log: bool, defmt: bool, out: &mut String) {
+fn info(plan: &DiskPlan, log: bool, has: &impl Fn(BuiltInSource) -> bool, out: &mut String) {
     let ring = |there: bool, ring: &'static str| if there { ring } else { "None" };
     line!(out, "/// What the firmware tells about the board.");
     line!(out, "pub static INFO: ::picovd::files::Info<'static> = ::picovd::files::Info::new(");
@@ -205,8 +205,8 @@ fn info(plan: &DiskPlan, log: bool, defmt: bool, out: &mut String) {
     line!(out, "    &LAYOUT,");
     line!(out, "    {},", plan.chip.flash_size);
     line!(out, "    {},", ring(log, "Some(&LOG)"));
-    line!(out, "    {},", ring(defmt, "Some(&DEFMT)"));
-    line!(out, ");");
+    line!(out, "    {},", ring(has(BuiltInSource::Defmt), "Some(&DEFMT)"));
+    line!(out, "){};", if has(BuiltInSource::Config) { ".named_by(&SETTINGS)" } else { "" });
 }
 
 /// How the flash partitions are shown: the end of `BUILT_IN`.

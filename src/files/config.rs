@@ -1,7 +1,8 @@
 //! Settings as files: CONFIG.JSON and CONFIG.SCHEMA.JSON.
 
+use super::info::Named;
 use crate::settings::{Settings, View};
-use crate::volume::{Content, Frozen, Generation};
+use crate::volume::{Content, Frozen, Generation, LabelText};
 
 /// A view of the settings. Each packet renders it from its beginning: there is no buffer for the whole.
 #[derive(Debug)]
@@ -21,6 +22,12 @@ impl<'a> ConfigFile<'a> {
     #[must_use]
     pub const fn schema(settings: &'a Settings<'a>) -> Self {
         Self { settings, view: View::Schema }
+    }
+}
+
+impl Named for Settings<'_> {
+    fn label(&self) -> Option<LabelText> {
+        Settings::label(self).map(|text| LabelText::new(text.as_str()))
     }
 }
 

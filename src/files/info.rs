@@ -6,7 +6,7 @@ use super::info_report::Report;
 use super::log::LogRing;
 use crate::piece::Piece;
 use crate::volume::layout::Layout;
-use crate::volume::{BoardIdentity, Content, Frozen, Generation};
+use crate::volume::{BoardIdentity, Content, Frozen, Generation, LabelText};
 use core::cell::Cell;
 use critical_section::Mutex;
 
@@ -92,6 +92,12 @@ impl BoardFacts<'_> {
         Self { chip: "", bootrom: None, flash: None, identity: None, reset: ResetReason::Unknown, panic: None };
 }
 
+/// Who may give the volume a name in place of the layout's: the settings, where there are some.
+pub trait Named {
+    /// The name, if one is set, as the present generation shows it.
+    fn label(&self) -> Option<LabelText>;
+}
+
 /// What INFO.TXT and INFO.JSON tell.
 pub struct Info<'a> {
     pub(super) program: Program<'a>,
@@ -99,6 +105,7 @@ pub struct Info<'a> {
     pub(super) flash_size: u32,
     pub(super) log: Option<&'a LogRing>,
     pub(super) defmt: Option<&'a LogRing>,
+    named: Option<&'a (dyn Named + Sync)>,
     board: Mutex<Cell<BoardFacts<'a>>>,
 }
 
@@ -113,7 +120,18 @@ impl<'a> Info<'a> {
         defmt: Option<&'a LogRing>,
     ) -> Self {
         let nothing = BoardFacts::NONE;
-        Self { program, layout, flash_size, log, defmt, board: Mutex::new(Cell::new(nothing)) }
+        Self { program, layout, flash_size, log, defmt, named: None, board: Mutex::new(Cell::new(nothing)) }
+    }
+
+    /// The same where settings may give the volume another name than the layout's.
+    #[must_use]
+    pub const fn named_by(self, named: &'a (dyn Named + Sync)) -> Self {
+        Self { named: Some(named), ..self }
+    }
+
+    /// What the volume is called in the present generation, on a board of that identity.
+    pub(super) fn label(&self, identity: Option<BoardIdentity>) -> LabelText {
+        LabelText::of(self.layout.label, self.named.and_then(Named::label), identity)
     }
 
     /// Takes what is known of the board, for the generations to come.

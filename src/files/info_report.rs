@@ -90,12 +90,9 @@ impl Report<'_> {
             },
             // A label may hold nothing that JSON escapes: exFAT forbids it (7.3.3).
             b'l' => {
-                char::decode_utf16(layout.label.units.iter().copied())
-                    .try_for_each(|unit| out.character(unit.unwrap_or(char::REPLACEMENT_CHARACTER)))?;
-                match board.identity.filter(|_| layout.label.board_digits) {
-                    Some(identity) => out.hexadecimal(identity.0, 4, b'A'),
-                    None => Ok(()),
-                }
+                let label = self.info.label(board.identity);
+                char::decode_utf16(label.units().iter().copied())
+                    .try_for_each(|unit| out.character(unit.unwrap_or(char::REPLACEMENT_CHARACTER)))
             }
             b's' => {
                 let serial = layout.serial_number(board.identity, self.snapshot.generation.volumes);

@@ -33,7 +33,7 @@ pub use bytes::{Bytes, Text};
 pub use config::ConfigFile;
 pub use flash_length::flash_length;
 pub use function::Function;
-pub use info::{BoardFacts, Info, InfoFile, Program, ResetReason};
+pub use info::{BoardFacts, Info, InfoFile, Named, Program, ResetReason};
 pub use log::{LogFile, LogRing, LogRingOf, LogTail};
 pub use log_follower::LogFollower;
 pub use log_frames::LogFrames;

@@ -3,7 +3,8 @@
 //! The manifest lays everything out; a file that is not on the volume keeps its place there. Its directory entries are unused
 //! ones (exFAT 6.2.1, EntryType 01h to 7Fh), its clusters are free, and its blocks read as zeros.
 
-use super::layout::Layout;
+use super::BoardIdentity;
+use super::layout::{Label, Layout};
 use crate::block::{BlockCount, Lba};
 use core::ops::Range;
 use picovd_exfat::ClusterIndex;
@@ -38,14 +39,35 @@ impl LabelText {
     #[must_use]
     pub fn new(text: &str) -> Self {
         let mut label = Self::default();
-        for (unit, value) in label.units.iter_mut().zip(text.encode_utf16()) {
-            *unit = value;
-            label.count += 1;
-        }
+        label.append(text.encode_utf16());
         label
     }
 
-    pub(super) fn units(&self) -> &[u16] {
+    /// What the volume of a layout's `label` is called on a board: the text that is `set` in place of the manifest's, if any, and
+    /// the board's digits where they follow. Everything that tells the volume's name asks here.
+    #[must_use]
+    pub fn of(label: Label<'_>, set: Option<Self>, identity: Option<BoardIdentity>) -> Self {
+        let mut text = set.unwrap_or_default();
+        if set.is_none() {
+            text.append(label.units.iter().copied());
+        }
+        if let Some(identity) = identity.filter(|_| label.board_digits) {
+            text.append(identity.last_digits().into_iter());
+        }
+        text
+    }
+
+    /// Appends units, as many as there is room for.
+    fn append(&mut self, units: impl Iterator<Item = u16>) {
+        for (place, unit) in self.units.iter_mut().skip(self.count.into()).zip(units) {
+            *place = unit;
+            self.count += 1;
+        }
+    }
+
+    /// Its units.
+    #[must_use]
+    pub fn units(&self) -> &[u16] {
         self.units.get(..self.count.into()).unwrap_or_default()
     }
 }

@@ -33,7 +33,7 @@ pub use slot::FileSlot;
 use crate::block::{BLOCK_LENGTH, BlockCount, Lba};
 use crate::clock::Instant;
 use directory::Bookmark;
-use layout::{Label, Layout, Region, RegionKind};
+use layout::{Layout, Region, RegionKind};
 use picovd_exfat::boot::BootRegion;
 use picovd_exfat::entry::ENTRY_LENGTH;
 use region::RegionFinder;
@@ -276,9 +276,7 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
     /// The root directory's first entry. Out of line: few of the reads of a directory take it.
     #[inline(never)]
     fn label_entry(&self) -> [u8; ENTRY_LENGTH] {
-        let text = self.look.label();
-        let label = text.as_ref().map_or(self.layout.label, |text| Label { units: text.units(), ..self.layout.label });
-        tables::label_entry(label, self.identity)
+        tables::label_entry(&LabelText::of(self.layout.label, self.look.label(), self.identity))
     }
 
     /// Renders bytes of the dynamic window, from byte `start` of it on.

@@ -2,7 +2,8 @@
 
 use super::BoardIdentity;
 use super::flash;
-use super::layout::{Label, Layout};
+use super::layout::Layout;
+use super::look::LabelText;
 use super::registry::Files;
 use crate::block::BLOCK_LENGTH;
 use picovd_exfat::ClusterIndex;
@@ -143,7 +144,6 @@ pub(super) fn upcase(start: u32, out: &mut [u8]) {
 }
 
 /// The root directory's volume label entry (exFAT 7.3).
-pub(super) fn label_entry(label: Label<'_>, identity: Option<BoardIdentity>) -> [u8; ENTRY_LENGTH] {
-    let digits = identity.filter(|_| label.board_digits).map(BoardIdentity::last_digits);
-    VolumeLabelEntry::new(label.units.iter().copied().chain(digits.into_iter().flatten())).encode()
+pub(super) fn label_entry(label: &LabelText) -> [u8; ENTRY_LENGTH] {
+    VolumeLabelEntry::new(label.units().iter().copied()).encode()
 }

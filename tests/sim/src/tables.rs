@@ -187,7 +187,11 @@ impl BuiltInFiles {
         let defmt = ring(self.log.defmt_ring_size);
         let logged = (self.log.stdout || self.log.tail).then_some(log);
         let program = Program { name: "picovd-sim", version: env!("CARGO_PKG_VERSION"), build: "native" };
-        let info = leak(Info::new(program, layout, self.flash_size, logged, self.log.defmt.then_some(defmt)));
+        let info = Info::new(program, layout, self.flash_size, logged, self.log.defmt.then_some(defmt));
+        let info = leak(match settings {
+            Some(settings) => info.named_by(settings),
+            None => info,
+        });
         let mut told = None;
         let mut partitions = None;
         let mut files: Vec<&'static File<'static>> = Vec::new();

@@ -59,6 +59,16 @@ impl Desk {
         nodes.into_iter().map(|node| node.name).collect()
     }
 
+    /// What INFO.JSON and INFO.TXT call the volume.
+    fn told_label(&mut self) -> String {
+        let mut read = |name: &str| String::from_utf8(self.system.read(name).expect("a file")).expect("text");
+        let (json, text) = (read("INFO.JSON"), read("INFO.TXT"));
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {json}"));
+        let label = json["volume"]["label"].as_str().expect("a label").to_owned();
+        assert!(text.contains(&format!("\r\nVolume         {label}, serial number ")), "{text}");
+        label
+    }
+
     /// Power off, power on, port open.
     fn replug(mut self) -> Self {
         self.system.initiator().host.replug();
@@ -115,16 +125,19 @@ fn a_label_is_set_seen_saved_and_there_again(link: Box<dyn Link>) {
     assert_eq!(desk.system.label().expect("a volume"), "LAB7");
     let shown = String::from_utf8(desk.system.read("CONFIG.JSON").expect("a file")).expect("text");
     assert!(shown.starts_with("{\r\n  \"label\":\"LAB7\",\r\n") && shown.contains("\"hold\":1000,"), "{shown}");
+    assert_eq!(desk.told_label(), "LAB7");
     desk.check();
     // What is not saved goes with the power.
     let mut desk = desk.replug();
     assert_eq!(desk.system.label().expect("a volume"), "SETTINGS");
+    assert_eq!(desk.told_label(), "SETTINGS");
     assert_eq!(desk.ask(r#"set {"label":"LAB8","manufacturer":"Laboratory","product":"Seven"}"#), OK);
     assert_eq!(desk.ask("save"), SAVED);
     assert_eq!(desk.ask(r#"set {"label":"LAB9"}"#), OK);
     let mut desk = desk.replug();
     assert_eq!(desk.system.label().expect("a volume"), "LAB8");
     assert_eq!(desk.ask("get label"), r#"{"label":"LAB8"}"#);
+    assert_eq!(desk.told_label(), "LAB8");
     let strings = &desk.system.initiator().device.strings;
     assert_eq!((strings[0].as_deref(), strings[1].as_deref()), (Some("Laboratory"), Some("Seven")));
     desk.check();
