@@ -23,6 +23,7 @@ pub mod rp2350;
 pub mod scsi;
 pub mod settings;
 pub mod stick;
+pub mod turns;
 pub mod usb;
 pub mod vd;
 pub mod volume;

@@ -87,7 +87,7 @@ pub(super) unsafe fn load_byte(address: u32) -> u8 {
 ///
 /// Nothing lives there.
 #[inline]
-pub(super) unsafe fn clear_stack(depth: usize, floor: usize) {
+pub(super) unsafe fn clear_stack(depth: usize, floor: *mut u8) {
     // SAFETY: as the caller promises.
     unsafe {
         asm!(

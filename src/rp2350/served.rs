@@ -3,24 +3,35 @@
 use super::processor;
 use super::stick::{Home, Running, Stick};
 use crate::settings::Configured;
+use crate::turns::Turns;
 use crate::volume::Look;
-use core::cell::UnsafeCell;
+use core::cell::{Cell, UnsafeCell};
 use core::sync::atomic::{AtomicBool, Ordering};
+use critical_section::Mutex;
 use rp235x_hal::pac;
 
 /// A place for a stick that the handlers of USBCTRL_IRQ and TIMER0_IRQ_0 serve: made by [`serve!`](crate::serve).
 ///
-/// The handlers have the priority that the application gives them. None of them waits for the other one: who comes while the
-/// stick is served leaves a note, and whoever serves it goes on.
-#[derive(Debug)]
+/// The handlers have the priority that the application gives them, one for both or one each. None of them waits for the other
+/// one: who comes while the stick is served leaves a note, and whoever serves it goes on.
 pub struct Served<T> {
+    /// The stick, for whoever's turn it is.
     stick: UnsafeCell<Option<T>>,
-    taken: AtomicBool,
-    asked: AtomicBool,
+    turns: Turns,
+    /// A stick on its way to its place.
+    coming: Mutex<Cell<Option<T>>>,
+    /// Whether there is, or will be, a stick: TIMER0 is out of reset then.
+    begun: AtomicBool,
 }
 
-// SAFETY: the stick is reached where `taken` was false, so by one context at a time; it may be any one, since it is `Send`.
+// SAFETY: the stick is reached in a turn alone, so by one context at a time; it may be any one, since it is `Send`.
 unsafe impl<T: Send> Sync for Served<T> {}
+
+impl<T> core::fmt::Debug for Served<T> {
+    fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        formatter.debug_struct("Served").field("turns", &self.turns).field("begun", &self.begun).finish_non_exhaustive()
+    }
+}
 
 impl<T> Default for Served<T> {
     fn default() -> Self {
@@ -32,25 +43,67 @@ impl<T> Served<T> {
     /// No stick yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { stick: UnsafeCell::new(None), taken: AtomicBool::new(false), asked: AtomicBool::new(false) }
-    }
-
-    /// Asks for the handler: to be called after files of run time have changed. Without it, the change is noticed when the host
-    /// next asks for something.
-    pub fn wake(&self) {
-        processor::pend(pac::Interrupt::USBCTRL_IRQ);
-    }
-
-    fn with(&self, work: impl Fn(&mut Option<T>)) {
-        self.asked.store(true, Ordering::Release);
-        // Who asks when it is taken has it done by the one who took it, who looks again afterwards.
-        while self.asked.load(Ordering::Acquire) && !self.taken.swap(true, Ordering::Acquire) {
-            self.asked.store(false, Ordering::Release);
-            // SAFETY: `taken` was false: nobody else is here, on either core, until it is false again.
-            work(unsafe { &mut *self.stick.get() });
-            self.taken.store(false, Ordering::Release);
+        Self {
+            stick: UnsafeCell::new(None),
+            turns: Turns::new(),
+            coming: Mutex::new(Cell::new(None)),
+            begun: AtomicBool::new(false),
         }
     }
+
+    /// Asks for the handler: to be called after dynamic files have changed, from any context on either core. Without it, the change is
+    /// noticed when the host next asks for something, or after 131 ms. Before [`begin`](Served::begin) it does nothing: that looks
+    /// at everything.
+    pub fn wake(&self) {
+        if self.begun.load(Ordering::Acquire) {
+            force_timer();
+        }
+    }
+
+    /// Does `work` on the stick, or leaves it to the context that is at it.
+    fn with(&self, work: impl Fn(&mut T)) {
+        let turn = || {
+            // SAFETY: it is this context's turn, and nobody else's on either core until the closure returns.
+            let stick = unsafe { &mut *self.stick.get() };
+            if stick.is_none() {
+                *stick = critical_section::with(|section| self.coming.borrow(section).take());
+            }
+            stick.iter_mut().for_each(&work);
+        };
+        // A handler that is more urgent than the one at work would be called again and again: what called it is still there.
+        self.turns.ask(turn, unmask, mask);
+    }
+}
+
+/// Lets both interrupts come, on this core.
+fn unmask() {
+    // SAFETY: the handlers share nothing with what runs here but what is reached in turns and critical sections.
+    unsafe {
+        processor::unmask(pac::Interrupt::USBCTRL_IRQ);
+        processor::unmask(pac::Interrupt::TIMER0_IRQ_0);
+    }
+}
+
+/// Keeps both back, until whoever is at work is done.
+fn mask() {
+    processor::mask(pac::Interrupt::USBCTRL_IRQ);
+    processor::mask(pac::Interrupt::TIMER0_IRQ_0);
+}
+
+/// The register that forces TIMER0's interrupts, which both cores see (section 12.8.5, INTF), by its aliases that set and clear
+/// bits (section 2.1.3): two cores may write at the same time.
+const INTF: u32 = 0x44;
+const SET: u32 = 0x2000;
+const CLEAR: u32 = 0x3000;
+
+fn write_force(alias: u32) {
+    // SAFETY: the address is that of a register of TIMER0, whose first alarm is the stick's, and this changes no other alarm.
+    unsafe { ((pac::TIMER0::ptr().addr() as u32 + alias + INTF) as *mut u32).write_volatile(1) };
+}
+
+/// Raises TIMER0_IRQ_0.
+fn force_timer() {
+    write_force(SET);
 }
 
 impl<const CONSOLE: bool, const RESET: bool, const FILES: bool, S, H> Served<Stick<CONSOLE, RESET, FILES, S, H>>
@@ -58,24 +111,20 @@ where
     S: Configured<'static> + Look + 'static,
     H: Home<Running<CONSOLE, RESET, FILES, S>>,
 {
-    /// From now on interrupts of this core serve the stick. It appears on the bus at once.
+    /// From now on interrupts of this core serve the stick. It appears on the bus at once, or, where this is called in a handler that
+    /// came amid another one's turn, after it.
     pub fn begin(&self, stick: Stick<CONSOLE, RESET, FILES, S, H>) {
-        if !self.taken.swap(true, Ordering::Acquire) {
-            // SAFETY: `taken` was false: nobody else is here until it is false again.
-            unsafe { *self.stick.get() = Some(stick) };
-            self.taken.store(false, Ordering::Release);
-        }
-        // SAFETY: the handlers share nothing with what runs here but what is behind `taken` and critical sections.
-        unsafe {
-            processor::unmask(pac::Interrupt::USBCTRL_IRQ);
-            processor::unmask(pac::Interrupt::TIMER0_IRQ_0);
-        }
+        critical_section::with(|section| self.coming.borrow(section).set(Some(stick)));
+        self.begun.store(true, Ordering::Release);
+        unmask();
         self.wake();
     }
 
     /// Does what there is to do: what the handlers call.
     pub fn serve(&self) {
-        self.with(|stick| stick.iter_mut().for_each(Stick::serve));
+        // Before the work: who asks during it is heard again.
+        write_force(CLEAR);
+        self.with(Stick::serve);
     }
 }
 
