@@ -8,6 +8,7 @@ pub mod bus;
 pub mod chatter;
 pub mod cli;
 pub mod demo;
+pub mod diagnosis;
 pub mod example;
 pub mod faults;
 pub mod host;

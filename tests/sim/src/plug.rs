@@ -1,6 +1,7 @@
 //! What to plug in: the library natively, or a firmware ELF on the emulated board.
 
 use crate::board::{ChipIdentity, ElfDevice};
+use crate::diagnosis::{Outcome, Reporter};
 use crate::link::Link;
 use crate::memory::{Contents, SharedMemory};
 use crate::native::{Board, NativeDevice, Start};
@@ -45,6 +46,17 @@ pub struct Plug {
     pub plan: DiskPlan,
     /// Every file with its bytes.
     pub files: Vec<TrueFile>,
+    /// Whether a firmware has failed so far; the library never does.
+    pub outcome: Outcome,
+}
+
+/// How a firmware on the emulated board is treated.
+#[derive(Clone, Copy)]
+pub struct Treatment {
+    /// Whether the board stops where the firmware uses a register that it does not model, instead of a note.
+    pub strict: bool,
+    /// What is done with a report of what the firmware did wrong.
+    pub sink: fn(&str),
 }
 
 /// The stock manifest of this repository.
@@ -86,15 +98,28 @@ pub struct FlashChip<'a> {
     pub partitions: &'a [Partition],
 }
 
-/// The same on a board with this flash chip.
+/// The same on a board with this flash chip. Nobody is told what the firmware does wrong, and the board is strict.
 ///
 /// # Errors
 /// As [`open`], and a table that has no place.
 pub fn open_on(manifest: Option<&Path>, elf: Option<&Path>, flash: FlashChip<'_>) -> Result<Plug, PlugError> {
+    open_with(manifest, elf, flash, Treatment { strict: true, sink: |_| {} })
+}
+
+/// The same with a firmware that is treated like this.
+///
+/// # Errors
+/// As [`open_on`].
+pub fn open_with(
+    manifest: Option<&Path>,
+    elf: Option<&Path>,
+    flash: FlashChip<'_>,
+    treatment: Treatment,
+) -> Result<Plug, PlugError> {
     let plan = plan(manifest).map_err(PlugError::Manifest)?;
     match elf {
         None => on_bus(plan, flash, None),
-        Some(path) => emulated(plan, flash, path),
+        Some(path) => emulated(plan, flash, path, treatment),
     }
     .map_err(PlugError::Firmware)
 }
@@ -133,7 +158,7 @@ fn on_bus(plan: DiskPlan, flash: FlashChip<'_>, application: Option<Start>) -> R
 fn with_contents(contents: Contents, plan: DiskPlan, application: Option<Start>) -> Plug {
     let files = truth::files(&plan, &contents);
     let link = Box::new(NativeDevice::new(Board { application, ..board(plan.clone(), contents) }));
-    Plug { link, plan, files }
+    Plug { link, plan, files, outcome: Outcome::default() }
 }
 
 /// The board that runs the library natively.
@@ -177,7 +202,7 @@ pub fn board(plan: DiskPlan, contents: Contents) -> Board {
     }
 }
 
-fn emulated(plan: DiskPlan, flash: FlashChip<'_>, path: &Path) -> Result<Plug, String> {
+fn emulated(plan: DiskPlan, flash: FlashChip<'_>, path: &Path, treatment: Treatment) -> Result<Plug, String> {
     let elf = fs::read(path).map_err(|error| {
         format!("{}: {error}; `cargo xtask firmware` builds target/firmware/picovd.elf", path.display())
     })?;
@@ -186,6 +211,10 @@ fn emulated(plan: DiskPlan, flash: FlashChip<'_>, path: &Path) -> Result<Plug, S
     let length = flash.length.unwrap_or(plan.chip.flash_size as usize);
     let mut device =
         ElfDevice::with_board(&elf, length, identity).map_err(|error| format!("{}: {error}", path.display()))?;
+    let reporter = Reporter::new(elf, treatment.sink);
+    let outcome = reporter.outcome();
+    device.machine().set_witness(reporter.witness());
+    device.machine().set_lenient(!treatment.strict);
     let chip = device.machine().flash();
     // A program in SRAM looks at what another one has left in flash.
     let mut left = match plan.chip.program {
@@ -209,5 +238,5 @@ fn emulated(plan: DiskPlan, flash: FlashChip<'_>, path: &Path) -> Result<Plug, S
         sram: device.machine().sram().to_vec(),
     };
     let files = truth::files(&plan, &contents);
-    Ok(Plug { link: Box::new(device), plan, files })
+    Ok(Plug { link: Box::new(device), plan, files, outcome })
 }

@@ -73,6 +73,7 @@ fn run(context: &Context, report: &mut Report) {
     tool(context, report);
     logs(context, report);
     live(context, report);
+    mistakes(context, report);
     examples::run(context, report, &program);
     let board = scratch.join("board.img");
     let read = report.check("the whole volume is read from the board", || {
@@ -136,6 +137,19 @@ fn late(context: &Context, report: &mut Report, elf: &Path) {
         cargo.env("PICOVD_LONG", "1");
     }
     harness(report, "the stories run where the program comes late after each bus reset", cargo);
+}
+
+/// A firmware that makes one mistake at a time, and what `cargo sim` says about each.
+fn mistakes(context: &Context, report: &mut Report) {
+    let workspace = &context.workspace;
+    let built = report.check("a firmware that makes mistakes builds", || {
+        firmware::test_program(workspace, context.chip()?, "picovd-mistakes")
+    });
+    let Some(elf) = built else { return };
+    let mut cargo = command::cargo(&workspace.root);
+    cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "board_mistakes"]);
+    cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
+    harness(report, "`cargo sim` names each mistake with its place, the log's end and a backtrace", cargo);
 }
 
 /// A firmware with console and reset interface, from a manifest of the tests: the same stories and those of its own.

@@ -12,6 +12,7 @@ use super::clocks::CPU_MHZ;
 use super::elf::{ElfError, Image};
 use super::engine::Engine;
 use super::machine::{Machine, State};
+use super::stall::{Stall, Step};
 use super::thumb::Interpreter;
 use super::usb::{InDecision, OutDecision};
 use crate::link::{InReply, Link, OutReply, Pid};
@@ -52,6 +53,7 @@ pub struct ElfDevice<E = Interpreter> {
     fault_told: bool,
     /// How long the cores do nothing after each bus reset, in cycles.
     stall: u64,
+    hang: Stall,
 }
 
 /// Bits that stuffing adds to a payload.
@@ -102,7 +104,16 @@ impl<E: Engine + Default> ElfDevice<E> {
     /// As [`ElfDevice::new`].
     pub fn with_engine(elf: &[u8], flash_size: usize, identity: ChipIdentity) -> Result<Self, ElfError> {
         let machine = Machine::new(Image::parse(elf)?, flash_size, identity)?;
-        Ok(Self { machine, time: 0, next_frame: FRAME, frame_number: 0, suspended: false, fault_told: false, stall: 0 })
+        Ok(Self {
+            machine,
+            time: 0,
+            next_frame: FRAME,
+            frame_number: 0,
+            suspended: false,
+            fault_told: false,
+            stall: 0,
+            hang: Stall::default(),
+        })
     }
 
     /// Why the board stopped, if it did. From then on it answers nothing.
@@ -155,6 +166,22 @@ impl<E: Engine + Default> ElfDevice<E> {
             self.machine.usb_done();
         }
         self.pass_bits(SOF_BITS);
+        if self.machine.is_watched() {
+            self.look_for_stall();
+        }
+    }
+
+    fn look_for_stall(&mut self) {
+        if *self.machine.state() != State::Running {
+            return;
+        }
+        let usb = self.machine.usb().0;
+        let (detached, waits) = (!usb.attached(), usb.waits());
+        match self.hang.frame(detached, waits) {
+            Step::None => {}
+            Step::Look => self.machine.sample(),
+            Step::Report(how) => self.machine.hangs(how),
+        }
     }
 
     /// Lets cycles pass, with frames unless the bus is suspended.

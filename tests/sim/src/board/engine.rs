@@ -6,6 +6,7 @@
 //! is a [`Halt`] whose text names it.
 
 use super::interrupts::Interrupts;
+use std::ops::Range;
 
 /// Emulated time in processor cycles, and the moment up to which the engine may run on.
 #[derive(Clone, Copy, Debug, Default)]
@@ -87,6 +88,11 @@ pub struct Entry {
 pub trait Engine {
     /// Puts the core into its state at the entry of an image (FACTS: MSPLIM is 0).
     fn enter(&mut self, entry: Entry);
+
+    /// The main stack's room. A stack pointer that falls out of it, other than by being set, is a stack that overflows.
+    fn guard_stack(&mut self, room: Range<u32>) {
+        let _ = room;
+    }
 
     /// Executes until the clock reaches its limit, the sleep of WFI included.
     ///

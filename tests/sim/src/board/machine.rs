@@ -12,6 +12,7 @@ use super::bootrom::ChipIdentity;
 use super::elf::{ElfError, Image};
 use super::engine::{Engine, Entry, Halt};
 use super::flash::Flash;
+use super::incident::{Cause, Hang, Incident, Witness};
 use super::sio::SecondCore;
 use super::stack::Stack;
 use super::statistics::Statistics;
@@ -64,6 +65,7 @@ pub struct Machine<E = Interpreter> {
     stack: Option<Stack>,
     /// The cores execute nothing before this cycle.
     stalled_until: u64,
+    witness: Option<Witness>,
 }
 
 /// A restart through the ROM's reboot function, as the program called it.
@@ -106,6 +108,7 @@ impl<E: Engine + Default> Machine<E> {
             rom_reboot: None,
             stack: None,
             stalled_until: 0,
+            witness: None,
         };
         machine.power_on().map_err(ElfError)?;
         Ok(machine)
@@ -155,6 +158,9 @@ impl<E: Engine + Default> Machine<E> {
             stack.start(&mut self.system.sram);
         }
         self.core.enter(entry);
+        if let Some(stack) = Stack::of(&self.image) {
+            self.core.guard_stack(stack.range());
+        }
         self.state = State::Running;
         Ok(())
     }
@@ -178,8 +184,57 @@ impl<E: Engine + Default> Machine<E> {
         }
         let time = self.system.clock.now / super::clocks::CPU_MHZ;
         text.push_str(&format!("\n  after {time} us, {} instructions", core.executed()));
+        self.tell(Cause::Stops(&text));
         // The first one is the cause.
         let _ = self.fault.set(text);
+    }
+
+    /// Tells the witness what happened to the core that executes.
+    fn tell(&mut self, cause: Cause<'_>) {
+        let Some(witness) = &mut self.witness else { return };
+        let core = match &self.second {
+            Some(second) if self.system.core == 1 => &second.core,
+            _ => &self.core,
+        };
+        witness(&Incident {
+            cause,
+            registers: core.registers(),
+            micros: self.system.clock.now / super::clocks::CPU_MHZ,
+            sram: &self.system.sram,
+            flash: self.system.flash.bytes(),
+        });
+    }
+
+    /// Who is told of incidents from now on.
+    pub fn set_witness(&mut self, witness: Witness) {
+        self.witness = Some(witness);
+    }
+
+    /// Whether the board goes on where the program uses a register that it does not model.
+    pub fn set_lenient(&mut self, lenient: bool) {
+        self.system.remembered.lenient = lenient;
+    }
+
+    /// The program seems to hang: a look at where it is.
+    pub(super) fn sample(&mut self) {
+        self.tell(Cause::Sample);
+    }
+
+    /// The program hangs.
+    pub(super) fn hangs(&mut self, how: Hang) {
+        self.tell(Cause::Hangs(how));
+    }
+
+    /// Whether anybody is told of incidents.
+    pub(super) fn is_watched(&self) -> bool {
+        self.witness.is_some()
+    }
+
+    /// A register that is not modelled was used.
+    fn tell_notes(&mut self) {
+        if let Some((address, write)) = self.system.remembered.note.take() {
+            self.tell(Cause::NotModelled { address, write });
+        }
     }
 
     /// Why the board stopped, if it did: the cause, the address with its symbol, and the registers.
@@ -400,6 +455,7 @@ impl<E: Engine + Default> Machine<E> {
                 self.fail("stopped without a reason");
                 return;
             }
+            self.tell_notes();
             let passed = self.system.clock.now - started;
             let executed = self.core.executed() - self.counted.0;
             self.system.statistics.cycles += passed;
@@ -423,12 +479,18 @@ impl<E: Engine + Default> Machine<E> {
         let now = self.system.clock.now;
         let bite = self.system.watchdog.bites(now);
         if let Some(bite) = bite {
+            if bite == Bite::Timeout {
+                self.tell(Cause::WatchdogBites);
+            }
             self.reset(Some(bite));
             return;
         }
         match self.system.request {
             None => {}
-            Some(ResetRequest::System) => self.reset(None),
+            Some(ResetRequest::System) => {
+                self.tell(Cause::Restarts);
+                self.reset(None);
+            }
             Some(ResetRequest::PowerCut) => self.state = State::Off,
             Some(ResetRequest::Reboot { at, .. }) if at > now => {}
             Some(ResetRequest::Reboot { flags, parameters, .. }) => {

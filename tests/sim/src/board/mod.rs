@@ -3,7 +3,8 @@
 //! [`ElfDevice`] is what the simulated host plugs in. Below it: [`machine`] (power, boot, resets) with two cores behind
 //! [`engine::Engine`] (our interpreter is [`thumb`]) and [`system`], the board around them. The model is as wide as the
 //! firmware needs (FACTS 7) and stricter than the chip: a register, instruction or ROM call that is not modelled
-//! stops the board with a text that names it, its address and the symbol; see [`ElfDevice::fault`].
+//! stops the board with a text that names it, its address and the symbol; see [`ElfDevice::fault`]. For firmware of other people it
+//! can be told to go on where it does not model a register ([`Machine::set_lenient`]): it then remembers what is written.
 //!
 //! Assumed: Secure state, 150 MHz; execution from flash hits the XIP cache; the cores do not slow each other down.
 
@@ -13,6 +14,7 @@ pub mod device;
 pub mod elf;
 pub mod engine;
 pub mod flash;
+pub mod incident;
 pub mod interrupts;
 pub mod machine;
 pub mod memory_map;
@@ -20,9 +22,12 @@ pub mod partition;
 pub mod ppb;
 mod register_bus;
 pub mod registers;
+mod remembered;
 pub mod sio;
 pub mod stack;
+mod stall;
 pub mod statistics;
+pub mod svd;
 pub mod system;
 pub mod thumb;
 pub mod timer;

@@ -6,6 +6,7 @@ use super::memory_map::{Block, RESET_USB, block};
 use super::ppb::Effect;
 use super::registers::Alias;
 use super::sio::SecondCore;
+use super::svd;
 use super::system::{AHB_WAIT, APB_WAIT, M0_RCMD, PPB_BASE, RESETS_MASK, ResetRequest, SIO_BASE, System, XIP_SETUP};
 use super::timer::Timer;
 
@@ -14,6 +15,20 @@ const FRCE_OFF: u32 = 4;
 const PROC1: u32 = 1 << 24;
 
 impl System {
+    /// A read of a register that no block has.
+    fn read_unknown(&mut self, address: u32) -> Result<u32, Halt> {
+        self.read_remembered(address)?.ok_or(()).map_err(|()| self.unknown(address, false))
+    }
+
+    /// A write to one.
+    fn write_unknown(&mut self, address: u32, word: u32) -> Result<(), Halt> {
+        self.write_remembered(address, word)?.ok_or(()).map_err(|()| self.unknown(address, true))
+    }
+
+    pub(super) fn fail_held(&mut self, address: u32, name: &str) -> Halt {
+        self.fail(format!("access to {address:#010x} while RESETS holds {name}"))
+    }
+
     fn unknown(&mut self, address: u32, write: bool) -> Halt {
         let verb = if write { "write to" } else { "read of" };
         let name = block(address).map_or(
@@ -24,17 +39,17 @@ impl System {
             },
             |(_, name, _)| name,
         );
-        self.fail(format!("{verb} {address:#010x} ({name} +{:#05x})", address & 0xFFF))
+        let register =
+            svd::find(address).map_or(String::new(), |(block, register)| format!(", {}.{}", block.name, register.name));
+        self.fail(format!("{verb} {address:#010x} ({name} +{:#05x}{register})", address & 0xFFF))
     }
 
-    fn find_block(&mut self, address: u32, write: bool) -> Result<Block, Halt> {
-        let Some((found, name, reset)) = block(address) else {
-            return Err(self.unknown(address, write));
-        };
+    fn find_block(&mut self, address: u32) -> Result<Option<Block>, Halt> {
+        let Some((found, name, reset)) = block(address) else { return Ok(None) };
         if reset.is_some_and(|bit| self.held >> bit & 1 != 0) {
-            return Err(self.fail(format!("access to {address:#010x} while RESETS holds {name}")));
+            return Err(self.fail_held(address, name));
         }
-        Ok(found)
+        Ok(Some(found))
     }
 
     #[cold]
@@ -45,14 +60,14 @@ impl System {
         if address & !0xFFF == SIO_BASE {
             let value = self.sio.read(self.core, offset);
             self.update_sio();
-            return value.ok_or(()).map_err(|()| self.unknown(address, false));
+            return value.map_or_else(|| self.read_unknown(address), Ok);
         }
         if address & !0xF_FFFF == PPB_BASE {
             let core = self.core;
             let value = self.ppb[core].read(address & 0xF_FFFF, now, &self.interrupts[core]);
-            return value.ok_or(()).map_err(|()| self.unknown(address, false));
+            return value.map_or_else(|| self.read_unknown(address), Ok);
         }
-        let found = self.find_block(address, false)?;
+        let Some(found) = self.find_block(address)? else { return self.read_unknown(address) };
         self.clock.now += if address >> 28 == 4 { APB_WAIT } else { AHB_WAIT };
         let value = match found {
             Block::SysInfo => match offset {
@@ -97,7 +112,7 @@ impl System {
                 value
             }
         };
-        value.ok_or(()).map_err(|()| self.unknown(address, false))
+        value.map_or_else(|| self.read_unknown(address), Ok)
     }
 
     #[cold]
@@ -112,7 +127,7 @@ impl System {
             if self.sio.launch.is_some() {
                 self.clock.limit = 0;
             }
-            return done.ok_or(()).map_err(|()| self.unknown(address, true));
+            return done.map_or_else(|| self.write_unknown(address, word), Ok);
         }
         if address & !0xF_FFFF == PPB_BASE {
             // Priorities, enables and SysTick may all change what runs next.
@@ -124,10 +139,10 @@ impl System {
                     self.request = Some(ResetRequest::System);
                     Ok(())
                 }
-                None => Err(self.unknown(address, true)),
+                None => self.write_unknown(address, word),
             };
         }
-        let found = self.find_block(address, true)?;
+        let Some(found) = self.find_block(address)? else { return self.write_unknown(address, word) };
         self.clock.now += if address >> 28 == 4 { APB_WAIT } else { AHB_WAIT };
         let alias = Alias::of(address);
         let done = match found {
@@ -197,7 +212,7 @@ impl System {
                 done
             }
         };
-        done.ok_or(()).map_err(|()| self.unknown(address, true))
+        done.map_or_else(|| self.write_unknown(address, word), Ok)
     }
 
     /// FRCE_OFF.PROC1 holds the second core in reset (section 7.4.4).
@@ -215,6 +230,7 @@ impl System {
         let held = self.resets.value(0);
         let taken = held & !self.held;
         self.held = held;
+        self.remembered.hold(taken);
         if taken & RESET_USB != 0 {
             self.usb.reset();
             self.update_usb();

@@ -78,6 +78,12 @@ impl Stack {
         *most = used.max(*most);
     }
 
+    /// Where it is.
+    #[must_use]
+    pub fn range(&self) -> Range<u32> {
+        self.range.clone()
+    }
+
     /// Bytes that were used at most between a start and the first sleep, as of the last look.
     #[must_use]
     pub fn to_start(&self) -> u32 {

@@ -15,6 +15,7 @@ use super::interrupts::Interrupts;
 use super::memory_map::RELEASED_BY_ROM;
 use super::ppb::Ppb;
 use super::registers::{Storage, register};
+use super::remembered::Remembered;
 use super::sio::{SecondCore, Sio};
 use super::statistics::Statistics;
 use super::timer::{Timer, Watchdog};
@@ -103,6 +104,8 @@ pub struct System {
     pub(super) qspi: [Storage; 2],
     pub(super) syscfg: Storage,
     pub(super) usb_line: bool,
+    /// Registers that nobody models.
+    pub(super) remembered: Remembered,
 }
 
 impl System {
@@ -150,6 +153,7 @@ impl System {
             ],
             syscfg: Storage::new([register(0, 0, 3), register(4, 0, 0xFF)]),
             usb_line: false,
+            remembered: Remembered::default(),
         };
         system.power_on();
         system
@@ -199,6 +203,7 @@ impl System {
         self.io_bank0.reset();
         self.pads_bank0.reset();
         self.usb_line = false;
+        self.remembered.restart();
         if let Some(rom) = &mut self.rom {
             rom.restart();
         }

@@ -201,6 +201,12 @@ impl Usb {
         self.misuse.get_or_insert(what);
     }
 
+    /// Whether something happened that the firmware has not looked at yet.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.sie_status & (status::SETUP_REC | status::BUS_RESET) != 0 || self.hot.buff_status != 0
+    }
+
     /// Whether the device pulls D+ up and its transceiver is connected.
     #[must_use]
     pub fn attached(&self) -> bool {

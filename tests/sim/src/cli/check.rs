@@ -1,6 +1,6 @@
 //! `check`: the volume against the standard.
 
-use super::{Failure, Options, measured, mount, plug};
+use super::{Failure, Options, measured, mount, plug, settle};
 use crate::host::BlockSource;
 use crate::host::exfat::check::{Finding, check};
 use crate::host::scsi::Disk;
@@ -20,7 +20,9 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
         None => {
             let mut disk = mount(plug(options)?.link)?;
             report_disk(&mut disk, out)?;
-            measured(&mut disk, out)
+            measured(&mut disk, out)?;
+            settle(options, &mut disk);
+            Ok(())
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `ls` and `cat`.
 
-use super::{Failure, Options, mount, plug};
+use super::{Failure, Options, mount, plug, settle};
 use crate::host::exfat::volume::{Node, Volume};
 use std::io::Write;
 
@@ -13,6 +13,7 @@ pub fn ls(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     for node in nodes {
         writeln!(out, "{}", line(&node))?;
     }
+    settle(options, &mut disk);
     Ok(())
 }
 
@@ -32,7 +33,9 @@ pub fn cat(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
         }
     });
     written?;
-    read.map_err(Failure::of)
+    read.map_err(Failure::of)?;
+    settle(options, &mut disk);
+    Ok(())
 }
 
 /// Size and name; folders end in a slash.

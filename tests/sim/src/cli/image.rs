@@ -1,7 +1,7 @@
 //! `image`: the whole volume as a file.
 
 use super::progress::Progress;
-use super::{Failure, Options, measured, mount, plug};
+use super::{Failure, Options, measured, mount, plug, settle};
 use crate::host::BlockSource;
 use crate::host::scsi::{CommandError, Disk, Sense};
 use std::ffi::OsString;
@@ -32,7 +32,9 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     }
     result?;
     writeln!(out, "{}: {blocks} blocks, {} KiB", path.display(), blocks * BLOCK_LENGTH / 1024)?;
-    measured(&mut disk, out)
+    measured(&mut disk, out)?;
+    settle(options, &mut disk);
+    Ok(())
 }
 
 /// Where the bytes go that are not all of them yet.

@@ -14,6 +14,7 @@ mod story;
 mod verify;
 mod watch;
 
+use crate::diagnosis::Outcome;
 use crate::host::scsi::Disk;
 use crate::host::{Host, Initiator};
 use crate::link::Link;
@@ -25,6 +26,7 @@ use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// A command of `cargo sim`.
 struct Command {
@@ -231,7 +233,16 @@ fn command(words: impl Iterator<Item = OsString>, out: &mut dyn Write) -> Result
         let text = format!("`cargo sim {}` takes no --{given}; it is for {}", command.name, others.join(", "));
         return Err(Failure::Usage(text));
     }
-    (command.run)(&options, out)
+    let result = (command.run)(&options, out);
+    // The reports are on standard error already.
+    let failure = options.outcomes.borrow().iter().find_map(Outcome::failure);
+    match (result, failure) {
+        (Ok(()), Some(_)) => Err(Failure::Failed("the firmware has failed, see above".to_owned())),
+        (Err(Failure::Failed(text)), Some(_)) => {
+            Err(Failure::Failed(format!("{text}: the firmware has failed, see above")))
+        }
+        (result, _) => result,
+    }
 }
 
 fn find(name: &str) -> Option<&'static Command> {
@@ -264,7 +275,11 @@ fn help(command: &Command) -> String {
 
 /// The device that the options name, with what its manifest promises.
 fn plug(options: &Options) -> Result<Plug, Failure> {
-    plug::open_on(options.manifest.as_deref(), options.elf.as_deref(), flash(options)).map_err(Failure::of_plug)
+    let treatment = plug::Treatment { strict: options.strict, sink: tell };
+    let plug = plug::open_with(options.manifest.as_deref(), options.elf.as_deref(), flash(options), treatment)
+        .map_err(Failure::of_plug)?;
+    options.outcomes.borrow_mut().push(plug.outcome.clone());
+    Ok(plug)
 }
 
 /// The same natively, with an application beside it.
@@ -287,6 +302,20 @@ fn mount<'a>(link: Box<dyn Link + 'a>) -> Result<Disk<'a>, Failure> {
     let initiator = Initiator::attach(Host::new(link)).map_err(Failure::of)?;
     Disk::open(initiator).map_err(Failure::of)
 }
+
+/// Lets an emulated board run on until it was powered for a while: a command that reads a file is over so early that a firmware
+/// which fails soon after its start would look right.
+fn settle(options: &Options, disk: &mut Disk<'_>) {
+    let host = &mut disk.initiator.host;
+    if options.elf.is_some()
+        && let Some(rest) = SETTLED.checked_sub(host.now())
+    {
+        host.elapse(rest);
+    }
+}
+
+/// How long an emulated board runs at least.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// What the board measured, where it is an emulated one.
 fn measured(disk: &mut Disk<'_>, out: &mut dyn Write) -> Result<(), Failure> {

@@ -1,8 +1,10 @@
 //! The words of the command line.
 
 use super::Failure;
+use crate::diagnosis::Outcome;
 use crate::partitions::Partition;
 use lexopt::{Arg, Parser, ValueExt};
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -20,12 +22,16 @@ const MANIFEST: Described = Described {
 };
 
 /// Which device is plugged in.
-pub const DEVICE: [Described; 4] = [
+pub const DEVICE: [Described; 5] = [
     MANIFEST,
     Described {
         name: "elf",
         help: "  --elf FILE       run this firmware on an emulated RP2350 instead of the library on the PC;
                    --manifest then names the manifest that it was built from\n",
+    },
+    Described {
+        name: "strict",
+        help: "  --strict         stop the board where the firmware uses a register that is not modelled\n",
     },
     Described {
         name: "flash-size",
@@ -91,6 +97,10 @@ pub struct Options {
     pub manifest: Option<PathBuf>,
     /// `--elf`.
     pub elf: Option<PathBuf>,
+    /// `--strict`.
+    pub strict: bool,
+    /// Of each firmware that was plugged in, whether it has failed.
+    pub outcomes: RefCell<Vec<Outcome>>,
     /// `--flash-size`, in bytes.
     pub flash_size: Option<usize>,
     /// `--partition`.
@@ -125,6 +135,7 @@ impl Options {
                 Arg::Long("elf") => options.elf = Some(parser.value().map_err(usage)?.into()),
                 Arg::Long("flash-size") => options.flash_size = Some(flash_size(&text(&mut parser)?)?),
                 Arg::Long("partition") => options.partitions.push(partition(&text(&mut parser)?)?),
+                Arg::Long("strict") => options.strict = true,
                 Arg::Long("watch") => options.watch = true,
                 Arg::Long("json") => options.json = true,
                 Arg::Long("svg") => options.svg = Some(parser.value().map_err(usage)?.into()),

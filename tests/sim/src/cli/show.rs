@@ -49,6 +49,7 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     }
     check::report_disk(&mut disk, out)?;
     measured(&mut disk, out)?;
+    super::settle(options, &mut disk);
     let link = disk.initiator.host.into_link();
     match ending(options, &plug.plan) {
         Ending::None => Ok(()),

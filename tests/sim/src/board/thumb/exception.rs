@@ -66,6 +66,9 @@ impl Core {
         }
         let basic =
             [self.r[0], self.r[1], self.r[2], self.r[3], self.r[12], self.r[14], self.pc, self.xpsr() | padding << 9];
+        if self.leaves_stack(frame) {
+            return Err(self.overflow(bus, self.pc, frame));
+        }
         for (n, word) in basic.iter().enumerate() {
             bus.store32(frame + 4 * n as u32, *word)?;
         }

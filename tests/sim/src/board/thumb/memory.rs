@@ -45,8 +45,22 @@ impl Core {
         if value < limit {
             return Err(self.refuse(bus, pc, &format!("stack overflow: SP {value:#010x} below limit {limit:#010x}")));
         }
+        if self.leaves_stack(value) {
+            return Err(self.overflow(bus, pc, value));
+        }
         self.r[13] = value & !3;
         Ok(())
+    }
+
+    /// Whether a stack pointer within its room is to fall below it. Where a program puts its stack elsewhere, nothing is known.
+    pub(super) fn leaves_stack(&self, value: u32) -> bool {
+        value < self.guard.start && (self.guard.start..=self.guard.end).contains(&self.r[13])
+    }
+
+    #[cold]
+    pub(super) fn overflow<B: Bus>(&self, bus: &mut B, pc: u32, value: u32) -> Halt {
+        let (room, below) = (self.guard.len(), self.guard.start - value);
+        self.refuse(bus, pc, &format!("stack overflow: {below} bytes more than the {room} between variables and top"))
     }
 
     fn write_base<B: Bus>(&mut self, bus: &mut B, pc: u32, rn: u8, value: u32) -> Result<(), Halt> {

@@ -25,6 +25,7 @@ pub use insn::Insn;
 
 use super::engine::{Bus, CodeChange, Engine, Entry, Halt};
 use cache::Cache;
+use std::ops::Range;
 
 /// The condition flags.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,6 +76,8 @@ pub struct Core {
     other_sp: u32,
     main_limit: u32,
     process_limit: u32,
+    /// The main stack's room, as the image has it.
+    guard: Range<u32>,
     /// The exclusive monitor: address, and what the bus said.
     exclusive: Option<(u32, u32)>,
     sleep: Sleep,
@@ -112,6 +115,7 @@ impl Default for Core {
             other_sp: 0,
             main_limit: 0,
             process_limit: 0,
+            guard: 0..0,
             exclusive: None,
             sleep: Sleep::Awake,
             executed: 0,
@@ -283,6 +287,10 @@ impl Engine for Interpreter {
         self.core.r[13] = entry.stack_pointer & !3;
         self.core.r[14] = 0xFFFF_FFFF;
         self.core.pc = entry.reset_vector & !1;
+    }
+
+    fn guard_stack(&mut self, room: Range<u32>) {
+        self.core.guard = room;
     }
 
     fn run<B: Bus>(&mut self, bus: &mut B) -> Result<(), Halt> {

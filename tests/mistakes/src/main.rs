@@ -1,0 +1,107 @@
+//! A firmware for tests: what people do wrong, one at a time, so that the simulator names it. Which one, a test writes into the
+//! ELF: see [`program::MISTAKE`]. Built by `cargo xtask test`; empty elsewhere than on the chip.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+#[cfg(target_os = "none")]
+#[allow(unsafe_code)]
+mod program {
+    use core::ptr::addr_of;
+    use core::sync::atomic::{AtomicBool, Ordering};
+    use cortex_m::peripheral::NVIC;
+    use picovd::clock::Instant;
+    use picovd::files::Rendered;
+    use picovd::println;
+    use picovd::rp2350::rp235x_hal;
+    use picovd::rp2350::rp235x_hal::pac::{self, interrupt};
+    use picovd::vd::{File, vd_add_file};
+
+    picovd::firmware!(disk);
+
+    /// Which mistake this is, by its number below; a test changes it in the file before it runs it.
+    #[unsafe(export_name = "MISTAKE")]
+    #[used]
+    static MISTAKE: u32 = 0;
+
+    static COUNT: Rendered<u32> = Rendered::new(0);
+    static COUNT_TXT: File = File::new("COUNT.TXT", &COUNT, 16);
+
+    /// What nobody ever sets.
+    static READY: AtomicBool = AtomicBool::new(false);
+
+    fn mistake() -> u32 {
+        // SAFETY: a static of this program, of that type; volatile, since its value may be another one than the compiler knows.
+        unsafe { addr_of!(MISTAKE).read_volatile() }
+    }
+
+    #[rp235x_hal::entry]
+    fn main() -> ! {
+        let (mut stick, mut board) = Stick::start(&disk::DESCRIPTION);
+        println!("the program begins");
+        println!("mistake {}", mistake());
+        vd_add_file(&disk::FILES, &COUNT_TXT).expect("there is room for it");
+        match mistake() {
+            1 => panic!("boom"),
+            2 => vd_add_file(&disk::FILES, &COUNT_TXT).expect("there is room for another one"),
+            4 => wait_for_sensor(),
+            5 => println!("depth {}", deeper(1)),
+            6 => {
+                let slices = rp235x_hal::pwm::Slices::new(board.PWM, &mut board.RESETS);
+                let mut pwm = slices.pwm0;
+                pwm.set_top(1234);
+                println!("PWM counts to {}", pwm.get_top());
+            }
+            7 => println!("{}", read_nothing()),
+            8 => println!("{}", [1, 2, 3][mistake() as usize]),
+            9 => {
+                // SAFETY: the handler shares nothing.
+                unsafe { NVIC::unmask(pac::Interrupt::PWM_IRQ_WRAP_0) };
+                NVIC::pend(pac::Interrupt::PWM_IRQ_WRAP_0);
+            }
+            _ => {}
+        }
+        let later = Instant::default().after(300);
+        loop {
+            stick.poll();
+            stick.wake_at(later);
+            stick.sleep();
+            if mistake() == 3 && stick.now() >= later {
+                panic!("boom after {} ms", 300);
+            }
+            if mistake() == 10 && stick.now() >= later {
+                wait_for_sensor();
+            }
+        }
+    }
+
+    /// Waits for something that nothing else in the program does.
+    #[inline(never)]
+    fn wait_for_sensor() {
+        while !READY.load(Ordering::Relaxed) {
+            core::hint::spin_loop();
+        }
+    }
+
+    #[inline(never)]
+    #[allow(unconditional_recursion)]
+    fn deeper(depth: u32) -> u32 {
+        let mut room = [depth; 32];
+        // The array has to be there: the compiler would make a loop of it.
+        core::hint::black_box(&mut room);
+        deeper(depth + 1) + room[(depth & 31) as usize]
+    }
+
+    /// Reads where nothing is.
+    #[inline(never)]
+    fn read_nothing() -> u32 {
+        // SAFETY: none: this is the mistake.
+        unsafe { (0x7000_0000 as *const u32).read_volatile() }
+    }
+
+    #[interrupt]
+    fn PWM_IRQ_WRAP_0() {
+        panic!("in a handler");
+    }
+}
+
+#[cfg(not(target_os = "none"))]
+fn main() {}

@@ -1,0 +1,74 @@
+//! Registers that nobody models, for firmware that uses them all the same: they show their reset values, and what was written.
+
+use super::engine::Halt;
+use super::registers::Alias;
+use super::svd;
+use super::system::{PPB_BASE, System};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What was written to registers that nobody models.
+#[derive(Debug, Default)]
+pub struct Remembered {
+    /// Whether the board goes on where it does not model a register.
+    pub(super) lenient: bool,
+    values: BTreeMap<u32, u32>,
+    /// Blocks that were reported.
+    noted: BTreeSet<u32>,
+    /// What is to be reported: an address, and whether it was written.
+    pub(super) note: Option<(u32, bool)>,
+}
+
+impl Remembered {
+    /// Every reset clears the registers.
+    pub(super) fn restart(&mut self) {
+        self.values.clear();
+    }
+
+    /// RESETS takes blocks into reset.
+    pub(super) fn hold(&mut self, taken: u32) {
+        let held = |address: u32| {
+            svd::find(address).and_then(|(block, _)| block.reset_bit).is_some_and(|bit| taken >> bit & 1 != 0)
+        };
+        self.values.retain(|address, _| !held(*address));
+    }
+}
+
+impl System {
+    /// The register's plain address, reset value and writable bits; `None` where the board stops.
+    fn remembered_register(&mut self, address: u32, write: bool) -> Result<Option<(u32, u32, u32)>, Halt> {
+        if !self.remembered.lenient {
+            return Ok(None);
+        }
+        let (base, found) = match svd::find(address) {
+            Some((block, register)) => {
+                if block.reset_bit.is_some_and(|bit| self.held >> bit & 1 != 0) {
+                    return Err(self.fail_held(address, block.name));
+                }
+                (block.base, (block.base + register.offset, register.reset, register.writable))
+            }
+            // What the core's architecture reserves reads as zero.
+            None if address & !0xF_FFFF == PPB_BASE => (PPB_BASE, (address & !3, 0, 0)),
+            None => return Ok(None),
+        };
+        if self.remembered.noted.insert(base) {
+            self.remembered.note = Some((address, write));
+            // The board looks at it after this instruction.
+            self.clock.limit = 0;
+        }
+        Ok(Some(found))
+    }
+
+    pub(super) fn read_remembered(&mut self, address: u32) -> Result<Option<u32>, Halt> {
+        let found = self.remembered_register(address, false)?;
+        Ok(found.map(|(plain, reset, _)| self.remembered.values.get(&plain).copied().unwrap_or(reset)))
+    }
+
+    pub(super) fn write_remembered(&mut self, address: u32, word: u32) -> Result<Option<()>, Halt> {
+        let found = self.remembered_register(address, true)?;
+        Ok(found.map(|(plain, reset, writable)| {
+            let alias = if plain == address & !3 { Alias::Write } else { Alias::of(address) };
+            let value = self.remembered.values.entry(plain).or_insert(reset);
+            *value = alias.apply_masked(*value, word, writable);
+        }))
+    }
+}

@@ -1,0 +1,65 @@
+//! Notices that a firmware hangs, as a host would, and looks at where it is before a host gives up.
+
+use super::incident::Hang;
+
+/// Frames (milliseconds) that a firmware may take until it attaches: a host waits for three seconds.
+const ATTACH: u32 = 2_500;
+/// Frames that an event of the USB controller may wait: an erase of flash takes 400 ms, and a host gives up after two seconds.
+const SERVE: u32 = 1_000;
+/// Frames before the end in which it is looked at, and those between two looks.
+const LOOKS: u32 = 500;
+const APART: u32 = 10;
+
+/// What a frame asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing.
+    None,
+    /// A look at where the firmware is.
+    Look,
+    /// A report: it hangs.
+    Report(Hang),
+}
+
+/// Counts frames in which the firmware does not do what a host waits for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stall {
+    frames: u32,
+    detached: bool,
+}
+
+impl Stall {
+    /// A frame begins. `detached`: the firmware has not attached; `waits`: an event of the controller waits for it.
+    pub fn frame(&mut self, detached: bool, waits: bool) -> Step {
+        if detached != self.detached || !(detached || waits) {
+            *self = Self { frames: 0, detached };
+            return Step::None;
+        }
+        self.frames = self.frames.saturating_add(1);
+        let (limit, how) = if detached { (ATTACH, Hang::NotAttached) } else { (SERVE, Hang::NotServed) };
+        match self.frames {
+            frames if frames == limit => Step::Report(how),
+            frames if (limit - LOOKS..limit).contains(&frames) && frames.is_multiple_of(APART) => Step::Look,
+            _ => Step::None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_firmware_that_serves_late_is_no_stall_and_one_that_never_does_is_told_once() {
+        let mut stall = Stall::default();
+        for _ in 0..4 {
+            assert!((0..SERVE - 1).all(|_| !matches!(stall.frame(false, true), Step::Report(_))));
+            assert_eq!(stall.frame(false, false), Step::None);
+        }
+        let steps: Vec<Step> = (0..10 * SERVE).map(|_| stall.frame(false, true)).collect();
+        assert_eq!(steps.iter().filter(|step| **step == Step::Report(Hang::NotServed)).count(), 1);
+        assert_eq!(steps.iter().filter(|step| **step == Step::Look).count(), (LOOKS / APART) as usize);
+        let steps: Vec<Step> = (0..10 * ATTACH).map(|_| stall.frame(true, false)).collect();
+        assert_eq!(steps.iter().position(|step| *step == Step::Report(Hang::NotAttached)), Some(ATTACH as usize));
+    }
+}

@@ -1,0 +1,202 @@
+//! Makes text of incidents: at most one of each kind and place, so that a firmware that restarts for ever does not fill a screen.
+
+use super::debug_info::{DebugInfo, Frame};
+use super::unwind::backtrace;
+use super::{log_tail, panics, source, stall};
+use crate::board::incident::{Cause, Hang, Incident, Witness};
+use crate::board::svd;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Functions of a backtrace that are shown.
+const SHOWN: usize = 16;
+
+/// Looks that belong together are at most so far apart, in microseconds.
+const TOGETHER: u64 = 50_000;
+
+/// What is said where the place of a panic is not known.
+const MERGED: &str =
+    "the compiler has merged its panics into one; with `text = true` in [info] of the manifest, each keeps its place";
+
+/// Whether the firmware has failed so far, for whoever gives the reporter away.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome(Arc<Mutex<Option<String>>>);
+
+impl Outcome {
+    /// The first line of the first report of a failure.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, headline: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| headline.to_owned());
+    }
+}
+
+/// Tells of incidents.
+pub struct Reporter<S> {
+    elf: Vec<u8>,
+    sink: S,
+    outcome: Outcome,
+    /// Headlines that were told.
+    told: BTreeSet<String>,
+    looks: Vec<Vec<Frame>>,
+    looked: u64,
+}
+
+impl<S: FnMut(&str) + Send + 'static> Reporter<S> {
+    /// A reporter for the firmware `elf`, which hands each report, of one line or more, to `sink`.
+    #[must_use]
+    pub fn new(elf: Vec<u8>, sink: S) -> Self {
+        let (outcome, told) = (Outcome::default(), BTreeSet::new());
+        Self { elf, sink, outcome, told, looks: Vec::new(), looked: 0 }
+    }
+
+    /// Whether the firmware has failed, as it will be known later.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.outcome.clone()
+    }
+
+    /// As the board wants it.
+    #[must_use]
+    pub fn witness(mut self) -> Witness {
+        Box::new(move |incident| self.tell(incident))
+    }
+
+    fn tell(&mut self, incident: &Incident<'_>) {
+        let elf = std::mem::take(&mut self.elf);
+        if let Some(debug) = DebugInfo::new(&elf) {
+            self.tell_with(&debug, incident);
+        }
+        self.elf = elf;
+    }
+
+    fn tell_with(&mut self, debug: &DebugInfo<'_>, incident: &Incident<'_>) {
+        let frames = backtrace(debug, incident);
+        match incident.cause {
+            Cause::Sample => {
+                if incident.micros.saturating_sub(self.looked) > TOGETHER {
+                    self.looks.clear();
+                }
+                self.looked = incident.micros;
+                self.looks.push(frames);
+            }
+            Cause::NotModelled { address, write } => {
+                let text = not_modelled(address, write, &frames);
+                if self.told.insert(block_of(address)) {
+                    (self.sink)(&text);
+                }
+            }
+            Cause::Restarts | Cause::WatchdogBites | Cause::Stops(_) | Cause::Hangs(_) => {
+                if let Some(report) = self.failure(debug, incident, &frames) {
+                    self.outcome.set(&report.headline);
+                    let again = !self.told.insert(report.headline.clone());
+                    if !again {
+                        (self.sink)(&report.whole(debug, incident));
+                    }
+                }
+            }
+        }
+    }
+
+    fn failure(&mut self, debug: &DebugInfo<'_>, incident: &Incident<'_>, frames: &[Frame]) -> Option<Report> {
+        let looks = std::mem::take(&mut self.looks);
+        if let Some(panic) = panics::find(debug, incident, frames) {
+            let message = panic.message.map_or(String::new(), |message| format!(": {message}"));
+            let Some(place) = panic.place else {
+                let function = panic.frames.first().map_or("an unknown function", |frame| frame.function.as_str());
+                let headline = format!("the firmware panicked in `{function}`{message}");
+                return Some(Report { headline, details: vec![MERGED.to_owned()], frames: panic.frames });
+            };
+            let headline = format!("the firmware panicked at {place}{message}");
+            return Some(Report { headline, details: Vec::new(), frames: panic.frames });
+        }
+        let at = |frame: &Frame| {
+            let place = source::place(frame).map_or(String::new(), |place| format!(" at {place}"));
+            format!("`{}`{place}", frame.function)
+        };
+        let here = source::own(frames).map_or_else(|| "an unknown place".to_owned(), at);
+        let report =
+            |headline: String, details: Vec<String>| Some(Report { headline, details, frames: frames.to_vec() });
+        match incident.cause {
+            Cause::Stops(what) => {
+                let (cause, details) = what.split_once('\n').unwrap_or((what, ""));
+                let details = details.lines().map(|line| line.trim().to_owned()).collect();
+                report(format!("the firmware stopped in {here}: {cause}"), details)
+            }
+            Cause::WatchdogBites => {
+                report(format!("the watchdog restarts the firmware, which is in {here}"), Vec::new())
+            }
+            Cause::Hangs(how) => {
+                let (frame, innermost) =
+                    stall::place(&looks).or_else(|| frames.first().cloned().map(|frame| (frame, 0)))?;
+                let what = match how {
+                    Hang::NotAttached => "the firmware does not attach to USB",
+                    Hang::NotServed => "the firmware does not answer USB",
+                };
+                let headline = format!("{what}: it stays in {}", at(&frame));
+                let last = looks.last().map_or(frames, Vec::as_slice);
+                Some(Report { headline, details: Vec::new(), frames: last.get(innermost..)?.to_vec() })
+            }
+            Cause::Restarts | Cause::NotModelled { .. } | Cause::Sample => None,
+        }
+    }
+}
+
+struct Report {
+    headline: String,
+    details: Vec<String>,
+    /// The innermost first.
+    frames: Vec<Frame>,
+}
+
+impl Report {
+    fn whole(&self, debug: &DebugInfo<'_>, incident: &Incident<'_>) -> String {
+        let mut text = format!("{}\n", self.headline);
+        if let Some(line) = source::own(&self.frames).and_then(source::excerpt) {
+            text += &format!("{line}\n");
+        }
+        for line in &self.details {
+            text += &format!("  {line}\n");
+        }
+        let lines = log_tail::lines(debug, incident.sram);
+        if !lines.is_empty() {
+            text += "  its log ends with:\n";
+            for line in lines {
+                text += &format!("    {line}\n");
+            }
+        }
+        text += &format!("  backtrace, {:.3} s after power-on:\n", incident.micros as f64 / 1e6);
+        for (number, frame) in self.frames.iter().take(SHOWN).enumerate() {
+            let place = source::place(frame).map_or(String::new(), |place| format!(" at {place}"));
+            text += &format!("  {number:>4}: {}{place}\n", frame.function);
+        }
+        if self.frames.len() > SHOWN {
+            text += "        and more\n";
+        }
+        text.trim_end().to_owned()
+    }
+}
+
+fn block_of(address: u32) -> String {
+    svd::find(address).map_or_else(|| format!("{:#010x}", address & !0xFFF), |(block, _)| block.name.to_owned())
+}
+
+fn not_modelled(address: u32, write: bool, frames: &[Frame]) -> String {
+    let verb = if write { "a write of" } else { "a read of" };
+    let here = source::own(frames).map_or(String::new(), |frame| {
+        let place = source::place(frame).map_or(String::new(), |place| format!(" at {place}"));
+        format!(" in `{}`{place}", frame.function)
+    });
+    let found = svd::find(address);
+    let what = found.map_or_else(
+        || format!("the register at {address:#010x}"),
+        |(block, register)| format!("{}.{} ({address:#010x})", block.name, register.name),
+    );
+    let block = found.map_or("it", |(block, _)| block.name);
+    format!(
+        "note: {verb} {what}{here}: the simulator does not model {block}; it remembers what is written, and else shows reset values"
+    )
+}

@@ -1,0 +1,135 @@
+//! What people do wrong in a firmware, and what `cargo sim` says about it: a program of the tests makes one mistake at a time.
+
+mod board_elf;
+
+mod ring5 {
+    use object::{Object, ObjectSection, ObjectSymbol};
+    use std::fs;
+    use std::path::{Path, PathBuf};
+    use std::process::{Command, Output};
+
+    /// The program with another mistake in it.
+    fn with_mistake(number: u32) -> PathBuf {
+        let mut elf = super::board_elf::bytes();
+        let at = {
+            let file = object::File::parse(&elf[..]).expect("an ELF");
+            let symbol = file.symbols().find(|symbol| symbol.name() == Ok("MISTAKE")).expect("the program has it");
+            let section =
+                symbol.section_index().and_then(|index| file.section_by_index(index).ok()).expect("a section");
+            let (offset, _) = section.file_range().expect("it is in the file");
+            (offset + symbol.address() - section.address()) as usize
+        };
+        elf[at..at + 4].copy_from_slice(&number.to_le_bytes());
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("mistake-{number}.elf"));
+        fs::write(&path, elf).expect("the target folder is ours");
+        path
+    }
+
+    /// `cargo sim` in the package's folder, where its source files are.
+    fn sim(elf: &Path, words: &[&str]) -> Output {
+        let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mistakes");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_picovd-sim"));
+        command.current_dir(package).args(words).args(["--manifest", "picovd.toml", "--elf"]).arg(elf);
+        command.output().expect("the program starts")
+    }
+
+    /// The line of the program's source that holds this text, from 1 on.
+    fn line_of(part: &str) -> usize {
+        let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../mistakes/src/main.rs"));
+        let source = source.expect("the source is there");
+        source.lines().position(|line| line.contains(part)).expect("the line is there") + 1
+    }
+
+    /// Each mistake, a part of the source line at which it shows, what the report begins with, and what else is in it.
+    #[test]
+    #[ignore = "needs a firmware: cargo xtask test --ring 5"]
+    fn each_mistake_is_named_with_its_place() {
+        let log = ["its log ends with:", "the program begins"];
+        let main = "program::__cortex_m_rt_main";
+        let cases: [(u32, &str, &str, &str, &[&str]); 9] = [
+            (
+                1,
+                "1 => panic!",
+                "the firmware panicked at {}:18: boom",
+                "show",
+                &[main, log[0], log[1], "panic!(\"boom\")"],
+            ),
+            (2, "2 => vd_add", "the firmware panicked at {}:56: there is room for another one", "ls", &[main, log[0]]),
+            (3, "panic!(\"boom after", "the firmware panicked at {}:17: boom after 300 ms", "ls", &[main, log[0]]),
+            (
+                4,
+                "while !READY",
+                "the firmware does not answer USB: it stays in `",
+                "cat",
+                &["wait_for_sensor` at ", log[0]],
+            ),
+            (5, "fn deeper", "the firmware stopped in `", "image", &["deeper` at ", "stack overflow", "and more"]),
+            (
+                7,
+                "0x7000_0000",
+                "the firmware stopped in `",
+                "check",
+                &["read_nothing` at {}", "read of 0x70000000", main],
+            ),
+            (8, "8 => println", "the firmware panicked at {}", "ls", &["index out of bounds", main, log[0]]),
+            (9, "in a handler", "the firmware panicked at {}:9: in a handler", "ls", &["PWM_IRQ_WRAP_0", main, log[0]]),
+            (
+                10,
+                "while !READY",
+                "the firmware does not answer USB: it stays in `",
+                "story",
+                &["wait_for_sensor` at ", main],
+            ),
+        ];
+        for (number, part, headline, command, parts) in cases {
+            let place = format!("src/main.rs:{}", line_of(part));
+            let elf = with_mistake(number);
+            let image = elf.with_extension("img");
+            let words = match command {
+                "cat" => vec!["cat", "README.TXT"],
+                "image" => vec!["image", image.to_str().expect("UTF-8")],
+                "story" => vec!["story", "reads-agree"],
+                other => vec![other],
+            };
+            let output = sim(&elf, &words);
+            let error = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(1), "{number}: {error}");
+            let headline = headline.replacen("{}", &place, 1);
+            assert!(error.starts_with(&headline), "{number}: {headline:?} is not the beginning of\n{error}");
+            for part in parts {
+                let part = part.replacen("{}", &place, 1);
+                assert!(error.contains(&part), "{number}: {part:?} is missing in\n{error}");
+            }
+            assert_eq!(error.matches(&headline).count(), 1, "{number}: told once\n{error}");
+        }
+    }
+
+    /// A block that is not modelled is named once, and the program goes on; --strict stops it there.
+    #[test]
+    #[ignore = "needs a firmware: cargo xtask test --ring 5"]
+    fn a_block_that_is_not_modelled_is_named_once() {
+        let elf = with_mistake(6);
+        let output = sim(&elf, &["cat", "STDOUT.TXT"]);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+        let parts = ["note: a ", " of PWM.", "(0x400a", " at src/main.rs:", "the simulator does not model PWM"];
+        for part in parts {
+            assert!(error.contains(part), "{part:?} is missing in\n{error}");
+        }
+        // What was written is read.
+        assert!(String::from_utf8_lossy(&output.stdout).contains("PWM counts to 1234"), "{output:?}");
+        let output = sim(&elf, &["ls", "--strict"]);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.starts_with("the firmware stopped in `") && error.contains(", PWM.C"), "{error}");
+    }
+
+    /// Without a mistake nothing is said.
+    #[test]
+    #[ignore = "needs a firmware: cargo xtask test --ring 5"]
+    fn a_firmware_without_a_mistake_gets_no_word() {
+        let output = sim(&with_mistake(0), &["ls"]);
+        assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
