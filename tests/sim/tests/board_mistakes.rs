@@ -59,7 +59,7 @@ mod ring5 {
             (
                 4,
                 "while !READY",
-                "the firmware does not answer USB: it stays in `",
+                "the firmware does not attach to USB: it stays in `",
                 "cat",
                 &["wait_for_sensor` at ", log[0]],
             ),
