@@ -9,7 +9,7 @@ use crate::device::{Announcing, Device};
 use crate::files::{BuiltIn, LogFollower, LogRing, Named};
 use crate::scsi::UnitIdentity;
 use crate::settings::{self, Configured, NoSettings, Settings};
-use crate::usb::{Composite, Console, Identity, Reset};
+use crate::usb::{Composite, Console, Identity, Packets, Reset};
 use crate::vd::Files;
 use crate::volume::layout::Layout;
 use crate::volume::{BoardIdentity, Hidden, LabelText, Look, Memory, Refresh, Timing, Volume};
@@ -58,7 +58,17 @@ pub struct Stick<
     built_in: &'b BuiltIn<'b>,
     /// Up to where the console shows the log.
     shown: LogFollower,
+    /// Until when what the console has said may come back.
+    echo: Option<Instant>,
+    /// Since when a line waits for a command of the host that is under way.
+    waiting: Option<Instant>,
 }
+
+/// How long what the console has said may come back from a terminal, in milliseconds.
+const ECHO: u32 = 5_000;
+
+/// How long a line waits for a READ whose end the host does not fetch, in milliseconds: as long as an announcement does.
+const PATIENCE: u32 = 60_000;
 
 /// Turns of the USB stack in one call, at most: several times what any event takes. A packet that nobody reads asks for
 /// another turn for ever.
@@ -70,7 +80,7 @@ const PIECE: usize = 64;
 impl<'b, B, M, R, const CONSOLE: bool, const RESET: bool, const FILES: bool, S>
     Stick<'b, B, M, R, CONSOLE, RESET, FILES, S>
 where
-    B: UsbBus,
+    B: UsbBus + Packets,
     M: Memory,
     R: FnMut(Reset),
     S: Configured<'b> + Look,
@@ -109,6 +119,8 @@ where
             files,
             built_in,
             shown: LogFollower::new(),
+            echo: None,
+            waiting: None,
         }
     }
 
@@ -144,11 +156,16 @@ where
                 break;
             }
         }
-        if self.usb.device().is_busy() {
-            // Its next packet is an event of the bus.
-            return more.then_some(now);
+        if let Some(again) = self.wait(now) {
+            // The command's next packet is an event of the bus.
+            return if more { Some(now) } else { again };
         }
+        let silent = self.usb.tick(now);
+        self.echo = self.echo.filter(|until| now < *until);
         if let Some(settings) = self.settings() {
+            if self.echo.is_none() {
+                settings.forget_printed();
+            }
             // Here no READ is running: what is saved takes flash away for a while.
             // What came behind the line is no event of the bus any more, and may be next.
             more |= settings.carry_out();
@@ -156,7 +173,7 @@ where
                 self.usb.device_mut().set_announcing(announcing(settings));
                 self.files.announce();
             }
-            self.talk(settings);
+            self.talk(settings, now);
         } else {
             self.show_log();
         }
@@ -168,7 +185,35 @@ where
             // A bus that cannot leaves the change to the host's own look.
             let _ = self.usb.reconnect();
         }
-        if more { Some(now) } else { poll.again }
+        if more { Some(now) } else { earlier(poll.again, silent) }
+    }
+
+    /// What there is to do at `now` while a command is under way. Returns when to call again, if at all; `None` where no command is,
+    /// or one that has waited for the host for too long while other things wait for its end.
+    pub fn wait(&mut self, now: Instant) -> Option<Option<Instant>> {
+        if !self.usb.device().is_busy() {
+            self.waiting = None;
+            return None;
+        }
+        let silent = self.usb.tick(now);
+        if FILES {
+            self.built_in.follow(self.files);
+        }
+        let line = self.settings().is_some_and(Settings::is_line_complete);
+        self.waiting = if line { self.waiting.or(Some(now)) } else { None };
+        let until = earlier(self.usb.device_mut().patience(now), self.waiting.map(|since| since.after(PATIENCE)));
+        if until.is_some_and(|until| until <= now) {
+            // The medium changes under it, and the READ fails when the host goes on with it.
+            self.usb.device_mut().give_up();
+            return None;
+        }
+        Some(earlier(silent, until))
+    }
+
+    /// When a console that was opened may speak, if it waits for that.
+    #[inline]
+    pub fn silent_until(&self) -> Option<Instant> {
+        self.usb.silent_until()
     }
 
     fn settings(&self) -> Option<&'b Settings<'b>> {
@@ -179,21 +224,29 @@ where
     fn listen(&mut self) {
         let settings = self.settings();
         let Some(console) = self.usb.console() else { return };
-        match settings {
-            Some(settings) => {
-                if !console.is_open() {
-                    settings.hang_up();
-                }
-                settings.listen(|packet| console.read_packet(packet));
+        let ended = console.take_ended();
+        if let Some(settings) = settings {
+            if ended {
+                settings.hang_up();
             }
-            // Nothing takes commands; a host must not wait for it.
-            None => while console.read(&mut [0; PIECE]) != 0 {},
+            if console.is_open() {
+                return settings.listen(|packet| console.read_packet(packet));
+            }
         }
+        // Nothing takes commands, or nobody would see their answers; a host must not wait for it.
+        while console.read(&mut [0; PIECE]) != 0 {}
     }
 
     /// Gives the console answers, and what it does not show of the log yet. Neither begins within a line of the other.
-    fn talk(&mut self, settings: &Settings<'_>) {
+    fn talk(&mut self, settings: &Settings<'_>, now: Instant) {
         let log = self.built_in.log;
+        let echo = &mut self.echo;
+        let mut said = |bytes: &[u8]| {
+            if !bytes.is_empty() {
+                settings.printed(bytes);
+                *echo = Some(now.after(ECHO));
+            }
+        };
         let Some(console) = self.usb.console() else { return };
         while console.is_open() {
             let mut piece = [0; PIECE];
@@ -205,10 +258,12 @@ where
                     if console.write(b"\r\n") < 2 {
                         break;
                     }
+                    said(b"\r\n");
                     settings.set_amid_line(false);
                 }
                 let length = settings.answer(&mut piece);
                 let taken = console.write(piece.get(..length).unwrap_or_default());
+                said(piece.get(..taken).unwrap_or_default());
                 settings.answered(taken);
                 if taken < length {
                     break;
@@ -225,6 +280,7 @@ where
             let text = text.get(..end.map_or(length, |end| end + 1)).unwrap_or_default();
             let taken = console.write(text);
             self.shown.take(taken);
+            said(text.get(..taken).unwrap_or_default());
             if let Some(last) = text.get(..taken).and_then(<[u8]>::last) {
                 settings.set_amid_line(*last != b'\n');
             }
@@ -276,6 +332,14 @@ where
     /// The console, where there is one.
     pub fn console(&mut self) -> Option<&mut Console<'b, B>> {
         self.usb.console()
+    }
+}
+
+/// The earlier one of two moments that may not be.
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        _ => one.or(other),
     }
 }
 

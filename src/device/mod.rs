@@ -71,6 +71,8 @@ pub struct Device<'a, M, const FILES: bool = true, L = Plain> {
     touched: bool,
     /// Whether a command is under way.
     busy: bool,
+    /// Whether nobody waits for its end any more.
+    given_up: bool,
 }
 
 impl<'a, M: Memory, const FILES: bool, L: Look> Device<'a, M, FILES, L> {
@@ -80,7 +82,7 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Device<'a, M, FILES, L> {
     pub fn new(volume: Volume<'a, M, FILES, L>, identity: UnitIdentity<'a>, announcing: Announcing) -> Self {
         let medium = VolumeMedium { volume, loaded: true, away: false, change_count: 0 };
         let unit = LogicalUnit::new(medium, identity);
-        Self { unit, announcer: Announcer::new(announcing), touched: false, busy: false }
+        Self { unit, announcer: Announcer::new(announcing), touched: false, busy: false, given_up: false }
     }
 
     /// The volume.
@@ -92,7 +94,21 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Device<'a, M, FILES, L> {
     /// Whether a command is under way: [`poll`](Self::poll) has nothing to do until it ends.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        self.busy
+        self.busy && !self.given_up
+    }
+
+    /// Until when a change that is to be announced waits for the end of a command, where one is under way: for a minute at most
+    /// from when it is due.
+    pub fn patience(&mut self, now: Instant) -> Option<Instant> {
+        let usual = self.announcer.usual();
+        let changes = self.volume().files()?.take_changes(usual);
+        self.announcer.patience(changes, now)
+    }
+
+    /// Waits no longer for the end of the command that is under way, if any: the host has had its time. A READ fails when the host
+    /// goes on with it and the medium has changed meanwhile.
+    pub fn give_up(&mut self) {
+        self.given_up = self.busy;
     }
 
     /// Announces changes as `announcing` says from now on.
@@ -111,7 +127,7 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Device<'a, M, FILES, L> {
         let view = View {
             changes: files.take_changes(self.announcer.usual()),
             touched: self.touched,
-            busy: self.busy,
+            busy: self.is_busy(),
             ejected: !self.unit.medium().loaded,
             absence_known: self.unit.is_absence_known(),
             read: self.unit.medium_mut().volume.take_read(),
@@ -145,7 +161,7 @@ impl<M: Memory, const FILES: bool, L: Look> CommandSet for Device<'_, M, FILES, 
 
     fn begin(&mut self, lun: u8, cdb: &[u8]) -> Intent {
         self.touched = true;
-        self.busy = true;
+        (self.busy, self.given_up) = (true, false);
         Intent::In(self.unit.begin(lun, cdb))
     }
 

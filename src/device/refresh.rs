@@ -17,7 +17,8 @@ const PATIENCE: u32 = 5_000;
 /// of a copy.
 const READ_GAP: u32 = 500;
 
-/// A due announcement waits for a reader at most that long, in milliseconds: one that never ends must not hide changes.
+/// A due announcement waits for a reader, or for a host that does not fetch the end of a command, at most that long, in
+/// milliseconds: one that never ends must not hide changes.
 const READER_PATIENCE: u32 = 60_000;
 
 /// What the device has to do now.
@@ -103,6 +104,18 @@ impl Announcer {
             State::Steady => self.steady(view, now),
             State::Away { since, seen } => self.away(view, now, since, seen),
         }
+    }
+
+    /// Notes changes while a command is under way. Returns until when they wait for its end, if there are any.
+    pub fn patience(&mut self, changes: Option<Announcing>, now: Instant) -> Option<Instant> {
+        if let Some(announcing) = changes {
+            self.pending.note(announcing, now);
+        }
+        let due = match self.state {
+            State::Steady => self.pending.due()?.0,
+            State::Away { since, seen } => seen.map_or(since.after(PATIENCE), |seen| seen.after(SEEN_FOR)),
+        };
+        Some(due.after(READER_PATIENCE))
     }
 
     fn steady(&mut self, view: View, now: Instant) -> Step {

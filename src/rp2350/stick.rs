@@ -166,8 +166,15 @@ where
         }
         let short = self.busy && usb.send_last() || usb.receive();
         self.busy = if short { self.stick.is_under_way() } else { self.stick.turn() };
-        if self.busy {
-            self.again = None;
+        let waits =
+            if short { self.busy.then(|| self.stick.silent_until()) } else { self.stick.wait(self.clock.now()) };
+        if let Some(again) = waits {
+            // What is no packet of the command was the alarm, maybe, which is set again by the long way to sleep.
+            self.again = if short || !(FILES || CONSOLE) {
+                again
+            } else {
+                Some(again.map_or(self.look(), |again| again.min(self.look())))
+            };
         } else {
             self.seen = processor::interrupts_enabled().then(|| self.stick.news());
             self.again = self.stick.poll(self.clock.now());
@@ -188,14 +195,18 @@ where
     /// they are enabled in here only.
     pub fn sleep(&mut self) {
         if self.busy && self.again.is_none() {
-            // The short way, for each packet of a READ.
+            // The short way, for each packet of a READ. The alarm that was set before wakes the core once: the host may never go on.
             return processor::free(|| {
                 if !super::bus_waits() {
                     processor::unpend(pac::Interrupt::USBCTRL_IRQ);
                     // SAFETY: as below.
-                    unsafe { processor::unmask(pac::Interrupt::USBCTRL_IRQ) };
+                    unsafe {
+                        processor::unmask(pac::Interrupt::USBCTRL_IRQ);
+                        processor::unmask(pac::Interrupt::TIMER0_IRQ_0);
+                    }
                     processor::wfi();
                     processor::mask(pac::Interrupt::USBCTRL_IRQ);
+                    processor::mask(pac::Interrupt::TIMER0_IRQ_0);
                 }
             });
         }
@@ -235,9 +246,13 @@ where
         if !FILES && !CONSOLE {
             return self.again;
         }
-        // The same moment for as long as it has not come: the alarm is set once.
-        let look = Instant((self.clock.now().0 | (LOOK - 1)).saturating_add(1));
+        let look = self.look();
         Some(self.again.map_or(look, |again| again.min(look)))
+    }
+
+    /// The next moment to look. The same one for as long as it has not come: the alarm is set once.
+    fn look(&self) -> Instant {
+        Instant((self.clock.now().0 | (LOOK - 1)).saturating_add(1))
     }
 
     /// Wakes the core at `moment` even where the stick does not need it.

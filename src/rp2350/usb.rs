@@ -220,13 +220,15 @@ impl Controller {
         word
     }
 
-    /// Takes the packet buffers back with what is in them. Packets that went before are no event any more.
-    fn take_back(&mut self, address: EndpointAddress) {
-        self.abort(address);
+    /// Takes the packet buffers back with what is in them. Packets that went before are no event any more. Returns what
+    /// [`abort`](Self::abort) does.
+    fn take_back(&mut self, address: EndpointAddress) -> u32 {
+        let word = self.abort(address);
         self.forget_completions(1 << bit_of(address));
         if address.is_in() {
             self.queues.forget(address.index());
         }
+        word
     }
 
     /// Clears bits of BUFF_STATUS: twice, since a second packet buffer's completion shows when the first one's was cleared.
@@ -487,6 +489,10 @@ impl Packets for UsbBus {
     #[inline]
     fn take_received(&self, address: EndpointAddress, packet: &mut [u8; PACKET_LENGTH]) -> Option<usize> {
         self.with(None, |controller| controller.take_received(address, packet))
+    }
+
+    fn withdraw(&self, address: EndpointAddress) {
+        self.with((), |controller| controller.withdraw(address));
     }
 }
 

@@ -4,16 +4,18 @@
 //! the buffer is dropped up to its end, and answered by an error. While an answer waits to be fetched, nothing is taken.
 //!
 //! A terminal that is not in raw mode sends back what it gets, as Linux does until the program that opens a port has made it
-//! raw. A line that begins as an answer with an error does, or as the greeting, is therefore dropped: else the two would talk
-//! for ever.
+//! raw. A line that was printed just before is therefore dropped, and so is one that begins as an answer with an error does, or
+//! as the greeting: else the two would talk for ever, and what a log says would be obeyed. Where one such line has come, lines
+//! that begin with no command are dropped as well for the rest of the session: they are what was left of others.
 
 use super::field::Reason;
 use super::group::LINE_LENGTH;
-use super::json::Object;
+use super::json::{Object, is_same_name};
+use super::printed::{Printed, Sum};
 use super::store::SaveError;
 use super::values::{Settings, Style, Which};
 use crate::piece::Piece;
-use core::cell::Cell;
+use core::cell::{Cell, RefCell};
 use core::fmt;
 use critical_section::Mutex;
 use zeroize::{Zeroize, Zeroizing};
@@ -22,6 +24,9 @@ use zeroize::{Zeroize, Zeroizing};
 pub const PACKET_LENGTH: usize = 64;
 
 const COMMANDS: &str = "get, get FIELD, set {\"FIELD\":VALUE}, save, revert, defaults, files, reboot, help";
+
+/// The words that commands begin with.
+const WORDS: [&[u8]; 8] = [b"get", b"set", b"save", b"revert", b"defaults", b"files", REBOOT.as_bytes(), b"help"];
 
 const REBOOT: &str = "reboot";
 
@@ -34,6 +39,7 @@ const GREETING: &str = "PicoVD ";
 /// Where a console stands between two lines.
 pub(super) struct Console {
     place: Mutex<Cell<Place>>,
+    printed: Mutex<RefCell<Printed>>,
 }
 
 #[derive(Clone, Copy)]
@@ -46,6 +52,10 @@ struct Place {
     complete: bool,
     /// What of the input is not part of a line yet: from, to.
     input: (u8, u8),
+    /// The line as it came, before anything of it was taken back.
+    sum: Sum,
+    /// What was printed comes back.
+    echoes: bool,
     /// A line of something else has begun on the console and has not ended.
     amid: bool,
     /// The answer under way, and how many bytes of it are out.
@@ -111,11 +121,20 @@ enum Refused {
 }
 
 /// Nothing has come.
-const PLACE: Place = Place { length: 0, longer: false, complete: false, input: (0, 0), amid: false, answer: None };
+const PLACE: Place = Place {
+    length: 0,
+    longer: false,
+    complete: false,
+    input: (0, 0),
+    sum: Sum::EMPTY,
+    echoes: false,
+    amid: false,
+    answer: None,
+};
 
 impl Console {
     pub const fn new() -> Self {
-        Self { place: Mutex::new(Cell::new(PLACE)) }
+        Self { place: Mutex::new(Cell::new(PLACE)), printed: Mutex::new(RefCell::new(Printed::NOTHING)) }
     }
 
     // A call is shorter than a critical section.
@@ -127,6 +146,11 @@ impl Console {
     #[inline(never)]
     fn set(&self, place: Place) {
         critical_section::with(|section| self.place.borrow(section).set(place));
+    }
+
+    fn with_printed<R>(&self, work: impl FnOnce(&mut Printed) -> R) -> Option<R> {
+        // Every use is short and calls nothing that comes back here.
+        critical_section::with(|section| Some(work(&mut *self.printed.borrow(section).try_borrow_mut().ok()?)))
     }
 }
 
@@ -175,6 +199,12 @@ impl Settings<'_> {
         !place.complete && place.answer.is_none()
     }
 
+    /// Whether a line is there that was not carried out yet.
+    #[must_use]
+    pub fn is_line_complete(&self) -> bool {
+        self.console.place().complete
+    }
+
     /// Whether an answer waits to be fetched; if so, whether some of it is out.
     #[must_use]
     pub fn answer_begun(&self) -> Option<bool> {
@@ -192,20 +222,55 @@ impl Settings<'_> {
         self.console.set(Place { amid, ..self.console.place() });
     }
 
-    /// Nobody is there any more.
+    /// These bytes went out over the console. They may come back.
+    pub fn printed(&self, bytes: &[u8]) {
+        // Piece by piece, so that interrupts do not wait for long.
+        self.console.with_printed(|printed| printed.print(bytes));
+    }
+
+    /// What was printed is not expected back any more.
+    pub fn forget_printed(&self) {
+        self.console.with_printed(Printed::forget);
+    }
+
+    /// The session is over: nobody is there any more who could end the line that was begun, or fetch the answer. A line that was
+    /// not carried out yet is not carried out.
     pub fn hang_up(&self) {
         self.drop_answer();
-        self.set_amid_line(false);
+        self.console.set(PLACE);
+        self.console.with_printed(|printed| *printed = Printed::NOTHING);
+        critical_section::with(|section| {
+            self.with_state(section, |state| {
+                state.line.zeroize();
+                state.input.zeroize();
+            });
+        });
     }
 
     /// Takes a byte of a line.
     pub(super) fn take_byte(&self, byte: u8) {
         let mut place = self.console.place();
         match byte {
-            b'\r' | b'\n' => place.complete = place.length != 0 || place.longer,
+            b'\r' | b'\n' => {
+                place.complete = place.length != 0 || place.longer;
+                if !place.complete {
+                    place.sum = Sum::EMPTY;
+                }
+            }
             // Backspace and delete, for people.
-            0x08 | 0x7F => place.length = place.length.saturating_sub(1),
+            0x08 | 0x7F => {
+                place.sum.add(byte);
+                let mut left = 0;
+                critical_section::with(|section| {
+                    self.with_state(section, |state| {
+                        left = without_last(state.line.get(..place.length.into()).unwrap_or_default());
+                        state.line.get_mut(left..).unwrap_or_default().zeroize();
+                    });
+                });
+                place.length = left as u16;
+            }
             _ => {
+                place.sum.add(byte);
                 let mut stored = false;
                 critical_section::with(|section| {
                     self.with_state(section, |state| {
@@ -236,14 +301,19 @@ impl Settings<'_> {
             });
         });
         let text = line.get(..place.length.into()).unwrap_or_default().trim_ascii();
+        let came_back = self.console.with_printed(|printed| printed.came_back(place.sum)) == Some(true)
+            || [ERROR, GREETING].iter().any(|sent| text.starts_with(sent.as_bytes()));
+        place.echoes |= came_back;
+        let word = text.split(u8::is_ascii_whitespace).next().unwrap_or_default();
         let answer = match text {
-            _ if [ERROR, GREETING].iter().any(|sent| text.starts_with(sent.as_bytes())) => None,
+            _ if came_back => None,
+            _ if place.echoes && !WORDS.contains(&word) => None,
             _ if place.longer => Some(Answer::wrong("the line is too long", "at most 512 bytes")),
             b"" => None,
             _ => Some(self.obey(text)),
         };
         let answer = answer.map(|answer| (answer, 0));
-        place = Place { length: 0, longer: false, complete: false, answer, ..place };
+        place = Place { length: 0, longer: false, complete: false, sum: Sum::EMPTY, answer, ..place };
         self.console.set(place);
         true
     }
@@ -293,7 +363,7 @@ impl Settings<'_> {
                 self.keep_for_answer();
                 Answer::Values
             }
-            (b"get", name) => match self.find(name) {
+            (b"get", name) => match self.find(|field| field.as_bytes() == name) {
                 Some((group, field)) => {
                     self.keep_for_answer();
                     Answer::Value(group as u8, field as u8)
@@ -342,7 +412,8 @@ impl Settings<'_> {
         let mut members = Object::new(object);
         let mut out = Zeroizing::new([0; super::codec::MAX_LENGTH]);
         while let Some((name, value)) = members.next().map_err(|_| Refused::NoObject)? {
-            let (number, index) = self.find(name).ok_or_else(|| Refused::Unknown(Named::new(name)))?;
+            let place = self.find(|field| is_same_name(name, field));
+            let (number, index) = place.ok_or_else(|| Refused::Unknown(Named::new(name)))?;
             let refused = |reason| Refused::Value((number as u8, index as u8), reason);
             let Some(group) = self.section(number) else { continue };
             if let Some(field) = group.fields().get(index) {
@@ -422,6 +493,15 @@ impl Settings<'_> {
         }
         out.text("}}")
     }
+}
+
+/// How long a line is without its last character: all bytes of it, where it is UTF-8 (RFC 3629 section 3); else its last byte.
+fn without_last(line: &[u8]) -> usize {
+    let continuations = line.iter().rev().take(3).take_while(|byte| **byte & 0xC0 == 0x80).count();
+    let begin = line.len().saturating_sub(continuations + 1);
+    // The number of leading ones is that of the character's bytes.
+    let whole = line.get(begin).is_some_and(|byte| byte.leading_ones() as usize == continuations + 1);
+    if continuations != 0 && whole { begin } else { line.len().saturating_sub(1) }
 }
 
 /// Which field an answer is about.

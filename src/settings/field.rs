@@ -1,6 +1,6 @@
 //! What a field of a group may be set to, in words for people and in JSON Schema for programs.
 
-use super::json::Characters;
+use super::json::{Characters, is_same_name};
 use crate::piece::Piece;
 use core::fmt;
 
@@ -135,7 +135,7 @@ impl Field {
             }
             Kind::Choice(choices) => {
                 let text = within(json)?;
-                let known = choices.iter().any(|choice| choice.as_bytes() == text);
+                let known = choices.iter().any(|choice| is_same_name(text, choice));
                 if known { Ok(()) } else { Err(Reason::NoChoice) }
             }
             Kind::Texts(_) => is(first == Some(b'[')),

@@ -174,7 +174,7 @@ pub(super) fn set<T: Serialize + DeserializeOwned + Default>(
     let (old, known) = read::<T>(present);
     let old = Encoded::of(&old).map_err(|_| Reason::NoRoom)?;
     let (mut text, mut buffer) = (Zeroizing::new([0; LINE_LENGTH]), Zeroizing::new([0; LINE_LENGTH]));
-    let json = super::json::join_surrogates(json, &mut *text).ok_or(misfit)?;
+    let json = super::json::resolve(json, &mut *text).ok_or(misfit)?;
     let new: T = codec::with(&old, index, Other::Json(json, &mut *buffer)).map_err(|_| misfit)?;
     join(&Encoded::of(&new).map_err(|_| Reason::NoRoom)?, present.get(known..), out)
 }

@@ -265,14 +265,15 @@ impl ser::SerializeMap for Members<'_, '_> {
     }
 }
 
-/// Copies JSON, every surrogate pair that stands as two escapes (RFC 8259 section 7) resolved: serde-json-core resolves all
-/// others. Returns what was copied; `None` when there is no room.
-pub(super) fn join_surrogates<'o>(json: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
+/// Copies JSON, the escapes (RFC 8259 section 7) resolved that stand for a character which needs none: a member's name equals its
+/// plain form then (section 8.3), and so does the name of a choice, for which serde-json-core does not look. It resolves what is
+/// left, but no surrogate pairs. Returns what was copied; `None` when there is no room.
+pub(super) fn resolve<'o>(json: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
     let (mut from, mut to) = (0, 0);
     while let Some(rest) = json.get(from..).filter(|rest| !rest.is_empty()) {
         let mut utf8 = [0; 4];
-        let (piece, taken) = match pair(rest) {
-            Some(character) => (character.encode_utf8(&mut utf8).as_bytes(), 12),
+        let (piece, taken) = match escaped(rest) {
+            Some((character, taken)) => (character.encode_utf8(&mut utf8).as_bytes(), taken),
             // An escaped backslash is no beginning of another escape.
             None if rest.starts_with(b"\\\\") => (&b"\\\\"[..], 2),
             None => (rest.get(..1)?, 1),
@@ -284,15 +285,29 @@ pub(super) fn join_surrogates<'o>(json: &[u8], out: &'o mut [u8]) -> Option<&'o 
     out.get(..to)
 }
 
-/// The character of a surrogate pair that stands at the beginning.
-fn pair(text: &[u8]) -> Option<char> {
+/// The character that is escaped at the beginning and needs no escape, and how long that is.
+fn escaped(text: &[u8]) -> Option<(char, usize)> {
     let unit = |at: usize| {
         let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
         let digit = |value: u32, digit: &u8| Some(value << 4 | char::from(*digit).to_digit(16)?);
         digits.iter().try_fold(0, digit)
     };
-    let (high, low) = (unit(0)?.checked_sub(0xD800)?, unit(6)?.checked_sub(0xDC00)?);
-    if high < 0x400 && low < 0x400 { char::from_u32(0x1_0000 + (high << 10 | low)) } else { None }
+    if text.starts_with(b"\\/") {
+        return Some(('/', 2));
+    }
+    let first = unit(0)?;
+    if let Some(character) = char::from_u32(first) {
+        return (first >= 0x20 && !matches!(character, '"' | '\\')).then_some((character, 6));
+    }
+    let (high, low) = (first.checked_sub(0xD800)?, unit(6)?.checked_sub(0xDC00)?);
+    let is_pair = high < 0x400 && low < 0x400;
+    char::from_u32(0x1_0000 + (high << 10 | low)).filter(|_| is_pair).map(|character| (character, 12))
+}
+
+/// Whether a string, without its quotation marks, is this text: escaped characters equal their plain form (RFC 8259 section
+/// 8.3).
+pub(super) fn is_same_name(within: &[u8], text: &str) -> bool {
+    Characters::within(within).is_ok_and(|characters| characters.eq(text.chars().map(Ok)))
 }
 
 /// The characters of a JSON string, escapes resolved (RFC 8259 section 7), or why they are none.
@@ -300,8 +315,12 @@ pub(super) struct Characters<'j>(core::str::Chars<'j>);
 
 impl<'j> Characters<'j> {
     pub fn of(json: &'j [u8]) -> Result<Self, Reason> {
-        let text = core::str::from_utf8(within(json)?).map_err(|_| Reason::WrongType)?;
-        Ok(Self(text.chars()))
+        Self::within(within(json)?)
+    }
+
+    /// The same of what stands between the quotation marks.
+    fn within(text: &'j [u8]) -> Result<Self, Reason> {
+        Ok(Self(core::str::from_utf8(text).map_err(|_| Reason::WrongType)?.chars()))
     }
 
     /// What stands behind a backslash.
@@ -608,17 +627,25 @@ mod tests {
     }
 
     #[test]
-    fn surrogate_pairs_are_joined() {
-        let joined = |text: &str| {
+    fn escapes_are_resolved_that_nobody_needs() {
+        let resolved = |text: &str| {
             let mut out = [0; 64];
-            String::from_utf8(join_surrogates(text.as_bytes(), &mut out).unwrap().to_vec()).unwrap()
+            String::from_utf8(resolve(text.as_bytes(), &mut out).unwrap().to_vec()).unwrap()
         };
-        assert_eq!(joined(r#""a\ud83e\uDD80\u00e4\n""#), "\"a🦀\\u00e4\\n\"");
-        for same in
-            [r#""\\ud83e\\udd80""#, r#""\\\ud83e""#, r#""\ud83e\ud83e""#, r#""\udd80\ud83e""#, r#""\ud83e\udd8""#, ""]
-        {
-            assert_eq!(joined(same), same);
+        assert_eq!(resolved(r#""a\ud83e\uDD80\u00e4\n\/\u0041\u007f""#), "\"a🦀ä\\n/A\u{7f}\"");
+        for same in [
+            r#""\u0022\u005C\u000a\u001f\"\\""#,
+            r#""\\u0041""#,
+            r#""\u00""#,
+            r#""\\ud83e\\udd80""#,
+            r#""\\\ud83e""#,
+            r#""\ud83e\ud83e""#,
+            r#""\udd80\ud83e""#,
+            r#""\ud83e\udd8""#,
+            "",
+        ] {
+            assert_eq!(resolved(same), same);
         }
-        assert_eq!(join_surrogates(b"abc", &mut [0; 2]), None);
+        assert_eq!(resolve(b"abc", &mut [0; 2]), None);
     }
 }

@@ -11,6 +11,7 @@ mod json;
 mod nor;
 mod own;
 mod payload;
+mod printed;
 mod record;
 mod store;
 #[cfg(test)]

@@ -271,6 +271,111 @@ fn lines_end_where_they_should() {
     assert_eq!(say(settings, b"PicoVD 0.1.0, board E4614C311F2A9D0B\r\n"), "");
 }
 
+/// What a terminal echoes of what was printed is no command, once each; in colours, too, as Linux echoes them.
+#[test]
+fn what_was_printed_is_not_obeyed() {
+    let settings = fresh();
+    let log = b"help\r\n\x1b[31mset {\"label\":\"RED\"}\x1b[0m\r\n  spaces \r\n\r\ntick\r\n";
+    for piece in log.chunks(7) {
+        settings.printed(piece);
+    }
+    assert_eq!(say(settings, b"help\r\n\r\n"), "");
+    assert_eq!(say(settings, b"^[[31mset {\"label\":\"RED\"}^[[0m\r\n\r\n  spaces \r\n"), "");
+    // What is left of a line is no command either, where others came back.
+    assert_eq!(say(settings, b"ick\r\n"), "");
+    assert!(ask(settings, "help").starts_with(r#"{"help":"#), "it came back once");
+    assert_eq!(ask(settings, "get label"), r#"{"label":"PICOVD"}"#);
+    // An answer that comes back, of whatever kind.
+    for command in ["get", "files", "what"] {
+        settings.hang_up();
+        let answer = ask(settings, command);
+        settings.printed(answer.as_bytes());
+        settings.printed(b"\r\n");
+        assert_eq!(say(settings, format!("{answer}\r\n\r\n").as_bytes()), "", "{command}");
+    }
+    // Another session knows nothing of it.
+    settings.printed(b"help\r\n");
+    settings.hang_up();
+    assert!(ask(settings, "help").starts_with(r#"{"help":"#));
+    settings.printed(b"help\r\n");
+    settings.forget_printed();
+    assert!(ask(settings, "help").starts_with(r#"{"help":"#), "after a while it is not expected any more");
+    assert!(ask(settings, "ick").starts_with(r#"{"error":"#));
+}
+
+#[test]
+fn backspace_takes_a_whole_character() {
+    let settings = fresh();
+    for (typed, label) in
+        [("A\u{e9}\x7fB", "AB"), ("A\u{20ac}\x08B", "AB"), ("A\u{1f980}\x7f\x7fB", "B"), ("AB\x7f", "A")]
+    {
+        assert_eq!(ask(settings, &format!("set {{\"label\":\"{typed}\"}}")), SET, "{typed:?}");
+        assert_eq!(ask(settings, "get label"), format!(r#"{{"label":"{label}"}}"#), "{typed:?}");
+    }
+    // Bytes that are no characters go one by one.
+    for wrong in [&b"\x80\x7f"[..], b"\xC3\x7f", b"\xA4\xA4\x7f\x7f", b"\xC3\xA4\xA4\x7f\x7f", b"\xF0\xA4\x7f\x7f"] {
+        let line = [wrong, b"get label\r\n"].concat();
+        assert_eq!(say(settings, &line), "{\"label\":\"A\"}\r\n", "{wrong:02x?}");
+        assert_eq!(say(settings, &[b"\x7f\x08\x7f", &line[..]].concat()), "{\"label\":\"A\"}\r\n");
+    }
+}
+
+/// RFC 8259 section 8.3.
+#[test]
+fn an_escaped_name_is_that_name() {
+    let settings = fresh();
+    settings.add(&NEW).unwrap();
+    assert_eq!(ask(settings, r#"set {"\u006cabel":"\u0041B","re\u0066resh":"\u0061uto"}"#), SET);
+    assert_eq!(ask(settings, "get label"), r#"{"label":"AB"}"#);
+    assert_eq!(ask(settings, r#"set {"unit":"kelv\u0069n","place":"\u0052\/\ud83e\udd80"}"#), SET);
+    assert_eq!(ask(settings, "get unit"), r#"{"unit":"kelvin"}"#);
+    assert_eq!(ask(settings, "get place"), r#"{"place":"R/🦀"}"#);
+    // What needs its escape keeps it, and an escaped backslash begins no other escape.
+    assert_eq!(ask(settings, r#"set {"place":"\u0022\\u0041"}"#), SET);
+    assert_eq!(ask(settings, "get place"), r#"{"place":"\"\\u0041"}"#);
+    for wrong in [r"\u006Cabe", r"\u006clabel", r"\ud83elabel", r"\label", r"\u00", r"\u004cabel"] {
+        let answer = ask(settings, &format!("set {{\"{wrong}\":\"X\"}}"));
+        assert!(answer.starts_with(r#"{"error":"#), "{wrong}: {answer}");
+    }
+}
+
+#[test]
+fn a_session_that_ends_leaves_nothing() {
+    let settings = fresh();
+    for half in [&b"set {\"label\":\"OOPS\"}"[..], b"AT", b"\x7E\x00\x78\xF0\x7E", &[b'x'; 600]] {
+        for byte in half {
+            settings.take_byte(*byte);
+        }
+        settings.hang_up();
+        assert_eq!(say(settings, b"\r\n"), "");
+        assert_eq!(ask(settings, "get label"), r#"{"label":"PICOVD"}"#);
+    }
+    // A line that nobody saw carried out, and an answer that nobody fetched.
+    for byte in b"set {\"label\":\"OOPS\"}\r" {
+        settings.take_byte(*byte);
+    }
+    settings.hang_up();
+    assert!(!settings.carry_out());
+    for byte in b"get\r" {
+        settings.take_byte(*byte);
+    }
+    assert!(settings.carry_out());
+    settings.hang_up();
+    assert_eq!(settings.answer(&mut [0; 8]), 0);
+    assert_eq!(ask(settings, "get label"), r#"{"label":"PICOVD"}"#);
+    // A packet of which some bytes wait behind a whole line.
+    let mut packet = Some(b"get\r\nset {\"label\":\"OOPS\"}\r\n");
+    settings.listen(|room| {
+        let bytes = packet.take().map_or(&[][..], |packet| packet);
+        room[..bytes.len()].copy_from_slice(bytes);
+        bytes.len()
+    });
+    settings.hang_up();
+    settings.listen(|_| 0);
+    assert!(!settings.carry_out());
+    assert_eq!(ask(settings, "get label"), r#"{"label":"PICOVD"}"#);
+}
+
 #[test]
 fn an_answer_that_nobody_fetches_holds_the_line() {
     let settings = fresh();

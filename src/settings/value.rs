@@ -6,7 +6,7 @@
 
 use super::field::{Field, Kind, Reason};
 use super::group::{HASH_OF_NOTHING, hash_on};
-use super::json::{Characters, Object};
+use super::json::{Characters, Object, is_same_name};
 
 /// Longest value in bytes: a text of 96.
 pub(super) const MAX_VALUE: usize = 128;
@@ -118,7 +118,7 @@ pub(super) fn encode(field: &Field, json: &[u8], out: &mut Out<'_>) -> Result<()
         Kind::Integer(..) => out.number(super::field::whole(json)? as u32),
         Kind::Choice(choices) => {
             let text = super::field::within(json)?;
-            let place = choices.iter().position(|choice| choice.as_bytes() == text);
+            let place = choices.iter().position(|choice| is_same_name(text, choice));
             out.number(place.ok_or(Reason::NoChoice)? as u32)
         }
         Kind::Text(..) => {

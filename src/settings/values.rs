@@ -507,9 +507,9 @@ impl<'a> Settings<'a> {
     }
 
     /// Group and place of the field of that name.
-    pub(super) fn find(&self, name: &[u8]) -> Option<(usize, usize)> {
+    pub(super) fn find(&self, is_it: impl Fn(&str) -> bool) -> Option<(usize, usize)> {
         self.sections().find_map(|(number, group)| {
-            let place = group.fields().iter().position(|field| field.name.as_bytes() == name);
+            let place = group.fields().iter().position(|field| is_it(field.name));
             place.map(|place| (number, place))
         })
     }

@@ -10,6 +10,7 @@ use super::mass_storage::MassStorage;
 use super::packets::Packets;
 use super::picotool_reset::{PicotoolReset, Reset};
 use crate::bot::CommandSet;
+use crate::clock::Instant;
 use usb_device::Result;
 use usb_device::bus::{UsbBus, UsbBusAllocator};
 use usb_device::device::{UsbDevice, UsbDeviceState};
@@ -31,7 +32,7 @@ pub struct Composite<'b, B: UsbBus, S, R, const CONSOLE: bool = true, const RESE
     serial: &'b str,
 }
 
-impl<'b, B: UsbBus, S: CommandSet, R: FnMut(Reset), const CONSOLE: bool, const RESET: bool>
+impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), const CONSOLE: bool, const RESET: bool>
     Composite<'b, B, S, R, CONSOLE, RESET>
 {
     /// The device on the bus of `alloc`, attached. `serial` is as for [`device`](super::device), `reset` as for [`PicotoolReset::new`].
@@ -71,17 +72,33 @@ impl<'b, B: UsbBus, S: CommandSet, R: FnMut(Reset), const CONSOLE: bool, const R
         more
     }
 
-    /// What the console cannot see itself, and the greeting.
+    /// What the console cannot see itself.
     fn serve_console(&mut self) {
         let Some(console) = self.console.as_mut().filter(|_| CONSOLE) else { return };
+        if console.take_stale() {
+            self.usb.bus().withdraw(console.in_address());
+        }
         console.set_online(self.usb.state() == UsbDeviceState::Configured);
-        // Nothing waits in a port that has just been opened: there is room.
-        if console.take_opened() {
+    }
+
+    /// Tells the time, `now`, which never goes back: a console that was opened is silent for a moment, and greets then. To be
+    /// called after [`poll`](Self::poll), and at the moment that it returns, if any.
+    pub fn tick(&mut self, now: Instant) -> Option<Instant> {
+        let console = self.console.as_mut().filter(|_| CONSOLE)?;
+        // Nothing waits in a port that was silent: there is room.
+        if console.tick(now) {
             for piece in [GREETING, self.serial, END_OF_LINE] {
                 console.stage(piece.as_bytes());
             }
             console.send();
         }
+        console.silent_until()
+    }
+
+    /// When [`tick`](Self::tick) is to be called at the latest, if it has to be.
+    #[inline]
+    pub fn silent_until(&self) -> Option<Instant> {
+        self.console.as_ref().filter(|_| CONSOLE)?.silent_until()
     }
 
     /// The console, where there is one.

@@ -3,16 +3,23 @@
 //! [`usbd_serial`] has the descriptors and the class requests; packets are moved here. It offers SET_LINE_CODING and
 //! SET_CONTROL_LINE_STATE without saying so in its ACM descriptor (PSTN120 5.3.2), which hosts do not mind.
 //!
-//! The port is open while the host's program holds DTR (PSTN120 6.3.12). Nothing is taken from the owner while it is closed,
-//! and nothing ever waits: how much was taken is the answer, and what to do with the rest is the owner's affair.
+//! The port is open while the host's program holds DTR (PSTN120 6.3.12). That is a session: it ends when DTR falls, when the bus is
+//! reset and when the device is configured again, and nothing outlives it. Text that the host has not fetched is gone then, also
+//! what the controller has already, and so is what the host has sent and nobody has read.
+//!
+//! Nothing is taken from the owner while the port is closed, nor for [`HOLD`] after it was opened: until the program that opened it
+//! has put it into raw mode, a terminal driver such as Linux's sends everything back. Nothing ever waits: how much was taken is
+//! the answer, and what to do with the rest is the owner's affair.
 
 use super::bulk_only::HaltFeature;
+use crate::clock::Instant;
 use usb_device::Result;
 use usb_device::bus::{StringIndex, UsbBus, UsbBusAllocator};
 use usb_device::class::{ControlIn, ControlOut, UsbClass};
 use usb_device::control::{Recipient, Request, RequestType};
 use usb_device::descriptor::DescriptorWriter;
 use usb_device::descriptor::lang_id::LangID;
+use usb_device::endpoint::EndpointAddress;
 use usbd_serial::CdcAcmClass;
 
 /// Longest packet of the bulk endpoints.
@@ -21,6 +28,12 @@ const PACKET_LENGTH: usize = 64;
 /// Text that waits for its packet. One byte short of a full packet: a short packet ends the transfer (USB 2.0 5.8.3), so that
 /// the host shows the text at once and no empty packet has to follow.
 const STAGED_LENGTH: usize = PACKET_LENGTH - 1;
+
+/// How long a port is silent after it was opened, in milliseconds: programs put it into raw mode within a few.
+pub const HOLD: u32 = 100;
+
+/// Packets that may wait in the controller for somebody who reads them, at most.
+const RECEIVED: usize = 2;
 
 /// A serial port. It takes two interfaces, one interrupt and two bulk endpoints.
 pub struct Console<'b, B: UsbBus> {
@@ -34,8 +47,21 @@ pub struct Console<'b, B: UsbBus> {
     online: bool,
     /// The host has halted the bulk IN endpoint: a packet would end the halt.
     halted: bool,
-    /// DTR was set since the last call of `take_opened`.
-    opened: bool,
+    silence: Silence,
+    /// A session has ended since the last call of `take_ended`.
+    ended: bool,
+    /// The controller may have a packet of a session that has ended.
+    stale: bool,
+}
+
+/// Whether a port that was opened is still silent.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Silence {
+    /// It is not; or the port is closed.
+    Over,
+    /// It was opened since the last call of `tick`.
+    Begins,
+    Until(Instant),
 }
 
 impl<'b, B: UsbBus> Console<'b, B> {
@@ -53,7 +79,9 @@ impl<'b, B: UsbBus> Console<'b, B> {
             unread: 0..0,
             online: false,
             halted: false,
-            opened: false,
+            silence: Silence::Over,
+            ended: false,
+            stale: false,
         }
     }
 
@@ -63,12 +91,13 @@ impl<'b, B: UsbBus> Console<'b, B> {
         self.class.dtr()
     }
 
-    /// Gives text to the host. Returns how many bytes of it were taken: up to some packets' worth, 0 while the port is closed.
+    /// Gives text to the host. Returns how many bytes of it were taken: up to some packets' worth, 0 while the port is closed and
+    /// for [`HOLD`] after it was opened.
     ///
     /// Bytes taken come out in order. They are lost when the port is closed, the bus reset or the endpoint halted before the host
     /// fetches them.
     pub fn write(&mut self, text: &[u8]) -> usize {
-        if !self.is_open() {
+        if !self.is_open() || self.silence != Silence::Over {
             return 0;
         }
         let mut rest = text;
@@ -125,9 +154,41 @@ impl<'b, B: UsbBus> Console<'b, B> {
         length
     }
 
-    /// Whether the port was opened since the last call.
-    pub(super) fn take_opened(&mut self) -> bool {
-        core::mem::take(&mut self.opened)
+    /// Whether a session has ended since the last call: what its host had begun to say is void.
+    pub fn take_ended(&mut self) -> bool {
+        core::mem::take(&mut self.ended)
+    }
+
+    /// Whether the controller may have a packet of a session that has ended, since the last call.
+    pub(super) fn take_stale(&mut self) -> bool {
+        core::mem::take(&mut self.stale)
+    }
+
+    /// When a port that was opened is no longer silent.
+    #[inline]
+    pub(super) fn silent_until(&self) -> Option<Instant> {
+        match self.silence {
+            Silence::Until(moment) => Some(moment),
+            Silence::Over | Silence::Begins => None,
+        }
+    }
+
+    /// Tells the time. True once for each session: the port may speak now.
+    pub(super) fn tick(&mut self, now: Instant) -> bool {
+        match self.silence {
+            Silence::Begins => self.silence = Silence::Until(now.after(HOLD)),
+            Silence::Until(moment) if moment <= now => {
+                self.silence = Silence::Over;
+                return true;
+            }
+            _ => {}
+        }
+        false
+    }
+
+    /// The address of the endpoint that text goes through.
+    pub(super) fn in_address(&self) -> EndpointAddress {
+        self.class.write_ep().address()
     }
 
     /// After each poll of the USB device: whether it is configured and not suspended. What waits is sent when it can be.
@@ -148,9 +209,22 @@ impl<'b, B: UsbBus> Console<'b, B> {
         sent
     }
 
+    /// Forgets what host and owner have said to each other.
+    fn end_session(&mut self) {
+        self.ended = true;
+        self.silence = Silence::Over;
+        self.staged_length = 0;
+        self.unread = 0..0;
+    }
+
     /// SET_CONFIGURATION ends halts and brings the data toggles back to DATA0 (USB 2.0 9.1.1.5), of the bulk endpoints here: the
     /// notification endpoint, which usbd-serial keeps to itself, never sends, so that its toggle stays.
     fn configured(&mut self) {
+        if self.class.dtr() {
+            self.end_session();
+            self.stale = true;
+            self.class.reset();
+        }
         self.halted = false;
         self.class.read_ep().unstall();
         self.class.write_ep().unstall();
@@ -168,11 +242,11 @@ impl<B: UsbBus> UsbClass<B> for Console<'_, B> {
 
     fn reset(&mut self) {
         self.class.reset();
-        self.staged_length = 0;
-        self.unread = 0..0;
+        self.end_session();
         self.online = false;
         self.halted = false;
-        self.opened = false;
+        // The bus has emptied the endpoint.
+        self.stale = false;
     }
 
     fn control_in(&mut self, xfer: ControlIn<'_, '_, '_, B>) {
@@ -192,9 +266,17 @@ impl<B: UsbBus> UsbClass<B> for Console<'_, B> {
         let was_open = self.class.dtr();
         self.class.control_out(xfer);
         match (was_open, self.class.dtr()) {
-            (false, true) => self.opened = true,
-            // Whoever opens the port next has nothing to do with this text.
-            (true, false) => self.staged_length = 0,
+            (false, true) => self.silence = Silence::Begins,
+            (true, false) => {
+                self.end_session();
+                self.stale = true;
+                for _ in 0..RECEIVED {
+                    // What came before DTR fell. WouldBlock is the only error of an endpoint that exists.
+                    if self.class.read_packet(&mut self.received).is_err() {
+                        break;
+                    }
+                }
+            }
             _ => {}
         }
     }

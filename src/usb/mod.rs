@@ -14,7 +14,7 @@ mod packets;
 mod picotool_reset;
 
 pub use composite::Composite;
-pub use console::Console;
+pub use console::{Console, HOLD};
 pub use mass_storage::MassStorage;
 pub use packets::Packets;
 pub use picotool_reset::{PicotoolReset, Reset};

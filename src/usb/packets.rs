@@ -27,4 +27,10 @@ pub trait Packets {
         let _ = (address, packet);
         None
     }
+
+    /// Takes back the packets of `address`, a bulk IN endpoint, that the host has not fetched; the data toggle goes on as if they had
+    /// never been there. A bus that cannot leaves them.
+    fn withdraw(&self, address: EndpointAddress) {
+        let _ = address;
+    }
 }

@@ -88,6 +88,18 @@ impl Controller {
         Ok(packet.len())
     }
 
+    /// As [`Packets::withdraw`](super::Packets::withdraw).
+    pub(super) fn withdraw(&mut self, address: EndpointAddress) {
+        let halted = BufferControl::of(address).read() & BufferControl::STALL != 0;
+        if halted || self.table.get(address).is_none() {
+            return;
+        }
+        let left = available(self.take_back(address));
+        if left & 1 != 0 {
+            self.in_toggles ^= 1 << address.index();
+        }
+    }
+
     /// As [`Packets::replace_sent`](super::Packets::replace_sent). This is what a READ takes for each packet, so it goes through
     /// nothing that another endpoint would need.
     #[inline(never)]

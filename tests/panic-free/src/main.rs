@@ -141,6 +141,8 @@ mod program {
                     let length = settings.answer(&mut packet);
                     packet = black_box(packet);
                     settings.answered(black_box(length));
+                    settings.printed(packet.get(..black_box(length)).unwrap_or(&packet));
+                    settings.forget_printed();
                     if black_box(false) {
                         settings.hang_up();
                     }

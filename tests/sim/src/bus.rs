@@ -11,6 +11,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use picovd::usb::Packets;
 use usb_device::bus::{PollResult, UsbBus};
 use usb_device::endpoint::{EndpointAddress, EndpointType};
 use usb_device::{UsbDirection, UsbError};
@@ -319,6 +320,14 @@ impl UsbBus for SimBus {
     }
 }
 
+impl Packets for SimBus {
+    fn withdraw(&self, address: EndpointAddress) {
+        if let Some(endpoint) = self.lock().endpoint(address).filter(|endpoint| !endpoint.halted) {
+            endpoint.packet = None;
+        }
+    }
+}
+
 /// The host's side of a [`SimBus`]: one transaction per call, answered from what the device left there.
 ///
 /// Time stands still but for the bits of the transactions and what [`advance`](Self::advance) adds.
@@ -348,6 +357,12 @@ impl WireSide {
     #[must_use]
     pub fn take_faults(&self) -> Vec<String> {
         std::mem::take(&mut self.lock().faults)
+    }
+
+    /// The device has just been powered and is not on the bus yet: for as long as a hub needs to notice (USB 2.0 7.1.7.3).
+    pub fn starts(&self) {
+        let mut state = self.lock();
+        state.detached_until = state.now + DETACH;
     }
 
     /// Drives a bus reset. The device learns of it at its next poll, and keeps its address until then, as the chip does.

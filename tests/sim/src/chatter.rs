@@ -1,6 +1,7 @@
 //! A sample application that prints: what the firmware of tests/chatter says on the chip.
 
 use std::fmt::Write;
+use std::sync::OnceLock;
 
 use picovd::clock::Instant;
 use picovd::vd::Files;
@@ -54,10 +55,40 @@ struct Chatter {
     next: u64,
 }
 
+/// Numbered lines instead: how many, and how many a second.
+static NUMBERED: OnceLock<(u32, u32)> = OnceLock::new();
+
+/// Lets what [`start`] starts say `lines` numbered lines, `rate` of them a second, once for the whole process.
+pub fn number(lines: u32, rate: u32) {
+    // Whoever was first has said it.
+    let _ = NUMBERED.set((lines, rate.max(1)));
+}
+
 /// Starts it: [`crate::native::Start`].
 #[must_use]
 pub fn start(_: &'static Files<'static>) -> Box<dyn Application> {
-    Box::new(Chatter { said: 0, next: PAUSE })
+    match NUMBERED.get() {
+        None => Box::new(Chatter { said: 0, next: PAUSE }),
+        Some(&(lines, rate)) => Box::new(Counter { lines, pause: 1_000_000 / u64::from(rate), said: 0, next: 0 }),
+    }
+}
+
+/// The application that counts.
+struct Counter {
+    lines: u32,
+    pause: u64,
+    said: u32,
+    next: u64,
+}
+
+impl Application for Counter {
+    fn turn(&mut self, now: Instant) {
+        while self.said < self.lines && self.next <= now.0 {
+            self.said += 1;
+            self.next += self.pause;
+            picovd::println!("line {:05} of {}", self.said, self.lines);
+        }
+    }
 }
 
 impl Application for Chatter {

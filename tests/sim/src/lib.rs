@@ -3,6 +3,7 @@
 //!
 //! [`link::Link`] is the wire between the two halves. The host half never uses the library's encoders.
 
+pub mod arena;
 pub mod board;
 pub mod bus;
 pub mod chatter;

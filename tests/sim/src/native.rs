@@ -1,5 +1,6 @@
 //! The library itself, plugged into the simulated host: the same device that the firmware runs, on an in-memory bus.
 
+use crate::arena::Arena;
 use crate::bus::{SimBus, WireSide};
 use crate::link::{InReply, Link, OutReply, Pid};
 use crate::memory::SharedMemory;
@@ -75,6 +76,8 @@ pub struct NativeDevice {
     stall: Duration,
     /// The main loop does nothing before.
     stalled_until: Duration,
+    /// Whether a power cycle frees what the last one has taken: nobody else has references into it.
+    frees: bool,
 }
 
 /// The stick of every board, with settings or without.
@@ -98,6 +101,8 @@ struct Running {
     log: Option<&'static LogRing>,
     settings: Option<&'static Settings<'static>>,
     application: Option<Box<dyn Application>>,
+    /// What all of that borrows.
+    arena: Arena,
 }
 
 impl NativeDevice {
@@ -106,7 +111,14 @@ impl NativeDevice {
     pub fn new(board: Board) -> Self {
         let (wire, running) = power(&board);
         let (stall, stalled_until) = (Duration::ZERO, Duration::ZERO);
-        Self { board, wire, running, restart: None, restarts: Vec::new(), stall, stalled_until }
+        Self { board, wire, running, restart: None, restarts: Vec::new(), stall, stalled_until, frees: false }
+    }
+
+    /// The same for whoever needs no more than the bus, for any number of power cycles: each frees what the last one has taken. The
+    /// board's application must not leave its files with anybody who outlives it.
+    #[must_use]
+    pub fn link(board: Board) -> Box<dyn Link> {
+        Box::new(Self { frees: true, ..Self::new(board) })
     }
 
     /// The restarts that the host asked for and that took place.
@@ -158,7 +170,10 @@ impl NativeDevice {
         let Some((_, reset)) = self.restart.take_if(|(due, _)| *due <= now) else { return };
         self.restarts.push(reset);
         match reset {
-            Reset::Flash => self.power_cycle(),
+            Reset::Flash => {
+                self.power_cycle();
+                self.wire.starts();
+            }
             Reset::Bootsel { .. } => self.wire.plug(false),
         }
     }
@@ -167,18 +182,27 @@ impl NativeDevice {
     fn power_cycle(&mut self) {
         let before = self.wire.now();
         self.restart = None;
-        (self.wire, self.running) = power(&self.board);
+        let (wire, running) = power(&self.board);
+        self.wire = wire;
+        let Running { stick, files: _, log: _, settings: _, application, wanted: _, arena } =
+            std::mem::replace(&mut self.running, running);
         self.wire.advance(before);
         self.stalled_until = before + self.stall;
+        if self.frees {
+            drop((application, stick));
+            // SAFETY: what borrowed is gone, `println!` has the new log, and `link` has let nobody else borrow.
+            unsafe { arena.free() };
+        }
     }
 }
 
-/// Starts the library as the firmware's main function does. usb-device borrows the allocator for as long as the device lives,
-/// so each start leaves one behind: some hundred bytes a power cycle.
+/// Starts the library as the firmware's main function does.
 fn power(board: &Board) -> (WireSide, Running) {
-    let files: &'static Files<'static> = Box::leak(Box::new(FilesOf::<FILES>::new(board.layout)));
-    let settings = board.settings.map(|plan| start_settings(plan, &board.memory));
-    let built_in: &'static BuiltIn<'static> = Box::leak(Box::new(board.built_in.make(board.layout, settings)));
+    let mut arena = Arena::default();
+    let files: &'static Files<'static> = arena.keep(FilesOf::<FILES>::new(board.layout));
+    let settings = board.settings.map(|plan| start_settings(plan, &board.memory, &mut arena));
+    let built_in = board.built_in.make(board.layout, settings, &mut arena);
+    let built_in: &'static BuiltIn<'static> = arena.keep(built_in);
     if let Some(log) = built_in.log {
         // As on the chip; where a process has several boards, `println!` is the last one's.
         picovd::files::set_log(log);
@@ -188,7 +212,7 @@ fn power(board: &Board) -> (WireSide, Running) {
         files,
         built_in,
         announcing: board.announcing,
-        usb: named(board.usb, settings),
+        usb: named(board.usb, settings, &mut arena),
         flash_size: board.flash_size,
         program_in_sram: false,
         usb_serial: (!board.unit.serial.is_empty()).then_some(board.unit.serial),
@@ -197,33 +221,41 @@ fn power(board: &Board) -> (WireSide, Running) {
     };
     let bus = SimBus::new();
     let wire = bus.wire();
-    let alloc: &'static UsbBusAllocator<SimBus> = Box::leak(Box::new(UsbBusAllocator::new(bus)));
+    let alloc: &'static UsbBusAllocator<SimBus> = arena.keep(UsbBusAllocator::new(bus));
     let wanted = Arc::new(Mutex::new(None));
     let wish = Arc::clone(&wanted);
     let reset = Box::new(move |reset| *wish.lock().unwrap_or_else(PoisonError::into_inner) = Some(reset));
-    let digits: &'static [u8; 16] = Box::leak(Box::new(board.identity.digits()));
+    let digits: &'static [u8; 16] = arena.keep(board.identity.digits());
     let reset = reset as Box<dyn FnMut(Reset) + Send>;
     let flash = flash_length(&board.memory, board.flash_size, None);
     let stick = Stick::new(alloc, &description, Some(board.identity), flash, digits, board.memory.clone(), reset);
-    describe(board, flash, built_in, files);
+    describe(board, flash, built_in, files, &mut arena);
     let application = board.application.map(|start| start(files));
     wire.plug(true);
-    (wire, Running { stick, wanted, files, log: built_in.log, settings, application })
+    (wire, Running { stick, wanted, files, log: built_in.log, settings, application, arena })
 }
 
 /// The settings as they were saved in the board's flash.
-fn start_settings(plan: settings::Plan<'static>, memory: &SharedMemory) -> &'static Settings<'static> {
-    let room: &'static Room = Box::leak(Box::new(Room::new()));
-    let settings: &'static Settings<'static> = Box::leak(Box::new(Settings::new(plan, room)));
+fn start_settings(
+    plan: settings::Plan<'static>,
+    memory: &SharedMemory,
+    arena: &mut Arena,
+) -> &'static Settings<'static> {
+    let room: &'static Room = arena.keep(Room::new());
+    let settings: &'static Settings<'static> = arena.keep(Settings::new(plan, room));
     let store = Store::open(SettingsFlash::new(memory.clone(), plan.start, plan.sectors), plan.sectors);
-    settings.start(Box::leak(Box::new(store)));
+    settings.start(arena.keep(store));
     settings
 }
 
 /// The identity, with the strings that settings give it.
-fn named(usb: usb::Identity<'static>, settings: Option<&'static Settings<'static>>) -> usb::Identity<'static> {
+fn named(
+    usb: usb::Identity<'static>,
+    settings: Option<&'static Settings<'static>>,
+    arena: &mut Arena,
+) -> usb::Identity<'static> {
     let Some(settings) = settings else { return usb };
-    let [manufacturer, product] = settings.usb_strings(Box::leak(Box::new([[0; 96]; 2])));
+    let [manufacturer, product] = settings.usb_strings(arena.keep([[0; 96]; 2]));
     usb::Identity {
         manufacturer: manufacturer.unwrap_or(usb.manufacturer),
         product: product.unwrap_or(usb.product),
@@ -232,14 +264,20 @@ fn named(usb: usb::Identity<'static>, settings: Option<&'static Settings<'static
 }
 
 /// What the firmware finds out at boot.
-fn describe(board: &Board, flash: Option<u32>, built_in: &'static BuiltIn<'static>, files: &'static Files<'static>) {
+fn describe(
+    board: &Board,
+    flash: Option<u32>,
+    built_in: &'static BuiltIn<'static>,
+    files: &'static Files<'static>,
+    arena: &mut Arena,
+) {
     if let Some(info) = built_in.info {
         let reset = ResetReason::PowerOn;
         let identity = Some(board.identity);
         info.set(BoardFacts { chip: "RP2350 (simulated)", bootrom: None, flash, identity, reset, panic: None });
     }
     if let Some(plan) = built_in.partitions {
-        let partitions: &'static mut PartitionFiles<'static, SharedMemory> = Box::leak(Box::new(PartitionFiles::new()));
+        let partitions: &'static mut PartitionFiles<'static, SharedMemory> = arena.keep(PartitionFiles::new());
         let mut rom = RomTable::new(board.memory.clone());
         let plan = PartitionPlan { flash_size: flash.unwrap_or(plan.flash_size), ..plan };
         partitions.register(plan, &mut rom, board.memory.clone(), files).expect("the manifest has room for it");

@@ -157,7 +157,7 @@ fn on_bus(plan: DiskPlan, flash: FlashChip<'_>, application: Option<Start>) -> R
 
 fn with_contents(contents: Contents, plan: DiskPlan, application: Option<Start>) -> Plug {
     let files = truth::files(&plan, &contents);
-    let link = Box::new(NativeDevice::new(Board { application, ..board(plan.clone(), contents) }));
+    let link = NativeDevice::link(Board { application, ..board(plan.clone(), contents) });
     Plug { link, plan, files, outcome: Outcome::default() }
 }
 

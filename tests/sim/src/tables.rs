@@ -1,5 +1,6 @@
 //! A manifest's plan as the tables that the library takes: what `volume.rs` is for the firmware, made at run time.
 
+use crate::arena::Arena;
 use picovd::block::{BlockCount, Lba};
 use picovd::device::{Announcing, Refresh};
 use picovd::files::{
@@ -157,7 +158,7 @@ impl BuiltInFiles {
         }
     }
 
-    /// Makes them, for the rest of the program.
+    /// Makes them in `arena`.
     ///
     /// # Panics
     /// The plan is of no manifest that passed its checks.
@@ -166,21 +167,22 @@ impl BuiltInFiles {
         &self,
         layout: &'static Layout<'static>,
         settings: Option<&'static Settings<'static>>,
+        arena: &mut Arena,
     ) -> BuiltIn<'static> {
-        let ring = |size: u32| -> &'static LogRing {
+        let mut ring = |size: u32| -> &'static LogRing {
             // Rings have their sizes in their types, and the manifest allows these.
             match size.trailing_zeros() {
-                8 => leak(LogRingOf::<{ 1 << 8 }>::new()),
-                9 => leak(LogRingOf::<{ 1 << 9 }>::new()),
-                10 => leak(LogRingOf::<{ 1 << 10 }>::new()),
-                11 => leak(LogRingOf::<{ 1 << 11 }>::new()),
-                12 => leak(LogRingOf::<{ 1 << 12 }>::new()),
-                13 => leak(LogRingOf::<{ 1 << 13 }>::new()),
-                14 => leak(LogRingOf::<{ 1 << 14 }>::new()),
-                15 => leak(LogRingOf::<{ 1 << 15 }>::new()),
-                16 => leak(LogRingOf::<{ 1 << 16 }>::new()),
-                17 => leak(LogRingOf::<{ 1 << 17 }>::new()),
-                _ => leak(LogRingOf::<{ 1 << 18 }>::new()),
+                8 => arena.keep(LogRingOf::<{ 1 << 8 }>::new()),
+                9 => arena.keep(LogRingOf::<{ 1 << 9 }>::new()),
+                10 => arena.keep(LogRingOf::<{ 1 << 10 }>::new()),
+                11 => arena.keep(LogRingOf::<{ 1 << 11 }>::new()),
+                12 => arena.keep(LogRingOf::<{ 1 << 12 }>::new()),
+                13 => arena.keep(LogRingOf::<{ 1 << 13 }>::new()),
+                14 => arena.keep(LogRingOf::<{ 1 << 14 }>::new()),
+                15 => arena.keep(LogRingOf::<{ 1 << 15 }>::new()),
+                16 => arena.keep(LogRingOf::<{ 1 << 16 }>::new()),
+                17 => arena.keep(LogRingOf::<{ 1 << 17 }>::new()),
+                _ => arena.keep(LogRingOf::<{ 1 << 18 }>::new()),
             }
         };
         let log = ring(self.log.ring_size);
@@ -188,7 +190,7 @@ impl BuiltInFiles {
         let logged = (self.log.stdout || self.log.tail).then_some(log);
         let program = Program { name: "picovd-sim", version: env!("CARGO_PKG_VERSION"), build: "native" };
         let info = Info::new(program, layout, self.flash_size, logged, self.log.defmt.then_some(defmt));
-        let info = leak(match settings {
+        let info = &*arena.keep(match settings {
             Some(settings) => info.named_by(settings),
             None => info,
         });
@@ -197,47 +199,52 @@ impl BuiltInFiles {
         let mut files: Vec<&'static File<'static>> = Vec::new();
         let mut tail = None;
         for manifest::BuiltIn { path, source, capacity } in &self.planned {
-            let path: &'static str = path.clone().leak();
+            let path: &'static str = arena.keep(path.clone());
             match source {
                 manifest::BuiltInSource::Stdout => {
-                    files.push(leak(File::new(path, leak(LogFile::new(log, *capacity)), *capacity).renewed()));
+                    let content = arena.keep(LogFile::new(log, *capacity));
+                    files.push(arena.keep(File::new(path, content, *capacity).renewed()));
                 }
                 manifest::BuiltInSource::Defmt => {
-                    files.push(leak(File::new(path, leak(LogFrames::new(defmt, *capacity)), *capacity).renewed()));
+                    let content = arena.keep(LogFrames::new(defmt, *capacity));
+                    files.push(arena.keep(File::new(path, content, *capacity).renewed()));
                 }
                 manifest::BuiltInSource::Tail => {
-                    let content = leak(LogTail::new(log));
-                    let file = leak(File::new(path, content, *capacity));
+                    let content = &*arena.keep(LogTail::new(log));
+                    let file = &*arena.keep(File::new(path, content, *capacity));
                     files.push(file);
                     tail = Some((content, file));
                 }
                 manifest::BuiltInSource::Partitions => {
                     partitions = Some(PartitionPlan {
-                        folder: self.partitions.folder.clone().leak(),
+                        folder: arena.keep(self.partitions.folder.clone()),
                         description: path,
                         capacity: *capacity,
                         flash_size: self.flash_size,
-                        redacted: self.redacted_flash.clone().leak(),
+                        redacted: arena.keep(self.redacted_flash.clone()),
                     });
                 }
                 manifest::BuiltInSource::Config | manifest::BuiltInSource::ConfigSchema => {
                     let settings = settings.expect("the manifest has sectors for them");
                     let values = *source == manifest::BuiltInSource::Config;
                     let content = if values { ConfigFile::values(settings) } else { ConfigFile::schema(settings) };
-                    files.push(leak(File::new(path, leak(content), *capacity).renewed()));
+                    let content = arena.keep(content);
+                    files.push(arena.keep(File::new(path, content, *capacity).renewed()));
                 }
                 manifest::BuiltInSource::InfoText => {
-                    files.push(leak(File::new(path, leak(InfoFile::text(info)), *capacity).renewed()));
+                    let content = arena.keep(InfoFile::text(info));
+                    files.push(arena.keep(File::new(path, content, *capacity).renewed()));
                     told = Some(info);
                 }
                 manifest::BuiltInSource::InfoJson => {
-                    files.push(leak(File::new(path, leak(InfoFile::json(info)), *capacity).renewed()));
+                    let content = arena.keep(InfoFile::json(info));
+                    files.push(arena.keep(File::new(path, content, *capacity).renewed()));
                     told = Some(info);
                 }
             }
         }
         BuiltIn {
-            files: files.leak(),
+            files: arena.keep(files),
             log: logged,
             defmt: self.log.defmt.then_some(defmt),
             tail,
@@ -245,11 +252,6 @@ impl BuiltInFiles {
             partitions,
         }
     }
-}
-
-/// For the rest of the program.
-fn leak<T>(value: T) -> &'static T {
-    Box::leak(Box::new(value))
 }
 
 fn region(region: &manifest::Region) -> Region<'_> {

@@ -127,6 +127,26 @@ mod ring5 {
         assert!(last.contains(&(LINES, 0)) && last.contains(&(LINES, 1)), "{last:?}");
     }
 
+    /// Each volume that the desktop mounts shows what the last one did not.
+    #[test]
+    #[ignore = "needs tests/chatter: cargo xtask test --ring 5"]
+    fn the_tail_shows_each_line_once() {
+        let mut system = desktop(ElfDevice::new(&board_elf::bytes()).expect("the board boots it"));
+        let mut all = Vec::new();
+        let mut look = |system: &mut System<'_>| {
+            all.extend(system.read("STDOUT-TAIL.TXT").expect("it can be read"));
+        };
+        look(&mut system);
+        for _ in 0..340 {
+            system.elapse(Duration::from_millis(100));
+            if system.take_events().iter().any(|event| matches!(event, Event::Mounted(_))) {
+                look(&mut system);
+            }
+        }
+        let text = String::from_utf8(all).expect("text");
+        assert_eq!(judge(&text, &[main_lines(), interrupt_lines()]), Ok(()), "{text}");
+    }
+
     /// The second core's line is asked for in the middle of one of the main loop's, together with the interrupt handler's.
     #[test]
     #[ignore = "needs tests/chatter: cargo xtask test --ring 5"]

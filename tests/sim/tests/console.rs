@@ -5,10 +5,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use picovd::bot::{CommandSet, Intent};
-use picovd::usb::{Composite, Identity, Reset};
+use picovd::clock::Instant;
+use picovd::usb::{Composite, HOLD, Identity, Reset};
 use picovd_sim::bus::{SimBus, WireSide};
 use picovd_sim::host::cdc::CdcAcm;
-use picovd_sim::host::controller::TransferError;
+use picovd_sim::host::controller::{Request, TransferError};
 use picovd_sim::host::{Host, Initiator};
 use picovd_sim::link::{InReply, Link, OutReply, Pid};
 use picovd_sim::random::Random;
@@ -65,6 +66,7 @@ impl Device {
     fn run(&mut self) {
         for _ in 0..TURNS {
             self.stick.poll();
+            let _ = self.stick.tick(Instant(self.wire.now().as_micros() as u64));
             let console = self.stick.console().expect("it is there");
             // Less than a packet at a time.
             let mut bytes = [0; 24];
@@ -145,9 +147,13 @@ impl Bench {
         Self { device, initiator, port }
     }
 
-    /// Opens the port and takes the greeting away.
+    /// Opens the port, waits until it speaks, and takes the greeting away.
     fn open(&mut self) {
         self.port.set_open(&mut self.initiator.host, true).expect("accepted");
+        self.initiator.host.elapse(Duration::from_millis(u64::from(HOLD) / 2));
+        assert_eq!(self.write(b"too early"), 0, "until the port is raw, a terminal sends back what it gets");
+        assert_eq!(self.drain(), b"");
+        self.initiator.host.elapse(Duration::from_millis(HOLD.into()));
         let greeting = self.drain();
         let greeting = String::from_utf8_lossy(&greeting);
         assert!(greeting.starts_with("PicoVD ") && greeting.ends_with(", board 0123456789ABCDEF\r\n"), "{greeting:?}");
@@ -232,19 +238,63 @@ fn a_full_console_refuses_and_never_waits() {
     bench.well();
 }
 
+/// With one packet in the controller and others behind it; both data toggles are met.
 #[test]
 fn who_opens_the_port_does_not_get_the_last_ones_text() {
     let mut bench = Bench::new();
+    for fetched in 0..6 {
+        bench.open();
+        bench.write(&[b'x'; 1000]);
+        for _ in 0..fetched {
+            bench.initiator.host.in_packet(bench.port.bulk_in).expect("text");
+            bench.write(&[b'x'; 1000]);
+        }
+        bench.close();
+        // `open` takes the greeting and nothing else.
+        bench.open();
+        assert_eq!(bench.write(b"hello\r\n"), 7);
+        assert_eq!(bench.drain(), b"hello\r\n", "after {fetched} packets");
+        bench.close();
+        bench.well();
+    }
+}
+
+/// What was sent and not read belongs to the session, too.
+#[test]
+fn who_opens_the_port_does_not_speak_for_the_last_one() {
+    let mut bench = Bench::new();
     bench.open();
-    let taken = bench.write(&[b'x'; 1000]);
+    bench.device.0.borrow_mut().reads = false;
+    bench.initiator.host.out_packet(bench.port.bulk_out, b"rm -r").expect("taken");
     bench.close();
-    bench.port.set_open(&mut bench.initiator.host, true).expect("accepted");
-    let text = bench.drain();
-    let old = text.iter().filter(|&&byte| byte == b'x').count();
-    // What the controller had already is beyond recall; what waited behind it is gone.
-    assert!(old < taken && old <= 63, "{old} of {taken} old bytes");
-    assert!(text.ends_with(b"\r\n"), "{text:02x?}");
+    bench.device.0.borrow_mut().reads = true;
+    bench.open();
+    bench.initiator.host.out_packet(bench.port.bulk_out, b"hello\r\n").expect("taken");
+    assert_eq!(bench.device.0.borrow().input, b"hello\r\n");
     bench.well();
+}
+
+/// SET_CONFIGURATION takes the port back to what it is after a reset (USB 2.0 9.1.1.5): closed.
+#[test]
+fn a_new_configuration_ends_the_session() {
+    let mut bench = Bench::new();
+    for fetched in 0..3 {
+        bench.open();
+        bench.write(&[b'x'; 1000]);
+        for _ in 0..fetched {
+            bench.initiator.host.in_packet(bench.port.bulk_in).expect("text");
+            bench.write(&[b'x'; 1000]);
+        }
+        let value = u16::from(bench.initiator.device.configuration.value);
+        let request = Request { request_type: 0, request: 9, value, index: 0, length: 0 };
+        bench.initiator.host.control_out(request, &[]).expect("accepted");
+        bench.initiator.host.reset_toggles();
+        assert_eq!(bench.write(b"nobody hears this"), 0);
+        assert_eq!(bench.drain(), b"");
+        bench.open();
+        bench.close();
+        bench.well();
+    }
 }
 
 #[test]

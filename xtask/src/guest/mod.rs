@@ -8,3 +8,4 @@ pub mod machine;
 pub mod packages;
 pub mod settings;
 pub mod stick;
+pub mod tail;

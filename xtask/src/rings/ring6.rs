@@ -2,6 +2,7 @@
 
 mod desktop;
 mod settings;
+mod tail;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -249,6 +250,7 @@ fn device(context: &Context, report: &mut Report, bench: &Bench, elf: Option<&Pa
             report.note(line);
         }
         changes(report, bench, &mut machine);
+        tail::run(report, bench, &mut machine);
     }
     together(context, report, bench, &mut machine, elf.is_some());
     settings::run(context, report, bench, &mut machine, elf.is_some());

@@ -64,7 +64,7 @@ pub const VERIFY: [Described; 2] = [
 ];
 
 /// Those of `serve` beside the device.
-pub const SERVE: [Described; 8] = [
+pub const SERVE: [Described; 9] = [
     Described { name: "usbredir", help: "" },
     Described { name: "usbip", help: "" },
     Described { name: "listen-anywhere", help: "" },
@@ -72,6 +72,7 @@ pub const SERVE: [Described; 8] = [
     Described { name: "truth", help: "" },
     Described { name: "live", help: "" },
     Described { name: "print", help: "" },
+    Described { name: "print-lines", help: "" },
     Described { name: "quiet", help: "" },
 ];
 
@@ -146,6 +147,7 @@ impl Options {
                 Arg::Long("truth") => options.serve.truth = Some(parser.value().map_err(usage)?.into()),
                 Arg::Long("live") => options.serve.live = Some(parser.value().map_err(usage)?.into()),
                 Arg::Long("print") => options.serve.print = true,
+                Arg::Long("print-lines") => options.serve.set_lines(&text(&mut parser)?).map_err(Failure::Usage)?,
                 Arg::Long("quiet") => options.serve.quiet = true,
                 Arg::Long("help") | Arg::Short('h') => options.help = true,
                 Arg::Value(value) if options.command.is_none() => {

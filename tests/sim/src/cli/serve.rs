@@ -12,7 +12,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// What `--help` adds.
 pub const DETAILS: &str = "\
 Prints how to attach the device, then a line for each SCSI command that the host sends, until Ctrl-C. Whoever unplugs it and
-plugs it in again has taken its power: settings that were saved are there again.
+plugs it in again has taken its power: settings that were saved are there again. One connection at a time has the device; at
+most 8 are open, and one that has not asked for the device within 10 s is closed. One that has it and was silent for 10 minutes
+makes room for another.
 
   --usbredir SOCKET     for QEMU: the path of a Unix socket, or ADDRESS:PORT
   --usbip ADDRESS:PORT  for Linux's `usbip attach`; the usual port is 3240
@@ -23,6 +25,7 @@ plugs it in again has taken its power: settings that were saved are there again.
                         run time: for trying how a host takes a change ([dynamic] of the manifest). Not with --elf
   --print               let an application print numbered lines into the log for 12 s ([log] of the manifest). Not with
                         --elf
+  --print-lines N/R     let it print N numbered lines instead, R of them a second
   --quiet               leave out the line for each command";
 
 /// `cargo sim serve`.
@@ -34,7 +37,12 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
             serve::mirror::follow(folder).map_err(Failure::Failed)?;
             Some(serve::mirror::start)
         }
-        (None, true) => Some(chatter::start),
+        (None, true) => {
+            if let Some((lines, rate)) = options.serve.lines {
+                chatter::number(lines, rate);
+            }
+            Some(chatter::start)
+        }
         (Some(_), true) => return Err(Failure::Usage("--live and --print are two applications: take one".to_owned())),
     };
     let plug = match application {

@@ -234,6 +234,17 @@ impl Bus {
         self.queues.entry(endpoint).or_default().push_back(transfer);
     }
 
+    /// How many transfers are queued, and how many bytes they have to send.
+    #[must_use]
+    pub fn queued(&self) -> (usize, usize) {
+        let bytes = |transfer: &Transfer| match &transfer.request {
+            Request::Control { data, .. } | Request::Out { data, .. } => data.len(),
+            Request::In { .. } => 0,
+        };
+        let all = self.queues.values().flatten();
+        all.fold((0, 0), |(count, sum), transfer| (count + 1, sum + bytes(transfer)))
+    }
+
     /// Takes a transfer out of its queue. False if it is not there (any more).
     pub fn cancel(&mut self, id: TransferId) -> bool {
         for queue in self.queues.values_mut() {

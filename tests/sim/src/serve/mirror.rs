@@ -86,6 +86,19 @@ struct Known {
     stamp: Option<Stamp>,
 }
 
+/// A file of that name, empty. Each is made once, for the rest of the program: a board that is powered again has the same ones.
+fn known(name: &str) -> Known {
+    static FILES: Mutex<BTreeMap<String, (&'static File<'static>, &'static Copies)>> = Mutex::new(BTreeMap::new());
+    let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+    let (file, copies) = *files.entry(name.to_owned()).or_insert_with(|| {
+        let copies: &'static Copies = Box::leak(Box::default());
+        let path: &'static str = name.to_owned().leak();
+        (Box::leak(Box::new(File::new(path, copies, CAPACITY))), copies)
+    });
+    copies.with(|copies| *copies = Default::default());
+    Known { file, copies, stamp: None }
+}
+
 /// The application.
 struct Mirror {
     files: &'static Files<'static>,
@@ -96,11 +109,7 @@ struct Mirror {
 
 impl Mirror {
     fn take(&mut self, path: &Path, name: &str, stamp: Stamp) -> Result<(), String> {
-        let known = self.known.entry(name.to_owned()).or_insert_with(|| {
-            let copies: &'static Copies = Box::leak(Box::default());
-            let path: &'static str = name.to_owned().leak();
-            Known { file: Box::leak(Box::new(File::new(path, copies, CAPACITY))), copies, stamp: None }
-        });
+        let known = self.known.entry(name.to_owned()).or_insert_with(|| known(name));
         if known.stamp == Some(stamp) {
             return Ok(());
         }

@@ -3,6 +3,10 @@
 //! One thread owns the device: it takes bytes from sockets, runs transfers, and answers. Another thread per connection
 //! only reads. One connection at a time has the device; to each it is plugged in anew, so a board that the bus powers
 //! starts from its reset. Real time passes for the device as long as its simulation keeps up.
+//!
+//! What the other ends can make it take is bounded: connections, bytes that wait to be looked at, transfers that wait for the
+//! device, and the time for which a connection says nothing. One that has the device may be silent for as long as nobody else
+//! wants it.
 
 pub mod bus;
 pub mod descriptor;
@@ -22,8 +26,8 @@ pub use options::{Options, Place};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
 
 use crate::link::Link;
 use bus::Bus;
@@ -37,6 +41,19 @@ const NAP: Duration = Duration::from_millis(1);
 /// Device time within which a powered board has to pull up its data line.
 const ATTACH_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Most connections at a time; the next one is closed.
+const CONNECTIONS: usize = 8;
+/// How long a connection may take to ask for the device.
+const HELLO: Duration = Duration::from_secs(10);
+/// How long one that has the device may be silent when another one asks for it.
+const SILENCE: Duration = Duration::from_secs(600);
+/// Pieces of what the other ends send that wait to be looked at: then they have to wait.
+const PIECES: usize = 16;
+/// Most bytes of one such piece.
+const PIECE: usize = 64 * 1024;
+/// Most transfers of a connection that wait for the device, and most bytes that these send.
+const TRANSFERS: (usize, usize) = (1024, 64 << 20);
+
 /// What a reading thread reports.
 enum Event {
     Bytes(u64, Vec<u8>),
@@ -47,6 +64,8 @@ struct Connection {
     socket: Box<dyn Socket>,
     front: Box<dyn Front>,
     out: Vec<u8>,
+    /// When something came last, or the connection was made.
+    heard: Instant,
 }
 
 /// Which protocol a listener speaks.
@@ -77,7 +96,7 @@ pub fn run(link: Box<dyn Link>, options: &Options, stop: &AtomicBool, log: &mut 
         Some(path) => Some(std::fs::File::create(path).map_err(|error| format!("{}: {error}", path.display()))?),
     };
     write!(log, "{}", options.how_to_attach()).and_then(|()| log.flush()).map_err(|error| error.to_string())?;
-    let (sender, events) = channel();
+    let (sender, events) = sync_channel(PIECES);
     let mut server = Server {
         pace: Pace::new(&bus),
         bus,
@@ -125,7 +144,7 @@ struct Server<'a> {
     present: bool,
     watch: Watch,
     last: u64,
-    sender: Sender<Event>,
+    sender: SyncSender<Event>,
     log: &'a mut dyn Write,
     record: Option<std::fs::File>,
     quiet: bool,
@@ -145,6 +164,7 @@ impl Server<'_> {
             }
             event = events.try_recv().ok();
         }
+        self.hurry()?;
         self.look()?;
         self.flush()?;
         self.pace.keep(&mut self.bus);
@@ -159,6 +179,11 @@ impl Server<'_> {
         for index in 0..self.listeners.len() {
             let Some((listener, protocol)) = self.listeners.get(index) else { continue };
             let Some(socket) = listener.accept()? else { continue };
+            if self.connections.len() >= CONNECTIONS {
+                socket.close();
+                self.say("a connection is refused: there are too many")?;
+                continue;
+            }
             let front: Box<dyn Front> = match protocol {
                 Protocol::Usbredir => Box::new(usbredir::Usbredir::default()),
                 Protocol::Usbip => Box::new(usbip::Usbip::default()),
@@ -168,7 +193,7 @@ impl Server<'_> {
             let mut reader = socket.twin().map_err(|error| error.to_string())?;
             let sender = self.sender.clone();
             std::thread::spawn(move || {
-                let mut buffer = vec![0; 64 * 1024];
+                let mut buffer = vec![0; PIECE];
                 loop {
                     // An error ends the connection as its end does; nobody is left to tell when the channel is closed.
                     let event = match std::io::Read::read(&mut reader, &mut buffer) {
@@ -181,7 +206,7 @@ impl Server<'_> {
                     }
                 }
             });
-            let mut connection = Connection { socket, front, out: Vec::new() };
+            let mut connection = Connection { socket, front, out: Vec::new(), heard: Instant::now() };
             connection.front.greet(&mut connection.out);
             self.connections.insert(number, connection);
         }
@@ -192,8 +217,13 @@ impl Server<'_> {
         let mut bytes = bytes;
         loop {
             let Some(connection) = self.connections.get_mut(&number) else { return Ok(()) };
+            connection.heard = Instant::now();
             let verdict = connection.front.receive(bytes, &mut self.bus, &mut connection.out);
             bytes = &[];
+            let (transfers, waiting) = self.bus.queued();
+            if transfers > TRANSFERS.0 || waiting > TRANSFERS.1 {
+                return self.close(number, "too many transfers at once");
+            }
             match verdict {
                 Ok(Verdict::Stay) => return Ok(()),
                 Ok(Verdict::More) => {}
@@ -211,8 +241,21 @@ impl Server<'_> {
         }
     }
 
+    /// Closes what has not asked for the device in time.
+    fn hurry(&mut self) -> Result<(), String> {
+        let late = |(number, connection): (&u64, &Connection)| {
+            (Some(*number) != self.owner && connection.heard.elapsed() > HELLO).then_some(*number)
+        };
+        let late: Vec<u64> = self.connections.iter().filter_map(late).collect();
+        late.into_iter().try_for_each(|number| self.close(number, "it has not asked for the device"))
+    }
+
     /// Plugs the device into a connection.
     fn claim(&mut self, number: u64) -> Result<(), String> {
+        let silent = |owner| self.connections.get(&owner).is_some_and(|owner| owner.heard.elapsed() > SILENCE);
+        if let Some(owner) = self.owner.filter(|owner| silent(*owner)) {
+            self.close(owner, "it was silent, and another connection wants the device")?;
+        }
         let ready = if self.owner.is_some() {
             Err("another connection has the device".to_owned())
         } else {

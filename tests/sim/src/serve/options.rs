@@ -42,6 +42,8 @@ pub struct Options {
     pub live: Option<PathBuf>,
     /// Let an application print, see [`chatter`](crate::chatter).
     pub print: bool,
+    /// Numbered lines, and how many a second, in place of what it says else.
+    pub lines: Option<(u32, u32)>,
     /// Leave out the line per command.
     pub quiet: bool,
 }
@@ -63,6 +65,21 @@ impl Options {
             .or_else(|_| word.parse().map(|ip| SocketAddr::new(ip, USBIP_PORT)))
             .map_err(|_| format!("`{word}` is no address; for example 127.0.0.1:{USBIP_PORT}"))?;
         self.usbip = Some(Place::Tcp(address));
+        Ok(())
+    }
+
+    /// Reads how many lines to print, and how many a second: COUNT/RATE.
+    ///
+    /// # Errors
+    ///
+    /// A sentence, when the word is something else.
+    pub fn set_lines(&mut self, word: &str) -> Result<(), String> {
+        let parsed = || {
+            let (lines, rate) = word.split_once('/')?;
+            Some((lines.parse().ok()?, rate.parse().ok().filter(|rate| (1..=1_000_000).contains(rate))?))
+        };
+        let lines = parsed().ok_or_else(|| format!("`{word}` is no number of lines; for example 1000/20"))?;
+        (self.print, self.lines) = (true, Some(lines));
         Ok(())
     }
 
@@ -145,5 +162,10 @@ mod tests {
         options.listen_anywhere = true;
         assert!(options.check().is_ok());
         assert!(options.set_usbip("nonsense").is_err());
+        options.set_lines("1000/20").unwrap();
+        assert_eq!((options.print, options.lines), (true, Some((1000, 20))));
+        for wrong in ["", "1000", "1000/0", "x/1", "1/x"] {
+            assert!(options.set_lines(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -23,6 +23,8 @@ pub const STORIES: &[Story] = &[
     Story { name: "console-and-disk", about: "both at once do not disturb each other", run: while_reading },
 ];
 
+/// From the opening of the port to the greeting, and some more.
+const GREETED: Duration = Duration::from_millis(150);
 /// How long silence has to last to be believed.
 const SILENCE: Duration = Duration::from_millis(40);
 /// How long a packet waits before the other direction is looked at.
@@ -145,6 +147,7 @@ fn greeting(context: &mut Context<'_>) -> Result<(), StoryError> {
     context.silence(console.bulk_in, "before the port is open")?;
     for _ in 0..3 {
         context.open_console(true)?;
+        context.silence(console.bulk_in, "while a terminal may not be raw yet")?;
         context.greeted()?;
         context.silence(console.bulk_in, "after the greeting")?;
         context.silence(console.notification, "without a change to tell")?;
@@ -153,6 +156,11 @@ fn greeting(context: &mut Context<'_>) -> Result<(), StoryError> {
         context.silence(console.bulk_in, "after DTR was set again")?;
         context.open_console(false)?;
         context.silence(console.bulk_in, "with the port closed")?;
+        // What is in the endpoint goes with the session.
+        context.open_console(true)?;
+        context.initiator.host.elapse(GREETED);
+        context.open_console(false)?;
+        context.silence(console.bulk_in, "of a session that has ended")?;
     }
     context.open_console(true)?;
     context.greeted()?;
@@ -193,7 +201,7 @@ fn halts(context: &mut Context<'_>) -> Result<(), StoryError> {
         ensure!(host.control_in(status)? == [1, 0], "endpoint {endpoint:02x}h does not say that it is halted");
         // Text that is due now has to wait: a packet would end the halt.
         context.open_console(true)?;
-        context.initiator.host.elapse(Duration::from_millis(5));
+        context.initiator.host.elapse(GREETED);
         let host = &mut context.initiator.host;
         let reply =
             if endpoint & 0x80 == 0 { host.out_packet(endpoint, b"x") } else { host.in_packet(endpoint).map(drop) };
@@ -229,15 +237,15 @@ fn halts(context: &mut Context<'_>) -> Result<(), StoryError> {
 
 fn suspend(context: &mut Context<'_>) -> Result<(), StoryError> {
     for pause in [4, 100] {
-        // Two greetings: one in the endpoint, one that waits for it.
+        // A session that ended before, and one whose greeting is in the endpoint now.
         context.open_console(true)?;
         context.open_console(false)?;
         context.open_console(true)?;
+        context.initiator.host.elapse(GREETED);
         context.initiator.host.suspend();
         context.initiator.host.elapse(Duration::from_millis(pause));
         context.initiator.host.resume();
         context.initiator.host.elapse(Duration::from_millis(20));
-        context.greeted()?;
         context.greeted()?;
         context.open_console(false)?;
     }

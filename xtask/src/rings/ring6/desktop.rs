@@ -4,7 +4,7 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Bench, Served, followed};
+use super::{Bench, Served, followed, tail};
 use crate::command;
 use crate::guest::desktop::{Desktop, MEMORY, MOUNTED};
 use crate::guest::live::{BOUND, Folder};
@@ -66,6 +66,7 @@ pub fn run(report: &mut Report, bench: &Bench) {
     }
     report.check("desktop: `dd iflag=direct` reads past the cache", || direct(&mut machine, &mut served));
     report.check("desktop: the driver did nothing that the strict bus refuses", || done(&mut machine, &mut served));
+    tail::desktop(report, bench, &mut machine);
 }
 
 /// Waits until the volume is mounted.

@@ -1,0 +1,79 @@
+//! STDOUT-TAIL.TXT as a desktop reads it that looks into each volume which it mounts: text and losses are all that was written,
+//! however fast the program prints and however late the desktop looks.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use picovd_sim::host::system::{Event, LINUX_DESKTOP, System};
+use picovd_sim::memory::Contents;
+use picovd_sim::native::NativeDevice;
+use picovd_sim::plug;
+use picovd_sim::random::Random;
+
+fn device() -> NativeDevice {
+    let text = "[log]\nstdout = false\ntail = true\nring-size = \"1 KiB\"\n\
+                [dynamic]\nquiet = \"300 ms\"\nhold = \"2 s\"\nmax-age = \"2 s\"\n";
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("log-tail.toml");
+    fs::write(&path, text).expect("the target folder is ours");
+    let plan = plug::plan(Some(&path)).unwrap_or_else(|problems| panic!("{problems}"));
+    let contents = Contents::noise(plan.chip.flash_size as usize);
+    NativeDevice::new(plug::board(plan, contents))
+}
+
+/// Text, bytes said to be lost, and NULs of a file.
+fn count(file: &[u8]) -> (u64, u64, u64) {
+    let line = file.get(..32).filter(|line| line.starts_with(b"[0") && line.ends_with(b" bytes lost]  \r\n"));
+    let said = line.map_or(0, |line| String::from_utf8_lossy(&line[1..16]).parse().expect("a number"));
+    let text = &file[line.map_or(0, <[u8]>::len)..];
+    let nul = text.iter().filter(|byte| **byte == 0).count() as u64;
+    (text.len() as u64 - nul, said, nul)
+}
+
+#[test]
+fn text_and_losses_are_all_that_was_written() {
+    let (mut lost, mut nul) = (0, 0);
+    for seed in 1..=6 {
+        let device = device();
+        let ring = device.log().expect("the manifest asks for one");
+        let mut system = System::boot(LINUX_DESKTOP, Box::new(device)).expect("a desktop mounts it");
+        let mut random = Random::new(seed);
+        let read = |system: &mut System<'_>, sums: &mut (u64, u64, u64)| {
+            // The volume may have gone again before it looked.
+            let Ok(file) = system.read("STDOUT-TAIL.TXT") else { return };
+            let (text, said, nul) = count(&file);
+            *sums = (sums.0 + text, sums.1 + said, sums.2 + nul);
+        };
+        let mut sums = (0, 0, 0);
+        read(&mut system, &mut sums);
+        let speed = [0, 2, 10, 40, 100, 200][seed as usize - 1];
+        let (mut line, mut wait) = (0, None::<u32>);
+        for step in 0..900 {
+            // 60 s of lines, 30 s of silence.
+            if step < 600 {
+                for _ in 0..random.below(speed + 1) / 4 {
+                    line += 1;
+                    ring.write(format!("line {line} of nobody knows how many\r\n").as_bytes());
+                }
+            }
+            system.elapse(Duration::from_millis(100));
+            if system.take_events().iter().any(|event| matches!(event, Event::Mounted(_))) {
+                // It looks at once, or later, while the ring goes on.
+                wait = Some(if step < 600 { random.below(12) } else { 0 });
+            }
+            match wait {
+                Some(0) => {
+                    read(&mut system, &mut sums);
+                    wait = None;
+                }
+                Some(more) => wait = Some(more - 1),
+                None => {}
+            }
+        }
+        let (text, said, seen_nul) = sums;
+        assert_eq!(text + said, ring.written(), "speed {speed}: {text} + {said} + {seen_nul} NULs");
+        lost += said;
+        nul += seen_nul;
+    }
+    assert!(lost > 10_000 && nul > 1_000, "{lost} bytes lost, {nul} of them shown as NUL: the writers are too slow");
+}

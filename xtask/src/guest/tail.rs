@@ -1,0 +1,118 @@
+//! A real `tail -F` of STDOUT-TAIL.TXT in the guest, while the volume goes and comes with each change.
+
+use std::time::Duration;
+
+use super::machine::Machine;
+use super::stick::STEP;
+
+/// How many lines the program prints, and how many a second: `cargo sim serve --print-lines`.
+#[derive(Clone, Copy, Debug)]
+pub struct Lines {
+    pub count: u32,
+    pub rate: u32,
+}
+
+/// From the last line to its place in the output: `max-age`, the gap behind a reader, a poll, the medium's absence and the next
+/// poll, as in [`super::live::BOUND`], twice, for a change that comes right behind another one; on a machine that is busy.
+const LATE: Duration = Duration::from_secs(90);
+
+impl Lines {
+    /// The option's value.
+    pub fn option(self) -> String {
+        format!("{}/{}", self.count, self.rate)
+    }
+
+    /// The device's manifest. The ring holds all lines: none may be lost on the way to somebody who reads along.
+    pub fn manifest() -> &'static str {
+        "[volume]\nlabel = \"TAIL\"\n\n[log]\nstdout = false\ntail = true\nring-size = \"64 KiB\"\n\n\
+         [dynamic]\nquiet = \"500 ms\"\nmax-age = \"2 s\"\nhold = \"2 s\"\n"
+    }
+
+    fn said(self) -> String {
+        (1..=self.count).map(|line| format!("line {line:05} of {}\r\n", self.count)).collect()
+    }
+}
+
+/// Does what a desktop does, with a shell alone: mounts the medium when it is there, takes the volume down when it has gone.
+pub fn automount(machine: &mut Machine) -> Result<(), String> {
+    machine.must(
+        "while :; do \
+         if dd if=/dev/sda of=/dev/null bs=512 count=1; \
+         then [ -e /mnt/STDOUT-TAIL.TXT ] || mount -t exfat -o ro /dev/sda /mnt; else umount -l /mnt; fi; \
+         sleep 0.3; done >/tmp/automount 2>&1 & echo $! >/tmp/automounter",
+        STEP,
+    )?;
+    Ok(())
+}
+
+/// Ends that.
+pub fn stop_automount(machine: &mut Machine) -> Result<(), String> {
+    machine.must("kill $(cat /tmp/automounter); sleep 1; umount -l /mnt; true", STEP).map(|_| ())
+}
+
+/// Starts `tail -F` of that file.
+pub fn start(machine: &mut Machine, file: &str) -> Result<(), String> {
+    machine
+        .must(&format!("tail -n +1 -F {file} >/tmp/tail 2>/tmp/tail.errors & echo $! >/tmp/tailer"), STEP)
+        .map(|_| ())
+}
+
+/// Waits for the last line, and holds what came against what was printed. Returns how many bytes were said to be lost.
+pub fn complete(machine: &mut Machine, lines: Lines) -> Result<u64, String> {
+    let Lines { count, rate } = lines;
+    let limit = Duration::from_secs(u64::from(count / rate)) + LATE;
+    let came = machine.until(&format!("grep -q '^line {count:05} of {count}' /tmp/tail"), limit);
+    machine.must("kill $(cat /tmp/tailer)", STEP)?;
+    // The carriage returns are put back: the console is no place for them.
+    let seen = machine.must("tr -d '\\r' </tmp/tail", STEP)?.replace("\r\n", "\n").replace('\n', "\r\n");
+    came.map_err(|why| format!("{why}; the last lines: {:?}", seen.lines().rev().take(3).collect::<Vec<_>>()))?;
+    judge(seen.trim_end(), lines.said().trim_end())
+}
+
+/// Follows `said` through `seen`, where `[000000000000123 bytes lost]` lines stand for what is missing. Returns how much that is.
+fn judge(seen: &str, said: &str) -> Result<u64, String> {
+    let (mut seen, mut said, mut lost) = (seen, said, 0);
+    loop {
+        let common = seen.bytes().zip(said.bytes()).take_while(|(seen, said)| seen == said).count();
+        (seen, said) = (seen.get(common..).unwrap_or_default(), said.get(common..).unwrap_or_default());
+        if seen.is_empty() && said.is_empty() {
+            return Ok(lost);
+        }
+        let mark =
+            seen.split_once("\r\n").filter(|(mark, _)| mark.starts_with("[0") && mark.ends_with("bytes lost]  "));
+        let count = mark.and_then(|(mark, _)| mark.get(1..16)?.parse::<u64>().ok());
+        let skipped = count.and_then(|count| said.get(usize::try_from(count).ok()?..));
+        let (Some((_, rest)), Some(count), Some(left)) = (mark, count, skipped) else {
+            return Err(format!("{:?} where {:?} was printed", excerpt(seen), excerpt(said)));
+        };
+        (seen, said) = (rest, left);
+        lost += count;
+    }
+}
+
+fn excerpt(text: &str) -> String {
+    text.chars().take(60).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Lines, judge};
+
+    #[test]
+    fn the_judge_follows_lines_and_losses() {
+        let said = Lines { count: 3, rate: 1 }.said();
+        assert_eq!(judge(&said, &said), Ok(0));
+        // A line has 17 bytes.
+        let lost = "line 00001 of 3\r\n[000000000000017 bytes lost]  \r\nline 00003 of 3\r\n";
+        assert_eq!(judge(lost, &said), Ok(17));
+        for wrong in [
+            "line 00001 of 3\r\nline 00003 of 3\r\n",
+            "line 00001 of 3\r\nline 00001 of 3\r\nline 00002 of 3\r\nline 00003 of 3\r\n",
+            "line 00001 of 3\r\n[000000000000018 bytes lost]  \r\nline 00003 of 3\r\n",
+            "line 00001 of 3\r\nline 00002 of 3\r\n",
+            "line 00002 of 3\r\nline 00001 of 3\r\nline 00003 of 3\r\n",
+        ] {
+            assert!(judge(wrong, &said).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! `tail -F` of the log's tail in the guest: every line once and in order, or the count of what was lost.
+
+use std::ffi::OsStr;
+use std::fs;
+
+use super::{Bench, Served, explain};
+use crate::guest::desktop::MOUNTED;
+use crate::guest::live;
+use crate::guest::machine::Machine;
+use crate::guest::stick::{self, STEP};
+use crate::guest::tail::{self, Lines};
+use crate::report::Report;
+
+/// In CI: 25 s of lines.
+const SHORT: Lines = Lines { count: 500, rate: 20 };
+
+/// With `--long`: slowly, and fast.
+const LONG: [Lines; 2] = [Lines { count: 1000, rate: 20 }, Lines { count: 1000, rate: 1 }];
+
+/// On a guest with nothing plugged in, where a shell script mounts what comes.
+pub fn run(report: &mut Report, bench: &Bench, machine: &mut Machine) {
+    let Lines { count, rate } = SHORT;
+    let what = format!("tail -F: {count} lines at {rate} a second, through every mount, once each and in order");
+    let lost = report.check(&what, || {
+        let mut served = offered(bench, SHORT)?;
+        machine.plug(&served.socket, "xhci.0")?;
+        stick::appears(machine)?;
+        live::poll(machine, 2_000)?;
+        tail::automount(machine)?;
+        tail::start(machine, "/mnt/STDOUT-TAIL.TXT")?;
+        let result = tail::complete(machine, SHORT);
+        tail::stop_automount(machine)?;
+        live::poll(machine, 0)?;
+        done(machine, &mut served)?;
+        result
+    });
+    tell(report, machine, lost);
+}
+
+/// On the heavier guest, where udisks and udiskie mount it.
+pub fn desktop(report: &mut Report, bench: &Bench, machine: &mut Machine) {
+    for lines in LONG {
+        let Lines { count, rate } = lines;
+        let what =
+            format!("desktop: tail -F: {count} lines at {rate} a second, through every mount, once each and in order");
+        let lost = report.check(&what, || {
+            let mut served = offered(bench, lines)?;
+            machine.plug(&served.socket, "xhci.0")?;
+            tail::start(machine, &format!("{MOUNTED}TAIL/STDOUT-TAIL.TXT"))?;
+            let result = tail::complete(machine, lines);
+            done(machine, &mut served)?;
+            result
+        });
+        tell(report, machine, lost);
+    }
+}
+
+fn offered(bench: &Bench, lines: Lines) -> Result<Served, String> {
+    let manifest = bench.scratch.join("tail.toml");
+    fs::write(&manifest, Lines::manifest()).map_err(|e| format!("{}: {e}", manifest.display()))?;
+    let option = lines.option();
+    bench.offer(&format!("tail-{}", lines.rate), &manifest, &[OsStr::new("--print-lines"), OsStr::new(&option)])
+}
+
+fn done(machine: &mut Machine, served: &mut Served) -> Result<(), String> {
+    machine.unplug()?;
+    stick::disappears(machine)?;
+    machine.must("dmesg -c >/dev/null", STEP)?;
+    served.background.interrupt()?;
+    served.faultless()
+}
+
+fn tell(report: &mut Report, machine: &mut Machine, lost: Option<u64>) {
+    match lost {
+        Some(lost) => report.note(&format!("said to be lost: {lost} bytes")),
+        None => explain(report, machine),
+    }
+}
