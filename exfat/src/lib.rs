@@ -16,6 +16,7 @@ pub mod checksum;
 pub mod entry;
 pub mod fat;
 pub mod name;
+pub mod portable;
 pub mod time;
 pub mod upcase;
 pub mod window;

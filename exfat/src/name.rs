@@ -1,8 +1,8 @@
 //! File names (7.7.3) and volume labels (7.3.3).
 //!
 //! A name is text; on the volume it is 1 to 255 UTF-16 units. Two names are the same name when their up-cased units are
-//! equal. The up-case table (7.2) alone decides that, without normalisation: `é` as one unit and `é` as two are
-//! different.
+//! equal. The up-case table (7.2) alone decides that, without normalization: `é` as one unit and `é` as two are
+//! different. Whether every host agrees is a matter of [`portable`](crate::portable).
 
 use crate::{checksum, upcase};
 

@@ -37,7 +37,10 @@ pub fn build(manifest: &str, linker: bool) {
         plan(&check(&manifest, epoch.as_deref())?)
     });
     let (output, defmt, settings) = match result {
-        Ok(plan) => (emit(&plan), plan.log.defmt, plan.settings.sectors > 0),
+        Ok(plan) => {
+            plan.warnings.lines().for_each(|line| println!("cargo::warning={}", line.replace(['\n', '\r'], " ")));
+            (emit(&plan), plan.log.defmt, plan.settings.sectors > 0)
+        }
         Err(problems) => return problems.lines().for_each(|line| error(&line)),
     };
     let mut files = vec![("volume.rs", output.volume_rs.as_bytes())];

@@ -42,6 +42,8 @@ pub enum Code {
     FileAsFolder = 16,
     /// One folder is spelled in two ways.
     FolderSpelling = 17,
+    /// Two entries of one folder have names that differ by Unicode normalization only. A warning.
+    Normalization = 18,
     /// A content file cannot be read.
     Content = 20,
     /// The contents do not fit into flash.
@@ -54,6 +56,8 @@ pub enum Code {
     Redaction = 32,
     /// A USB or SCSI string is too long or holds characters that do not fit.
     Text = 40,
+    /// The serial number keeps picotool from finding the board again. A warning.
+    SerialNumber = 41,
     /// The flash size is none that the chip takes.
     FlashSize = 50,
     /// The settings sectors do not fit.
@@ -72,7 +76,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, ascending.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::Unreadable,
         Self::Syntax,
         Self::UnknownKey,
@@ -88,12 +92,14 @@ impl Code {
         Self::DuplicateName,
         Self::FileAsFolder,
         Self::FolderSpelling,
+        Self::Normalization,
         Self::Content,
         Self::ContentSize,
         Self::UnknownWindow,
         Self::MemoryRange,
         Self::Redaction,
         Self::Text,
+        Self::SerialNumber,
         Self::FlashSize,
         Self::Settings,
         Self::Exposure,
@@ -102,6 +108,12 @@ impl Code {
         Self::Timestamp,
         Self::VolumeSize,
     ];
+
+    /// Whether it is a warning: the manifest is built all the same.
+    #[must_use]
+    pub const fn is_warning(self) -> bool {
+        matches!(self, Self::Normalization | Self::SerialNumber)
+    }
 }
 
 impl fmt::Display for Code {
@@ -126,7 +138,8 @@ pub struct Diagnostic {
 /// How many problems of one kind a report has: a file that is no manifest at all would fill the screen.
 const SHOWN: usize = 20;
 
-/// All problems that one run found, at least one, in the order of their places.
+/// All problems that one run found, in the order of their places. As an error there is at least one; the warnings of a
+/// manifest that is right may be none.
 #[derive(Clone, Debug)]
 pub struct Diagnostics {
     source: Source,
@@ -187,7 +200,8 @@ impl Diagnostics {
         let mut out = String::new();
         for item in self.shown() {
             let code = item.code.to_string();
-            let title = Level::ERROR.primary_title(item.message.as_str()).id(code.as_str());
+            let level = if item.code.is_warning() { Level::WARNING } else { Level::ERROR };
+            let title = level.primary_title(item.message.as_str()).id(code.as_str());
             let help = Level::HELP.message(item.remedy.as_str());
             let group = match &item.span {
                 Some(span) => {
@@ -270,6 +284,11 @@ impl Collector {
 
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
+    }
+
+    /// Whether there is nothing but warnings.
+    pub fn is_harmless(&self) -> bool {
+        self.items.iter().all(|item| item.code.is_warning())
     }
 
     /// The places of all problems that have one.

@@ -246,6 +246,7 @@ fn identity(plan: &DiskPlan, out: &mut String) {
     line!(out, "    product: {},", literal(&usb.product));
     line!(out, "    console: {},", usb.console);
     line!(out, "    picotool_reset: {},", usb.picotool_reset);
+    line!(out, "    max_power: {},", usb.max_power);
     line!(out, "}};");
     line!(out, "/// A serial number that takes the place of the board's identity.");
     line!(out, "#[allow(dead_code)]");

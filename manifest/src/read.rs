@@ -1,6 +1,6 @@
 //! From text to tables: TOML's own errors, unknown keys, tables of the wrong shape.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -39,7 +39,7 @@ impl Manifest {
 pub fn read(path: &Path) -> Result<Manifest, Diagnostics> {
     let name = path.display().to_string();
     let folder = path.parent().unwrap_or(Path::new(""));
-    match std::fs::read(path) {
+    match read_regular(path) {
         Ok(bytes) => read_bytes(&name, bytes, folder),
         Err(error) => {
             let mut problems = Collector::default();
@@ -48,6 +48,25 @@ pub fn read(path: &Path) -> Result<Manifest, Diagnostics> {
             Err(problems.into_diagnostics(&Source::new(name, "")))
         }
     }
+}
+
+/// Longest manifest in bytes: thousands of files have room in it, and what is longer is none.
+const LONGEST: u64 = 4 << 20;
+
+/// The bytes of a file that has an end.
+fn read_regular(path: &Path) -> std::io::Result<Vec<u8>> {
+    // A pipe or a device could keep the caller waiting for ever: it is not opened. A folder says so itself.
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() && !metadata.is_dir() {
+        return Err(std::io::Error::other("it is no regular file"));
+    }
+    let mut bytes = Vec::new();
+    // Files of /proc say that they are empty, and a log grows while it is read.
+    std::fs::File::open(path)?.take(LONGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(std::io::Error::other("it is longer than 4 MiB"));
+    }
+    Ok(bytes)
 }
 
 /// What to do about a file that cannot be read.

@@ -91,16 +91,16 @@ fn the_layout_says_what_stands_where() {
     let expected = "      LBA    blocks  holds               exFAT clause  name
         0        12  boot region         3
        12        12  boot region         3
-       24         2  FAT                 4.1
-       26         6  alignment           2
+       24         3  FAT                 4.1
+       27         5  alignment           2
        32         8  allocation bitmap   7.1
        40        16  up-case table       7.2
        56         8  directory           6             /
        64         8  directory           6             a
        72         8  file                5.1           a/B
        80      1040  memory window       5.1           RAM
-     1120       928  free clusters       5.1
-2048 blocks of 512 bytes; 136 of 252 clusters of 4096 bytes allocated
+     1120       960  free clusters       5.1
+2080 blocks of 512 bytes; 136 of 256 clusters of 4096 bytes allocated
 ";
     assert_eq!(output(&manifest, None).layout, expected);
 }

@@ -191,3 +191,140 @@ fn hidden_from_everybody_is_not_on_the_volume_but_checked() {
         assert_eq!(found.items().iter().map(|item| item.code).collect::<Vec<_>>(), [code], "{found}");
     }
 }
+
+#[test]
+fn what_windows_cannot_open_is_an_error_in_every_path() {
+    let tables = [
+        "[[file]]\npath = \"PATH\"\ntext = \"\"\n",
+        "[[file]]\npath = \"PATH/A.TXT\"\ntext = \"\"\n",
+        "[[memory]]\npath = \"F/PATH\"\nwindow = \"sram\"\n",
+        "[partitions]\nenabled = true\nfolder = \"PATH\"\n",
+    ];
+    let names = [
+        "CON",
+        "aux.log",
+        "Nul",
+        "COM1",
+        "COM\u{B9}.txt",
+        "lpt\u{B2}",
+        "CONIN$",
+        "CONOUT$.x",
+        "a.",
+        "a ",
+        "a\\u007Fb",
+        "a\\u202Eb",
+        "\\u200F",
+        "a\\u2028",
+    ];
+    for table in tables {
+        for name in names {
+            let found = problems(&table.replace("PATH", name)).expect_err(name);
+            let codes: Vec<Code> = found.items().iter().map(|item| item.code).collect();
+            assert_eq!(codes, [Code::Name], "{table} {name}");
+        }
+        for name in ["COM0", "COM10", "CONSOLE", ".a", "a\u{A0}", "\u{E9}", "a\u{200D}b"] {
+            assert!(problems(&table.replace("PATH", name)).is_ok(), "{table} {name}");
+        }
+    }
+}
+
+#[test]
+fn names_that_differ_by_normalization_are_a_warning_in_every_path() {
+    let file = |path: &str| format!("[[file]]\npath = \"{path}\"\ntext = \"\"\n");
+    let memory = |path: &str| format!("[[memory]]\npath = \"{path}\"\nwindow = \"sram\"\n");
+    let folder = |path: &str| format!("[partitions]\nenabled = true\nfolder = \"{path}\"\n");
+    let warned = |text: &str| -> Vec<Code> {
+        let manifest = read_text("picovd.toml", text, Path::new("")).unwrap();
+        let plan = plan(&check(&manifest, None).unwrap_or_else(|found| panic!("{found}"))).unwrap();
+        plan.warnings.items().iter().map(|item| item.code).collect()
+    };
+    for (one, other) in
+        [("\u{E9}", "e\u{301}"), ("\u{C9}", "e\u{301}"), ("K", "\u{212A}"), ("\u{1EC7}", "\u{EA}\u{323}")]
+    {
+        for (one, other) in [(one, other), (other, one)] {
+            let clash = [Code::Normalization];
+            assert_eq!(warned(&(file(one) + &file(other))), clash, "{one} {other}");
+            assert_eq!(warned(&(file(&format!("{one}/a")) + &memory(&format!("{other}/b")))), clash, "{one} {other}");
+            assert_eq!(warned(&(memory(&format!("f/{one}")) + &file(&format!("f/{other}/b")))), clash, "{one} {other}");
+            assert_eq!(warned(&(file(&format!("{one}/a")) + &folder(other))), clash, "{one} {other}");
+            // Elsewhere it is another file.
+            assert_eq!(warned(&(file(&format!("f/{one}")) + &file(&format!("g/{other}")))), [], "{one} {other}");
+        }
+    }
+    assert_eq!(warned(&(file("\u{E9}") + &file("\u{E8}") + &file("e"))), []);
+}
+
+/// The rule that the chip has instead of Unicode's tables, against those tables: what normalization makes equal is alike.
+#[test]
+fn names_that_normalization_makes_equal_are_alike_without_its_tables() {
+    use picovd_exfat::{portable, upcase::upcase};
+    use unicode_normalization::UnicodeNormalization;
+    use unicode_normalization::char::canonical_combining_class;
+    let alike = |one: &str, other: &str| portable::is_alike(one.encode_utf16(), other.encode_utf16());
+    let upper = |text: &str| text.encode_utf16().map(upcase).collect::<Vec<_>>();
+    let mut compared = 0;
+    let characters = (0x20..0x1_0000).filter_map(char::from_u32);
+    for character in characters {
+        let name = format!("a{character}b");
+        let (composed, decomposed): (String, String) = (name.nfc().collect(), name.nfd().collect());
+        // Three ideographs are replaced by one beyond U+FFFF.
+        if composed.chars().any(|character| character > '\u{FFFF}') {
+            continue;
+        }
+        for one in [&name, &composed, &decomposed] {
+            for other in [&name, &composed, &decomposed] {
+                assert!(alike(one, other), "{} and {}", one.escape_unicode(), other.escape_unicode());
+            }
+        }
+        // Another mark beside those that it has, partly composed. How marks of other scripts change places is not judged.
+        if canonical_combining_class(character) != 0 {
+            continue;
+        }
+        for mark in ['\u{323}', '\u{301}', '\u{307}'] {
+            let marked: String = decomposed.chars().take(decomposed.chars().count() - 1).chain([mark]).collect();
+            let (composed, decomposed): (String, String) = (marked.nfc().collect(), marked.nfd().collect());
+            for (one, other) in [(&marked, &composed), (&composed, &decomposed), (&marked, &decomposed)] {
+                assert!(alike(one, other), "{} and {}", one.escape_unicode(), other.escape_unicode());
+            }
+            compared += usize::from(composed != decomposed);
+        }
+    }
+    assert!(compared > 1_000, "{compared}");
+    // And the other way round: composed names are alike only where they are equal.
+    let letters =
+        (0xC0..0x250).chain(0x370..0x530).chain(0x1E00..0x2000).chain(0x3040..0x3100).filter_map(char::from_u32);
+    let letters: Vec<String> = letters.map(String::from).filter(|one| one.nfc().eq(one.chars())).collect();
+    for one in &letters {
+        for other in &letters {
+            assert_eq!(
+                alike(one, other),
+                upper(one) == upper(other),
+                "{} {}",
+                one.escape_unicode(),
+                other.escape_unicode()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_manifest_has_an_end() {
+    let long = folder().join("long.toml");
+    std::fs::write(&long, vec![b'#'; (4 << 20) + 1]).unwrap();
+    let found = read(&long).unwrap_err();
+    assert_eq!(found.items()[0].message, "the manifest cannot be read: it is longer than 4 MiB");
+    std::fs::write(&long, vec![b'#'; 4 << 20]).unwrap();
+    assert!(read(&long).is_ok());
+    if cfg!(unix) {
+        let found = read(Path::new("/dev/zero")).unwrap_err();
+        assert_eq!(found.items()[0].message, "the manifest cannot be read: it is no regular file");
+        let file = |name: &str| format!("[[file]]\npath = \"A\"\ncontent = \"{name}\"\n");
+        assert_eq!(problems(&file("/dev/zero")).unwrap_err().items()[0].code, Code::Content);
+    }
+}
+
+#[test]
+fn timestamps_are_stored_in_utc() {
+    let found = problems("[volume]\ntimestamp = 1980-01-01T00:30:00+01:00\n").unwrap_err();
+    assert!(found.items()[0].remedy.contains("UTC is what is stored"), "{found}");
+}

@@ -260,6 +260,6 @@ mod tests {
                 && text.contains("Unique id      unknown\r\nFlash          4194304 bytes\r\n"),
             "{text}"
         );
-        assert!(text.contains("Volume         LAB, serial number 1234-5601\r\n"), "{text}");
+        assert!(text.contains("Volume         LAB, serial number 1234-5701\r\n"), "{text}");
     }
 }

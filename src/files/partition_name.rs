@@ -5,6 +5,7 @@ use crate::piece::Piece;
 use crate::volume::Files;
 use core::fmt;
 use picovd_exfat::name::{Name, is_forbidden};
+use picovd_exfat::portable::{is_alike, is_device, is_unseen};
 
 /// Most bytes of a partition file's path.
 const PATH_LENGTH: usize = FOLDER_LENGTH + 1 + FILE_NAME_LENGTH;
@@ -127,12 +128,14 @@ fn write_path(text: &mut [u8], folder: &str, partition: &Partition, index: usize
     Some(Head { hash, ..head })
 }
 
-/// Writes a name, with `_` for every character that exFAT forbids (7.7.3) and for every byte that is not UTF-8.
+/// Writes a name, with `_` for every character that exFAT forbids (7.7.3) or that does not show, and for every byte that is not
+/// UTF-8.
 fn write_name(name: &[u8], path: &mut Piece<'_>) -> fmt::Result {
     for chunk in name.utf8_chunks() {
-        // Those that are forbidden are one byte each.
-        for byte in chunk.valid().bytes() {
-            path.bytes(&[if is_forbidden(byte.into()) { b'_' } else { byte }])?;
+        for character in chunk.valid().chars() {
+            // Those that are forbidden are in ASCII.
+            let bad = is_unseen(character) || character.is_ascii() && is_forbidden(character as u16);
+            path.character(if bad { '_' } else { character })?;
         }
         for _ in chunk.invalid() {
             path.text("_")?;
@@ -165,19 +168,13 @@ impl<'a> Path<'a> {
         Name::new(file_name(self.text())).ok()
     }
 
-    /// Whether both name the same file; their folders are one. Up-casing takes its time: a boot must not wait for the cube of
-    /// sixteen names.
+    /// Whether some host may take both for the same file; their folders are one. Up-casing takes its time: a boot must not wait
+    /// for the cube of sixteen names.
     fn is_same(self, other: Path<'_>) -> bool {
-        self.head.hash == other.head.hash
-            && self.name().zip(other.name()).is_some_and(|(name, other_name)| name.is_same(other_name))
+        let (name, other_name) = (file_name(self.text()), file_name(other.text()));
+        if name.is_ascii() && other_name.is_ascii() {
+            return self.head.hash == other.head.hash && name.eq_ignore_ascii_case(other_name);
+        }
+        is_alike(name.encode_utf16(), other_name.encode_utf16())
     }
-}
-
-/// Whether Windows takes the name, with or without something behind a dot, for a device: it could not open the file.
-fn is_device(name: &[u8]) -> bool {
-    let stem = name.split(|byte| *byte == b'.').next().unwrap_or(name).trim_ascii_end();
-    let is = |device: &[u8]| stem.eq_ignore_ascii_case(device);
-    let (port, digit) = stem.split_at_checked(3).unwrap_or((stem, &[]));
-    [b"CON", b"PRN", b"AUX", b"NUL"].iter().any(|device| is(*device))
-        || [b"COM", b"LPT"].iter().any(|device| port.eq_ignore_ascii_case(*device)) && matches!(digit, [b'1'..=b'9'])
 }

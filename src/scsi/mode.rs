@@ -22,6 +22,8 @@ pub fn mode_sense(cdb: &Cdb<'_>, response: &mut Response) -> Result<(), Sense> {
     /// PC: saved values.
     const SAVED: u8 = 0b11;
     const ALL_PAGES: u8 = 0x3F;
+    /// Vendor specific, without page format. The unit has no such page: hosts that ask for it want the header.
+    const NO_PAGE: u8 = 0x00;
     const ALL_SUBPAGES: u8 = 0xFF;
     /// Length of the header of MODE SENSE(6) and (10).
     const HEADER_6: usize = 4;
@@ -40,7 +42,7 @@ pub fn mode_sense(cdb: &Cdb<'_>, response: &mut Response) -> Result<(), Sense> {
     let wanted = |page: [u8; 2]| page_code == ALL_PAGES || page_code == page[0];
     let length = |page: [u8; 2]| if wanted(page) { page.len() + usize::from(page[1]) } else { 0 };
     let pages = length(CACHING) + length(INFORMATIONAL_EXCEPTIONS);
-    if pages == 0 {
+    if pages == 0 && page_code != NO_PAGE {
         return Err(Sense::INVALID_FIELD_IN_CDB);
     }
 

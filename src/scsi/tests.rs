@@ -347,7 +347,14 @@ fn mode_pages() {
         assert_eq!(fails(&mut unit, &[0x1A, 0, 0xC0 | page, 0, 255, 0]), (5, 0x39, 0));
         assert_eq!(fails(&mut unit, &[0x1A, 0, page, 1, 255, 0]), FIELD);
     }
-    for page in (0..0x3F).filter(|page| ![0x08, 0x1C].contains(page)) {
+    // Page 00h is vendor specific and has no format. Hosts that ask for it want the header, with its write protection.
+    for (page_control, subpage) in [(0x00, 0), (0x40, 0), (0x80, 0xFF)] {
+        assert_eq!(run(&mut unit, &[0x1A, 0, page_control, subpage, 255, 0]), [3, 0, 0x80, 0]);
+        assert_eq!(run(&mut unit, &[0x5A, 0, page_control, subpage, 0, 0, 0, 0, 255, 0]), [0, 6, 0, 0x80, 0, 0, 0, 0]);
+    }
+    assert_eq!(fails(&mut unit, &[0x1A, 0, 0xC0, 0, 255, 0]), (5, 0x39, 0));
+    assert_eq!(fails(&mut unit, &[0x1A, 0, 0, 1, 255, 0]), FIELD);
+    for page in (1..0x3F).filter(|page| ![0x08, 0x1C].contains(page)) {
         assert_eq!(fails(&mut unit, &[0x1A, 0, page, 0, 255, 0]), FIELD);
         assert_eq!(fails(&mut unit, &[0x5A, 0, page, 0, 0, 0, 0, 0, 255, 0]), FIELD);
     }

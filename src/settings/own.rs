@@ -6,6 +6,7 @@ use super::value::{DEFAULT, MAX_VALUE, Out, encode, hashes, number, split};
 use crate::piece::Piece;
 use core::fmt;
 use picovd_exfat::name::{LABEL_UNITS, is_forbidden};
+use picovd_exfat::portable::is_unseen;
 
 /// What the manifest decides of settings.
 #[derive(Clone, Copy, Debug)]
@@ -204,7 +205,7 @@ impl Own<'_> {
 
     fn check_label(&self, label: &str) -> Result<(), Reason> {
         // exFAT itself forbids nothing in a label; Windows refuses what it refuses in names.
-        if label.encode_utf16().any(is_forbidden) {
+        if label.encode_utf16().any(is_forbidden) || label.chars().any(is_unseen) {
             return Err(Reason::Rule("no control characters and none of \" * / : < > ? \\ |"));
         }
         let (most, words) = if self.0.board_digits {

@@ -37,6 +37,8 @@ pub struct Identity<'a> {
     pub console: bool,
     /// Whether there is the interface through which picotool restarts the board.
     pub picotool_reset: bool,
+    /// What the device draws from the bus at most, in milliamperes: at most 500 (USB 2.0 9.6.3, bMaxPower).
+    pub max_power: u16,
 }
 
 impl Identity<'_> {
@@ -44,10 +46,13 @@ impl Identity<'_> {
     const fn is_composite(&self) -> bool {
         self.console || self.picotool_reset
     }
-}
 
-/// bMaxPower: what a board of this kind draws from the bus at most, in milliamperes (USB 2.0 9.6.3).
-const MAX_POWER: usize = 250;
+    /// bcdDevice (USB 2.0 9.6.1): 1.00, and a last digit that tells compositions apart. Windows keeps by VID, PID and bcdDevice
+    /// which interfaces a device has, and looks for those of the stick that it saw first.
+    const fn release(&self) -> u16 {
+        0x0100 | self.console as u16 | (self.picotool_reset as u16) << 1
+    }
+}
 
 /// The USB device around the classes that `alloc` has served. `serial` is the serial number's string: hexadecimal digits, at
 /// least 12 of them, no two boards alike (BOT 4.1.1).
@@ -71,7 +76,8 @@ pub fn device<'b, B: UsbBus>(
     builder
         .strings(&[strings])
         .and_then(|builder| builder.max_packet_size_0(64))
-        .and_then(|builder| builder.max_power(MAX_POWER))
-        .unwrap_or_else(|_| panic!("one set of strings, 64 bytes and 250 mA"))
+        .and_then(|builder| builder.max_power(identity.max_power.min(500).into()))
+        .unwrap_or_else(|_| panic!("one set of strings, 64 bytes and at most 500 mA"))
+        .device_release(identity.release())
         .build()
 }

@@ -10,7 +10,7 @@ pub struct Generation {
     /// When it began.
     pub since: Instant,
     /// How many generations up to this one hosts were to take for another volume: their VolumeSerialNumbers differ.
-    pub volumes: u8,
+    pub volumes: u32,
 }
 
 impl Generation {

@@ -81,11 +81,12 @@ impl Layout<'_> {
         (block.0.saturating_sub(self.cluster_heap_offset) >> (self.sectors_per_cluster_shift & 15)) + 2
     }
 
-    /// VolumeSerialNumber (exFAT 3.1.11) on that board. `volumes` counts how often hosts were to see another volume.
+    /// VolumeSerialNumber (exFAT 3.1.11) on that board. `volumes` counts how often hosts were to see another volume: a number
+    /// comes back after 2^32 of them, 136 years at one a second, so that no host still has what belonged to it.
     #[must_use]
-    pub fn serial_number(&self, board: Option<BoardIdentity>, volumes: u8) -> u32 {
+    pub fn serial_number(&self, board: Option<BoardIdentity>, volumes: u32) -> u32 {
         let serial = board.map_or(self.volume_serial_number, BoardIdentity::volume_serial_number);
-        serial & !0xFF | u32::from((serial as u8).wrapping_add(volumes))
+        serial.wrapping_add(volumes)
     }
 }
 

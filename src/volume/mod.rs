@@ -165,7 +165,7 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
     }
 
     /// Begins a generation at `now`: what the application wants becomes what hosts see. With `other_volume` they see another
-    /// VolumeSerialNumber (exFAT 3.1.11), which differs from the board's in its low byte.
+    /// VolumeSerialNumber (exFAT 3.1.11): the board's and one more each time.
     ///
     /// Whatever a host has read before is void then; it has to be told.
     pub fn begin_generation(&mut self, now: Instant, other_volume: bool) {

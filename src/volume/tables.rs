@@ -18,7 +18,7 @@ pub(super) fn boot_region(
     layout: &Layout<'_>,
     identity: Option<BoardIdentity>,
     allocated: u32,
-    volumes: u8,
+    volumes: u32,
 ) -> BootRegion {
     BootRegion::new(BootSector {
         volume_length: u64::from(layout.volume_length.0),

@@ -1,8 +1,9 @@
 //! The volume against its own pieces: a piece of any length at any place agrees with the whole.
 
 use super::layout::{Directory, DynamicWindow, Gap, Label, Layout, MemoryWindow, Region, RegionKind};
-use super::{BoardIdentity, Memory, Volume};
+use super::{BoardIdentity, FilesOf, Memory, Volume};
 use crate::block::{BLOCK_LENGTH, BlockCount, Lba};
+use crate::clock::Instant;
 use std::vec;
 use std::vec::Vec;
 
@@ -146,6 +147,23 @@ fn past_the_end_there_are_zeros() {
     piece.fill(0xEE);
     volume().read(Lba(u32::MAX), 511, &mut piece);
     assert_eq!(piece, [0; 600]);
+}
+
+#[test]
+fn no_announced_volume_has_the_serial_number_of_an_earlier_one() {
+    let files = std::boxed::Box::leak(std::boxed::Box::new(FilesOf::<2>::new(&LAYOUT)));
+    let mut volume = volume().with_files(files);
+    let mut seen = std::collections::BTreeSet::new();
+    // More than a byte counts, and than 16 bits count.
+    for announced in 0..70_000 {
+        let mut serial = [0; 4];
+        volume.read(Lba(0), 100, &mut serial);
+        assert!(seen.insert(serial), "{serial:?} comes back after {announced} announcements");
+        let mut backup = [0; 4];
+        volume.read(Lba(12), 100, &mut backup);
+        assert_eq!(serial, backup);
+        volume.begin_generation(Instant(announced), true);
+    }
 }
 
 #[test]

@@ -19,6 +19,10 @@ const MIB: u64 = 1 << 20;
 /// Raspberry Pi's vendor id, and the product id of its SDK's programs for the RP2350: what picotool looks for.
 const DEFAULT_IDS: (u16, u16) = (0x2E8A, 0x0009);
 
+/// What a port gives a device before it is configured, and what a hub without a power supply gives at all (USB 2.0 7.2.1): a
+/// host refuses a device there that asks for more.
+const DEFAULT_POWER: u16 = 100;
+
 /// A string descriptor's length is one byte, of which two bytes are its header (USB 2.0 9.6.7).
 const USB_STRING_UNITS: usize = 126;
 
@@ -41,17 +45,31 @@ impl Rules {
         if let Some((0, span)) = vid.clone() {
             self.problems.report(Code::OutOfRange, span, "the vendor id is 0", "use 0x2e8a, or your own");
         }
+        let (serial, picotool_reset) = (self.serial(&table.serial), self.value(&table.picotool_reset, false));
+        if serial.is_some() && picotool_reset {
+            self.problems.report(
+                Code::SerialNumber,
+                table.serial.as_ref().map(|field| field.span.clone()),
+                "with a serial number of the manifest's, picotool does not find the board that it has restarted",
+                "leave serial out, or set picotool-reset = false: in BOOTSEL mode a board has the number of its chip, and picotool \
+                 looks for the one that it had before",
+            );
+        }
+        let power = self.number(&table.max_power, "a whole number from 2 to 500");
+        let power = self.ranged("max-power in milliamperes", power, 2..501, DEFAULT_POWER.into());
         Usb {
             vid: vid.map_or(DEFAULT_IDS.0, |(vid, _)| vid as u16),
             pid: self.value(&table.pid, DEFAULT_IDS.1),
             manufacturer: self.usb_string("manufacturer", &table.manufacturer, "PicoVD"),
             product: self.usb_string("product", &table.product, "PicoVD"),
-            serial: self.serial(&table.serial),
+            serial,
             scsi_vendor: self.scsi_text("scsi-vendor", &table.scsi_vendor, 8, "PicoVD"),
             scsi_product: self.scsi_text("scsi-product", &table.scsi_product, 16, "Memory disk"),
             scsi_revision: self.scsi_text("scsi-revision", &table.scsi_revision, 4, "0.1"),
             console: self.value(&table.console, false),
-            picotool_reset: self.value(&table.picotool_reset, false),
+            picotool_reset,
+            // bMaxPower counts in units of 2 mA (USB 2.0 9.6.3): what is odd is rounded up.
+            max_power: power.next_multiple_of(2) as u16,
         }
     }
 

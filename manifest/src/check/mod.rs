@@ -42,6 +42,8 @@ pub struct Checked {
     pub(crate) settings: Settings,
     /// Where the dynamic window's length stands in the text.
     pub(crate) window_span: Option<Range<usize>>,
+    /// What is worth knowing and not wrong.
+    pub(crate) warnings: Diagnostics,
 }
 
 /// `[volume]`, checked.
@@ -77,6 +79,8 @@ pub struct Usb {
     pub console: bool,
     /// Whether the picotool reset interface stands beside the disk.
     pub picotool_reset: bool,
+    /// What the device draws from the bus at most, in milliamperes: 2 to 500, even.
+    pub max_power: u16,
 }
 
 /// `[chip]`: the hardware.
@@ -205,12 +209,15 @@ pub struct Settings {
 /// not of a file's own.
 ///
 /// # Errors
-/// Everything that is wrong, those problems included that [`read`](crate::read()) found.
+/// Everything that is wrong, those problems included that [`read`](crate::read()) found, and warnings with it. Warnings alone are
+/// no error: [`DiskPlan::warnings`](crate::DiskPlan) has them.
 pub fn check(manifest: &Manifest, source_date_epoch: Option<&str>) -> Result<Checked, Diagnostics> {
     let mut rules = Rules { problems: Collector::default() };
     rules.problems.extend(&manifest.problems);
     let checked = rules.apply(manifest, source_date_epoch);
-    if rules.problems.is_empty() { Ok(checked) } else { Err(rules.problems.into_diagnostics(&manifest.source)) }
+    let harmless = rules.problems.is_harmless();
+    let warnings = rules.problems.into_diagnostics(&manifest.source);
+    if harmless { Ok(Checked { warnings, ..checked }) } else { Err(warnings) }
 }
 
 /// What else is wrong with a text that is not TOML throughout: `syntax` holds its errors, `manifest` what could be read
@@ -275,6 +282,7 @@ impl Rules {
             dynamic,
             settings,
             window_span: tables.dynamic.window.as_ref().map(|window| window.span.clone()),
+            warnings: Collector::default().into_diagnostics(&manifest.source),
         }
     }
 

@@ -2,19 +2,21 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read as _};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use picovd_exfat::name::{Name, NameError};
+use picovd_exfat::portable::{self, Unportable};
 use picovd_exfat::time::Timestamp;
 use picovd_exfat::upcase::upcase;
+use unicode_normalization::UnicodeNormalization;
 
 use super::{Chip, Content, Entry, File, Folder, Reserved, Rules};
 use crate::diagnostic::Code;
 use crate::read::Manifest;
-use crate::schema::{Expose, FileTable, Key};
+use crate::schema::{Expose, Field, FileTable, Key};
 
 /// Folders below one another at most.
 const DEPTH: usize = 64;
@@ -37,6 +39,13 @@ struct Tree {
 }
 
 impl Tree {
+    fn name(&self, entry: Entry) -> Option<&str> {
+        match entry {
+            Entry::File(index) => self.files.get(index).map(|file| file.name.as_str()),
+            Entry::Folder(index) => self.folders.get(index).map(|folder| folder.name.as_str()),
+        }
+    }
+
     /// What stands in a folder under that name or one that is the same after up-casing.
     fn find(&self, folder: usize, name: &str) -> Option<Entry> {
         self.by_name.get(&(folder, upcased(name))).copied()
@@ -54,6 +63,11 @@ impl Tree {
 /// The name as exFAT compares it (7.2).
 fn upcased(name: &str) -> Vec<u16> {
     name.encode_utf16().map(upcase).collect()
+}
+
+/// The name as macOS compares it: after canonical decomposition (Unicode Standard Annex 15).
+fn decomposed(name: &str) -> Vec<u16> {
+    upcased(&name.nfd().collect::<String>())
 }
 
 /// A file that is not placed in a folder yet.
@@ -95,6 +109,7 @@ impl Rules {
             }
         }
         self.quiet_hosts(&mut tree, &manifest.tables.volume.quiet_hosts, moment);
+        self.normalization(&tree, &manifest.tables.partitions.folder);
         self.exposable(&tree);
         self.reserved(&tree, reserved, manifest.tables.partitions.folder.as_ref().map(|folder| &folder.span));
         (tree.folders, tree.files)
@@ -125,6 +140,57 @@ impl Rules {
             self.place(tree, at, (true, Expose::Always), moment, Content::Bytes(Arc::default()));
             tree.folders.iter_mut().skip(folders).for_each(|folder| folder.hidden = true);
         }
+    }
+
+    /// Names in one folder that are one name for some hosts. exFAT tells them apart, so this is no error.
+    fn normalization(&mut self, tree: &Tree, partitions: &Key<String>) {
+        for folder in &tree.folders {
+            let mut seen: HashMap<Vec<u16>, &str> = HashMap::new();
+            for entry in &folder.entries {
+                let Some(name) = tree.name(*entry).filter(|name| !name.is_ascii()) else { continue };
+                seen.entry(decomposed(name)).or_insert(name);
+            }
+            if seen.is_empty() {
+                continue;
+            }
+            // What is in ASCII is composed, too: the kelvin sign becomes a letter.
+            let mut first: HashMap<Vec<u16>, &str> = HashMap::new();
+            for entry in &folder.entries {
+                let Some(name) = tree.name(*entry) else { continue };
+                let other = *first.entry(decomposed(name)).or_insert(name);
+                if other != name {
+                    self.twins(name, other, tree.span(*entry));
+                }
+            }
+        }
+        let Some(Field { value: Ok(path), span }) = partitions else { return };
+        let mut folder = 0;
+        for part in path.split('/').filter(|part| !part.is_empty()) {
+            match tree.find(folder, part) {
+                Some(Entry::Folder(next)) => {
+                    folder = next;
+                    continue;
+                }
+                // The same name is an error of its own.
+                Some(Entry::File(_)) => return,
+                None => {}
+            }
+            let names = tree.folders.get(folder).into_iter().flat_map(|folder| &folder.entries);
+            let other = names.filter_map(|entry| tree.name(*entry)).find(|name| decomposed(name) == decomposed(part));
+            if let Some(other) = other {
+                self.twins(part, other, Some(span.clone()));
+            }
+            return;
+        }
+    }
+
+    fn twins(&mut self, name: &str, other: &str, span: Option<Range<usize>>) {
+        self.problems.report(
+            Code::Normalization,
+            span,
+            format!("the names {} and {} differ by Unicode normalization only", spelled(name), spelled(other)),
+            "spell both alike, or give another name: macOS shows one of the two",
+        );
     }
 
     /// Settings keep room for so many files.
@@ -232,17 +298,24 @@ impl Rules {
     fn name(&mut self, name: &str, span: &Range<usize>) -> bool {
         let name_shown = shown(name);
         let (code, message, remedy) = match Name::new(name) {
-            Ok(_) if name.ends_with([' ', '.']) => (
-                Code::Name,
-                format!("the name {name_shown} ends in a space or a dot"),
-                "take it away: Windows cannot open such a file".to_owned(),
-            ),
-            Ok(_) if is_device(name) => (
-                Code::Name,
-                format!("Windows keeps the name {name_shown} for a device"),
-                "give another name: Windows cannot open such a file".to_owned(),
-            ),
-            Ok(_) => return true,
+            Ok(_) => match portable::check(name) {
+                Ok(()) => return true,
+                Err(Unportable::Ending) => (
+                    Code::Name,
+                    format!("the name {name_shown} ends in a space or a dot"),
+                    "take it away: Windows cannot open such a file".to_owned(),
+                ),
+                Err(Unportable::Device) => (
+                    Code::Name,
+                    format!("Windows keeps the name {name_shown} for a device"),
+                    "give another name: Windows cannot open such a file".to_owned(),
+                ),
+                Err(Unportable::Unseen(unseen)) => (
+                    Code::Name,
+                    format!("the name {name_shown} holds U+{:04X}, which does not show", u32::from(unseen)),
+                    "leave out control characters, marks of direction and characters without width".to_owned(),
+                ),
+            },
             // An empty part was reported with its path.
             Err(NameError::Empty) => return false,
             Err(NameError::TooLong(units)) => (
@@ -373,14 +446,6 @@ impl Rules {
     }
 }
 
-/// Whether Windows takes the name, with or without something behind a dot, for a device.
-fn is_device(name: &str) -> bool {
-    let stem = name.split('.').next().unwrap_or_default().trim_end_matches(' ').to_ascii_uppercase();
-    let number = |rest: &str| matches!(rest.as_bytes(), [b'1'..=b'9']) || ["¹", "²", "³"].contains(&rest);
-    ["CON", "PRN", "AUX", "NUL"].contains(&stem.as_str())
-        || ["COM", "LPT"].iter().any(|port| stem.strip_prefix(port).is_some_and(number))
-}
-
 /// The file's bytes, or what is wrong and what to do.
 fn read_content(path: &Path) -> Result<Vec<u8>, (String, &'static str)> {
     const NAME: &str = "name a file relative to the manifest";
@@ -393,10 +458,20 @@ fn read_content(path: &Path) -> Result<Vec<u8>, (String, &'static str)> {
     if !metadata.is_file() {
         return Err(("it is no regular file".to_owned(), NAME));
     }
+    const SHORTER: &str = "name a shorter one: no flash is longer than 16 MiB";
     if metadata.len() > LONGEST_CONTENT {
-        return Err((format!("it has {} bytes", metadata.len()), "name a shorter one: no flash is longer than 16 MiB"));
+        return Err((format!("it has {} bytes", metadata.len()), SHORTER));
     }
-    fs::read(path).map_err(unreadable)
+    // Files of /proc say that they are empty, and some of them have no end.
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(unreadable)?;
+    file.take(LONGEST_CONTENT + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LONGEST_CONTENT { Err(("it has more than 16 MiB".to_owned(), SHORTER)) } else { Ok(bytes) }
+}
+
+/// The text in quotation marks, every character beyond ASCII by its number.
+fn spelled(text: &str) -> String {
+    format!("\"{}\"", text.chars().take(60).flat_map(char::escape_default).collect::<String>())
 }
 
 /// The text in quotation marks, short enough for a line.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use picovd_exfat::name;
+use picovd_exfat::portable;
 use picovd_exfat::time::{DateTime, Timestamp, UNIX_FIRST, UNIX_LAST};
 use toml::value::{Datetime, Offset};
 
@@ -60,12 +61,13 @@ impl Rules {
             );
         }
         // exFAT itself forbids nothing in a label; Windows refuses what it refuses in names.
-        if let Some(bad) = label.chars().find(|c| u16::try_from(*c as u32).is_ok_and(name::is_forbidden)) {
+        let is_bad = |c: &char| portable::is_unseen(*c) || u16::try_from(*c as u32).is_ok_and(name::is_forbidden);
+        if let Some(bad) = label.chars().find(is_bad) {
             self.problems.report(
                 Code::Label,
                 span,
                 format!("the label holds {bad:?}"),
-                "leave out control characters and \" * / : < > ? \\ |",
+                "leave out what does not show, such as control characters, and \" * / : < > ? \\ |",
             );
         }
     }
@@ -92,7 +94,7 @@ impl Rules {
                 Code::Timestamp,
                 span,
                 format!("exFAT cannot express the moment {moment}"),
-                "give a date from 1980-01-01 to 2107-12-31",
+                "give one from 1980-01-01T00:00:00Z to 2107-12-31T23:59:59Z: UTC is what is stored",
             );
         }
         timestamp

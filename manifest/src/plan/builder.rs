@@ -144,6 +144,7 @@ impl<'a> Builder<'a> {
             partitions: manifest.partitions.clone(),
             log: manifest.log,
             changes: manifest.dynamic,
+            warnings: manifest.warnings.clone(),
         }
     }
 

@@ -12,6 +12,9 @@ use super::{BYTES_PER_CLUSTER, FAT_OFFSET, SECTOR, SECTORS_PER_CLUSTER};
 use crate::check::{Checked, Content, Entry, MAXIMUM_SIZE};
 use crate::diagnostic::{Code, Collector};
 
+/// Least number of clusters: FatFs R0.16 takes no exFAT volume with fewer, though the standard allows it.
+const LEAST_CLUSTERS: u64 = 256;
+
 /// Most bytes in a directory (exFAT 9.5).
 const DIRECTORY_LENGTH: u64 = 256 << 20;
 
@@ -112,7 +115,7 @@ impl Geometry {
             let fat_length = ((cluster_count + 2) * FAT_ENTRY_LENGTH as u64).div_ceil(SECTOR);
             let heap = (u64::from(FAT_OFFSET) + fat_length).next_multiple_of(u64::from(SECTORS_PER_CLUSTER));
             let minimum = minimum_sectors.saturating_sub(heap).div_ceil(u64::from(SECTORS_PER_CLUSTER));
-            let needed = (rest + bitmap_clusters).max(minimum);
+            let needed = (rest + bitmap_clusters).max(minimum).max(LEAST_CLUSTERS);
             if needed <= cluster_count {
                 return Some(Self {
                     cluster_count: cluster_count as u32,

@@ -84,6 +84,8 @@ pub struct DiskPlan {
     pub log: Log,
     /// Files of run time, and how hosts hear of changes.
     pub changes: Dynamic,
+    /// What is worth knowing about the manifest and not wrong.
+    pub warnings: Diagnostics,
 }
 
 /// The volume label.

@@ -74,6 +74,10 @@ pub struct UsbTable {
     pub console: Key<bool>,
     /// Whether the interface through which picotool resets the board stands beside the disk. Without the key: false.
     pub picotool_reset: Key<bool>,
+    /// What the device draws from the bus at most, in milliamperes: 2 to 500, in steps of 2. A hub without a power supply gives
+    /// 100, and refuses a device that asks for more. Without the key: 100.
+    #[cfg_attr(test, schemars(range(min = 2, max = 500)))]
+    pub max_power: Key<u16>,
 }
 
 /// The hardware.

@@ -175,6 +175,7 @@ pub fn board(plan: DiskPlan, contents: Contents) -> Board {
         scsi_revision,
         console,
         picotool_reset,
+        max_power,
     } = plan.usb.clone();
     Board {
         flash_size: plan.chip.flash_size,
@@ -189,6 +190,7 @@ pub fn board(plan: DiskPlan, contents: Contents) -> Board {
             product: product.leak(),
             console,
             picotool_reset,
+            max_power,
         },
         unit: UnitIdentity {
             vendor: scsi_vendor.leak(),

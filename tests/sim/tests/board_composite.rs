@@ -27,6 +27,15 @@ mod ring5 {
 
     #[test]
     #[ignore = "needs the firmware: cargo xtask test --ring 5"]
+    fn the_descriptors_have_the_manifests_power_and_the_compositions_release() {
+        let mut device = ElfDevice::new(&board_elf::bytes()).expect("the board boots it");
+        let initiator = Initiator::attach(Host::new(Box::new(&mut device))).expect("it enumerates");
+        assert_eq!(initiator.device.configuration.max_power, 50, "100 mA");
+        assert_eq!(initiator.device.descriptor.release, 0x0103);
+    }
+
+    #[test]
+    #[ignore = "needs the firmware: cargo xtask test --ring 5"]
     fn bootsel_passes_the_flags_on() {
         // p0: 01h no drive, 02h no PICOBOOT, 20h a GPIO for the LED in p1 (datasheet 5.4.8.24).
         let cases = [

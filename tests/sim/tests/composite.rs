@@ -90,6 +90,32 @@ fn each_switch_adds_its_interfaces_and_nothing_else() {
     }
 }
 
+/// The configuration descriptor's bMaxPower of a device whose `[usb]` has these lines.
+fn max_power(lines: &str) -> u8 {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("max-power.toml");
+    fs::write(&path, format!("[usb]\n{lines}\n")).expect("the target folder is ours");
+    let plan = plug::plan(Some(&path)).unwrap_or_else(|problems| panic!("{problems}"));
+    let contents = Contents::noise(plan.chip.flash_size as usize);
+    let mut device = NativeDevice::new(plug::board(plan, contents));
+    attach(&mut device).device.configuration.max_power
+}
+
+#[test]
+fn power_is_what_a_hub_without_a_supply_gives_unless_the_manifest_says_otherwise() {
+    // In units of 2 mA (USB 2.0 9.6.3).
+    assert_eq!(max_power(""), 50);
+    for (milliamperes, power) in [(2, 1), (3, 2), (99, 50), (100, 50), (250, 125), (499, 250), (500, 250)] {
+        assert_eq!(max_power(&format!("max-power = {milliamperes}")), power, "{milliamperes} mA");
+    }
+}
+
+#[test]
+fn each_composition_has_a_release_of_its_own() {
+    let releases = [(false, false), (true, false), (false, true), (true, true)];
+    let releases = releases.map(|(console, reset)| attach(&mut device(console, reset)).device.descriptor.release);
+    assert_eq!(releases, [0x0100, 0x0101, 0x0102, 0x0103]);
+}
+
 #[test]
 fn the_descriptors_of_a_plain_disk_are_what_they_were() {
     let mut device = device(false, false);
@@ -97,7 +123,7 @@ fn the_descriptors_of_a_plain_disk_are_what_they_were() {
     let configuration = picovd_sim::host::enumerate::get_descriptor(&mut initiator.host, 2, 0, 0, 255).expect("it is");
     #[rustfmt::skip]
     let expected = [
-        9, 2, 32, 0, 1, 1, 0, 0x80, 125,
+        9, 2, 32, 0, 1, 1, 0, 0x80, 50,
         9, 4, 0, 0, 2, 8, 6, 0x50, 0,
         7, 5, 0x81, 2, 64, 0, 0,
         7, 5, 0x01, 2, 64, 0, 0,

@@ -40,6 +40,7 @@ const IDENTITY: Identity<'static> = Identity {
     product: "Console",
     console: true,
     picotool_reset: false,
+    max_power: 100,
 };
 
 /// Turns of the main loop after a transaction: more than any event takes.

@@ -279,6 +279,7 @@ fn plug(options: &Options) -> Result<Plug, Failure> {
     let plug = plug::open_with(options.manifest.as_deref(), options.elf.as_deref(), flash(options), treatment)
         .map_err(Failure::of_plug)?;
     options.outcomes.borrow_mut().push(plug.outcome.clone());
+    warn(&plug.plan);
     Ok(plug)
 }
 
@@ -294,7 +295,16 @@ fn flash(options: &Options) -> FlashChip<'_> {
 
 /// The plan of the manifest that the words name.
 fn plan(options: &Options) -> Result<DiskPlan, Failure> {
-    plug::plan(options.manifest.as_deref()).map_err(Failure::Manifest)
+    let plan = plug::plan(options.manifest.as_deref()).map_err(Failure::Manifest)?;
+    warn(&plan);
+    Ok(plan)
+}
+
+/// Tells what is worth knowing about a manifest that is right.
+fn warn(plan: &DiskPlan) {
+    if !plan.warnings.items().is_empty() {
+        tell(&plan.warnings.to_string());
+    }
 }
 
 /// Enumerates the device and makes its unit ready.

@@ -137,6 +137,12 @@ pub fn cases() -> Vec<Case> {
                 Entry::named(584, 591, "PARTITIONS.JSON"),
                 Entry::named(592, 599, ".."),
                 Entry::named(600, 607, "LPT1.log"),
+                // A name from a device may be anything: what Windows keeps, what does not show, what turns the text around.
+                Entry::named(608, 615, "CONIN$"),
+                Entry::named(616, 623, "com\u{B9}.x"),
+                Entry::named(624, 631, "exe\u{202E}txt\u{7F}\u{85}\u{FEFF}"),
+                // macOS takes it for the first one.
+                Entry::named(632, 639, "Gro\u{308}ße"),
             ]),
             files: vec![
                 ("Größe.BIN".into(), 0),
@@ -151,6 +157,10 @@ pub fn cases() -> Vec<Case> {
                 ("PARTITIONS.JSON.BIN".into(), 9),
                 ("...BIN".into(), 10),
                 ("_LPT1.log.BIN".into(), 11),
+                ("_CONIN$.BIN".into(), 12),
+                ("_com\u{B9}.x.BIN".into(), 13),
+                ("exe_txt___.BIN".into(), 14),
+                ("Gro\u{308}ße~3.BIN".into(), 15),
             ],
         },
         Case {

@@ -4,7 +4,6 @@ mod json;
 mod svg;
 
 use super::{Failure, Options};
-use crate::plug;
 use std::fs;
 use std::io::Write;
 
@@ -16,7 +15,7 @@ pub const DETAILS: &str = "What the manifest decides, without plugging the devic
 
 /// `cargo sim layout`.
 pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
-    let plan = plug::plan(options.manifest.as_deref()).map_err(Failure::Manifest)?;
+    let plan = super::plan(options)?;
     let drawing = |path: &std::path::Path| {
         fs::write(path, svg::drawing(&plan)).map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))
     };

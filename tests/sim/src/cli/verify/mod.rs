@@ -8,14 +8,13 @@ mod problem;
 mod tests;
 
 use super::progress::Progress;
-use super::{Failure, Options};
+use super::{Failure, Options, plan};
 use crate::host::BlockSource;
 use crate::host::exfat::boot::BootSector;
 use crate::host::exfat::check::check;
 use crate::host::exfat::volume::Volume;
 use crate::host::raw::{Kind, RawDisk};
 use crate::host::source::{BLOCK_LENGTH, ReadError};
-use crate::plug;
 use files::Judge;
 use picovd_manifest::DiskPlan;
 use problem::{Problem, Problems};
@@ -45,7 +44,7 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     let path = Path::new(path);
     // A wrong manifest is told before a slow disk is read.
     let plan = match &options.manifest {
-        Some(manifest) => Some(plug::plan(Some(manifest)).map_err(Failure::Manifest)?),
+        Some(_) => Some(plan(options)?),
         None => None,
     };
     let disk = RawDisk::open(path).map_err(|error| Failure::Failed(cannot_open(path, &error)))?;
