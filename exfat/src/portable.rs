@@ -231,7 +231,7 @@ mod tests {
         ] {
             let mut text = [b'a'; 5];
             unseen.encode_utf8(&mut text[1..]);
-            let name = core::str::from_utf8(&text[..1 + unseen.len_utf8()]).unwrap();
+            let name = core::str::from_utf8(&text[..=unseen.len_utf8()]).unwrap();
             assert_eq!(check(name), Err(Unportable::Unseen(unseen)), "{name:?}");
         }
         // Joiners belong to words and pictures; other spaces and dots are kept by Windows.

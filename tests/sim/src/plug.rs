@@ -13,7 +13,7 @@ use picovd::usb;
 use picovd::volume::BoardIdentity;
 use picovd_manifest::{Diagnostics, DiskPlan, Program, Usb};
 use std::path::{Path, PathBuf};
-use std::{env, fmt, fs};
+use std::{env, fmt, fs, io};
 
 /// The unique identity of the simulated board, as RP2350 boards have them: 64 bits.
 pub const IDENTITY: BoardIdentity = BoardIdentity(0xE461_4C31_1F2A_9D0B);
@@ -204,8 +204,28 @@ pub fn board(plan: DiskPlan, contents: Contents) -> Board {
     }
 }
 
+<<<<<<< HEAD
 fn emulated(plan: DiskPlan, flash: FlashChip<'_>, path: &Path, treatment: Treatment) -> Result<Plug, String> {
     let elf = fs::read(path).map_err(|error| {
+=======
+/// Longest ELF in bytes: flash has 16 MiB, and the rest is what a debugger wants to know.
+const LONGEST_PROGRAM: u64 = 256 << 20;
+
+/// The bytes of a program: of a file that has an end.
+fn read_program(path: &Path) -> io::Result<Vec<u8>> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    if metadata.len() > LONGEST_PROGRAM {
+        return Err(io::Error::other("it is longer than 256 MiB"));
+    }
+    fs::read(path)
+}
+
+fn emulated(plan: DiskPlan, flash: FlashChip<'_>, path: &Path) -> Result<Plug, String> {
+    let elf = read_program(path).map_err(|error| {
+>>>>>>> a552142 (What comes from a foreign disk or device is printed escaped; a disk of terabytes is refused in a line)
         format!("{}: {error}; `cargo xtask firmware` builds target/firmware/picovd.elf", path.display())
     })?;
     let identity =

@@ -2,6 +2,7 @@
 
 use super::{Failure, Options, mount, plug, settle};
 use crate::host::exfat::volume::{Node, Volume};
+use crate::host::printed::Printed;
 use std::io::Write;
 
 /// `cargo sim ls [DIR]`.
@@ -41,8 +42,8 @@ pub fn cat(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
 /// Size and name; folders end in a slash.
 pub fn line(node: &Node) -> String {
     if node.is_directory() {
-        format!("{:>12}  {}/", "", node.name)
+        format!("{:>12}  {}/", "", Printed(&node.name))
     } else {
-        format!("{:>12}  {}", node.data_length, node.name)
+        format!("{:>12}  {}", node.data_length, Printed(&node.name))
     }
 }

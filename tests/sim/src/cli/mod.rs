@@ -15,6 +15,7 @@ mod verify;
 mod watch;
 
 use crate::diagnosis::Outcome;
+use crate::host::printed::Lines;
 use crate::host::scsi::Disk;
 use crate::host::{Host, Initiator};
 use crate::link::Link;
@@ -209,7 +210,7 @@ pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
 
 /// A line on standard error, if anybody reads it: `eprintln!` panics where that is a pipe which was closed.
 fn tell(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(Lines::new(io::stderr()), "{text}");
 }
 
 fn command(words: impl Iterator<Item = OsString>, out: &mut dyn Write) -> Result<(), Failure> {
@@ -233,7 +234,9 @@ fn command(words: impl Iterator<Item = OsString>, out: &mut dyn Write) -> Result
         let text = format!("`cargo sim {}` takes no --{given}; it is for {}", command.name, others.join(", "));
         return Err(Failure::Usage(text));
     }
-    let result = (command.run)(&options, out);
+    // A file's bytes are no text for people.
+    let is_raw = command.name == "cat";
+    let result = if is_raw { (command.run)(&options, out) } else { (command.run)(&options, &mut Lines::new(out)) };
     // The reports are on standard error already.
     let failure = options.outcomes.borrow().iter().find_map(Outcome::failure);
     match (result, failure) {

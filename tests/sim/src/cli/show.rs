@@ -5,6 +5,7 @@ use super::watch::{self, Until};
 use super::{Failure, Options, check, files, measured, mount};
 use crate::demo;
 use crate::host::exfat::volume::{ExfatError, Node, Volume};
+use crate::host::printed::Printed;
 use crate::truth::TrueFile;
 use picovd_manifest::{DiskPlan, Partitions};
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     let mut disk = mount(plug.link)?;
     let device = &disk.initiator.device;
     let (id, serial) = (&device.descriptor, device.serial_number().unwrap_or("none"));
-    writeln!(out, "Plugged in: USB device {:04x}:{:04x}, serial number {serial}", id.vendor, id.product)?;
+    writeln!(out, "Plugged in: USB device {:04x}:{:04x}, serial number {}", id.vendor, id.product, Printed(serial))?;
     let mut volume = Volume::open(&mut disk).map_err(Failure::of)?;
     writeln!(out, "Mounted: exFAT volume {:?}\n", volume.label())?;
     let root = volume.root();
@@ -38,7 +39,7 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     // What the firmware makes by itself says things that no manifest knows: it has to be readable.
     for (path, node) in &found {
         if !is_made(&plug.plan, path) {
-            return Err(Failure::Failed(format!("{path} is on the disk but not in the manifest")));
+            return Err(Failure::Failed(format!("{} is on the disk but not in the manifest", Printed(path))));
         }
         volume.stream_file(node, &mut |_| {}).map_err(Failure::of)?;
         made += 1;

@@ -2,6 +2,7 @@
 
 use super::{Failure, files};
 use crate::host::exfat::volume::Node;
+use crate::host::printed::Printed;
 use crate::host::system::{Event, LINUX_DESKTOP, System};
 use crate::link::Link;
 use picovd_manifest::DiskPlan;
@@ -135,7 +136,7 @@ fn tell<'n>(known: &Listing, now: &'n Listing, out: &mut dyn Write) -> Result<BT
         }
     }
     for path in known.keys().filter(|path| !now.contains_key(*path)) {
-        writeln!(out, "            {path} is gone")?;
+        writeln!(out, "            {} is gone", Printed(path))?;
     }
     Ok(differ)
 }

@@ -12,6 +12,7 @@ pub mod exfat;
 mod forward;
 pub mod ms_os_20;
 pub mod picotool;
+pub mod printed;
 pub mod raw;
 pub mod scsi;
 pub mod source;

@@ -46,6 +46,15 @@ impl ImageFile {
     /// When it cannot be opened, or its length is no multiple of 512.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         let fail = |error: std::io::Error| ReadError(format!("{}: {error}", path.display()));
+        let metadata = path.metadata().map_err(fail)?;
+        // A pipe would be waited for.
+        #[cfg(unix)]
+        if std::os::unix::fs::FileTypeExt::is_fifo(&metadata.file_type()) {
+            return Err(ReadError(format!("{}: it is a pipe; name an image or a disk", path.display())));
+        }
+        if metadata.is_dir() {
+            return Err(ReadError(format!("{}: it is a folder; name an image or a disk", path.display())));
+        }
         let mut file = File::open(path).map_err(fail)?;
         // A raw disk says its length by its end alone.
         let length = file.seek(SeekFrom::End(0)).map_err(fail)?;

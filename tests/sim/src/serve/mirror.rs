@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
@@ -15,6 +15,7 @@ use std::time::SystemTime;
 use picovd::clock::Instant;
 use picovd::vd::{Content, File, Files, Frozen, Generation, UpdateError, vd_add_file, vd_remove_file, vd_update_file};
 
+use crate::host::printed::Printed;
 use crate::native::Application;
 
 /// Most bytes that a file may have.
@@ -118,7 +119,10 @@ impl Mirror {
         if stamp.1 > u64::from(CAPACITY) {
             return Err(format!("{} bytes are more than {CAPACITY}", stamp.1));
         }
-        let bytes = fs::read(path).map_err(|error| error.to_string())?;
+        // It may have grown since.
+        let mut bytes = Vec::new();
+        let file = fs::File::open(path).map_err(|error| error.to_string())?;
+        file.take(u64::from(CAPACITY) + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
         known.copies.with(|[next, _]| *next = bytes);
         match vd_update_file(self.files, known.file) {
             Err(UpdateError::NotAdded) => vd_add_file(self.files, known.file).map_err(|error| format!("{error:?}")),
@@ -160,7 +164,7 @@ impl Application for Mirror {
         for (name, (path, stamp)) in found {
             if let Err(problem) = self.take(&path, &name, stamp) {
                 // Whether anybody reads it or not.
-                let _ = writeln!(std::io::stderr(), "{name} is not shown as it is: {problem}");
+                let _ = writeln!(std::io::stderr(), "{} is not shown as it is: {problem}", Printed(&name));
             }
         }
     }

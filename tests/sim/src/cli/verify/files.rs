@@ -5,6 +5,7 @@ use super::{Failure, Shown};
 use crate::host::BlockSource;
 use crate::host::exfat::boot::BootSector;
 use crate::host::exfat::volume::{Node, Volume};
+use crate::host::printed::Printed;
 use crate::host::source::{BLOCK_LENGTH, ReadError};
 use picovd_manifest::{DiskPlan, FileSource, Partitions, PlannedFile};
 use sha2::{Digest, Sha256};
@@ -60,7 +61,9 @@ pub fn tree(volume: &mut Volume<'_>, problems: &mut Problems) -> Tree {
                     continue;
                 }
             };
-            let path = if path.is_empty() { node.name.clone() } else { format!("{path}/{}", node.name) };
+            // No name of a manifest has anything to escape, so that paths are compared as they are shown.
+            let name = Printed(&node.name);
+            let path = if path.is_empty() { name.to_string() } else { format!("{path}/{name}") };
             if node.is_directory() {
                 tree.directories.insert(path.clone());
                 left.push((path, node));

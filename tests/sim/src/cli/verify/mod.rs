@@ -13,6 +13,7 @@ use crate::host::BlockSource;
 use crate::host::exfat::boot::BootSector;
 use crate::host::exfat::check::check;
 use crate::host::exfat::volume::Volume;
+use crate::host::printed::Printed;
 use crate::host::raw::{Kind, RawDisk};
 use crate::host::source::{BLOCK_LENGTH, ReadError};
 use files::Judge;
@@ -126,7 +127,7 @@ fn volume(
 
 /// One line of the report's head.
 fn line(out: &mut dyn Write, name: &str, value: &str) -> Result<(), Failure> {
-    Ok(writeln!(out, "{name:<16}{value}")?)
+    Ok(writeln!(out, "{name:<16}{}", Printed(value))?)
 }
 
 fn kind(kind: Kind) -> &'static str {

@@ -6,12 +6,15 @@ use super::boot::{BootSector, REGION_SECTORS, SECTOR, boot_checksum};
 use super::directory::{self, FileSet, Item, entry_type};
 use super::upcase::{Upcase, table_checksum};
 use crate::host::bytes::{le16, le32, le64};
+use crate::host::printed::Printed;
 use crate::host::source::{BlockSource, ReadError};
 
 /// End of a cluster chain (exFAT 4.1.3).
 pub const END_OF_CHAIN: u32 = 0xFFFF_FFFF;
 /// A bad cluster (exFAT 4.1.3).
 pub const BAD_CLUSTER: u32 = 0xFFFF_FFF7;
+/// Most clusters of a volume that is read here, so that its FAT has at most 64 MiB: twice what a PicoVD stick can have.
+pub const MOST_CLUSTERS: u32 = 1 << 24;
 /// A directory's longest length, 256 MiB (exFAT 7.6.7).
 pub const LONGEST_DIRECTORY: u64 = 256 << 20;
 
@@ -278,7 +281,7 @@ impl<'s> Volume<'s> {
         let clusters = self.clusters(node)?;
         let mut left = node.data_length;
         let mut valid = node.valid_data_length.min(node.data_length);
-        for (first, count) in runs(&clusters) {
+        for (first, count) in runs(&clusters, self.cluster_length()) {
             let mut data = self.read_clusters(first, count)?;
             data.truncate(usize::try_from(left).unwrap_or(usize::MAX));
             // Beyond ValidDataLength a file reads as zeros (exFAT 7.6.5).
@@ -293,12 +296,12 @@ impl<'s> Volume<'s> {
     /// Bytes of a directory, all of its clusters.
     fn read_directory(&mut self, node: &Node) -> Result<Vec<u8>, ExfatError> {
         let clusters = self.clusters(node)?;
-        let mut data = Vec::new();
-        for (first, count) in runs(&clusters) {
-            data.extend(self.read_clusters(first, count)?);
-        }
-        if data.len() as u64 > LONGEST_DIRECTORY {
+        if clusters.len() as u64 * self.cluster_length() > LONGEST_DIRECTORY {
             return Err(ExfatError("a directory longer than 256 MiB (exFAT 7.6.7)".to_owned()));
+        }
+        let mut data = Vec::new();
+        for (first, count) in runs(&clusters, self.cluster_length()) {
+            data.extend(self.read_clusters(first, count)?);
         }
         Ok(data)
     }
@@ -323,13 +326,14 @@ impl<'s> Volume<'s> {
         let end = u64::from(self.boot.cluster_count) + 2;
         if node.no_fat_chain {
             if node.first_cluster < 2 || u64::from(node.first_cluster) + needed > end {
-                return Err(ExfatError(format!("{} lies outside the cluster heap", node.name)));
+                return Err(ExfatError(format!("{} lies outside the cluster heap", Printed(&node.name))));
             }
             return Ok((node.first_cluster..node.first_cluster + needed as u32).collect());
         }
         let chain = chain(&self.fat, node.first_cluster)?;
         if (chain.len() as u64) < needed {
-            return Err(ExfatError(format!("{}: a chain of {} clusters for {needed}", node.name, chain.len())));
+            let name = Printed(&node.name);
+            return Err(ExfatError(format!("{name}: a chain of {} clusters for {needed}", chain.len())));
         }
         Ok(chain)
     }
@@ -365,12 +369,13 @@ pub fn chain(fat: &[u32], first: u32) -> Result<Vec<u32>, String> {
     }
 }
 
-/// Neighbouring clusters in one piece: (first, count), each piece at most 1024 clusters.
-fn runs(clusters: &[u32]) -> Vec<(u32, u32)> {
+/// Neighbouring clusters in one piece: (first, count), each piece at most 4 MiB, or one cluster.
+fn runs(clusters: &[u32], cluster_length: u64) -> Vec<(u32, u32)> {
+    let most = (4 << 20) / cluster_length.max(1);
     let mut runs: Vec<(u32, u32)> = Vec::new();
     for &cluster in clusters {
         match runs.last_mut() {
-            Some((first, count)) if *first + *count == cluster && *count < 1024 => *count += 1,
+            Some((first, count)) if *first + *count == cluster && u64::from(*count) < most => *count += 1,
             _ => runs.push((cluster, 1)),
         }
     }
@@ -385,6 +390,12 @@ fn check_geometry(boot: &BootSector, blocks: u64) -> Result<(), ExfatError> {
     }
     if boot.bytes_per_sector_shift != 9 || boot.sectors_per_cluster_shift > 16 {
         return wrong("sector or cluster size that does not fit (exFAT 3.1.14, 3.1.15)");
+    }
+    if boot.cluster_count > MOST_CLUSTERS {
+        let count = boot.cluster_count;
+        return Err(ExfatError(format!(
+            "the volume has {count} clusters, and at most {MOST_CLUSTERS} are kept in memory here"
+        )));
     }
     let heap = u64::from(boot.cluster_count) << boot.sectors_per_cluster_shift;
     let fat = u64::from(boot.fat_length) * u64::from(boot.number_of_fats);

@@ -23,13 +23,20 @@ impl Checker<'_> {
             }
         }
         self.check_counts(&counts);
-        let mut directories = vec![(String::new(), data)];
-        while let Some((path, data)) = directories.pop() {
+        let mut directories = Vec::new();
+        let mut next = Some((String::new(), data));
+        while let Some((path, data)) = next {
             for Child { path, first_cluster, data_length, no_fat_chain } in self.check_directory(&path, &data)? {
                 if let Some(clusters) = self.claim(&path, first_cluster, Some(data_length), no_fat_chain) {
-                    directories.push((path, self.read_clusters(&clusters)?));
+                    directories.push((path, clusters));
                 }
             }
+            // One directory is in memory at a time.
+            drop(data);
+            next = match directories.pop() {
+                Some((path, clusters)) => Some((path, self.read_clusters(&clusters)?)),
+                None => None,
+            };
         }
         Ok(())
     }

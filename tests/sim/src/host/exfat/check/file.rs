@@ -6,6 +6,7 @@ use super::{Check, Checker};
 use crate::host::bytes::{le16, le32};
 use crate::host::exfat::directory::{ENTRY, FileSet, entry_type};
 use crate::host::exfat::volume::LONGEST_DIRECTORY;
+use crate::host::printed::Printed;
 use crate::host::source::ReadError;
 
 /// A sub-directory to go into.
@@ -48,7 +49,7 @@ impl Checker<'_> {
             }
         };
         let name = set.name();
-        let path = format!("{directory}/{}", String::from_utf16_lossy(&name));
+        let path = format!("{directory}/{}", Printed(&String::from_utf16_lossy(&name)));
         self.check_secondary(&path, &set, entries);
         self.check_file_entry(&path, &set);
         self.check_name(&path, &set, &name);

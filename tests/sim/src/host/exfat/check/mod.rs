@@ -16,8 +16,12 @@ pub use rules::Check;
 
 use super::boot::{BootSector, SECTOR};
 use super::upcase::Upcase;
+use super::volume::{LONGEST_DIRECTORY, MOST_CLUSTERS};
 use crate::host::bytes::le32;
 use crate::host::source::{BlockSource, ReadError};
+
+/// Longest volume that is checked, in sectors: 64 GiB.
+const MOST_SECTORS: u64 = 64 << 21;
 
 /// A rule that the volume breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +56,14 @@ pub fn check(source: &mut dyn BlockSource) -> Result<Vec<Finding>, ReadError> {
         return Ok(findings);
     }
     let boot = BootSector::parse(&regions);
+    // A disk of terabytes is no PicoVD stick, whose volume has 32 GiB at most: memory and time have an end here.
+    if boot.cluster_count > MOST_CLUSTERS || boot.volume_length > MOST_SECTORS {
+        let (gib, count) = (boot.volume_length >> 21, boot.cluster_count);
+        return Err(ReadError(format!(
+            "the volume has {gib} GiB in {count} clusters; volumes of up to {} GiB in {MOST_CLUSTERS} clusters are checked",
+            MOST_SECTORS >> 21
+        )));
+    }
     let sectors = (u64::from(boot.cluster_count) + 2).div_ceil(SECTOR as u64 / 4) as u32;
     let fat = source.read(u64::from(boot.fat_offset), sectors)?;
     let entries = boot.cluster_count as usize + 2;
@@ -113,10 +125,14 @@ impl Checker<'_> {
         self.source.read(lba, 1 << shift)
     }
 
-    /// Bytes of an allocation.
+    /// Bytes of a directory or a table, those that it has beyond the longest directory (exFAT 7.6.7) left out.
     fn read_clusters(&mut self, clusters: &[u32]) -> Result<Vec<u8>, ReadError> {
+        let most = LONGEST_DIRECTORY / self.cluster_length();
+        if clusters.len() as u64 > most {
+            self.incomplete = true;
+        }
         let mut data = Vec::new();
-        for &cluster in clusters {
+        for &cluster in clusters.iter().take(most as usize) {
             data.extend(self.read_cluster(cluster)?);
         }
         Ok(data)
