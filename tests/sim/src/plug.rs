@@ -204,10 +204,6 @@ pub fn board(plan: DiskPlan, contents: Contents) -> Board {
     }
 }
 
-<<<<<<< HEAD
-fn emulated(plan: DiskPlan, flash: FlashChip<'_>, path: &Path, treatment: Treatment) -> Result<Plug, String> {
-    let elf = fs::read(path).map_err(|error| {
-=======
 /// Longest ELF in bytes: flash has 16 MiB, and the rest is what a debugger wants to know.
 const LONGEST_PROGRAM: u64 = 256 << 20;
 
@@ -223,9 +219,8 @@ fn read_program(path: &Path) -> io::Result<Vec<u8>> {
     fs::read(path)
 }
 
-fn emulated(plan: DiskPlan, flash: FlashChip<'_>, path: &Path) -> Result<Plug, String> {
+fn emulated(plan: DiskPlan, flash: FlashChip<'_>, path: &Path, treatment: Treatment) -> Result<Plug, String> {
     let elf = read_program(path).map_err(|error| {
->>>>>>> a552142 (What comes from a foreign disk or device is printed escaped; a disk of terabytes is refused in a line)
         format!("{}: {error}; `cargo xtask firmware` builds target/firmware/picovd.elf", path.display())
     })?;
     let identity =
