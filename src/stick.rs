@@ -30,6 +30,8 @@ pub struct Description<'a, S = NoSettings> {
     pub usb: Identity<'a>,
     /// Length in bytes of the flash that the manifest reserves room for.
     pub flash_size: u32,
+    /// Ranges of flash that read as zeros, by storage address: offsets in bytes.
+    pub redacted: &'static [core::ops::Range<u32>],
     /// Whether the program is linked for SRAM, where the boot ROM has loaded it.
     pub program_in_sram: bool,
     /// A serial number in place of the board's.
@@ -293,11 +295,6 @@ where
     /// Whether somebody wants the program to start anew, since the last call.
     pub fn take_restart(&self) -> bool {
         self.settings().is_some_and(Settings::take_restart)
-    }
-
-    /// Whether secrets may have left traces below the stack pointer since the last call.
-    pub fn take_traces(&self) -> bool {
-        self.settings().is_some_and(Settings::take_traces)
     }
 
     /// Gives the console what it does not show of the log yet, from the oldest text that the ring holds.

@@ -237,6 +237,9 @@ fn identity(plan: &DiskPlan, out: &mut String) {
     line!(out, "/// Whether the program is linked for SRAM.");
     line!(out, "#[allow(dead_code)]");
     line!(out, "pub const PROGRAM_IN_SRAM: bool = {};", plan.chip.program == Program::Sram);
+    line!(out, "/// Ranges of flash that nobody is shown, by storage address.");
+    line!(out, "#[allow(dead_code)]");
+    line!(out, "pub const REDACTED: &[::core::ops::Range<u32>] = &{:?};", plan.redacted_flash);
     line!(out, "/// What the USB device says of itself.");
     line!(out, "#[allow(dead_code)]");
     line!(out, "pub const USB: ::picovd::usb::Identity<'static> = ::picovd::usb::Identity {{");
@@ -278,6 +281,7 @@ fn settings(plan: &DiskPlan, out: &mut String) {
     line!(out, "        sectors: {},", settings.sectors);
     line!(out, "        start: {:#x},", settings.start);
     line!(out, "        lock: {},", settings.lock);
+    line!(out, "        show_stacks: {},", settings.show_stacks);
     line!(out, "        exposable: &[");
     for Exposable { path, directory, entries, blocks } in &plan.exposable {
         let (place, length) = (entries.start, entries.end - entries.start);
@@ -320,6 +324,7 @@ pub static DESCRIPTION: ::picovd::stick::Description<'static, Configured> = ::pi
     announcing: ANNOUNCING,
     usb: USB,
     flash_size: FLASH_SIZE,
+    redacted: REDACTED,
     program_in_sram: PROGRAM_IN_SRAM,
     usb_serial: USB_SERIAL,
     unit: UNIT,

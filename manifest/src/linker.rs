@@ -6,25 +6,37 @@ use crate::schema::Program;
 /// First address of flash (RP2350 datasheet 2.2.2).
 const FLASH_BASE: u32 = 0x1000_0000;
 
-/// Where values of settings stand in RAM: whole sectors of the volume, which no view of memory shows.
-const SETTINGS_SECTION: &str = "\
-/* What may hold a secret: whole sectors of the volume, which no view of memory shows. Zeroed at the start as .bss is. */
-SECTIONS {
-    .settings (NOLOAD) : ALIGN(512)
-    {
+/// Where stands what may hold a secret: whole sectors of the volume, which no view of memory shows. In front of them stand the
+/// variables that views of memory show. Without settings there are no secrets.
+fn settings_section(plan: &DiskPlan) -> String {
+    let alignment = if plan.settings.sectors == 0 { 4 } else { 512 };
+    format!(
+        "\
+/* What may hold a secret, behind the variables that files may show. Zeroed at the start as .bss is. */
+SECTIONS {{
+    .settings (NOLOAD) : ALIGN({alignment})
+    {{
         __settings_start = .;
         *(.settings .settings.*);
-        . = ALIGN(512);
+        . = ALIGN({alignment});
         __settings_end = .;
-    } > RAM
-} INSERT AFTER .bss;
+    }} > RAM
+}} INSERT AFTER .bss;
+__picovd_shown_start = {};
 
-";
+",
+        match plan.chip.program {
+            Program::Flash => "ADDR(.data)",
+            // The program itself.
+            Program::Sram => "ORIGIN(FLASH)",
+        }
+    )
+}
 
 /// The chip's memories, and the sections that the bootrom and picotool look for.
 pub(crate) fn memory_x(plan: &DiskPlan) -> String {
     let memories = memories(plan);
-    let settings = if plan.settings.sectors == 0 { "" } else { SETTINGS_SECTION };
+    let settings = settings_section(plan);
     format!(
         r"/* Made from picovd.toml. Change that instead. */
 MEMORY {{
@@ -80,7 +92,7 @@ PROVIDE(end_to_start = __start_block_addr - __end_block_addr);
 /// image definition, then riscv-rt's sections.
 pub(crate) fn memory_x_riscv(plan: &DiskPlan) -> String {
     let memories = memories(plan);
-    let settings = if plan.settings.sectors == 0 { "" } else { SETTINGS_SECTION };
+    let settings = settings_section(plan);
     format!(
         r#"/* Made from picovd.toml. Change that instead. */
 MEMORY {{

@@ -107,37 +107,6 @@ pub(super) unsafe fn load_byte(address: u32) -> u8 {
     value as u8
 }
 
-/// Overwrites `depth` bytes below the stack pointer with zeros, down to `floor` at most.
-///
-/// # Safety
-///
-/// Nothing lives there.
-#[inline]
-pub(super) unsafe fn clear_stack(depth: usize, floor: *mut u8) {
-    // SAFETY: as the caller promises.
-    unsafe {
-        asm!(
-            "mov {at}, sp",
-            "sub {end}, {at}, {depth}",
-            "cmp {end}, {floor}",
-            "it lo",
-            "movlo {end}, {floor}",
-            "bic {end}, {end}, #7",
-            "2:",
-            "cmp {at}, {end}",
-            "bls 3f",
-            "strd {zero}, {zero}, [{at}, #-8]!",
-            "b 2b",
-            "3:",
-            at = out(reg) _,
-            end = out(reg) _,
-            depth = in(reg) depth,
-            floor = in(reg) floor,
-            zero = in(reg) 0,
-        );
-    }
-}
-
 /// Copies 64 bytes, the same way.
 ///
 /// # Safety

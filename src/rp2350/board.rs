@@ -178,6 +178,8 @@ macro_rules! firmware {
 
         impl $crate::rp2350::Home<RunningStick> for StickHome {
             fn place() -> &'static $crate::rp2350::StaticCell<RunningStick> {
+                // Beside settings no view of memory shows it: what is typed at the console comes through its buffers.
+                #[unsafe(link_section = ".settings.stick")]
                 static PLACE: $crate::rp2350::StaticCell<RunningStick> = $crate::rp2350::StaticCell::new();
                 &PLACE
             }

@@ -1,6 +1,6 @@
 //! What the firmware tells about the board: who it is, why it was reset, what it panicked of.
 
-use super::memory::AddressSpace;
+use super::memory::RawMemory;
 use super::panic::{self, Reason};
 use super::processor;
 use crate::files::{BoardFacts, ResetReason, flash_length};
@@ -30,7 +30,7 @@ pub fn flash(reserved: u32) -> Option<u32> {
     // CS0_SIZE, bits 8 to 11: 1 for 8 KiB, and each step doubles.
     let size = info >> 8 & 0xF;
     let told = (filled == 2 && known & FLASH_DEV_INFO != 0 && size != 0).then(|| 4096 << size);
-    flash_length(&AddressSpace, reserved, told)
+    flash_length(&RawMemory, reserved, told)
 }
 
 /// Why the chip was reset (sections 12.9.7 and 6.4). The watchdog's answer comes first: its resets leave what the power

@@ -5,7 +5,7 @@
 //! erase, and 1 to 3 ms for a page. The USB controller answers NAK by itself; a watchdog has to be more patient. A DMA transfer
 //! that reads flash gets a bus error: the application stops its own before settings are saved.
 
-use super::memory::AddressSpace;
+use super::memory::RawMemory;
 use super::park;
 use super::partitions;
 use crate::settings::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
@@ -78,7 +78,7 @@ impl SettingsFlash {
 
 impl NorFlash for SettingsFlash {
     fn read(&mut self, offset: u32, out: &mut [u8]) {
-        AddressSpace.read(UNCACHED_UNTRANSLATED.wrapping_add(self.start).wrapping_add(offset), out);
+        RawMemory.read(UNCACHED_UNTRANSLATED.wrapping_add(self.start).wrapping_add(offset), out);
     }
 
     fn erase(&mut self, offset: u32) -> Result<(), FlashError> {

@@ -1,17 +1,80 @@
-//! The chip's address space, read for memory windows.
+//! The chip's address space as views of memory show it: without what may be a secret.
+//!
+//! What is hidden is decided by where bytes stand, not by who put them there. Of flash, that is the storage address: views
+//! through an alias with address translation are translated first (section 12.14.4), and read zeros where that ends. Of RAM, a
+//! program with settings shows its variables alone: see [`show_variables`].
 
 pub(super) use super::processor::copy_words;
 use super::processor::load_byte;
-use crate::settings::Configured;
-use crate::settings::SECTOR_LENGTH;
+use crate::settings::{Configured, HEADER_LENGTH, PAGE_LENGTH, SECTOR_LENGTH, STACKS, Settings, record_pages};
 use crate::volume::Memory;
+use core::ops::Range;
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use rp235x_hal::pac;
+use static_cell::StaticCell;
 
-/// Everything that the core can read. What a manifest may show of it is checked when the firmware is built.
+/// Everything that the core can read, and that nobody hides. Zeros until a [`Stick`](super::Stick) is made.
+///
+/// What a manifest may show of it is checked when the firmware is built.
 #[derive(Clone, Copy, Debug)]
 pub struct AddressSpace;
 
+/// All of it, for those who show nothing of it to anybody.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RawMemory;
+
+/// What is hidden.
+struct Guard {
+    /// Ranges of flash, by storage address.
+    redacted: &'static [Range<u32>],
+    /// Length of flash in bytes.
+    flash: u32,
+    /// What programs with settings have: how they read RAM, and which sectors of flash hold records of settings.
+    settings: Option<(Read, HoldsRecords)>,
+}
+
+type Read = fn(u32, &mut [u8]);
+type HoldsRecords = fn(u32) -> bool;
+
+/// Set once, before the stick appears on the bus.
+static GUARD: AtomicPtr<Guard> = AtomicPtr::new(core::ptr::null_mut());
+
+/// Bits 28 to 31 of addresses of flash and of SRAM (section 2.2).
+const FLASH: u32 = 1;
+const SRAM: u32 = 2;
+
+/// Length of the aliases of flash (section 4.4.1), and the number of the one for cache maintenance and of the one without
+/// translation.
+const XIP_ALIAS: u32 = 0x0400_0000;
+const MAINTENANCE: u32 = 2;
+const UNTRANSLATED: u32 = 3;
+/// Flash by storage address, without cache.
+const STORAGE: u32 = 0x1C00_0000;
+/// How much of flash one register translates, and all that is at one chip select (section 12.14.4).
+const TRANSLATED: u32 = 4 << 20;
+const CHIP_SELECT: u32 = 16 << 20;
+/// Offset of the first of those registers in QMI.
+const ATRANS0: usize = 0x34;
+
 impl Memory for AddressSpace {
     #[inline]
+    fn read(&self, address: u32, out: &mut [u8]) {
+        // SAFETY: what was stored is null, or a guard that lives for good and that nobody changes.
+        let Some(guard) = (unsafe { GUARD.load(Ordering::Acquire).as_ref() }) else {
+            out.fill(0);
+            return;
+        };
+        match (address >> 28, guard.settings) {
+            (FLASH, _) => read_flash(guard, address, out),
+            (SRAM, Some((read, _))) => read(address, out),
+            _ => RawMemory.read(address, out),
+        }
+    }
+}
+
+impl Memory for RawMemory {
+    // A call is shorter than its text in every place.
+    #[inline(never)]
     fn read(&self, address: u32, out: &mut [u8]) {
         let words = out.len() / BLOCK * BLOCK;
         if words != 0 && address.is_multiple_of(4) && out.as_ptr().addr().is_multiple_of(4) {
@@ -28,42 +91,163 @@ impl Memory for AddressSpace {
     }
 }
 
+/// Decides what is hidden from now on: `redacted` ranges of flash, what lies behind the `flash` bytes that the chip has, and
+/// where there are `settings`, whatever may hold a secret of theirs. Once; to be called before secrets are read.
+pub(super) fn hide<S: Configured<'static>>(settings: S, redacted: &'static [Range<u32>], flash: u32) {
+    static ROOM: StaticCell<Guard> = StaticCell::new();
+    let settings = settings.settings().map(|settings| (guard_ram(settings), holds_records as HoldsRecords));
+    if let Some(guard) = ROOM.try_init(Guard { redacted, flash, settings }) {
+        GUARD.store(guard, Ordering::Release);
+    }
+}
+
+/// How RAM is read beside settings.
+fn guard_ram(settings: &Settings<'_>) -> Read {
+    if settings.plan().show_stacks {
+        return show_stacks;
+    }
+    let shown = variables();
+    STACKS.watch(shown.start as usize..shown.end as usize);
+    show_variables
+}
+
 unsafe extern "C" {
-    /// Begin and end of the linker section `.settings` (memory.x, which has it where the manifest has sectors for settings).
+    /// Where variables begin that views of memory show; the section `.settings` follows the last of them (memory.x).
+    static __picovd_shown_start: u8;
     static __settings_start: u8;
     static __settings_end: u8;
 }
 
-/// The same without what may be a secret: the linker section `.settings` and the settings' sectors, through every alias of flash
-/// (section 4.4.1), read as zeros.
-#[derive(Clone, Copy, Debug)]
-pub struct Guarded<S>(pub S);
+/// The variables without those that may hold secrets: `.data` and `.bss`.
+fn variables() -> Range<u32> {
+    (&raw const __picovd_shown_start).addr() as u32..(&raw const __settings_start).addr() as u32
+}
 
-impl<S: Configured<'static>> Memory for Guarded<S> {
-    fn read(&self, address: u32, out: &mut [u8]) {
-        AddressSpace.read(address, out);
-        let Some(settings) = self.0.settings() else { return };
-        let room = (&raw const __settings_start).addr() as u32..(&raw const __settings_end).addr() as u32;
-        hide(room, address, out);
-        if address >> 28 == 1 {
-            let plan = settings.plan();
-            let sectors = plan.start..plan.start + u32::from(plan.sectors) * SECTOR_LENGTH;
-            hide(sectors, address % XIP_ALIAS, out);
+/// Reads the variables, and zeros elsewhere: so no stack is shown, and nothing that a program before this one has left in what
+/// is not initialized at the start. Once settings were handled on a stack among the variables, nothing is shown at all.
+fn show_variables(address: u32, out: &mut [u8]) {
+    read_within(&variables(), address, out);
+    if STACKS.are_exposed() {
+        out.fill(0);
+    }
+}
+
+/// Reads everything but the section `.settings`.
+fn show_stacks(address: u32, out: &mut [u8]) {
+    let before = variables().end.saturating_sub(address) as usize;
+    let (shown, rest) = split(out, before);
+    if !shown.is_empty() {
+        RawMemory.read(address, shown);
+    }
+    if !rest.is_empty() {
+        let behind = (&raw const __settings_end).addr() as u32..u32::MAX;
+        read_within(&behind, address.wrapping_add(before as u32), rest);
+    }
+}
+
+/// Reads what of `shown` stands at an address, and zeros elsewhere.
+fn read_within(shown: &Range<u32>, address: u32, out: &mut [u8]) {
+    let at = |place: u32| (place.saturating_sub(address) as usize).min(out.len());
+    let (first, end) = (at(shown.start), at(shown.end));
+    let (head, rest) = split(out, first);
+    let (part, tail) = split(rest, end.saturating_sub(first));
+    head.fill(0);
+    tail.fill(0);
+    if !part.is_empty() {
+        RawMemory.read(address.wrapping_add(first as u32), part);
+    }
+}
+
+/// The first bytes, so many or all, and the rest.
+fn split(out: &mut [u8], first: usize) -> (&mut [u8], &mut [u8]) {
+    let first = first.min(out.len());
+    out.split_at_mut_checked(first).unwrap_or_default()
+}
+
+/// Reads flash, through whatever alias.
+fn read_flash(guard: &Guard, address: u32, out: &mut [u8]) {
+    let alias = address / XIP_ALIAS % 4;
+    let mut offset = address % XIP_ALIAS;
+    let mut rest = out;
+    while !rest.is_empty() {
+        let (storage, most) = match alias {
+            UNTRANSLATED => (Some(offset), XIP_ALIAS - offset % XIP_ALIAS),
+            MAINTENANCE => (None, u32::MAX),
+            _ => translate(offset),
+        };
+        let storage = storage.filter(|place| *place < guard.flash);
+        let most = storage.map_or(most, |place| most.min(guard.flash - place));
+        let (part, later) = split(rest, most as usize);
+        match storage {
+            Some(place) => read_storage(guard, place, part),
+            None => part.fill(0),
+        }
+        offset = offset.saturating_add(part.len() as u32);
+        rest = later;
+    }
+}
+
+/// Where in flash an offset from XIP_BASE stands, if anywhere, and for how many bytes that holds (section 12.14.4). An access
+/// where nothing stands would be a bus fault.
+fn translate(offset: u32) -> (Option<u32>, u32) {
+    let within = offset % TRANSLATED;
+    // Four registers: those after them are the second chip select's, which no view shows.
+    let register = pac::QMI::ptr().addr() + ATRANS0 + (offset / TRANSLATED % 4) as usize * 4;
+    // SAFETY: an aligned register of QMI, whose reading has no side effect.
+    let window = unsafe { (register as *const u32).read_volatile() };
+    // BASE and SIZE count sectors.
+    let (base, size) = ((window & 0xFFF) * SECTOR_LENGTH, (window >> 16 & 0x7FF) * SECTOR_LENGTH);
+    let length = size.min(TRANSLATED);
+    if offset < CHIP_SELECT && within < length {
+        let storage = base.wrapping_add(within) % CHIP_SELECT;
+        (Some(storage), (length - within).min(CHIP_SELECT - storage))
+    } else {
+        (None, TRANSLATED - within)
+    }
+}
+
+/// Reads flash by storage address, all of it within the chip.
+fn read_storage(guard: &Guard, place: u32, out: &mut [u8]) {
+    RawMemory.read(STORAGE.wrapping_add(place), out);
+    for range in guard.redacted {
+        blank(range, place, out);
+    }
+    if let Some((_, holds_records)) = guard.settings {
+        let mut sector = place / SECTOR_LENGTH * SECTOR_LENGTH;
+        while sector < place.saturating_add(out.len() as u32) {
+            if holds_records(sector) {
+                blank(&(sector..sector + SECTOR_LENGTH), place, out);
+            }
+            sector += SECTOR_LENGTH;
         }
     }
 }
 
-/// Length of the aliases of flash.
-const XIP_ALIAS: u32 = 0x0400_0000;
-
 /// Overwrites what of `range` stands in `out`, which begins at `start`.
-fn hide(range: core::ops::Range<u32>, start: u32, out: &mut [u8]) {
-    let end = start.saturating_add(out.len() as u32);
-    if range.start < end && start < range.end {
-        let first = range.start.saturating_sub(start) as usize;
-        let last = range.end.min(end).saturating_sub(start) as usize;
-        out.get_mut(first..last).unwrap_or_default().fill(0);
+fn blank(range: &Range<u32>, start: u32, out: &mut [u8]) {
+    let at = |place: u32| (place.saturating_sub(start) as usize).min(out.len());
+    let hidden = at(range.start)..at(range.end);
+    out.get_mut(hidden).unwrap_or_default().fill(0);
+}
+
+/// The sector that was looked at last, and in the lowest bit whether it holds records. No sector has this number.
+static LOOKED: AtomicU32 = AtomicU32::new(u32::MAX);
+
+/// Whether a sector of flash holds a record of settings, of whichever firmware: then all of it is hidden, what is left of
+/// records whose beginning was lost included. Hosts read forward, so the last answer is kept; a sector changes to the worse
+/// only by [`SettingsFlash`](super::flash::SettingsFlash), which is redacted.
+fn holds_records(sector: u32) -> bool {
+    let looked = LOOKED.load(Ordering::Relaxed);
+    if looked & !1 == sector {
+        return looked & 1 != 0;
     }
+    let holds = (0..SECTOR_LENGTH).step_by(PAGE_LENGTH).any(|page| {
+        let mut start = [0; HEADER_LENGTH];
+        RawMemory.read(STORAGE.wrapping_add(sector).wrapping_add(page), &mut start);
+        record_pages(&start).is_some()
+    });
+    LOOKED.store(sector | u32::from(holds), Ordering::Relaxed);
+    holds
 }
 
 /// Bytes that [`copy_words`] moves at a time.

@@ -22,7 +22,6 @@ pub mod partitions;
 #[cfg_attr(target_arch = "riscv32", path = "riscv.rs")]
 mod processor;
 pub mod reboot;
-mod scrub;
 mod served;
 mod stick;
 pub mod usb;

@@ -53,6 +53,24 @@ macro_rules! park {
     }};
 }
 
+/// Declares a stack for the second core, of so many words: a `static` of that name, as
+/// [`Multicore`](rp235x_hal::multicore::Multicore) takes it.
+///
+/// Files that show SRAM show variables, and a stack that is one of them. This one they do not show where there are settings, so
+/// that the second core may use secrets.
+///
+/// ```ignore
+/// picovd::core1_stack!(STACK, 1024);
+/// ```
+#[macro_export]
+macro_rules! core1_stack {
+    ($name:ident, $words:expr) => {
+        #[unsafe(link_section = ".settings.stack")]
+        static $name: $crate::rp2350::rp235x_hal::multicore::Stack<{ $words }> =
+            $crate::rp2350::rp235x_hal::multicore::Stack::new();
+    };
+}
+
 fn sio() -> &'static pac::sio::RegisterBlock {
     // SAFETY: the block is there for good. Doorbells and FIFO have registers of their own for either core, and what is used of
     // them here nobody else uses: see `other_core` for the FIFO.

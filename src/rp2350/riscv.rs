@@ -81,37 +81,6 @@ pub(super) unsafe fn load_byte(address: u32) -> u8 {
     value as u8
 }
 
-/// Overwrites `depth` bytes below the stack pointer with zeros, down to `floor` at most.
-///
-/// # Safety
-///
-/// Nothing lives there.
-#[inline]
-pub(super) unsafe fn clear_stack(depth: usize, floor: *mut u8) {
-    // SAFETY: as the caller promises.
-    unsafe {
-        asm!(
-            "mv {at}, sp",
-            "sub {end}, {at}, {depth}",
-            "bgeu {end}, {floor}, 2f",
-            "mv {end}, {floor}",
-            "2:",
-            "andi {end}, {end}, -8",
-            "3:",
-            "bgeu {end}, {at}, 4f",
-            "addi {at}, {at}, -8",
-            "sw zero, 0({at})",
-            "sw zero, 4({at})",
-            "j 3b",
-            "4:",
-            at = out(reg) _,
-            end = out(reg) _,
-            depth = in(reg) depth,
-            floor = in(reg) floor,
-        );
-    }
-}
-
 /// Copies 64 bytes, the same way.
 ///
 /// # Safety

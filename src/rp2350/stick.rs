@@ -2,9 +2,9 @@
 
 use super::clock::Clock;
 use super::flash::SettingsFlash;
-use super::memory::{AddressSpace, Guarded};
+use super::memory::{self, AddressSpace};
 use super::partitions::Bootrom;
-use super::{FirmwareUsbBus, board_id, facts, processor, reboot, scrub, usb_bus, xip};
+use super::{FirmwareUsbBus, board_id, facts, processor, reboot, usb_bus, xip};
 use crate::clock::Instant;
 use crate::files::{PartitionFiles, PartitionPlan};
 use crate::settings::{Configured, Settings, Storage, Store, Volatile};
@@ -28,7 +28,7 @@ impl crate::usb::Packets for FirmwareUsbBus {}
 
 /// What runs on the chip's USB port.
 pub type Running<const CONSOLE: bool, const RESET: bool, const FILES: bool, S> =
-    stick::Stick<'static, FirmwareUsbBus, Guarded<S>, fn(Reset), CONSOLE, RESET, FILES, S>;
+    stick::Stick<'static, FirmwareUsbBus, AddressSpace, fn(Reset), CONSOLE, RESET, FILES, S>;
 
 /// Where a program's stick lives, so that it takes no stack: a `static`, which [`firmware!`](crate::firmware) makes.
 pub trait Home<T: 'static> {
@@ -107,6 +107,8 @@ where
             !description.layout.flash_files.is_empty() || built_in.info.is_some() || built_in.partitions.is_some();
         // On a shorter chip the settings' sectors would be some of the program's.
         let flash = if shows_flash || S::SETTINGS { facts::flash(description.flash_size) } else { None };
+        // Before anything is shown, and before a secret is read.
+        memory::hide(description.settings, description.redacted, flash.unwrap_or(description.flash_size));
         if let Some(info) = built_in.info {
             info.set(facts::read(board, flash));
         }
@@ -134,31 +136,13 @@ where
         flash: Option<u32>,
         digits: &'static [u8; 16],
     ) -> &'static mut Running<CONSOLE, RESET, FILES, S> {
-        let memory = Guarded(description.settings);
-        let make = || stick::Stick::new(alloc, description, board, flash, digits, memory, restart as fn(Reset));
+        let make = || stick::Stick::new(alloc, description, board, flash, digits, AddressSpace, restart as fn(Reset));
         let Some(stick) = H::place().try_init_with(make) else { processor::reset() };
         stick
     }
 
     /// Does what there is to do: to be called after every interrupt, and after each change of the application's files.
     pub fn poll(&mut self) {
-        if S::SETTINGS {
-            self.work_apart();
-            if self.stick.take_traces() {
-                scrub::stack();
-            }
-        } else {
-            self.work();
-        }
-    }
-
-    /// [`work`](Self::work) in a frame of its own, which is below the stack pointer when secrets are scrubbed there.
-    #[inline(never)]
-    fn work_apart(&mut self) {
-        self.work();
-    }
-
-    fn work(&mut self) {
         let usb = self.stick.usb();
         // The short ways, past what usb-device does for each event.
         if self.busy && usb.send_next() {
@@ -301,7 +285,10 @@ fn started(settings: &'static Settings<'static>, flash: Option<u32>, usb: Identi
     let plan = settings.plan();
     let sectors = if flash.is_none() { SettingsFlash::new(plan.start) } else { None };
     let store = sectors.and_then(|sectors| {
-        let store = processor::singleton!(: Store<SettingsFlash> = Store::open(sectors, plan.sectors))?;
+        // It knows checksums of secrets: a short one could be guessed from them.
+        #[unsafe(link_section = ".settings.store")]
+        static STORE: StaticCell<Store<SettingsFlash>> = StaticCell::new();
+        let store = STORE.try_init_with(|| Store::open(sectors, plan.sectors))?;
         Some(store as &'static mut (dyn Storage + Send))
     });
     let volatile =

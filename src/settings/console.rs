@@ -12,6 +12,7 @@ use super::field::Reason;
 use super::group::LINE_LENGTH;
 use super::json::{Object, is_same_name};
 use super::printed::{Printed, Sum};
+use super::stacks::STACKS;
 use super::store::SaveError;
 use super::values::{Settings, Style, Which};
 use crate::piece::Piece;
@@ -52,8 +53,6 @@ struct Place {
     complete: bool,
     /// What of the input is not part of a line yet: from, to.
     input: (u8, u8),
-    /// The line as it came, before anything of it was taken back.
-    sum: Sum,
     /// What was printed comes back.
     echoes: bool,
     /// A line of something else has begun on the console and has not ended.
@@ -74,63 +73,31 @@ enum Answer {
     Help,
     /// The command was carried out; whether all values are saved now.
     Done(&'static str, bool),
-    /// Not: why, what the host named, the field that it is about, and what is right.
+    /// Not: why, the field that it is about, and what is right. Nothing of the line is in it: who types a secret where a name
+    /// belongs is not to find it in a log, nor in memory.
     Wrong {
         why: &'static str,
-        named: Named,
         field: Option<(u8, u8)>,
         right: &'static str,
     },
 }
 
-/// The beginning of what a host named.
-#[derive(Clone, Copy)]
-struct Named {
-    length: u8,
-    bytes: [u8; 24],
-}
-
-impl Named {
-    const NOTHING: Self = Self { length: 0, bytes: [0; 24] };
-
-    fn new(text: &[u8]) -> Self {
-        let mut named = Self::NOTHING;
-        for (byte, value) in named.bytes.iter_mut().zip(text) {
-            *byte = if value.is_ascii_graphic() { *value } else { b'?' };
-            named.length += 1;
-        }
-        named
-    }
-
-    fn as_str(&self) -> &str {
-        self.bytes.get(..self.length.into()).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or_default()
-    }
-}
-
 impl Answer {
     const fn wrong(why: &'static str, right: &'static str) -> Self {
-        Self::Wrong { why, named: Named::NOTHING, field: None, right }
+        Self::Wrong { why, field: None, right }
     }
 }
 
 /// A set that is refused: where, and why.
 enum Refused {
     NoObject,
-    Unknown(Named),
+    Unknown,
     Value((u8, u8), Reason),
 }
 
 /// Nothing has come.
-const PLACE: Place = Place {
-    length: 0,
-    longer: false,
-    complete: false,
-    input: (0, 0),
-    sum: Sum::EMPTY,
-    echoes: false,
-    amid: false,
-    answer: None,
-};
+const PLACE: Place =
+    Place { length: 0, longer: false, complete: false, input: (0, 0), echoes: false, amid: false, answer: None };
 
 impl Console {
     pub const fn new() -> Self {
@@ -158,6 +125,7 @@ impl Settings<'_> {
     /// Takes what has come, as far as `read` fetches it: a packet, and the number of its bytes. Nothing is fetched while a line
     /// waits to be answered, or its answer to be fetched: whoever sends has to wait.
     pub fn listen(&self, mut read: impl FnMut(&mut [u8; PACKET_LENGTH]) -> usize) {
+        STACKS.note();
         loop {
             self.take_input();
             let mut place = self.console.place();
@@ -241,6 +209,7 @@ impl Settings<'_> {
         self.console.with_printed(|printed| *printed = Printed::NOTHING);
         critical_section::with(|section| {
             self.with_state(section, |state| {
+                state.sum = Sum::EMPTY;
                 state.line.zeroize();
                 state.input.zeroize();
             });
@@ -254,15 +223,15 @@ impl Settings<'_> {
             b'\r' | b'\n' => {
                 place.complete = place.length != 0 || place.longer;
                 if !place.complete {
-                    place.sum = Sum::EMPTY;
+                    critical_section::with(|section| self.with_state(section, |state| state.sum = Sum::EMPTY));
                 }
             }
             // Backspace and delete, for people.
             0x08 | 0x7F => {
-                place.sum.add(byte);
                 let mut left = 0;
                 critical_section::with(|section| {
                     self.with_state(section, |state| {
+                        state.sum.add(byte);
                         left = without_last(state.line.get(..place.length.into()).unwrap_or_default());
                         state.line.get_mut(left..).unwrap_or_default().zeroize();
                     });
@@ -270,10 +239,10 @@ impl Settings<'_> {
                 place.length = left as u16;
             }
             _ => {
-                place.sum.add(byte);
                 let mut stored = false;
                 critical_section::with(|section| {
                     self.with_state(section, |state| {
+                        state.sum.add(byte);
                         if let Some(room) = state.line.get_mut(usize::from(place.length)) {
                             *room = byte;
                             stored = true;
@@ -294,14 +263,16 @@ impl Settings<'_> {
             return false;
         }
         let mut line = Zeroizing::new([0; LINE_LENGTH]);
+        let mut sum = Sum::EMPTY;
         critical_section::with(|section| {
             self.with_state(section, |state| {
+                sum = core::mem::replace(&mut state.sum, Sum::EMPTY);
                 *line = state.line;
                 state.line.zeroize();
             });
         });
         let text = line.get(..place.length.into()).unwrap_or_default().trim_ascii();
-        let came_back = self.console.with_printed(|printed| printed.came_back(place.sum)) == Some(true)
+        let came_back = self.console.with_printed(|printed| printed.came_back(sum)) == Some(true)
             || [ERROR, GREETING].iter().any(|sent| text.starts_with(sent.as_bytes()));
         place.echoes |= came_back;
         let word = text.split(u8::is_ascii_whitespace).next().unwrap_or_default();
@@ -313,7 +284,7 @@ impl Settings<'_> {
             _ => Some(self.obey(text)),
         };
         let answer = answer.map(|answer| (answer, 0));
-        place = Place { length: 0, longer: false, complete: false, sum: Sum::EMPTY, answer, ..place };
+        place = Place { length: 0, longer: false, complete: false, answer, ..place };
         self.console.set(place);
         true
     }
@@ -368,15 +339,15 @@ impl Settings<'_> {
                     self.keep_for_answer();
                     Answer::Value(group as u8, field as u8)
                 }
-                None => unknown(Named::new(name)),
+                None => UNKNOWN,
             },
             (b"set", object) => match self.edit(|payload| self.set_members(payload, object)) {
                 Ok(()) => self.done("set"),
                 Err(Refused::NoObject) => Answer::wrong("not a JSON object", "set {\"FIELD\":VALUE}"),
-                Err(Refused::Unknown(name)) => unknown(name),
+                Err(Refused::Unknown) => UNKNOWN,
                 Err(Refused::Value(field, reason)) => {
                     let right = if let Reason::Rule(_) | Reason::NoRoom = reason { "" } else { FIELD };
-                    Answer::Wrong { why: reason.words(), named: Named::NOTHING, field: Some(field), right }
+                    Answer::Wrong { why: reason.words(), field: Some(field), right }
                 }
             },
             (b"save", b"") => match self.save() {
@@ -397,7 +368,7 @@ impl Settings<'_> {
             }
             (b"reboot", b"") => self.done(REBOOT),
             (b"help", b"") => Answer::Help,
-            _ => Answer::Wrong { why: "no such command", named: Named::NOTHING, field: None, right: COMMANDS },
+            _ => Answer::wrong("no such command", COMMANDS),
         }
     }
 
@@ -413,7 +384,7 @@ impl Settings<'_> {
         let mut out = Zeroizing::new([0; super::codec::MAX_LENGTH]);
         while let Some((name, value)) = members.next().map_err(|_| Refused::NoObject)? {
             let place = self.find(|field| is_same_name(name, field));
-            let (number, index) = place.ok_or_else(|| Refused::Unknown(Named::new(name)))?;
+            let (number, index) = place.ok_or(Refused::Unknown)?;
             let refused = |reason| Refused::Value((number as u8, index as u8), reason);
             let Some(group) = self.section(number) else { continue };
             if let Some(field) = group.fields().get(index) {
@@ -458,16 +429,13 @@ impl Settings<'_> {
                 b'o' => out.quoted(what),
                 _ => out.text(if *saved { "true" } else { "false" }),
             })?,
-            Answer::Wrong { why, named, field, right } => {
+            Answer::Wrong { why, field, right } => {
                 out.text(ERROR)?;
                 out.quoted(why)?;
-                if named.length != 0 {
-                    out.template(FIELD_OF_ANSWER, &mut |_, out| out.quoted(named.as_str()))?;
-                }
                 if let Some((group, index)) = field {
                     let group = self.section((*group).into());
                     if let Some(field) = group.and_then(|group| group.fields().get(usize::from(*index))) {
-                        out.template(FIELD_OF_ANSWER, &mut |_, out| out.quoted(field.name))?;
+                        out.template(",\"field\":$n", &mut |_, out| out.quoted(field.name))?;
                         if *right == FIELD {
                             out.template(",\"allowed\":\"$w\"", &mut |_, out| field.allowed(out))?;
                         }
@@ -504,15 +472,10 @@ fn without_last(line: &[u8]) -> usize {
     if continuations != 0 && whole { begin } else { line.len().saturating_sub(1) }
 }
 
-/// Which field an answer is about.
-const FIELD_OF_ANSWER: &str = ",\"field\":$n";
-
 /// Stands for what the field itself says.
 const FIELD: &str = "field";
 
-fn unknown(named: Named) -> Answer {
-    Answer::Wrong { why: "no such setting", named, field: None, right: "what `get` lists" }
-}
+const UNKNOWN: Answer = Answer::wrong("no such setting", "what `get` lists");
 
 const fn why(error: SaveError) -> &'static str {
     match error {

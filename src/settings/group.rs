@@ -1,6 +1,6 @@
 //! Groups of settings: one structure each.
 
-use super::codec::{self, Encoded, Other};
+use super::codec::{self, Broken, Encoded, Other};
 use super::field::{Field, Reason};
 use super::values::Settings;
 use crate::piece::Piece;
@@ -57,18 +57,18 @@ pub type Rule<T> = fn(&T) -> Result<(), (&'static str, &'static str)>;
 /// its end only: a field keeps its place and its type for ever, under whatever name. At most 32 fields and 512 bytes.
 ///
 /// ```
-/// use picovd::settings::{Field, Group, Text};
+/// use picovd::settings::{Field, Group, Secret};
 ///
 /// #[derive(serde::Serialize, serde::Deserialize)]
 /// #[serde(default)]
 /// struct Sensor {
 ///     interval: u16,
-///     password: Text<32>,
+///     password: Secret<32>,
 /// }
 ///
 /// impl Default for Sensor {
 ///     fn default() -> Self {
-///         Self { interval: 10, password: Text::EMPTY }
+///         Self { interval: 10, password: Secret::EMPTY }
 ///     }
 /// }
 ///
@@ -101,25 +101,87 @@ impl<T> Group<T> {
 }
 
 impl<T: Serialize + DeserializeOwned + Default> Group<T> {
-    /// The values that hold now.
+    /// The values that hold now, without the secrets: those fields have their defaults. [`lend`](Self::lend) lends them.
     pub fn get(&self, settings: &Settings<'_>) -> T {
-        read(settings.present().0.get(self.id)).0
+        self.lend(settings, |values| {
+            let concealed = || {
+                let defaults = Encoded::of(&T::default())?;
+                codec::decode(exchange::<T>(Encoded::of(values)?, &defaults, self.secrets())?.bytes())
+            };
+            concealed().map_or_else(|_: Broken| T::default(), |(values, _)| values)
+        })
     }
 
-    /// Sets all values. They hold from now on, and are saved with the next `save`.
+    /// Lends the values that hold now, secrets included, for as long as `work` takes.
+    ///
+    /// They are on the stack of the caller, which no view of memory shows, and [`Secret`](super::Secret)s are overwritten
+    /// afterwards. What `work` copies elsewhere is shown wherever that is. A stack that is a variable, such as the second
+    /// core's, belongs into the section `.settings.stack` ([`core1_stack!`](crate::core1_stack)): secrets on any other hide
+    /// all of RAM until the next reset.
+    pub fn lend<R>(&self, settings: &Settings<'_>, work: impl FnOnce(&T) -> R) -> R {
+        work(&settings.look(|payload| read::<T>(payload.get(self.id)).0).unwrap_or_default())
+    }
+
+    /// Sets all values. They hold from now on, and are saved with the next `save`. A secret that has its default here stays as
+    /// it is, since [`get`](Self::get) gives none; [`forget`](Self::forget) takes it away.
     ///
     /// # Errors
     /// [`Reason::NoRoom`] when all groups together have too many bytes: nothing changes.
     pub fn set(&self, settings: &Settings<'_>, values: &T) -> Result<(), Reason> {
-        let encoded = Encoded::of(values).map_err(|_| Reason::NoRoom)?;
+        self.change(settings, |old, defaults| {
+            let new = Encoded::of(values)?;
+            let unset: u32 = self.secrets().filter(|index| new.field(*index) == defaults.field(*index)).map(bit).sum();
+            exchange::<T>(new, &old, self.secrets().filter(|index| unset & bit(*index) != 0))
+        })
+    }
+
+    /// Gives a field its default, a secret too: the field of that name, if there is one.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    pub fn forget(&self, settings: &Settings<'_>, field: &str) -> Result<(), Reason> {
+        let place = self.fields.iter().position(|other| other.name == field);
+        self.change(settings, |old, defaults| exchange::<T>(old, defaults, place.into_iter()))
+    }
+
+    /// Changes all values, from what they are and their defaults.
+    fn change(
+        &self,
+        settings: &Settings<'_>,
+        change: impl Fn(Encoded, &Encoded) -> Result<Encoded, Broken>,
+    ) -> Result<(), Reason> {
+        let defaults = Encoded::of(&T::default()).map_err(|_| Reason::NoRoom)?;
         settings.edit(|payload| {
             let mut out = Zeroizing::new([0; codec::MAX_LENGTH]);
             let present = payload.get(self.id);
-            let known = read::<T>(present).1;
-            let length = join(&encoded, present.get(known..), &mut *out)?;
+            let (old, known) = read::<T>(present);
+            let new = Encoded::of(&old).and_then(|old| change(old, &defaults)).map_err(|_| Reason::NoRoom)?;
+            let length = join(&new, present.get(known..), &mut *out)?;
             settings.put(payload, self.id, out.get(..length).unwrap_or_default())
         })
     }
+
+    /// The places of fields that are secret.
+    fn secrets(&self) -> impl Iterator<Item = usize> {
+        self.fields.iter().enumerate().filter(|(_, field)| field.secret).map(|(index, _)| index)
+    }
+}
+
+fn bit(index: usize) -> u32 {
+    1_u32.checked_shl(index as u32).unwrap_or(0)
+}
+
+/// Some fields of a structure with the values of another one.
+fn exchange<T: Serialize + DeserializeOwned>(
+    mut values: Encoded,
+    other: &Encoded,
+    fields: impl Iterator<Item = usize>,
+) -> Result<Encoded, Broken> {
+    for index in fields {
+        let bytes = other.field(index).ok_or(Broken)?;
+        values = Encoded::of(&codec::with::<T>(&values, index, Other::Bytes(bytes))?)?;
+    }
+    Ok(values)
 }
 
 impl<T: Serialize + DeserializeOwned + Default> Section for Group<T> {

@@ -13,6 +13,8 @@ mod own;
 mod payload;
 mod printed;
 mod record;
+mod secret;
+mod stacks;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -26,6 +28,8 @@ pub use group::{Group, Rule, Section};
 pub use nor::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
 pub use own::{Defaults, Exposable, MAX_EXPOSABLE, Plan, Refresh};
 pub use record::{HEADER_LENGTH, is_record_page, record_pages};
+pub use secret::Secret;
+pub use stacks::STACKS;
 pub use store::{Health, MAX_PAYLOAD, MAX_SECTORS, SaveError, Storage, Store, Volatile};
 pub use text::Text;
 pub use values::{Configured, GroupError, MAX_GROUPS, NoSettings, Room, Settings, View};

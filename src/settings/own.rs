@@ -17,6 +17,8 @@ pub struct Plan<'a> {
     pub start: u32,
     /// Whether nobody may set anything.
     pub lock: bool,
+    /// Whether views of memory show stacks, and with them what secrets leave there.
+    pub show_stacks: bool,
     /// The files that the manifest leaves to settings.
     pub exposable: &'a [Exposable<'a>],
     /// Whether the board's digits follow the label.

@@ -9,12 +9,14 @@ use core::num::NonZero;
 /// Lines that are known: what is on its way there and back at most, at the pace of people and of logs.
 const LINES: usize = 64;
 
-/// A hash sum (FNV-1a, 32 bits) of a line that grows; of an empty one at first.
+/// A hash sum (FNV-1a, 32 bits, less that of nothing) of a line that grows; of an empty one at first. What is typed may be a secret, and
+/// its sums tell of it: they stand where no view of memory shows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sum(u32);
 
 impl Sum {
-    pub const EMPTY: Self = Self(0x811C_9DC5);
+    /// A zero, as that place begins.
+    pub const EMPTY: Self = Self(0);
 
     /// The line goes on with a byte that does not end it.
     pub fn add(&mut self, byte: u8) {
@@ -27,7 +29,8 @@ impl Sum {
     }
 
     fn fold(&mut self, byte: u8) {
-        self.0 = (self.0 ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+        const NOTHING: u32 = 0x811C_9DC5;
+        self.0 = (self.0 ^ NOTHING ^ u32::from(byte)).wrapping_mul(0x0100_0193) ^ NOTHING;
     }
 
     /// No line that was printed and came back is that of 0.

@@ -15,6 +15,7 @@ const fn file(path: &str) -> Exposable<'_> {
 }
 
 const PLAN: Plan<'static> = Plan {
+    show_stacks: false,
     sectors: 2,
     start: 0x3F_D000,
     lock: false,
@@ -228,7 +229,7 @@ fn what_is_wrong_changes_nothing_and_says_why() {
         ),
         (r#"set {"interval":1,"unit":"kelvin"}"#, r#"{"error":"too fast for kelvin","field":"unit"}"#),
         (r#"set {"offset":1.5.5}"#, r#"{"error":"wrong type","field":"offset","allowed":"a number"}"#),
-        (r#"set {"labell":"X"}"#, r#"{"error":"no such setting","field":"labell","allowed":"what `get` lists"}"#),
+        (r#"set {"labell":"X"}"#, r#"{"error":"no such setting","allowed":"what `get` lists"}"#),
         // All or nothing.
         (
             r#"set {"label":"LAB7","quiet":7,"interval":0}"#,
@@ -237,7 +238,7 @@ fn what_is_wrong_changes_nothing_and_says_why() {
         (r#"set {"label":"LAB7""#, r#"{"error":"not a JSON object","allowed":"set {\"FIELD\":VALUE}"}"#),
         (r#"set {"label":"LAB7"} x"#, r#"{"error":"not a JSON object","allowed":"set {\"FIELD\":VALUE}"}"#),
         ("set", r#"{"error":"not a JSON object","allowed":"set {\"FIELD\":VALUE}"}"#),
-        ("get nothing\u{7}", r#"{"error":"no such setting","field":"nothing?","allowed":"what `get` lists"}"#),
+        ("get nothing\u{7}", r#"{"error":"no such setting","allowed":"what `get` lists"}"#),
     ] {
         assert_eq!(ask(settings, line), answer, "{line}");
         assert_eq!(ask(settings, "get"), before, "{line}");
@@ -527,13 +528,64 @@ fn secrets_are_set_and_never_shown() {
     assert_eq!(ask(settings, r#"set {"password":"hunter2"}"#), SET);
     assert_eq!(ask(settings, "get password"), r#"{"password":"set"}"#);
     assert!(!ask(settings, "get").contains("hunter2"));
-    assert_eq!(NEW.get(settings).password.as_str(), "hunter2");
+    assert_eq!(NEW.get(settings).password.as_str(), "");
+    assert_eq!(NEW.lend(settings, |new| new.password.as_str().len()), 7);
+    NEW.lend(settings, |new| assert_eq!(new.password.as_str(), "hunter2"));
     settings.freeze();
     let mut out = vec![0; 4096];
     let length = settings.render(View::Values, 0, &mut out);
     let text = String::from_utf8(out[..length].to_vec()).unwrap();
     assert!(text.contains("\r\n  \"password\":\"set\",\r\n"), "{text}");
     assert!(!format!("{:?}{:?}", NEW.get(settings), settings).contains("hunter2"));
+}
+
+#[test]
+fn what_an_application_sets_leaves_secrets_as_they_are() {
+    let settings = fresh();
+    settings.add(&NEW).unwrap();
+    assert_eq!(ask(settings, r#"set {"password":"hunter2","interval":7}"#), SET);
+    let password = || NEW.lend(settings, |new| String::from(new.password.as_str()));
+    let values = NEW.get(settings);
+    assert_eq!(values.interval, 7);
+    NEW.set(settings, &New { interval: 9, ..values }).unwrap();
+    assert_eq!((NEW.get(settings).interval, password().as_str()), (9, "hunter2"));
+    NEW.set(settings, &New { password: Text::new("hunter3").unwrap(), ..NEW.get(settings) }).unwrap();
+    assert_eq!((NEW.get(settings).interval, password().as_str()), (9, "hunter3"));
+    NEW.forget(settings, "no such field").unwrap();
+    NEW.forget(settings, "interval").unwrap();
+    assert_eq!((NEW.get(settings).interval, password().as_str()), (New::default().interval, "hunter3"));
+    NEW.forget(settings, "password").unwrap();
+    assert_eq!(password(), "");
+    assert_eq!(ask(settings, "get password"), r#"{"password":"not set"}"#);
+}
+
+/// A secret typed where something else belongs, half of a line, or with a slip of the finger.
+#[test]
+fn nothing_of_a_line_is_in_an_error() {
+    let settings = fresh();
+    settings.add(&NEW).unwrap();
+    let secret = "Q7XK9ZV2";
+    for line in [
+        "get Q7XK9ZV2",
+        "Q7XK9ZV2",
+        "set Q7XK9ZV2",
+        r#"set {"Q7XK9ZV2":"password"}"#,
+        r#"set {"password":"Q7XK9ZV2"#,
+        r#"set {"password":"Q7XK9ZV2","#,
+        r#"set {"password":Q7XK9ZV2}"#,
+        r#"set {"interval":"Q7XK9ZV2"}"#,
+        r#"set {"unit":"Q7XK9ZV2"}"#,
+        r#"set {"exposed":["Q7XK9ZV2"]}"#,
+        r#"set {"label":"Q7XK9ZV2Q7XK9ZV2"}"#,
+        r#"set {"password":"Q7XK9ZV2Q7XK9ZV2Q7XK9ZV2"}"#,
+        "save Q7XK9ZV2",
+        "reboot Q7XK9ZV2",
+    ] {
+        let answer = ask(settings, line);
+        assert!(answer.starts_with("{\"error\":"), "{line}: {answer}");
+        let windows = secret.as_bytes().windows(2).map(|window| std::str::from_utf8(window).unwrap());
+        assert!(windows.into_iter().all(|window| !answer.contains(window)), "{line}: {answer}");
+    }
 }
 
 #[test]

@@ -5,6 +5,8 @@ use super::field::{Field, Reason};
 use super::group::{LINE_LENGTH, Section};
 use super::own::{Exposable, Own, Plan, Refresh, Values};
 use super::payload::Payload;
+use super::printed::Sum;
+use super::stacks::STACKS;
 use super::store::{SaveError, Storage};
 use super::text::Text;
 use crate::piece::Piece;
@@ -46,6 +48,8 @@ pub(super) struct State {
     /// Those that the answer under way tells.
     pub answered: Payload,
     pub line: [u8; LINE_LENGTH],
+    /// The sum of that line, as it came.
+    pub sum: Sum,
     /// What came and is not part of a line yet.
     pub input: [u8; PACKET_LENGTH],
 }
@@ -69,6 +73,7 @@ impl Room {
             shown: Payload::EMPTY,
             answered: Payload::EMPTY,
             line: [0; LINE_LENGTH],
+            sum: Sum::EMPTY,
             input: [0; PACKET_LENGTH],
         };
         Self { state: Mutex::new(RefCell::new(state)) }
@@ -97,8 +102,6 @@ struct Flags {
     shown_files: u32,
     /// Somebody wants the program to start anew.
     restart: bool,
-    /// Values went over the stack.
-    traces: bool,
 }
 
 /// The settings of a stick: its own, and the groups that its application adds.
@@ -173,16 +176,8 @@ impl<'a> Settings<'a> {
     /// Every value its default. Made by the manifest's tables.
     #[must_use]
     pub const fn new(plan: Plan<'a>, room: &'a Room) -> Self {
-        let flags = Flags {
-            changes: 0,
-            applied: 0,
-            saved: 0,
-            locked: false,
-            shown_groups: 0,
-            shown_files: 0,
-            restart: false,
-            traces: false,
-        };
+        let flags =
+            Flags { changes: 0, applied: 0, saved: 0, locked: false, shown_groups: 0, shown_files: 0, restart: false };
         Self {
             own: Own(plan),
             room,
@@ -203,6 +198,8 @@ impl<'a> Settings<'a> {
     ///
     /// # Errors
     /// [`GroupError`]: nothing is added.
+    // Never part of a frame that lives on.
+    #[inline(never)]
     pub fn add(&self, group: &'a dyn Section) -> Result<(), GroupError> {
         let own: &dyn Section = &self.own;
         critical_section::with(|section| {
@@ -250,6 +247,7 @@ impl<'a> Settings<'a> {
 
     /// Loads what was saved, or defaults when nothing was.
     pub(super) fn load(&self) {
+        STACKS.note();
         let mut storage = self.with_storage(Cell::take);
         let mut payload = Payload::EMPTY;
         if let Some(storage) = &mut storage {
@@ -315,15 +313,6 @@ impl<'a> Settings<'a> {
             let wanted = self.flags.borrow(section).get().restart;
             self.change_flags(section, |flags| flags.restart = false);
             wanted
-        })
-    }
-
-    /// Whether values went over the stack since the last call: what is below the stack pointer has traces of them.
-    pub fn take_traces(&self) -> bool {
-        critical_section::with(|section| {
-            let traces = self.flags.borrow(section).get().traces;
-            self.change_flags(section, |flags| flags.traces = false);
-            traces
         })
     }
 
@@ -428,13 +417,17 @@ impl<'a> Settings<'a> {
         critical_section::with(|section| self.with_state(section, |state| work(Values(state.of(which).get(Own::ID)))))
     }
 
+    /// Looks at the values that hold, where they are.
+    pub(super) fn look<R>(&self, work: impl FnOnce(&Payload) -> R) -> Option<R> {
+        critical_section::with(|section| self.with_state(section, |state| work(&state.now)))
+    }
+
     /// The values that hold, and the count of changes that led to them.
     #[inline(never)]
     pub(super) fn present(&self) -> (Payload, u32) {
         let mut payload = Payload::EMPTY;
         let changes = critical_section::with(|section| {
             self.with_state(section, |state| payload.copy(&state.now));
-            self.change_flags(section, |flags| flags.traces = true);
             self.flags.borrow(section).get().changes
         });
         (payload, changes)
@@ -445,7 +438,6 @@ impl<'a> Settings<'a> {
     pub(super) fn of(&self, which: Which) -> Payload {
         let mut payload = Payload::EMPTY;
         critical_section::with(|section| {
-            self.change_flags(section, |flags| flags.traces = true);
             self.with_state(section, |state| payload.copy(state.of(which)));
         });
         payload
@@ -583,6 +575,7 @@ impl<'a> Settings<'a> {
     }
 
     pub(super) fn with_state<R>(&self, section: CriticalSection<'_>, work: impl FnOnce(&mut State) -> R) -> Option<R> {
+        STACKS.note();
         // Every use is short and calls nothing that comes back here.
         let mut state = self.room.state.borrow(section).try_borrow_mut().ok()?;
         Some(work(&mut state))

@@ -131,6 +131,32 @@ pub fn test_program(workspace: &Workspace, toolchain: &Toolchain, package: &str)
     Ok(elf)
 }
 
+/// Builds the application with secrets, it and the library with a level of optimization of their own, and writes
+/// `target/firmware/secrets-LEVEL-FEATURES.elf`.
+pub fn secrets_program(
+    workspace: &Workspace,
+    toolchain: &Toolchain,
+    level: &str,
+    features: &[&str],
+) -> Result<PathBuf, String> {
+    const PACKAGE: &str = "picovd-secrets-board";
+    let mut cargo = toolchain.cargo(&workspace.root);
+    cargo.args(["build", "--package", PACKAGE, "--profile", PROFILE]).args(toolchain.arguments());
+    // Numbers are numbers in TOML, the other levels texts.
+    let value = if level.parse::<u8>().is_ok() { level.to_owned() } else { toml_string(level) };
+    for package in ["picovd", PACKAGE] {
+        cargo.arg("--config").arg(format!("profile.{PROFILE}.package.{package}.opt-level={value}"));
+    }
+    cargo.args(["--features", &features.join(",")]).env("CARGO_TARGET_DIR", &workspace.target);
+    command::run(&mut cargo, LONG)?;
+    let made = workspace.target.join(TARGET).join(PROFILE).join(PACKAGE);
+    let folder = workspace.firmware_folder();
+    fs::create_dir_all(&folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
+    let elf = folder.join(format!("{}.elf", [&["secrets", level], features].concat().join("-")));
+    fs::copy(&made, &elf).map_err(|e| format!("cannot copy {}: {e}", made.display()))?;
+    Ok(elf)
+}
+
 /// Writes what a board is flashed with.
 pub fn write_uf2(program: &Elf, file: &Path) -> Result<(), String> {
     fs::write(file, uf2::write(program.family, &program.segments)?)

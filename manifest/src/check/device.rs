@@ -139,18 +139,19 @@ impl Rules {
         let sectors = self.number(&table.sectors, "0, or a whole number from 2 to 32");
         let start = self.placed(&table.start);
         let lock = self.value(&table.lock, false);
+        let show_stacks = self.value(&table.show_stacks, false);
         let span = sectors.as_ref().map(|(_, span)| span.clone());
         let count = sectors.map_or(0, |(count, _)| count as u16);
         // UF2 tools may overwrite the last sector (RP2350-E10).
         let last = chip.flash_size - FLASH_SECTOR;
         let mut bad = |span, message: String, remedy: &str| {
             self.problems.report(Code::Settings, span, message, remedy);
-            Settings { sectors: 0, start: last, lock }
+            Settings { sectors: 0, start: last, lock, show_stacks }
         };
         if count == 0 {
             return match start {
                 Some((_, span)) => bad(Some(span), "start without sectors".to_owned(), "set sectors to 2 or more"),
-                None => Settings { sectors: 0, start: last, lock },
+                None => Settings { sectors: 0, start: last, lock, show_stacks },
             };
         }
         if count == 1 {
@@ -177,7 +178,7 @@ impl Rules {
                 "leave at least the first 64 KiB to the program",
             ),
             Some(place) if u64::from(place) + length <= u64::from(last) => {
-                Settings { sectors: count, start: place, lock }
+                Settings { sectors: count, start: place, lock, show_stacks }
             }
             Some(place) if u64::from(place) + length <= u64::from(chip.flash_size) => bad(
                 span,

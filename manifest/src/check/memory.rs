@@ -77,7 +77,8 @@ impl Window {
     /// The bytes of this window that `other` shows, too, whatever the alias: offsets from this window's start.
     ///
     /// A translated flash address is taken for the storage address of the same offset, as it is unless the program was
-    /// started from a partition.
+    /// started from a partition. There, the firmware translates it first, and hides what stands at the storage address: the
+    /// layout may hide more than that, never less.
     #[must_use]
     pub fn overlap(&self, other: &Self) -> Option<Range<u64>> {
         let start = self.offset.max(other.offset);

@@ -201,6 +201,8 @@ pub struct Settings {
     pub start: u32,
     /// Whether they can only be read.
     pub lock: bool,
+    /// Whether views of SRAM show stacks.
+    pub show_stacks: bool,
 }
 
 /// Checks a manifest and reads the files that it names.

@@ -216,6 +216,9 @@ pub struct SettingsTable {
     pub start: Key<Size>,
     /// Whether settings can only be read, for good. Without the key: false, and the setting `lock` decides.
     pub lock: Key<bool>,
+    /// Whether files that show SRAM show all of it but the settings themselves: stacks too, where programs leave copies of
+    /// secrets. Without the key: false, and they show the variables alone.
+    pub show_stacks: Key<bool>,
 }
 
 /// Memory that reads as zeros in every file that would show it: `name`, or `base` and `length`.
@@ -223,7 +226,8 @@ pub struct SettingsTable {
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 #[serde(rename_all = "kebab-case", default)]
 pub struct RedactTable {
-    /// First address of the range, through any alias.
+    /// First address of the range, through any alias. In flash the range is hidden by its place in the chip, from windows with
+    /// address translation too.
     #[cfg_attr(test, schemars(range(max = u32::MAX)))]
     pub base: Key<u32>,
     /// Length of the range; it is widened to whole sectors of 512 bytes.

@@ -150,7 +150,7 @@ mod program {
                 9 => {
                     let Some(settings) = settings.settings() else { continue };
                     let mut strings = [[0; 96]; 2];
-                    black_box((settings.take_restart(), settings.take_news(), settings.take_traces()));
+                    black_box((settings.take_restart(), settings.take_news()));
                     black_box((settings.announcing(), settings.usb_strings(&mut strings)));
                     #[cfg(feature = "application")]
                     black_box(super::application::change(settings));

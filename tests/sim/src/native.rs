@@ -214,6 +214,7 @@ fn power(board: &Board) -> (WireSide, Running) {
         announcing: board.announcing,
         usb: named(board.usb, settings, &mut arena),
         flash_size: board.flash_size,
+        redacted: &[],
         program_in_sram: false,
         usb_serial: (!board.unit.serial.is_empty()).then_some(board.unit.serial),
         unit: board.unit,

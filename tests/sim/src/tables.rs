@@ -105,7 +105,7 @@ pub fn announcing(plan: &DiskPlan) -> Announcing {
 /// The plan is of no manifest that passed its checks.
 #[must_use]
 pub fn settings(plan: &DiskPlan) -> Option<settings::Plan<'static>> {
-    let manifest::Settings { sectors, start, lock } = plan.settings;
+    let manifest::Settings { sectors, start, lock, show_stacks } = plan.settings;
     let manifest::Dynamic { refresh, quiet, max_age, hold, .. } = plan.changes;
     let exposable = plan.exposable.iter().map(|file| Exposable {
         path: file.path.clone().leak(),
@@ -129,6 +129,7 @@ pub fn settings(plan: &DiskPlan) -> Option<settings::Plan<'static>> {
         sectors: u8::try_from(sectors).expect("the manifest's rules keep it below"),
         start,
         lock,
+        show_stacks,
         exposable: exposable.collect::<Vec<_>>().leak(),
         board_digits: plan.label.board_digits,
         defaults,

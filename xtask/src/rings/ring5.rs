@@ -70,6 +70,7 @@ fn run(context: &Context, report: &mut Report) {
     composite(context, report, &program);
     settings(context, report);
     settings_over_the_port(context, report);
+    secrets(context, report);
     tool(context, report);
     logs(context, report);
     live(context, report);
@@ -184,6 +185,36 @@ fn settings(context: &Context, report: &mut Report) {
     harness(
         report,
         "settings survive a power cut at every flash operation; the second core parks and goes on, or stops them",
+        cargo,
+    );
+}
+
+/// An application that uses secrets all the time, compiled and served in several ways, and every way of looking for them.
+fn secrets(context: &Context, report: &mut Report) {
+    const SHORT: [(&str, &[&str]); 4] =
+        [("s", &[]), ("z", &["serve"]), ("2", &["second"]), ("3", &["serve", "unmarked"])];
+    let workspace = &context.workspace;
+    let ways: Vec<(&str, &[&str])> = if context.long {
+        let kinds: [&[&str]; 4] = [&[], &["serve"], &["second"], &["serve", "unmarked"]];
+        ["s", "z", "2", "3"].into_iter().flat_map(|level| kinds.map(|features| (level, features))).collect()
+    } else {
+        SHORT.to_vec()
+    };
+    let built = report.check("an application with secrets builds, with optimization s, z, 2 and 3", || {
+        let toolchain = context.chip()?;
+        let build = |(level, features)| firmware::secrets_program(workspace, toolchain, level, features);
+        ways.into_iter().map(build).collect::<Result<Vec<_>, _>>()
+    });
+    let Some(elves) = built else { return };
+    let mut cargo = command::cargo(&workspace.root);
+    cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "board_secrets"]);
+    cargo.args(["--", "--ignored", "ring5::"]).args(elves);
+    if context.long {
+        cargo.env("PICOVD_LONG", "1");
+    }
+    harness(
+        report,
+        "no secret is shown at any moment: not in memory, in flash, in a log, a descriptor or an answer",
         cargo,
     );
 }

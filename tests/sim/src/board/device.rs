@@ -94,6 +94,16 @@ impl ElfDevice {
     pub fn with_board(elf: &[u8], flash_size: usize, identity: ChipIdentity) -> Result<Self, ElfError> {
         Self::with_engine(elf, flash_size, identity)
     }
+
+    /// The same with the image in a partition, a range of flash in whole sectors, from which the boot ROM starts it.
+    ///
+    /// # Errors
+    ///
+    /// As [`ElfDevice::new`].
+    pub fn in_partition(elf: &[u8], partition: std::ops::Range<u32>) -> Result<Self, ElfError> {
+        let image = Image::parse(elf)?;
+        Ok(Self::of(Machine::in_partition(image, DEFAULT_FLASH_SIZE, ChipIdentity::default(), partition)?))
+    }
 }
 
 impl<E: Engine + Default> ElfDevice<E> {
@@ -103,8 +113,11 @@ impl<E: Engine + Default> ElfDevice<E> {
     ///
     /// As [`ElfDevice::new`].
     pub fn with_engine(elf: &[u8], flash_size: usize, identity: ChipIdentity) -> Result<Self, ElfError> {
-        let machine = Machine::new(Image::parse(elf)?, flash_size, identity)?;
-        Ok(Self {
+        Ok(Self::of(Machine::new(Image::parse(elf)?, flash_size, identity)?))
+    }
+
+    fn of(machine: Machine<E>) -> Self {
+        Self {
             machine,
             time: 0,
             next_frame: FRAME,
@@ -113,7 +126,7 @@ impl<E: Engine + Default> ElfDevice<E> {
             fault_told: false,
             stall: 0,
             hang: Stall::default(),
-        })
+        }
     }
 
     /// Why the board stopped, if it did. From then on it answers nothing.

@@ -6,6 +6,7 @@
 
 mod second;
 
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use super::bootrom::ChipIdentity;
@@ -56,6 +57,8 @@ pub struct Machine<E = Interpreter> {
     turns: Random,
     system: System,
     image: Image,
+    /// Where in flash it stands.
+    partition: Range<u32>,
     in_sram: bool,
     state: State,
     fault: Arc<OnceLock<String>>,
@@ -84,11 +87,26 @@ impl<E: Engine + Default> Machine<E> {
     ///
     /// The image does not fit, or the boot ROM would not take it.
     pub fn new(image: Image, flash_size: usize, identity: ChipIdentity) -> Result<Self, ElfError> {
+        Self::in_partition(image, flash_size, identity, 0..0x0100_0000)
+    }
+
+    /// The same with an image that stands in a partition, a range of flash in whole sectors: the ROM has it translated to where
+    /// it was linked for (datasheet 5.1.19).
+    ///
+    /// # Errors
+    ///
+    /// As [`Machine::new`].
+    pub fn in_partition(
+        image: Image,
+        flash_size: usize,
+        identity: ChipIdentity,
+        partition: Range<u32>,
+    ) -> Result<Self, ElfError> {
         let mut system = System::new(flash_size, identity);
         let in_sram = image.base() >= SRAM_BASE;
         if !in_sram {
             for segment in &image.segments {
-                let offset = segment.address.wrapping_sub(FLASH_BASE) as usize;
+                let offset = segment.address.wrapping_sub(FLASH_BASE).wrapping_add(partition.start) as usize;
                 if !system.flash.preload(offset, &segment.bytes) {
                     return Err(ElfError(format!("a segment at {:#010x} lies outside flash", segment.address)));
                 }
@@ -100,6 +118,7 @@ impl<E: Engine + Default> Machine<E> {
             turns: Random::new(0),
             system,
             image,
+            partition,
             in_sram,
             state: State::Running,
             fault: Arc::default(),
@@ -127,6 +146,9 @@ impl<E: Engine + Default> Machine<E> {
     fn boot(&mut self) -> Result<(), String> {
         self.system.restart(!self.in_sram);
         self.second = None;
+        if self.partition.start != 0 && !self.in_sram {
+            self.system.translate(&self.partition);
+        }
         if self.in_sram {
             for segment in &self.image.segments {
                 let offset = segment.address.wrapping_sub(SRAM_BASE) as usize;
@@ -139,7 +161,7 @@ impl<E: Engine + Default> Machine<E> {
         let memory = if self.in_sram {
             self.system.sram().get((base - SRAM_BASE) as usize..)
         } else {
-            Some(self.system.flash.bytes())
+            self.system.flash.bytes().get(self.partition.start as usize..)
         };
         let head = memory.and_then(|m| m.get(..SEARCH)).ok_or("image base is outside memory")?;
         let word = |at: usize| head.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));

@@ -82,6 +82,18 @@ impl System {
         !self.serial && [M0_TIMING, M0_RFMT, M0_RCMD].map(|at| self.qmi.value(at)) == FAST
     }
 
+    /// Translates addresses as the boot ROM does for an image in a partition: windows of 4 MiB as far as it reaches, and nothing
+    /// behind it (sections 5.1.19 and 12.14.4).
+    pub(in crate::board) fn translate(&mut self, partition: &std::ops::Range<u32>) {
+        for (n, at) in (0x34_u32..0x44).step_by(4).enumerate() {
+            let window = partition.start.saturating_add((n as u32) << 22);
+            let size = partition.end.saturating_sub(window).min(1 << 22) >> 12;
+            self.qmi.preset(at, size << 16 | window >> 12 & 0xFFF);
+        }
+        self.translated = true;
+        self.code_changed();
+    }
+
     /// Where an offset from XIP_BASE lies in the chip (section 12.14.4).
     pub(super) fn translated_offset(&self, offset: u32) -> Option<u32> {
         if !self.translated {
