@@ -13,6 +13,7 @@
 extern crate std;
 
 pub mod block;
+pub mod bootrom;
 pub mod bot;
 pub mod clock;
 pub mod device;

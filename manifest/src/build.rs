@@ -85,6 +85,7 @@ fn judge(path: &Path, settings: bool) {
         ("FLASH", "the memory FLASH, where the program stands"),
         ("RAM", "the memory RAM, where its variables stand"),
         (".start_block", "the section .start_block, where the boot ROM looks for the image definition"),
+        (".bi_entries", "the section .bi_entries, where picotool looks for what it tells of a program"),
         (".settings", "the section .settings, which [settings] keeps secrets in"),
     ] {
         if !text.contains(word) && (settings || word != ".settings") {

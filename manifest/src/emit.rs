@@ -91,10 +91,18 @@ fn volume_rs(plan: &DiskPlan, contents: &mut Vec<(String, Vec<u8>)>) -> String {
     built_in(plan, &mut out);
     identity(plan, &mut out);
     let parts = contents.iter().map(|(_, bytes)| bytes.as_slice());
-    let build = hash(std::iter::once(out.as_bytes()).chain(parts));
+    // The same manifest makes another program for the other cores.
+    let build = |processor: &'static str| {
+        hash(std::iter::once(out.as_bytes()).chain(parts.clone()).chain([processor.as_bytes()]))
+    };
+    let (arm, riscv) = (build(""), build("riscv32"));
     line!(out, "/// What tells this build apart: a hash of all that was made from the manifest.");
     line!(out, "#[allow(dead_code)]");
-    line!(out, "pub const BUILD: &str = \"{build:016x}\";");
+    line!(
+        out,
+        "pub const BUILD: &str = if cfg!(target_arch = \"riscv32\") {{ \"{riscv:016x}\" }} else {{ \"{arm:016x}\" }};"
+    );
+    features(plan, &mut out);
     settings(plan, &mut out);
     let configured = if plan.settings.sectors == 0 { "::picovd::settings::NoSettings" } else { "&SETTINGS" };
     out.push_str(&DESCRIPTION.replace("CONFIGURED", configured));
@@ -190,6 +198,20 @@ fn built_in(plan: &DiskPlan, out: &mut String) {
     line!(out, "    info: {},", if told { "Some(&INFO)" } else { "None" });
     partitions(plan, out);
     line!(out, "}};");
+}
+
+/// What picotool lists as the program's features.
+fn features(plan: &DiskPlan, out: &mut String) {
+    let all = [
+        (true, "USB disk"),
+        (plan.usb.console, "serial port"),
+        (plan.usb.picotool_reset, "picotool reset"),
+        (plan.settings.sectors > 0, "settings in flash"),
+    ];
+    let words: Vec<&str> = all.iter().filter(|(there, _)| *there).map(|(_, words)| *words).collect();
+    line!(out, "/// What the program has, for picotool.");
+    line!(out, "#[allow(dead_code)]");
+    line!(out, "pub const FEATURES: &::core::ffi::CStr = c\"{}\";", words.join(", "));
 }
 
 /// What INFO.TXT and INFO.JSON tell. The program is the one that these tables are compiled into.

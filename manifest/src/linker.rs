@@ -134,6 +134,17 @@ SECTIONS {{
 
 PROVIDE(__euninit = _sheap);
 
+/* What picotool tells of a program. */
+SECTIONS {{
+    .bi_entries : ALIGN(4)
+    {{
+        __bi_entries_start = .;
+        KEEP(*(.bi_entries));
+        . = ALIGN(4);
+        __bi_entries_end = .;
+    }} > FLASH
+}} INSERT AFTER .rodata;
+
 /* Blocks that stand behind the program, such as a signature. */
 SECTIONS {{
     .end_block : ALIGN(4)

@@ -189,6 +189,27 @@ macro_rules! firmware {
         #[used]
         static IMAGE_DEF: $crate::rp2350::rp235x_hal::block::ImageDef = $image_definition;
 
+        /// What picotool tells of the program: its name, its version, and what it has.
+        #[allow(non_upper_case_globals)]
+        const _: () = {
+            use $crate::rp2350::picotool::{EntryAddr, Header, StringEntry, consts, header, text};
+
+            const NAME: &::core::ffi::CStr = text(::core::concat!(::core::env!("CARGO_PKG_NAME"), "\0"));
+            const VERSION: &::core::ffi::CStr = text(::core::concat!(::core::env!("CARGO_PKG_VERSION"), "\0"));
+            const TAG: u16 = consts::TAG_RASPBERRY_PI;
+            static name: StringEntry = StringEntry::new(TAG, consts::ID_RP_PROGRAM_NAME, NAME);
+            static version: StringEntry = StringEntry::new(TAG, consts::ID_RP_PROGRAM_VERSION_STRING, VERSION);
+            static features: StringEntry = StringEntry::new(TAG, consts::ID_RP_PROGRAM_FEATURE, $module::FEATURES);
+
+            #[unsafe(link_section = ".bi_entries")]
+            #[used]
+            static ENTRIES: [EntryAddr; 3] = [name.addr(), version.addr(), features.addr()];
+
+            #[unsafe(link_section = ".boot_info")]
+            #[used]
+            static HEADER: Header = header();
+        };
+
         #[panic_handler]
         fn on_panic(info: &::core::panic::PanicInfo<'_>) -> ! {
             // Nobody would read the reason: without it, the linker leaves out what it would have been told by.

@@ -1,13 +1,19 @@
 //! The chip's unique identity.
 
+use super::rom::rom;
 use crate::volume::BoardIdentity;
-use rp235x_hal::rom_data::sys_info_api;
+
+/// CHIP_INFO of get_sys_info: package, device id and wafer id, a word each.
+const CHIP_INFO: u32 = 0x0001;
 
 /// Asks the bootrom's get_sys_info (section 5.4.8.17) for the chip's 64-bit unique identity.
 ///
 /// `None` when the bootrom does not know it.
 #[must_use]
 pub fn read() -> Option<BoardIdentity> {
-    let chip = sys_info_api::chip_info().ok()??;
-    Some(BoardIdentity(u64::from(chip.wafer_id) << 32 | u64::from(chip.device_id)))
+    let mut words = [0; 4];
+    let filled = rom(|rom| rom.get_sys_info(&mut words, CHIP_INFO));
+    let [known, _, device, wafer] = words;
+    let told = filled == 4 && known & CHIP_INFO != 0;
+    told.then(|| BoardIdentity(u64::from(wafer) << 32 | u64::from(device)))
 }

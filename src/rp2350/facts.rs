@@ -3,6 +3,7 @@
 use super::memory::RawMemory;
 use super::panic::{self, Reason};
 use super::processor;
+use super::rom::rom;
 use crate::files::{BoardFacts, ResetReason, flash_length};
 use crate::volume::BoardIdentity;
 use rp235x_hal::{pac, rom_data};
@@ -24,8 +25,7 @@ pub fn read(identity: Option<BoardIdentity>, flash: Option<u32>) -> BoardFacts<'
 pub fn flash(reserved: u32) -> Option<u32> {
     const FLASH_DEV_INFO: u32 = 0x0008;
     let mut words = [0; 2];
-    // SAFETY: `words` is word-aligned and valid for writes of that many words.
-    let filled = unsafe { rom_data::get_sys_info(words.as_mut_ptr(), words.len(), FLASH_DEV_INFO) };
+    let filled = rom(|rom| rom.get_sys_info(&mut words, FLASH_DEV_INFO));
     let [known, info] = words;
     // CS0_SIZE, bits 8 to 11: 1 for 8 KiB, and each step doubles.
     let size = info >> 8 & 0xF;

@@ -12,16 +12,18 @@ pub mod facts;
 #[cfg_attr(target_arch = "riscv32", path = "flash_unwritten.rs")]
 pub mod flash;
 pub mod memory;
-#[cfg(target_arch = "arm")]
+#[cfg(all(target_arch = "arm", feature = "memory-functions"))]
 mod memory_functions;
 pub mod panic;
 #[cfg(target_arch = "arm")]
 pub mod park;
 pub mod partitions;
+pub mod picotool;
 #[cfg_attr(target_arch = "arm", path = "arm.rs")]
 #[cfg_attr(target_arch = "riscv32", path = "riscv.rs")]
 mod processor;
 pub mod reboot;
+mod rom;
 mod served;
 mod stick;
 pub mod usb;

@@ -1,9 +1,9 @@
 //! The flash's partition table, by the bootrom's functions (sections 5.4.8.16 and 5.4.8.19).
 
+use super::rom::rom;
 use crate::files::PartitionTableSource;
 #[cfg(target_arch = "arm")]
 use crate::files::WORK_AREA;
-use rp235x_hal::rom_data;
 
 /// The bootrom.
 #[derive(Clone, Copy, Debug)]
@@ -15,15 +15,12 @@ impl PartitionTableSource for Bootrom {
     fn load(&mut self, area: &mut [u8]) -> Result<(), i32> {
         // SAFETY: a word may have any value.
         let (_, words, _) = unsafe { area.align_to_mut::<u32>() };
-        // SAFETY: the area is word-aligned and as long as it says. The bootrom reads flash, which no one writes meanwhile:
-        // interrupts are masked and the other core is in reset.
-        let code = unsafe { rom_data::load_partition_table(words.as_mut_ptr().cast(), size_of_val(words), false) };
+        let code = rom(|rom| rom.load_partition_table(words));
         if code < 0 { Err(code) } else { Ok(()) }
     }
 
     fn info(&mut self, flags_and_partition: u32, out: &mut [u32]) -> Result<usize, i32> {
-        // SAFETY: `out` is word-aligned and valid for writes of that many words, all of which hold values already.
-        let filled = unsafe { rom_data::get_partition_table_info(out.as_mut_ptr(), out.len(), flags_and_partition) };
+        let filled = rom(|rom| rom.get_partition_table_info(out, flags_and_partition));
         // What is not negative is a number of words, at most as many as there is room for.
         usize::try_from(filled).map_err(|_| filled)
     }

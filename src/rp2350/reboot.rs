@@ -1,6 +1,6 @@
 //! Restarting the chip through the bootrom's reboot function (section 5.4.8.24).
 
-use rp235x_hal::rom_data;
+use super::rom::rom;
 
 /// Reboot types and flags.
 const NORMAL: u32 = 0x0;
@@ -28,10 +28,10 @@ pub fn to_bootsel(no_mass_storage: bool, no_picoboot: bool, activity_led: Option
             flags |= flag;
         }
     }
-    rom_data::reboot(BOOTSEL, DELAY, flags, led.map_or(0, u32::from));
+    rom(|rom| rom.reboot(BOOTSEL, DELAY, [flags, led.map_or(0, u32::from)]));
 }
 
 /// Restarts the program, a moment after this has returned.
 pub fn to_flash() {
-    rom_data::reboot(NORMAL, DELAY, 0, 0);
+    rom(|rom| rom.reboot(NORMAL, DELAY, [0; 2]));
 }

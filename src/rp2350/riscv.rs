@@ -1,6 +1,6 @@
 //! The chip's Hazard3: what a program does differently on it than on the Cortex-M33 (arm.rs).
 //!
-//! Built, and never run: nobody has an emulator or a board for it here. Settings are not saved (flash_unwritten.rs), and the
+//! Run on an independent emulator, not on a board, and by no test here. Settings are not saved (flash_unwritten.rs), and the
 //! second core has no way to stand aside.
 
 use core::arch::{asm, global_asm};

@@ -24,6 +24,7 @@ struct Rule {
 const RULES: &[Rule] = &[
     Rule { part: "block", modules: &[], crates: &[] },
     Rule { part: "clock", modules: &[], crates: &[] },
+    Rule { part: "bootrom", modules: &[], crates: &[] },
     Rule { part: "piece", modules: &[], crates: &[] },
     Rule { part: "turns", modules: &[], crates: &[] },
     Rule { part: "volume", modules: &["block", "clock"], crates: &["picovd_exfat", "critical_section"] },
@@ -51,7 +52,11 @@ const RULES: &[Rule] = &[
     },
     Rule { part: "vd", modules: &["device", "volume"], crates: &[] },
     // Partitions and the board's facts: it hands `files` what only the hardware knows. Flash is `settings`' NorFlash.
-    Rule { part: "rp2350", modules: &["block", "clock", "files", "settings", "turns", "volume"], crates: HARDWARE },
+    Rule {
+        part: "rp2350",
+        modules: &["block", "bootrom", "clock", "files", "settings", "turns", "volume"],
+        crates: HARDWARE,
+    },
     // `tables` and `firmware` are the macros of those names.
     Rule { part: "rp2350/board", modules: &["firmware", "settings", "stick", "tables", "volume"], crates: HARDWARE },
     Rule {

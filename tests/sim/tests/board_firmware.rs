@@ -65,6 +65,44 @@ mod ring5 {
         assert!(statistics.cycles_per_sector(EP1_IN).is_some_and(|cycles| cycles < 15_000.0));
     }
 
+    /// As picotool finds it: a header in the first 4 KiB of the image, which names a table of entries in flash.
+    #[test]
+    #[ignore = "needs the firmware: cargo xtask test --ring 5"]
+    fn picotool_finds_name_version_and_features() {
+        const START: u32 = 0x7188_EBF2;
+        const END: u32 = 0xE71A_A390;
+        /// An entry that is an id and a text, of Raspberry Pi ("RP").
+        const ID_AND_STRING: u32 = 6 | 0x5052 << 16;
+        let mut device = firmware();
+        let flash = device.machine().flash().bytes();
+        let word = |at: usize| u32::from_le_bytes(flash[at..at + 4].try_into().expect("a word"));
+        let place = |address: u32| (address - 0x1000_0000) as usize;
+        let text = |address: u32| {
+            let bytes = &flash[place(address)..];
+            let length = bytes.iter().position(|byte| *byte == 0).expect("an end");
+            String::from_utf8(bytes[..length].to_vec()).expect("UTF-8")
+        };
+        let header = (0..4096 - 16).step_by(4).find(|at| word(*at) == START && word(at + 16) == END);
+        let header = header.expect("a header in the first 4 KiB");
+        assert_eq!(word(place(word(header + 12))), 0, "no address has to be translated");
+        let (first, end) = (place(word(header + 4)), place(word(header + 8)));
+        let mut told: Vec<_> = (first..end)
+            .step_by(4)
+            .map(|at| {
+                let entry = place(word(at));
+                assert_eq!(word(entry), ID_AND_STRING);
+                (word(entry + 4), text(word(entry + 8)))
+            })
+            .collect();
+        told.sort();
+        let expected = [
+            (0x0203_1C86, "picovd".to_owned()),
+            (0x11A9_BC3A, env!("CARGO_PKG_VERSION").to_owned()),
+            (0xA1F4_B453, "USB disk".to_owned()),
+        ];
+        assert_eq!(told, expected);
+    }
+
     #[test]
     #[ignore = "needs the firmware: cargo xtask test --ring 5"]
     fn an_idle_stick_sleeps() {

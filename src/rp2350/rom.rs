@@ -1,0 +1,77 @@
+//! The boot ROM's functions (section 5.4), all but flash_op's, which flash.rs calls from RAM.
+
+use super::processor;
+#[cfg(target_arch = "riscv32")]
+use crate::bootrom::STACK_WORDS;
+use crate::bootrom::{Rom, Stacked};
+use rp235x_hal::rom_data;
+
+/// The chip's own.
+pub(super) struct Chip;
+
+impl Rom for Chip {
+    #[cfg(target_arch = "riscv32")]
+    fn set_bootrom_stack(&mut self, stack: &mut [u32; 2]) -> i32 {
+        // SAFETY: two words that the function exchanges for two others; what stack they name is `Stacked`'s concern.
+        unsafe { rom_data::set_bootrom_stack(stack.as_mut_ptr()) }
+    }
+
+    /// The functions run on the caller's stack.
+    #[cfg(target_arch = "arm")]
+    fn set_bootrom_stack(&mut self, _: &mut [u32; 2]) -> i32 {
+        -1
+    }
+
+    fn load_partition_table(&mut self, area: &mut [u32]) -> i32 {
+        // SAFETY: the area is word-aligned and as long as it says. The bootrom reads flash, which no one writes meanwhile:
+        // interrupts are masked and the other core is in reset.
+        unsafe { rom_data::load_partition_table(area.as_mut_ptr().cast(), size_of_val(area), false) }
+    }
+
+    fn get_partition_table_info(&mut self, out: &mut [u32], flags_and_partition: u32) -> i32 {
+        // SAFETY: `out` is word-aligned and valid for writes of that many words, all of which hold values already.
+        unsafe { rom_data::get_partition_table_info(out.as_mut_ptr(), out.len(), flags_and_partition) }
+    }
+
+    fn get_sys_info(&mut self, out: &mut [u32], flags: u32) -> i32 {
+        // SAFETY: as above.
+        unsafe { rom_data::get_sys_info(out.as_mut_ptr(), out.len(), flags) }
+    }
+
+    fn reboot(&mut self, flags: u32, delay: u32, [p0, p1]: [u32; 2]) -> i32 {
+        rom_data::reboot(flags, delay, p0, p1)
+    }
+
+    fn connect_flash(&mut self, mode: u8, clock_divider: u8) {
+        // SAFETY: who calls this runs from SRAM, its constants and callers too, and the other core is in reset: nobody fetches from
+        // flash meanwhile. The functions change QMI, the pads and the cache alone (sections 5.4.8.1, 5.4.8.6, 5.4.8.9).
+        unsafe {
+            rom_data::connect_internal_flash();
+            rom_data::flash_exit_xip();
+            rom_data::flash_flush_cache();
+            rom_data::flash_select_xip_read_mode(mode, clock_divider);
+        }
+    }
+}
+
+/// Calls the boot ROM. Interrupts are masked meanwhile, so that no handler's call comes upon the same stack.
+pub(super) fn rom<T>(work: impl FnOnce(&mut Stacked<Chip>) -> T) -> T {
+    processor::free(|| work(&mut Stacked::new(Chip, stack())))
+}
+
+#[cfg(target_arch = "arm")]
+const fn stack() -> Option<[u32; 2]> {
+    None
+}
+
+/// The stack for the ROM's emulated Arm code.
+#[cfg(target_arch = "riscv32")]
+fn stack() -> Option<[u32; 2]> {
+    use core::cell::UnsafeCell;
+
+    struct Stack(UnsafeCell<[u32; STACK_WORDS]>);
+    // SAFETY: the ROM alone reads and writes it, on this core and with interrupts masked.
+    unsafe impl Sync for Stack {}
+    static STACK: Stack = Stack(UnsafeCell::new([0; STACK_WORDS]));
+    Some([STACK.0.get().expose_provenance() as u32, 4 * STACK_WORDS as u32])
+}
