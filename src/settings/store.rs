@@ -37,7 +37,7 @@ const PIECE: usize = 32;
 pub enum SaveError {
     /// The payload is longer than [`MAX_PAYLOAD`]: the application has to do with less.
     TooLong,
-    /// Fewer than two sectors can still be written.
+    /// Fewer than two sectors can still be written, or the records are numbered to the end, which no flash lives to see.
     WornOut,
     /// There is nothing to save them in: the manifest has no settings' sectors, or the program runs from SRAM.
     Volatile,
@@ -165,6 +165,10 @@ impl<F: NorFlash> Store<F> {
         if payload.len() > MAX_PAYLOAD {
             return Err(SaveError::TooLong);
         }
+        // Somebody wrote that number there. The record after it would not be newer, and would not be found again.
+        if self.sequence == u32::MAX {
+            return Err(SaveError::WornOut);
+        }
         if self.sectors == 0 {
             return Err(SaveError::Volatile);
         }
@@ -261,7 +265,7 @@ impl<F: NorFlash> Store<F> {
     fn try_save(&mut self, payload: &[u8]) -> Result<(), FlashError> {
         let pages = pages(payload.len());
         let place = self.room(pages)?;
-        // No flash lives to see the last number.
+        // `save` sees to it that there is another number.
         self.sequence = self.sequence.saturating_add(1);
         let header = Header::new(self.sequence, payload);
         let mut page = [0; PAGE_LENGTH];

@@ -8,6 +8,7 @@ mod firmware;
 mod guest;
 mod imports;
 mod modules;
+mod nightly;
 mod panics;
 mod readers;
 mod reference;

@@ -12,6 +12,7 @@ pub mod demo;
 pub mod diagnosis;
 pub mod example;
 pub mod faults;
+pub mod fuzz;
 pub mod host;
 pub mod link;
 pub mod memory;

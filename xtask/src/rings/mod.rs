@@ -14,6 +14,7 @@ use std::process::Command;
 use std::thread;
 
 use crate::command::{self, LONG};
+use crate::nightly;
 use crate::reference;
 use crate::report::{Counts, Report, cargo_counts};
 use crate::setup::{self, Package, Policy};
@@ -109,6 +110,12 @@ pub fn prepare(
     let packages = setup::packages(&packages, policy);
     let wanted = |number: u8| rings.iter().any(|ring| ring.number == number);
     let components = if wanted(ring0::RING.number) { ring0::components(policy) } else { Ok(()) };
+    // Ring 1 runs Miri, ring 3 the fuzz targets.
+    let nightly = if long && (wanted(ring1::RING.number) || wanted(ring3::RING.number)) {
+        nightly::components(workspace, policy)
+    } else {
+        Ok(())
+    };
     let wheel = if wanted(ring5::RING.number) { reference::get(workspace, policy).map(|_| ()) } else { Ok(()) };
     let guest = if wanted(ring6::RING.number) { ring6::components(policy, long) } else { Ok(()) };
     let toolchain = if rings.iter().any(|ring| ring.chip) {
@@ -122,8 +129,11 @@ pub fn prepare(
     } else {
         Ok(None)
     };
-    let mut missing: Vec<&str> =
-        [&packages, &components, &wheel, &guest].into_iter().filter_map(|r| r.as_ref().err()).map(|e| &**e).collect();
+    let mut missing: Vec<&str> = [&packages, &components, &nightly, &wheel, &guest]
+        .into_iter()
+        .filter_map(|r| r.as_ref().err())
+        .map(|e| &**e)
+        .collect();
     missing.extend(toolchain.as_ref().err().map(|e| &**e));
     if missing.is_empty() { toolchain } else { Err(missing.join("\n")) }
 }

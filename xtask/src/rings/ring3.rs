@@ -1,7 +1,10 @@
 //! Ring 3: the library on a simulated bus, and `cargo sim` as a person uses it.
 
+use std::fs;
+
 use super::{Context, Lane, Ring, cargo_test, simulator};
 use crate::command::{self, LONG, SHORT};
+use crate::nightly;
 use crate::report::Report;
 use crate::truth::Truth;
 
@@ -17,6 +20,9 @@ pub const RING: Ring = Ring {
 
 fn run(context: &Context, report: &mut Report) {
     cargo_test(context, report, "cargo test of the simulator", &["--package", "picovd-sim"]);
+    if context.long {
+        fuzz(context, report);
+    }
     let workspace = &context.workspace;
     let Some(program) = report.check("the simulator builds", || simulator::build(workspace)) else { return };
     let sim = |arguments: &[&str]| command::finish(simulator::command(workspace, &program).args(arguments), LONG);
@@ -58,6 +64,40 @@ fn run(context: &Context, report: &mut Report) {
             } else {
                 Err(format!("{}\n{}", finished.status, finished.both()))
             }
+        });
+    }
+}
+
+/// How long each fuzz target runs, in seconds.
+const FUZZED: u32 = 60;
+
+/// Runs each target of fuzz/ for a while, from its corpus on. What it finds beside stays out of the repository: an input that
+/// breaks something is in fuzz/artifacts, and belongs into the corpus once it is mended.
+fn fuzz(context: &Context, report: &mut Report) {
+    let workspace = &context.workspace;
+    let corpora = workspace.root.join("fuzz/corpus");
+    let targets = report.check("the corpora of the fuzz targets are there", || {
+        let entries = fs::read_dir(&corpora).map_err(|e| format!("{}: {e}", corpora.display()))?;
+        let mut names: Vec<String> =
+            entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        if names.is_empty() { Err("there are none".to_owned()) } else { Ok(names) }
+    });
+    for target in targets.unwrap_or_default() {
+        report.check(&format!("fuzz target {target} finds nothing in {FUZZED} s"), || {
+            let found = workspace.scratch(&format!("fuzz-{target}"))?;
+            let mut fuzz = nightly::fuzz(workspace);
+            fuzz.args(["run", &target, "--target-dir"]).arg(workspace.target.join("fuzz"));
+            // libFuzzer writes what it finds into the first folder.
+            fuzz.arg(&found).arg(corpora.join(&target));
+            fuzz.args([
+                "--",
+                &format!("-max_total_time={FUZZED}"),
+                "-rss_limit_mb=2048",
+                "-detect_leaks=0",
+                "-timeout=20",
+            ]);
+            command::run(&mut fuzz, LONG).map(|_| ())
         });
     }
 }

@@ -119,7 +119,7 @@ pub fn run(link: Box<dyn Link>, options: &Options, stop: &AtomicBool, log: &mut 
 }
 
 /// Waits for the device to attach, and reads its descriptors.
-fn come_up(bus: &mut Bus) -> Result<(), String> {
+pub(crate) fn come_up(bus: &mut Bus) -> Result<(), String> {
     let start = bus.now();
     while !bus.attached() {
         if bus.now().saturating_sub(start) > ATTACH_TIMEOUT {

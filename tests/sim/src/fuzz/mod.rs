@@ -1,0 +1,58 @@
+//! What hostile bytes must not do: one judge for each kind of bytes that comes from outside. The fuzz targets of fuzz/ and the test
+//! that replays their corpora call these.
+//!
+//! A judge panics when its subject panics, does not come to an end, or does what its rule forbids.
+#![allow(clippy::missing_panics_doc, reason = "to panic is a judge's answer")]
+
+mod device;
+mod disk;
+mod protocol;
+
+pub use device::{console, packets};
+pub use disk::{image, manifest, partition_table, settings_flash};
+pub use protocol::{usbip, usbredir};
+
+/// A judge.
+pub type Judge = fn(&[u8]);
+
+/// All of them, by the names of their targets and of the folders of their corpora.
+pub const TARGETS: [(&str, Judge); 8] = [
+    ("packets", packets),
+    ("console", console),
+    ("settings_flash", settings_flash),
+    ("partition_table", partition_table),
+    ("manifest", manifest),
+    ("image", image),
+    ("usbredir", usbredir),
+    ("usbip", usbip),
+];
+
+/// The bytes, taken apart from the front.
+struct Bytes<'d>(&'d [u8]);
+
+impl<'d> Bytes<'d> {
+    /// The next bytes, fewer at the end.
+    fn take(&mut self, length: usize) -> &'d [u8] {
+        let (taken, rest) = self.0.split_at(length.min(self.0.len()));
+        self.0 = rest;
+        taken
+    }
+
+    /// The next byte, 0 past the end.
+    fn byte(&mut self) -> u8 {
+        self.take(1).first().copied().unwrap_or(0)
+    }
+
+    /// The next word, little-endian, zeros past the end.
+    fn word(&mut self) -> u32 {
+        let mut word = [0; 4];
+        for (to, from) in word.iter_mut().zip(self.take(4)) {
+            *to = *from;
+        }
+        u32::from_le_bytes(word)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
