@@ -72,6 +72,9 @@ where
     pub fn start(description: &Description<'static, S>) -> (Self, Board) {
         let Some(mut all) = pac::Peripherals::take() else { panic!("the peripherals are taken") };
         let mut watchdog = Watchdog::new(all.WATCHDOG);
+        // The boot ROM reboots by the watchdog, and leaves it armed: it would count from where the clocks give it its tick, and
+        // restart a program whose start takes longer than that reboot's delay, again and again.
+        watchdog.disable();
         let (xosc, clocks) = (all.XOSC, all.CLOCKS);
         let resets = &mut all.RESETS;
         let clocks = init_clocks_and_plls(CRYSTAL, xosc, clocks, all.PLL_SYS, all.PLL_USB, resets, &mut watchdog);

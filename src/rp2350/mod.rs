@@ -52,6 +52,20 @@ fn bus_waits() -> bool {
     cfg!(not(feature = "hal-usb")) && usb::waits()
 }
 
+/// Lets nothing out of endpoint 0 while something takes long ([`usb::UsbBus::withhold`]).
+fn withhold(bus: &FirmwareUsbBus) {
+    #[cfg(not(feature = "hal-usb"))]
+    bus.withhold();
+    let _ = bus;
+}
+
+/// Everything is done: endpoint 0 sends what it has ([`usb::UsbBus::release`]).
+fn release(bus: &FirmwareUsbBus) {
+    #[cfg(not(feature = "hal-usb"))]
+    bus.release();
+    let _ = bus;
+}
+
 /// In how many microseconds a poll has to bring the stick back to the bus, where it has left it.
 fn attaches_in(bus: &FirmwareUsbBus) -> Option<u32> {
     #[cfg(not(feature = "hal-usb"))]

@@ -60,6 +60,8 @@ where
     busy: bool,
     /// What there was to show before the last poll, where interrupt handlers may have added to it since.
     seen: Option<(u32, u64)>,
+    /// What there was to show at the last poll.
+    news: (u32, u64),
     home: PhantomData<H>,
 }
 
@@ -124,7 +126,7 @@ where
         let usb = settings.settings().map_or(description.usb, |settings| started(settings, flash, description.usb));
         let description = &Description { usb, ..*description };
         let stick = Self::make(alloc, description, board, flash, digits);
-        Self { stick, clock, again: None, busy: false, seen: None, home: PhantomData }
+        Self { stick, clock, again: None, busy: false, seen: None, news: (0, 0), home: PhantomData }
     }
 
     /// Puts the stick into its place.
@@ -160,8 +162,14 @@ where
                 Some(again.map_or(self.look(), |again| again.min(self.look())))
             };
         } else {
-            self.seen = processor::interrupts_enabled().then(|| self.stick.news());
-            self.again = self.stick.poll(self.clock.now());
+            let news = self.stick.news();
+            self.seen = processor::interrupts_enabled().then_some(news);
+            let now = self.clock.now();
+            // What is due, or new, may take long.
+            if self.again.is_some_and(|again| again <= now) || core::mem::replace(&mut self.news, news) != news {
+                super::withhold(self.stick.usb().bus());
+            }
+            self.again = self.stick.poll(now);
             if let Some(wait) = super::attaches_in(self.stick.usb().bus()) {
                 self.wake_at(Instant(self.clock.now().0.saturating_add(u64::from(wait))));
             }
@@ -169,6 +177,7 @@ where
                 reboot::to_flash();
             }
         }
+        super::release(self.stick.usb().bus());
     }
 
     /// Sleeps until an interrupt comes, or the next [`poll`](Self::poll) is due. Returns at once where something waits: a

@@ -8,6 +8,11 @@
 //! A program may poll late: after a start-up that takes long, after an erase of flash. The controller acknowledges a SETUP packet
 //! by itself, once, so none that is newer than the last bus reset is ever dropped.
 //!
+//! A SETUP packet ends the control transfer before it (USB 2.0 5.5.5, 8.5.3), but the controller keeps what endpoint 0 was armed with
+//! for that one, and gives it to the host's next IN token. So endpoint 0 is armed by [`UsbBus::release`] alone, when the processor
+//! has nothing else to do and takes back at once what a SETUP packet makes void; it is looked for before and after. What takes
+//! long comes after [`UsbBus::withhold`].
+//!
 //! Bulk IN endpoints have two packet buffers: while one packet is on the wire the next one already waits, so that the host's
 //! next token finds it however long the processor takes, up to the time of a whole packet.
 //!
@@ -21,7 +26,7 @@ mod queue;
 use super::processor;
 use super::usb_endpoint::{
     Buffer, BufferControl, DPRAM_LENGTH, EP0_BUFFER, Endpoint, EndpointTable, PACKET_LENGTH, SETUP_PACKET, available,
-    bit_of, copy_from_dpram, copy_words_from_dpram,
+    bit_of, copy_from_dpram, copy_to_dpram, copy_words_from_dpram,
 };
 use crate::usb::Packets;
 use core::cell::UnsafeCell;
@@ -89,6 +94,10 @@ struct Controller {
     in_toggles: u16,
     out_toggles: u16,
     queues: Queues,
+    /// Buffer control's fields of the packet that endpoint 0 sends when it is released.
+    held: Option<u32>,
+    /// The address that the device takes when the status stage of SET_ADDRESS has come to its end (USB 2.0 9.4.6).
+    new_address: Option<u8>,
     pull_up: PullUp,
     /// Proof that clk_usb runs.
     _clock: UsbClock,
@@ -123,6 +132,8 @@ impl UsbBus {
             in_toggles: 0,
             out_toggles: 0,
             queues: Queues::new(),
+            held: None,
+            new_address: None,
             pull_up: PullUp::Due,
             _clock: clock,
         };
@@ -136,6 +147,17 @@ impl UsbBus {
             PullUp::Due => Some(0),
             PullUp::OffSince(moment) => Some(AWAY.saturating_sub(now().wrapping_sub(moment))),
         })
+    }
+
+    /// Takes back what endpoint 0 is armed with, before something that takes longer than the few microseconds from a SETUP packet to
+    /// the next token: the host gets NAK meanwhile.
+    pub fn withhold(&self) {
+        self.with((), Controller::withhold);
+    }
+
+    /// Arms endpoint 0 with what waits for it: to be called when everything else is done, after each poll.
+    pub fn release(&self) {
+        self.with((), Controller::release);
     }
 
     /// Works on the controller, with interrupts masked. On the other core the result is `elsewhere`.
@@ -227,8 +249,72 @@ impl Controller {
         self.forget_completions(1 << bit_of(address));
         if address.is_in() {
             self.queues.forget(address.index());
+            if address.index() == 0 {
+                self.held = None;
+            }
         }
         word
+    }
+
+    fn withhold(&mut self) {
+        let address = EndpointAddress::from(0x80);
+        if available(BufferControl::of(address).read()) != 0 {
+            let word = self.abort(address);
+            // It may have gone meanwhile.
+            let fields = BufferControl::LENGTH | BufferControl::DATA1 | BufferControl::FULL;
+            self.held = (available(word) != 0).then_some(word & fields);
+        }
+    }
+
+    fn release(&mut self) {
+        let address = EndpointAddress::from(0x80);
+        let Some(fields) = self.held.take() else { return };
+        if !self.setup_received() {
+            self.give(address, fields);
+            if self.setup_received() {
+                self.take_back(address);
+            }
+        }
+    }
+
+    /// Puts endpoint 0's next packet into its buffer. A SETUP packet that came meanwhile voids it.
+    fn write_control(&mut self, packet: &[u8]) -> Result<usize> {
+        if self.held.is_some() || available(BufferControl::of(EndpointAddress::from(0x80)).read()) != 0 {
+            return Err(UsbError::WouldBlock);
+        }
+        // Both directions share the buffer: what comes after the SETUP packet may be in it.
+        if !self.setup_received() {
+            copy_to_dpram(packet, EP0_BUFFER);
+            self.held = Some(packet.len() as u32 | BufferControl::FULL | pid(self.in_toggles & 1 != 0));
+            self.in_toggles ^= 1;
+        }
+        Ok(packet.len())
+    }
+
+    /// Halts one direction of endpoint 0, which takes both bits (section 12.7.3.5); the next SETUP packet clears the arm bit. One that
+    /// came meanwhile is not refused in place of the last one.
+    fn set_control_stalled(&mut self, address: EndpointAddress, stalled: bool) {
+        let control = BufferControl::of(address);
+        if stalled && !self.setup_received() {
+            // No buffer may be left behind the stall: the next SETUP packet would find it.
+            self.take_back(address);
+            control.write(BufferControl::STALL);
+            self.arm_stall(address, true);
+            if !self.setup_received() {
+                return;
+            }
+        }
+        self.arm_stall(address, false);
+        if control.read() & BufferControl::STALL != 0 {
+            control.write(0);
+        }
+    }
+
+    fn arm_stall(&mut self, address: EndpointAddress, armed: bool) {
+        self.registers.ep_stall_arm().modify(|_, w| match address.direction() {
+            UsbDirection::In => w.ep0_in().bit(armed),
+            UsbDirection::Out => w.ep0_out().bit(armed),
+        });
     }
 
     /// Clears bits of BUFF_STATUS: twice, since a second packet buffer's completion shows when the first one's was cleared.
@@ -262,19 +348,16 @@ impl Controller {
         self.in_toggles = 0;
         self.out_toggles = 0;
         self.queues = Queues::new();
+        self.held = None;
+        self.new_address = None;
         BufferControl::of(EndpointAddress::from(0x80)).write(0);
         if !follows {
             BufferControl::of(control).write(0);
         }
+        // They say NAK until a configuration is set, which ends their halts: no packet is taken before (USB 2.0 9.1.1.5).
         for (address, endpoint) in self.table.iter() {
             BufferControl::of(address).write(0);
             endpoint.enable(address);
-        }
-        for index in 1..16 {
-            let address = EndpointAddress::from_parts(index, UsbDirection::Out);
-            if self.table.get(address).is_some() {
-                self.receive(address);
-            }
         }
     }
 
@@ -364,9 +447,13 @@ impl Controller {
         if has_data && !is_in && self.early {
             self.out_waits |= 1;
         } else if self.early || ((is_in || has_data) && available(BufferControl::of(out).read()) == 0) {
-            // Empty, or with what nobody waits for any more.
-            self.early = false;
-            self.receive(out);
+            // Empty, or with what nobody waits for any more: unless the next packet has come since the SETUP packet was reported, which
+            // the next poll tells.
+            let came = self.registers.buff_status().read().bits() & 1 << bit_of(out) != 0;
+            if self.early || !came {
+                self.early = false;
+                self.receive(out);
+            }
         }
         self.repeats = !is_in && !has_data;
         Ok(8)
@@ -394,14 +481,24 @@ impl Controller {
             }
             return PollResult::None;
         }
+        // What follows takes its time.
+        self.withhold();
         // SAFETY: write 1 to clear; exactly what is reported below.
         unsafe { self.registers.buff_status().write(|w| w.bits(done)) };
         let ep_in_complete = self.ended(every_second_bit(done));
+        // The status stage before a SETUP packet may have come to its end since `done` was read.
+        if (done | self.registers.buff_status().read().bits()) & 1 != 0
+            && let Some(address) = self.new_address.take()
+        {
+            // SAFETY: ADDRESS takes 7 bits.
+            self.registers.addr_endp().write(|w| unsafe { w.address().bits(address & 0x7F) });
+        }
         let mut ep_out = every_second_bit(done >> 1);
         if setup {
             // A SETUP packet voids what endpoint 0 was about to do (USB 2.0 8.5.3.4).
             self.registers.sie_status().write(|w| w.setup_rec().clear_bit_by_one());
             self.take_back(EndpointAddress::from(0x80));
+            self.new_address = None;
             self.begin_control(ep_out & 1 != 0);
             ep_out &= !1;
         } else if core::mem::take(&mut self.early) {
@@ -421,6 +518,13 @@ impl Controller {
     fn begin_control(&mut self, filled: bool) {
         let out = EndpointAddress::from(0x00);
         let word = BufferControl::of(out).read();
+        // It may have come since the poll looked.
+        let bit = 1 << bit_of(out);
+        let came = self.registers.buff_status().read().bits() & bit != 0;
+        if came {
+            self.forget_completions(bit);
+        }
+        let filled = filled || came;
         let is_data1 = word & BufferControl::DATA1 != 0;
         // The status stage before has no bytes.
         self.early = filled && is_data1 && word & BufferControl::LENGTH != 0;
@@ -434,19 +538,7 @@ impl Controller {
     fn set_stalled(&mut self, address: EndpointAddress, stalled: bool) {
         let control = BufferControl::of(address);
         if address.index() == 0 {
-            // STALL on endpoint 0 takes both bits (section 12.7.3.5); the next SETUP packet clears the arm bit.
-            self.registers.ep_stall_arm().modify(|_, w| match address.direction() {
-                UsbDirection::In => w.ep0_in().bit(stalled),
-                UsbDirection::Out => w.ep0_out().bit(stalled),
-            });
-            if stalled {
-                // No buffer may be left behind the stall: the next SETUP packet would find it.
-                self.take_back(address);
-                control.write(BufferControl::STALL);
-            } else if control.read() & BufferControl::STALL != 0 {
-                control.write(0);
-            }
-            return;
+            return self.set_control_stalled(address, stalled);
         }
         let Some(endpoint) = self.table.get(address) else { return };
         if stalled {
@@ -497,6 +589,9 @@ impl Packets for UsbBus {
 }
 
 impl Bus for UsbBus {
+    /// Then usb-device leaves it to the bus when the address is taken, and a SET_ADDRESS without its status stage to be forgotten.
+    const QUIRK_SET_ADDRESS_BEFORE_STATUS: bool = true;
+
     fn alloc_ep(
         &mut self,
         direction: UsbDirection,
@@ -527,10 +622,7 @@ impl Bus for UsbBus {
     }
 
     fn set_device_address(&self, address: u8) {
-        // SAFETY: ADDRESS takes 7 bits.
-        self.with((), |controller| {
-            controller.registers.addr_endp().write(|w| unsafe { w.address().bits(address & 0x7F) });
-        });
+        self.with((), |controller| controller.new_address = Some(address));
     }
 
     fn write(&self, address: EndpointAddress, packet: &[u8]) -> Result<usize> {

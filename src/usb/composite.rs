@@ -5,6 +5,7 @@
 
 use super::Identity;
 use super::bulk_only::Waiting;
+use super::chapter9::{Chapter9, Effect};
 use super::console::Console;
 use super::mass_storage::MassStorage;
 use super::packets::Packets;
@@ -22,8 +23,15 @@ const END_OF_LINE: &str = "\r\n";
 // With the longest serial number that a manifest can give (32 digits) it fits into what the console stages.
 const _: () = assert!(GREETING.len() + 32 + END_OF_LINE.len() < 64);
 
+/// The disk's interface.
+const DISK_INTERFACE: u8 = 0;
+/// The first of the console's two interfaces, the one behind it being that of its data.
+const CONSOLE_INTERFACE: u8 = 1;
+
 /// A USB device with mass storage around `S`; with `CONSOLE` it may have a console, with `RESET` the interface for picotool.
 pub struct Composite<'b, B: UsbBus, S, R, const CONSOLE: bool = true, const RESET: bool = true> {
+    /// It sees each request before the others.
+    chapter9: Chapter9,
     // In the order in which they are constructed and polled: usb-device wants both to be the same.
     mass_storage: MassStorage<'b, B, S>,
     console: Option<Console<'b, B>>,
@@ -48,9 +56,18 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), const CONSOLE: boo
             ..identity
         };
         // In this order: interfaces are numbered as they are taken, and the device attaches last.
+        let mass_storage = MassStorage::new(alloc, device);
+        let console = identity.console.then(|| Console::new(alloc));
+        let of_console = console.as_ref().map(|console| console.endpoints(CONSOLE_INTERFACE));
+        let [notification, bulk_in, bulk_out] = of_console.map_or([None; 3], |all| all.map(Some));
+        let disk = [mass_storage.in_address(), mass_storage.out_address()];
+        let [disk_in, disk_out] = disk.map(|address| Some((u8::from(address), DISK_INTERFACE)));
+        let endpoints = [disk_in, disk_out, notification, bulk_in, bulk_out];
+        let interfaces = 1 + 2 * u8::from(identity.console) + u8::from(identity.picotool_reset);
         Self {
-            mass_storage: MassStorage::new(alloc, device),
-            console: identity.console.then(|| Console::new(alloc)),
+            chapter9: Chapter9::new(interfaces, endpoints, identity.picotool_reset),
+            mass_storage,
+            console,
             reset: identity.picotool_reset.then(|| PicotoolReset::new(alloc, reset)),
             usb: super::device(alloc, identity, serial),
             serial,
@@ -59,17 +76,41 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), const CONSOLE: boo
 
     /// Does what the bus has for the device. Returns whether there may be more: call it again before the core sleeps.
     pub fn poll(&mut self) -> bool {
-        let Self { mass_storage, usb, .. } = self;
+        let Self { chapter9, mass_storage, usb, .. } = self;
         let console = self.console.as_mut().filter(|_| CONSOLE);
         let reset = self.reset.as_mut().filter(|_| RESET);
         let more = match (console, reset) {
-            (None, None) => usb.poll(&mut [mass_storage]),
-            (None, Some(reset)) => usb.poll(&mut [mass_storage, reset]),
-            (Some(console), None) => usb.poll(&mut [mass_storage, console]),
-            (Some(console), Some(reset)) => usb.poll(&mut [mass_storage, console, reset]),
+            (None, None) => usb.poll(&mut [chapter9, mass_storage]),
+            (None, Some(reset)) => usb.poll(&mut [chapter9, mass_storage, reset]),
+            (Some(console), None) => usb.poll(&mut [chapter9, mass_storage, console]),
+            (Some(console), Some(reset)) => usb.poll(&mut [chapter9, mass_storage, console, reset]),
         };
+        if let Some(effect) = self.chapter9.take_effect() {
+            self.reset_endpoints(effect);
+        }
         self.serve_console();
         more
+    }
+
+    /// What a request resets of the endpoints, beyond what the classes have done for SET_CONFIGURATION.
+    #[inline(never)]
+    fn reset_endpoints(&mut self, effect: Effect) {
+        let Self { chapter9, mass_storage, console, usb, .. } = self;
+        let bus = usb.bus();
+        match effect {
+            Effect::Interface(DISK_INTERFACE) => mass_storage.configured(),
+            Effect::Interface(interface) => {
+                if let Some(console) = console.as_mut().filter(|_| interface == CONSOLE_INTERFACE + 1) {
+                    console.configured();
+                }
+                for (address, _) in chapter9.endpoints().filter(|(_, owner)| *owner == interface) {
+                    bus.set_stalled(address.into(), false);
+                }
+            }
+            Effect::Configured => chapter9.endpoints().for_each(|(address, _)| bus.set_stalled(address.into(), false)),
+            Effect::Unconfigured => chapter9.endpoints().for_each(|(address, _)| bus.set_stalled(address.into(), true)),
+            Effect::Unaddressed => bus.set_device_address(0),
+        }
     }
 
     /// What the console cannot see itself.

@@ -12,11 +12,12 @@
 //! the answer, and what to do with the rest is the owner's affair.
 
 use super::bulk_only::HaltFeature;
+use super::chapter9::Owned;
+use super::is_set_configuration;
 use crate::clock::Instant;
 use usb_device::Result;
 use usb_device::bus::{StringIndex, UsbBus, UsbBusAllocator};
 use usb_device::class::{ControlIn, ControlOut, UsbClass};
-use usb_device::control::{Recipient, Request, RequestType};
 use usb_device::descriptor::DescriptorWriter;
 use usb_device::descriptor::lang_id::LangID;
 use usb_device::endpoint::EndpointAddress;
@@ -217,9 +218,17 @@ impl<'b, B: UsbBus> Console<'b, B> {
         self.unread = 0..0;
     }
 
-    /// SET_CONFIGURATION ends halts and brings the data toggles back to DATA0 (USB 2.0 9.1.1.5), of the bulk endpoints here: the
-    /// notification endpoint, which usbd-serial keeps to itself, never sends, so that its toggle stays.
-    fn configured(&mut self) {
+    /// Its endpoints with their interfaces, where it was the first to take `interface` and the one behind it, and the bus gives
+    /// numbers in turn: usbd-serial, which takes the notification endpoint before the bulk endpoints, keeps it to itself.
+    pub(super) fn endpoints(&self, interface: u8) -> [Owned; 3] {
+        let bulk_in = u8::from(self.class.write_ep().address());
+        let bulk_out = u8::from(self.class.read_ep().address());
+        [(bulk_in.saturating_sub(1), interface), (bulk_in, interface + 1), (bulk_out, interface + 1)]
+    }
+
+    /// SET_CONFIGURATION, and SET_INTERFACE of the data interface, end halts and bring the data toggles back to DATA0 (USB 2.0
+    /// 9.1.1.5), of the bulk endpoints here.
+    pub(super) fn configured(&mut self) {
         if self.class.dtr() {
             self.end_session();
             self.stale = true;
@@ -280,10 +289,4 @@ impl<B: UsbBus> UsbClass<B> for Console<'_, B> {
             _ => {}
         }
     }
-}
-
-fn is_set_configuration(request: &Request) -> bool {
-    request.request_type == RequestType::Standard
-        && request.recipient == Recipient::Device
-        && request.request == Request::SET_CONFIGURATION
 }

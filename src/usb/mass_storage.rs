@@ -1,6 +1,7 @@
 //! The mass storage class: interface descriptor and class requests around [`BulkOnly`].
 
 use super::bulk_only::{BulkOnly, HaltFeature, REQUEST_RESET, Waiting};
+use super::is_set_configuration;
 use crate::bot::{CommandSet, PACKET_LENGTH};
 use usb_device::Result;
 use usb_device::bus::{InterfaceNumber, UsbBus, UsbBusAllocator};
@@ -74,6 +75,11 @@ impl<'b, B: UsbBus, S: CommandSet> MassStorage<'b, B, S> {
         self.transport.replaced_by_part();
     }
 
+    /// As [`BulkOnly::configured`].
+    pub(super) fn configured(&mut self) {
+        self.transport.configured();
+    }
+
     /// Whether packets to the host wait, or are on the wire.
     #[inline]
     pub fn is_sending(&self) -> bool {
@@ -137,10 +143,4 @@ impl<B: UsbBus, S: CommandSet> UsbClass<B> for MassStorage<'_, B, S> {
         // The only errors are those of a bus without our endpoints, which `new` would not have got past.
         let _ = self.transport.poll();
     }
-}
-
-fn is_set_configuration(request: &Request) -> bool {
-    request.request_type == RequestType::Standard
-        && request.recipient == Recipient::Device
-        && request.request == Request::SET_CONFIGURATION
 }

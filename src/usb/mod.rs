@@ -6,6 +6,7 @@
 //! `rp2350/usb.rs` the only place that names usb-device, usbd-storage or usbd-serial.
 
 pub mod bulk_only;
+mod chapter9;
 mod composite;
 mod console;
 mod mass_storage;
@@ -20,7 +21,17 @@ pub use packets::Packets;
 pub use picotool_reset::{PicotoolReset, Reset};
 
 use usb_device::bus::{UsbBus, UsbBusAllocator};
-use usb_device::device::{StringDescriptors, UsbDevice, UsbDeviceBuilder, UsbVidPid};
+use usb_device::control::{Recipient, Request, RequestType};
+use usb_device::device::{StringDescriptors, UsbDevice, UsbDeviceBuilder, UsbRev, UsbVidPid};
+
+/// Whether the standard has the request (USB 2.0 9.4).
+fn is_standard(request: &Request) -> bool {
+    request.request_type == RequestType::Standard
+}
+
+fn is_set_configuration(request: &Request) -> bool {
+    is_standard(request) && request.recipient == Recipient::Device && request.request == Request::SET_CONFIGURATION
+}
 
 /// What a USB device says of itself, from `[usb]` of the manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +84,10 @@ pub fn device<'b, B: UsbBus>(
     // Interface associations group the functions' interfaces, and the device class says so (USB ECN "Interface Association
     // Descriptors", and Interface Association Descriptor Device Class Code and Use Model): class EF/02/01.
     let builder = if identity.is_composite() { builder.composite_with_iads() } else { builder };
+    // bcdUSB: a version above 2.00 has hosts ask for a BOS, which only the interface for picotool needs.
+    let version = if identity.picotool_reset { UsbRev::Usb210 } else { UsbRev::Usb200 };
     builder
+        .usb_rev(version)
         .strings(&[strings])
         .and_then(|builder| builder.max_packet_size_0(64))
         .and_then(|builder| builder.max_power(identity.max_power.min(500).into()))

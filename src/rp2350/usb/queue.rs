@@ -52,10 +52,13 @@ impl Controller {
         if packet.len() > PACKET_LENGTH {
             return Err(UsbError::BufferOverflow);
         }
+        if address.index() == 0 {
+            return self.write_control(packet);
+        }
         let bit = 1 << address.index();
         let control = BufferControl::of(address);
         let word = control.read();
-        if word & BufferControl::STALL != 0 && address.index() != 0 {
+        if word & BufferControl::STALL != 0 {
             return Err(UsbError::WouldBlock);
         }
         let (half, start) = match (endpoint.double, available(word)) {
@@ -81,10 +84,6 @@ impl Controller {
             }
         }
         control.write_half(half, fields | start | BufferControl::AVAILABLE);
-        // A SETUP packet that came meanwhile voids this one (USB 2.0 8.5.3.4); the next poll reports it.
-        if address.index() == 0 && self.registers.sie_status().read().setup_rec().bit_is_set() {
-            self.take_back(address);
-        }
         Ok(packet.len())
     }
 

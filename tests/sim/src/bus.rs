@@ -37,6 +37,8 @@ struct Endpoint {
     kind: EndpointType,
     max_packet_size: u16,
     halted: bool,
+    /// OUT only: packets are taken, from the end of a halt on, as which a class tells of SET_CONFIGURATION (USB 2.0 9.1.1.5).
+    active: bool,
     toggle: Pid,
     packet: Option<Vec<u8>>,
     /// IN only: a packet went out, and poll has not told yet.
@@ -46,6 +48,7 @@ struct Endpoint {
 impl Endpoint {
     fn clear(&mut self) {
         self.halted = false;
+        self.active = false;
         self.toggle = Pid::Data0;
         self.packet = None;
         self.complete = false;
@@ -58,6 +61,8 @@ struct State {
     outs: [Option<Endpoint>; ENDPOINTS],
     setup: Option<[u8; 8]>,
     address: u8,
+    /// The address from the end of the status stage on.
+    new_address: Option<u8>,
     enabled: bool,
     plugged: bool,
     /// Set by the first poll, and by the first one when the device has been away for long enough.
@@ -151,6 +156,9 @@ fn name(address: EndpointAddress) -> String {
 }
 
 impl UsbBus for SimBus {
+    /// As on the chip.
+    const QUIRK_SET_ADDRESS_BEFORE_STATUS: bool = true;
+
     fn alloc_ep(
         &mut self,
         direction: UsbDirection,
@@ -176,8 +184,15 @@ impl UsbBus for SimBus {
         if slot.is_some() {
             return Err(UsbError::InvalidEndpoint);
         }
-        *slot =
-            Some(Endpoint { kind, max_packet_size, halted: false, toggle: Pid::Data0, packet: None, complete: false });
+        *slot = Some(Endpoint {
+            kind,
+            max_packet_size,
+            halted: false,
+            active: false,
+            toggle: Pid::Data0,
+            packet: None,
+            complete: false,
+        });
         Ok(EndpointAddress::from_parts(index, direction))
     }
 
@@ -191,7 +206,7 @@ impl UsbBus for SimBus {
         if state.address != 0 {
             state.setup = None;
         }
-        state.address = 0;
+        (state.address, state.new_address) = (0, None);
         state.clear_endpoints();
         if state.setup.is_some() {
             state.begin_control();
@@ -199,7 +214,7 @@ impl UsbBus for SimBus {
     }
 
     fn set_device_address(&self, address: u8) {
-        self.lock().address = address;
+        self.lock().new_address = Some(address);
     }
 
     fn write(&self, address: EndpointAddress, data: &[u8]) -> usb_device::Result<usize> {
@@ -258,6 +273,7 @@ impl UsbBus for SimBus {
         if !stalled && address.index() != 0 {
             // USB 2.0 9.4.5: clearing resets the toggle whether or not the endpoint was halted.
             endpoint.toggle = Pid::Data0;
+            endpoint.active = true;
             if endpoint.halted {
                 endpoint.packet = None;
                 endpoint.complete = false;
@@ -385,6 +401,7 @@ impl WireSide {
         }
         state.spend(OVERHEAD_BITS + 64);
         state.setup = Some(packet);
+        state.new_address = None;
         state.begin_control();
         OutReply::Ack
     }
@@ -407,7 +424,7 @@ impl WireSide {
         } else if matches!(target.kind, EndpointType::Isochronous { .. }) {
             target.packet = Some(data.to_vec());
             OutReply::Silent
-        } else if target.packet.is_some() || busy {
+        } else if target.packet.is_some() || busy || (endpoint != 0 && !target.active) {
             OutReply::Nak
         } else {
             if pid == target.toggle {
@@ -437,6 +454,11 @@ impl WireSide {
                         source.packet = None;
                         source.toggle = source.toggle.toggled();
                         source.complete = true;
+                        if endpoint == 0
+                            && let Some(address) = state.new_address.take()
+                        {
+                            state.address = address;
+                        }
                     }
                     reply
                 }
@@ -508,6 +530,8 @@ mod tests {
         bus.enable();
         assert!(!wire.attached(), "before its first poll");
         bus.poll();
+        assert_eq!(wire.out(0, 1, Pid::Data0, &[1]), OutReply::Nak, "not configured");
+        bus.set_stalled(BULK_OUT.into(), false);
         (bus, wire)
     }
 

@@ -91,8 +91,8 @@ impl Link for Wire {
         self.status_taken = false;
         (self.spoil.setup)(&mut packet);
         if self.spoil.ignores_recovery && (packet[..2] == [0x21, 0xFF] || packet[..2] == [0x02, 0x01]) {
-            // CLEAR_FEATURE(DEVICE_REMOTE_WAKEUP) instead: it, too, has nothing but a status stage.
-            packet = [0x00, 1, 1, 0, 0, 0, 0, 0];
+            // GET_STATUS of no bytes instead: it, too, has nothing but an empty packet to the host.
+            packet = [0x80, 0, 0, 0, 0, 0, 0, 0];
         }
         self.inner.setup(address, packet)
     }
@@ -214,6 +214,32 @@ const DEFECTS: &[(&str, Spoil)] = &[
                 // CLEAR_FEATURE goes to another endpoint.
                 if packet[..2] == [2, 1] {
                     packet[4] ^= 0x80;
+                }
+            },
+            ..NOTHING
+        },
+    ),
+    // An interface that does not exist is taken for the first one.
+    (
+        "chapter-9",
+        Spoil {
+            setup: |packet| {
+                if packet[..2] == [1, 11] && packet[4] == 9 {
+                    packet[4] = 0;
+                }
+            },
+            ..NOTHING
+        },
+    ),
+    // A refusal that comes once in a while for what is asked twice in a row.
+    (
+        "abandoned",
+        Spoil {
+            setup: |packet| {
+                use std::sync::atomic::{AtomicU32, Ordering};
+                static COUNT: AtomicU32 = AtomicU32::new(0);
+                if packet[..2] == [0x80, 6] && COUNT.fetch_add(1, Ordering::Relaxed) % 64 == 63 {
+                    packet[3] = 0x66;
                 }
             },
             ..NOTHING

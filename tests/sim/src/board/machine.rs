@@ -283,6 +283,13 @@ impl<E: Engine + Default> Machine<E> {
         self.reboots
     }
 
+    /// Restarts at once through the ROM's reboot function, with a delay in milliseconds, as another program would have called it.
+    pub fn reboot_through_rom(&mut self, delay: u32) {
+        let at = self.system.clock.now;
+        self.system.request = Some(ResetRequest::Reboot { flags: REBOOT_NORMAL, parameters: [0; 2], delay, at });
+        self.resets();
+    }
+
     /// The last restart through the ROM's reboot function.
     #[must_use]
     pub fn rom_reboot(&self) -> Option<RomReboot> {
@@ -515,16 +522,19 @@ impl<E: Engine + Default> Machine<E> {
             }
             Some(ResetRequest::PowerCut) => self.state = State::Off,
             Some(ResetRequest::Reboot { at, .. }) if at > now => {}
-            Some(ResetRequest::Reboot { flags, parameters, .. }) => {
+            Some(ResetRequest::Reboot { flags, parameters, delay, .. }) => {
                 self.rom_reboot = Some(RomReboot { flags, parameters });
-                self.rom_restart(flags);
+                self.rom_restart(flags, delay);
             }
         }
     }
 
-    fn rom_restart(&mut self, flags: u32) {
+    fn rom_restart(&mut self, flags: u32, delay: u32) {
         match flags & REBOOT_TYPE {
-            REBOOT_NORMAL | REBOOT_FLASH_UPDATE => self.reset(Some(Bite::Forced)),
+            REBOOT_NORMAL | REBOOT_FLASH_UPDATE => {
+                self.reset(Some(Bite::Forced));
+                self.system.watchdog.left_armed(delay);
+            }
             REBOOT_BOOTSEL => {
                 self.reboots += 1;
                 self.system.restart(true);

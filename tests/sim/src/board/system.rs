@@ -53,6 +53,8 @@ pub enum ResetRequest {
         flags: u32,
         /// As passed.
         parameters: [u32; 2],
+        /// As passed, in milliseconds.
+        delay: u32,
         /// Cycle.
         at: u64,
     },

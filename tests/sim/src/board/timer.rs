@@ -192,6 +192,13 @@ impl Watchdog {
         };
     }
 
+    /// The ROM's reboot function, which counts its delay by the watchdog, leaves it armed with that delay, in milliseconds: it
+    /// counts again from the moment at which it gets a tick.
+    pub fn left_armed(&mut self, delay: u32) {
+        self.ctrl |= ENABLE;
+        self.left = delay.saturating_mul(1000);
+    }
+
     fn remaining(&self, now: u64) -> u32 {
         match (self.expires, self.cycles_per_tick) {
             (Some(expires), Some(cycles)) => (expires.saturating_sub(now) / cycles) as u32,

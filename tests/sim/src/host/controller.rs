@@ -214,6 +214,13 @@ impl<'a> Host<'a> {
         self.toggles_out = [Pid::Data0; 16];
     }
 
+    /// The toggle of an endpoint's next packet. `endpoint` has bit 7 set for IN.
+    #[must_use]
+    pub fn next_toggle(&self, endpoint: u8) -> Pid {
+        let table = if endpoint & 0x80 == 0 { &self.toggles_out } else { &self.toggles_in };
+        table[usize::from(endpoint & 15)]
+    }
+
     /// One endpoint's toggle to DATA0, as after CLEAR_FEATURE(ENDPOINT_HALT). `endpoint` has bit 7 set for IN.
     pub fn reset_toggle(&mut self, endpoint: u8) {
         let table = if endpoint & 0x80 == 0 { &mut self.toggles_out } else { &mut self.toggles_in };

@@ -1,7 +1,9 @@
 //! Stories: end-to-end scripts of what a host does, good or bad. They know a [`Link`] alone, so that they run unchanged on the
 //! library and on the firmware.
 
+mod abandoned;
 mod attach;
+mod chapter9;
 mod commands;
 mod console;
 mod control;
@@ -166,6 +168,11 @@ pub const STORIES: &[Story] = &[
         run: attach::class_requests,
     },
     Story { name: "halts", about: "SET_FEATURE, GET_STATUS and CLEAR_FEATURE of ENDPOINT_HALT", run: attach::halts },
+    Story {
+        name: "chapter-9",
+        about: "every standard request, in each state, to what exists and what does not",
+        run: chapter9::every_request,
+    },
     Story { name: "random-requests", about: "control requests that no driver sends", run: requests::random_requests },
     Story { name: "suspend", about: "suspend and resume leave everything intact", run: attach::suspend },
     Story {
@@ -201,6 +208,11 @@ pub const STORIES: &[Story] = &[
         name: "lost-handshakes",
         about: "each packet of a control transfer, lost once",
         run: control::lost_handshakes,
+    },
+    Story {
+        name: "abandoned",
+        about: "a SETUP packet ends the control transfer before it, at any moment",
+        run: abandoned::abandoned_transfers,
     },
     Story {
         name: "every-opcode",

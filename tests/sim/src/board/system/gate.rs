@@ -98,7 +98,7 @@ impl Services for Gate<'_> {
 
     fn reboot(&mut self, flags: u32, delay_ms: u32, parameters: [u32; 2]) {
         let at = self.system.clock.now + u64::from(delay_ms) * 1000 * CPU_MHZ;
-        self.system.request = Some(ResetRequest::Reboot { flags, parameters, at });
+        self.system.request = Some(ResetRequest::Reboot { flags, parameters, delay: delay_ms, at });
     }
 
     fn power_cut(&mut self) {

@@ -1,0 +1,222 @@
+//! What usb-device leaves to the classes of the standard requests (USB 2.0 9.4), in one place: a class without interfaces, which
+//! sees each request first.
+//!
+//! It refuses what is for an interface, endpoint, configuration or feature that does not exist, and what the device's state does
+//! not allow (9.1.1.5): a refused request changes nothing, since no other class sees it. What a request resets beside its answer,
+//! an [`Effect`], is for whoever polls the device, after the poll and before the host gets the answer.
+//!
+//! Where the standard leaves an answer open (a state in which a request is "not specified", a halt of endpoint 0), it is STALL.
+
+use super::{is_standard, ms_os_20};
+use core::mem;
+use usb_device::bus::UsbBus;
+use usb_device::class::{ControlIn, ControlOut, UsbClass};
+use usb_device::control::{Recipient, Request};
+use usb_device::device::{CONFIGURATION_NONE, CONFIGURATION_VALUE, DEFAULT_ALTERNATE_SETTING};
+
+/// An endpoint other than 0: its address, and the number of its interface.
+pub type Owned = (u8, u8);
+
+/// bDescriptorType (USB 2.0 table 9-5, and 15 of USB 3.2).
+mod descriptor {
+    pub const DEVICE: u8 = 1;
+    pub const STRING: u8 = 3;
+    pub const BOS: u8 = 15;
+}
+
+/// The device's state (USB 2.0 9.1.1), suspension aside.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum State {
+    Default,
+    Addressed,
+    Configured,
+}
+
+/// What an accepted request resets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// All endpoints are in use from now on, not halted, at DATA0 (USB 2.0 9.1.1.5).
+    Configured,
+    /// No endpoint but 0 is in use any more.
+    Unconfigured,
+    /// The endpoints of this interface are as after [`Effect::Configured`].
+    Interface(u8),
+    /// The device goes back to address 0 (USB 2.0 9.4.6).
+    Unaddressed,
+}
+
+/// The standard requests of a device with one configuration, whose interfaces have one setting.
+pub struct Chapter9 {
+    interfaces: u8,
+    endpoints: [Option<Owned>; 5],
+    /// Whether the BOS announces Microsoft's descriptors; there is none without.
+    windows: bool,
+    state: State,
+    effect: Option<Effect>,
+}
+
+impl Chapter9 {
+    /// A device with so many interfaces, numbered from 0, and these endpoints beside 0.
+    pub fn new(interfaces: u8, endpoints: [Option<Owned>; 5], windows: bool) -> Self {
+        Self { interfaces, endpoints, windows, state: State::Default, effect: None }
+    }
+
+    /// What the last request resets, once.
+    #[inline]
+    pub fn take_effect(&mut self) -> Option<Effect> {
+        mem::take(&mut self.effect)
+    }
+
+    /// The endpoints, endpoint 0 aside.
+    pub fn endpoints(&self) -> impl Iterator<Item = Owned> {
+        self.endpoints.into_iter().flatten()
+    }
+
+    fn has_interface(&self, index: u16) -> bool {
+        self.state == State::Configured && index < u16::from(self.interfaces)
+    }
+
+    /// Whether wIndex names an endpoint in use, other than 0.
+    fn has_endpoint(&self, index: u16) -> bool {
+        self.state == State::Configured && self.endpoints().any(|(address, _)| u16::from(address) == index)
+    }
+
+    /// Whether a request for data may be answered.
+    fn answers(&self, request: &Request) -> bool {
+        use Recipient::{Device, Endpoint, Interface};
+        let &Request { value, index, .. } = request;
+        let [index_of, kind] = value.to_le_bytes();
+        match (request.recipient, request.request) {
+            // In every state (9.4.3). Strings have an index and a language, the others are one of each.
+            (Device, Request::GET_DESCRIPTOR) => {
+                kind == descriptor::STRING || kind >= descriptor::DEVICE && index_of == 0
+            }
+            (Device, Request::GET_CONFIGURATION | Request::GET_STATUS) => {
+                self.state != State::Default && value == 0 && index == 0
+            }
+            (Interface, Request::GET_INTERFACE | Request::GET_STATUS) => value == 0 && self.has_interface(index),
+            (Endpoint, Request::GET_STATUS) => value == 0 && self.has_endpoint(index),
+            _ => false,
+        }
+    }
+
+    /// Whether a request without data may be carried out, and what it resets.
+    fn carries_out(&mut self, request: &Request) -> bool {
+        use Recipient::{Device, Endpoint, Interface};
+        let &Request { value, index, length, .. } = request;
+        if length != 0 {
+            return false;
+        }
+        match (request.recipient, request.request) {
+            (Device, Request::SET_ADDRESS) if index == 0 && value < 128 && self.state != State::Configured => {
+                if value != 0 {
+                    self.state = State::Addressed;
+                }
+                true
+            }
+            (Device, Request::SET_CONFIGURATION) if index == 0 && self.state != State::Default => {
+                let (state, effect) = match value {
+                    value if value == u16::from(CONFIGURATION_NONE) => (State::Addressed, Effect::Unconfigured),
+                    value if value == u16::from(CONFIGURATION_VALUE) => (State::Configured, Effect::Configured),
+                    _ => return false,
+                };
+                (self.state, self.effect) = (state, Some(effect));
+                true
+            }
+            (Interface, Request::SET_INTERFACE) => {
+                let sets = value == u16::from(DEFAULT_ALTERNATE_SETTING) && self.has_interface(index);
+                if sets {
+                    self.effect = Some(Effect::Interface(index as u8));
+                }
+                sets
+            }
+            (Endpoint, Request::CLEAR_FEATURE | Request::SET_FEATURE) => {
+                value == Request::FEATURE_ENDPOINT_HALT && self.has_endpoint(index)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The BOS: its header (USB 3.2 table 9-12), the USB 2.0 extension, Microsoft's platform capability.
+///
+/// A device that has one says LPM (USB 2.0 ECN "Link Power Management" of 2007, and its errata). The controller answers no LPM
+/// token, which hosts take for "not now".
+fn bos() -> [u8; BOS_LENGTH] {
+    const HEADER: [u8; 5 + 7 + 3] = [
+        // bLength, bDescriptorType, wTotalLength, bNumDeviceCaps.
+        5,
+        descriptor::BOS,
+        BOS_LENGTH as u8,
+        0,
+        2,
+        // bLength, bDescriptorType, bDevCapabilityType, bmAttributes: LPM.
+        7,
+        16,
+        2,
+        0x02,
+        0,
+        0,
+        0,
+        // The platform capability's bLength, bDescriptorType, bDevCapabilityType.
+        3 + ms_os_20::PLATFORM_CAPABILITY.len() as u8,
+        16,
+        ms_os_20::CAPABILITY_PLATFORM,
+    ];
+    let mut bytes = [0; BOS_LENGTH];
+    let parts = HEADER.iter().chain(&ms_os_20::PLATFORM_CAPABILITY);
+    bytes.iter_mut().zip(parts).for_each(|(byte, part)| *byte = *part);
+    bytes
+}
+
+const BOS_LENGTH: usize = 5 + 7 + 3 + ms_os_20::PLATFORM_CAPABILITY.len();
+
+impl<B: UsbBus> UsbClass<B> for Chapter9 {
+    fn reset(&mut self) {
+        (self.state, self.effect) = (State::Default, None);
+    }
+
+    fn control_in(&mut self, xfer: ControlIn<'_, '_, '_, B>) {
+        let request = *xfer.request();
+        if !is_standard(&request) {
+            return;
+        }
+        let is_status_of_0 = request.recipient == Recipient::Endpoint
+            && request.request == Request::GET_STATUS
+            && request.value == 0
+            && request.index & !0x80 == 0
+            && self.state != State::Default;
+        let _ = if is_status_of_0 {
+            // Endpoint 0 has no halt that a host can see: the SETUP packet has ended it (8.5.3.4).
+            xfer.accept_with(&[0; 2])
+        } else if !self.answers(&request) {
+            xfer.reject()
+        } else if self.windows
+            && request.request == Request::GET_DESCRIPTOR
+            && request.value >> 8 == u16::from(descriptor::BOS)
+        {
+            xfer.accept_with(&bos())
+        } else {
+            Ok(())
+        };
+    }
+
+    fn control_out(&mut self, xfer: ControlOut<'_, '_, '_, B>) {
+        let request = *xfer.request();
+        if !is_standard(&request) {
+            return;
+        }
+        let _ = if !self.carries_out(&request) {
+            xfer.reject()
+        } else if request.request == Request::SET_ADDRESS && request.value == 0 {
+            if self.state == State::Addressed {
+                (self.state, self.effect) = (State::Default, Some(Effect::Unaddressed));
+            }
+            xfer.accept()
+        } else if request.request == Request::SET_INTERFACE {
+            xfer.accept()
+        } else {
+            Ok(())
+        };
+    }
+}

@@ -1,0 +1,121 @@
+//! Control transfers that the host gives up, at any moment, for the next one: a SETUP packet ends whatever went before it (USB 2.0
+//! 5.5.5, 8.5.3), and the next transfer's answer is its own.
+
+use std::time::Duration;
+
+use super::{Context, StoryError, ensure};
+use crate::host::controller::{Request, TransferError};
+use crate::link::{OutReply, Pid};
+
+/// How long after the last packet of an abandoned transfer the next SETUP comes at most, in nanoseconds.
+const LATEST: u32 = 200_000;
+
+/// A request with its data to the device, and the right end.
+#[derive(Clone, Debug)]
+struct Transfer {
+    request: Request,
+    data: Vec<u8>,
+    right: Result<Vec<u8>, TransferError>,
+}
+
+impl Transfer {
+    fn run(&self, context: &mut Context<'_>) -> Result<Vec<u8>, TransferError> {
+        let host = &mut context.initiator.host;
+        if self.data.is_empty() {
+            host.control_in(self.request)
+        } else {
+            host.control_out(self.request, &self.data).map(|()| Vec::new())
+        }
+    }
+}
+
+/// Requests of every kind: with data each way, without data, refused, of every length in packets.
+fn transfers(context: &mut Context<'_>) -> Vec<Transfer> {
+    let device = context.initiator.device.clone();
+    let request = |request_type, request, value, index, length| Request { request_type, request, value, index, length };
+    let mut all = vec![
+        request(0x80, 6, 0x0100, 0, 18),
+        request(0x80, 6, 0x0100, 0, 64),
+        request(0x80, 6, 0x0200, 0, 9),
+        request(0x80, 6, 0x0200, 0, 255),
+        request(0x80, 6, 0x0303, 0x0409, 255),
+        request(0x80, 6, 0x0600, 0, 10),
+        request(0x80, 0, 0, 0, 2),
+        request(0x80, 8, 0, 0, 1),
+        request(0x81, 10, 0, 0, 1),
+        request(0x82, 0, 0, device.bulk_in.into(), 2),
+        request(0x81, 0, 0, 9, 2),
+        request(0, 9, device.configuration.value.into(), 0, 0),
+        request(0, 9, 77, 0, 0),
+        request(1, 11, 0, u16::from(device.interface), 0),
+        request(2, 1, 0, device.bulk_out.into(), 0),
+        request(0, 3, 1, 0, 0),
+        context.initiator.max_lun_request(),
+        context.initiator.reset_request(),
+    ];
+    if let Some(console) = device.console {
+        all.push(request(0xA1, 0x21, 0, console.control.into(), 7));
+    }
+    let mut all: Vec<Transfer> =
+        all.into_iter().map(|request| Transfer { request, data: Vec::new(), right: Ok(Vec::new()) }).collect();
+    if let Some(console) = device.console {
+        // SET_LINE_CODING as it is by default: GET_LINE_CODING answers the same whether it was carried out or not.
+        let coding = Transfer {
+            request: request(0xA1, 0x21, 0, console.control.into(), 7),
+            data: Vec::new(),
+            right: Ok(Vec::new()),
+        };
+        if let Ok(data) = coding.run(context) {
+            let request = request(0x21, 0x20, 0, console.control.into(), 7);
+            all.push(Transfer { request, data, right: Ok(Vec::new()) });
+        }
+    }
+    for transfer in &mut all {
+        transfer.right = transfer.run(context);
+    }
+    all
+}
+
+/// Begins a transfer, and gives it up after some packets.
+fn abandon(context: &mut Context<'_>, transfer: &Transfer, packets: u32, acknowledge: bool) -> Result<(), StoryError> {
+    let host = &mut context.initiator.host;
+    let address = host.address;
+    let link = host.link();
+    ensure!(link.setup(address, transfer.request.bytes()) == OutReply::Ack, "a SETUP packet was not taken");
+    let mut data = transfer.data.chunks(64);
+    for _ in 0..packets {
+        match data.next() {
+            Some(data) => drop(link.out(address, 0, Pid::Data1, data)),
+            None => drop(link.r#in(address, 0, acknowledge)),
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn abandoned_transfers(context: &mut Context<'_>) -> Result<(), StoryError> {
+    let all = transfers(context);
+    // One that is given up before its status stage leaves the address as it is (9.4.6).
+    let set_address = Request { request_type: 0, request: 5, value: 42, index: 0, length: 0 };
+    let set_address = Transfer { request: set_address, data: Vec::new(), right: Err(TransferError::Stall) };
+    let abandoned: Vec<&Transfer> = all.iter().chain([&set_address]).collect();
+    for round in 0..context.effort.random_wrappers.min(20_000) {
+        let first = abandoned[context.random.below(abandoned.len() as u32) as usize];
+        let next = &all[context.random.below(all.len() as u32) as usize];
+        let packets = context.random.below(4);
+        let delay = context.random.below(LATEST + 1);
+        // An acknowledged status stage would be the end of SET_ADDRESS, not its abandonment.
+        let acknowledge = context.random.below(2) == 0 && first.request != set_address.request;
+        abandon(context, first, packets, acknowledge)?;
+        context.initiator.host.elapse(Duration::from_nanos(delay.into()));
+        let reply = next.run(context);
+        ensure!(
+            reply == next.right,
+            "round {round}: {:02x?}, given up after {packets} packets, and {delay} ns later {:02x?}: {reply:02x?}, not {:02x?}",
+            first.request,
+            next.request,
+            next.right
+        );
+    }
+    context.reset()?;
+    context.works()
+}
