@@ -4,7 +4,7 @@
 //! equal. The up-case table (7.2) alone decides that, without normalization: `é` as one unit and `é` as two are
 //! different. Whether every host agrees is a matter of [`portable`](crate::portable).
 
-use crate::{checksum, upcase};
+use crate::{checksum, portable, upcase};
 
 /// Most UTF-16 units in a name (7.6.3).
 pub const NAME_UNITS: usize = 255;
@@ -98,6 +98,13 @@ impl<'a> Name<'a> {
     #[must_use]
     pub fn name_hash(self) -> u16 {
         name_hash(self.units())
+    }
+
+    /// Whether `units` are those of another name that some host may take for this one ([`portable::is_alike`]).
+    #[must_use]
+    pub fn is_twin(self, units: impl Iterator<Item = u16> + Clone) -> bool {
+        portable::is_alike(self.units(), units.clone())
+            && !self.units().map(upcase::upcase).eq(units.map(upcase::upcase))
     }
 
     /// Whether both are the same name for every host: their up-cased units are equal.

@@ -329,6 +329,9 @@ fn every_wrong_registration_is_refused_and_changes_nothing() {
     for path in ["", "a//b", "a/", "x?", "..", "a/./b", "1/2/3/4/5/6/7/8/9"] {
         assert_eq!(add(path, 5), Err(AddError::InvalidPath), "{path:?}");
     }
+    for path in ["CON", "aux.log", "COM\u{B9}.txt", "conin$", "a.", "a ", "NUL/x", "a/b\u{202E}", "\u{7F}"] {
+        assert_eq!(add(path, 5), Err(AddError::Unportable), "{path:?}");
+    }
     assert_eq!(add("sixteen-units.ab", 5), Err(AddError::NameTooLong));
     assert_eq!(add("A", 4), Err(AddError::TooLong));
     assert_eq!(add("A", 4096 * 16 + 1), Err(AddError::NoRoom));
@@ -347,6 +350,11 @@ fn every_wrong_registration_is_refused_and_changes_nothing() {
     let (renamed, _) = file("A", "k");
     assert_eq!(vd_rename_file(files, known, renamed), Err(AddError::NameTaken));
     assert_eq!(vd_update_file(files, known), Err(UpdateError::TooLong), "it is still registered");
+    let (renamed, _) = file("NUL", "k");
+    assert_eq!(vd_rename_file(files, known, renamed), Err(AddError::Unportable));
+    // The kelvin sign: macOS takes it for a K.
+    assert_eq!(add("\u{212A}", 5), Err(AddError::NameTaken));
+    assert_eq!(add("\u{E9}", 0), Err(AddError::TooLong));
     let (renamed, _) = file("R", "k");
     assert_eq!(vd_rename_file(files, known, renamed), Ok(()));
     assert_eq!(vd_remove_file(files, renamed), Ok(()));

@@ -104,9 +104,7 @@ pub(super) fn find(layout: &Layout<'_>, cluster: u32, name: Name<'_>) -> Option<
                     && length == name.length()
                     && u16::from_le_bytes([low, high]) == name.name_hash() =>
             {
-                let units = entries.clone().flat_map(|entry| entry.get(2..).unwrap_or(&[]).chunks_exact(2));
-                let units = units.map(|unit| unit.iter().rev().fold(0, |value, byte| value << 8 | u16::from(*byte)));
-                if units.take(length.into()).map(upcase).eq(name.units().map(upcase)) {
+                if units_of(entries.clone()).take(length.into()).map(upcase).eq(name.units().map(upcase)) {
                     let cluster = entry.get(20..24)?.try_into().map(u32::from_le_bytes).ok()?;
                     let folder = attributes & FileAttributes::DIRECTORY.0 != 0;
                     return Some(if folder { Given::Folder(cluster) } else { Given::File });
@@ -116,6 +114,27 @@ pub(super) fn find(layout: &Layout<'_>, cluster: u32, name: Name<'_>) -> Option<
         }
     }
     None
+}
+
+/// Whether the manifest has another name in the folder that begins at `cluster` that some host may take for this one.
+pub(super) fn has_twin(layout: &Layout<'_>, cluster: u32, name: Name<'_>) -> bool {
+    let Some(directory) = directory_at(layout, cluster) else { return false };
+    let mut entries = directory.entries.chunks_exact(ENTRY_LENGTH);
+    while let Some(entry) = entries.next() {
+        if let [kind, _, _, length, ..] = *entry
+            && kind == EntryType::STREAM_EXTENSION.0
+            && name.is_twin(units_of(entries.clone()).take(length.into()))
+        {
+            return true;
+        }
+    }
+    false
+}
+
+/// The units of the name whose File Name entries (exFAT 7.7) come next, and those of later entries.
+fn units_of<'e>(entries: impl Iterator<Item = &'e [u8]> + Clone) -> impl Iterator<Item = u16> + Clone {
+    let units = entries.flat_map(|entry| entry.get(2..).unwrap_or(&[]).chunks_exact(2));
+    units.map(|unit| unit.iter().rev().fold(0, |value, byte| value << 8 | u16::from(*byte)))
 }
 
 /// The folder of the manifest that a path names by so many of its first components, by its first cluster.

@@ -13,6 +13,7 @@ use core::cell::Cell;
 use critical_section::{CriticalSection, Mutex};
 use picovd_exfat::entry::{ENTRY_LENGTH, entries_for};
 use picovd_exfat::name::Name;
+use picovd_exfat::portable;
 
 /// The files of run time of one volume, in a fixed number of slots. Usually a `static`, made by the manifest's tables:
 /// `Files::new(&LAYOUT)`.
@@ -53,10 +54,17 @@ pub enum AddError {
     /// The path is no path: a component is empty, `.` or `..`, has a character that exFAT forbids (7.7.3), or there are more
     /// than 7 folders. Correct the path.
     InvalidPath,
+    /// Not every host can open a file of such a path: a name in it is one that Windows keeps for a device, ends in a space or a dot,
+    /// or holds a character that does not show ([`picovd_exfat::portable`]). Choose another name.
+    Unportable,
     /// A name in the path has more UTF-16 units than the manifest's `[dynamic] max-name`. Shorten it or raise that.
     NameTooLong,
     /// Another file or folder has the name there, upper and lower case being the same: one of run time or of the manifest, also one
-    /// that a setting hides. Choose another name.
+    /// that a setting hides. So has one that Unicode normalization may make the same, for a host that normalizes names; where one
+    /// of the two is composed and the other one is not, the chip cannot tell which letters they are, and takes them for the same
+    /// ([`is_alike`]). Choose another name.
+    ///
+    /// [`is_alike`]: picovd_exfat::portable::is_alike
     NameTaken,
     /// The file is registered already.
     AlreadyAdded,
@@ -210,6 +218,7 @@ impl<'a> Files<'a> {
         for component in Components::of(file.path) {
             levels += 1;
             let name = Name::new(component).map_err(|_| AddError::InvalidPath)?;
+            portable::check(component).map_err(|_| AddError::Unportable)?;
             if entries_for(name.length()) > self.layout.dynamic.slot_entries.into() {
                 return Err(AddError::NameTooLong);
             }
@@ -234,6 +243,12 @@ impl<'a> Files<'a> {
         })
     }
 
+    /// Whether a wanted entry in a folder has another name that some host may take for this one.
+    fn has_twin(&self, section: CriticalSection<'_>, parent: u8, name: Name<'_>) -> bool {
+        let mut wanted = self.slots().iter().filter_map(|slot| slot.get(section).wanted());
+        wanted.any(|wanted| wanted.parent == parent && name.is_twin(wanted.name().encode_utf16()))
+    }
+
     /// What a file needs beside what there is.
     fn needs(&self, section: CriticalSection<'_>, file: &File<'_>) -> Result<Needs, AddError> {
         let mut needs = Needs::default();
@@ -243,6 +258,10 @@ impl<'a> Files<'a> {
         while let Some(component) = components.next() {
             let name = Name::new(component).map_err(|_| AddError::InvalidPath)?;
             let last = components.is_done();
+            let beside = given.is_some_and(|cluster| directory::has_twin(self.layout, cluster, name));
+            if beside || needs.slots == 0 && self.has_twin(section, parent, name) {
+                return Err(AddError::NameTaken);
+            }
             given = match given.and_then(|cluster| directory::find(self.layout, cluster, name)) {
                 Some(Given::Folder(cluster)) if !last => Some(cluster),
                 Some(_) => return Err(AddError::NameTaken),

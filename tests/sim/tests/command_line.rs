@@ -319,3 +319,79 @@ fn every_manifest_is_shown_without_a_complaint() {
         }
     }
 }
+
+/// An image of a stick with one file, for others to spoil.
+fn small_image(name: &str) -> (PathBuf, Vec<u8>) {
+    let (manifest, image) = (temporary(&format!("{name}.toml")), temporary(&format!("{name}.img")));
+    fs::write(&manifest, "[[file]]\npath = \"NAMED.TXT\"\ntext = \"a\"\n").expect("writable");
+    let paths = [&image, &manifest].map(|path| path.to_str().expect("UTF-8"));
+    succeed(&["image", paths[0], "--manifest", paths[1]]);
+    let bytes = fs::read(&image).expect("the image is there");
+    (image, bytes)
+}
+
+#[test]
+fn names_from_a_foreign_disk_are_printed_escaped() {
+    let (path, mut bytes) = small_image("escaped");
+    let name: Vec<u8> = "NAMED.TXT".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let at = bytes.windows(name.len()).position(|window| window == name).expect("its name");
+    // ESC, a line feed, and U+202E: a terminal would be recoloured, a report would get a line, a name would be read backwards.
+    for (place, unit) in [(0, 0x1B_u16), (1, 0x0A), (2, 0x202E)] {
+        bytes[at + 2 * place..][..2].copy_from_slice(&unit.to_le_bytes());
+    }
+    // The label, too.
+    let label: Vec<u8> = "PICOVD".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let at = bytes.windows(label.len()).position(|window| window == label).expect("its label");
+    bytes[at..at + 2].copy_from_slice(&0x9B_u16.to_le_bytes());
+    fs::write(&path, &bytes).expect("writable");
+    for command in ["check", "verify"] {
+        let output = run(&[command, path.to_str().expect("UTF-8")]);
+        assert_eq!(output.status.code(), Some(1));
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8(said).expect("text");
+        assert!(said.contains("\\u{1b}\\u{a}\\u{202e}ED.TXT"), "{command}: {said:?}");
+        assert!(!said.contains(['\u{1B}', '\u{202E}', '\u{9B}']), "{command}: {said:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_image_of_terabytes_has_an_answer_in_bounded_memory() {
+    let (path, mut bytes) = small_image("terabytes");
+    let sectors: u64 = 3_300_000_000_000 / 512;
+    let clusters = 800_000_000_u32;
+    let fat_length = (clusters + 2).div_ceil(128);
+    let heap = (24 + fat_length).next_multiple_of(8);
+    let volume_length = u64::from(heap) + u64::from(clusters) * 8;
+    assert!(volume_length <= sectors);
+    bytes[72..80].copy_from_slice(&volume_length.to_le_bytes());
+    for (at, value) in [(84, fat_length), (88, heap), (92, clusters)] {
+        bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    }
+    fs::write(&path, &bytes[..24 * 512]).expect("writable");
+    fs::OpenOptions::new().write(true).open(&path).and_then(|file| file.set_len(sectors * 512)).expect("a sparse file");
+    for command in ["check", "verify"] {
+        let words = format!("ulimit -v 1000000; exec \"$0\" {command} \"$1\"");
+        let mut limited = Command::new("sh");
+        limited.args(["-c", &words, env!("CARGO_BIN_EXE_picovd-sim"), path.to_str().expect("UTF-8")]);
+        let output = limited.output().expect("the shell starts");
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).expect("text");
+        assert_eq!(output.status.code(), Some(1), "{command}: {said}");
+        assert!(said.contains("800000000 clusters"), "{command}: {said}");
+    }
+    fs::remove_file(&path).expect("it was there");
+    // What has no end at all.
+    for words in [&["ls", "--manifest", "/dev/zero"][..], &["ls", "--elf", "/dev/zero"], &["check", "/dev/zero"]] {
+        let output = run(words);
+        assert_eq!(output.status.code(), Some(1), "{words:?}");
+    }
+}
+
+#[test]
+fn warnings_are_told_and_the_command_goes_on() {
+    let manifest = temporary("warnings.toml");
+    fs::write(&manifest, "[usb]\nserial = \"0123456789ABCDEF0123\"\npicotool-reset = true\n").expect("writable");
+    let output = run(&["ls", "--manifest", manifest.to_str().expect("UTF-8")]);
+    let error = String::from_utf8(output.stderr).expect("text");
+    assert!(output.status.success() && error.contains("warning[M041]"), "{error}");
+}
