@@ -20,6 +20,8 @@ pub const CLUSTER: usize = 4096;
 const MANIFEST: &str = r#"
 [volume]
 label = "DEFECTS"
+# 260 clusters: the bitmap's last byte has bits left.
+minimum-size = 1081344
 
 [[file]]
 path = "A.TXT"
