@@ -102,13 +102,12 @@ pub(super) fn find(layout: &Layout<'_>, cluster: u32, name: Name<'_>) -> Option<
             [kind, _, _, length, low, high, ..]
                 if kind == EntryType::STREAM_EXTENSION.0
                     && length == name.length()
-                    && u16::from_le_bytes([low, high]) == name.name_hash() =>
+                    && u16::from_le_bytes([low, high]) == name.name_hash()
+                    && units_of(entries.clone()).take(length.into()).map(upcase).eq(name.units().map(upcase)) =>
             {
-                if units_of(entries.clone()).take(length.into()).map(upcase).eq(name.units().map(upcase)) {
-                    let cluster = entry.get(20..24)?.try_into().map(u32::from_le_bytes).ok()?;
-                    let folder = attributes & FileAttributes::DIRECTORY.0 != 0;
-                    return Some(if folder { Given::Folder(cluster) } else { Given::File });
-                }
+                let cluster = entry.get(20..24)?.try_into().map(u32::from_le_bytes).ok()?;
+                let folder = attributes & FileAttributes::DIRECTORY.0 != 0;
+                return Some(if folder { Given::Folder(cluster) } else { Given::File });
             }
             _ => {}
         }
