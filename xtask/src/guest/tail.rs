@@ -24,7 +24,7 @@ impl Lines {
 
     /// The device's manifest. The ring holds all lines: none may be lost on the way to somebody who reads along.
     pub fn manifest() -> &'static str {
-        "[volume]\nlabel = \"TAIL\"\n\n[log]\nstdout = false\ntail = true\nring-size = \"64 KiB\"\n\n\
+        "[volume]\nlabel = \"TAIL\"\n\n[[file]]\npath = \"STATIC.TXT\"\ntext = \"It never changes.\"\n\n[log]\nstdout = false\ntail = true\nring-size = \"64 KiB\"\n\n\
          [dynamic]\nquiet = \"500 ms\"\nmax-age = \"2 s\"\nhold = \"2 s\"\n"
     }
 
