@@ -33,23 +33,6 @@ impl Lines {
     }
 }
 
-/// Does what a desktop does, with a shell alone: mounts the medium when it is there, takes the volume down when it has gone.
-pub fn automount(machine: &mut Machine) -> Result<(), String> {
-    machine.must(
-        "while :; do \
-         if dd if=/dev/sda of=/dev/null bs=512 count=1; \
-         then [ -e /mnt/STDOUT-TAIL.TXT ] || mount -t exfat -o ro /dev/sda /mnt; else umount -l /mnt; fi; \
-         sleep 0.3; done >/tmp/automount 2>&1 & echo $! >/tmp/automounter",
-        STEP,
-    )?;
-    Ok(())
-}
-
-/// Ends that.
-pub fn stop_automount(machine: &mut Machine) -> Result<(), String> {
-    machine.must("kill $(cat /tmp/automounter); sleep 1; umount -l /mnt; true", STEP).map(|_| ())
-}
-
 /// Starts `tail -F` of that file.
 pub fn start(machine: &mut Machine, file: &str) -> Result<(), String> {
     machine

@@ -250,7 +250,6 @@ fn device(context: &Context, report: &mut Report, bench: &Bench, elf: Option<&Pa
             report.note(line);
         }
         changes(report, bench, &mut machine);
-        tail::run(report, bench, &mut machine);
     }
     together(context, report, bench, &mut machine, elf.is_some());
     settings::run(context, report, bench, &mut machine, elf.is_some());
