@@ -3,6 +3,9 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(target_os = "none")]
+mod blocks;
+
+#[cfg(target_os = "none")]
 #[allow(unsafe_code)]
 mod program {
     use core::ptr::addr_of;
@@ -57,6 +60,8 @@ mod program {
                 unsafe { NVIC::unmask(pac::Interrupt::PWM_IRQ_WRAP_0) };
                 NVIC::pend(pac::Interrupt::PWM_IRQ_WRAP_0);
             }
+            // No mistake: a program with a sensor.
+            11 => crate::blocks::use_all(board),
             _ => {}
         }
         let later = Instant::default().after(300);

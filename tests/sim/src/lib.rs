@@ -14,6 +14,7 @@ pub mod example;
 pub mod faults;
 pub mod fuzz;
 pub mod host;
+pub mod i2c_device;
 pub mod link;
 pub mod memory;
 pub mod native;

@@ -98,6 +98,13 @@ pub trait Link {
         Vec::new()
     }
 
+    /// The host has found something in the device's descriptors that is wrong, and that drivers put up with. True if this is to
+    /// be said and no more, since the device is other people's; false if the device has failed.
+    fn tolerates(&mut self, what: &str) -> bool {
+        let _ = what;
+        false
+    }
+
     /// What the link measured since the board was powered for the first time, as text of several lines, where it can.
     fn measured(&mut self) -> Option<String> {
         None

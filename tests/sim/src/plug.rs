@@ -2,6 +2,7 @@
 
 use crate::board::{ChipIdentity, ElfDevice};
 use crate::diagnosis::{Outcome, Reporter};
+use crate::i2c_device::I2cDevice;
 use crate::link::Link;
 use crate::memory::{Contents, SharedMemory};
 use crate::native::{Board, NativeDevice, Start};
@@ -52,7 +53,11 @@ pub struct Plug {
 
 /// How a firmware on the emulated board is treated.
 #[derive(Clone, Copy)]
-pub struct Treatment {
+pub struct Treatment<'a> {
+    /// Whether lines that a UART sends are handed to the sink, too.
+    pub uart: bool,
+    /// The devices on the I2C buses.
+    pub i2c: &'a [I2cDevice],
     /// Whether the board stops where the firmware uses a register that it does not model, instead of a note.
     pub strict: bool,
     /// What is done with a report of what the firmware did wrong.
@@ -103,7 +108,7 @@ pub struct FlashChip<'a> {
 /// # Errors
 /// As [`open`], and a table that has no place.
 pub fn open_on(manifest: Option<&Path>, elf: Option<&Path>, flash: FlashChip<'_>) -> Result<Plug, PlugError> {
-    open_with(manifest, elf, flash, Treatment { strict: true, sink: |_| {} })
+    open_with(manifest, elf, flash, Treatment { uart: false, i2c: &[], strict: true, sink: |_| {} })
 }
 
 /// The same with a firmware that is treated like this.
@@ -114,7 +119,7 @@ pub fn open_with(
     manifest: Option<&Path>,
     elf: Option<&Path>,
     flash: FlashChip<'_>,
-    treatment: Treatment,
+    treatment: Treatment<'_>,
 ) -> Result<Plug, PlugError> {
     let plan = plan(manifest).map_err(PlugError::Manifest)?;
     match elf {
@@ -219,7 +224,7 @@ fn read_program(path: &Path) -> io::Result<Vec<u8>> {
     fs::read(path)
 }
 
-fn emulated(plan: DiskPlan, flash: FlashChip<'_>, path: &Path, treatment: Treatment) -> Result<Plug, String> {
+fn emulated(plan: DiskPlan, flash: FlashChip<'_>, path: &Path, treatment: Treatment<'_>) -> Result<Plug, String> {
     let elf = read_program(path).map_err(|error| {
         format!("{}: {error}; `cargo xtask firmware` builds target/firmware/picovd.elf", path.display())
     })?;
@@ -228,10 +233,15 @@ fn emulated(plan: DiskPlan, flash: FlashChip<'_>, path: &Path, treatment: Treatm
     let length = flash.length.unwrap_or(plan.chip.flash_size as usize);
     let mut device =
         ElfDevice::with_board(&elf, length, identity).map_err(|error| format!("{}: {error}", path.display()))?;
-    let reporter = Reporter::new(elf, treatment.sink);
+    let reporter = Reporter::new(elf, treatment.uart, treatment.sink);
     let outcome = reporter.outcome();
     device.machine().set_witness(reporter.witness());
     device.machine().set_lenient(!treatment.strict);
+    for I2cDevice { bus, address, target } in treatment.i2c {
+        if let Some(i2c) = device.machine().peripherals().i2c.get_mut(*bus) {
+            i2c.connect(*address, target.clone());
+        }
+    }
     let chip = device.machine().flash();
     // A program in SRAM looks at what another one has left in flash.
     let mut left = match plan.chip.program {

@@ -389,9 +389,12 @@ fn a_system_reset_starts_again() {
 
 #[test]
 fn unknown_registers_and_instructions_stop_with_their_address() {
-    // LDR r0, [pc, #0]; LDR r1, [r0]; address of UART0.
-    let why = stop(&[0x4800, 0x6801, 0x0000, 0x4007]);
-    assert!(why.contains("read of 0x40070000") && why.contains("pc 0x10000202"), "{why}");
+    // LDR r0, [pc, #0]; LDR r1, [r0]; address of HSTX_CTRL.
+    let why = stop(&[0x4800, 0x6801, 0x0000, 0x400C]);
+    assert!(
+        why.contains("read of 0x400c0000") && why.contains("HSTX_CTRL.CSR") && why.contains("pc 0x10000202"),
+        "{why}"
+    );
     // TIMER0 is modelled, but nobody released it.
     let why = stop(&[0x4800, 0x6801, 0x0000, 0x400B]);
     assert!(why.contains("while RESETS holds TIMER0"), "{why}");

@@ -125,6 +125,53 @@ mod ring5 {
         assert!(error.starts_with("the firmware stopped in `") && error.contains(", PWM.C"), "{error}");
     }
 
+    /// A program with a sensor on I2C runs, with the sensor and without it; the other blocks answer, too.
+    #[test]
+    #[ignore = "needs a firmware: cargo xtask test --ring 5"]
+    fn a_program_with_a_sensor_runs_with_it_and_without_it() {
+        let elf = with_mistake(11);
+        let log = |words: &[&str]| {
+            let output = sim(&elf, &[&["cat", "STDOUT.TXT", "--strict"], words].concat());
+            let (text, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            assert!(output.status.success(), "{text}{error}");
+            (text.into_owned(), error.into_owned())
+        };
+        let others = ["chip's temperature Some(876)", "button Ok(true)", "spi true [0, 0, 0]", "copied [1, 2, 3, 4]"];
+        // Nobody acknowledges the address.
+        let (text, error) = log(&[]);
+        for part in others.iter().chain(&["no sensor: NoAcknowledge(Address)"]) {
+            assert!(text.contains(part), "{part:?} is missing in\n{text}");
+        }
+        assert_eq!(error, "");
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bme280.toml");
+        fs::write(&file, "read-only = [0xD0]\n[registers]\n0xD0 = 0x60\n0xFA = [0x7E, 0xED, 0x00]\n")
+            .expect("writable");
+        let device = format!("0x76={}", file.display());
+        let (text, error) = log(&["--i2c0", &device, "--uart"]);
+        for part in others.iter().chain(&["sensor 60", "sensor's temperature [7e, ed, 00], control 27"]) {
+            assert!(text.contains(part), "{part:?} is missing in\n{text}");
+        }
+        assert_eq!(error, "uart0: hello over the wire\n");
+        // On the other bus it is not found.
+        assert!(log(&["--i2c1", &device]).0.contains("no sensor: NoAcknowledge(Address)"));
+    }
+
+    /// The log and a file after a while, and the whole volume on standard output.
+    #[test]
+    #[ignore = "needs a firmware: cargo xtask test --ring 5"]
+    fn files_are_shown_as_they_are_later() {
+        let elf = with_mistake(0);
+        for words in [&["log", "--after", "2s"][..], &["cat", "stdout.txt", "--after", "2000ms"]] {
+            let output = sim(&elf, words);
+            assert_eq!(String::from_utf8_lossy(&output.stdout), "the program begins\r\nmistake 0\r\n", "{words:?}");
+            assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+        }
+        let output = sim(&elf, &["image", "-"]);
+        assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.stdout.get(3..11), Some(&b"EXFAT   "[..]));
+        assert!(output.stdout.len().is_multiple_of(4096));
+    }
+
     /// Without a mistake nothing is said.
     #[test]
     #[ignore = "needs a firmware: cargo xtask test --ring 5"]

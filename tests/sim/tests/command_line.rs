@@ -115,12 +115,16 @@ fn an_image_is_sparse() {
 
 #[test]
 fn wrong_words_get_one_line_and_status_2() {
-    let cases: [(&[&str], &str); 13] = [
+    let cases: [(&[&str], &str); 17] = [
         (&["new", "--manifest", "x", "y"], "`cargo sim new` takes no --manifest; it is for show, ls"),
         (&["ls", "--watch"], "`cargo sim ls` takes no --watch; it is for show"),
         (&["cat", "A", "--usbip", "127.0.0.1:1"], "`cargo sim cat` takes no --usbip; it is for serve"),
         (&["layout", "--partition", "A=2M,64K"], "`cargo sim layout` takes no --partition"),
         (&["check", "x.img", "--flash-size", "2M"], "it takes neither --flash-size nor --partition"),
+        (&["cat", "A", "--after", "10"], "`10` is no time up to a day"),
+        (&["ls", "--after", "1s"], "`cargo sim ls` takes no --after; it is for cat, log"),
+        (&["ls", "--i2c0", "0x76"], "`0x76` is no device; for example 0x76=bme280.toml"),
+        (&["new", "x", "--git", "a", "--registry"], "--git and --registry are two origins"),
         (&["lss"], "`ls`"),
         (&["chekc"], "`check`"),
         (&["frobnicate"], "no command `frobnicate`"),
@@ -291,6 +295,37 @@ fn a_console_without_settings_says_that_nobody_answers() {
 fn a_story_runs_by_its_name() {
     let text = succeed(&["story", "reads-agree"]);
     assert!(text.starts_with("ok") && text.contains("reads-agree"), "{text}");
+}
+
+#[test]
+fn stories_are_listed_and_the_version_is_told() {
+    let text = succeed(&["story", "--list"]);
+    assert!(text.lines().any(|line| line.starts_with("reads-agree ")) && text.lines().count() > 10, "{text}");
+    assert_eq!(succeed(&["--version"]), format!("picovd-sim {}\n", env!("CARGO_PKG_VERSION")));
+    for block in ["I2C", "ADC", "UART", "SPI", "GPIO", "DMA", "TRNG", "PWM, PIO"] {
+        assert!(succeed(&["--help"]).contains(&format!("\n  {block}")), "{block}");
+    }
+}
+
+#[test]
+fn an_image_goes_to_standard_output() {
+    let image = temporary("to-compare.img");
+    succeed(&["image", image.to_str().expect("UTF-8")]);
+    let output = run(&["image", "-"]);
+    assert!(output.status.success() && output.stderr.is_empty());
+    // Live memory apart, of which the stock manifest shows some, the volume is the same: the boot sector here.
+    let file = fs::read(&image).expect("the image is there");
+    assert_eq!((output.stdout.len(), &output.stdout[..512]), (file.len(), &file[..512]));
+}
+
+#[test]
+fn a_file_is_shown_as_it_is_later() {
+    let plug = plug::open(None, None).expect("the stock manifest is good");
+    let file = plug.files.iter().find(|file| !file.live).expect("there is one");
+    let output = run(&["cat", "--after", "3s", "--", &file.path]);
+    assert!(output.status.success() && output.stdout == file.bytes, "{}", String::from_utf8_lossy(&output.stderr));
+    let output = run(&["log", "--after", "1s", "--manifest", temporary("no-log.toml").to_str().expect("UTF-8")]);
+    assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]

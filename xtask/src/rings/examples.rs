@@ -24,7 +24,8 @@ pub fn run(context: &Context, report: &mut Report, program: &Path) {
     for (name, manifest, elf) in &elves {
         report.check(&format!("the host reads every file of example {name}"), || {
             let mut sim = simulator::command(workspace, program);
-            command::run(sim.arg("show").arg("--manifest").arg(manifest).arg("--elf").arg(elf), LONG).map(|_| ())
+            command::run(sim.args(["show", "--strict"]).arg("--manifest").arg(manifest).arg("--elf").arg(elf), LONG)
+                .map(|_| ())
         });
     }
     let mut cargo = command::cargo(&workspace.root);

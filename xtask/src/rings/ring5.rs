@@ -47,10 +47,10 @@ fn run(context: &Context, report: &mut Report) {
     };
 
     report.check("the host enumerates the board and reads every file right", || {
-        command::run(sim(&["show"]).arg("--elf").arg(&elf), LONG).map(|_| ())
+        command::run(sim(&["show", "--strict"]).arg("--elf").arg(&elf), LONG).map(|_| ())
     });
     report.check("the volume follows the exFAT specification", || {
-        command::run(sim(&["check"]).arg("--elf").arg(&elf), LONG).map(|_| ())
+        command::run(sim(&["check", "--strict"]).arg("--elf").arg(&elf), LONG).map(|_| ())
     });
     let truth = report.check("static files are byte for byte the manifest's", || {
         let truth = Truth::read(&manifest)?;
@@ -64,7 +64,7 @@ fn run(context: &Context, report: &mut Report) {
         Ok(truth)
     });
     report.check("the stories run on the board", || {
-        command::run(sim(&["story"]).arg("--elf").arg(&elf), LONG).map(|_| ())
+        command::run(sim(&["story", "--strict"]).arg("--elf").arg(&elf), LONG).map(|_| ())
     });
     late(context, report, &elf);
     composite(context, report, &program);
@@ -164,7 +164,8 @@ fn composite(context: &Context, report: &mut Report, program: &Path) {
     let Some(elf) = built.map(|built| built.elf) else { return };
     report.check("the stories run on it, those of console and picotool reset too", || {
         let mut story = simulator::command(workspace, program);
-        command::run(story.arg("story").arg("--manifest").arg(&manifest).arg("--elf").arg(&elf), LONG).map(|_| ())
+        command::run(story.args(["story", "--strict"]).arg("--manifest").arg(&manifest).arg("--elf").arg(&elf), LONG)
+            .map(|_| ())
     });
     let mut cargo = command::cargo(&workspace.root);
     cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "board_composite"]);

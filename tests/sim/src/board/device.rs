@@ -364,6 +364,10 @@ impl<E: Engine + Default> Link for ElfDevice<E> {
         self.fault().filter(|_| !told).map(str::to_owned).into_iter().collect()
     }
 
+    fn tolerates(&mut self, what: &str) -> bool {
+        self.machine.tolerates(what)
+    }
+
     fn measured(&mut self) -> Option<String> {
         Some(self.machine.statistics().to_string())
     }

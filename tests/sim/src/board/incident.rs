@@ -31,6 +31,15 @@ pub enum Cause<'b> {
         /// Whether it was written.
         write: bool,
     },
+    /// The host has found something in its descriptors that is wrong, and goes on.
+    Descriptors(&'b str),
+    /// A UART has sent a line.
+    Uart {
+        /// 0 or 1.
+        number: usize,
+        /// Without its end.
+        line: &'b str,
+    },
     /// It seems to hang: one of some looks at where it is.
     Sample,
     /// It hangs, by the samples taken so far.

@@ -14,6 +14,7 @@ use super::elf::{ElfError, Image};
 use super::engine::{Engine, Entry, Halt};
 use super::flash::Flash;
 use super::incident::{Cause, Hang, Incident, Witness};
+use super::peripherals::Peripherals;
 use super::sio::SecondCore;
 use super::stack::Stack;
 use super::statistics::Statistics;
@@ -237,6 +238,19 @@ impl<E: Engine + Default> Machine<E> {
         self.system.remembered.lenient = lenient;
     }
 
+    /// What is connected to the chip's pins.
+    pub fn peripherals(&mut self) -> &mut Peripherals {
+        &mut self.system.peripherals
+    }
+
+    /// A host has found a mistake in the descriptors; true if the firmware is other people's.
+    pub(super) fn tolerates(&mut self, what: &str) -> bool {
+        if self.system.remembered.lenient {
+            self.tell(Cause::Descriptors(what));
+        }
+        self.system.remembered.lenient
+    }
+
     /// The program seems to hang: a look at where it is.
     pub(super) fn sample(&mut self) {
         self.tell(Cause::Sample);
@@ -252,8 +266,13 @@ impl<E: Engine + Default> Machine<E> {
         self.witness.is_some()
     }
 
-    /// A register that is not modelled was used.
+    /// A register that is not modelled was used, or a UART has sent lines.
     fn tell_notes(&mut self) {
+        for number in 0..2 {
+            for line in self.system.peripherals.uart[number].take_lines() {
+                self.tell(Cause::Uart { number, line: &line });
+            }
+        }
         if let Some((address, write)) = self.system.remembered.note.take() {
             self.tell(Cause::NotModelled { address, write });
         }

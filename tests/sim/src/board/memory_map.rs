@@ -27,10 +27,19 @@ pub enum Block {
     Ticks,
     TbMan,
     Usb,
+    Uart0,
+    Uart1,
+    Spi0,
+    Spi1,
+    I2c0,
+    I2c1,
+    Adc,
+    Trng,
+    Dma,
 }
 
 /// Every block: base address, name, bit in RESETS.
-const BLOCKS: [(u32, Block, &str, Option<u32>); 23] = [
+const BLOCKS: [(u32, Block, &str, Option<u32>); 32] = [
     (0x4000_0000, Block::SysInfo, "SYSINFO", Some(21)),
     (0x4000_8000, Block::SysCfg, "SYSCFG", Some(20)),
     (0x4001_0000, Block::Clocks, "CLOCKS", None),
@@ -43,6 +52,15 @@ const BLOCKS: [(u32, Block, &str, Option<u32>); 23] = [
     (0x4004_8000, Block::Xosc, "XOSC", None),
     (0x4005_0000, Block::PllSys, "PLL_SYS", Some(14)),
     (0x4005_8000, Block::PllUsb, "PLL_USB", Some(15)),
+    (0x4007_0000, Block::Uart0, "UART0", Some(26)),
+    (0x4007_8000, Block::Uart1, "UART1", Some(27)),
+    (0x4008_0000, Block::Spi0, "SPI0", Some(18)),
+    (0x4008_8000, Block::Spi1, "SPI1", Some(19)),
+    (0x4009_0000, Block::I2c0, "I2C0", Some(4)),
+    (0x4009_8000, Block::I2c1, "I2C1", Some(5)),
+    (0x400A_0000, Block::Adc, "ADC", Some(0)),
+    (0x400F_0000, Block::Trng, "TRNG", Some(25)),
+    (0x5000_0000, Block::Dma, "DMA", Some(2)),
     (0x400B_0000, Block::Timer0, "TIMER0", Some(23)),
     (0x400B_8000, Block::Timer1, "TIMER1", Some(24)),
     (0x400C_8000, Block::XipCtrl, "XIP_CTRL", None),

@@ -19,6 +19,7 @@ pub mod interrupts;
 pub mod machine;
 pub mod memory_map;
 pub mod partition;
+pub mod peripherals;
 pub mod ppb;
 mod register_bus;
 pub mod registers;

@@ -29,7 +29,7 @@ impl System {
         self.fail(format!("access to {address:#010x} while RESETS holds {name}"))
     }
 
-    fn unknown(&mut self, address: u32, write: bool) -> Halt {
+    pub(super) fn unknown(&mut self, address: u32, write: bool) -> Halt {
         let verb = if write { "write to" } else { "read of" };
         let name = block(address).map_or(
             match address >> 28 {
@@ -78,6 +78,15 @@ impl System {
                 0x14 => Some(0x1234_5678),
                 _ => None,
             },
+            Block::Uart0
+            | Block::Uart1
+            | Block::Spi0
+            | Block::Spi1
+            | Block::I2c0
+            | Block::I2c1
+            | Block::Adc
+            | Block::Trng
+            | Block::Dma => return self.read_peripheral(found, address, now),
             Block::TbMan => (offset == 0).then_some(1),
             // CHIP_RESET: the last reset of the whole chip was the power coming on.
             Block::Powman => (offset == 0x2C).then_some(1 << 16),
@@ -146,6 +155,15 @@ impl System {
         self.clock.now += if address >> 28 == 4 { APB_WAIT } else { AHB_WAIT };
         let alias = Alias::of(address);
         let done = match found {
+            Block::Uart0
+            | Block::Uart1
+            | Block::Spi0
+            | Block::Spi1
+            | Block::I2c0
+            | Block::I2c1
+            | Block::Adc
+            | Block::Trng
+            | Block::Dma => return self.write_peripheral(found, address, word),
             Block::SysInfo | Block::TbMan | Block::Powman | Block::BootRam => None,
             Block::SysCfg => self.syscfg.write(offset, alias, word),
             Block::Clocks => self.clocks.write_generators(offset, alias, word),
@@ -160,7 +178,11 @@ impl System {
                 done
             }
             Block::IoBank0 => self.io_bank0.write(offset, alias, word),
-            Block::PadsBank0 => self.pads_bank0.write(offset, alias, word),
+            Block::PadsBank0 => {
+                let done = self.pads_bank0.write(offset, alias, word);
+                self.pull_inputs();
+                done
+            }
             Block::IoQspi => self.qspi[0].write(offset, alias, word),
             Block::PadsQspi => self.qspi[1].write(offset, alias, word),
             Block::Xosc => self.clocks.write_crystal(offset, alias, word, now),
@@ -215,6 +237,16 @@ impl System {
         done.map_or_else(|| self.write_unknown(address, word), Ok)
     }
 
+    /// Pads with an input buffer and a pull-up (datasheet 9.11.3: IE, PUE) show 1 to whoever looks.
+    fn pull_inputs(&mut self) {
+        const PUE_IE: u32 = 1 << 3 | 1 << 6;
+        let mut pulled = 0u64;
+        for gpio in 0..48 {
+            pulled |= u64::from(self.pads_bank0.value(4 + 4 * gpio) & PUE_IE == PUE_IE) << gpio;
+        }
+        self.sio.pulled = [pulled as u32, (pulled >> 32) as u32];
+    }
+
     /// FRCE_OFF.PROC1 holds the second core in reset (section 7.4.4).
     fn change_second_core(&mut self) {
         let held = self.psm.value(FRCE_OFF) & PROC1 != 0;
@@ -231,6 +263,7 @@ impl System {
         let taken = held & !self.held;
         self.held = held;
         self.remembered.hold(taken);
+        self.peripherals.hold(taken);
         if taken & RESET_USB != 0 {
             self.usb.reset();
             self.update_usb();
@@ -252,5 +285,6 @@ impl System {
                 storage.reset();
             }
         }
+        self.pull_inputs();
     }
 }

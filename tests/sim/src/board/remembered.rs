@@ -58,6 +58,30 @@ impl System {
         Ok(Some(found))
     }
 
+    /// A register that only remembers, of a block that is modelled.
+    pub(super) fn read_plain(&mut self, address: u32) -> Result<u32, Halt> {
+        match svd::find(address) {
+            Some((block, register)) => {
+                let plain = block.base + register.offset;
+                Ok(self.remembered.values.get(&plain).copied().unwrap_or(register.reset))
+            }
+            None => Err(self.unknown(address, false)),
+        }
+    }
+
+    /// The same, written.
+    pub(super) fn write_plain(&mut self, address: u32, word: u32) -> Result<(), Halt> {
+        match svd::find(address) {
+            Some((block, register)) => {
+                let plain = block.base + register.offset;
+                let value = self.remembered.values.entry(plain).or_insert(register.reset);
+                *value = Alias::of(address).apply_masked(*value, word, register.writable);
+                Ok(())
+            }
+            None => Err(self.unknown(address, true)),
+        }
+    }
+
     pub(super) fn read_remembered(&mut self, address: u32) -> Result<Option<u32>, Halt> {
         let found = self.remembered_register(address, false)?;
         Ok(found.map(|(plain, reset, _)| self.remembered.values.get(&plain).copied().unwrap_or(reset)))

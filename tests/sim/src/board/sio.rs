@@ -53,6 +53,8 @@ pub struct Sio {
     locks: u32,
     out: [u32; 2],
     enable: [u32; 2],
+    /// Levels of inputs that nothing drives: those that a pad pulls up.
+    pub(super) pulled: [u32; 2],
     pub(super) second_core: SecondCore,
     /// How many words of the launch protocol the boot ROM has taken, and those behind 0 and 1: vector table, stack pointer.
     taken: usize,
@@ -70,6 +72,7 @@ impl Default for Sio {
             locks: 0,
             out: [0; 2],
             enable: [0; 2],
+            pulled: [0; 2],
             second_core: SecondCore::Waits,
             taken: 0,
             words: [0; 2],
@@ -149,9 +152,11 @@ impl Sio {
         Some(match offset {
             // CPUID.
             0x00 => core as u32,
-            // Inputs see what is driven; nothing else is connected.
-            0x04 => self.out[0] & self.enable[0],
-            0x08 => self.out[1] & self.enable[1],
+            // Inputs see what is driven, or what their pads pull up; nothing else is connected.
+            0x04 | 0x08 => {
+                let bank = (offset / 4 - 1) as usize;
+                self.out[bank] & self.enable[bank] | self.pulled[bank] & !self.enable[bank]
+            }
             0x10 => self.out[0],
             0x14 => self.out[1],
             0x30 => self.enable[0],

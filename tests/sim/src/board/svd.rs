@@ -1,6 +1,6 @@
 //! The names, reset values and writable bits of the chip's registers, as Raspberry Pi's SVD file gives them.
 //!
-//! `registers.txt` is made from the SVD in the crate rp235x-pac by `cargo xtask registers`. A block is a line `NAME BASE BIT`, with
+//! `registers.txt` is made from the SVD in the crate rp235x-pac by `reference/registers.py`. A block is a line `NAME BASE BIT`, with
 //! its bit in RESETS or `-`, and `=OTHER` where it has another one's registers; a register is a line ` OFFSET NAME RESET MASK`.
 
 use std::sync::OnceLock;

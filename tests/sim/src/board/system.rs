@@ -13,6 +13,7 @@ use super::engine::{Bus, Clock, CodeChange};
 use super::flash::Flash;
 use super::interrupts::Interrupts;
 use super::memory_map::RELEASED_BY_ROM;
+use super::peripherals::Peripherals;
 use super::ppb::Ppb;
 use super::registers::{Storage, register};
 use super::remembered::Remembered;
@@ -106,6 +107,7 @@ pub struct System {
     pub(super) qspi: [Storage; 2],
     pub(super) syscfg: Storage,
     pub(super) usb_line: bool,
+    pub(super) peripherals: Peripherals,
     /// Registers that nobody models.
     pub(super) remembered: Remembered,
 }
@@ -155,6 +157,7 @@ impl System {
             ],
             syscfg: Storage::new([register(0, 0, 3), register(4, 0, 0xFF)]),
             usb_line: false,
+            peripherals: Peripherals::default(),
             remembered: Remembered::default(),
         };
         system.power_on();
@@ -206,6 +209,7 @@ impl System {
         self.pads_bank0.reset();
         self.usb_line = false;
         self.remembered.restart();
+        self.peripherals.restart();
         if let Some(rom) = &mut self.rom {
             rom.restart();
         }
@@ -309,7 +313,7 @@ impl System {
     }
 
     /// Every interrupt but SIO's goes to both cores (section 3.2).
-    fn set_line(&mut self, irq: u16, level: bool) {
+    pub(super) fn set_line(&mut self, irq: u16, level: bool) {
         for core in 0..2 {
             if self.interrupts[core].set_line(irq, level) {
                 self.clock.limit = 0;

@@ -1,6 +1,6 @@
 //! `ls` and `cat`.
 
-use super::{Failure, Options, mount, plug, settle};
+use super::{Failure, Options, follow, mount, plug, settle};
 use crate::host::exfat::volume::{Node, Volume};
 use crate::host::printed::Printed;
 use std::io::Write;
@@ -21,6 +21,9 @@ pub fn ls(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
 /// `cargo sim cat PATH`.
 pub fn cat(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     let path = options.text(0)?.unwrap_or_default();
+    if options.after.is_some() || options.follow {
+        return follow::show(options, path, options.follow, out);
+    }
     let mut disk = mount(plug(options)?.link)?;
     let mut volume = Volume::open(&mut disk).map_err(Failure::of)?;
     let node = volume.find(path).map_err(Failure::of)?;

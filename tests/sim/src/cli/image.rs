@@ -6,7 +6,7 @@ use crate::host::BlockSource;
 use crate::host::scsi::{CommandError, Disk, Sense};
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Blocks per read: 120 KiB.
@@ -22,6 +22,9 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     let mut disk = mount(plug(options)?.link)?;
     let blocks = disk.block_count();
     // Under its own name it is there when it is whole.
+    if path == Path::new("-") {
+        return to_output(&mut disk, blocks, out);
+    }
     let part = part_of(path);
     let result = read(&mut disk, blocks, &part).and_then(|()| {
         fs::rename(&part, path).map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))
@@ -35,6 +38,14 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     measured(&mut disk, out)?;
     settle(options, &mut disk);
     Ok(())
+}
+
+/// The image on standard output: by a file, since the reading may begin again.
+fn to_output(disk: &mut Disk<'_>, blocks: u64, out: &mut dyn Write) -> Result<(), Failure> {
+    let part = std::env::temp_dir().join(format!("picovd-image-{}.part", std::process::id()));
+    let result = read(disk, blocks, &part).and_then(|()| Ok(io::copy(&mut File::open(&part)?, out)?));
+    let _ = fs::remove_file(&part);
+    result.map(|_| ())
 }
 
 /// Where the bytes go that are not all of them yet.

@@ -3,6 +3,7 @@
 mod check;
 mod console;
 mod files;
+mod follow;
 mod image;
 mod layout;
 mod new;
@@ -21,7 +22,7 @@ use crate::host::{Host, Initiator};
 use crate::link::Link;
 use crate::native::Start;
 use crate::plug::{self, FlashChip, Plug, PlugError};
-use options::{DEVICE, Described, LAYOUT, Options, SERVE, VERIFY, WATCH};
+use options::{AFTER, DEVICE, Described, LAYOUT, LIST, NEW, Options, SERVE, VERIFY, WATCH};
 use picovd_manifest::{Diagnostics, DiskPlan};
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -45,7 +46,7 @@ struct Command {
     run: fn(&Options, &mut dyn Write) -> Result<(), Failure>,
 }
 
-const COMMANDS: [Command; 11] = [
+const COMMANDS: [Command; 12] = [
     Command {
         name: "show",
         words: "[--watch]",
@@ -76,14 +77,23 @@ const COMMANDS: [Command; 11] = [
         summary: "write a file's bytes to standard output",
         details: "PATH has / between folders. As on any exFAT volume, case does not matter.",
         arguments: 1..=1,
-        options: &[&DEVICE],
+        options: &[&DEVICE, &AFTER],
         run: files::cat,
+    },
+    Command {
+        name: "log",
+        words: "",
+        summary: "print what the program prints, until Ctrl-C",
+        details: follow::DETAILS,
+        arguments: 0..=0,
+        options: &[&DEVICE, &AFTER],
+        run: follow::log,
     },
     Command {
         name: "image",
         words: "OUT.img",
         summary: "read the whole volume into a file",
-        details: "Reads every block through USB. Blocks of zeros become holes in the file. With --elf it ends with what\n\
+        details: "OUT.img may be -, standard output. Reads every block through USB. Blocks of zeros become holes in the file. With --elf it ends with what\n\
                   the board measured (see show).",
         arguments: 1..=1,
         options: &[&DEVICE],
@@ -133,7 +143,7 @@ const COMMANDS: [Command; 11] = [
         summary: "run the end-to-end stories, or one of them",
         details: "A story is a script of the host's side. Prints one line for each, and ends 1 where one fails.",
         arguments: 0..=1,
-        options: &[&DEVICE],
+        options: &[&DEVICE, &LIST],
         run: story::run,
     },
     Command {
@@ -142,7 +152,7 @@ const COMMANDS: [Command; 11] = [
         summary: "write a package for a firmware of your own",
         details: new::DETAILS,
         arguments: 1..=1,
-        options: &[],
+        options: &[&NEW],
         run: new::run,
     },
     Command {
@@ -216,6 +226,9 @@ fn tell(text: &str) {
 fn command(words: impl Iterator<Item = OsString>, out: &mut dyn Write) -> Result<(), Failure> {
     let options = Options::parse(words, |name| COMMANDS.iter().any(|command| command.name == name))?;
     let name = options.command.as_deref();
+    if options.version {
+        return Ok(writeln!(out, "picovd-sim {}", env!("CARGO_PKG_VERSION"))?);
+    }
     if options.help {
         return Ok(write!(out, "{}", name.and_then(find).map_or_else(overview, help))?);
     }
@@ -264,8 +277,26 @@ fn overview() -> String {
     for command in &COMMANDS {
         text += &format!("  {:<20}{}\n", format!("{} {}", command.name, command.words), command.summary);
     }
-    text + "\n" + &options::help(&[&DEVICE]) + "\n`cargo sim COMMAND --help` tells more about one of them.\n"
+    text + "\n"
+        + &options::help(&[&DEVICE])
+        + "\n"
+        + CHIP
+        + "\n`cargo sim COMMAND --help` tells more about one of them.\n"
 }
+
+/// How far the emulated board goes.
+const CHIP: &str = "\
+The emulated RP2350 models both Arm cores, memory, flash, the boot ROM's functions, clocks, resets, timers, watchdog, interrupts,
+SIO and USB as the firmware sees them. Beside that:
+  I2C    as a controller; nobody acknowledges, but for devices by --i2c0 and --i2c1. Transfers take no time, here and below
+  ADC    the temperature sensor at 27 degrees; other inputs read 0
+  UART   takes everything (--uart prints it); nothing is received
+  SPI    as a controller; zeros come back, or what was sent in loopback mode
+  GPIO   outputs are seen by inputs; inputs show their pads' pull-ups; no interrupts
+  DMA    a transfer is over as soon as it is triggered, whatever paces it; no sniffing, no endless mode
+  TRNG   numbers that are the same in every run
+  PWM, PIO, POWMAN, SHA256, HSTX, OTP and all others   reset values, and what was written; named once on standard error
+";
 
 fn help(command: &Command) -> String {
     let Command { name, words, summary, details, options, .. } = command;
@@ -278,7 +309,7 @@ fn help(command: &Command) -> String {
 
 /// The device that the options name, with what its manifest promises.
 fn plug(options: &Options) -> Result<Plug, Failure> {
-    let treatment = plug::Treatment { strict: options.strict, sink: tell };
+    let treatment = plug::Treatment { uart: options.uart, i2c: &options.i2c, strict: options.strict, sink: tell };
     let plug = plug::open_with(options.manifest.as_deref(), options.elf.as_deref(), flash(options), treatment)
         .map_err(Failure::of_plug)?;
     options.outcomes.borrow_mut().push(plug.outcome.clone());

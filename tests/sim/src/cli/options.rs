@@ -2,11 +2,13 @@
 
 use super::Failure;
 use crate::diagnosis::Outcome;
+use crate::i2c_device::I2cDevice;
 use crate::partitions::Partition;
 use lexopt::{Arg, Parser, ValueExt};
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// An option as a command takes it.
 pub struct Described {
@@ -22,7 +24,7 @@ const MANIFEST: Described = Described {
 };
 
 /// Which device is plugged in.
-pub const DEVICE: [Described; 5] = [
+pub const DEVICE: [Described; 8] = [
     MANIFEST,
     Described {
         name: "elf",
@@ -30,8 +32,16 @@ pub const DEVICE: [Described; 5] = [
                    --manifest then names the manifest that it was built from\n",
     },
     Described {
+        name: "i2c0",
+        help: "  --i2c0 ADDRESS=FILE.toml
+                   a device on the board's first I2C bus has these registers; --i2c1 for the second; once for each\n",
+    },
+    Described { name: "i2c1", help: "" },
+    Described { name: "uart", help: "  --uart           print what the board's UARTs send, on standard error\n" },
+    Described {
         name: "strict",
-        help: "  --strict         stop the board where the firmware uses a register that is not modelled\n",
+        help: "  --strict         stop the board where the firmware uses a register that is not modelled, and refuse descriptors that
+                   a driver would put up with; without it, both are told on standard error\n",
     },
     Described {
         name: "flash-size",
@@ -44,6 +54,22 @@ pub const DEVICE: [Described; 5] = [
                    the board's partition table has this partition, for example `Calibration=2M,64K`; once for each\n",
     },
 ];
+
+/// Those of `cat` and `log` beside the device.
+pub const AFTER: [Described; 2] = [
+    Described {
+        name: "after",
+        help: "  --after TIME     the file as it is so long after power-on, for example 10s, 500ms or 2min\n",
+    },
+    Described { name: "follow", help: "  --follow         go on with what is added, in real time until Ctrl-C\n" },
+];
+
+/// Those of `new`.
+pub const NEW: [Described; 2] = [Described { name: "git", help: "" }, Described { name: "registry", help: "" }];
+
+/// That of `story` beside the device.
+pub const LIST: [Described; 1] =
+    [Described { name: "list", help: "  --list           print the stories' names and what each is about\n" }];
 
 /// That of `show` beside the device.
 pub const WATCH: [Described; 1] =
@@ -79,7 +105,7 @@ pub const SERVE: [Described; 9] = [
 /// The list of options, as the help shows it.
 pub fn help(taken: &[&[Described]]) -> String {
     let listed: String = taken.iter().copied().flatten().map(|option| option.help).collect();
-    format!("Options:\n{listed}  --help           this text\n")
+    format!("Options:\n{listed}  --help           this text\n  --version        the simulator's version\n")
 }
 
 /// Whether the option is one of those.
@@ -98,6 +124,10 @@ pub struct Options {
     pub manifest: Option<PathBuf>,
     /// `--elf`.
     pub elf: Option<PathBuf>,
+    /// `--uart`.
+    pub uart: bool,
+    /// `--i2c0` and `--i2c1`.
+    pub i2c: Vec<I2cDevice>,
     /// `--strict`.
     pub strict: bool,
     /// Of each firmware that was plugged in, whether it has failed.
@@ -106,6 +136,18 @@ pub struct Options {
     pub flash_size: Option<usize>,
     /// `--partition`.
     pub partitions: Vec<Partition>,
+    /// `--after`.
+    pub after: Option<Duration>,
+    /// `--follow`.
+    pub follow: bool,
+    /// `--git`.
+    pub git: Option<String>,
+    /// `--registry`.
+    pub registry: bool,
+    /// `--list`.
+    pub list: bool,
+    /// `--version`.
+    pub version: bool,
     /// `--watch`.
     pub watch: bool,
     /// `--json`.
@@ -127,7 +169,7 @@ impl Options {
         let mut parser = Parser::from_args(words);
         while let Some(word) = parser.next().map_err(usage)? {
             match word {
-                Arg::Long("help") => {}
+                Arg::Long("help" | "version") => {}
                 Arg::Long(name) => options.given.push(name.to_owned()),
                 _ => {}
             }
@@ -136,6 +178,15 @@ impl Options {
                 Arg::Long("elf") => options.elf = Some(parser.value().map_err(usage)?.into()),
                 Arg::Long("flash-size") => options.flash_size = Some(flash_size(&text(&mut parser)?)?),
                 Arg::Long("partition") => options.partitions.push(partition(&text(&mut parser)?)?),
+                Arg::Long("after") => options.after = Some(duration(&text(&mut parser)?)?),
+                Arg::Long("follow") => options.follow = true,
+                Arg::Long("git") => options.git = Some(text(&mut parser)?),
+                Arg::Long("registry") => options.registry = true,
+                Arg::Long("list") => options.list = true,
+                Arg::Long("version") | Arg::Short('V') => options.version = true,
+                Arg::Long("uart") => options.uart = true,
+                Arg::Long("i2c0") => options.i2c.push(device(0, &text(&mut parser)?)?),
+                Arg::Long("i2c1") => options.i2c.push(device(1, &text(&mut parser)?)?),
                 Arg::Long("strict") => options.strict = true,
                 Arg::Long("watch") => options.watch = true,
                 Arg::Long("json") => options.json = true,
@@ -195,6 +246,26 @@ fn partition(word: &str) -> Result<Partition, Failure> {
     };
     let why = || format!("`{word}` is no partition; for example Calibration=2M,64K, both multiples of 4K");
     parsed().ok_or_else(|| Failure::Usage(why()))
+}
+
+fn device(bus: usize, word: &str) -> Result<I2cDevice, Failure> {
+    I2cDevice::read(bus, word).map_err(|text| Failure::Usage(format!("--i2c{bus}: {text}")))
+}
+
+/// A time with its unit.
+fn duration(word: &str) -> Result<Duration, Failure> {
+    let digits = word.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(word.len());
+    let (number, unit) = word.split_at(digits);
+    let milliseconds = match unit.trim() {
+        "ms" => Some(1),
+        "s" => Some(1_000),
+        "min" => Some(60_000),
+        _ => None,
+    };
+    let time = number.parse::<u64>().ok().zip(milliseconds).and_then(|(number, unit)| number.checked_mul(unit));
+    // The board counts its cycles in 64 bits; a day is more than anybody waits for.
+    let time = time.filter(|time| *time <= 86_400_000).map(Duration::from_millis);
+    time.ok_or_else(|| Failure::Usage(format!("`{word}` is no time up to a day; for example 10s, 500ms or 2min")))
 }
 
 fn flash_size(word: &str) -> Result<usize, Failure> {

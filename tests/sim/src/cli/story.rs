@@ -6,6 +6,12 @@ use std::io::Write;
 
 /// `cargo sim story [NAME]`.
 pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
+    if options.list {
+        for story in story::all() {
+            writeln!(out, "{:<20} {}", story.name, story.about)?;
+        }
+        return Ok(());
+    }
     let wanted = options.text(0)?;
     let is_wanted = |story: &&Story| wanted.is_none_or(|name| name == story.name);
     if !story::all().any(|story| is_wanted(&story)) {

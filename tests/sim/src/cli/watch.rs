@@ -147,10 +147,37 @@ fn text(bytes: &[u8]) -> Option<&str> {
     text.chars().all(|c| !c.is_control() || matches!(c, '\r' | '\n' | '\t')).then_some(text)
 }
 
-/// Prints the lines that were not there before, the last of them when there are many.
+/// The lines that are new.
+///
+/// What was there may be the beginning of what is there now, or its end the beginning, where a log or a table has lost its first
+/// lines. Else the lines of which there are more than before.
+fn added<'n>(old: &'n str, new: &'n str) -> Vec<&'n str> {
+    let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
+    if let Some(rest) = new.strip_prefix(&old[..]) {
+        return rest.to_vec();
+    }
+    // Half of a line may have been lost, too. One line in common is chance.
+    let overlap = (1..old.len()).map(|lost| &old[lost..]).take_while(|kept| kept.len() > 1);
+    if let Some(rest) = overlap.into_iter().find_map(|kept| new.strip_prefix(kept)) {
+        return rest.to_vec();
+    }
+    let mut left: BTreeMap<&str, usize> = BTreeMap::new();
+    for line in old {
+        *left.entry(line).or_default() += 1;
+    }
+    let mut is_new = |line: &&str| match left.get_mut(*line) {
+        Some(count) if *count > 0 => {
+            *count -= 1;
+            false
+        }
+        _ => true,
+    };
+    new.into_iter().filter(|line| is_new(line)).collect()
+}
+
+/// Prints the lines that are new, the last of them when there are many.
 fn show(old: &str, new: &str, out: &mut dyn Write) -> Result<(), Failure> {
-    let old: BTreeSet<&str> = old.lines().collect();
-    let lines: Vec<&str> = new.lines().filter(|line| !old.contains(line)).collect();
+    let lines = added(old, new);
     let hidden = lines.len().saturating_sub(LINES);
     if hidden > 0 {
         writeln!(out, "                ... {hidden} lines more, and then:")?;

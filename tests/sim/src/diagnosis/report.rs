@@ -37,6 +37,8 @@ impl Outcome {
 /// Tells of incidents.
 pub struct Reporter<S> {
     elf: Vec<u8>,
+    /// Whether lines that a UART sends are told, too.
+    uart: bool,
     sink: S,
     outcome: Outcome,
     /// Headlines that were told.
@@ -46,11 +48,12 @@ pub struct Reporter<S> {
 }
 
 impl<S: FnMut(&str) + Send + 'static> Reporter<S> {
-    /// A reporter for the firmware `elf`, which hands each report, of one line or more, to `sink`.
+    /// A reporter for the firmware `elf`, which hands each report, of one line or more, to `sink`; with `uart` also each
+    /// line that a UART sends.
     #[must_use]
-    pub fn new(elf: Vec<u8>, sink: S) -> Self {
+    pub fn new(elf: Vec<u8>, uart: bool, sink: S) -> Self {
         let (outcome, told) = (Outcome::default(), BTreeSet::new());
-        Self { elf, sink, outcome, told, looks: Vec::new(), looked: 0 }
+        Self { elf, uart, sink, outcome, told, looks: Vec::new(), looked: 0 }
     }
 
     /// Whether the firmware has failed, as it will be known later.
@@ -66,6 +69,19 @@ impl<S: FnMut(&str) + Send + 'static> Reporter<S> {
     }
 
     fn tell(&mut self, incident: &Incident<'_>) {
+        if let Cause::Uart { number, line } = incident.cause {
+            if self.uart {
+                (self.sink)(&format!("uart{number}: {line}"));
+            }
+            return;
+        }
+        if let Cause::Descriptors(what) = incident.cause {
+            let text = format!("warning: {what}");
+            if self.told.insert(text.clone()) {
+                (self.sink)(&text);
+            }
+            return;
+        }
         let elf = std::mem::take(&mut self.elf);
         if let Some(debug) = DebugInfo::new(&elf) {
             self.tell_with(&debug, incident);
@@ -83,6 +99,7 @@ impl<S: FnMut(&str) + Send + 'static> Reporter<S> {
                 self.looked = incident.micros;
                 self.looks.push(frames);
             }
+            Cause::Uart { .. } | Cause::Descriptors(_) => {}
             Cause::NotModelled { address, write } => {
                 let text = not_modelled(address, write, &frames);
                 if self.told.insert(block_of(address)) {
@@ -140,7 +157,11 @@ impl<S: FnMut(&str) + Send + 'static> Reporter<S> {
                 let last = looks.last().map_or(frames, Vec::as_slice);
                 Some(Report { headline, details: Vec::new(), frames: last.get(innermost..)?.to_vec() })
             }
-            Cause::Restarts | Cause::NotModelled { .. } | Cause::Sample => None,
+            Cause::Restarts
+            | Cause::NotModelled { .. }
+            | Cause::Uart { .. }
+            | Cause::Descriptors(_)
+            | Cause::Sample => None,
         }
     }
 }

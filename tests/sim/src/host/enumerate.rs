@@ -186,9 +186,8 @@ fn enumerate_once(host: &mut Host<'_>) -> Result<Device, EnumerationError> {
             Err(TransferError::Stall) => {}
             Err(error) => return Err(Transfer("device qualifier", error)),
             Ok(_) => {
-                return Err(Descriptor(
-                    "a full-speed-only device has a device qualifier (USB 2.0 9.6.2 wants STALL)".to_owned(),
-                ));
+                tolerate(host, "a full-speed-only device has a device qualifier (USB 2.0 9.6.2 wants STALL)")?;
+                break;
             }
         }
     }
@@ -207,9 +206,17 @@ fn enumerate_once(host: &mut Host<'_>) -> Result<Device, EnumerationError> {
     let configuration = Configuration::parse(&all).map_err(Descriptor)?;
     let strings = read_strings(host, &descriptor)?;
 
-    check_functions(&descriptor, &configuration).map_err(Descriptor)?;
+    if let Err(what) = check_functions(&descriptor, &configuration) {
+        tolerate(host, &what)?;
+    }
     let (interface, bulk_in, bulk_out) = find_mass_storage(&configuration)?;
-    let console = CdcAcm::find(&configuration).map_err(Descriptor)?;
+    let console = match CdcAcm::find(&configuration) {
+        Ok(console) => console,
+        Err(what) => {
+            tolerate(host, &format!("the serial port is left out: {what}"))?;
+            None
+        }
+    };
     let reset_interface = ResetInterface::find(&configuration);
     for endpoint in configuration.interfaces.iter().flat_map(|interface| &interface.endpoints) {
         host.set_max_packet_size(endpoint.address, endpoint.max_packet_size);
@@ -227,6 +234,11 @@ fn enumerate_once(host: &mut Host<'_>) -> Result<Device, EnumerationError> {
     .map_err(|error| Transfer("SET_CONFIGURATION", error))?;
     host.reset_toggles();
     Ok(Device { descriptor, configuration, strings, bos, interface, bulk_in, bulk_out, console, reset_interface })
+}
+
+/// A mistake that drivers put up with: an error, unless the device is other people's.
+fn tolerate(host: &mut Host<'_>, what: &str) -> Result<(), EnumerationError> {
+    if host.link().tolerates(what) { Ok(()) } else { Err(EnumerationError::Descriptor(what.to_owned())) }
 }
 
 fn read_strings(host: &mut Host<'_>, descriptor: &DeviceDescriptor) -> Result<[Option<String>; 3], EnumerationError> {
@@ -270,4 +282,73 @@ fn find_mass_storage(configuration: &Configuration) -> Result<(u8, u8, u8), Enum
         .ok_or(EnumerationError::NoMassStorage)?;
     let bulk = |input: bool| interface.bulk(input).ok_or(EnumerationError::NoMassStorage);
     Ok((interface.number, bulk(true)?, bulk(false)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::{InReply, Link, OutReply, Pid};
+    use crate::plug;
+
+    /// A device whose descriptor has another class than its interface.
+    struct Foreign {
+        inner: Box<dyn Link>,
+        tolerant: bool,
+        told: std::sync::mpsc::Sender<String>,
+    }
+
+    impl Link for Foreign {
+        fn attached(&mut self) -> bool {
+            self.inner.attached()
+        }
+        fn bus_reset(&mut self) {
+            self.inner.bus_reset();
+        }
+        fn setup(&mut self, address: u8, packet: [u8; 8]) -> OutReply {
+            self.inner.setup(address, packet)
+        }
+        fn out(&mut self, address: u8, endpoint: u8, pid: Pid, data: &[u8]) -> OutReply {
+            self.inner.out(address, endpoint, pid, data)
+        }
+        fn r#in(&mut self, address: u8, endpoint: u8, acknowledge: bool) -> InReply {
+            let mut reply = self.inner.r#in(address, endpoint, acknowledge);
+            if let InReply::Data(_, data) = &mut reply
+                && let [18, kind::DEVICE, _, _, class, ..] = &mut data[..]
+            {
+                *class = 0xFF;
+            }
+            reply
+        }
+        fn suspend(&mut self) {
+            self.inner.suspend();
+        }
+        fn resume(&mut self) {
+            self.inner.resume();
+        }
+        fn replug(&mut self) {
+            self.inner.replug();
+        }
+        fn elapse(&mut self, time: Duration) {
+            self.inner.elapse(time);
+        }
+        fn now(&self) -> Duration {
+            self.inner.now()
+        }
+        fn tolerates(&mut self, what: &str) -> bool {
+            self.told.send(what.to_owned()).unwrap();
+            self.tolerant
+        }
+    }
+
+    #[test]
+    fn what_drivers_put_up_with_is_an_error_of_ours_and_a_warning_for_others() {
+        for tolerant in [false, true] {
+            let (told, heard) = std::sync::mpsc::channel();
+            let inner = plug::open(None, None).unwrap().link;
+            let result = attach(&mut Host::new(Box::new(Foreign { inner, tolerant, told })));
+            let what = heard.recv().unwrap();
+            assert!(what.starts_with("the device class of "), "{what}");
+            assert_eq!(result.map(|_| ()), if tolerant { Ok(()) } else { Err(EnumerationError::Descriptor(what)) });
+        }
+    }
 }

@@ -44,6 +44,9 @@ macro_rules! forward {
             fn take_faults(&mut self) -> Vec<String> {
                 (**self).take_faults()
             }
+            fn tolerates(&mut self, what: &str) -> bool {
+                (**self).tolerates(what)
+            }
             fn measured(&mut self) -> Option<String> {
                 (**self).measured()
             }

@@ -1,19 +1,25 @@
 //! `new`: a package for a firmware of one's own.
 
 mod name;
+mod origin;
 
 use super::{Failure, Options};
 use name::package_name;
-use std::env;
+use origin::Origin;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What the help says of it.
-pub const DETAILS: &str = "DIR is made; an empty folder will do, too. Its name is the package's. The package uses this clone of PicoVD\n\
-                           by its path. In the new folder, `cargo sim` runs the program on an emulated board, and\n\
-                           `cargo uf2` writes the file that a board is flashed with.";
+pub const DETAILS: &str = "\
+DIR is made; an empty folder will do, too. Its name is the package's. The package uses this clone of PicoVD by its path,
+unless a word says otherwise. In the new folder, `cargo run` and `cargo sim` run the program on an emulated board, and
+`cargo uf2` writes the file that a board is flashed with.
+
+  --git URL             use PicoVD from a git repository, so that the package can be shared and built anywhere
+  --registry            use PicoVD's published version
+Both run the simulator that `cargo install` has put into PATH.";
 
 /// The target of the RP2350's Arm cores.
 const TARGET: &str = "thumbv8m.main-none-eabihf";
@@ -37,29 +43,36 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     let named = fs::canonicalize(&folder).unwrap_or_else(|_| folder.clone());
     let name = package_name(named.file_name().unwrap_or_default()).map_err(Failure::Failed)?;
     check_empty(&folder, &given)?;
-    let repository = fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
-        .map_err(|reason| Failure::Failed(format!("the clone of PicoVD is gone: {reason}")))?;
-    write(&folder, &name, &repository)
+    let origin = Origin::of(options)?;
+    write(&folder, &name, &origin)
         .map_err(|reason| Failure::Failed(format!("{} cannot be written: {reason}", given.display())))?;
-    writeln!(out, "{} is a package now:\n", given.display())?;
     for (path, what) in [
+        ("Cargo.toml", "the package"),
+        ("build.rs", "makes the disk's tables from picovd.toml"),
         ("picovd.toml", "what is on the stick"),
         ("src/main.rs", "the program, with a file of its own: COUNT.TXT"),
-        (".cargo/config.toml", "what `cargo sim` and `cargo uf2` do"),
+        (".cargo/config.toml", "what `cargo run`, `cargo sim` and `cargo uf2` do"),
     ] {
-        writeln!(out, "    {path:<20}{what}")?;
+        writeln!(out, "wrote {:<32} {what}", given.join(path).display().to_string())?;
     }
+    writeln!(out, "{} is a package now", given.display())?;
     writeln!(out, "\nNow:\n")?;
     writeln!(out, "    cd {}", shell_word(&given.display().to_string()))?;
     if !target_is_installed() {
         writeln!(out, "    {:<42}# Rust's library for the chip", format!("rustup target add {TARGET}"))?;
     }
+    if origin.is_elsewhere() {
+        writeln!(out, "    {:<42}# the simulator and the writer of UF2 files", origin.install())?;
+    }
     writeln!(out, "    {:<42}# build it, and run it on an emulated board;", "cargo sim")?;
-    writeln!(out, "    {:<42}# the first time builds the simulator, too: some minutes", "")?;
+    writeln!(out, "    {:<42}# the first time builds what it stands on, too: some minutes", "")?;
     writeln!(out, "    {:<42}# one of its files", "cargo sim cat README.TXT")?;
     writeln!(out, "    {:<42}# {name}.uf2: hold BOOTSEL, plug the board in, copy it", "cargo uf2")?;
     Ok(())
 }
+
+/// The simulator's words before the program's path, in a package's folder.
+const SIM: [&str; 3] = ["--manifest", "picovd.toml", "--elf"];
 
 /// Refuses a folder with anything in it, and what is no folder.
 fn check_empty(folder: &Path, given: &Path) -> Result<(), Failure> {
@@ -77,25 +90,17 @@ fn check_empty(folder: &Path, given: &Path) -> Result<(), Failure> {
     }
 }
 
-fn write(folder: &Path, name: &str, repository: &Path) -> io::Result<()> {
-    let workspace = repository.join("Cargo.toml");
-    // Programs of the clone, run by cargo: they are as new as the clone. Their target is this PC, not the package's.
-    let runner = |options: &[&str], words: &[&str]| {
-        // Not quiet: where cargo builds them first, that takes minutes, and it tells of each crate.
-        let program = ["cargo", "run", "--target", "host-tuple", "--manifest-path"];
-        let workspace = text(&workspace);
-        program.iter().chain(&[&*workspace]).chain(options).chain(words).map(one_word).collect::<Vec<_>>().join(",")
-    };
-    let sim = ["--package", "picovd-sim", "--", "--manifest", "picovd.toml", "--elf"];
+fn write(folder: &Path, name: &str, origin: &Origin) -> io::Result<()> {
     let replacements = [
         ("@name@", name.to_owned()),
         ("@label@", label(name)),
-        ("@picovd@", quoted(text(repository))),
-        ("@manifest@", quoted(text(&repository.join("manifest")))),
-        ("@sim-words@", runner(&["--release"], &sim)),
-        ("@uf2-words@", runner(&[], &["--package", "xtask", "--", "uf2"])),
-        ("@schema@", text(&repository.join("picovd.schema.json"))),
-        ("@stock@", text(&repository.join("picovd.toml"))),
+        ("@origin@", origin.comment()),
+        ("@picovd@", origin.dependency("")),
+        ("@manifest@", origin.dependency("manifest")),
+        ("@sim-words@", origin.runner(&["--release", "--package", "picovd-sim", "--"], "picovd-sim", &SIM)),
+        ("@uf2-words@", origin.runner(&["--package", "xtask", "--"], "xtask", &["uf2"])),
+        ("@schema@", origin.schema()),
+        ("@stock@", origin.stock()),
     ];
     for (path, template) in FILES {
         let path = folder.join(path);
@@ -106,30 +111,6 @@ fn write(folder: &Path, name: &str, repository: &Path) -> io::Result<()> {
         fs::write(path, contents)?;
     }
     Ok(())
-}
-
-fn text(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
-}
-
-/// A TOML string.
-fn quoted(text: impl AsRef<str>) -> String {
-    format!("\"{}\"", escaped(text.as_ref()))
-}
-
-/// A TOML string within an alias, which is itself a string in single quotes that cargo splits at white space. An alias of
-/// several strings would not do: in a folder of a clone, cargo refuses it beside the clone's alias of the same name.
-fn one_word(text: impl AsRef<str>) -> String {
-    let escape = |unit: char| match unit {
-        '\\' | '"' | '\'' => format!("\\u{:04X}", u32::from(unit)),
-        _ if unit.is_whitespace() || unit.is_control() => format!("\\u{:04X}", u32::from(unit)),
-        _ => unit.to_string(),
-    };
-    format!("\"{}\"", text.as_ref().chars().map(escape).collect::<String>())
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"")
 }
 
 /// The package's name as a volume label: 11 characters, in capitals.

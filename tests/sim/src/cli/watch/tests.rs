@@ -1,6 +1,6 @@
 //! What watching shows of files that change.
 
-use super::{Until, run, show};
+use super::{Until, added, run, show};
 use crate::native::Application;
 use crate::plug;
 use picovd::clock::Instant;
@@ -99,4 +99,15 @@ fn long_texts_are_cut() {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     assert_eq!((lines.len(), lines[0], lines[1]), (25, "... 67 lines more, and then:", "line 77"));
     assert_eq!(lines[24], format!("{} ...", "ä".repeat(160)));
+}
+
+#[test]
+fn a_log_that_grows_shows_its_new_lines_even_where_they_repeat() {
+    assert_eq!(added("tick\ntock\n", "tick\ntock\ntick\ntock\n"), ["tick", "tock"]);
+    assert_eq!(added("", "tick\ntick\n"), ["tick", "tick"]);
+    // Its first lines are gone.
+    assert_eq!(added("a\nb\nb\nc\n", "b\nb\nc\nb\nc\n"), ["b", "c"]);
+    // A text that changes in its middle, and one that is another one.
+    assert_eq!(added("a\n1\na\n", "a\n2\na\na\n"), ["2", "a"]);
+    assert_eq!(added("a\nb\n", "c\na\n"), ["c"]);
 }

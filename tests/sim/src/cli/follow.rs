@@ -1,0 +1,78 @@
+//! A file as it is after a while, and what is added to it: `cat --after`, `cat --follow`, `log`.
+
+use super::{Failure, Options, plug, tell};
+use crate::host::system::{Event, LINUX_DESKTOP, System, SystemError};
+use picovd_manifest::BuiltInSource;
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+/// What `--help` adds for `log`.
+pub const DETAILS: &str = "\
+Prints the log file of the manifest's [log], and what is added to it, until Ctrl-C; with --after what was printed in that
+time, and no more. Time passes as it does for a person; with --after alone as fast as it can be simulated.";
+
+/// How coarsely time passes.
+const STEP: Duration = Duration::from_millis(100);
+
+/// A host that has lost the volume to a change has mounted it again by then.
+const MOUNTED: Duration = Duration::from_secs(20);
+
+/// `cargo sim log`.
+pub fn log(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
+    let plan = super::plan(options)?;
+    let find = |wanted| plan.built_in.iter().find(|file| file.source == wanted).map(|file| file.path.clone());
+    let path = find(BuiltInSource::Stdout)
+        .ok_or_else(|| Failure::Failed("the manifest has no log: set `stdout = true` in [log]".to_owned()))?;
+    show(options, &path, options.after.is_none() || options.follow, out)
+}
+
+/// The file at `path` after the time that the options name, and with `follows` what is added to it from then on.
+pub fn show(options: &Options, path: &str, follows: bool, out: &mut dyn Write) -> Result<(), Failure> {
+    let mut system = System::boot(LINUX_DESKTOP, plug(options)?.link).map_err(Failure::of)?;
+    if let Some(after) = options.after {
+        let rest = after.saturating_sub(system.now());
+        system.elapse(rest);
+    }
+    system.take_events();
+    // The directory that was read when the volume was mounted may be from before.
+    let _ = system.remount();
+    let mut known = read(&mut system, path)?;
+    out.write_all(&known)?;
+    out.flush()?;
+    let (begin, began) = (system.now(), Instant::now());
+    if !follows {
+        return Ok(());
+    }
+    loop {
+        system.elapse(STEP);
+        let mounted = system.take_events().iter().any(|event| matches!(event, Event::Mounted(_)));
+        if mounted {
+            let now = read(&mut system, path)?;
+            match now.strip_prefix(&known[..]) {
+                Some(added) => out.write_all(added)?,
+                None => {
+                    tell(&format!("{path} has begun again"));
+                    out.write_all(&now)?;
+                }
+            }
+            known = now;
+        }
+        // Also where nothing is written: a pipe that was closed ends it.
+        out.flush()?;
+        let ahead = system.now().saturating_sub(begin).saturating_sub(began.elapsed());
+        std::thread::sleep(ahead);
+    }
+}
+
+/// The file's bytes, as soon as a volume is mounted.
+fn read(system: &mut System<'_>, path: &str) -> Result<Vec<u8>, Failure> {
+    let begun = system.now();
+    loop {
+        match system.read(path) {
+            Ok(bytes) => return Ok(bytes),
+            Err(SystemError::NotMounted) if system.now() < begun + MOUNTED => system.elapse(STEP),
+            Err(_) if !system.is_present() && system.now() < begun + MOUNTED => system.elapse(STEP),
+            Err(error) => return Err(Failure::of(error)),
+        }
+    }
+}
