@@ -248,7 +248,11 @@ fn command(words: impl Iterator<Item = OsString>, out: &mut dyn Write) -> Result
         return Err(Failure::Usage(text));
     }
     // A file's bytes are no text for people.
-    let is_raw = command.name == "cat";
+    let is_raw = match command.name {
+        "cat" | "log" => true,
+        "image" => options.arguments.first().is_some_and(|path| path == "-"),
+        _ => false,
+    };
     let result = if is_raw { (command.run)(&options, out) } else { (command.run)(&options, &mut Lines::new(out)) };
     // The reports are on standard error already.
     let failure = options.outcomes.borrow().iter().find_map(Outcome::failure);
