@@ -40,6 +40,7 @@ const LOCK_REQUIRED: i32 = -19;
 #[derive(Debug)]
 pub struct SettingsFlash {
     start: u32,
+    chip_length: u32,
 }
 
 impl SettingsFlash {
@@ -57,7 +58,13 @@ impl SettingsFlash {
         }
         // flash_op permits nothing before (section 5.1.3). Where it fails, flash_op will say so.
         let _ = partitions::load();
-        Some(Self { start })
+        Some(Self { start, chip_length: 0 })
+    }
+
+    /// The same in a chip of `length` bytes, where settings that were kept in other sectors are looked for.
+    #[must_use]
+    pub const fn in_chip(self, length: u32) -> Self {
+        Self { chip_length: length, ..self }
     }
 
     fn operate(&mut self, flags: u32, offset: u32, length: u32, page: *const u8) -> Result<(), FlashError> {
@@ -77,6 +84,14 @@ impl SettingsFlash {
 }
 
 impl NorFlash for SettingsFlash {
+    fn start(&self) -> u32 {
+        self.start
+    }
+
+    fn chip_length(&self) -> u32 {
+        self.chip_length
+    }
+
     fn read(&mut self, offset: u32, out: &mut [u8]) {
         RawMemory.read(UNCACHED_UNTRANSLATED.wrapping_add(self.start).wrapping_add(offset), out);
     }

@@ -16,6 +16,12 @@ impl SettingsFlash {
     pub fn new(_start: u32) -> Option<Self> {
         None
     }
+
+    /// There is none.
+    #[must_use]
+    pub const fn in_chip(self, _length: u32) -> Self {
+        self
+    }
 }
 
 impl NorFlash for SettingsFlash {

@@ -123,7 +123,7 @@ where
             show_partitions(plan, description.files);
         }
         let settings = description.settings;
-        let usb = settings.settings().map_or(description.usb, |settings| started(settings, flash, description.usb));
+        let usb = settings.settings().map_or(description.usb, |settings| started(settings, flash, description));
         let description = &Description { usb, ..*description };
         let stick = Self::make(alloc, description, board, flash, digits);
         Self { stick, clock, again: None, busy: false, seen: None, news: (0, 0), home: PhantomData }
@@ -290,10 +290,15 @@ fn show_partitions(plan: PartitionPlan<'static>, files: &'static Files<'static>)
 
 /// Starts the settings with what was saved of them. Returns the identity with the strings that they give it. `flash` is the
 /// chip's length where it is less than the manifest reserves: then it has no sectors for settings.
-fn started(settings: &'static Settings<'static>, flash: Option<u32>, usb: Identity<'static>) -> Identity<'static> {
-    let plan = settings.plan();
+fn started<S>(
+    settings: &'static Settings<'static>,
+    flash: Option<u32>,
+    description: &Description<'static, S>,
+) -> Identity<'static> {
+    let (plan, usb) = (settings.plan(), description.usb);
     let sectors = if flash.is_none() { SettingsFlash::new(plan.start) } else { None };
     let store = sectors.and_then(|sectors| {
+        let sectors = sectors.in_chip(description.flash_size);
         // It knows checksums of secrets: a short one could be guessed from them.
         #[unsafe(link_section = ".settings.store")]
         static STORE: StaticCell<Store<SettingsFlash>> = StaticCell::new();

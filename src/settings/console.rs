@@ -9,6 +9,7 @@
 //! that begin with no command are dropped as well for the rest of the session: they are what was left of others.
 
 use super::field::Reason;
+use super::foreign::Contents;
 use super::group::LINE_LENGTH;
 use super::json::{Object, is_same_name};
 use super::printed::{Printed, Sum};
@@ -350,8 +351,9 @@ impl Settings<'_> {
                     Answer::Wrong { why: reason.words(), field: Some(field), right }
                 }
             },
-            (b"save", b"") => match self.save() {
+            (b"save", b"" | b"claim") => match self.save(!rest.is_empty()) {
                 Ok(()) => self.done("save"),
+                Err(SaveError::Occupied(contents)) => Answer::wrong(occupied(contents), "save claim"),
                 Err(error) => Answer::wrong(why(error), ""),
             },
             (b"revert", b"") => {
@@ -484,5 +486,18 @@ const fn why(error: SaveError) -> &'static str {
         SaveError::Volatile => "not saved: there is no flash for settings",
         SaveError::OtherCore => "not saved: the second core did not stop, try again",
         SaveError::Refused => "not saved: the partition table forbids it",
+        SaveError::Occupied(contents) => occupied(contents),
+    }
+}
+
+/// What is told of sectors that hold something else: `save claim` would erase it.
+const fn occupied(contents: Contents) -> &'static str {
+    match contents {
+        Contents::Littlefs => "occupied by a littlefs, the files of MicroPython or Arduino-Pico",
+        Contents::Fat => "occupied by a FAT volume",
+        Contents::Uf2 => "occupied by a UF2 file",
+        Contents::Elf => "occupied by an ELF file",
+        Contents::Program => "occupied by a program",
+        Contents::Unknown => "occupied by something unknown",
     }
 }

@@ -6,6 +6,7 @@
 mod codec;
 mod console;
 mod field;
+mod foreign;
 mod group;
 mod json;
 mod nor;
@@ -24,6 +25,7 @@ mod values;
 
 pub use console::PACKET_LENGTH;
 pub use field::{Field, Reason};
+pub use foreign::{Contents, START_LENGTH, foreign_contents};
 pub use group::{Group, Rule, Section};
 pub use nor::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
 pub use own::{Defaults, Exposable, MAX_EXPOSABLE, Plan, Refresh};

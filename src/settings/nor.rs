@@ -19,11 +19,19 @@ pub enum FlashError {
 
 /// NOR flash, as far as the settings need it.
 ///
-/// An erase sets every bit of a sector, a program operation clears bits of a page. Either may be cut short by a power cut,
-/// which leaves an erase's sector in any state, and a program's page written up to some byte.
+/// What the store relies on, and what it does not:
 ///
-/// Offsets count bytes from the first of the settings' sectors. They are within the sectors that the store was told of, and
-/// multiples of [`SECTOR_LENGTH`] and [`PAGE_LENGTH`] where they are written to.
+/// - An erase sets every bit of a sector, a program operation clears those bits of a page whose data is 0. Bits whose data is 1
+///   keep their values, so a page may be programmed more than once.
+/// - An operation that has ended leaves its bits stable, each read the same at all times. That a sector is worn shows when it
+///   is read back.
+/// - An operation that is cut short by a power cut leaves the bits that it was to change in any state: changed, not changed, or
+///   between the thresholds, where each read, or each start, may see another value. Such a bit stays so until an operation
+///   that is to change it ends: a whole erase of its sector, or a whole program operation whose data is 0 there.
+/// - Nothing else changes: neither other bits of the page or sector, nor other pages and sectors.
+///
+/// Offsets count bytes from the first of the settings' sectors, modulo 2^32: what is before it in flash has large ones. They
+/// are multiples of [`SECTOR_LENGTH`] and [`PAGE_LENGTH`] where they are written to.
 pub trait NorFlash {
     /// Reads bytes: what was written last, past every cache.
     fn read(&mut self, offset: u32, out: &mut [u8]);
@@ -35,10 +43,22 @@ pub trait NorFlash {
     /// Why not. After [`FlashError::Failed`] the sector is in any state, after the others as it was.
     fn erase(&mut self, offset: u32) -> Result<(), FlashError>;
 
-    /// Programs the page at `offset`, which is blank.
+    /// Clears the bits of the page at `offset` whose data in `page` is 0.
     ///
     /// # Errors
     ///
     /// As for [`erase`](Self::erase).
     fn program(&mut self, offset: u32, page: &[u8; PAGE_LENGTH]) -> Result<(), FlashError>;
+
+    /// Storage address of the first of the settings' sectors, in bytes from the beginning of flash: a multiple of
+    /// [`SECTOR_LENGTH`].
+    fn start(&self) -> u32 {
+        0
+    }
+
+    /// Length of the flash chip in bytes. Settings that another firmware kept in other sectors are looked for there. 0: they
+    /// are not.
+    fn chip_length(&self) -> u32 {
+        0
+    }
 }

@@ -1,22 +1,29 @@
-//! How a payload stands in flash: a header of 16 bytes, then the payload, from the beginning of a page to the end of one.
+//! How a payload is kept in flash: a header of 16 bytes, then the body, from the beginning of a page to the end of one.
 //!
 //! | bytes | what |
 //! |---|---|
 //! | 0, 1 | magic |
 //! | 2 | version of the format |
-//! | 3 | altered pages: bit n says that the first byte of page n + 1 is not what it was |
-//! | 4 to 7 | sequence number: the higher, the newer |
-//! | 8, 9 | length of the payload in bytes |
-//! | 10, 11 | check of the bytes before: the low half of their CRC-32 |
-//! | 12 to 15 | CRC-32 of the bytes 0 to 11 and of the payload as it stands in flash |
+//! | 3 | bits 0 to 5, altered pages: bit n says that the first byte of page n + 1 is not what it was; bits 6 and 7: seals |
+//! | 4 to 7 | sequence number: the higher, the newer, modulo 2^32 |
+//! | 8, 9 | length of the body in bytes |
+//! | 10, 11 | check of the bytes before, without the seals: the low half of their CRC-32 |
+//! | 12 to 15 | CRC-32 of the bytes 0 to 11, without the seals, and of the body as it is in flash |
 //!
 //! Numbers are little-endian. What is left of the last page stays blank. Every version keeps to this table, so that each can
 //! tell where a record of another ends, and whether it is whole.
 //!
+//! The body of version 2 begins with [`Extent`]s of 6 bytes, and the payload follows. The body of version 1 is the payload. A
+//! record of version 0 has no payload: it claims sectors, and is never loaded.
+//!
+//! The seals are set (1) while a record is written, and are cleared one after the other when all of it is: see `store`. Records
+//! of version 1 had zeros there, and count as sealed.
+//!
 //! Only the first page of a record begins with the magic: a payload cannot pass for a record, however much of the record around
-//! it is lost. A page of the payload that would begin like one has its first byte altered.
+//! it is lost. A page of the body that would begin like one has its first byte altered.
 
 use super::nor::{PAGE_LENGTH, SECTOR_LENGTH};
+use core::ops::Range;
 use crc::{CRC_32_ISO_HDLC, Crc, Digest, NoTable};
 
 /// Length of the header in bytes.
@@ -46,15 +53,25 @@ pub fn is_record_page(page: u32, mut read: impl FnMut(u32, &mut [u8; HEADER_LENG
     })
 }
 
-/// The version of the format that is written, and the only one whose payload is understood.
-pub(super) const VERSION: u8 = 1;
+/// The version of the format that is written.
+pub(super) const VERSION: u8 = 2;
 
-/// Payload in the first page.
-const FIRST: usize = PAGE_LENGTH - HEADER_LENGTH;
+/// The version whose payload is understood as well.
+const OLD_VERSION: u8 = 1;
+
+/// The version of a record that claims sectors.
+const CLAIM: u8 = 0;
+
+/// Where the seals are in byte 3: the first is bit 7, the second bit 6.
+const SEALS: u8 = 0xC0;
+/// The seals of a record whose first seal is set.
+pub(super) const FIRST_SEALED: u8 = 0x40;
+/// The seals of a record that is sealed twice.
+pub(super) const SEALED: u8 = 0;
 
 /// What a record begins with: bytes that no text has.
 const MAGIC: [u8; 2] = [0xD6, 0x93];
-/// What stands in the place of the magic's first byte, where that begins a page of the payload.
+/// What replaces the magic's first byte, where that begins a page of the body.
 const ALTERED: u8 = !MAGIC[0];
 
 /// Bit by bit: a table would take 1 KiB of flash, to read some kilobytes at boot.
@@ -63,58 +80,134 @@ static CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
 /// The beginning of a header.
 type Head = [u8; 12];
 
+/// Sectors of flash in a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Extent {
+    /// The first one's number, counted from the beginning of flash.
+    pub(super) first: u16,
+    /// How many there are.
+    pub(super) count: u8,
+}
+
+impl Extent {
+    /// One past the last.
+    fn end(self) -> u32 {
+        u32::from(self.first) + u32::from(self.count)
+    }
+
+    /// Their numbers.
+    pub(super) fn sectors(self) -> Range<u32> {
+        self.first.into()..self.end()
+    }
+
+    /// Whether these are all of the other's.
+    pub(super) fn covers(self, other: Self) -> bool {
+        self.hull(other) == self
+    }
+
+    /// All sectors from the first of both to the last of both, at most 255.
+    pub(super) fn hull(self, other: Self) -> Self {
+        match (self.count, other.count) {
+            (0, _) => other,
+            (_, 0) => self,
+            _ => {
+                let first = self.first.min(other.first);
+                let count = self.end().max(other.end()) - u32::from(first);
+                Self { first, count: u8::try_from(count).unwrap_or(u8::MAX) }
+            }
+        }
+    }
+}
+
+/// What a record says of sectors: which were the store's when it was written, and which were before, and may still hold
+/// records.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Extents {
+    pub(super) own: Extent,
+    pub(super) left: Extent,
+}
+
+/// Bytes of the extents.
+pub(super) const EXTENTS_LENGTH: usize = 6;
+
+impl Extents {
+    fn encode(self) -> [u8; EXTENTS_LENGTH] {
+        let ([a, b], [c, d]) = (self.own.first.to_le_bytes(), self.left.first.to_le_bytes());
+        [a, b, self.own.count, c, d, self.left.count]
+    }
+
+    pub(super) fn decode(bytes: [u8; EXTENTS_LENGTH]) -> Self {
+        let [a, b, own, c, d, left] = bytes;
+        let extent = |low, high, count| Extent { first: u16::from_le_bytes([low, high]), count };
+        Self { own: extent(a, b, own), left: extent(c, d, left) }
+    }
+}
+
 /// A header whose own check is right. What follows it may still be torn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
-    pub(super) version: u8,
+    version: u8,
     altered: u8,
+    pub(super) seals: u8,
     pub(super) sequence: u32,
     length: u16,
     crc: u32,
 }
 
-/// Pages that a payload takes with its header.
-pub(super) fn pages(length: usize) -> u8 {
+/// Pages that a body takes with its header.
+fn pages(length: usize) -> u8 {
     // A length that fits a header makes at most 257 pages, and one that fits a sector 16.
     u8::try_from(length.saturating_add(HEADER_LENGTH).div_ceil(PAGE_LENGTH)).unwrap_or(u8::MAX)
 }
 
-/// The parts of a payload that stand in the pages of its record.
-fn parts(payload: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let (first, rest) = payload.split_at_checked(FIRST).unwrap_or((payload, &[]));
-    core::iter::once(first).chain(rest.chunks(PAGE_LENGTH))
+/// The bytes of a body.
+fn body(extents: [u8; EXTENTS_LENGTH], payload: &[u8]) -> impl Iterator<Item = u8> + '_ {
+    extents.into_iter().chain(payload.iter().copied())
+}
+
+/// The number of the page whose first byte is this one of the body, but for page 0.
+fn begins(at: usize) -> Option<usize> {
+    let at = at + HEADER_LENGTH;
+    at.is_multiple_of(PAGE_LENGTH).then_some(at / PAGE_LENGTH)
 }
 
 impl Header {
-    /// The header for a payload.
-    pub(super) fn new(sequence: u32, payload: &[u8]) -> Self {
-        let mut altered = 0;
-        for (n, part) in parts(payload).skip(1).enumerate() {
-            if part.first() == Some(&MAGIC[0]) {
-                altered |= 1 << (n & 7);
+    /// The header for a payload, without seals.
+    pub(super) fn new(sequence: u32, extents: Extents, payload: &[u8]) -> Self {
+        Self::of(VERSION, sequence, extents, payload)
+    }
+
+    /// The header of a record that claims sectors.
+    pub(super) fn claim(extents: Extents) -> Self {
+        Self::of(CLAIM, 0, extents, &[])
+    }
+
+    fn of(version: u8, sequence: u32, extents: Extents, payload: &[u8]) -> Self {
+        let (mut altered, extents) = (0, extents.encode());
+        for (at, byte) in body(extents, payload).enumerate() {
+            if let Some(page) = begins(at)
+                && byte == MAGIC[0]
+            {
+                altered |= 1 << ((page - 1) & 7) & !SEALS;
             }
         }
-        let mut header = Self { version: VERSION, altered, sequence, length: payload.len() as u16, crc: 0 };
+        let length = (EXTENTS_LENGTH + payload.len()) as u16;
+        let mut header = Self { version, altered, seals: SEALS, sequence, length, crc: 0 };
         let mut digest = header.digest();
-        for (n, part) in parts(payload).enumerate() {
-            match part.split_first() {
-                Some((_, rest)) if header.alters(n) => {
-                    digest.update(&[ALTERED]);
-                    digest.update(rest);
-                }
-                _ => digest.update(part),
-            }
+        for (at, byte) in body(extents, payload).enumerate() {
+            digest.update(&[header.stored(at, byte)]);
         }
         header.crc = digest.finalize();
         header
     }
 
-    /// The header that stands at the beginning of a page, if one does.
+    /// The header at the beginning of a page, if there is one.
     pub(super) fn parse(bytes: &[u8; HEADER_LENGTH]) -> Option<Self> {
-        let [m0, m1, version, altered, s0, s1, s2, s3, l0, l1, _, _, c0, c1, c2, c3] = *bytes;
+        let [m0, m1, version, flags, s0, s1, s2, s3, l0, l1, _, _, c0, c1, c2, c3] = *bytes;
         let header = Self {
             version,
-            altered,
+            altered: flags & !SEALS,
+            seals: flags & SEALS,
             sequence: u32::from_le_bytes([s0, s1, s2, s3]),
             length: u16::from_le_bytes([l0, l1]),
             crc: u32::from_le_bytes([c0, c1, c2, c3]),
@@ -123,9 +216,32 @@ impl Header {
         ([m0, m1] == MAGIC && fits && header.encode() == *bytes).then_some(header)
     }
 
-    /// Length of the payload in bytes.
+    /// Length of the body in bytes.
     pub(super) fn length(&self) -> usize {
         usize::from(self.length)
+    }
+
+    /// Bytes of the extents, and of the payload after them. `None`: of no version that is understood, or too short.
+    pub(super) fn split(&self) -> Option<(usize, usize)> {
+        let extents = if self.version == OLD_VERSION { 0 } else { EXTENTS_LENGTH };
+        let known = matches!(self.version, CLAIM | OLD_VERSION | VERSION);
+        known.then(|| self.length().checked_sub(extents)).flatten().map(|payload| (extents, payload))
+    }
+
+    /// Whether it claims sectors, and no more.
+    pub(super) fn is_claim(&self) -> bool {
+        self.version == CLAIM
+    }
+
+    /// Whether all of the record was written, as far as its seals tell.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.seals != SEALS
+    }
+
+    /// Whether it is of the version that is written. Where it is newer than the newest that counts, it never got its first seal,
+    /// as far as one can tell: whatever the seal reads as now, it may read differently at the next start.
+    pub(super) fn is_doubtful(&self) -> bool {
+        self.version == VERSION
     }
 
     /// Pages of the record.
@@ -145,32 +261,41 @@ impl Header {
         digest.finalize() == self.crc
     }
 
-    /// Makes a page of the record, counted from 0.
-    pub(super) fn page(&self, payload: &[u8], number: u8, page: &mut [u8; PAGE_LENGTH]) {
+    /// Makes a page of the record, counted from 0. Returns how many bytes of it are the record's.
+    pub(super) fn page(&self, extents: Extents, payload: &[u8], number: u8, page: &mut [u8; PAGE_LENGTH]) -> usize {
         page.fill(0xFF);
-        let number = usize::from(number);
-        let at = if number == 0 { HEADER_LENGTH } else { 0 };
-        if let Some(header) = page.first_chunk_mut().filter(|_| number == 0) {
-            *header = self.encode();
+        let header = self.encode();
+        let begin = usize::from(number) * PAGE_LENGTH;
+        let body = body(extents.encode(), payload).enumerate().map(|(at, byte)| self.stored(at, byte));
+        let mut filled = 0;
+        for (byte, value) in page.iter_mut().zip(header.into_iter().chain(body).skip(begin)) {
+            *byte = value;
+            filled += 1;
         }
-        for (byte, value) in page.iter_mut().skip(at).zip(parts(payload).nth(number).unwrap_or_default()) {
-            *byte = *value;
-        }
-        if let Some(first) = page.first_mut().filter(|_| self.alters(number)) {
-            *first = ALTERED;
+        filled
+    }
+
+    /// Puts the seals into the first page of the record, which has all of it.
+    pub(super) fn seal(&self, page: &mut [u8; PAGE_LENGTH]) {
+        page[3] = page[3] & !SEALS | self.seals;
+    }
+
+    /// Undoes what was altered in a payload as it was in flash, where the extents before it have that many bytes.
+    pub(super) fn restore(&self, extents: usize, payload: &mut [u8]) {
+        for (at, byte) in payload.iter_mut().enumerate() {
+            if begins(at + extents).is_some_and(|page| self.alters(page)) {
+                *byte = MAGIC[0];
+            }
         }
     }
 
-    /// Undoes what was altered in a payload as it stood in flash.
-    pub(super) fn restore(&self, payload: &mut [u8]) {
-        let firsts = payload.iter_mut().skip(FIRST).step_by(PAGE_LENGTH);
-        for (_, first) in (1..).zip(firsts).filter(|(number, _)| self.alters(*number)) {
-            *first = MAGIC[0];
-        }
+    /// A byte of the body as it is in flash.
+    fn stored(&self, at: usize, byte: u8) -> u8 {
+        if begins(at).is_some_and(|page| self.alters(page)) { ALTERED } else { byte }
     }
 
     fn alters(&self, number: usize) -> bool {
-        number.checked_sub(1).is_some_and(|bit| bit < 8 && self.altered & 1 << bit != 0)
+        number.checked_sub(1).is_some_and(|bit| bit < 6 && self.altered & 1 << bit != 0)
     }
 
     fn head(&self) -> Head {
@@ -189,6 +314,7 @@ impl Header {
         for (byte, value) in bytes.iter_mut().zip(self.head().into_iter().chain(self.crc.to_le_bytes())) {
             *byte = value;
         }
+        bytes[3] |= self.seals;
         bytes
     }
 }
@@ -204,13 +330,13 @@ mod tests {
         const SECTOR: usize = SECTOR_LENGTH as usize;
         let mut flash = vec![0xFF; 3 * SECTOR];
         let payload = [0x5A; 600];
-        let header = Header::new(9, &payload);
+        let header = Header::new(9, Extents::default(), &payload);
         // Three pages in the second sector; a header at the end of the third that claims more than the sector has.
         for (place, pages) in [(SECTOR + 5 * PAGE_LENGTH, 3), (3 * SECTOR - PAGE_LENGTH, 1)] {
             for number in 0..pages {
                 let at = place + usize::from(number) * PAGE_LENGTH;
                 let page = flash.get_mut(at..).and_then(|rest| rest.first_chunk_mut()).unwrap();
-                header.page(&payload, number, page);
+                header.page(Extents::default(), &payload, number, page);
             }
         }
         let records = |flash: &[u8]| -> vec::Vec<usize> {
@@ -219,10 +345,12 @@ mod tests {
         };
         let first = SECTOR + 5 * PAGE_LENGTH;
         assert_eq!(records(&flash), [first, first + 256, first + 512, 3 * SECTOR - PAGE_LENGTH]);
-        // A torn payload changes nothing, a single bit of the header's first 12 bytes does.
+        // A torn payload changes nothing, nor do the seals; a single bit of the header's other first 12 bytes does.
         flash[first + 300] ^= 4;
         assert_eq!(records(&flash).len(), 4);
-        for bit in 0..96 {
+        flash[first + 3] &= 0x3F;
+        assert_eq!(records(&flash).len(), 4);
+        for bit in (0..96).filter(|bit| !(30..32).contains(bit)) {
             flash[first + bit / 8] ^= 1 << (bit % 8);
             assert_eq!(records(&flash), [3 * SECTOR - PAGE_LENGTH], "bit {bit}");
             flash[first + bit / 8] ^= 1 << (bit % 8);

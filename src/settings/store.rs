@@ -1,28 +1,56 @@
 //! The store: one payload, kept as records that are appended through all pages of all sectors.
 //!
-//! A record goes behind the last one, or, where that one's sector has no room left, to the beginning of the next sector, which
+//! A record goes after the last one, or, where that one's sector has no room left, to the beginning of the next sector, which
 //! is erased then and not sooner; after the last sector comes the first. So:
 //!
 //! - The sector that holds the newest record is never erased: a power cut leaves either the old record or the new one as the
 //!   newest that is whole.
 //! - A sector is erased whenever records go on in it, even where it reads as blank, so that nothing is ever written on what an
-//!   interrupted erase has left.
+//!   interrupted erase has left. The first save after a start always goes on in the next sector: a page after the last record
+//!   may only read as blank.
 //! - Every sector is erased as often as every other. A record of one page costs a sixteenth of an erase, the longest a
-//!   quarter. With the 100,000 erases that makers of flash chips promise for a sector, and one save a minute, two sectors last
-//!   for 6.0 years of the one and 1.5 years of the other, and twice as many sectors twice as long (`settings_store`, test
+//!   third. With the 100,000 erases that makers of flash chips promise for a sector, and one save a minute, two sectors last
+//!   for 6.0 years of the one and 1.1 years of the other, and twice as many sectors twice as long (`settings_store`, test
 //!   `wear_is_even`).
 //!
 //! What is written is read back. A sector that does not erase, or does not hold what was programmed, is left alone until the
-//! next start; its records are still read.
+//! next start; its records are still read. A payload that is saved already is not written again.
+//!
+//! # Cells between the thresholds
+//!
+//! An operation that a power cut interrupts leaves bits that read differently each time ([`NorFlash`] states the model). A
+//! record that was cut short may read as whole once, and as torn at the next start. Two seals in its header decide instead of
+//! its sum: the first is cleared after all of the record was written and read back, the second after the first.
+//!
+//! - The newest record with a seal cleared is the one that was saved. Since a seal is begun only after the record has ended, its
+//!   bytes are stable.
+//! - A start that finds only the first seal cleared clears the second one before it tells anybody what was saved: the first may
+//!   read differently next time.
+//! - A start that finds a newer record without a seal makes sure that it never reads as whole, before it tells anybody.
+//!
+//! So the answer is the old payload or the new one, whole, and the same at every later start, however many of them are cut
+//! short as well. Where neither is the case, a start writes nothing. The bytes that are handed out are the bytes that were
+//! checked: they are read once.
+//!
+//! # Whose sectors they are
+//!
+//! Nothing that is not the store's is erased. A sector that is neither blank nor begins with a record is foreign, and
+//! [`SaveError::Occupied`] is the answer until [`Storage::claim`] takes it. Each record says which sectors were the store's, so
+//! that an erase that was cut short does not make one foreign; before the first record, a record without payload says so.
+//!
+//! Where the sectors hold no record, or one of another `[settings]`, the newest record is looked for in the rest of flash. It
+//! moves into the sectors when it is loaded, and then the places that it left are overwritten with zeros, erased, and forgotten,
+//! in this order: a power cut leaves something that the next start finds, or nothing to read.
 //!
 //! Records of another version of the format are stepped over, and go only when their sector's turn comes to be erased.
 
+use super::foreign::{Contents, START_LENGTH, foreign_contents, is_blank_after};
 use super::nor::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
-use super::record::{HEADER_LENGTH, Header, VERSION, pages};
+use super::record::{EXTENTS_LENGTH, Extent, Extents, FIRST_SEALED, HEADER_LENGTH, Header, SEALED, record_pages};
 
-/// Bytes of payload that a record holds: four pages less a header of 16 bytes.
-pub const MAX_PAYLOAD: usize = 4 * PAGE_LENGTH - HEADER_LENGTH;
-const _: () = assert!(MAX_PAYLOAD == 1008);
+/// Bytes of payload that a record holds. The longest takes five pages.
+pub const MAX_PAYLOAD: usize = 1008;
+const _: () = assert!(HEADER_LENGTH + EXTENTS_LENGTH + MAX_PAYLOAD <= 5 * PAGE_LENGTH);
 
 /// Sectors that a store makes use of, at most.
 pub const MAX_SECTORS: u8 = 32;
@@ -31,13 +59,15 @@ pub const MAX_SECTORS: u8 = 32;
 const PAGES: u8 = (SECTOR_LENGTH / PAGE_LENGTH as u32) as u8;
 /// Bytes that are read at once.
 const PIECE: usize = 32;
+/// How often a record's bytes are read before it counts as worn.
+const READS: u8 = 3;
 
 /// Why settings were not saved. Those saved before stay as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SaveError {
     /// The payload is longer than [`MAX_PAYLOAD`]: the application has to do with less.
     TooLong,
-    /// Fewer than two sectors can still be written, or the records are numbered to the end, which no flash lives to see.
+    /// Fewer than two sectors can still be written.
     WornOut,
     /// There is nothing to save them in: the manifest has no settings' sectors, or the program runs from SRAM.
     Volatile,
@@ -45,6 +75,8 @@ pub enum SaveError {
     OtherCore,
     /// The flash's partition table does not let the program write there, or flash is smaller than the manifest says.
     Refused,
+    /// The sectors hold something that is not the store's: see [`Storage::claim`].
+    Occupied(Contents),
 }
 
 /// How the store is.
@@ -54,8 +86,11 @@ pub struct Health {
     pub sectors: u8,
     /// How many of them were taken out of use since the start, because they did not take what was written.
     pub retired: u8,
-    /// Number of the newest record, counted from 1 over the life of these sectors. `None`: nothing was ever saved.
+    /// Number of the newest record: the higher, the newer, modulo 2^32. A start leaves a number out. `None`: nothing was ever
+    /// saved.
     pub sequence: Option<u32>,
+    /// What the sectors hold that is not the store's. `None`: it can save.
+    pub occupied: Option<Contents>,
 }
 
 /// A store whose flash need not be known.
@@ -69,6 +104,9 @@ pub trait Storage {
     ///
     /// Why not; the last one stays.
     fn save(&mut self, payload: &[u8]) -> Result<(), SaveError>;
+
+    /// Takes the sectors for the store, whatever they hold: what is there is lost with the next saves.
+    fn claim(&mut self) {}
 
     /// How the store is.
     fn health(&self) -> Health;
@@ -95,18 +133,27 @@ impl Storage for Volatile {
 /// A page of a sector; the number of pages means its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Place {
-    sector: u8,
+    /// Offset of the sector, in bytes.
+    sector: u32,
     page: u8,
 }
 
 impl Place {
     fn offset(self) -> u32 {
-        u32::from(self.sector) * SECTOR_LENGTH + u32::from(self.page) * PAGE_LENGTH as u32
+        self.sector.wrapping_add(u32::from(self.page) * PAGE_LENGTH as u32)
     }
 
     fn after(self, pages: u8) -> Self {
         Self { page: self.page.saturating_add(pages).min(PAGES), ..self }
     }
+}
+
+/// The record that was saved last.
+#[derive(Clone, Copy, Debug)]
+struct Newest {
+    place: Place,
+    header: Header,
+    extents: Extents,
 }
 
 /// Settings in flash.
@@ -116,47 +163,89 @@ pub struct Store<F> {
     sectors: u8,
     /// A bit for each sector that is out of use.
     retired: u32,
-    newest: Option<(Place, Header)>,
+    newest: Option<Newest>,
     /// The highest sequence number that was ever used, as far as one can tell.
-    sequence: u32,
-    /// Where records go on: in a sector that was erased by a whole erase.
+    sequence: Option<u32>,
+    /// How far the next number is from that one.
+    step: u32,
+    /// Where records go on: in a sector that was erased by a whole erase since the start.
     cursor: Place,
+    /// Sectors that a record without payload claims.
+    claimed: Extent,
+    /// Sectors that other settings may have left records in.
+    left: Extent,
+    /// What the sectors hold that is not ours.
+    occupied: Option<Contents>,
 }
 
 impl<F: NorFlash> Store<F> {
-    /// Looks for what was saved in the first `sectors` sectors, at most [`MAX_SECTORS`]. Reads only.
+    /// Looks for what was saved in the first `sectors` sectors, at most [`MAX_SECTORS`]. Reads each of their bytes twice at most,
+    /// and nothing else unless the settings have moved. Writes only where a power cut has left a save in doubt.
     #[must_use]
     pub fn open(flash: F, sectors: u8) -> Self {
         let sectors = sectors.min(MAX_SECTORS);
-        // Behind the last: the first save erases the first sector.
-        let cursor = Place { sector: sectors.saturating_sub(1), page: PAGES };
-        let mut store = Self { flash, sectors, retired: 0, newest: None, sequence: 0, cursor };
-        // The newest that is whole. Only where one is torn, a second look is needed.
-        let mut highest = u32::MAX;
-        while let Some((place, header)) = store.newest_up_to(highest) {
-            if store.is_whole(place, &header) {
-                store.newest = Some((place, header));
-                break;
-            }
-            let Some(next) = header.sequence.checked_sub(1) else { break };
-            highest = next;
+        // After the last: the first save erases the first sector.
+        let cursor = Place { sector: u32::from(sectors.saturating_sub(1)) * SECTOR_LENGTH, page: PAGES };
+        let mut store = Self {
+            flash,
+            sectors,
+            retired: 0,
+            newest: None,
+            sequence: None,
+            step: 1,
+            cursor,
+            claimed: Extent::default(),
+            left: Extent::default(),
+            occupied: None,
+        };
+        store.look(None);
+        if store.sequence.is_some() {
+            // A record that does not show now may have the next number.
+            store.step = 2;
+            store.settle();
         }
-        if let Some((place, header)) = &store.newest {
-            store.cursor = place.after(header.pages());
+        if let Some(newest) = store.newest.filter(|newest| store.is_own(newest.place)) {
+            store.cursor = Place { page: PAGES, ..newest.place };
+            store.clean_up();
         }
+        store.judge();
         store
     }
 
     /// Copies the payload that was saved last. Returns its length; `None` when nothing was saved, or when `out` is too short.
     pub fn load(&mut self, out: &mut [u8]) -> Option<usize> {
-        let (place, header) = self.newest?;
-        let payload = out.get_mut(..header.length())?;
-        self.flash.read(place.offset() + HEADER_LENGTH as u32, payload);
-        header.restore(payload);
-        Some(header.length())
+        while let Some(Newest { place, header, .. }) = self.newest {
+            let (before, length) = header.split()?;
+            let payload = out.get_mut(..length)?;
+            for _ in 0..READS {
+                // Read once: the bytes that are handed out are those that are checked.
+                let mut digest = header.digest();
+                let mut extents = [0; EXTENTS_LENGTH];
+                let extents = extents.get_mut(..before).unwrap_or_default();
+                let at = place.offset().wrapping_add(HEADER_LENGTH as u32);
+                self.flash.read(at, extents);
+                self.flash.read(at.wrapping_add(before as u32), payload);
+                digest.update(extents);
+                digest.update(payload);
+                if header.is(digest) {
+                    header.restore(before, payload);
+                    if !self.is_own(place) && self.occupied.is_none() {
+                        // What cannot move now does at the next start.
+                        let _ = self.save(payload);
+                    }
+                    return Some(length);
+                }
+            }
+            wipe(payload);
+            // Worn. What was saved before it is better than nothing.
+            self.newest = None;
+            self.look(Some(header.sequence));
+        }
+        None
     }
 
-    /// Saves a payload in the place of the last. Takes up to 400 ms where a sector has to be erased, once in 4 to 16 times.
+    /// Saves a payload in the place of the last. Takes up to 400 ms where a sector has to be erased, once in 3 to 16 times and
+    /// after each start. What is saved already is not written again.
     ///
     /// # Errors
     ///
@@ -165,23 +254,33 @@ impl<F: NorFlash> Store<F> {
         if payload.len() > MAX_PAYLOAD {
             return Err(SaveError::TooLong);
         }
-        // Somebody wrote that number there. The record after it would not be newer, and would not be found again.
-        if self.sequence == u32::MAX {
-            return Err(SaveError::WornOut);
-        }
         if self.sectors == 0 {
             return Err(SaveError::Volatile);
+        }
+        if let Some(contents) = self.occupied {
+            return Err(SaveError::Occupied(contents));
+        }
+        if self.has(payload) {
+            return Ok(());
         }
         // Every round but the last takes a sector out of use.
         while self.usable() >= 2 {
             match self.try_save(payload) {
-                Ok(()) => return Ok(()),
-                Err(FlashError::Failed) => self.retired |= bit(self.cursor.sector),
+                Ok(()) => {
+                    self.clean_up();
+                    return Ok(());
+                }
+                Err(FlashError::Failed) => self.retired |= self.bit(self.cursor.sector),
                 Err(FlashError::OtherCore) => return Err(SaveError::OtherCore),
                 Err(FlashError::Refused) => return Err(SaveError::Refused),
             }
         }
         Err(SaveError::WornOut)
+    }
+
+    /// Takes the sectors, whatever they hold: what is there is lost with the next saves. Writes nothing itself.
+    pub fn claim(&mut self) {
+        self.occupied = None;
     }
 
     /// How the store is.
@@ -190,7 +289,8 @@ impl<F: NorFlash> Store<F> {
         Health {
             sectors: self.sectors,
             retired: self.retired.count_ones() as u8,
-            sequence: self.newest.as_ref().map(|(_, header)| header.sequence),
+            sequence: self.newest.map(|newest| newest.header.sequence),
+            occupied: self.occupied,
         }
     }
 
@@ -204,41 +304,259 @@ impl<F: NorFlash> Store<F> {
         u32::from(self.sectors).saturating_sub(self.retired.count_ones())
     }
 
-    /// The record of the highest number that is not above `highest`, whole or torn.
-    fn newest_up_to(&mut self, highest: u32) -> Option<(Place, Header)> {
-        let mut newest: Option<(Place, Header)> = None;
-        for sector in 0..self.sectors {
-            let mut place = Place { sector, page: 0 };
-            while place.page < PAGES {
-                let Some(header) = self.header(place) else {
-                    place = place.after(1);
-                    continue;
-                };
-                // A torn record's number counts, as does another version's: none is given twice.
-                self.sequence = self.sequence.max(header.sequence);
-                let newer = newest.as_ref().is_none_or(|(_, newest)| newest.sequence < header.sequence);
-                if newer && header.sequence <= highest && header.version == VERSION {
-                    newest = Some((place, header));
-                }
-                place = place.after(header.pages());
-            }
-        }
-        newest
+    /// A sector's bit; none for one that is not the store's.
+    fn bit(&self, sector: u32) -> u32 {
+        let number = sector / SECTOR_LENGTH;
+        if number < self.sectors.into() { 1 << (number % 32) } else { 0 }
     }
 
-    /// The header at a place, if one stands there.
+    fn is_own(&self, place: Place) -> bool {
+        self.bit(place.sector) != 0
+    }
+
+    /// The number of a sector, counted from the beginning of flash.
+    fn number(&self, sector: u32) -> u32 {
+        self.flash.start().wrapping_add(sector) / SECTOR_LENGTH
+    }
+
+    /// The store's sectors.
+    fn own(&self) -> Extent {
+        Extent { first: (self.flash.start() / SECTOR_LENGTH) as u16, count: self.sectors }
+    }
+
+    /// What the next record says of sectors.
+    fn extents(&self) -> Extents {
+        Extents { own: self.own(), left: self.left }
+    }
+
+    /// The offset of the sector with that number.
+    fn offset(&self, number: u32) -> u32 {
+        number.wrapping_mul(SECTOR_LENGTH).wrapping_sub(self.flash.start())
+    }
+
+    /// Finds the newest record that is sealed and whole, of those older than `below`: in the store's sectors, and in those of
+    /// former settings.
+    fn look(&mut self, below: Option<u32>) {
+        for sector in 0..self.sectors.into() {
+            self.look_into(sector * SECTOR_LENGTH, below);
+        }
+        let own = self.own();
+        let former = match self.newest {
+            Some(newest) if newest.extents.own.count != 0 => newest.extents.own.hull(newest.extents.left),
+            // Of the first version of the format, which did not say.
+            Some(_) => own,
+            None => {
+                // They may be anywhere.
+                for number in 0..self.flash.chip_length() / SECTOR_LENGTH {
+                    self.look_elsewhere(number, below);
+                }
+                let Some(newest) = self.newest else { return };
+                let first = self.number(newest.place.sector).saturating_sub(31) as u16;
+                newest.extents.own.hull(newest.extents.left).hull(Extent { first, count: 63 })
+            }
+        };
+        // Where nothing can be looked at, nothing is left.
+        if !own.covers(former) && self.flash.chip_length() != 0 {
+            self.left = former;
+            for number in former.sectors() {
+                self.look_elsewhere(number, below);
+            }
+        }
+    }
+
+    /// Looks into a sector that is not the store's.
+    fn look_elsewhere(&mut self, number: u32, below: Option<u32>) {
+        if let Some(place) = self.elsewhere(number) {
+            self.look_into(place.sector, below);
+        }
+    }
+
+    /// The beginning of a sector that is not the store's, if the chip has it and it begins with a record.
+    fn elsewhere(&mut self, number: u32) -> Option<Place> {
+        let place = Place { sector: self.offset(number), page: 0 };
+        let is_there = number < self.flash.chip_length() / SECTOR_LENGTH && !self.is_own(place);
+        (is_there && self.header(place).is_some()).then_some(place)
+    }
+
+    fn look_into(&mut self, sector: u32, below: Option<u32>) {
+        let mut place = Place { sector, page: 0 };
+        while place.page < PAGES {
+            let Some(header) = self.header(place) else {
+                place = place.after(1);
+                continue;
+            };
+            if header.is_claim() {
+                if let Some(extents) = self.whole(place, &header)
+                    && !self.claimed.covers(self.own())
+                {
+                    self.claimed = extents.own;
+                }
+            } else {
+                // A torn record's number counts, as does another version's: none is given twice.
+                if self.sequence.is_none_or(|highest| is_newer(header.sequence, highest)) {
+                    self.sequence = Some(header.sequence);
+                }
+                let newer = self.newest.is_none_or(|newest| is_newer(header.sequence, newest.header.sequence));
+                let older = below.is_none_or(|below| is_newer(below, header.sequence));
+                if newer
+                    && older
+                    && header.is_sealed()
+                    && let Some(extents) = self.whole(place, &header)
+                {
+                    self.newest = Some(Newest { place, header, extents });
+                }
+            }
+            place = place.after(header.pages());
+        }
+    }
+
+    /// Makes the answer the same at every later start: the newest record is sealed for good, and records without a seal can
+    /// never be whole. Where that fails, the next start tries again.
+    fn settle(&mut self) {
+        if let Some(mut newest) = self.newest.filter(|newest| newest.header.seals != SEALED) {
+            newest.header.seals = SEALED;
+            let _ = self.seal(newest.place, &newest.header);
+            // A worn page may have lost the record by that.
+            self.newest = None;
+            self.look(None);
+        }
+        let newest = self.newest.map(|newest| newest.header.sequence);
+        for sector in 0..self.sectors.into() {
+            let mut place = Place { sector: sector * SECTOR_LENGTH, page: 0 };
+            while place.page < PAGES {
+                let header = self.header(place);
+                let pages = header.map_or(1, |header| header.pages());
+                if let Some(header) = header.filter(Header::is_doubtful)
+                    && newest.is_none_or(|newest| is_newer(header.sequence, newest))
+                {
+                    let _ = self.zero(place, pages);
+                }
+                place = place.after(pages);
+            }
+        }
+    }
+
+    /// Overwrites pages with zeros, the first one last.
+    fn zero(&mut self, place: Place, pages: u8) -> Result<(), FlashError> {
+        // In RAM: a constant would be in flash, which cannot be read while it is written.
+        let mut zeros = [0xFF; PAGE_LENGTH];
+        wipe(&mut zeros);
+        (0..pages.min(PAGES - place.page)).rev().try_for_each(|number| {
+            let place = place.after(number);
+            if self.is_blank(place, 1) { Ok(()) } else { self.flash.program(place.offset(), &zeros) }
+        })
+    }
+
+    /// Finds out whether there is anything in the sectors that is not the store's.
+    fn judge(&mut self) {
+        let known = self.newest.map_or(Extent::default(), |newest| newest.extents.own);
+        let claim = self.claim_page();
+        for number in 0..self.sectors.into() {
+            let (start, address) = (self.flash.start(), self.flash.start().wrapping_add(number * SECTOR_LENGTH));
+            let sector = address / SECTOR_LENGTH;
+            if self.occupied.is_some() || known.sectors().contains(&sector) || self.claimed.sectors().contains(&sector)
+            {
+                continue;
+            }
+            let flash = &mut self.flash;
+            let mut torn = false;
+            let mut read = |at: u32, out: &mut [u8]| flash.read(at.wrapping_sub(start), out);
+            let foreign = foreign_contents(address, &mut read, &mut |start| {
+                torn = could_become(start, &claim);
+                start.first_chunk().is_some_and(|start| record_pages(start).is_some())
+            });
+            // Of a claim that was cut short, any part is there.
+            if !(torn && is_blank_after(address, START_LENGTH as u32, &mut read)) {
+                self.occupied = foreign;
+            }
+        }
+    }
+
+    /// The page that claims the sectors before the first record does.
+    fn claim_page(&self) -> [u8; PAGE_LENGTH] {
+        let extents = Extents { own: self.own(), left: Extent::default() };
+        let mut page = [0; PAGE_LENGTH];
+        Header::claim(extents).page(extents, &[], 0, &mut page);
+        page
+    }
+
+    /// Claims the sectors before `next` is erased: a power cut would leave it with nothing that looks like the store's.
+    fn leave_claim(&mut self, next: u32) -> Result<(), FlashError> {
+        let own = self.own();
+        let sealed = self.newest.map_or(Extent::default(), |newest| newest.extents.own);
+        if sealed.covers(own) {
+            return Ok(());
+        }
+        let claim = self.claim_page();
+        for sector in
+            (0..self.sectors.into()).map(|number: u32| number * SECTOR_LENGTH).filter(|sector| *sector != next)
+        {
+            let mut place = Place { sector, page: 0 };
+            while place.page < PAGES {
+                let header = self.header(place).filter(|header| !header.is_claim());
+                let mut at = 0;
+                let free = header.is_none()
+                    && self.pieces(place.offset(), PAGE_LENGTH, |piece| {
+                        let expected = claim.get(at..).unwrap_or_default();
+                        at += piece.len();
+                        could_become(piece, expected)
+                    });
+                if free {
+                    return match self.flash.program(place.offset(), &claim) {
+                        // Another sector's wear is not in the way of this one.
+                        Err(FlashError::Failed) => Ok(()),
+                        result => result,
+                    };
+                }
+                place = place.after(header.map_or(1, |header| header.pages()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Erases the records that other settings have left, once these sectors hold what they held.
+    fn clean_up(&mut self) {
+        let mut clean = true;
+        for number in self.left.sectors() {
+            if let Some(place) = self.elsewhere(number) {
+                clean &= self.scrub(place.sector).is_ok();
+            }
+        }
+        if clean {
+            self.left = Extent::default();
+        }
+    }
+
+    /// Overwrites a sector of records, and erases it: an erase that is cut short shows nothing then, and what a cut leaves before
+    /// still begins with a record.
+    fn scrub(&mut self, sector: u32) -> Result<(), FlashError> {
+        self.zero(Place { sector, page: 0 }, PAGES)?;
+        self.flash.erase(sector)
+    }
+
+    /// The header at a place, if there is one.
     fn header(&mut self, place: Place) -> Option<Header> {
         let mut bytes = [0; HEADER_LENGTH];
         self.flash.read(place.offset(), &mut bytes);
         Header::parse(&bytes)
     }
 
-    fn is_whole(&mut self, place: Place, header: &Header) -> bool {
+    /// What a record says of sectors, if it is whole and of a version that is understood.
+    fn whole(&mut self, place: Place, header: &Header) -> Option<Extents> {
+        let (before, _) = header.split()?;
+        // None is longer than what is left of its sector.
+        if place.page.saturating_add(header.pages()) > PAGES {
+            return None;
+        }
         let mut digest = header.digest();
-        self.pieces(place.offset() + HEADER_LENGTH as u32, header.length(), |piece| {
+        let mut extents = None;
+        self.pieces(place.offset().wrapping_add(HEADER_LENGTH as u32), header.length(), |piece| {
+            extents = extents.or_else(|| piece.first_chunk().copied());
             digest.update(piece);
             true
-        }) && header.is(digest)
+        });
+        let extents = extents.filter(|_| before != 0).unwrap_or_default();
+        header.is(digest).then(|| Extents::decode(extents))
     }
 
     fn is_blank(&mut self, place: Place, pages: u8) -> bool {
@@ -253,7 +571,7 @@ impl<F: NorFlash> Store<F> {
         let mut always = true;
         while always && at < length {
             let part = piece.get_mut(..PIECE.min(length - at)).unwrap_or_default();
-            self.flash.read(offset + at as u32, part);
+            self.flash.read(offset.wrapping_add(at as u32), part);
             always = seen(part);
             at += part.len();
         }
@@ -261,44 +579,92 @@ impl<F: NorFlash> Store<F> {
         always
     }
 
+    /// Whether the newest record has this payload already, in these sectors.
+    fn has(&mut self, payload: &[u8]) -> bool {
+        let Some(Newest { place, header, .. }) = self.newest else { return false };
+        let extents = self.extents();
+        let mut new = Header::new(header.sequence, extents, payload);
+        new.seals = header.seals;
+        new == header && self.is_own(place) && self.holds(place, &new, extents, payload)
+    }
+
     /// One attempt. After [`FlashError::Failed`] the cursor is in the sector to blame.
     fn try_save(&mut self, payload: &[u8]) -> Result<(), FlashError> {
-        let pages = pages(payload.len());
-        let place = self.room(pages)?;
-        // `save` sees to it that there is another number.
-        self.sequence = self.sequence.saturating_add(1);
-        let header = Header::new(self.sequence, payload);
+        let extents = self.extents();
+        let sequence = self.sequence.map_or(1, |highest| highest.wrapping_add(self.step));
+        let mut header = Header::new(sequence, extents, payload);
+        let place = self.room(header.pages())?;
+        // Also one that is refused has used its number up.
+        self.step = 1;
+        self.sequence = Some(sequence);
+        let result = self.write(place, &mut header, extents, payload);
+        if result == Err(FlashError::Failed) {
+            // A record that is told not to be there must not turn up: a worn bit may be a seal.
+            let _ = self.zero(place, header.pages());
+        }
+        result?;
+        self.newest = Some(Newest { place, header, extents });
+        self.cursor = place.after(header.pages());
+        Ok(())
+    }
+
+    /// Writes a record and seals it.
+    fn write(&mut self, place: Place, header: &mut Header, extents: Extents, payload: &[u8]) -> Result<(), FlashError> {
         let mut page = [0; PAGE_LENGTH];
         let mut result = Ok(());
-        for number in 0..pages {
-            header.page(payload, number, &mut page);
-            let offset = place.after(number).offset();
-            result = self.flash.program(offset, &page);
-            // What fills the last page does not matter: a record that is told not to be there must not turn up whole.
-            let left = HEADER_LENGTH + payload.len() - usize::from(number) * PAGE_LENGTH;
-            if result.is_ok() && !self.holds(offset, page.get(..left).unwrap_or(&page)) {
-                result = Err(FlashError::Failed);
-            }
-            if result.is_err() {
-                break;
+        for number in 0..header.pages() {
+            header.page(extents, payload, number, &mut page);
+            if result.is_ok() {
+                result = self.flash.program(place.after(number).offset(), &page);
             }
         }
         wipe(&mut page);
-        if result.is_ok() {
-            self.newest = Some((place, header));
-            self.cursor = place.after(pages);
+        result?;
+        if !self.holds(place, header, extents, payload) {
+            return Err(FlashError::Failed);
         }
+        header.seals = FIRST_SEALED;
+        self.seal(place, header)?;
+        if !self.holds(place, header, extents, payload) {
+            return Err(FlashError::Failed);
+        }
+        // The first seal is stable: the record counts from here on, even if the second core does not let the second one be set.
+        let mut sealed = *header;
+        sealed.seals = SEALED;
+        match self.seal(place, &sealed) {
+            Err(FlashError::OtherCore | FlashError::Refused) => return Ok(()),
+            _ => *header = sealed,
+        }
+        if self.holds(place, header, extents, payload) { Ok(()) } else { Err(FlashError::Failed) }
+    }
+
+    /// Programs the first page of a record again, with its seals. All of it is stable: it was written before.
+    #[inline(never)]
+    fn seal(&mut self, place: Place, header: &Header) -> Result<(), FlashError> {
+        let mut page = [0; PAGE_LENGTH];
+        self.flash.read(place.offset(), &mut page);
+        header.seal(&mut page);
+        let result = self.flash.program(place.offset(), &page);
+        wipe(&mut page);
         result
     }
 
-    fn holds(&mut self, offset: u32, bytes: &[u8]) -> bool {
-        let mut expected = bytes.chunks(PIECE);
-        self.pieces(offset, bytes.len(), |piece| expected.next() == Some(piece))
+    /// Whether a record is in flash as it should be. What fills the last page does not matter: a record that is told not to be
+    /// there must not turn up whole.
+    fn holds(&mut self, place: Place, header: &Header, extents: Extents, payload: &[u8]) -> bool {
+        let mut page = [0; PAGE_LENGTH];
+        let holds = (0..header.pages()).all(|number| {
+            let length = header.page(extents, payload, number, &mut page);
+            let mut expected = page.get(..length).unwrap_or(&page).chunks(PIECE);
+            self.pieces(place.after(number).offset(), length, |piece| expected.next() == Some(piece))
+        });
+        wipe(&mut page);
+        holds
     }
 
     /// Finds blank pages, in a new sector where the present one has none left, and leaves the cursor at them.
     fn room(&mut self, pages: u8) -> Result<Place, FlashError> {
-        if self.retired & bit(self.cursor.sector) == 0 {
+        if self.retired & self.bit(self.cursor.sector) == 0 {
             while self.cursor.page + pages <= PAGES {
                 // As `open` walks, which steps over what a header says is a record.
                 let step = self.header(self.cursor).map(|header| header.pages());
@@ -308,15 +674,17 @@ impl<F: NorFlash> Store<F> {
                 self.cursor = self.cursor.after(step.unwrap_or(1));
             }
         }
-        let newest = self.newest.as_ref().map_or(0, |(place, _)| bit(place.sector));
+        let newest = self.newest.map_or(0, |newest| self.bit(newest.place.sector));
         let mut sector = self.cursor.sector;
         for _ in 0..self.sectors {
-            sector = if sector + 1 < self.sectors { sector + 1 } else { 0 };
-            if (self.retired | newest) & bit(sector) == 0 {
+            let next = sector.wrapping_add(SECTOR_LENGTH);
+            sector = if self.bit(next) != 0 { next } else { 0 };
+            if (self.retired | newest) & self.bit(sector) == 0 {
                 break;
             }
         }
-        self.flash.erase(Place { sector, page: 0 }.offset()).inspect_err(|error| {
+        self.leave_claim(sector)?;
+        self.flash.erase(sector).inspect_err(|error| {
             // The one to blame.
             if *error == FlashError::Failed {
                 self.cursor = Place { sector, page: PAGES };
@@ -327,8 +695,14 @@ impl<F: NorFlash> Store<F> {
     }
 }
 
-fn bit(sector: u8) -> u32 {
-    1 << (sector % 32)
+/// Whether a sequence number is newer than another one. They wrap around.
+fn is_newer(one: u32, other: u32) -> bool {
+    (one.wrapping_sub(other) as i32).is_positive()
+}
+
+/// Whether programming can make these bytes what is expected: blank, the same, or what a power cut leaves between.
+fn could_become(bytes: &[u8], expected: &[u8]) -> bool {
+    bytes.iter().zip(expected).all(|(byte, expected)| byte & expected == *expected)
 }
 
 /// Leaves nothing of a payload on the stack: it may hold secrets.
@@ -345,6 +719,10 @@ impl<F: NorFlash> Storage for Store<F> {
 
     fn save(&mut self, payload: &[u8]) -> Result<(), SaveError> {
         Self::save(self, payload)
+    }
+
+    fn claim(&mut self) {
+        Self::claim(self);
     }
 
     fn health(&self) -> Health {

@@ -504,7 +504,7 @@ fn values_that_another_firmware_allowed_are_defaults() {
         let settings = power(PLAN, &kept);
         settings.add(&WILD).unwrap();
         WILD.set(settings, &wild).unwrap();
-        settings.save().unwrap();
+        settings.save(false).unwrap();
         kept
     };
     // Out of range: that one alone.

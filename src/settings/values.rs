@@ -269,13 +269,16 @@ impl<'a> Settings<'a> {
         });
     }
 
-    /// Saves the values that hold.
+    /// Saves the values that hold. With `claim`, in sectors that hold something else, too, which is lost.
     ///
     /// # Errors
     /// Why not; what was saved before stays.
-    pub(super) fn save(&self) -> Result<(), SaveError> {
+    pub(super) fn save(&self, claim: bool) -> Result<(), SaveError> {
         let (payload, changes) = self.present();
         let Some(storage) = self.with_storage(Cell::take) else { return Err(SaveError::Volatile) };
+        if claim {
+            storage.claim();
+        }
         let result = storage.save(payload.bytes());
         self.with_storage(|place| place.set(Some(storage)));
         result?;

@@ -1,6 +1,6 @@
 //! The judge: a store against a model that is too simple to be wrong, the last payload that was saved.
 
-use super::nor::{Cut, Defect, ERASE_CUTS, Nor};
+use super::nor::{CUTS, Cut, Defect, ERASE_CUTS, Nor};
 use super::subject::Subject;
 use picovd::settings::{MAX_PAYLOAD, PAGE_LENGTH, SaveError};
 use picovd_sim::random::Random;
@@ -39,39 +39,71 @@ pub fn payload(length: usize, number: u64) -> Vec<u8> {
     bytes
 }
 
-/// Restarts the store after a cut, and looks for the old payload or the new one. Returns the store and what it has.
+/// Restarts the store after a cut, and looks for the old payload or the new one. The next start is cut short as well, where it
+/// writes anything. Returns the store and what it has.
 fn after_cut<S: Subject>(store: S, sectors: u8, old: Option<&[u8]>, new: &[u8]) -> Verdict<(S, Option<Vec<u8>>)> {
     let mut flash = store.flash();
     flash.power_on();
+    let seed = flash.operations;
+    flash.cut = Some(Cut { after: seed / 3 % 2, at: (seed * 7 % CUTS as u64) as usize, seed });
     let mut store = S::open(flash, sectors);
-    let seen = store.load();
+    let mut seen = store.load();
+    let mut flash = store.flash();
+    if flash.dead {
+        // Nobody was told anything.
+        flash.power_on();
+        store = S::open(flash, sectors);
+        seen = store.load();
+        flash = store.flash();
+    }
+    flash.cut = None;
     if seen.as_deref() != old && seen.as_deref() != Some(new) {
         let seen = show(seen.as_deref());
         return Err(format!("after a power cut: {} was there, {} was saved, seen {seen}", show(old), show(Some(new))));
     }
     // What was seen once stays.
-    let mut store = S::open(store.flash(), sectors);
+    let mut store = S::open(flash, sectors);
+    for start in 0..4 {
+        same(&format!("start {start} after a power cut"), seen.as_deref(), store.load().as_deref())?;
+        let mut flash = store.flash();
+        flash.power_on();
+        store = S::open(flash, sectors);
+    }
     same("started again after a power cut", seen.as_deref(), store.load().as_deref())?;
     Ok((store, seen))
 }
 
-/// Every cut of one save: before each operation, in each byte of a program, in each way of an erase, and after the last.
+/// Saves. Where nothing was ever saved, the sectors may hold rubbish, and have to be claimed.
+fn save<S: Subject>(store: &mut S, payload: &[u8], rubbish: bool) -> Result<(), SaveError> {
+    match store.save(payload) {
+        Err(SaveError::Occupied(_)) if rubbish => {
+            store.claim();
+            store.save(payload)
+        }
+        result => result,
+    }
+}
+
+/// Every cut of one save: before each operation, in each byte of a program, in each way of either, and after the last.
 fn cuts(every: usize) -> impl Iterator<Item = Cut> {
-    let most = 2 + MAX_PAYLOAD.div_ceil(PAGE_LENGTH) as u64;
+    // A claim, an erase, pages, two seals.
+    let most = 5 + MAX_PAYLOAD.div_ceil(PAGE_LENGTH) as u64;
     (0..most).flat_map(move |after| {
-        let bytes = (0..=PAGE_LENGTH).step_by(every).chain([1, 3, 9, 11, 15, 17, 255]);
+        let bytes = (0..=PAGE_LENGTH).step_by(every).chain([1, 3, 9, 11, 15, 17, 255]).chain(PAGE_LENGTH + 1..CUTS);
         bytes.chain(0..ERASE_CUTS).map(move |at| Cut { after, at, seed: after * 1000 + at as u64 })
     })
 }
 
 /// Short histories: after `before` saves another one of `length` bytes with every cut, after each of which another one with
 /// cuts here and there, and then one without. Returns the number of cuts.
-pub fn exhaust<S: Subject>(sectors: u8, before: u64, length: usize, deep: bool) -> Verdict<u64> {
-    let mut store = S::open(Nor::new(sectors, before), sectors);
+pub fn exhaust<S: Subject>(sectors: u8, before: u64, length: usize, deep: bool, unstable: bool) -> Verdict<u64> {
+    let mut flash = Nor::new(sectors, before);
+    flash.unstable = unstable;
+    let mut store = S::open(flash, sectors);
     let mut old = None;
     for number in 0..before {
         let bytes = payload([100, 500, 17][number as usize % 3], number);
-        store.save(&bytes).map_err(|e| format!("save {number}: {e:?}"))?;
+        save(&mut store, &bytes, number == 0).map_err(|e| format!("save {number}: {e:?}"))?;
         old = Some(bytes);
     }
     let flash = store.flash();
@@ -85,8 +117,15 @@ pub fn exhaust<S: Subject>(sectors: u8, before: u64, length: usize, deep: bool) 
         same("before", old.as_deref(), store.load().as_deref()).map_err(what)?;
         // Whether it went through is known by what is there.
         let saved = store.save(&new);
-        let (store, seen) = after_cut(store, sectors, old.as_deref(), &new).map_err(what)?;
-        if saved.is_ok() {
+        let flash = store.flash();
+        if flash.cut.is_some() {
+            // It ended before, and so does it for all that follow.
+            break;
+        }
+        // Without power, nobody is told that it is saved.
+        let saved = saved.is_ok() && !flash.dead;
+        let (store, seen) = after_cut(S::open(flash, sectors), sectors, old.as_deref(), &new).map_err(what)?;
+        if saved {
             same("saved", Some(&new), seen.as_deref()).map_err(what)?;
         }
         count += 1;
@@ -97,8 +136,11 @@ pub fn exhaust<S: Subject>(sectors: u8, before: u64, length: usize, deep: bool) 
             flash.cut = second;
             let mut store = S::open(flash, sectors);
             let saved = store.save(&last);
-            let (mut store, seen) = after_cut(store, sectors, seen.as_deref(), &last).map_err(what)?;
-            if saved.is_ok() {
+            let flash = store.flash();
+            let saved = saved.is_ok() && !flash.dead;
+            let (mut store, seen) =
+                after_cut(S::open(flash, sectors), sectors, seen.as_deref(), &last).map_err(what)?;
+            if saved {
                 same("saved", Some(&last), seen.as_deref()).map_err(what)?;
             }
             store.save(&final_one).map_err(|e| what(format!("the last save: {e:?}")))?;
@@ -137,10 +179,12 @@ fn random_payload<S: Subject>(random: &mut Random, number: u64) -> Vec<u8> {
 }
 
 /// A long history: saves, loads, restarts, power cuts anywhere, and sectors that go bad and are mended.
-pub fn wander<S: Subject>(sectors: u8, seed: u64, operations: u64, defects: bool) -> Verdict<Seen> {
+pub fn wander<S: Subject>(sectors: u8, seed: u64, operations: u64, defects: bool, unstable: bool) -> Verdict<Seen> {
     let mut random = Random::new(seed);
     let mut seen = Seen::default();
-    let mut store = S::open(Nor::new(sectors, seed), sectors);
+    let mut flash = Nor::new(sectors, seed);
+    flash.unstable = unstable;
+    let mut store = S::open(flash, sectors);
     let mut model: Option<Vec<u8>> = None;
     // Sectors whose defect the store may have met since it was started.
     let mut met = vec![false; usize::from(sectors)];
@@ -150,7 +194,7 @@ pub fn wander<S: Subject>(sectors: u8, seed: u64, operations: u64, defects: bool
             0..=8 => {
                 let bytes = random_payload::<S>(&mut random, number);
                 let may_wear = met.iter().filter(|bad| !**bad).count() < 2;
-                match store.save(&bytes) {
+                match save(&mut store, &bytes, model.is_none()) {
                     Ok(()) => model = Some(bytes),
                     Err(SaveError::WornOut) if may_wear => seen.worn += 1,
                     Err(error) => return Err(what(format!("save: {error:?}, defects met {met:?}"))),
@@ -171,16 +215,20 @@ pub fn wander<S: Subject>(sectors: u8, seed: u64, operations: u64, defects: bool
             13 | 14 => {
                 let bytes = random_payload::<S>(&mut random, number);
                 let mut flash = store.flash();
-                let after = u64::from(random.below(6));
-                flash.cut = Some(Cut { after, at: random.below(257) as usize, seed: random.next_u64() });
+                let after = u64::from(random.below(9));
+                flash.cut = Some(Cut { after, at: random.below(CUTS as u32) as usize, seed: random.next_u64() });
                 for (met, defect) in met.iter_mut().zip(&flash.defects) {
                     *met = defect.is_some();
                 }
                 store = S::open(flash, sectors);
-                let saved = store.save(&bytes);
+                let saved = save(&mut store, &bytes, model.is_none());
+                // Without power, nobody is told that it is saved.
+                let flash = store.flash();
+                let saved = saved.is_ok() && !flash.dead;
+                store = S::open(flash, sectors);
                 let before = model.take();
                 (store, model) = after_cut(store, sectors, before.as_deref(), &bytes).map_err(what)?;
-                if saved.is_ok() {
+                if saved {
                     same("saved", Some(&bytes), model.as_deref()).map_err(what)?;
                 }
                 seen.cuts += 1;

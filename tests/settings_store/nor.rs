@@ -1,5 +1,8 @@
 //! A strict NOR flash: it stops the test at everything that a chip would not do or would do wrong, counts, loses power at any
 //! byte of any operation, and has sectors that wear out.
+//!
+//! With `unstable`, an operation that loses its power leaves bits between the thresholds: some read differently each time, some
+//! differently after each start. They stay so until an operation that changes them ends.
 
 use picovd::settings::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
 use picovd_sim::random::Random;
@@ -11,14 +14,17 @@ const SECTOR: usize = SECTOR_LENGTH as usize;
 pub struct Cut {
     /// Operations until then; 0 fails the next one.
     pub after: u64,
-    /// In a program operation: the byte at which it fails, up to 256 for "just done". In an erase: the way in which it fails.
+    /// In a program operation: the byte at which it fails, up to 256 for "just done", or from 257 on one of the ways in which
+    /// all of its bits are on their way. In an erase: the way in which it fails.
     pub at: usize,
     /// For the bits that a failing operation leaves in any state.
     pub seed: u64,
 }
 
 /// Ways in which an erase may fail.
-pub const ERASE_CUTS: usize = 7;
+pub const ERASE_CUTS: usize = 10;
+/// What is less than `at` of every cut.
+pub const CUTS: usize = PAGE_LENGTH + 5;
 
 /// What is wrong with a sector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +58,19 @@ pub struct Nor {
     pub dead: bool,
     /// What every operation answers, where it is refused before it begins.
     pub refuses: Option<FlashError>,
+    /// Whether what a cut leaves may be unstable.
+    pub unstable: bool,
+    /// Bytes that were read.
+    pub reads: u64,
+    /// Where in the chip the sectors begin; the chip ends with `data`.
+    pub start: usize,
+    /// Whether something outside of the sectors may be read and written.
+    pub whole_chip: bool,
+    /// Bits that read differently each time, and those that do after each start.
+    flickers: Vec<u8>,
+    drifts: Vec<u8>,
+    /// Whether a sector has such bits.
+    noisy: Vec<bool>,
     noise: Random,
 }
 
@@ -72,14 +91,107 @@ impl Nor {
             defects: vec![None; sectors],
             dead: false,
             refuses: None,
+            unstable: false,
+            reads: 0,
+            start: 0,
+            whole_chip: false,
+            flickers: vec![0; sectors * SECTOR],
+            drifts: vec![0; sectors * SECTOR],
+            noisy: vec![false; sectors],
             noise,
         }
+    }
+
+    /// The place of so many bytes at an offset.
+    fn place(&self, offset: u32, length: usize) -> usize {
+        let at = (self.start as u32).wrapping_add(offset) as usize;
+        let begins = if self.whole_chip { 0 } else { self.start };
+        assert!(
+            at >= begins && at + length <= self.data.len(),
+            "{length} bytes at {offset:#x}: outside of the sectors"
+        );
+        at
     }
 
     /// Power comes back.
     pub fn power_on(&mut self) {
         self.dead = false;
         self.cut = None;
+        for sector in (0..self.noisy.len()).filter(|sector| self.noisy[*sector]) {
+            for at in sector * SECTOR..(sector + 1) * SECTOR {
+                if self.drifts[at] != 0 {
+                    self.data[at] ^= self.noise.next_u64() as u8 & self.drifts[at];
+                }
+            }
+        }
+    }
+
+    /// Makes bits of a byte unstable: some of `mask`, in one way or the other.
+    fn shake(&mut self, at: usize, mask: u8, random: &mut Random) {
+        let [flickers, drifts, value, ..] = random.next_u64().to_le_bytes();
+        self.flickers[at] |= mask & flickers;
+        self.drifts[at] |= mask & drifts & !flickers;
+        self.data[at] ^= mask & value;
+        self.noisy[at / SECTOR] = true;
+    }
+
+    /// Leaves a page as a program operation that lost its power may. Bits whose data is 1 stay.
+    fn interrupt_program(&mut self, at: usize, page: &[u8; PAGE_LENGTH], cut: Cut) {
+        let mut random = Random::new(cut.seed);
+        for (n, new) in page.iter().enumerate() {
+            let falls = self.data[at + n] & !new;
+            // Which bits are changed, and which are on their way.
+            let (done, shaken) = match cut.at {
+                257 => (0, random.next_u64() as u8),
+                // Almost begun, almost done.
+                258 => (0, u8::from(random.below(40) == 0) << random.below(8)),
+                259 => (0xFF, u8::from(random.below(40) == 0) << random.below(8)),
+                260.. => {
+                    let done = random.next_u64() as u8;
+                    (done, !done & random.next_u64() as u8)
+                }
+                _ if n < cut.at => (0xFF, 0),
+                _ if n == cut.at => (random.next_u64() as u8, 0xFF),
+                _ => (0, 0),
+            };
+            self.data[at + n] &= !(falls & done);
+            if self.unstable {
+                self.shake(at + n, falls & shaken, &mut random);
+            }
+        }
+    }
+
+    /// Leaves a sector as an erase that lost its power may.
+    fn interrupt_erase(&mut self, at: usize, cut: Cut) {
+        let sector = &mut self.data[at..at + SECTOR];
+        let mut random = Random::new(cut.seed);
+        let place = random.below(SECTOR_LENGTH) as usize;
+        let mut noise = vec![0; sector.len()];
+        random.fill(&mut noise);
+        match cut.at % ERASE_CUTS {
+            // Not begun; done, but for what cannot be seen.
+            0 => {}
+            1 => sector.fill(0xFF),
+            // From one end, or from the other.
+            2 => sector[..place].fill(0xFF),
+            3 => sector[place..].fill(0xFF),
+            // Some bits have risen.
+            4 | 7 => sector.iter_mut().zip(noise).for_each(|(byte, noise)| *byte |= noise),
+            // A single bit has.
+            5 => sector[place] |= 1 << (cut.seed % 8),
+            // Anything at all: the chip programs a sector before it erases it.
+            6 | 8 => sector.copy_from_slice(&noise),
+            // All bits were programmed.
+            _ => sector.fill(0),
+        }
+        if self.unstable {
+            let all = cut.at % ERASE_CUTS >= 6;
+            for n in 0..SECTOR {
+                if all || random.below(200) == 0 {
+                    self.shake(at + n, 0xFF, &mut random);
+                }
+            }
+        }
     }
 
     /// Counts an operation. The cut, if this is the one that fails.
@@ -100,9 +212,23 @@ impl Nor {
 }
 
 impl NorFlash for Nor {
+    fn start(&self) -> u32 {
+        self.start as u32
+    }
+
+    fn chip_length(&self) -> u32 {
+        if self.whole_chip { self.data.len() as u32 } else { 0 }
+    }
+
     fn read(&mut self, offset: u32, out: &mut [u8]) {
-        let at = offset as usize;
+        let at = self.place(offset, out.len());
+        self.reads += out.len() as u64;
         out.copy_from_slice(&self.data[at..at + out.len()]);
+        if self.noisy[at / SECTOR] {
+            for (byte, flickers) in out.iter_mut().zip(&self.flickers[at..]).filter(|(_, flickers)| **flickers != 0) {
+                *byte ^= self.noise.next_u64() as u8 & flickers;
+            }
+        }
     }
 
     fn erase(&mut self, offset: u32) -> Result<(), FlashError> {
@@ -112,15 +238,20 @@ impl NorFlash for Nor {
         if self.dead {
             return Err(FlashError::Failed);
         }
-        let at = offset as usize;
+        let at = self.place(offset, SECTOR);
         assert!(at.is_multiple_of(SECTOR), "erase at {offset:#x}, not on a sector");
         let cut = self.begin();
         let number = at / SECTOR;
-        let sector = &mut self.data[at..at + SECTOR];
         self.erases[number] += 1;
         if let Some(cut) = cut {
-            interrupt_erase(sector, cut);
+            self.interrupt_erase(at, cut);
             return Err(FlashError::Failed);
+        }
+        let sector = &mut self.data[at..at + SECTOR];
+        if self.defects[number] != Some(Defect::EraseFails) {
+            self.flickers[at..at + SECTOR].fill(0);
+            self.drifts[at..at + SECTOR].fill(0);
+            self.noisy[number] = false;
         }
         match self.defects[number] {
             Some(Defect::EraseFails) => return Err(FlashError::Failed),
@@ -140,24 +271,26 @@ impl NorFlash for Nor {
         if self.dead {
             return Err(FlashError::Failed);
         }
-        let at = offset as usize;
+        let at = self.place(offset, PAGE_LENGTH);
         assert!(at.is_multiple_of(PAGE_LENGTH), "program at {offset:#x}, not on a page");
         let cut = self.begin();
-        let room = &mut self.data[at..at + PAGE_LENGTH];
-        let wrong = room.iter().zip(page).position(|(old, new)| !old & new != 0);
+        let wrong =
+            (at..).zip(page).position(|(at, new)| !(self.data[at] | self.flickers[at] | self.drifts[at]) & new != 0);
         assert_eq!(wrong, None, "program at {offset:#x} asks a 0 to become 1");
         if let Some(cut) = cut {
-            room[..cut.at].copy_from_slice(&page[..cut.at]);
-            if let Some(byte) = room.get_mut(cut.at) {
-                *byte = Random::new(cut.seed).next_u64() as u8;
-            }
+            self.interrupt_program(at, page, cut);
             return Err(FlashError::Failed);
         }
         let defect = self.defects[at / SECTOR];
         if defect == Some(Defect::ProgramFails) {
             return Err(FlashError::Failed);
         }
-        room.copy_from_slice(page);
+        for (at, new) in (at..).zip(page) {
+            self.data[at] &= new;
+            self.flickers[at] &= new;
+            self.drifts[at] &= new;
+        }
+        let room = &mut self.data[at..at + PAGE_LENGTH];
         let (byte, bit) = (self.noise.below(PAGE_LENGTH as u32) as usize, 1 << self.noise.below(8));
         match defect {
             Some(Defect::ProgramLeaves) => room[byte] |= bit,
@@ -165,27 +298,5 @@ impl NorFlash for Nor {
             _ => {}
         }
         Ok(())
-    }
-}
-
-/// Leaves a sector as an erase that lost its power may.
-fn interrupt_erase(sector: &mut [u8], cut: Cut) {
-    let mut random = Random::new(cut.seed);
-    let place = random.below(SECTOR_LENGTH) as usize;
-    let mut noise = vec![0; sector.len()];
-    random.fill(&mut noise);
-    match cut.at % ERASE_CUTS {
-        // Not begun; done, but for what cannot be seen.
-        0 => {}
-        1 => sector.fill(0xFF),
-        // From one end, or from the other.
-        2 => sector[..place].fill(0xFF),
-        3 => sector[place..].fill(0xFF),
-        // Some bits have risen.
-        4 => sector.iter_mut().zip(noise).for_each(|(byte, noise)| *byte |= noise),
-        // A single bit has.
-        5 => sector[place] |= 1 << (cut.seed % 8),
-        // Anything at all.
-        _ => sector.copy_from_slice(&noise),
     }
 }

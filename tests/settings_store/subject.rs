@@ -8,6 +8,7 @@ pub trait Subject {
     fn open(flash: Nor, sectors: u8) -> Self;
     fn load(&mut self) -> Option<Vec<u8>>;
     fn save(&mut self, payload: &[u8]) -> Result<(), SaveError>;
+    fn claim(&mut self) {}
     fn retired(&self) -> u8;
     fn flash(self) -> Nor;
     /// The longest payload that it takes.
@@ -28,6 +29,10 @@ impl Subject for Store<Nor> {
 
     fn save(&mut self, payload: &[u8]) -> Result<(), SaveError> {
         self.save(payload)
+    }
+
+    fn claim(&mut self) {
+        self.claim();
     }
 
     fn retired(&self) -> u8 {

@@ -22,13 +22,26 @@ impl SettingsFlash {
 
     /// The bytes from `offset` on; a chip that ends before has none.
     fn with<R>(&self, offset: u32, length: usize, work: impl FnOnce(&mut [u8]) -> R) -> Option<R> {
-        let start = self.place.start + offset as usize;
-        assert!(start + length <= self.place.end, "{length} bytes at {offset:#x} are not all in the settings' sectors");
+        // Settings that were kept in other sectors are outside, too: a store says by its offset that it means to go there.
+        let start = (self.place.start as u32).wrapping_add(offset) as usize;
+        let within = start >= self.place.start && start < self.place.end;
+        assert!(
+            !within || start + length <= self.place.end,
+            "{length} bytes at {offset:#x} leave the settings' sectors"
+        );
         self.memory.with(|contents| contents.flash.get_mut(start..start + length).map(work))
     }
 }
 
 impl NorFlash for SettingsFlash {
+    fn start(&self) -> u32 {
+        self.place.start as u32
+    }
+
+    fn chip_length(&self) -> u32 {
+        self.memory.with(|contents| contents.flash.len() as u32)
+    }
+
     fn read(&mut self, offset: u32, out: &mut [u8]) {
         let length = out.len();
         if self.with(offset, length, |bytes| out.copy_from_slice(bytes)).is_none() {

@@ -16,9 +16,10 @@ pub const RING: Ring = Ring {
 
 fn run(context: &Context, report: &mut Report) {
     let mut cargo = command::cargo(&context.workspace.root);
-    // Optimized, and with what a plain `cargo test` leaves out.
+    // Optimized, and with what a plain `cargo test` leaves out: a sample, with --long all of it.
     cargo.args(["test", "--release", "--package", "picovd", "--test", "settings_store"]);
     cargo.args(["--", "--include-ignored", "--nocapture"]);
+    cargo.args(if context.long { &[][..] } else { &["--skip", "long::"] });
     let mut text = String::new();
     report.tests("settings_store, optimized", || match command::finish(&mut cargo, LONG) {
         Err(reason) => (Counts::default(), Err(reason)),

@@ -1,8 +1,10 @@
 //! A strict NOR flash chip: erase sets whole 4 KiB sectors to ones, programming clears bits of a 256-byte page.
 //!
 //! Stricter than the chip: programming never asks a 0 to become 1, nothing is unaligned, nothing reaches past the
-//! end. Every operation is counted, and power may fail at any of them.
+//! end. Every operation is counted, and power may fail at any of them. What it leaves may be unstable: bits that read differently
+//! each time, or after each power-on, until an operation that changes them ends.
 
+use crate::random::Random;
 use std::collections::BTreeMap;
 
 /// Bytes that an erase sets to ones.
@@ -28,6 +30,8 @@ pub enum Torn {
     At(usize),
     /// An erase leaves bits in any state all over the sector. A program is as far as its middle.
     Anyhow,
+    /// Every bit that the operation changes, before, done or between the thresholds: by the seed.
+    Unstable(u64),
 }
 
 /// Why an operation was not done.
@@ -47,16 +51,46 @@ pub struct Flash {
     erases: u64,
     programs: u64,
     wear: BTreeMap<usize, u64>,
+    /// Bits of bytes that read differently each time, and those that do after each power-on.
+    unstable: BTreeMap<usize, (u8, u8)>,
+    noise: Random,
 }
 
 impl Flash {
     /// A blank chip.
     #[must_use]
     pub fn new(size: usize) -> Self {
-        Self { data: vec![0xFF; size], cut: None, erases: 0, programs: 0, wear: BTreeMap::new() }
+        Self {
+            data: vec![0xFF; size],
+            cut: None,
+            erases: 0,
+            programs: 0,
+            wear: BTreeMap::new(),
+            unstable: BTreeMap::new(),
+            noise: Random::new(0),
+        }
     }
 
-    /// Contents.
+    /// Reads bytes, which are all there.
+    #[inline]
+    pub fn read<const N: usize>(&mut self, place: usize) -> [u8; N] {
+        let mut bytes = self.data[place..place + N].try_into().unwrap_or([0; N]);
+        if !self.unstable.is_empty() {
+            for (at, (flickers, _)) in self.unstable.range(place..place + N) {
+                bytes[at - place] ^= self.noise.next_u64() as u8 & flickers;
+            }
+        }
+        bytes
+    }
+
+    /// The power comes back: some of the unstable bits have other values.
+    pub fn power_on(&mut self) {
+        for (at, (_, drifts)) in &self.unstable {
+            self.data[*at] ^= self.noise.next_u64() as u8 & drifts;
+        }
+    }
+
+    /// Contents, unstable bits with any value.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.data
@@ -68,6 +102,7 @@ impl Flash {
         match end.and_then(|end| self.data.get_mut(offset..end)) {
             Some(room) => {
                 room.copy_from_slice(bytes);
+                self.unstable.retain(|at, _| !(offset..offset + bytes.len()).contains(at));
                 true
             }
             None => false,
@@ -116,6 +151,9 @@ impl Flash {
         let Some(sector) = self.data.get_mut(offset..offset + SECTOR) else {
             return Err(FlashFault::Misuse(format!("flash erase at {offset:#x}, past the end")));
         };
+        if matches!(failing, None | Some(Torn::At(SECTOR..))) {
+            self.unstable.retain(|at, _| at / SECTOR != offset / SECTOR);
+        }
         match failing {
             None => sector.fill(0xFF),
             Some(Torn::Before) => {}
@@ -124,6 +162,15 @@ impl Flash {
                 sector.iter_mut().skip(length).take(1).for_each(|byte| *byte = any_state(length));
             }
             Some(Torn::Anyhow) => sector.iter_mut().enumerate().for_each(|(n, byte)| *byte |= any_state(n)),
+            Some(Torn::Unstable(seed)) => {
+                let mut random = Random::new(seed);
+                for (at, byte) in (offset..).zip(sector) {
+                    // The chip programs a sector before it erases it: no bit is sure to stay.
+                    *byte = random.next_u64() as u8;
+                    let [flickers, drifts, ..] = random.next_u64().to_le_bytes();
+                    self.unstable.insert(at, (flickers, drifts));
+                }
+            }
         }
         self.erases += 1;
         *self.wear.entry(offset / SECTOR).or_default() += 1;
@@ -143,18 +190,36 @@ impl Flash {
         let Some(page) = self.data.get_mut(offset..offset + PAGE) else {
             return Err(FlashFault::Misuse(format!("flash program at {offset:#x}, past the end")));
         };
-        if let Some(at) = page.iter().zip(bytes).position(|(old, new)| !old & new != 0) {
+        let stable = |at: usize| self.unstable.get(&at).map_or(0xFF, |(flickers, drifts)| !(flickers | drifts));
+        if let Some(at) =
+            page.iter().zip(bytes).enumerate().position(|(n, (old, new))| !old & new & stable(offset + n) != 0)
+        {
             return Err(FlashFault::Misuse(format!("flash program asks a 0 to become 1 at {:#x}", offset + at)));
         }
-        let length = match failing {
-            None => PAGE,
-            Some(Torn::Before) => 0,
-            Some(Torn::At(length)) => length.min(PAGE),
-            Some(Torn::Anyhow) => PAGE / 2,
+        let (length, mut random) = match failing {
+            None => (PAGE, None),
+            Some(Torn::Before) => (0, None),
+            Some(Torn::At(length)) => (length.min(PAGE), None),
+            Some(Torn::Anyhow) => (PAGE / 2, None),
+            Some(Torn::Unstable(seed)) => (0, Some(Random::new(seed))),
         };
-        page[..length].copy_from_slice(&bytes[..length]);
-        if matches!(failing, Some(Torn::At(_) | Torn::Anyhow)) {
-            page.iter_mut().skip(length).take(1).for_each(|byte| *byte = any_state(offset ^ length));
+        for (n, (byte, new)) in page.iter_mut().zip(bytes).enumerate() {
+            // Bits whose data is 1 stay.
+            let falls = !new;
+            let mut done = 0;
+            if let Some(random) = &mut random {
+                let [changed, flickers, drifts, ..] = random.next_u64().to_le_bytes();
+                done = changed;
+                self.unstable.insert(offset + n, (flickers & *byte & falls, drifts & *byte & falls));
+            } else if n < length {
+                done = 0xFF;
+                if let Some((flickers, drifts)) = self.unstable.get_mut(&(offset + n)) {
+                    (*flickers, *drifts) = (*flickers & new, *drifts & new);
+                }
+            } else if n == length && matches!(failing, Some(Torn::At(_) | Torn::Anyhow)) {
+                done = any_state(offset ^ length);
+            }
+            *byte &= !(falls & done);
         }
         self.programs += 1;
         if failing.is_some() { Err(FlashFault::PowerCut) } else { Ok(()) }
@@ -192,5 +257,25 @@ mod tests {
         assert_eq!(flash.program(256, &[0; PAGE]), Err(FlashFault::PowerCut));
         assert_eq!((flash.bytes()[256 + 127], flash.bytes()[256 + 129]), (0, 0xFF));
         flash.program(512, &[0; PAGE]).unwrap();
+    }
+
+    #[test]
+    fn unstable_bits_stay_so_until_they_are_changed_for_good() {
+        let mut flash = Flash::new(SECTOR);
+        flash.set_power_cut(Some(PowerCut { after: 0, torn: Torn::Unstable(1) }));
+        assert_eq!(flash.program(0, &[0x0F; PAGE]), Err(FlashFault::PowerCut));
+        let reads: Vec<[u8; PAGE]> = (0..20).map(|_| flash.read(0)).collect();
+        assert!(reads.iter().any(|read| *read != reads[0]), "each time");
+        assert!(reads.iter().flatten().all(|byte| byte & 0x0F == 0x0F), "bits that were to stay have stayed");
+        let before = flash.bytes().to_vec();
+        flash.power_on();
+        assert_ne!(flash.bytes(), before, "after a power-on");
+        flash.program(0, &[0x0F; PAGE]).unwrap();
+        assert!((0..20).all(|_| flash.read::<PAGE>(0) == [0x0F; PAGE]));
+        flash.set_power_cut(Some(PowerCut { after: 0, torn: Torn::Unstable(2) }));
+        assert_eq!(flash.erase(0), Err(FlashFault::PowerCut));
+        assert_ne!(flash.read::<PAGE>(0), flash.read::<PAGE>(0));
+        flash.erase(0).unwrap();
+        assert_eq!(flash.read::<PAGE>(0), [0xFF; PAGE]);
     }
 }

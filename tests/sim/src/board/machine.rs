@@ -138,6 +138,7 @@ impl<E: Engine + Default> Machine<E> {
         if let Some(stack) = &mut self.stack {
             stack.look(&self.system.sram);
         }
+        self.system.flash.power_on();
         self.system.power_on();
         self.system.watchdog.restart(None);
         self.boot()

@@ -106,7 +106,7 @@ impl System {
                 // Uncached: a QSPI transfer of a word takes about that long.
                 self.clock.now += 20;
             }
-            return Ok(self.flash.bytes()[place..place + N].try_into().unwrap_or([0; N]));
+            return Ok(self.flash.read(place));
         }
         if let Some(bytes) = self.rom_bytes.get(address as usize..(address as usize).wrapping_add(N)) {
             return Ok(bytes.try_into().unwrap_or([0; N]));
