@@ -87,6 +87,8 @@ fn fuzz(context: &Context, report: &mut Report) {
         report.check(&format!("fuzz target {target} finds nothing in {FUZZED} s"), || {
             let found = workspace.scratch(&format!("fuzz-{target}"))?;
             let mut fuzz = nightly::fuzz(workspace);
+            // A device lives as long as the program, and its tables with it.
+            fuzz.env("ASAN_OPTIONS", "detect_leaks=0");
             fuzz.args(["run", &target, "--target-dir"]).arg(workspace.target.join("fuzz"));
             // libFuzzer writes what it finds into the first folder.
             fuzz.arg(&found).arg(corpora.join(&target));
