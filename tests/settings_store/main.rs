@@ -3,6 +3,7 @@
 
 mod judge;
 mod nor;
+mod places;
 mod subject;
 
 use judge::{exhaust, payload, wander};

@@ -102,6 +102,12 @@ impl Nor {
         }
     }
 
+    /// The same chip, its settings in other sectors: from number `first` on.
+    pub fn moved_to(mut self, first: usize) -> Self {
+        (self.start, self.whole_chip) = (first * SECTOR, true);
+        self
+    }
+
     /// The place of so many bytes at an offset.
     fn place(&self, offset: u32, length: usize) -> usize {
         let at = (self.start as u32).wrapping_add(offset) as usize;
