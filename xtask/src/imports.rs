@@ -43,7 +43,8 @@ const RULES: &[Rule] = &[
     },
     // The bottom vocabulary comes with every layer that is plugged in here.
     Rule { part: "device", modules: &["block", "clock", "bot", "scsi", "volume", "settings", "files"], crates: &[] },
-    Rule { part: "usb", modules: &["device", "bot"], crates: &["usb_device", "usbd_serial", "usbd_storage"] },
+    // The clock: a port that opens keeps quiet for a moment, a detached device comes back after one.
+    Rule { part: "usb", modules: &["clock", "device", "bot"], crates: &["usb_device", "usbd_serial", "usbd_storage"] },
     // With `device` the place where layers are plugged together.
     Rule {
         part: "stick",
