@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use picovd::usb::Reset;
@@ -20,7 +21,11 @@ fn manifest(console: bool, picotool_reset: bool) -> PathBuf {
     let text = text
         .replace("console = true", &format!("console = {console}"))
         .replace("picotool-reset = true", &format!("picotool-reset = {picotool_reset}"));
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("composite-{console}-{picotool_reset}.toml"));
+    // Tests run at the same time: none reads what another one is writing.
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let path =
+        Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("composite-{console}-{picotool_reset}-{count}.toml"));
     fs::write(&path, text).expect("the target folder is ours");
     path
 }

@@ -1,7 +1,7 @@
 //! The blocks that programs use beside USB, as far as a program can tell without anything connected to the pins: transfers take no
 //! time, nobody drives an input, and an I2C bus has the devices that were put on it.
 //!
-//! Each block models the registers that do something; those that only remember are [`remembered`](super::remembered)'s.
+//! Each block models the registers that do something; those that only remember are in `remembered.rs`.
 
 mod adc;
 mod dma;
