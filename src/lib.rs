@@ -9,6 +9,9 @@
 #![no_std]
 #![deny(unsafe_code)]
 
+// Its critical sections.
+#[cfg(test)]
+extern crate picovd_sim as _;
 #[cfg(test)]
 extern crate std;
 

@@ -122,8 +122,9 @@ pub fn vd_add_file_with<'a>(files: &Files<'a>, file: &'a File<'a>, announcing: A
 /// ```
 ///
 /// # Errors
-/// [`UpdateError::NotAdded`], and [`UpdateError::TooLong`] when the contents are longer than promised: hosts go on to see
-/// what they see.
+/// [`UpdateError::NotAdded`], and [`UpdateError::TooLong`] when the contents are longer than promised. A refused update changes
+/// nothing: hosts go on to see what they see, and the next generation has what was accepted last. Contents that grow past the
+/// capacity without a call, after they were accepted, are cut there.
 pub fn vd_update_file<'a>(files: &Files<'a>, file: &'a File<'a>) -> Result<(), UpdateError> {
     files.update(file, None)
 }
@@ -204,7 +205,8 @@ pub fn vd_remove_file_with<'a>(files: &Files<'a>, file: &'a File<'a>, announcing
 /// ```
 ///
 /// # Errors
-/// Everything stays as it was then. [`AddError::AlreadyAdded`] when `new` is registered already or `old` is not.
+/// Everything stays as it was then. [`AddError::NotAdded`] when `old` is not registered, [`AddError::AlreadyAdded`] when `new`
+/// is registered already.
 pub fn vd_rename_file<'a>(files: &Files<'a>, old: &'a File<'a>, new: &'a File<'a>) -> Result<(), AddError> {
     files.rename(old, new, None)
 }

@@ -1,5 +1,8 @@
 //! Several writers at once: what one `println!` prints stands together, and what was lost is said where it happened.
 
+// Its critical sections.
+extern crate picovd_sim as _;
+
 use picovd::files::{LogFile, LogRing, LogRingOf, LogTail, set_log};
 use picovd::println;
 use picovd::volume::{Content, Generation};

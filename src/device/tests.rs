@@ -333,6 +333,7 @@ fn every_wrong_registration_is_refused_and_changes_nothing() {
         assert_eq!(add(path, 5), Err(AddError::Unportable), "{path:?}");
     }
     assert_eq!(add("sixteen-units.ab", 5), Err(AddError::NameTooLong));
+    assert_eq!(files.announced(), 0, "what is refused is not announced");
     assert_eq!(add("A", 4), Err(AddError::TooLong));
     assert_eq!(add("A", 4096 * 16 + 1), Err(AddError::NoRoom));
     assert_eq!(add("a/b/c/d/e", 5), Err(AddError::TooManyFiles));
@@ -349,13 +350,18 @@ fn every_wrong_registration_is_refused_and_changes_nothing() {
     assert_eq!(vd_update_file(files, known), Err(UpdateError::TooLong));
     let (renamed, _) = file("A", "k");
     assert_eq!(vd_rename_file(files, known, renamed), Err(AddError::NameTaken));
-    assert_eq!(vd_update_file(files, known), Err(UpdateError::TooLong), "it is still registered");
+    assert_eq!(vd_update_file(files, known), Ok(()), "it is still registered, with what was accepted last");
+    let (unknown, _) = file("U", "u");
     let (renamed, _) = file("NUL", "k");
     assert_eq!(vd_rename_file(files, known, renamed), Err(AddError::Unportable));
     // The kelvin sign: macOS takes it for a K.
     assert_eq!(add("\u{212A}", 5), Err(AddError::NameTaken));
     assert_eq!(add("\u{E9}", 0), Err(AddError::TooLong));
     let (renamed, _) = file("R", "k");
+    assert_eq!(vd_rename_file(files, unknown, renamed), Err(AddError::NotAdded));
+    assert_eq!(vd_rename_file(files, known, known), Err(AddError::AlreadyAdded));
+    assert_eq!(files.announced(), 3, "A, K and its update");
     assert_eq!(vd_rename_file(files, known, renamed), Ok(()));
     assert_eq!(vd_remove_file(files, renamed), Ok(()));
+    assert_eq!(files.announced(), 5);
 }

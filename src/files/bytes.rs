@@ -6,45 +6,77 @@ use critical_section::Mutex;
 
 /// Bytes that stay as they are for as long as they are lent: their type says so.
 pub struct Bytes<'a> {
-    /// What the next generation shows, and what the present one does.
-    slices: Mutex<Cell<(&'a [u8], &'a [u8])>>,
+    slices: Mutex<Cell<Slices<'a>>>,
+}
+
+#[derive(Clone, Copy)]
+struct Slices<'a> {
+    /// What the next generation shows.
+    next: &'a [u8],
+    /// What was accepted last.
+    accepted: &'a [u8],
+    /// What the present generation shows.
+    shown: &'a [u8],
 }
 
 impl<'a> Bytes<'a> {
     /// Begins with `bytes`.
     #[must_use]
     pub const fn new(bytes: &'a [u8]) -> Self {
-        Self { slices: Mutex::new(Cell::new((bytes, bytes))) }
+        Self { slices: Mutex::new(Cell::new(Slices { next: bytes, accepted: bytes, shown: bytes })) }
     }
 
     /// Takes `bytes` for the next generation; `vd_update_file` says so.
     pub fn set(&self, bytes: &'a [u8]) {
-        critical_section::with(|section| {
-            let slices = self.slices.borrow(section);
-            slices.set((bytes, slices.get().1));
-        });
+        self.change(|slices| slices.next = bytes);
     }
+
+    /// Out of line: a critical section is 90 bytes each time.
+    #[inline(never)]
+    fn slices(&self) -> Slices<'a> {
+        self.change(|_| {})
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Slices<'a>)) -> Slices<'a> {
+        critical_section::with(|section| {
+            let cell = self.slices.borrow(section);
+            let mut slices = cell.get();
+            change(&mut slices);
+            cell.set(slices);
+            slices
+        })
+    }
+}
+
+/// Length of a slice; no file is longer than 4 GiB.
+fn length(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.len()).unwrap_or(u32::MAX)
 }
 
 impl Content for Bytes<'_> {
     fn length(&self) -> u32 {
-        let next = critical_section::with(|section| self.slices.borrow(section).get().0);
-        u32::try_from(next.len()).unwrap_or(u32::MAX)
+        length(self.slices().next)
+    }
+
+    fn accept(&self, capacity: u32) -> bool {
+        let mut fits = true;
+        self.change(|slices| {
+            fits = length(slices.next) <= capacity;
+            if fits {
+                slices.accepted = slices.next;
+            } else {
+                slices.next = slices.accepted;
+            }
+        });
+        fits
     }
 
     fn freeze(&self, _: Generation) -> Frozen {
-        let next = critical_section::with(|section| {
-            let slices = self.slices.borrow(section);
-            let (next, _) = slices.get();
-            slices.set((next, next));
-            next
-        });
-        Frozen { length: u32::try_from(next.len()).unwrap_or(u32::MAX), kept: false }
+        Frozen { length: length(self.change(|slices| slices.shown = slices.next).shown), kept: false }
     }
 
     fn read(&self, _: u32, offset: u32, out: &mut [u8]) {
-        let shown = critical_section::with(|section| self.slices.borrow(section).get().1);
-        let rest = shown.get(offset as usize..).unwrap_or(&[]);
+        let rest = self.slices().shown.get(offset as usize..).unwrap_or(&[]);
         for (byte, value) in out.iter_mut().zip(rest) {
             *byte = *value;
         }
@@ -70,6 +102,10 @@ impl<'a> Text<'a> {
 impl Content for Text<'_> {
     fn length(&self) -> u32 {
         self.0.length()
+    }
+
+    fn accept(&self, capacity: u32) -> bool {
+        self.0.accept(capacity)
     }
 
     fn freeze(&self, generation: Generation) -> Frozen {

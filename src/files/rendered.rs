@@ -10,46 +10,70 @@ use critical_section::Mutex;
 ///
 /// Each packet of 64 bytes renders the value from its beginning, so this suits values of some kilobytes of text.
 pub struct Rendered<T> {
-    /// What the next generation shows, and what the present one does.
-    values: Mutex<Cell<(T, T)>>,
+    values: Mutex<Cell<Values<T>>>,
+}
+
+#[derive(Clone, Copy)]
+struct Values<T> {
+    /// What the next generation shows.
+    next: T,
+    /// What was accepted last.
+    accepted: T,
+    /// What the present generation shows.
+    shown: T,
 }
 
 impl<T: Copy + Display + Send> Rendered<T> {
     /// Begins with `value`.
     pub const fn new(value: T) -> Self {
-        Self { values: Mutex::new(Cell::new((value, value))) }
+        Self { values: Mutex::new(Cell::new(Values { next: value, accepted: value, shown: value })) }
     }
 
     /// Takes `value` for the next generation; `vd_update_file` says so.
     pub fn set(&self, value: T) {
-        critical_section::with(|section| {
-            let values = self.values.borrow(section);
-            values.set((value, values.get().1));
-        });
+        self.change(|values| values.next = value);
     }
 
-    fn values(&self) -> (T, T) {
-        critical_section::with(|section| self.values.borrow(section).get())
+    fn values(&self) -> Values<T> {
+        self.change(|_| {})
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Values<T>)) -> Values<T> {
+        critical_section::with(|section| {
+            let cell = self.values.borrow(section);
+            let mut values = cell.get();
+            change(&mut values);
+            cell.set(values);
+            values
+        })
     }
 }
 
 impl<T: Copy + Display + Send> Content for Rendered<T> {
     fn length(&self) -> u32 {
-        length(&self.values().0)
+        length(&self.values().next)
+    }
+
+    fn accept(&self, capacity: u32) -> bool {
+        // Rendered with interrupts enabled: a value that came meanwhile has a call of its own.
+        let next = self.values().next;
+        let fits = length(&next) <= capacity;
+        self.change(|values| {
+            if fits {
+                values.accepted = next;
+            } else {
+                values.next = values.accepted;
+            }
+        });
+        fits
     }
 
     fn freeze(&self, _: Generation) -> Frozen {
-        let shown = critical_section::with(|section| {
-            let values = self.values.borrow(section);
-            let (next, _) = values.get();
-            values.set((next, next));
-            next
-        });
-        Frozen { length: length(&shown), kept: false }
+        Frozen { length: length(&self.change(|values| values.shown = values.next).shown), kept: false }
     }
 
     fn read(&self, _: u32, offset: u32, out: &mut [u8]) {
-        render(&self.values().1, offset, out);
+        render(&self.values().shown, offset, out);
     }
 }
 

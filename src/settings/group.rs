@@ -57,6 +57,7 @@ pub type Rule<T> = fn(&T) -> Result<(), (&'static str, &'static str)>;
 /// its end only: a field keeps its place and its type for ever, under whatever name. At most 32 fields and 512 bytes.
 ///
 /// ```
+/// # extern crate picovd_sim;
 /// use picovd::settings::{Field, Group, Secret};
 ///
 /// #[derive(serde::Serialize, serde::Deserialize)]

@@ -33,6 +33,7 @@ pub struct Timing {
 /// several changes the shortest of each time counts, and the [`Refresh`] that a host can miss least.
 ///
 /// ```
+/// # extern crate picovd_sim;
 /// use picovd::vd::{Announcing, Refresh, Timing};
 ///
 /// const MANIFEST: Announcing =

@@ -37,9 +37,18 @@ pub trait Content: Sync {
     /// Length in bytes of what the next generation would show.
     fn length(&self) -> u32;
 
+    /// The application registers the file, or says that the contents have changed: whether they are `capacity` bytes at most.
+    ///
+    /// Where they are not, the update is refused. Contents that keep what was accepted last go back to it, so that the next
+    /// [`freeze`](Self::freeze) settles that; [`Text`](crate::files::Text) and its like do. Called where the application calls.
+    fn accept(&self, capacity: u32) -> bool {
+        self.length() <= capacity
+    }
+
     /// `generation` begins, with a change of this file: from now on, [`read`](Self::read) answers for what is there now.
     ///
-    /// Called where the device is polled, with interrupts enabled, never while a host's command runs.
+    /// Called where the device is polled, with interrupts enabled, never while a host's command runs. Contents that have grown
+    /// past the file's capacity since they were accepted are cut there.
     fn freeze(&self, generation: Generation) -> Frozen {
         let _ = generation;
         Frozen { length: self.length(), kept: false }

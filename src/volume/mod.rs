@@ -10,6 +10,7 @@
 mod change;
 mod content;
 mod directory;
+mod enter;
 mod file;
 mod flash;
 pub mod layout;

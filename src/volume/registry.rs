@@ -1,19 +1,17 @@
 //! The files of run time: what the application registers, and what of it the present generation shows.
 //!
 //! Calls may come from the main loop, an interrupt handler or another core: every access is a short critical section, and
-//! contents are never called inside one.
+//! contents are never called inside one, nor names compared. What a critical section does at most is to look at one word or two
+//! of each slot. Whatever takes longer is found out before, and holds when nothing was registered meanwhile.
 
 use super::change::Announcing;
-use super::content::Content;
-use super::directory::{self, Given};
-use super::file::{Components, File};
+use super::enter::{Parts, Room};
+use super::file::File;
 use super::layout::Layout;
-use super::slot::{FileSlot, LEVELS, ROOT, Wanted};
+use super::slot::FileSlot;
 use core::cell::Cell;
 use critical_section::{CriticalSection, Mutex};
-use picovd_exfat::entry::{ENTRY_LENGTH, entries_for};
-use picovd_exfat::name::Name;
-use picovd_exfat::portable;
+use picovd_exfat::entry::ENTRY_LENGTH;
 
 /// The files of run time of one volume, in a fixed number of slots. Usually a `static`, made by the manifest's tables:
 /// `Files::new(&LAYOUT)`.
@@ -21,7 +19,7 @@ use picovd_exfat::portable;
 /// A slot holds a file, or a folder that files of run time stand in. What is registered shows from the next generation on.
 pub struct Files<'a, S: ?Sized = [FileSlot<'a>]> {
     pub(super) layout: &'a Layout<'a>,
-    state: Mutex<Cell<State>>,
+    pub(super) state: Mutex<Cell<State>>,
     slots: S,
 }
 
@@ -43,6 +41,10 @@ pub(super) struct State {
     pub(super) end: usize,
     /// Whether files of run time stand in folders of the manifest.
     pub(super) in_given: bool,
+    /// Counts what is registered and taken away.
+    pub(super) version: u32,
+    /// What everything takes that is wanted.
+    pub(super) room: Room,
     /// Whether the application wants the medium back that a host ejected.
     insert: bool,
     pub(super) clock: Option<fn() -> u64>,
@@ -68,6 +70,8 @@ pub enum AddError {
     NameTaken,
     /// The file is registered already.
     AlreadyAdded,
+    /// The file that is to be renamed is not registered: [`vd_rename_file`](crate::vd::vd_rename_file) alone says so.
+    NotAdded,
     /// All slots are taken, of which each folder that files stand in needs one, or directories have no room for so long a name.
     /// Raise `[dynamic] files`, or remove a file.
     TooManyFiles,
@@ -82,7 +86,8 @@ pub enum AddError {
 pub enum UpdateError {
     /// The file is not registered.
     NotAdded,
-    /// The contents are longer than the file's capacity. Hosts go on to see what they see.
+    /// The contents are longer than the file's capacity. What was accepted last stays in place: what hosts see, and what the next
+    /// generation shows.
     TooLong,
 }
 
@@ -101,6 +106,8 @@ impl<'a, const N: usize> FilesOf<'a, N> {
             cursor: 0,
             end: 0,
             in_given: false,
+            version: 0,
+            room: Room::NONE,
             insert: false,
             clock: None,
         };
@@ -124,8 +131,7 @@ impl<'a> Files<'a> {
     /// the last one.
     #[must_use]
     pub fn is_free(&self, path: &str) -> bool {
-        let file = File::new(path, &Nothing, 0);
-        self.check_path(&file).is_ok() && critical_section::with(|section| self.needs(section, &file).is_ok())
+        Parts::of(self.layout, path).is_ok_and(|parts| self.is_name_free(path, &parts))
     }
 
     /// Registers a file: it shows from the next generation on. `announcing` says how hosts hear of it, where it is to differ
@@ -134,19 +140,7 @@ impl<'a> Files<'a> {
     /// # Errors
     /// Nothing is registered then; each variant says who must act.
     pub fn add(&self, file: &'a File<'a>, announcing: Option<Announcing>) -> Result<(), AddError> {
-        self.check_path(file)?;
-        if file.content.length() > file.capacity {
-            return Err(AddError::TooLong);
-        }
-        critical_section::with(|section| {
-            if self.find(section, file).is_some() {
-                return Err(AddError::AlreadyAdded);
-            }
-            self.check_room(section, file, self.needs(section, file)?)?;
-            self.enter(section, file);
-            self.note(section, file.announced, announcing);
-            Ok(())
-        })
+        self.put(file, None, file.announced, announcing)
     }
 
     /// The contents have changed: the next generation shows what they are then.
@@ -154,15 +148,15 @@ impl<'a> Files<'a> {
     /// # Errors
     /// Nothing changes then; each variant says who must act.
     pub fn update(&self, file: &'a File<'a>, announcing: Option<Announcing>) -> Result<(), UpdateError> {
-        let length = file.content.length();
+        if critical_section::with(|section| self.find(section, file).is_none()) {
+            return Err(UpdateError::NotAdded);
+        }
+        if !file.content.accept(file.capacity) {
+            return Err(UpdateError::TooLong);
+        }
         critical_section::with(|section| {
             let slot = self.find(section, file).ok_or(UpdateError::NotAdded)?;
-            if length > file.capacity {
-                return Err(UpdateError::TooLong);
-            }
-            let mut data = slot.get(section);
-            data.set_changed(true);
-            slot.set(section, data);
+            slot.change();
             self.note(section, file.announced, announcing);
             Ok(())
         })
@@ -185,23 +179,9 @@ impl<'a> Files<'a> {
     /// Puts `new` in the place of `old`: a rename, when both have the same contents.
     ///
     /// # Errors
-    /// Everything stays as it was then. [`AddError::AlreadyAdded`] when `new` is registered or `old` is not.
+    /// Everything stays as it was then; each variant says who must act.
     pub fn rename(&self, old: &'a File<'a>, new: &'a File<'a>, announcing: Option<Announcing>) -> Result<(), AddError> {
-        self.check_path(new)?;
-        if new.content.length() > new.capacity {
-            return Err(AddError::TooLong);
-        }
-        critical_section::with(|section| {
-            let slot = self.find(section, old).ok_or(AddError::AlreadyAdded)?;
-            if self.find(section, new).is_some() {
-                return Err(AddError::AlreadyAdded);
-            }
-            self.take_out(section, slot);
-            let entered = self.needs(section, new).and_then(|needs| self.check_room(section, new, needs));
-            self.enter(section, if entered.is_ok() { new } else { old });
-            self.note(section, entered.is_ok(), announcing.filter(|_| entered.is_ok()));
-            entered
-        })
+        self.put(new, Some(old), true, announcing)
     }
 
     /// Number of slots that may be used.
@@ -213,140 +193,8 @@ impl<'a> Files<'a> {
         self.slots.get(..self.usable()).unwrap_or(&[])
     }
 
-    fn check_path(&self, file: &File<'_>) -> Result<(), AddError> {
-        let mut levels = 0;
-        for component in Components::of(file.path) {
-            levels += 1;
-            let name = Name::new(component).map_err(|_| AddError::InvalidPath)?;
-            portable::check(component).map_err(|_| AddError::Unportable)?;
-            if entries_for(name.length()) > self.layout.dynamic.slot_entries.into() {
-                return Err(AddError::NameTooLong);
-            }
-        }
-        if levels > LEVELS { Err(AddError::InvalidPath) } else { Ok(()) }
-    }
-
-    /// The slot of a registered file.
-    fn find(&self, section: CriticalSection<'_>, file: &File<'a>) -> Option<&FileSlot<'a>> {
-        self.slots().iter().find(|slot| {
-            let wanted = slot.get(section).wanted();
-            wanted.is_some_and(|wanted| !wanted.is_folder() && core::ptr::eq(wanted.file, file))
-        })
-    }
-
-    /// The wanted entry of that name in a folder.
-    fn named(&self, section: CriticalSection<'_>, parent: u8, name: Name<'_>) -> Option<(u8, Wanted<'a>)> {
-        self.slots().iter().enumerate().find_map(|(index, slot)| {
-            let wanted = slot.get(section).wanted().filter(|wanted| wanted.parent == parent)?;
-            let same = Name::new(wanted.name()).is_ok_and(|other| name.is_same(other));
-            same.then_some((index as u8, wanted))
-        })
-    }
-
-    /// Whether a wanted entry in a folder has another name that some host may take for this one.
-    fn has_twin(&self, section: CriticalSection<'_>, parent: u8, name: Name<'_>) -> bool {
-        let mut wanted = self.slots().iter().filter_map(|slot| slot.get(section).wanted());
-        wanted.any(|wanted| wanted.parent == parent && name.is_twin(wanted.name().encode_utf16()))
-    }
-
-    /// What a file needs beside what there is.
-    fn needs(&self, section: CriticalSection<'_>, file: &File<'_>) -> Result<Needs, AddError> {
-        let mut needs = Needs::default();
-        let mut components = Components::of(file.path);
-        let mut parent = ROOT;
-        let mut given = Some(self.layout.first_cluster_of_root_directory);
-        while let Some(component) = components.next() {
-            let name = Name::new(component).map_err(|_| AddError::InvalidPath)?;
-            let last = components.is_done();
-            let beside = given.is_some_and(|cluster| directory::has_twin(self.layout, cluster, name));
-            if beside || needs.slots == 0 && self.has_twin(section, parent, name) {
-                return Err(AddError::NameTaken);
-            }
-            given = match given.and_then(|cluster| directory::find(self.layout, cluster, name)) {
-                Some(Given::Folder(cluster)) if !last => Some(cluster),
-                Some(_) => return Err(AddError::NameTaken),
-                None => None,
-            };
-            // In a folder that has no slot yet stands no file of run time.
-            let known = if needs.slots == 0 { self.named(section, parent, name) } else { None };
-            match known {
-                Some((index, wanted)) if wanted.is_folder() && !last => parent = index,
-                Some(_) => return Err(AddError::NameTaken),
-                None => {
-                    needs.slots += 1;
-                    if given.is_none() {
-                        needs.entries += entries_for(name.length());
-                        needs.folders += u32::from(!last);
-                    }
-                }
-            }
-        }
-        Ok(needs)
-    }
-
-    /// Whether slots, directories and window have room for that.
-    fn check_room(&self, section: CriticalSection<'_>, file: &File<'_>, needs: Needs) -> Result<(), AddError> {
-        let wanted = || self.slots().iter().filter_map(|slot| slot.get(section).wanted());
-        // A folder's number has to differ from the root's.
-        if wanted().count() + needs.slots > self.usable().min(ROOT.into()) {
-            return Err(AddError::TooManyFiles);
-        }
-        // Each directory has room for all of them.
-        let made = || wanted().filter(|wanted| !wanted.given);
-        let listed: usize = made().map(|wanted| entries(wanted.name())).sum();
-        if listed + needs.entries > self.layout.dynamic.entries.into() {
-            return Err(AddError::TooManyFiles);
-        }
-        let clusters = |length| u64::from(self.layout.clusters(length));
-        let folder = clusters(self.folder_length());
-        let taken: u64 =
-            made().map(|wanted| if wanted.is_folder() { folder } else { clusters(wanted.file.capacity) }).sum();
-        let needed = taken + clusters(file.capacity) + u64::from(needs.folders) * folder;
-        if needed > self.layout.dynamic.cluster_count.into() { Err(AddError::NoRoom) } else { Ok(()) }
-    }
-
-    /// Enters a file and the folders that it needs, after all checks.
-    fn enter(&self, section: CriticalSection<'_>, file: &'a File<'a>) {
-        let mut components = Components::of(file.path);
-        let mut parent = ROOT;
-        let mut depth = 0;
-        while let Some(component) = components.next() {
-            depth += 1;
-            let level = if components.is_done() { 0 } else { depth };
-            let known = Name::new(component).ok().and_then(|name| self.named(section, parent, name));
-            if let Some((index, _)) = known {
-                parent = index;
-                continue;
-            }
-            let free = self.slots().iter().enumerate().find(|(_, slot)| slot.get(section).wanted().is_none());
-            let Some((index, slot)) = free else { return };
-            let given = level != 0 && directory::follow(self.layout, file.path, level).is_some();
-            let mut data = slot.get(section);
-            data.set_wanted(Some(Wanted { file, level, parent, given }));
-            slot.set(section, data);
-            parent = index as u8;
-        }
-    }
-
-    /// Empties a slot, and the folders that have become empty.
-    fn take_out(&self, section: CriticalSection<'_>, slot: &FileSlot<'a>) {
-        let mut slot = slot;
-        loop {
-            let mut data = slot.get(section);
-            let parent = data.wanted().map_or(ROOT, |wanted| wanted.parent);
-            data.set_wanted(None);
-            slot.set(section, data);
-            let mut all = self.slots().iter().filter_map(|slot| slot.get(section).wanted());
-            if parent == ROOT || all.any(|wanted| wanted.parent == parent) {
-                return;
-            }
-            let Some(folder) = self.slots().get(usize::from(parent)) else { return };
-            slot = folder;
-        }
-    }
-
     /// Notes a change that is to be announced, as usual where the application asks for nothing else.
-    fn note(&self, section: CriticalSection<'_>, announced: bool, announcing: Option<Announcing>) {
+    pub(super) fn note(&self, section: CriticalSection<'_>, announced: bool, announcing: Option<Announcing>) {
         self.change_state(section, |state| {
             match announcing {
                 Some(announcing) => {
@@ -406,33 +254,6 @@ impl<'a> Files<'a> {
             insert
         })
     }
-}
-
-/// What a file needs beside what there is.
-#[derive(Clone, Copy, Default)]
-struct Needs {
-    /// Slots, its own and one for each folder that has none.
-    slots: usize,
-    /// Directory entries, its own and those of folders that have to be made.
-    entries: usize,
-    /// Folders that have to be made.
-    folders: u32,
-}
-
-/// The contents of a file that is asked about and never read.
-struct Nothing;
-
-impl Content for Nothing {
-    fn length(&self) -> u32 {
-        0
-    }
-
-    fn read(&self, _: u32, _: u32, _: &mut [u8]) {}
-}
-
-/// Number of directory entries of a name; none for one that is no name.
-fn entries(name: &str) -> usize {
-    Name::new(name).map_or(0, |name| entries_for(name.length()))
 }
 
 impl<S: ?Sized> core::fmt::Debug for Files<'_, S> {

@@ -4,7 +4,7 @@ use super::content::Generation;
 use super::directory;
 use super::place::{self, Run};
 use super::registry::Files;
-use super::slot::{FileSlot, Shown};
+use super::slot::{FileSlot, Shown, Taken};
 use picovd_exfat::time::Timestamp;
 
 /// Slots that are looked at in one critical section.
@@ -18,7 +18,7 @@ impl<'a> Files<'a> {
             let mut some = [(0, 0); AT_ONCE];
             critical_section::with(|section| {
                 for (place, slot) in some.iter_mut().zip(slots) {
-                    *place = slot.get(section).place();
+                    *place = slot.borrow(section).place();
                 }
             });
             for (first, length) in some {
@@ -39,7 +39,7 @@ impl<'a> Files<'a> {
         let slots = self.showing().get(from..)?;
         slots.chunks(AT_ONCE).zip((from..).step_by(AT_ONCE)).find_map(|(slots, first)| {
             critical_section::with(|section| {
-                slots.iter().zip(first..).find_map(|(slot, index)| test(index, slot.get(section).shown()?))
+                slots.iter().zip(first..).find_map(|(slot, index)| test(index, slot.borrow(section).shown()?))
             })
         })
     }
@@ -64,70 +64,61 @@ impl<'a> Files<'a> {
             let run = shown.run(self.layout, folder);
             (cluster.checked_sub(run.first)? < run.count).then_some((index, shown))
         };
-        let hinted = self.slots().get(hint).and_then(|slot| here(hint, slot.now().shown()?));
+        let hinted = self.slots().get(hint).and_then(|slot| here(hint, slot.shown()?));
         hinted.or_else(|| self.search(0, here))
     }
 
     /// Begins a generation: what is wanted becomes what is shown. Where nobody has `seen` the one before, files stand in a
     /// row from the window's beginning, however many generations there were.
+    ///
+    /// What is wanted is taken in one critical section: the generation is of that moment, whatever interrupt handlers and the
+    /// other core want while contents are frozen.
     pub(super) fn begin(&self, generation: Generation, seen: bool) {
-        // Whichever slots it will be.
-        critical_section::with(|section| {
-            self.change_state(section, |state| (state.end, state.in_given) = (self.usable(), true));
-        });
         let clock = self.state().clock.map(|clock| Timestamp::from_unix(clock()).value());
         let modified = clock.unwrap_or(self.layout.timestamp);
+        critical_section::with(|section| {
+            for slot in self.slots() {
+                slot.borrow(section).take();
+            }
+        });
         let mut crowded = !seen;
-        for slot in self.slots() {
-            let (data, changed) = critical_section::with(|section| {
-                let mut data = slot.get(section);
-                let changed = data.is_changed();
-                data.set_changed(false);
-                slot.set(section, data);
-                (data, changed)
-            });
-            let before = data.shown();
-            let Some(wanted) = data.wanted() else {
+        let (mut end, mut in_given) = (0, false);
+        for (index, slot) in self.slots().iter().enumerate() {
+            let Some(Taken { mut shown, gone, fresh, given }) = slot.taken() else { continue };
+            if gone {
                 slot.show(None);
                 continue;
-            };
-            let same = before.filter(|shown| {
-                core::ptr::eq(shown.file, wanted.file) && (shown.level, shown.parent) == (wanted.level, wanted.parent)
-            });
-            if wanted.given {
-                let first = directory::follow(self.layout, wanted.file.path, wanted.level).unwrap_or(0);
-                slot.show(Some(Shown { first, ..Shown::empty(wanted) }));
+            }
+            (end, in_given) = (index + 1, in_given || given);
+            if given {
+                shown.first = directory::follow(self.layout, shown.file.path, shown.level).unwrap_or(0);
+                shown.length = 0;
+                slot.show(Some(shown));
                 continue;
             }
             // A folder lists other files' places, so it goes along with every change.
-            if same.is_some() && !changed && !wanted.file.renewed && !wanted.is_folder() {
+            if !fresh && !shown.file.renewed && !shown.is_folder() {
                 continue;
             }
-            let (length, kept) = if wanted.is_folder() {
+            let (length, kept) = if shown.is_folder() {
                 (self.folder_length(), false)
             } else {
-                let frozen = wanted.file.content.freeze(generation);
-                (frozen.length.min(wanted.file.capacity), frozen.kept)
+                let frozen = shown.file.content.freeze(generation);
+                (frozen.length.min(shown.file.capacity), frozen.kept && !shown.moved)
             };
-            let mut shown = Shown { length, generation: generation.number, modified, ..Shown::empty(wanted) };
-            let place = match same {
-                Some(before) if kept => Some(before.first),
-                _ => self.place(slot, &shown),
-            };
-            crowded |= place.is_none();
-            shown.first = place.unwrap_or(0);
-            shown.seal(self.layout.dynamic.first_cluster);
+            let known = shown.first;
+            shown = Shown { length, generation: generation.number, modified, moved: false, ..shown };
+            // Where all have to move anyway, each gets its place then.
+            if !crowded {
+                let place = if kept { Some(known) } else { self.place(slot, &shown) };
+                crowded = place.is_none();
+                shown.first = place.unwrap_or(0);
+                shown.seal(self.layout.dynamic.first_cluster);
+            }
             slot.show(Some(shown));
         }
         if crowded {
             self.move_together();
-        }
-        let (mut end, mut in_given) = (0, false);
-        for (index, slot) in self.slots().iter().enumerate() {
-            if let Some(shown) = slot.now().shown() {
-                end = index + 1;
-                in_given |= shown.is_given();
-            }
         }
         critical_section::with(|section| {
             self.change_state(section, |state| (state.end, state.in_given) = (end, in_given));
@@ -141,7 +132,8 @@ impl<'a> Files<'a> {
         let (window, cursor) = (self.layout.dynamic.cluster_count, self.state().cursor);
         let taken = |own: bool| {
             let others = self.slots().iter().filter(move |other| own || !core::ptr::eq(*other, slot));
-            others.filter_map(move |other| Some(other.now().shown()?.run(self.layout, folder)))
+            // What takes no clusters stands nowhere: `first` of a folder of the manifest is no place in the window.
+            others.filter_map(move |other| Some(other.shown()?.run(self.layout, folder))).filter(|run| run.count != 0)
         };
         let first = place::find(window, cursor, count, taken(true))
             .or_else(|| place::find(window, cursor, count, taken(false)))?;
@@ -153,12 +145,18 @@ impl<'a> Files<'a> {
     fn move_together(&self) {
         let mut next = 0;
         for slot in self.slots() {
-            if let Some(mut shown) = slot.now().shown().filter(|shown| !shown.is_given()) {
+            if let Some(mut shown) = slot.shown().filter(|shown| !shown.is_given()) {
                 let Run { count, .. } = shown.run(self.layout, self.folder_length());
+                // What was registered has room. Beyond the window nothing ever stands.
+                let end = next + count;
+                if end > self.layout.dynamic.cluster_count {
+                    slot.show(None);
+                    continue;
+                }
                 shown.first = next;
                 shown.seal(self.layout.dynamic.first_cluster);
                 slot.show(Some(shown));
-                next += count;
+                next = end;
             }
         }
         critical_section::with(|section| self.change_state(section, |state| state.cursor = next));

@@ -19,48 +19,61 @@ pub(super) const LEVELS: usize = 8;
 /// Fewest entries of a set (exFAT 6.3).
 const FEWEST_ENTRIES: u8 = 3;
 
-/// Marks a wanted slot whose contents differ from what is shown.
-const CHANGED: u8 = 0x80;
-
-/// Marks a wanted folder that the manifest gives.
-const GIVEN: u8 = 0x40;
-
-/// The level itself.
+/// The level, where the number of entries is above it.
 const LEVEL: u8 = 0x07;
 
-/// A slot: room for one file of run time, or for one folder that files of run time stand in, be it one of run time or one of the
-/// manifest. 32 bytes on the chip.
-pub struct FileSlot<'a>(Mutex<Cell<Slot<'a>>>);
+/// Marks a wanted slot whose contents differ from what is shown.
+const CHANGED: u8 = 0x01;
+
+/// Marks a wanted folder that the manifest gives.
+const GIVEN: u8 = 0x02;
+
+/// What the application changes of the flags. The others are the generation's that begins.
+const WANTED: u8 = CHANGED | GIVEN;
+
+/// Taken: contents have to be frozen.
+const FRESH: u8 = 0x10;
+
+/// Taken: hosts see something else here from now on. Until it has its place, the slot keeps the clusters that hosts know.
+const MOVED: u8 = 0x20;
+
+/// Taken: hosts see nothing here from now on.
+const GONE: u8 = 0x40;
+
+/// Taken: a folder that the manifest gives.
+const TAKEN_GIVEN: u8 = 0x80;
+
+/// A slot: room for one dynamic file, or for one folder that dynamic files are in, be it a dynamic one or one of the
+/// manifest. 36 bytes on the chip.
+pub struct FileSlot<'a>(Mutex<Slot<'a>>);
 
 impl<'a> FileSlot<'a> {
     /// A slot without a file.
     #[must_use]
     pub const fn new() -> Self {
-        Self(Mutex::new(Cell::new(Slot::EMPTY)))
+        Self(Mutex::new(Slot::new()))
     }
 
-    pub(super) fn get(&self, section: CriticalSection<'_>) -> Slot<'a> {
-        self.0.borrow(section).get()
+    pub(super) fn borrow<'s>(&'s self, section: CriticalSection<'s>) -> &'s Slot<'a> {
+        self.0.borrow(section)
     }
 
-    pub(super) fn set(&self, section: CriticalSection<'_>, slot: Slot<'a>) {
-        self.0.borrow(section).set(slot);
-    }
-
-    /// What is there at this moment. Out of line, as what else takes a critical section in many places: it is 90 bytes each time.
+    /// What hosts see at this moment. Out of line, as what else takes a critical section in many places: it is 90 bytes each time.
     #[inline(never)]
-    pub(super) fn now(&self) -> Slot<'a> {
-        critical_section::with(|section| self.get(section))
+    pub(super) fn shown(&self) -> Option<Shown<'a>> {
+        critical_section::with(|section| self.borrow(section).shown())
+    }
+
+    /// What [`Slot::take`] left to be done; `None` for a slot where hosts see nothing and will see nothing.
+    #[inline(never)]
+    pub(super) fn taken(&self) -> Option<Taken<'a>> {
+        critical_section::with(|section| self.borrow(section).taken())
     }
 
     /// Changes what hosts see; what the application wants may change meanwhile.
     #[inline(never)]
     pub(super) fn show(&self, shown: Option<Shown<'a>>) {
-        critical_section::with(|section| {
-            let mut slot = self.get(section);
-            slot.set_shown(shown);
-            self.set(section, slot);
-        });
+        critical_section::with(|section| self.borrow(section).set_shown(shown));
     }
 }
 
@@ -78,6 +91,10 @@ pub(super) struct Wanted<'a> {
     pub parent: u8,
     /// Whether this is a folder that the manifest gives.
     pub given: bool,
+    /// Number of entries of its set.
+    pub entries: u8,
+    /// NameHash (exFAT 7.6.4) of its name.
+    pub hash: u16,
 }
 
 /// What hosts see in a slot.
@@ -86,6 +103,8 @@ pub(super) struct Shown<'a> {
     pub file: &'a File<'a>,
     pub level: u8,
     pub parent: u8,
+    /// Whether place and length are still those of what hosts saw here before.
+    pub moved: bool,
     /// First cluster, counted from the window's first; the cluster itself for a folder of the manifest.
     pub first: u32,
     /// Length in bytes; 0 for a folder of the manifest: it takes none of the window.
@@ -100,95 +119,207 @@ pub(super) struct Shown<'a> {
     pub set_checksum: u16,
 }
 
+/// A slot in a generation that begins.
+pub(super) struct Taken<'a> {
+    pub shown: Shown<'a>,
+    /// Whether it is to be shown no more.
+    pub gone: bool,
+    /// Whether contents have to be frozen.
+    pub fresh: bool,
+    /// Whether this is a folder that the manifest gives.
+    pub given: bool,
+}
+
 /// Both, packed.
-#[derive(Clone, Copy)]
 pub(super) struct Slot<'a> {
-    wanted: Option<&'a File<'a>>,
-    shown: Option<&'a File<'a>>,
-    first: u32,
-    length: u32,
-    generation: u32,
-    modified: u32,
-    name_hash: u16,
-    set_checksum: u16,
-    wanted_level: u8,
-    wanted_parent: u8,
+    wanted: Cell<Option<&'a File<'a>>>,
+    shown: Cell<Option<&'a File<'a>>>,
+    first: Cell<u32>,
+    length: Cell<u32>,
+    generation: Cell<u32>,
+    modified: Cell<u32>,
+    wanted_hash: Cell<u16>,
+    name_hash: Cell<u16>,
+    set_checksum: Cell<u16>,
     /// The level in the low three bits, above them the number of entries.
-    shown_level: u8,
-    shown_parent: u8,
+    wanted_level: Cell<u8>,
+    wanted_parent: Cell<u8>,
+    /// Number of wanted slots in this folder.
+    children: Cell<u8>,
+    /// As `wanted_level`.
+    shown_level: Cell<u8>,
+    shown_parent: Cell<u8>,
+    flags: Cell<u8>,
 }
 
 #[cfg(target_pointer_width = "32")]
-const _: () = assert!(size_of::<FileSlot<'_>>() == 32);
+const _: () = assert!(size_of::<FileSlot<'_>>() == 36);
+
+/// Level and number of entries, packed.
+const fn packed(level: u8, entries: u8) -> u8 {
+    level & LEVEL | entries.saturating_sub(FEWEST_ENTRIES) << 3
+}
+
+const fn level(packed: u8) -> u8 {
+    packed & LEVEL
+}
+
+const fn entries(packed: u8) -> u8 {
+    FEWEST_ENTRIES + (packed >> 3)
+}
 
 impl<'a> Slot<'a> {
-    const EMPTY: Self = Self {
-        wanted: None,
-        shown: None,
-        first: 0,
-        length: 0,
-        generation: 0,
-        modified: 0,
-        name_hash: 0,
-        set_checksum: 0,
-        wanted_level: 0,
-        wanted_parent: ROOT,
-        shown_level: 0,
-        shown_parent: ROOT,
-    };
+    const fn new() -> Self {
+        Self {
+            wanted: Cell::new(None),
+            shown: Cell::new(None),
+            first: Cell::new(0),
+            length: Cell::new(0),
+            generation: Cell::new(0),
+            modified: Cell::new(0),
+            wanted_hash: Cell::new(0),
+            name_hash: Cell::new(0),
+            set_checksum: Cell::new(0),
+            wanted_level: Cell::new(0),
+            wanted_parent: Cell::new(ROOT),
+            children: Cell::new(0),
+            shown_level: Cell::new(0),
+            shown_parent: Cell::new(ROOT),
+            flags: Cell::new(0),
+        }
+    }
+
+    pub fn is_free(&self) -> bool {
+        self.wanted.get().is_none()
+    }
+
+    /// Whether this is the slot of that file.
+    pub fn holds(&self, file: &File<'a>) -> bool {
+        self.wanted.get().is_some_and(|wanted| core::ptr::eq(wanted, file)) && level(self.wanted_level.get()) == 0
+    }
+
+    /// Whether something is wanted here in that folder, under a name of that hash.
+    pub fn may_be(&self, parent: u8, hash: Option<u16>) -> bool {
+        hash.is_none_or(|hash| self.wanted_hash.get() == hash) && self.wanted_parent.get() == parent && !self.is_free()
+    }
 
     pub fn wanted(&self) -> Option<Wanted<'a>> {
-        let file = self.wanted?;
-        let (level, given) = (self.wanted_level & LEVEL, self.wanted_level & GIVEN != 0);
-        Some(Wanted { file, level, parent: self.wanted_parent, given })
+        let packed = self.wanted_level.get();
+        Some(Wanted {
+            file: self.wanted.get()?,
+            level: level(packed),
+            parent: self.wanted_parent.get(),
+            given: self.flags.get() & GIVEN != 0,
+            entries: entries(packed),
+            hash: self.wanted_hash.get(),
+        })
     }
 
-    /// Wants something, or nothing, there from the next generation on.
-    pub fn set_wanted(&mut self, wanted: Option<Wanted<'a>>) {
-        self.wanted = wanted.map(|wanted| wanted.file);
-        self.wanted_level = wanted.map_or(0, |wanted| wanted.level | CHANGED | if wanted.given { GIVEN } else { 0 });
-        self.wanted_parent = wanted.map_or(ROOT, |wanted| wanted.parent);
+    /// Wants something there from the next generation on.
+    pub fn want(&self, wanted: Wanted<'a>) {
+        self.wanted.set(Some(wanted.file));
+        self.wanted_hash.set(wanted.hash);
+        self.wanted_level.set(packed(wanted.level, wanted.entries));
+        self.wanted_parent.set(wanted.parent);
+        self.children.set(0);
+        self.flags.set(self.flags.get() & !WANTED | CHANGED | if wanted.given { GIVEN } else { 0 });
     }
 
-    pub fn is_changed(&self) -> bool {
-        self.wanted_level & CHANGED != 0
+    /// Wants nothing there from the next generation on.
+    pub fn leave(&self) {
+        self.wanted.set(None);
+        self.flags.set(self.flags.get() & !WANTED);
     }
 
-    pub fn set_changed(&mut self, changed: bool) {
-        self.wanted_level = self.wanted_level & !CHANGED | if changed { CHANGED } else { 0 };
+    /// The contents have changed.
+    pub fn change(&self) {
+        self.flags.set(self.flags.get() | CHANGED);
+    }
+
+    /// One more entry is in this folder.
+    pub fn add_child(&self) {
+        self.children.set(self.children.get().saturating_add(1));
+    }
+
+    /// One entry fewer is in this folder. Returns how many are left.
+    pub fn remove_child(&self) -> u8 {
+        self.children.set(self.children.get().saturating_sub(1));
+        self.children.get()
+    }
+
+    pub fn children(&self) -> u8 {
+        self.children.get()
+    }
+
+    /// What is wanted at this moment is what the generation shows that begins. What is missing yet takes its time: see
+    /// [`taken`](Self::taken).
+    pub fn take(&self) {
+        let flags = self.flags.get();
+        let Some(wanted) = self.wanted.get() else {
+            self.flags.set(if self.shown.get().is_some() { GONE } else { 0 });
+            return;
+        };
+        let (wanted_level, parent) = (level(self.wanted_level.get()), self.wanted_parent.get());
+        let same = self.shown.get().is_some_and(|shown| core::ptr::eq(shown, wanted))
+            && (level(self.shown_level.get()), self.shown_parent.get()) == (wanted_level, parent);
+        let mut taken = flags & GIVEN;
+        if flags & GIVEN != 0 {
+            taken |= TAKEN_GIVEN;
+        }
+        if !same || flags & CHANGED != 0 {
+            taken |= FRESH;
+        }
+        if !same {
+            taken |= MOVED;
+            if self.shown.get().is_none() {
+                self.length.set(0);
+            }
+            self.shown.set(Some(wanted));
+            self.shown_level.set(wanted_level);
+            self.shown_parent.set(parent);
+        }
+        self.flags.set(taken);
+    }
+
+    fn taken(&self) -> Option<Taken<'a>> {
+        let flags = self.flags.get();
+        let set = |flag| flags & flag != 0;
+        Some(Taken { shown: self.shown()?, gone: set(GONE), fresh: set(FRESH), given: set(TAKEN_GIVEN) })
     }
 
     pub fn shown(&self) -> Option<Shown<'a>> {
         Some(Shown {
-            file: self.shown?,
-            level: self.shown_level & LEVEL,
-            entries: FEWEST_ENTRIES + (self.shown_level >> 3),
-            parent: self.shown_parent,
-            first: self.first,
-            length: self.length,
-            generation: self.generation,
-            modified: self.modified,
-            name_hash: self.name_hash,
-            set_checksum: self.set_checksum,
+            file: self.shown.get()?,
+            level: level(self.shown_level.get()),
+            entries: entries(self.shown_level.get()),
+            parent: self.shown_parent.get(),
+            moved: self.flags.get() & MOVED != 0,
+            first: self.first.get(),
+            length: self.length.get(),
+            generation: self.generation.get(),
+            modified: self.modified.get(),
+            name_hash: self.name_hash.get(),
+            set_checksum: self.set_checksum.get(),
         })
     }
 
     /// First cluster and length of what hosts see; nothing has no length.
     pub fn place(&self) -> (u32, u32) {
-        if self.shown.is_some() { (self.first, self.length) } else { (0, 0) }
+        if self.shown.get().is_some() { (self.first.get(), self.length.get()) } else { (0, 0) }
     }
 
-    fn set_shown(&mut self, shown: Option<Shown<'a>>) {
-        self.shown = shown.map(|shown| shown.file);
+    fn set_shown(&self, shown: Option<Shown<'a>>) {
+        self.flags.set(self.flags.get() & WANTED);
+        self.shown.set(shown.map(|shown| shown.file));
         if let Some(shown) = shown {
-            self.shown_level = shown.level & LEVEL | shown.entries.saturating_sub(FEWEST_ENTRIES) << 3;
-            self.shown_parent = shown.parent;
-            self.first = shown.first;
-            self.length = shown.length;
-            self.generation = shown.generation;
-            self.modified = shown.modified;
-            self.name_hash = shown.name_hash;
-            self.set_checksum = shown.set_checksum;
+            self.shown_level.set(packed(shown.level, shown.entries));
+            self.shown_parent.set(shown.parent);
+            self.first.set(shown.first);
+            self.length.set(shown.length);
+            self.generation.set(shown.generation);
+            self.modified.set(shown.modified);
+            self.name_hash.set(shown.name_hash);
+            self.set_checksum.set(shown.set_checksum);
         }
     }
 }
@@ -205,23 +336,6 @@ impl<'a> Wanted<'a> {
 }
 
 impl<'a> Shown<'a> {
-    /// What is wanted, before it has a place.
-    pub fn empty(wanted: Wanted<'a>) -> Self {
-        let Wanted { file, level, parent, .. } = wanted;
-        Self {
-            file,
-            level,
-            parent,
-            first: 0,
-            length: 0,
-            generation: 0,
-            modified: 0,
-            entries: 0,
-            name_hash: 0,
-            set_checksum: 0,
-        }
-    }
-
     /// Whether this is a folder.
     pub fn is_folder(&self) -> bool {
         self.level != 0
@@ -232,9 +346,10 @@ impl<'a> Shown<'a> {
         self.is_folder() && self.length == 0
     }
 
-    /// The clusters of the window that are kept for it: folders of run time have `folder` bytes.
+    /// The clusters of the window that are kept for it: dynamic folders have `folder` bytes.
     pub fn run(&self, layout: &Layout<'_>, folder: u32) -> Run {
         let capacity = match self.is_folder() {
+            _ if self.moved => self.length,
             true if self.length == 0 => 0,
             true => folder,
             false => self.file.capacity,

@@ -1,6 +1,9 @@
 //! The settings store against a model, on a strict NOR flash that loses power anywhere and has unstable cells then. What takes
 //! long is ring 4's: `cargo xtask test --ring 4` runs a sample optimized, with `--long` all of it.
 
+// Its critical sections.
+extern crate picovd_sim as _;
+
 mod judge;
 mod nor;
 mod places;

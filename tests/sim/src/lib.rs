@@ -21,6 +21,7 @@ pub mod native;
 pub mod partitions;
 pub mod plug;
 pub mod random;
+pub mod section;
 pub mod serve;
 mod settings_flash;
 pub mod story;

@@ -1,0 +1,369 @@
+//! How files get into the registry and out of it: what a path needs, and where it leads.
+//!
+//! Names are compared while interrupts are enabled. What was found out so holds as long as nothing else was registered or
+//! taken away; else it is found out again. The critical section that then enters everything looks at each slot's words, twice
+//! at most, and at no name.
+
+use super::change::Announcing;
+use super::directory::{self, Given};
+use super::file::{Components, File};
+use super::layout::Layout;
+use super::registry::{AddError, Files};
+use super::slot::{LEVELS, ROOT, Slot, Wanted};
+use critical_section::CriticalSection;
+use picovd_exfat::entry::entries_for;
+use picovd_exfat::name::Name;
+use picovd_exfat::portable;
+
+/// How often a call starts over because others were first. Then it is their turn to wait.
+const ATTEMPTS: usize = 16;
+
+/// What files and folders take of what the manifest keeps.
+#[derive(Clone, Copy)]
+pub(super) struct Room {
+    slots: u16,
+    /// Directory entries.
+    entries: u16,
+    /// Clusters of the window.
+    clusters: u32,
+}
+
+impl Room {
+    pub const NONE: Self = Self { slots: 0, entries: 0, clusters: 0 };
+
+    const fn plus(self, other: Self) -> Self {
+        Self {
+            slots: self.slots.saturating_add(other.slots),
+            entries: self.entries.saturating_add(other.entries),
+            clusters: self.clusters.saturating_add(other.clusters),
+        }
+    }
+
+    const fn minus(self, other: Self) -> Self {
+        Self {
+            slots: self.slots.saturating_sub(other.slots),
+            entries: self.entries.saturating_sub(other.entries),
+            clusters: self.clusters.saturating_sub(other.clusters),
+        }
+    }
+}
+
+/// One component of a path.
+#[derive(Clone, Copy)]
+struct Part {
+    /// NameHash (exFAT 7.6.4).
+    hash: u16,
+    /// Number of entries of its set.
+    entries: u8,
+    /// Whether this is a folder that the manifest gives.
+    given: bool,
+}
+
+/// A path's components, and what the manifest has at them.
+pub(super) struct Parts {
+    parts: [Part; LEVELS],
+    count: u8,
+    /// Whether the manifest has something at the path, or a file on the way there.
+    taken: bool,
+}
+
+impl Parts {
+    /// Those of a path whose components are names that the manifest has room for.
+    pub fn of(layout: &Layout<'_>, path: &str) -> Result<Self, AddError> {
+        let mut parts = Self { parts: [Part { hash: 0, entries: 0, given: false }; LEVELS], count: 0, taken: false };
+        let mut components = Components::of(path);
+        let mut folder = Some(layout.first_cluster_of_root_directory);
+        while let Some(component) = components.next() {
+            let name = Name::new(component).map_err(|_| AddError::InvalidPath)?;
+            portable::check(component).map_err(|_| AddError::Unportable)?;
+            let entries = entries_for(name.length());
+            if entries > layout.dynamic.slot_entries.into() {
+                return Err(AddError::NameTooLong);
+            }
+            let part = parts.parts.get_mut(usize::from(parts.count)).ok_or(AddError::InvalidPath)?;
+            parts.taken |= folder.is_some_and(|cluster| directory::has_twin(layout, cluster, name));
+            let given = folder.and_then(|cluster| directory::find(layout, cluster, name));
+            folder = match given {
+                Some(Given::Folder(cluster)) if !components.is_done() => Some(cluster),
+                _ => None,
+            };
+            parts.taken |= given.is_some() && folder.is_none();
+            *part = Part { hash: name.name_hash(), entries: entries as u8, given: folder.is_some() };
+            parts.count += 1;
+        }
+        Ok(parts)
+    }
+
+    /// The components from one on: level, 0 for the last, and what is known of it.
+    fn from(&self, first: u8) -> impl Iterator<Item = (u8, Part)> {
+        let count = self.count;
+        let level = move |index: u8| if index + 1 == count { 0 } else { index + 1 };
+        (0..count).zip(self.parts).skip(first.into()).map(move |(index, part)| (level(index), part))
+    }
+}
+
+/// What a rename empties: the slots of the file and of the folders that it leaves empty, from the file upwards.
+#[derive(Clone, Copy, Default)]
+struct Leaving {
+    slots: [u8; LEVELS],
+    count: u8,
+}
+
+impl Leaving {
+    /// How many of them stand below that slot: 0 for the file itself.
+    fn place(&self, slot: u8) -> Option<u8> {
+        (0..self.count).zip(self.slots).find_map(|(place, leaving)| (leaving == slot).then_some(place))
+    }
+}
+
+/// Where a path leads.
+#[derive(Clone, Copy)]
+struct Way {
+    /// How many of its components have slots, from the first on ...
+    known: u8,
+    /// ... and the last one of those.
+    parent: u8,
+    /// How many of what a rename leaves are really left: the others are on the way.
+    left: u8,
+}
+
+impl<'a> Files<'a> {
+    /// Whether nothing has the name that a path leads to.
+    pub(super) fn is_name_free(&self, path: &str, parts: &Parts) -> bool {
+        let look = || {
+            let version = self.state().version;
+            let way = self.way(path, parts, &Leaving::default());
+            (self.state().version == version).then_some(way.is_ok())
+        };
+        let found = (0..ATTEMPTS).find_map(|_| look());
+        found.or_else(|| critical_section::with(|_| look())).unwrap_or(false)
+    }
+
+    /// Registers a file, in the place of another one where there is one.
+    pub(super) fn put(
+        &self,
+        file: &'a File<'a>,
+        old: Option<&'a File<'a>>,
+        announced: bool,
+        announcing: Option<Announcing>,
+    ) -> Result<(), AddError> {
+        let parts = Parts::of(self.layout, file.path)?;
+        if file.content.length() > file.capacity {
+            return Err(AddError::TooLong);
+        }
+        let attempt = || self.attempt(file, old, &parts, announced, announcing);
+        let done = (0..ATTEMPTS).find_map(|_| attempt());
+        // Whoever is always late gets everything at once in the end.
+        done.or_else(|| critical_section::with(|_| attempt())).unwrap_or(Err(AddError::TooManyFiles))?;
+        // It fits, unless it changed just now; then the next generation cuts it.
+        let _ = file.content.accept(file.capacity);
+        Ok(())
+    }
+
+    /// One attempt; `None` when something else was registered or taken away meanwhile.
+    fn attempt(
+        &self,
+        file: &'a File<'a>,
+        old: Option<&'a File<'a>>,
+        parts: &Parts,
+        announced: bool,
+        announcing: Option<Announcing>,
+    ) -> Option<Result<(), AddError>> {
+        let begun = critical_section::with(|section| {
+            let mut leaving = Leaving::default();
+            if let Some(old) = old {
+                leaving = self.leaving(section, self.find(section, old).ok_or(AddError::NotAdded)?);
+            }
+            if self.find(section, file).is_some() {
+                Err(AddError::AlreadyAdded)
+            } else {
+                Ok((leaving, self.version(section)))
+            }
+        });
+        let (leaving, version) = match begun {
+            Ok(begun) => begun,
+            Err(error) => return Some(Err(error)),
+        };
+        let way = self.way(file.path, parts, &leaving);
+        critical_section::with(|section| {
+            (self.version(section) == version).then(|| {
+                self.enter(section, file, parts, way?, &leaving)?;
+                self.note(section, announced, announcing);
+                Ok(())
+            })
+        })
+    }
+
+    fn version(&self, section: CriticalSection<'_>) -> u32 {
+        self.state.borrow(section).get().version
+    }
+
+    /// The slot of a registered file.
+    pub(super) fn find<'s>(&'s self, section: CriticalSection<'s>, file: &File<'a>) -> Option<&'s Slot<'a>> {
+        self.slots().iter().map(|slot| slot.borrow(section)).find(|slot| slot.holds(file))
+    }
+
+    fn slot<'s>(&'s self, section: CriticalSection<'s>, index: u8) -> Option<&'s Slot<'a>> {
+        Some(self.slots().get(usize::from(index))?.borrow(section))
+    }
+
+    /// The wanted entry of that name in a folder.
+    fn named(&self, parent: u8, hash: u16, component: &str) -> Option<(u8, Wanted<'a>)> {
+        let name = Name::again(component);
+        let mut from = 0;
+        loop {
+            let (index, wanted) = self.next_wanted(from, parent, Some(hash))?;
+            if name.is_same(Name::again(wanted.name())) {
+                return Some((index, wanted));
+            }
+            from = usize::from(index) + 1;
+        }
+    }
+
+    /// Whether something that stays has another name in a folder that some host may take for this one.
+    fn has_twin(&self, parent: u8, component: &str, leaving: &Leaving) -> bool {
+        let name = Name::again(component);
+        let mut from = 0;
+        while let Some((index, wanted)) = self.next_wanted(from, parent, None) {
+            // Two ASCII names that are alike are the same.
+            let other = wanted.name();
+            if !(component.is_ascii() && other.is_ascii())
+                && leaving.place(index).is_none()
+                && name.is_twin(other.encode_utf16())
+            {
+                return true;
+            }
+            from = usize::from(index) + 1;
+        }
+        false
+    }
+
+    /// The first slot from `from` on that is wanted in a folder, under a name of that hash.
+    #[inline(never)]
+    fn next_wanted(&self, from: usize, parent: u8, hash: Option<u16>) -> Option<(u8, Wanted<'a>)> {
+        critical_section::with(|section| {
+            let mut slots = self.slots().iter().enumerate().skip(from);
+            slots.find_map(|(index, slot)| {
+                let slot = slot.borrow(section);
+                if slot.may_be(parent, hash) { Some((index as u8, slot.wanted()?)) } else { None }
+            })
+        })
+    }
+
+    /// Where a path leads, when something else leaves.
+    fn way(&self, path: &str, parts: &Parts, leaving: &Leaving) -> Result<Way, AddError> {
+        if parts.taken {
+            return Err(AddError::NameTaken);
+        }
+        let mut way = Way { known: 0, parent: ROOT, left: leaving.count };
+        for (component, (level, part)) in Components::of(path).zip(parts.from(0)) {
+            if self.has_twin(way.parent, component, leaving) {
+                return Err(AddError::NameTaken);
+            }
+            let Some((index, wanted)) = self.named(way.parent, part.hash, component) else { break };
+            match leaving.place(index) {
+                // A folder that stays, since it is on the way.
+                Some(place) if place != 0 && level != 0 && wanted.name() == component => way.left = place,
+                Some(_) => break,
+                None if wanted.is_folder() && level != 0 => {}
+                None => return Err(AddError::NameTaken),
+            }
+            way.parent = index;
+            way.known += 1;
+        }
+        Ok(way)
+    }
+
+    /// What leaves with the file of a slot.
+    fn leaving(&self, section: CriticalSection<'_>, slot: &Slot<'a>) -> Leaving {
+        let mut leaving = Leaving::default();
+        let file = self.slots().iter().position(|other| core::ptr::eq(other.borrow(section), slot));
+        let mut next = file.map(|index| index as u8);
+        for place in &mut leaving.slots {
+            let Some(index) = next else { break };
+            *place = index;
+            leaving.count += 1;
+            let parent = self.slot(section, index).and_then(Slot::wanted).map_or(ROOT, |wanted| wanted.parent);
+            next = (self.slot(section, parent).is_some_and(|folder| folder.children() == 1)).then_some(parent);
+        }
+        leaving
+    }
+
+    /// What something takes that is wanted.
+    fn room_of(&self, file: &File<'_>, level: u8, given: bool, entries: u8) -> Room {
+        let length = if level == 0 { file.capacity } else { self.folder_length() };
+        match given {
+            true => Room { slots: 1, ..Room::NONE },
+            false => Room { slots: 1, entries: entries.into(), clusters: self.layout.clusters(length) },
+        }
+    }
+
+    /// What a slot takes.
+    fn room_in(&self, slot: &Slot<'a>) -> Room {
+        slot.wanted()
+            .map_or(Room::NONE, |Wanted { file, level, given, entries, .. }| self.room_of(file, level, given, entries))
+    }
+
+    /// Enters a file and the folders that it needs, and takes out what leaves; nothing when there is no room.
+    fn enter(
+        &self,
+        section: CriticalSection<'_>,
+        file: &'a File<'a>,
+        parts: &Parts,
+        way: Way,
+        leaving: &Leaving,
+    ) -> Result<(), AddError> {
+        let mut room = self.state.borrow(section).get().room;
+        for index in leaving.slots.iter().take(way.left.into()) {
+            room = room.minus(self.slot(section, *index).map_or(Room::NONE, |slot| self.room_in(slot)));
+        }
+        for (level, part) in parts.from(way.known) {
+            room = room.plus(self.room_of(file, level, part.given, part.entries));
+        }
+        // A folder's number has to differ from the root's, and each directory has room for all entries.
+        if usize::from(room.slots) > self.usable().min(ROOT.into()) || room.entries > self.layout.dynamic.entries {
+            return Err(AddError::TooManyFiles);
+        }
+        if room.clusters > self.layout.dynamic.cluster_count {
+            return Err(AddError::NoRoom);
+        }
+        // From here on nothing is refused. The new child keeps its folder.
+        if let Some(folder) = self.slot(section, way.parent) {
+            folder.add_child();
+        }
+        if let Some(slot) = leaving.slots.first().filter(|_| leaving.count != 0) {
+            self.slot(section, *slot).into_iter().for_each(|slot| self.take_out(section, slot));
+        }
+        let mut parent = way.parent;
+        let mut free = self.slots().iter().enumerate().filter(|(_, slot)| slot.borrow(section).is_free());
+        for ((level, Part { hash, entries, given }), (index, slot)) in parts.from(way.known).zip(&mut free) {
+            let slot = slot.borrow(section);
+            slot.want(Wanted { file, level, parent, given, entries, hash });
+            if level != 0 {
+                slot.add_child();
+            }
+            parent = index as u8;
+        }
+        self.change_state(section, |state| {
+            state.version = state.version.wrapping_add(1);
+            state.room = room;
+        });
+        Ok(())
+    }
+
+    /// Empties a slot, and the folders that have become empty.
+    pub(super) fn take_out(&self, section: CriticalSection<'_>, slot: &Slot<'a>) {
+        let mut room = self.state.borrow(section).get().room;
+        let mut next = Some(slot);
+        while let Some(slot) = next {
+            let parent = slot.wanted().map_or(ROOT, |wanted| wanted.parent);
+            room = room.minus(self.room_in(slot));
+            slot.leave();
+            next = self.slot(section, parent).filter(|folder| folder.remove_child() == 0);
+        }
+        self.change_state(section, |state| {
+            state.version = state.version.wrapping_add(1);
+            state.room = room;
+        });
+    }
+}

@@ -1,0 +1,307 @@
+//! A refused call leaves everything as it was. Two registries get the same calls, and one of them also those that are refused:
+//! every generation of both is the same, byte for byte, from the first to the last.
+
+use std::collections::BTreeMap;
+
+use picovd::block::Lba;
+use picovd::clock::Instant;
+use picovd::files::{Rendered, Text};
+use picovd::vd::{
+    AddError, Content, File, Files, FilesOf, NotAdded, UpdateError, vd_add_file, vd_remove_file, vd_rename_file,
+    vd_set_clock, vd_update_file,
+};
+use picovd::volume::layout::Layout;
+use picovd::volume::{BoardIdentity, Volume};
+use picovd_sim::host::exfat::check::check;
+use picovd_sim::host::exfat::volume::Volume as ExfatVolume;
+use picovd_sim::host::source::{BlockSource, ReadError};
+use picovd_sim::memory::{Contents, SharedMemory};
+use picovd_sim::random::Random;
+use picovd_sim::tables::Tables;
+
+/// Blocks straight from a volume, without USB.
+struct Direct<'v, 'a>(&'v mut Volume<'a, SharedMemory>);
+
+impl BlockSource for Direct<'_, '_> {
+    fn block_count(&self) -> u64 {
+        u64::from(self.0.block_count().0)
+    }
+
+    fn read(&mut self, lba: u64, count: u32) -> Result<Vec<u8>, ReadError> {
+        let mut data = vec![0; count as usize * 512];
+        self.0.read(Lba(lba as u32), 0, &mut data);
+        Ok(data)
+    }
+}
+
+const MANIFEST: &str = "
+[[file]]
+path = 'docs/STATIC.TXT'
+text = 'It never changes.'
+
+[dynamic]
+files = 7
+max-name = 15
+window = '64 KiB'
+";
+
+fn layout() -> &'static Layout<'static> {
+    let folder = std::path::Path::new(".");
+    let manifest = picovd_manifest::read_text("refusals.toml", MANIFEST, folder).expect("the manifest is right");
+    let plan = picovd_manifest::check(&manifest, None).and_then(|checked| picovd_manifest::plan(&checked));
+    Tables::new(plan.expect("the manifest is right")).leak()
+}
+
+fn leak<T>(value: T) -> &'static T {
+    Box::leak(Box::new(value))
+}
+
+/// Contents of both kinds that keep versions.
+enum Kept {
+    Text(Text<'static>),
+    Number(Rendered<Padded>),
+}
+
+/// A number in so many digits.
+#[derive(Clone, Copy)]
+struct Padded(usize, u32);
+
+impl std::fmt::Display for Padded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:0width$}", self.1, width = self.0)
+    }
+}
+
+impl Kept {
+    fn set(&self, value: u32, length: usize) {
+        match self {
+            Self::Text(text) => text.set(Padded(length, value).to_string().leak()),
+            Self::Number(number) => number.set(Padded(length, value)),
+        }
+    }
+}
+
+const PATHS: [&str; 19] = [
+    "A",
+    "B",
+    "a",
+    "own/A",
+    "OWN/B",
+    "own/deep/C",
+    "own",
+    "own/deep",
+    "docs/D",
+    "docs/new/E",
+    "docs",
+    "docs/static.txt",
+    "F/G",
+    "F",
+    "sixteen-units.ab",
+    "x?",
+    "NUL",
+    "1/2/3/4/5/6/7/8/9",
+    "p/q/r/s/t",
+];
+
+const CAPACITIES: [u32; 5] = [50, 4096, 9000, 30_000, 70_000];
+
+/// One registry, its contents and its volume.
+struct Twin {
+    files: &'static Files<'static>,
+    volume: Volume<'static, SharedMemory>,
+    contents: Vec<&'static Kept>,
+    entries: Vec<&'static File<'static>>,
+}
+
+impl Twin {
+    fn new(layout: &'static Layout<'static>) -> Self {
+        let files: &'static Files<'static> = leak(FilesOf::<7>::new(layout));
+        vd_set_clock(files, || 1_795_256_430);
+        let memory = SharedMemory::new(Contents::noise(1 << 12));
+        let volume = Volume::new(layout, Some(BoardIdentity(7)), memory).with_files(files);
+        let contents: Vec<&'static Kept> = (0..4)
+            .map(|id| match id % 2 {
+                0 => leak(Kept::Text(Text::new("begun"))),
+                _ => leak(Kept::Number(Rendered::new(Padded(5, id)))),
+            })
+            .collect();
+        let mut entries: Vec<&'static File<'static>> = Vec::new();
+        for (index, content) in contents.iter().enumerate() {
+            let content: &'static dyn Content = match content {
+                Kept::Text(text) => text,
+                Kept::Number(number) => number,
+            };
+            for (place, path) in PATHS.iter().enumerate() {
+                let capacity = CAPACITIES[(index + place) % CAPACITIES.len()];
+                entries.push(leak(File::new(path, content, capacity)));
+            }
+        }
+        Self { files, volume, contents, entries }
+    }
+
+    /// Makes a call; the error's name where it is refused.
+    fn call(&self, call: Call) -> Result<(), String> {
+        let entry = |index: usize| self.entries[index];
+        match call {
+            Call::Add(index) => vd_add_file(self.files, entry(index)).map_err(|error| format!("{error:?}, add")),
+            Call::Remove(index) => vd_remove_file(self.files, entry(index)).map_err(|NotAdded| "remove".to_owned()),
+            Call::Rename(old, new) => {
+                vd_rename_file(self.files, entry(old), entry(new)).map_err(|error| format!("{error:?}, rename"))
+            }
+            Call::Update(index, ..) => {
+                vd_update_file(self.files, entry(index)).map_err(|error| format!("{error:?}, update"))
+            }
+        }
+    }
+
+    /// Gives contents a value, before they are updated.
+    fn set(&self, call: Call) {
+        if let Call::Update(index, value, length) = call {
+            self.contents[index / PATHS.len()].set(value, length);
+        }
+    }
+
+    fn update(&self, index: usize, value: u32, length: usize) -> Result<(), String> {
+        let call = Call::Update(index, value, length);
+        self.set(call);
+        self.call(call)
+    }
+
+    fn generation(&mut self, number: u64) -> Vec<u8> {
+        self.volume.begin_generation(Instant(number), false);
+        let mut image = vec![0; self.volume.block_count().bytes() as usize];
+        self.volume.read(Lba(0), 0, &mut image);
+        image
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Call {
+    Add(usize),
+    Remove(usize),
+    Rename(usize, usize),
+    /// With the value and the length that the contents get before.
+    Update(usize, u32, usize),
+}
+
+#[test]
+fn a_refused_call_leaves_everything_as_it_was() {
+    let layout = layout();
+    let mut refused: BTreeMap<String, u32> = BTreeMap::new();
+    for seed in 0..40 {
+        let mut random = Random::new(seed);
+        let mut pick = |limit: usize| random.below(limit as u32) as usize;
+        let (mut bothered, mut spared) = (Twin::new(layout), Twin::new(layout));
+        let mut calls: Vec<Call> = Vec::new();
+        let mut registered: Vec<usize> = Vec::new();
+        for step in 0..120 {
+            let any = pick(bothered.entries.len());
+            let known = if registered.is_empty() || pick(4) == 0 { any } else { registered[pick(registered.len())] };
+            let call = match pick(5) {
+                0 | 1 => Call::Add(any),
+                2 => Call::Remove(known),
+                3 => Call::Rename(known, any),
+                _ => Call::Update(known, step, [5, 50, 51, 4096, 4097, 9001][pick(6)]),
+            };
+            // What is not registered does not change: its contents may be another file's, too.
+            let changes = matches!(call, Call::Update(index, ..) if registered.contains(&index));
+            if changes {
+                bothered.set(call);
+            }
+            match bothered.call(call) {
+                Ok(()) => {
+                    spared.set(call);
+                    assert_eq!(spared.call(call), Ok(()), "seed {seed}, {calls:?}: {call:?}");
+                    match call {
+                        Call::Add(index) => registered.push(index),
+                        Call::Remove(index) => registered.retain(|other| *other != index),
+                        Call::Rename(old, new) => {
+                            registered.retain(|other| *other != old);
+                            registered.push(new);
+                        }
+                        Call::Update(..) => {}
+                    }
+                }
+                Err(error) => *refused.entry(error).or_default() += 1,
+            }
+            calls.push(call);
+            if pick(4) == 0 {
+                let (one, other) = (bothered.generation(step.into()), spared.generation(step.into()));
+                assert!(one == other, "seed {seed}: images differ after {calls:?}");
+            }
+        }
+        let findings = check(&mut Direct(&mut bothered.volume)).expect("every block can be read");
+        assert!(findings.is_empty(), "seed {seed}: {findings:?} after {calls:?}");
+    }
+    let all = [
+        "InvalidPath, add",
+        "Unportable, add",
+        "NameTooLong, add",
+        "NameTaken, add",
+        "AlreadyAdded, add",
+        "TooManyFiles, add",
+        "NoRoom, add",
+        "TooLong, add",
+        "InvalidPath, rename",
+        "NameTooLong, rename",
+        "NameTaken, rename",
+        "AlreadyAdded, rename",
+        "NotAdded, rename",
+        "TooManyFiles, rename",
+        "NoRoom, rename",
+        "TooLong, rename",
+        "NotAdded, update",
+        "TooLong, update",
+        "remove",
+    ];
+    let unseen: Vec<&str> = all.into_iter().filter(|error| !refused.contains_key(*error)).collect();
+    assert!(unseen.is_empty(), "{unseen:?} never came: {refused:?}");
+}
+
+/// What a volume shows of a file in its root directory.
+fn read(twin: &mut Twin, path: &str) -> Vec<u8> {
+    let mut source = Direct(&mut twin.volume);
+    let mut reader = ExfatVolume::open(&mut source).expect("it is an exFAT volume");
+    let node = reader.find(path).expect("it is there");
+    reader.read_file(&node).expect("it can be read")
+}
+
+#[test]
+fn an_update_that_is_too_long_leaves_what_was_accepted_last() {
+    let layout = layout();
+    for content in 0..2 {
+        // "A" has a capacity of 50 or of 4096 bytes.
+        let index = content * PATHS.len();
+        let long = CAPACITIES[content] as usize + 1;
+        let begun = ["begun", "00001"][content].as_bytes();
+        // Before any generation, and with the next change of something else.
+        let mut twin = Twin::new(layout);
+        assert_eq!(twin.call(Call::Add(index)), Ok(()));
+        assert_eq!(twin.update(index, 7, long), Err("TooLong, update".to_owned()));
+        twin.generation(1);
+        assert_eq!(read(&mut twin, "A"), begun);
+        // What is accepted and not yet shown stays, too.
+        assert_eq!(twin.update(index, 8, 5), Ok(()));
+        assert_eq!(twin.update(index, 9, long), Err("TooLong, update".to_owned()));
+        twin.generation(2);
+        assert_eq!(read(&mut twin, "A"), b"00008");
+        assert_eq!(twin.update(index, 9, long), Err("TooLong, update".to_owned()));
+        twin.generation(3);
+        assert_eq!(read(&mut twin, "A"), b"00008");
+        // It can still be renamed: what was refused is gone.
+        assert_eq!(twin.call(Call::Rename(index, index + 1)), Ok(()));
+        twin.generation(4);
+        assert_eq!(read(&mut twin, "B"), b"00008");
+    }
+}
+
+#[test]
+fn contents_that_grow_past_their_capacity_after_they_were_accepted_are_cut() {
+    let mut twin = Twin::new(layout());
+    assert_eq!(twin.call(Call::Add(0)), Ok(()));
+    twin.contents[0].set(3, 60);
+    twin.generation(1);
+    assert_eq!(read(&mut twin, "A"), [b'0'; 50]);
+    assert_eq!(vd_update_file(twin.files, twin.entries[0]), Err(UpdateError::TooLong));
+    assert_eq!(vd_add_file(twin.files, twin.entries[0]), Err(AddError::AlreadyAdded));
+}
