@@ -620,7 +620,9 @@ fn random_hosts() {
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
     let mut bench = Bench::new(Intent::None);
     let mut commands = 0;
-    for round in 0..200_000 {
+    /// Miri takes a second for some dozens.
+    const ROUNDS: u32 = if cfg!(miri) { 200 } else { 200_000 };
+    for round in 0..ROUNDS {
         let length = random.below(300);
         bench.set.intent = Some(match random.below(4) {
             0 => Intent::None,
@@ -659,5 +661,5 @@ fn random_hosts() {
             bench.assert_works();
         }
     }
-    assert!(commands > 50_000, "only {commands} commands got through");
+    assert!(commands > ROUNDS as usize / 4, "only {commands} commands got through");
 }

@@ -711,7 +711,8 @@ fn random_commands() {
     let commands = commands();
     let mut unit = fresh();
     let (mut good, mut bad) = (0, 0);
-    for _ in 0..200_000 {
+    // Miri takes a second for some dozens.
+    for _ in 0..if cfg!(miri) { 500 } else { 200_000 } {
         let mut cdb: Vec<u8> = (0..16).map(|_| random() as u8).collect();
         if random() % 4 != 0 {
             // One that may pass the gate: a good one, with a byte changed.
@@ -741,7 +742,7 @@ fn random_commands() {
             _ => {}
         }
     }
-    assert!(good > 20_000 && bad > 20_000, "{good} {bad}");
+    assert!(cfg!(miri) || good > 20_000 && bad > 20_000, "{good} {bad}");
     unit.reset(true);
     let _ = run_on(&mut unit, 0, &TEST_UNIT_READY);
     run(&mut unit, &TEST_UNIT_READY);
