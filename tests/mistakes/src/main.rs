@@ -1,5 +1,5 @@
 //! A firmware for tests: what people do wrong, one at a time, so that the simulator names it. Which one, a test writes into the
-//! ELF: see [`program::MISTAKE`]. Built by `cargo xtask test`; empty elsewhere than on the chip.
+//! ELF: see `MISTAKE`. Built by `cargo xtask test`; empty elsewhere than on the chip.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(target_os = "none")]

@@ -6,6 +6,7 @@
 mod json;
 mod kinds;
 mod markdown;
+mod masked;
 mod measure;
 mod mount;
 mod native;
@@ -51,6 +52,7 @@ more for the same table:
     --log FILE MANIFEST       a firmware whose logs are full after 15 s
     --many FILE MANIFEST      a firmware with many files in one folder (may be repeated)
     --interrupts FILE MANIFEST  a firmware whose main loop has other things to do
+    --calls FILE MANIFEST     the firmware tests/many-files
     --commands FILE           what a Linux kernel asked of the stock volume, blessed by ring 6
     --sim FILE MANIFEST       the simulator's program, and a manifest whose volume it writes to a file
 ";
@@ -72,6 +74,7 @@ struct Options {
     log: Option<Built>,
     many: Vec<Built>,
     interrupts: Option<Built>,
+    calls: Option<Built>,
     commands: Option<PathBuf>,
     sim: Option<Built>,
 }
@@ -102,6 +105,7 @@ fn run() -> Result<(), Box<dyn Error>> {
             Long("log") => options.log = Some(built(&mut parser)?),
             Long("many") => options.many.push(built(&mut parser)?),
             Long("interrupts") => options.interrupts = Some(built(&mut parser)?),
+            Long("calls") => options.calls = Some(built(&mut parser)?),
             Long("sim") => options.sim = Some(built(&mut parser)?),
             Long("elf") => options.elf = parser.value()?.into(),
             Long("manifest") => options.manifest = Some(parser.value()?.into()),
@@ -176,6 +180,10 @@ fn measure_all(options: &Options, elf: &[u8], plan: &DiskPlan) -> Result<Report,
         let size = plan.chip.flash_size as usize;
         let place = to_read(&plan)?;
         report.shares.extend(shares("interrupt handlers", Counted::Handlers, &load(elf)?, size, place)?);
+    }
+    if let Some((elf, manifest)) = &options.calls {
+        let size = planned(Some(manifest))?.chip.flash_size as usize;
+        report.calls = Some(masked::calls(&load(elf)?, size)?);
     }
     report.image = options.sim.as_ref().map(|(sim, manifest)| native::image(sim, manifest)).transpose()?;
     report.emulated = Some(native::emulate(elf, flash_size, to_read(plan)?)?);

@@ -65,7 +65,19 @@ impl Bench {
 
     /// The same when the program has run for a while, beside a partition table.
     pub fn plug_after(alone: Duration, elf: &[u8], flash_size: usize, pace: Pace) -> Result<Self, Box<dyn Error>> {
+        Self::plug_prepared(alone, elf, flash_size, pace, |_| {})
+    }
+
+    /// The same with a board that is prepared before it starts.
+    pub fn plug_prepared(
+        alone: Duration,
+        elf: &[u8],
+        flash_size: usize,
+        pace: Pace,
+        prepare: impl FnOnce(&mut ElfDevice<Paced>),
+    ) -> Result<Self, Box<dyn Error>> {
         let mut board: ElfDevice<Paced> = ElfDevice::with_engine(elf, flash_size, ChipIdentity::default())?;
+        prepare(&mut board);
         board.machine().core_mut().pace = pace;
         if !alone.is_zero() {
             program(&mut board, flash_size)?;

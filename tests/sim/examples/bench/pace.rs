@@ -50,11 +50,38 @@ pub struct Paced {
     pub profile: Option<BTreeMap<u32, u64>>,
     /// Cycles in interrupt handlers, where they are wanted.
     pub in_handlers: Option<u64>,
+    /// Stretches with interrupts masked, where they are wanted.
+    pub masked: Option<Masked>,
+}
+
+/// Stretches with interrupts masked by PRIMASK. Sleep is none, since an interrupt ends it; nor are the boot ROM's functions, which
+/// erase and program flash.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Masked {
+    since: Option<u64>,
+    /// The longest, in cycles.
+    pub longest: u64,
+}
+
+impl Masked {
+    /// An instruction at `at` has ended `now`.
+    fn step(&mut self, masked: bool, interrupted: bool, now: u64, at: u32) {
+        const ROM: std::ops::Range<u32> = 0..0x8000;
+
+        match self.since {
+            _ if interrupted || ROM.contains(&at) => self.since = masked.then_some(now),
+            None => self.since = masked.then_some(now),
+            Some(since) => {
+                self.longest = self.longest.max(now - since);
+                self.since = self.since.filter(|_| masked);
+            }
+        }
+    }
 }
 
 impl Paced {
     fn counts(&self) -> bool {
-        self.profile.is_some() || self.in_handlers.is_some()
+        self.profile.is_some() || self.in_handlers.is_some() || self.masked.is_some()
     }
 }
 
@@ -80,6 +107,7 @@ impl Engine for Paced {
             let at = self.inner.registers()[15];
             let executed = self.inner.executed();
             let handles = self.inner.core().exception() != 0;
+            let slept = self.inner.sleeping();
             let result = self.inner.run(&mut Slow { bus, flash_read: self.pace.flash_read });
             let clock = bus.clock();
             let wanted = clock.limit == 0;
@@ -87,8 +115,14 @@ impl Engine for Paced {
             clock.now = now + tenths / 10;
             self.rest = tenths % 10;
             clock.limit = if wanted { 0 } else { limit };
+            let now = clock.now;
+            if let Some(masked) = &mut self.masked {
+                let sleeps = slept || self.inner.sleeping();
+                masked.step(self.inner.core().masks_interrupts(), sleeps, now, at);
+            }
             if self.inner.sleeping() && self.inner.executed() == executed {
                 // It did not wake.
+                let clock = bus.clock();
                 clock.now = clock.now.max(limit);
                 return result;
             }

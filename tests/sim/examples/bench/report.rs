@@ -1,5 +1,6 @@
 //! All that was measured, and how it stands against what the project wants.
 
+use super::masked::Calls;
 use super::measure::{Cost, Row};
 use super::mount::Mount;
 use super::native::{Emulated, Imaged};
@@ -37,6 +38,8 @@ pub struct Report {
     pub mount: Option<Mount>,
     /// The processor's share.
     pub shares: Vec<Share>,
+    /// Calls of the registry of dynamic files.
+    pub calls: Option<Calls>,
     /// `cargo sim image`.
     pub image: Option<Imaged>,
     /// The emulator.
@@ -107,6 +110,23 @@ impl Report {
                 wanted: "at most 40".to_owned(),
                 measured: format!("{mount}, and {attach} when it is attached"),
                 met: mount <= 40,
+            });
+        }
+        if let Some(Calls { masked, adds }) = self.calls {
+            // 150 cycles a microsecond.
+            let masked = masked as f64 / 150.0;
+            goals.push(Goal {
+                name: "longest stretch with interrupts masked, 99 dynamic files".to_owned(),
+                wanted: "at most 100 us".to_owned(),
+                measured: format!("{masked:.1} us"),
+                met: masked <= 100.0,
+            });
+            let adds = f64::from(adds) / 1e3;
+            goals.push(Goal {
+                name: "64 adds of dynamic files".to_owned(),
+                wanted: "at most 5 ms".to_owned(),
+                measured: format!("{adds:.2} ms"),
+                met: adds <= 5.0,
             });
         }
         if let Some(Imaged { bytes, time }) = self.image {

@@ -183,6 +183,12 @@ impl Core {
 
     /// C1.3.1: whether a condition holds.
     #[inline]
+    /// Whether interrupts are masked, all of them: PRIMASK.
+    #[must_use]
+    pub fn masks_interrupts(&self) -> bool {
+        self.primask
+    }
+
     fn condition(&self, condition: u8) -> bool {
         let f = &self.flags;
         let base = match condition >> 1 & 7 {
