@@ -2,7 +2,7 @@
 //!
 //! A name is text; on the volume it is 1 to 255 UTF-16 units. Two names are the same name when their up-cased units are
 //! equal. The up-case table (7.2) alone decides that, without normalization: `é` as one unit and `é` as two are
-//! different. Whether every host agrees is a matter of [`portable`](crate::portable).
+//! different. Whether every host agrees is a matter of [`crate::portable`].
 
 use crate::{checksum, portable, upcase};
 

@@ -117,7 +117,7 @@ impl<T: Serialize + DeserializeOwned + Default> Group<T> {
     ///
     /// They are on the stack of the caller, which no view of memory shows, and [`Secret`](super::Secret)s are overwritten
     /// afterwards. What `work` copies elsewhere is shown wherever that is. A stack that is a variable, such as the second
-    /// core's, belongs into the section `.settings.stack` ([`core1_stack!`](crate::core1_stack)): secrets on any other hide
+    /// core's, belongs into the section `.settings.stack` (`core1_stack!`): secrets on any other hide
     /// all of RAM until the next reset.
     pub fn lend<R>(&self, settings: &Settings<'_>, work: impl FnOnce(&T) -> R) -> R {
         work(&settings.look(|payload| read::<T>(payload.get(self.id)).0).unwrap_or_default())
