@@ -43,6 +43,8 @@ pub enum Reason {
     Rule(&'static str),
     /// All values together have more bytes than can be kept.
     NoRoom,
+    /// No field has that name.
+    NoField,
 }
 
 impl Reason {
@@ -54,6 +56,7 @@ impl Reason {
             Self::NoChoice => "not to choose from",
             Self::Rule(words) => words,
             Self::NoRoom => "no room for all settings together",
+            Self::NoField => "no such setting",
         }
     }
 }
@@ -109,6 +112,18 @@ impl Field {
     #[must_use]
     pub const fn secret(self) -> Self {
         Self { secret: true, ..self }
+    }
+
+    /// Whether the field may have a default: its value, or how many characters it has, or whether it is finite.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn takes(&self, measure: i64) -> bool {
+        match self.kind {
+            Kind::Integer(least, most) => least <= measure && measure <= most,
+            Kind::Text(least, most) => least as i64 <= measure && measure <= most as i64,
+            Kind::Number => measure != 0,
+            _ => true,
+        }
     }
 
     /// Whether a value, as JSON, is one that the field may have.

@@ -51,34 +51,7 @@ pub trait Section: Sync {
 /// An application's rule: the field that breaks it, and why, in words.
 pub type Rule<T> = fn(&T) -> Result<(), (&'static str, &'static str)>;
 
-/// A group of settings: the fields of the structure `T`.
-///
-/// The structure has `#[serde(default)]`, so that fields which an older firmware did not save have their defaults. It grows at
-/// its end only: a field keeps its place and its type for ever, under whatever name. At most 32 fields and 512 bytes.
-///
-/// ```
-/// # extern crate picovd_sim;
-/// use picovd::settings::{Field, Group, Secret};
-///
-/// #[derive(serde::Serialize, serde::Deserialize)]
-/// #[serde(default)]
-/// struct Sensor {
-///     interval: u16,
-///     password: Secret<32>,
-/// }
-///
-/// impl Default for Sensor {
-///     fn default() -> Self {
-///         Self { interval: 10, password: Secret::EMPTY }
-///     }
-/// }
-///
-/// static FIELDS: [Field; 2] = [
-///     Field::integer("interval", 1, 3600, "Seconds between two readings."),
-///     Field::text("password", 0, 32, "What the radio logs in with.").secret(),
-/// ];
-/// static SENSOR: Group<Sensor> = Group::new("sensor", &FIELDS);
-/// ```
+/// A group of settings: the fields of the structure `T`. [`group!`](crate::group) declares both.
 pub struct Group<T> {
     id: u32,
     fields: &'static [Field],
@@ -87,10 +60,12 @@ pub struct Group<T> {
 }
 
 impl<T> Group<T> {
-    /// The group of that name, which what is saved tells groups apart by. `fields` are those of the structure, in its order
-    /// and under its names.
+    /// The group of that name, which what is saved tells groups apart by. `fields` are those of the structure, in its order:
+    /// `group!` sees to it.
+    #[doc(hidden)]
     #[must_use]
-    pub const fn new(name: &str, fields: &'static [Field]) -> Self {
+    pub const fn declared(name: &str, fields: &'static [Field]) -> Self {
+        assert!(fields.len() <= codec::MAX_FIELDS, "more than 32 fields");
         Self { id: hash(name), fields, rule: |_| Ok(()), structure: PhantomData }
     }
 
@@ -136,13 +111,13 @@ impl<T: Serialize + DeserializeOwned + Default> Group<T> {
         })
     }
 
-    /// Gives a field its default, a secret too: the field of that name, if there is one.
+    /// Gives a field its default, a secret too.
     ///
     /// # Errors
-    /// As [`set`](Self::set).
+    /// As [`set`](Self::set), and [`Reason::NoField`] where no field has that name.
     pub fn forget(&self, settings: &Settings<'_>, field: &str) -> Result<(), Reason> {
-        let place = self.fields.iter().position(|other| other.name == field);
-        self.change(settings, |old, defaults| exchange::<T>(old, defaults, place.into_iter()))
+        let place = self.fields.iter().position(|other| other.name == field).ok_or(Reason::NoField)?;
+        self.change(settings, |old, defaults| exchange::<T>(old, defaults, core::iter::once(place)))
     }
 
     /// Changes all values, from what they are and their defaults.
@@ -202,8 +177,9 @@ impl<T: Serialize + DeserializeOwned + Default> Section for Group<T> {
     fn check(&self, present: &[u8], _: u32) -> Result<(), (usize, Reason)> {
         let values = read::<T>(present).0;
         (self.rule)(&values).map_err(|(field, words)| {
+            // One that is not there is not blamed on another.
             let index = self.fields.iter().position(|other| other.name == field);
-            (index.unwrap_or(0), Reason::Rule(words))
+            (index.unwrap_or(usize::MAX), Reason::Rule(words))
         })
     }
 

@@ -5,6 +5,7 @@
 
 mod codec;
 mod console;
+mod declare;
 mod field;
 mod foreign;
 mod group;
@@ -24,6 +25,7 @@ mod value;
 mod values;
 
 pub use console::PACKET_LENGTH;
+pub use declare::Choice;
 pub use field::{Field, Reason};
 pub use foreign::{Contents, START_LENGTH, foreign_contents};
 pub use group::{Group, Rule, Section};

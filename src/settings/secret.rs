@@ -25,8 +25,17 @@ impl<const N: usize> Secret<N> {
 
     /// The text, or `None` when it is longer than `N` bytes.
     #[must_use]
-    pub fn new(text: &str) -> Option<Self> {
-        Text::new(text).map(Self)
+    pub const fn new(text: &str) -> Option<Self> {
+        match Text::new(text) {
+            Some(text) => Some(Self(text)),
+            None => None,
+        }
+    }
+
+    /// How many characters it has.
+    #[must_use]
+    pub const fn characters(&self) -> u16 {
+        self.0.characters()
     }
 
     /// The text. Whoever copies it elsewhere shows it there.

@@ -99,58 +99,38 @@ fn ask(settings: &Settings<'_>, line: &str) -> String {
 
 const SET: &str = r#"{"ok":"set","saved":false}"#;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Unit {
-    Celsius,
-    Kelvin,
+crate::choices! {
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Unit { Celsius = "celsius", Kelvin = "kelvin" }
 }
 
-/// An application's settings, first version.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-struct Old {
-    interval: u16,
-    password: Text<16>,
-}
+crate::group! {
+    static OLD = "app";
 
-impl Default for Old {
-    fn default() -> Self {
-        Self { interval: 10, password: Text::EMPTY }
+    /// An application's settings, first version.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    struct Old {
+        interval: u16 = 10 => integer(1, 3600, "Seconds."),
+        password: Text<16> = Text::EMPTY => text(0, 16, "Secret.").secret(),
     }
 }
 
-/// The same two versions later.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-struct New {
-    interval: u16,
-    password: Text<16>,
-    unit: Unit,
-    offset: f32,
-    place: Option<Text<8>>,
-}
+crate::group! {
+    static NEW = "app", |new| match new {
+        New { unit: Unit::Kelvin, interval: 1, .. } => Err(("unit", "too fast for kelvin")),
+        _ => Ok(()),
+    };
 
-impl Default for New {
-    fn default() -> Self {
-        Self { interval: 10, password: Text::EMPTY, unit: Unit::Celsius, offset: 0.5, place: None }
+    /// The same two versions later.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    struct New {
+        interval: u16 = 10 => integer(1, 3600, "Seconds."),
+        password: Text<16> = Text::EMPTY => text(0, 16, "Secret.").secret(),
+        unit: Unit = Unit::Celsius => choice("Unit."),
+        offset: f32 = 0.5 => number("Offset."),
+        place: Option<Text<8>> = None => text(1, 8, "Where.").or_null(),
     }
 }
-
-static OLD_FIELDS: [Field; 2] =
-    [Field::integer("interval", 1, 3600, "Seconds."), Field::text("password", 0, 16, "Secret.").secret()];
-static NEW_FIELDS: [Field; 5] = [
-    Field::integer("interval", 1, 3600, "Seconds."),
-    Field::text("password", 0, 16, "Secret.").secret(),
-    Field::choice("unit", &["celsius", "kelvin"], "Unit."),
-    Field::number("offset", "Offset."),
-    Field::text("place", 1, 8, "Where.").or_null(),
-];
-static OLD: Group<Old> = Group::new("app", &OLD_FIELDS);
-static NEW: Group<New> = Group::new("app", &NEW_FIELDS).with_rule(|new| match new {
-    New { unit: Unit::Kelvin, interval: 1, .. } => Err(("unit", "too fast for kelvin")),
-    _ => Ok(()),
-});
 
 #[test]
 fn a_fresh_stick_shows_the_manifest() {
@@ -426,18 +406,19 @@ fn what_is_saved_comes_back() {
 fn a_name_is_one_groups_alone() {
     static LABELS: [Field; 2] =
         [Field::integer("interval", 0, 9, ""), Field::boolean("label", "The stick has that name.")];
-    static LABEL: Group<New> = Group::new("label", &LABELS);
-    static OTHERS: [Group<New>; 3] = [Group::new("one", &[]), Group::new("two", &[]), Group::new("three", &[])];
+    static LABEL: Group<New> = Group::declared("label", &LABELS);
+    static OTHERS: [Group<New>; 3] =
+        [Group::declared("one", &[]), Group::declared("two", &[]), Group::declared("three", &[])];
     let settings = power(PLAN, &Kept::default());
     assert_eq!(settings.add(&LABEL), Err(GroupError::NameTaken));
     assert_eq!(settings.add(&NEW), Ok(()));
     assert_eq!(settings.add(&NEW), Err(GroupError::NameTaken));
-    static SAME_FIELD: Group<New> = Group::new("other", LABELS.split_at(1).0);
+    static SAME_FIELD: Group<New> = Group::declared("other", LABELS.split_at(1).0);
     assert_eq!(settings.add(&SAME_FIELD), Err(GroupError::NameTaken), "both have an interval");
     for other in &OTHERS {
         assert_eq!(settings.add(other), Ok(()));
     }
-    static FIFTH: Group<New> = Group::new("five", &[]);
+    static FIFTH: Group<New> = Group::declared("five", &[]);
     assert_eq!(settings.add(&FIFTH), Err(GroupError::Full));
 }
 
@@ -498,7 +479,7 @@ fn values_that_another_firmware_allowed_are_defaults() {
         Field::integer("unit", 0, 255, ""),
         Field::number("offset", ""),
     ];
-    static WILD: Group<Wild> = Group::new("app", &FIELDS);
+    static WILD: Group<Wild> = Group::declared("app", &FIELDS);
     let write = |wild: Wild| {
         let kept = Kept::default();
         let settings = power(PLAN, &kept);
@@ -551,7 +532,7 @@ fn what_an_application_sets_leaves_secrets_as_they_are() {
     assert_eq!((NEW.get(settings).interval, password().as_str()), (9, "hunter2"));
     NEW.set(settings, &New { password: Text::new("hunter3").unwrap(), ..NEW.get(settings) }).unwrap();
     assert_eq!((NEW.get(settings).interval, password().as_str()), (9, "hunter3"));
-    NEW.forget(settings, "no such field").unwrap();
+    assert_eq!(NEW.forget(settings, "no such field"), Err(Reason::NoField));
     NEW.forget(settings, "interval").unwrap();
     assert_eq!((NEW.get(settings).interval, password().as_str()), (New::default().interval, "hunter3"));
     NEW.forget(settings, "password").unwrap();

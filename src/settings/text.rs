@@ -20,11 +20,33 @@ impl<const N: usize> Text<N> {
 
     /// The text, or `None` when it is longer than `N` bytes.
     #[must_use]
-    pub fn new(text: &str) -> Option<Self> {
+    pub const fn new(text: &str) -> Option<Self> {
         let mut new = Self::EMPTY;
-        new.length = u8::try_from(text.len()).ok()?;
-        new.bytes.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
+        if text.len() > 255 {
+            return None;
+        }
+        new.length = text.len() as u8;
+        match new.bytes.split_at_mut_checked(text.len()) {
+            Some((room, _)) => room.copy_from_slice(text.as_bytes()),
+            None => return None,
+        }
         Some(new)
+    }
+
+    /// How many characters it has.
+    #[must_use]
+    pub const fn characters(&self) -> u16 {
+        let mut count = 0;
+        let mut rest: &[u8] = match self.bytes.split_at_checked(self.length as usize) {
+            Some((text, _)) => text,
+            None => &[],
+        };
+        while let [byte, more @ ..] = rest {
+            // All but continuations (RFC 3629 section 3).
+            count += (*byte & 0xC0 != 0x80) as u16;
+            rest = more;
+        }
+        count
     }
 
     /// The text.

@@ -5,44 +5,27 @@
 use picovd::clock::Instant;
 use picovd::println;
 use picovd::rp2350::rp235x_hal;
-use picovd::settings::{Field, Group, Secret, Text};
-use serde::{Deserialize, Serialize};
+use picovd::settings::{Secret, Text};
 
 picovd::firmware!(disk);
 
-/// What can be set. Fields are only ever added, and at the end: what an older firmware saved stays readable.
-#[derive(Serialize, Deserialize)]
-#[serde(default)]
-struct Lamp {
-    name: Text<24>,
-    interval: u16,
-    color: Color,
-    password: Secret<32>,
+picovd::choices! {
+    #[derive(Clone, Copy, Debug)]
+    enum Color { Red = "red", Green = "green", Blue = "blue" }
 }
 
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Color {
-    Red,
-    Green,
-    Blue,
-}
+picovd::group! {
+    static LAMP = "lamp";
 
-impl Default for Lamp {
-    fn default() -> Self {
-        Self { name: Text::EMPTY, interval: 2, color: Color::Green, password: Secret::EMPTY }
+    /// What can be set, by whom and to what: name, type, default, range, and what it is good for. Fields are only ever added, and
+    /// at the end: what an older firmware saved stays readable.
+    struct Lamp {
+        name: Text<24> = Text::EMPTY => text(0, 24, "What the lamp is called."),
+        interval: u16 = 2 => integer(1, 3600, "Seconds from one blink to the next."),
+        color: Color = Color::Green => choice("The color of its light."),
+        password: Secret<32> = Secret::EMPTY => text(0, 32, "What the lamp logs in with.").secret(),
     }
 }
-
-/// The same for those who set them: names, ranges, and what they are good for.
-static FIELDS: [Field; 4] = [
-    Field::text("name", 0, 24, "What the lamp is called."),
-    Field::integer("interval", 1, 3600, "Seconds from one blink to the next."),
-    Field::choice("color", &["red", "green", "blue"], "The color of its light."),
-    Field::text("password", 0, 32, "What the lamp logs in with.").secret(),
-];
-
-static LAMP: Group<Lamp> = Group::new("lamp", &FIELDS);
 
 #[rp235x_hal::entry]
 fn main() -> ! {

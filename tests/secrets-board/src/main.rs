@@ -10,27 +10,21 @@ mod program {
     use picovd::rp2350::rp235x_hal;
     #[cfg(any(feature = "second", feature = "unmarked"))]
     use picovd::rp2350::rp235x_hal::{Sio, multicore::Multicore, pac};
-    use picovd::settings::{Field, Group, Secret, Text};
-    use serde::{Deserialize, Serialize};
+    use picovd::settings::{Secret, Text};
 
     picovd::firmware!(disk);
 
     #[cfg(feature = "serve")]
     picovd::serve!(STICK);
 
-    #[derive(Serialize, Deserialize, Default)]
-    #[serde(default)]
-    struct Lamp {
-        name: Text<24>,
-        password: Secret<32>,
+    picovd::group! {
+        static LAMP = "lamp";
+
+        struct Lamp {
+            name: Text<24> = Text::EMPTY => text(0, 24, "What it is called."),
+            password: Secret<32> = Secret::EMPTY => text(0, 32, "What it logs in with.").secret(),
+        }
     }
-
-    static FIELDS: [Field; 2] = [
-        Field::text("name", 0, 24, "What it is called."),
-        Field::text("password", 0, 32, "What it logs in with.").secret(),
-    ];
-
-    static LAMP: Group<Lamp> = Group::new("lamp", &FIELDS);
 
     /// What the secret was good for, so that it is used: tests find these by name.
     #[unsafe(export_name = "LOGINS")]

@@ -1,0 +1,162 @@
+//! Groups and choices, declared once: the structure, its names, its defaults, and what it may be set to.
+
+/// What a field that is a choice may be: an enumeration that [`choices!`](crate::choices) declares, or an `Option` of one.
+pub trait Choice {
+    /// The names of its variants, in their order.
+    const NAMES: &'static [&'static str];
+}
+
+impl<T: Choice> Choice for Option<T> {
+    const NAMES: &'static [&'static str] = T::NAMES;
+}
+
+/// Declares an enumeration for settings, and what its variants are called where they are set.
+///
+/// ```
+/// # extern crate picovd_sim;
+/// picovd::choices! {
+///     #[derive(Clone, Copy, Debug)]
+///     enum Color { Red = "red", Green = "green" }
+/// }
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! choices {
+    ($(#[$meta:meta])* $vis:vis enum $Enum:ident {
+        $($(#[doc = $doc:literal])* $Variant:ident = $name:literal),+ $(,)?
+    }) => {
+        #[derive(::serde::Serialize, ::serde::Deserialize)]
+        $(#[$meta])*
+        $vis enum $Enum {
+            $($(#[doc = $doc])* #[serde(rename = $name)] $Variant,)+
+        }
+
+        impl $crate::settings::Choice for $Enum {
+            const NAMES: &'static [&'static str] = &[$($name),+];
+        }
+    };
+}
+
+/// Declares a [`Group`](crate::settings::Group) and its structure: each field with its name, type, default, and what it may be
+/// set to.
+///
+/// A field is set under its own name, so that names and fields cannot be mixed up. A default that the field may not have, or of
+/// another type, is refused by the compiler, in a message that names the field. The structure grows at its end only: a field
+/// keeps its place and its type for ever, under whatever name. At most 32 fields and 512 bytes.
+///
+/// What a field may be:
+///
+/// | | type | |
+/// | --- | --- | --- |
+/// | `boolean(about)` | `bool` | |
+/// | `integer(least, most, about)` | an integer | both ends included |
+/// | `number(about)` | `f32`, `f64` | finite |
+/// | `text(least, most, about)` | [`Text`](crate::settings::Text), [`Secret`](crate::settings::Secret) | characters, both ends included |
+/// | `choice(about)` | an enumeration of [`choices!`](crate::choices) | |
+///
+/// `.or_null()` follows where the type is an `Option`, `.secret()` where nobody is shown the value. A [rule](crate::settings::Rule)
+/// that all values together obey may follow the group's name: `static LAMP = "lamp", |lamp| ...;`.
+///
+/// ```
+/// # extern crate picovd_sim;
+/// use picovd::settings::{Secret, Text};
+///
+/// picovd::choices! {
+///     #[derive(Clone, Copy)]
+///     enum Color { Red = "red", Green = "green" }
+/// }
+///
+/// picovd::group! {
+///     static LAMP = "lamp";
+///
+///     struct Lamp {
+///         interval: u16 = 10 => integer(1, 3600, "Seconds from one blink to the next."),
+///         color: Color = Color::Green => choice("The color of its light."),
+///         place: Option<Text<8>> = None => text(1, 8, "Where it is.").or_null(),
+///         password: Secret<32> = Secret::EMPTY => text(0, 32, "What it logs in with.").secret(),
+///     }
+/// }
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! group {
+    (
+        $(#[$group_meta:meta])* $group_vis:vis static $GROUP:ident = $group:literal $(, $rule:expr)?;
+        $(#[$meta:meta])* $vis:vis struct $Struct:ident {
+            $($(#[doc = $doc:literal])* $field_vis:vis $field:ident: $type:ty = $default:expr
+                => $kind:ident($($argument:expr),+ $(,)?) $(.$modifier:ident())*),+ $(,)?
+        }
+    ) => {
+        #[derive(::serde::Serialize, ::serde::Deserialize)]
+        #[serde(default)]
+        $(#[$meta])*
+        $vis struct $Struct {
+            $($(#[doc = $doc])* $field_vis $field: $type,)+
+        }
+
+        impl ::core::default::Default for $Struct {
+            fn default() -> Self {
+                Self { $($field: $default,)+ }
+            }
+        }
+
+        $(#[$group_meta])*
+        $group_vis static $GROUP: $crate::settings::Group<$Struct> = {
+            const FIELDS: &[$crate::settings::Field] = &[
+                $($crate::group!(@field $kind, $field, $type, ($($argument),+)) $(.$modifier())*,)+
+            ];
+            $crate::settings::Group::declared($group, FIELDS)$(.with_rule($rule))?
+        };
+
+        $(const _: () = {
+            const FIELD: $crate::settings::Field =
+                $crate::group!(@field $kind, $field, $type, ($($argument),+)) $(.$modifier())*;
+            const DEFAULT: &$type = &$default;
+            $crate::group!(@value DEFAULT, ($($modifier)*), value => {
+                ::core::assert!(
+                    FIELD.takes($crate::group!(@measure $kind, value)),
+                    ::core::concat!("setting `", ::core::stringify!($field), "`: it may not have its default")
+                );
+            });
+        };)+
+    };
+    (@field choice, $field:ident, $type:ty, ($about:expr)) => {
+        $crate::settings::Field::choice(
+            ::core::stringify!($field),
+            <$type as $crate::settings::Choice>::NAMES,
+            $about,
+        )
+    };
+    (@field $kind:ident, $field:ident, $type:ty, ($($argument:expr),+)) => {
+        $crate::settings::Field::$kind(::core::stringify!($field), $($argument),+)
+    };
+    // The value that the default has, where it is not null.
+    (@value $default:ident, (), $value:ident => $check:block) => {{
+        let $value = $default;
+        $check
+    }};
+    (@value $default:ident, (or_null $($modifier:ident)*), $value:ident => $check:block) => {
+        if let ::core::option::Option::Some($value) = $default $check
+    };
+    (@value $default:ident, ($other:ident $($modifier:ident)*), $value:ident => $check:block) => {
+        $crate::group!(@value $default, ($($modifier)*), $value => $check)
+    };
+    // What of a value there are limits to.
+    (@measure boolean, $value:ident) => {{
+        let _: bool = *$value;
+        0
+    }};
+    (@measure integer, $value:ident) => {
+        *$value as i64
+    };
+    (@measure number, $value:ident) => {
+        (*$value as f64).is_finite() as i64
+    };
+    (@measure text, $value:ident) => {
+        $value.characters() as i64
+    };
+    (@measure choice, $value:ident) => {{
+        let _ = $value;
+        0
+    }};
+}

@@ -1,0 +1,67 @@
+//! Mistakes that an application's settings may have. `settings_declared` compiles each of them; nothing is here otherwise.
+#![allow(unexpected_cfgs, dead_code)]
+
+// Its critical sections.
+extern crate picovd_sim as _;
+
+use picovd::settings::{Secret, Text};
+
+picovd::choices! {
+    #[derive(Clone, Copy)]
+    enum Color { Red = "red", Green = "green" }
+}
+
+const INTERVAL: u16 = if cfg!(mistake = "low") { 0 } else { 3600 };
+const OFFSET: Option<i32> = if cfg!(mistake = "null") { Some(-6) } else { None };
+const SCALE: f32 = if cfg!(mistake = "infinite") { f32::INFINITY } else { 0.5 };
+const PLACE: Option<Text<8>> = if cfg!(mistake = "short") { Some(Text::EMPTY) } else { Text::new("R\u{f6}\u{1f980}f") };
+
+picovd::group! {
+    static LAMP = "lamp";
+
+    struct Lamp {
+        interval: u16 = INTERVAL => integer(1, 3600, "Seconds."),
+        offset: Option<i32> = OFFSET => integer(-5, 5, "Offset.").or_null(),
+        scale: f32 = SCALE => number("Scale."),
+        color: Color = Color::Green => choice("Color."),
+        place: Option<Text<8>> = PLACE => text(1, 4, "Where.").or_null(),
+        password: Secret<32> = Secret::EMPTY => text(0, 32, "Secret.").secret(),
+    }
+}
+
+#[cfg(mistake = "swapped")]
+picovd::group! {
+    static SWAPPED = "swapped";
+
+    struct Swapped {
+        color: u16 = 5 => choice("Color."),
+        interval: Color = Color::Red => integer(1, 3600, "Seconds."),
+    }
+}
+
+#[cfg(mistake = "type")]
+picovd::group! {
+    static OF_ANOTHER_TYPE = "type";
+
+    struct OfAnotherType {
+        on: u8 = 1 => boolean("Whether it is on."),
+    }
+}
+
+#[cfg(mistake = "twice")]
+picovd::group! {
+    static TWICE = "twice";
+
+    struct Twice {
+        on: bool = true => boolean("Whether it is on."),
+        on: bool = false => boolean("Whether it is off."),
+    }
+}
+
+#[cfg(mistake = "apart")]
+static APART: picovd::settings::Group<Lamp> = picovd::settings::Group::new("apart", &[]);
+
+#[cfg(mistake = "misspelt")]
+fn interval(lamp: &Lamp) -> u16 {
+    lamp.intervall
+}
