@@ -97,7 +97,16 @@ impl<'a> Name<'a> {
     /// NameHash (7.6.4).
     #[must_use]
     pub fn name_hash(self) -> u16 {
-        name_hash(self.units())
+        match self.ascii() {
+            Some(bytes) => bytes.iter().fold(0, |sum, byte| checksum::name_hash(sum, byte.to_ascii_uppercase().into())),
+            None => name_hash(self.units()),
+        }
+    }
+
+    /// Whether all its characters are ASCII: a byte is a unit then.
+    #[must_use]
+    pub fn is_ascii(self) -> bool {
+        self.ascii().is_some()
     }
 
     /// Whether `units` are those of another name that some host may take for this one ([`portable::is_alike`]).
@@ -110,6 +119,9 @@ impl<'a> Name<'a> {
     /// Whether both are the same name for every host: their up-cased units are equal.
     #[must_use]
     pub fn is_same(self, other: Name<'_>) -> bool {
+        if let (Some(one), Some(other)) = (self.ascii(), other.ascii()) {
+            return one.eq_ignore_ascii_case(other);
+        }
         self.length == other.length && self.units().map(upcase::upcase).eq(other.units().map(upcase::upcase))
     }
 }

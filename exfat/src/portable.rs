@@ -24,7 +24,8 @@ pub enum Unportable {
 /// # Errors
 /// The first rule that the name breaks.
 pub fn check(name: &str) -> Result<(), Unportable> {
-    if let Some(unseen) = name.chars().find(|character| is_unseen(*character)) {
+    let plain = name.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if !plain && let Some(unseen) = name.chars().find(|character| is_unseen(*character)) {
         return Err(Unportable::Unseen(unseen));
     }
     if name.ends_with([' ', '.']) {

@@ -13,6 +13,11 @@ pub const TABLE_CHECKSUM: u32 = 0xE619_D30D;
 /// The upper case of a UTF-16 unit, which is the unit itself for all but 874 of them. Surrogates map to themselves.
 #[must_use]
 pub fn upcase(unit: u16) -> u16 {
+    // Most names are ASCII, of which the first rule is all.
+    if unit < 0x80 {
+        let lower = unit.wrapping_sub(0x61) < 26;
+        return unit - if lower { 0x20 } else { 0 };
+    }
     let after = RULES.partition_point(|rule| rule.first <= unit);
     after.checked_sub(1).and_then(|index| RULES.get(index)).map_or(unit, |rule| rule.apply(unit))
 }

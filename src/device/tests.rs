@@ -67,7 +67,7 @@ struct Bench {
     reconnects: u32,
 }
 
-use crate::volume::Files;
+use crate::volume::{AddError, Files};
 
 impl Bench {
     fn new(refresh: Refresh) -> Self {
@@ -318,8 +318,30 @@ fn folders_come_with_their_files_and_go_with_the_last() {
 }
 
 #[test]
+fn names_of_other_letters_are_taken_for_their_twins_through_all_generations() {
+    let files: &'static Files<'static> = Box::leak(Box::new(FilesOf::<4>::new(&LAYOUT)));
+    let mut volume = Volume::new(&LAYOUT, None, NoMemory).with_files(files);
+    // The kelvin sign and a K; one letter in two cases; a letter and its two parts.
+    for (one, other) in [("\u{212A}", "K"), ("\u{E4}.x", "\u{C4}.X"), ("e\u{301}", "\u{E9}")] {
+        for (one, other) in [(one, other), (other, one)] {
+            let ((first, _), (second, _)) = (file(one, "1"), file(other, "2"));
+            assert_eq!(vd_add_file(files, first), Ok(()));
+            for moment in 0..4 {
+                assert_eq!(vd_add_file(files, second), Err(AddError::NameTaken), "{one:?} {other:?} {moment}");
+                if moment == 2 {
+                    assert_eq!(vd_update_file(files, first), Ok(()));
+                }
+                volume.begin_generation(Instant(moment), false);
+            }
+            assert_eq!(vd_rename_file(files, first, second), Ok(()), "it leaves the name");
+            assert_eq!(vd_remove_file(files, second), Ok(()));
+        }
+    }
+}
+
+#[test]
 fn every_wrong_registration_is_refused_and_changes_nothing() {
-    use crate::volume::{AddError, NotAdded, UpdateError};
+    use crate::volume::{NotAdded, UpdateError};
     let bench = Bench::new(Refresh::Auto);
     let files = bench.files;
     let add = |path, capacity| {

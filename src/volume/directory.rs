@@ -90,8 +90,8 @@ pub(super) enum Given {
     Folder(u32),
 }
 
-/// What the manifest has under that name in the folder that begins at `cluster`.
-pub(super) fn find(layout: &Layout<'_>, cluster: u32, name: Name<'_>) -> Option<Given> {
+/// What the manifest has under that name, whose NameHash (exFAT 7.6.4) is `hash`, in the folder that begins at `cluster`.
+pub(super) fn find(layout: &Layout<'_>, cluster: u32, name: Name<'_>, hash: u16) -> Option<Given> {
     let mut entries = directory_at(layout, cluster)?.entries.chunks_exact(ENTRY_LENGTH);
     let mut attributes = 0;
     while let Some(entry) = entries.next() {
@@ -102,7 +102,7 @@ pub(super) fn find(layout: &Layout<'_>, cluster: u32, name: Name<'_>) -> Option<
             [kind, _, _, length, low, high, ..]
                 if kind == EntryType::STREAM_EXTENSION.0
                     && length == name.length()
-                    && u16::from_le_bytes([low, high]) == name.name_hash()
+                    && u16::from_le_bytes([low, high]) == hash
                     && units_of(entries.clone()).take(length.into()).map(upcase).eq(name.units().map(upcase)) =>
             {
                 let cluster = entry.get(20..24)?.try_into().map(u32::from_le_bytes).ok()?;
@@ -118,13 +118,17 @@ pub(super) fn find(layout: &Layout<'_>, cluster: u32, name: Name<'_>) -> Option<
 /// Whether the manifest has another name in the folder that begins at `cluster` that some host may take for this one.
 pub(super) fn has_twin(layout: &Layout<'_>, cluster: u32, name: Name<'_>) -> bool {
     let Some(directory) = directory_at(layout, cluster) else { return false };
+    let ascii = name.is_ascii();
     let mut entries = directory.entries.chunks_exact(ENTRY_LENGTH);
     while let Some(entry) = entries.next() {
         if let [kind, _, _, length, ..] = *entry
             && kind == EntryType::STREAM_EXTENSION.0
-            && name.is_twin(units_of(entries.clone()).take(length.into()))
         {
-            return true;
+            let units = units_of(entries.clone()).take(length.into());
+            // Two ASCII names that are alike are the same.
+            if !(ascii && units.clone().all(|unit| unit < 0x80)) && name.is_twin(units) {
+                return true;
+            }
         }
     }
     false
@@ -140,7 +144,8 @@ fn units_of<'e>(entries: impl Iterator<Item = &'e [u8]> + Clone) -> impl Iterato
 pub(super) fn follow(layout: &Layout<'_>, path: &str, level: u8) -> Option<u32> {
     let root = layout.first_cluster_of_root_directory;
     Components::of(path).take(level.into()).try_fold(root, |cluster, component| {
-        match find(layout, cluster, Name::new(component).ok()?)? {
+        let name = Name::new(component).ok()?;
+        match find(layout, cluster, name, name.name_hash())? {
             Given::Folder(cluster) => Some(cluster),
             Given::File => None,
         }

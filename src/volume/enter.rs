@@ -9,13 +9,13 @@ use super::directory::{self, Given};
 use super::file::{Components, File};
 use super::layout::Layout;
 use super::registry::{AddError, Files};
-use super::slot::{LEVELS, ROOT, Slot, Wanted};
+use super::slot::{FileSlot, LEVELS, ROOT, Slot, Wanted};
 use critical_section::CriticalSection;
 use picovd_exfat::entry::entries_for;
 use picovd_exfat::name::Name;
 use picovd_exfat::portable;
 
-/// How often a call starts over because others were first. Then it is their turn to wait.
+/// How often a call starts over because others were first. Then it gives up: names are never compared with interrupts masked.
 const ATTEMPTS: usize = 16;
 
 /// What files and folders take of what the manifest keeps.
@@ -57,6 +57,8 @@ struct Part {
     entries: u8,
     /// Whether this is a folder that the manifest gives.
     given: bool,
+    /// Whether the name is all ASCII.
+    ascii: bool,
 }
 
 /// A path's components, and what the manifest has at them.
@@ -70,7 +72,8 @@ pub(super) struct Parts {
 impl Parts {
     /// Those of a path whose components are names that the manifest has room for.
     pub fn of(layout: &Layout<'_>, path: &str) -> Result<Self, AddError> {
-        let mut parts = Self { parts: [Part { hash: 0, entries: 0, given: false }; LEVELS], count: 0, taken: false };
+        const NONE: Part = Part { hash: 0, entries: 0, given: false, ascii: true };
+        let mut parts = Self { parts: [NONE; LEVELS], count: 0, taken: false };
         let mut components = Components::of(path);
         let mut folder = Some(layout.first_cluster_of_root_directory);
         while let Some(component) = components.next() {
@@ -82,13 +85,14 @@ impl Parts {
             }
             let part = parts.parts.get_mut(usize::from(parts.count)).ok_or(AddError::InvalidPath)?;
             parts.taken |= folder.is_some_and(|cluster| directory::has_twin(layout, cluster, name));
-            let given = folder.and_then(|cluster| directory::find(layout, cluster, name));
+            let hash = name.name_hash();
+            let given = folder.and_then(|cluster| directory::find(layout, cluster, name, hash));
             folder = match given {
                 Some(Given::Folder(cluster)) if !components.is_done() => Some(cluster),
                 _ => None,
             };
             parts.taken |= given.is_some() && folder.is_none();
-            *part = Part { hash: name.name_hash(), entries: entries as u8, given: folder.is_some() };
+            *part = Part { hash, entries: entries as u8, given: folder.is_some(), ascii: name.is_ascii() };
             parts.count += 1;
         }
         Ok(parts)
@@ -135,8 +139,7 @@ impl<'a> Files<'a> {
             let way = self.way(path, parts, &Leaving::default());
             (self.state().version == version).then_some(way.is_ok())
         };
-        let found = (0..ATTEMPTS).find_map(|_| look());
-        found.or_else(|| critical_section::with(|_| look())).unwrap_or(false)
+        (0..ATTEMPTS).find_map(|_| look()).unwrap_or(false)
     }
 
     /// Registers a file, in the place of another one where there is one.
@@ -151,10 +154,8 @@ impl<'a> Files<'a> {
         if file.content.length() > file.capacity {
             return Err(AddError::TooLong);
         }
-        let attempt = || self.attempt(file, old, &parts, announced, announcing);
-        let done = (0..ATTEMPTS).find_map(|_| attempt());
-        // Whoever is always late gets everything at once in the end.
-        done.or_else(|| critical_section::with(|_| attempt())).unwrap_or(Err(AddError::TooManyFiles))?;
+        let mut attempts = (0..ATTEMPTS).filter_map(|_| self.attempt(file, old, &parts, announced, announcing));
+        attempts.next().unwrap_or(Err(AddError::Busy))?;
         // It fits, unless it changed just now; then the next generation cuts it.
         let _ = file.content.accept(file.capacity);
         Ok(())
@@ -200,7 +201,12 @@ impl<'a> Files<'a> {
 
     /// The slot of a registered file.
     pub(super) fn find<'s>(&'s self, section: CriticalSection<'s>, file: &File<'a>) -> Option<&'s Slot<'a>> {
-        self.slots().iter().map(|slot| slot.borrow(section)).find(|slot| slot.holds(file))
+        self.used(section).iter().map(|slot| slot.borrow(section)).find(|slot| slot.holds(file))
+    }
+
+    /// The slots that are wanted are among these.
+    fn used(&self, section: CriticalSection<'_>) -> &[FileSlot<'a>] {
+        self.slots().get(..self.state.borrow(section).get().used.into()).unwrap_or_default()
     }
 
     fn slot<'s>(&'s self, section: CriticalSection<'s>, index: u8) -> Option<&'s Slot<'a>> {
@@ -208,44 +214,38 @@ impl<'a> Files<'a> {
     }
 
     /// The wanted entry of that name in a folder.
-    fn named(&self, parent: u8, hash: u16, component: &str) -> Option<(u8, Wanted<'a>)> {
+    ///
+    /// # Errors
+    /// Something that stays there has another name that some host may take for this one.
+    fn named(
+        &self,
+        parent: u8,
+        part: Part,
+        component: &str,
+        leaving: &Leaving,
+    ) -> Result<Option<(u8, Wanted<'a>)>, AddError> {
         let name = Name::again(component);
-        let mut from = 0;
-        loop {
-            let (index, wanted) = self.next_wanted(from, parent, Some(hash))?;
-            if name.is_same(Name::again(wanted.name())) {
-                return Some((index, wanted));
+        let (mut from, mut found) = (0, None);
+        while let Some((index, wanted)) = self.next_wanted(from, parent, part) {
+            let other = Name::again(wanted.name());
+            if wanted.hash == part.hash && name.is_same(other) {
+                found = Some((index, wanted));
+            } else if !(part.ascii && wanted.ascii) && leaving.place(index).is_none() && name.is_twin(other.units()) {
+                return Err(AddError::NameTaken);
             }
             from = usize::from(index) + 1;
         }
+        Ok(found)
     }
 
-    /// Whether something that stays has another name in a folder that some host may take for this one.
-    fn has_twin(&self, parent: u8, component: &str, leaving: &Leaving) -> bool {
-        let name = Name::again(component);
-        let mut from = 0;
-        while let Some((index, wanted)) = self.next_wanted(from, parent, None) {
-            // Two ASCII names that are alike are the same.
-            let other = wanted.name();
-            if !(component.is_ascii() && other.is_ascii())
-                && leaving.place(index).is_none()
-                && name.is_twin(other.encode_utf16())
-            {
-                return true;
-            }
-            from = usize::from(index) + 1;
-        }
-        false
-    }
-
-    /// The first slot from `from` on that is wanted in a folder, under a name of that hash.
+    /// The first slot from `from` on that is wanted in a folder, under a name that some host may take for that one.
     #[inline(never)]
-    fn next_wanted(&self, from: usize, parent: u8, hash: Option<u16>) -> Option<(u8, Wanted<'a>)> {
+    fn next_wanted(&self, from: usize, parent: u8, part: Part) -> Option<(u8, Wanted<'a>)> {
         critical_section::with(|section| {
-            let mut slots = self.slots().iter().enumerate().skip(from);
+            let mut slots = self.used(section).iter().enumerate().skip(from);
             slots.find_map(|(index, slot)| {
                 let slot = slot.borrow(section);
-                if slot.may_be(parent, hash) { Some((index as u8, slot.wanted()?)) } else { None }
+                if slot.may_be(parent, part.hash, part.ascii) { Some((index as u8, slot.wanted()?)) } else { None }
             })
         })
     }
@@ -257,10 +257,7 @@ impl<'a> Files<'a> {
         }
         let mut way = Way { known: 0, parent: ROOT, left: leaving.count };
         for (component, (level, part)) in Components::of(path).zip(parts.from(0)) {
-            if self.has_twin(way.parent, component, leaving) {
-                return Err(AddError::NameTaken);
-            }
-            let Some((index, wanted)) = self.named(way.parent, part.hash, component) else { break };
+            let Some((index, wanted)) = self.named(way.parent, part, component, leaving)? else { break };
             match leaving.place(index) {
                 // A folder that stays, since it is on the way.
                 Some(place) if place != 0 && level != 0 && wanted.name() == component => way.left = place,
@@ -336,9 +333,9 @@ impl<'a> Files<'a> {
         }
         let mut parent = way.parent;
         let mut free = self.slots().iter().enumerate().filter(|(_, slot)| slot.borrow(section).is_free());
-        for ((level, Part { hash, entries, given }), (index, slot)) in parts.from(way.known).zip(&mut free) {
+        for ((level, Part { hash, entries, given, ascii }), (index, slot)) in parts.from(way.known).zip(&mut free) {
             let slot = slot.borrow(section);
-            slot.want(Wanted { file, level, parent, given, entries, hash });
+            slot.want(Wanted { file, level, parent, given, entries, hash, ascii });
             if level != 0 {
                 slot.add_child();
             }
@@ -347,6 +344,8 @@ impl<'a> Files<'a> {
         self.change_state(section, |state| {
             state.version = state.version.wrapping_add(1);
             state.room = room;
+            // What was entered last took the free slot with the highest number.
+            state.used = state.used.max(parent.saturating_add(1));
         });
         Ok(())
     }
@@ -361,9 +360,11 @@ impl<'a> Files<'a> {
             slot.leave();
             next = self.slot(section, parent).filter(|folder| folder.remove_child() == 0);
         }
+        let left = self.used(section).iter().rposition(|slot| !slot.borrow(section).is_free());
         self.change_state(section, |state| {
             state.version = state.version.wrapping_add(1);
             state.room = room;
+            state.used = left.map_or(0, |last| last as u8 + 1);
         });
     }
 }

@@ -39,6 +39,8 @@ pub(super) struct State {
     pub(super) cursor: u32,
     /// Hosts see nothing in the slots from this one on.
     pub(super) end: usize,
+    /// Nothing is wanted in the slots from this one on.
+    pub(super) used: u8,
     /// Whether files of run time stand in folders of the manifest.
     pub(super) in_given: bool,
     /// Counts what is registered and taken away.
@@ -79,6 +81,9 @@ pub enum AddError {
     NoRoom,
     /// The contents are longer than the file's capacity. Raise the capacity or shorten the contents.
     TooLong,
+    /// Interrupt handlers or the other core registered and removed files all the while, 16 times before this call was done with one
+    /// look at the names: it does not compare them with interrupts masked. Call again.
+    Busy,
 }
 
 /// Why a change was not taken.
@@ -105,6 +110,7 @@ impl<'a, const N: usize> FilesOf<'a, N> {
             asked: None,
             cursor: 0,
             end: 0,
+            used: 0,
             in_given: false,
             version: 0,
             room: Room::NONE,
@@ -128,7 +134,7 @@ impl<'a> Files<'a> {
     }
 
     /// Whether a file could have that path: every component is a name that the manifest has room for, and no other file has
-    /// the last one.
+    /// the last one. Where files come and go so fast that no look at them gets to its end ([`AddError::Busy`]), `false`.
     #[must_use]
     pub fn is_free(&self, path: &str) -> bool {
         Parts::of(self.layout, path).is_ok_and(|parts| self.is_name_free(path, &parts))

@@ -3,7 +3,7 @@
 use super::content::Generation;
 use super::directory;
 use super::place::{self, Run};
-use super::registry::Files;
+use super::registry::{Files, State};
 use super::slot::{FileSlot, Shown, Taken};
 use picovd_exfat::time::Timestamp;
 
@@ -77,7 +77,8 @@ impl<'a> Files<'a> {
         let clock = self.state().clock.map(|clock| Timestamp::from_unix(clock()).value());
         let modified = clock.unwrap_or(self.layout.timestamp);
         critical_section::with(|section| {
-            for slot in self.slots() {
+            let State { end, used, .. } = self.state.borrow(section).get();
+            for slot in self.slots().iter().take(end.max(used.into())) {
                 slot.borrow(section).take();
             }
         });

@@ -28,8 +28,11 @@ const CHANGED: u8 = 0x01;
 /// Marks a wanted folder that the manifest gives.
 const GIVEN: u8 = 0x02;
 
+/// Marks a wanted slot whose name is not all ASCII.
+const FOREIGN: u8 = 0x04;
+
 /// What the application changes of the flags. The others are the generation's that begins.
-const WANTED: u8 = CHANGED | GIVEN;
+const WANTED: u8 = CHANGED | GIVEN | FOREIGN;
 
 /// Taken: contents have to be frozen.
 const FRESH: u8 = 0x10;
@@ -95,6 +98,8 @@ pub(super) struct Wanted<'a> {
     pub entries: u8,
     /// NameHash (exFAT 7.6.4) of its name.
     pub hash: u16,
+    /// Whether its name is all ASCII.
+    pub ascii: bool,
 }
 
 /// What hosts see in a slot.
@@ -198,9 +203,12 @@ impl<'a> Slot<'a> {
         self.wanted.get().is_some_and(|wanted| core::ptr::eq(wanted, file)) && level(self.wanted_level.get()) == 0
     }
 
-    /// Whether something is wanted here in that folder, under a name of that hash.
-    pub fn may_be(&self, parent: u8, hash: Option<u16>) -> bool {
-        hash.is_none_or(|hash| self.wanted_hash.get() == hash) && self.wanted_parent.get() == parent && !self.is_free()
+    /// Whether something is wanted here in that folder, under a name that some host may take for one of that hash: two names in
+    /// ASCII are the same, or nobody takes one for the other.
+    pub fn may_be(&self, parent: u8, hash: u16, ascii: bool) -> bool {
+        self.wanted_parent.get() == parent
+            && (!ascii || self.wanted_hash.get() == hash || self.flags.get() & FOREIGN != 0)
+            && !self.is_free()
     }
 
     pub fn wanted(&self) -> Option<Wanted<'a>> {
@@ -212,6 +220,7 @@ impl<'a> Slot<'a> {
             given: self.flags.get() & GIVEN != 0,
             entries: entries(packed),
             hash: self.wanted_hash.get(),
+            ascii: self.flags.get() & FOREIGN == 0,
         })
     }
 
@@ -222,7 +231,9 @@ impl<'a> Slot<'a> {
         self.wanted_level.set(packed(wanted.level, wanted.entries));
         self.wanted_parent.set(wanted.parent);
         self.children.set(0);
-        self.flags.set(self.flags.get() & !WANTED | CHANGED | if wanted.given { GIVEN } else { 0 });
+        let given = if wanted.given { GIVEN } else { 0 };
+        let foreign = if wanted.ascii { 0 } else { FOREIGN };
+        self.flags.set(self.flags.get() & !WANTED | CHANGED | given | foreign);
     }
 
     /// Wants nothing there from the next generation on.
@@ -259,23 +270,20 @@ impl<'a> Slot<'a> {
             self.flags.set(if self.shown.get().is_some() { GONE } else { 0 });
             return;
         };
-        let (wanted_level, parent) = (level(self.wanted_level.get()), self.wanted_parent.get());
+        let (packed, parent) = (self.wanted_level.get(), self.wanted_parent.get());
         let same = self.shown.get().is_some_and(|shown| core::ptr::eq(shown, wanted))
-            && (level(self.shown_level.get()), self.shown_parent.get()) == (wanted_level, parent);
-        let mut taken = flags & GIVEN;
-        if flags & GIVEN != 0 {
-            taken |= TAKEN_GIVEN;
-        }
-        if !same || flags & CHANGED != 0 {
-            taken |= FRESH;
-        }
-        if !same {
-            taken |= MOVED;
+            && (packed ^ self.shown_level.get()) & LEVEL == 0
+            && self.shown_parent.get() == parent;
+        let mut taken = (flags & (GIVEN | FOREIGN)) | ((flags & GIVEN) * (TAKEN_GIVEN / GIVEN));
+        if same {
+            taken |= (flags & CHANGED) * (FRESH / CHANGED);
+        } else {
+            taken |= FRESH | MOVED;
             if self.shown.get().is_none() {
                 self.length.set(0);
             }
             self.shown.set(Some(wanted));
-            self.shown_level.set(wanted_level);
+            self.shown_level.set(packed);
             self.shown_parent.set(parent);
         }
         self.flags.set(taken);

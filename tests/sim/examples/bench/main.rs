@@ -52,7 +52,7 @@ more for the same table:
     --log FILE MANIFEST       a firmware whose logs are full after 15 s
     --many FILE MANIFEST      a firmware with many files in one folder (may be repeated)
     --interrupts FILE MANIFEST  a firmware whose main loop has other things to do
-    --calls FILE MANIFEST     the firmware tests/many-files
+    --calls FILE MANIFEST     the firmware tests/many-files (with --profile, its adds are what is profiled)
     --commands FILE           what a Linux kernel asked of the stock volume, blessed by ring 6
     --sim FILE MANIFEST       the simulator's program, and a manifest whose volume it writes to a file
 ";
@@ -124,6 +124,13 @@ fn run() -> Result<(), Box<dyn Error>> {
     if options.stack {
         for stack::Depth { to_start, to_run, room, what } in stack::depths(&elf, &plan)? {
             println!("{to_start} {to_run} {room} {what}");
+        }
+    } else if options.profile
+        && let Some((elf, manifest)) = &options.calls
+    {
+        let size = planned(Some(manifest))?.chip.flash_size as usize;
+        for (address, cycles) in masked::profile(&load(elf)?, size)? {
+            println!("{address:08x} {cycles} adds of dynamic files");
         }
     } else if options.profile {
         for kind in &kinds(&plan) {

@@ -61,6 +61,8 @@ pub struct Masked {
     since: Option<u64>,
     /// The longest, in cycles.
     pub longest: u64,
+    /// Address of its last instruction.
+    pub place: u32,
 }
 
 impl Masked {
@@ -72,7 +74,9 @@ impl Masked {
             _ if interrupted || ROM.contains(&at) => self.since = masked.then_some(now),
             None => self.since = masked.then_some(now),
             Some(since) => {
-                self.longest = self.longest.max(now - since);
+                if now - since > self.longest {
+                    (self.longest, self.place) = (now - since, at);
+                }
                 self.since = self.since.filter(|_| masked);
             }
         }

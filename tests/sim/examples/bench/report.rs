@@ -112,20 +112,20 @@ impl Report {
                 met: mount <= 40,
             });
         }
-        if let Some(Calls { masked, adds }) = self.calls {
+        if let Some(Calls { masked, adds, all_adds }) = self.calls {
             // 150 cycles a microsecond.
             let masked = masked as f64 / 150.0;
             goals.push(Goal {
-                name: "longest stretch with interrupts masked, 99 dynamic files".to_owned(),
+                name: "longest stretch with interrupts masked, 250 dynamic files".to_owned(),
                 wanted: "at most 100 us".to_owned(),
                 measured: format!("{masked:.1} us"),
                 met: masked <= 100.0,
             });
-            let adds = f64::from(adds) / 1e3;
+            let (adds, all_adds) = (f64::from(adds) / 1e3, f64::from(all_adds) / 1e3);
             goals.push(Goal {
                 name: "64 adds of dynamic files".to_owned(),
                 wanted: "at most 5 ms".to_owned(),
-                measured: format!("{adds:.2} ms"),
+                measured: format!("{adds:.2} ms; 99 take {all_adds:.2} ms"),
                 met: adds <= 5.0,
             });
         }
