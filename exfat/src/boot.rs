@@ -30,10 +30,12 @@ const BOOT_CHECKSUM_SECTOR: u32 = 11;
 
 /// The fields of the boot sector (3.1) that differ between volumes.
 ///
-/// PartitionOffset is 0 (3.1.4: to be ignored), VolumeFlags is 0 (3.1.13: first FAT active, not dirty),
+/// VolumeFlags is 0 (3.1.13: first FAT active, not dirty),
 /// FileSystemRevision is 1.00, BytesPerSectorShift is 9, NumberOfFats is 1, DriveSelect is 80h.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BootSector {
+    /// PartitionOffset (3.1.4): the medium's sectors before the volume; 0 where nobody is to look at it.
+    pub partition_offset: u64,
     /// VolumeLength (3.1.5), in sectors.
     pub volume_length: u64,
     /// FatOffset (3.1.6), in sectors, at least 24.
@@ -60,6 +62,7 @@ impl BootSector {
         // Constant positions in an array of constant length: checked when compiling, nothing left to check when running.
         bytes[0..3].copy_from_slice(&[0xEB, 0x76, 0x90]); // JumpBoot (3.1.1)
         bytes[3..11].copy_from_slice(b"EXFAT   "); // FileSystemName (3.1.2)
+        bytes[64..72].copy_from_slice(&self.partition_offset.to_le_bytes());
         bytes[72..80].copy_from_slice(&self.volume_length.to_le_bytes());
         bytes[80..84].copy_from_slice(&self.fat_offset.to_le_bytes());
         bytes[84..88].copy_from_slice(&self.fat_length.to_le_bytes());
@@ -148,6 +151,7 @@ mod tests {
 
     fn example() -> BootSector {
         BootSector {
+            partition_offset: 0x1718_191A_1B1C_1D1E,
             volume_length: 0x0102_0304_0506_0708,
             fat_offset: 0x1112_1314,
             fat_length: 0x2122_2324,
@@ -173,7 +177,7 @@ mod tests {
         let bytes = whole(&BootRegion::new(example()));
         assert_eq!(bytes[..11], *b"\xEB\x76\x90EXFAT   ");
         assert!(bytes[11..64].iter().all(|byte| *byte == 0), "MustBeZero (3.1.3)");
-        assert_eq!(bytes[64..72], [0; 8], "PartitionOffset");
+        assert_eq!(bytes[64..72], [0x1E, 0x1D, 0x1C, 0x1B, 0x1A, 0x19, 0x18, 0x17]);
         assert_eq!(bytes[72..80], [8, 7, 6, 5, 4, 3, 2, 1]);
         assert_eq!(bytes[80..84], [0x14, 0x13, 0x12, 0x11]);
         assert_eq!(bytes[84..88], [0x24, 0x23, 0x22, 0x21]);

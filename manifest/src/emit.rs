@@ -45,6 +45,7 @@ fn volume_rs(plan: &DiskPlan, contents: &mut Vec<(String, Vec<u8>)>) -> String {
     line!(out, "// Made from picovd.toml. Change that instead.");
     line!(out, "/// The volume.");
     line!(out, "pub static LAYOUT: ::picovd::volume::layout::Layout<'static> = ::picovd::volume::layout::Layout {{");
+    line!(out, "    partition_offset: {},", plan.partition_offset);
     line!(out, "    volume_length: ::picovd::block::BlockCount({}),", plan.volume_length);
     line!(out, "    fat_offset: {},", plan.fat_offset);
     line!(out, "    fat_length: {},", plan.fat_length);
@@ -112,6 +113,7 @@ fn volume_rs(plan: &DiskPlan, contents: &mut Vec<(String, Vec<u8>)>) -> String {
 
 fn kind(region: &Region, contents: &mut Vec<(String, Vec<u8>)>) -> String {
     match &region.kind {
+        RegionKind::PartitionTable(bytes) => format!("PartitionTable(&{bytes:?})"),
         RegionKind::Boot => "Boot".to_owned(),
         RegionKind::Fat => "Fat".to_owned(),
         RegionKind::Bitmap => "Bitmap".to_owned(),
@@ -390,7 +392,7 @@ const ASSERTIONS: &str = r#"const _: () = {
         next += layout.regions[index].length.0 as u64;
         index += 1;
     }
-    assert!(next == volume_length, "the regions cover the volume");
+    assert!(next == layout.partition_offset as u64 + volume_length, "the regions cover the medium");
     let mut index = 0;
     let mut end = 1;
     while index < layout.chain_ends.len() {

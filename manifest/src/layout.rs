@@ -31,6 +31,7 @@ pub fn layout_rows(plan: &DiskPlan) -> impl Iterator<Item = LayoutRow<'_>> {
 
 fn described(kind: &RegionKind) -> (&'static str, &'static str) {
     match kind {
+        RegionKind::PartitionTable(_) => ("partition table", "none"),
         RegionKind::Boot => ("boot region", "3"),
         RegionKind::Fat => ("FAT", "4.1"),
         RegionKind::Bitmap => ("allocation bitmap", "7.1"),
@@ -58,7 +59,9 @@ pub(crate) fn table(plan: &DiskPlan) -> String {
     let _ = writeln!(
         out,
         "{} blocks of 512 bytes; {} of {} clusters of {BYTES_PER_CLUSTER} bytes allocated",
-        plan.volume_length, plan.allocated_clusters, plan.cluster_count,
+        plan.block_count(),
+        plan.allocated_clusters,
+        plan.cluster_count,
     );
     out
 }

@@ -37,6 +37,7 @@ static REGIONS: [Region<'static>; 3] = [
 ];
 
 static LAYOUT: Layout<'static> = Layout {
+    partition_offset: 0,
     volume_length: BlockCount(HEAP + 24 + 8 * 16),
     fat_offset: 24,
     fat_length: 1,

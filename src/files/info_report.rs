@@ -176,6 +176,7 @@ mod tests {
 
     static REGION: Region<'static> = Region { first: Lba(0), length: BlockCount(2048), kind: RegionKind::Boot };
     static LAYOUT: Layout<'static> = Layout {
+        partition_offset: 0,
         volume_length: BlockCount(2048),
         fat_offset: 24,
         fat_length: 8,

@@ -162,6 +162,7 @@ mod tests {
     use std::vec::Vec;
 
     static LAYOUT: Layout<'static> = Layout {
+        partition_offset: 0,
         volume_length: BlockCount(1 << 20),
         fat_offset: 24,
         fat_length: 8,

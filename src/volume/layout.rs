@@ -10,7 +10,9 @@ use crate::block::{BlockCount, Lba};
 /// One volume, as decided on the developer's machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout<'a> {
-    /// VolumeLength (exFAT 3.1.5), in sectors; also the medium's number of logical blocks.
+    /// PartitionOffset (exFAT 3.1.4): the blocks before the volume, which a partition table takes; 0 without one.
+    pub partition_offset: u32,
+    /// VolumeLength (exFAT 3.1.5), in sectors.
     pub volume_length: BlockCount,
     /// FatOffset (exFAT 3.1.6), in sectors.
     pub fat_offset: u32,
@@ -68,17 +70,22 @@ impl Layout<'_> {
         1 << self.cluster_shift()
     }
 
+    /// The first block of the cluster heap. What the boot sector tells counts from the volume's beginning, blocks from the medium's.
+    const fn heap(&self) -> u32 {
+        self.partition_offset.saturating_add(self.cluster_heap_offset)
+    }
+
     /// The first block of a cluster of the heap.
     #[must_use]
     pub const fn block_of(&self, cluster: u32) -> Lba {
         let blocks = cluster.saturating_sub(2) << (self.sectors_per_cluster_shift & 15);
-        Lba(self.cluster_heap_offset.saturating_add(blocks))
+        Lba(self.heap().saturating_add(blocks))
     }
 
     /// The cluster of the heap that a block belongs to.
     #[must_use]
     pub const fn cluster_of(&self, block: Lba) -> u32 {
-        (block.0.saturating_sub(self.cluster_heap_offset) >> (self.sectors_per_cluster_shift & 15)) + 2
+        (block.0.saturating_sub(self.heap()) >> (self.sectors_per_cluster_shift & 15)) + 2
     }
 
     /// VolumeSerialNumber (exFAT 3.1.11) on that board. `volumes` counts how often hosts were to see another volume: a number
@@ -144,6 +151,9 @@ pub struct Region<'a> {
 /// What the blocks of a region hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RegionKind<'a> {
+    /// The end of the master boot record, from its disk signature on; zeros are before it. The first block of all, where a
+    /// manifest wants a partition table.
+    PartitionTable(&'a [u8]),
     /// Main or backup boot region (exFAT 3.1 to 3.4): 12 sectors.
     Boot,
     /// First FAT (exFAT 4.1).

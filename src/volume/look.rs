@@ -154,8 +154,7 @@ pub(super) fn freed(look: &impl Look, layout: &Layout<'_>, (first, count): (u32,
 
 /// The clusters of a file.
 fn clusters(file: &Hidden, layout: &Layout<'_>) -> Range<u32> {
-    let cluster =
-        |block: u32| (block.saturating_sub(layout.cluster_heap_offset) >> layout.sectors_per_cluster_shift) + 2;
+    let cluster = |block: u32| layout.cluster_of(Lba(block));
     if file.length.0 == 0 { 2..2 } else { cluster(file.first.0)..cluster(file.first.0.saturating_add(file.length.0)) }
 }
 

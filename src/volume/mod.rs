@@ -37,6 +37,7 @@ use directory::Bookmark;
 use layout::{Layout, Region, RegionKind};
 use picovd_exfat::boot::BootRegion;
 use picovd_exfat::entry::ENTRY_LENGTH;
+use picovd_exfat::window;
 use region::RegionFinder;
 
 /// The chip's address space, as far as memory windows show it.
@@ -196,10 +197,10 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
         core::mem::take(&mut self.read)
     }
 
-    /// Length of the volume: VolumeLength (exFAT 3.1.5).
+    /// The medium's number of logical blocks: VolumeLength (exFAT 3.1.5), and what is before the volume.
     #[must_use]
     pub fn block_count(&self) -> BlockCount {
-        self.layout.volume_length
+        BlockCount(self.layout.partition_offset.saturating_add(self.layout.volume_length.0))
     }
 
     /// The layout that the volume is synthesized from.
@@ -253,6 +254,10 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
                 if !padding.is_empty() {
                     padding.fill(0);
                 }
+            }
+            RegionKind::PartitionTable(bytes) => {
+                out.fill(0);
+                window::copy(start as usize, out, BLOCK_LENGTH.saturating_sub(bytes.len()), bytes);
             }
             RegionKind::Boot => tables::boot(&self.boot, start, out),
             RegionKind::Fat => tables::fat(self.layout, start, out),

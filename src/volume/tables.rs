@@ -21,6 +21,7 @@ pub(super) fn boot_region(
     volumes: u32,
 ) -> BootRegion {
     BootRegion::new(BootSector {
+        partition_offset: u64::from(layout.partition_offset),
         volume_length: u64::from(layout.volume_length.0),
         fat_offset: layout.fat_offset,
         fat_length: layout.fat_length,

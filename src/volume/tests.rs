@@ -34,6 +34,7 @@ const fn region(first: u32, length: u32, kind: RegionKind<'static>) -> Region<'s
 }
 
 static LAYOUT: Layout<'static> = Layout {
+    partition_offset: 0,
     volume_length: BlockCount(144),
     fat_offset: 24,
     fat_length: 1,

@@ -4,6 +4,7 @@ mod bench;
 mod budgets;
 mod command;
 mod elf;
+mod fatfs;
 mod firmware;
 mod guest;
 mod imports;

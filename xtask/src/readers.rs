@@ -1,10 +1,12 @@
-//! The programs by others that read a volume's image for ring 2: exfatprogs, exfat-fuse, The Sleuth Kit, GRUB. And the
+//! The programs by others that read a volume's image for ring 2: exfatprogs, exfat-fuse, The Sleuth Kit, GRUB, FatFs. And the
 //! smallest of readers, for the one thing that none of them hands out: the up-case table as it lies on the disk.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -18,8 +20,36 @@ pub fn clean_line(truth: &Truth, image: &Path) -> String {
     format!("{}: clean. directories {}, files {}", image.display(), truth.directories.len() + 1, truth.files.len())
 }
 
+/// Where the volume of an image begins, in blocks: in the first entry of a master boot record, where block 0 is one.
+fn first_block(image: &Path) -> Result<u64, String> {
+    let bad = |e: std::io::Error| format!("{}: {e}", image.display());
+    let mut block = [0; 512];
+    fs::File::open(image).map_err(bad)?.read_exact(&mut block).map_err(bad)?;
+    let is_volume = block[3..11] == *b"EXFAT   ";
+    let first = block[454..458].iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte));
+    match (is_volume, block[450]) {
+        (true, _) => Ok(0),
+        (false, 0x07) => Ok(first),
+        (false, kind) => {
+            Err(format!("{}: neither an exFAT volume nor a partition for one, but {kind:02X}h", image.display()))
+        }
+    }
+}
+
 /// Holds an image against fsck.exfat's strict reading.
 pub fn fsck(truth: &Truth, image: &Path) -> Result<(), String> {
+    match first_block(image)? {
+        0 => fsck_volume(truth, image),
+        // It takes volumes alone.
+        first => {
+            let mut device = Loop::new(image, first)?;
+            let result = fsck_volume(truth, Path::new(&device.device));
+            result.and(device.release())
+        }
+    }
+}
+
+fn fsck_volume(truth: &Truth, image: &Path) -> Result<(), String> {
     let finished = command::finish(command::program("fsck.exfat").arg("-n").arg(image), SHORT)?;
     let wanted = clean_line(truth, image);
     let said = finished.both();
@@ -65,9 +95,48 @@ fn walk(top: &Path, below: &str, seen: &mut Seen) -> Result<(), String> {
     Ok(())
 }
 
+/// A loop device that shows an image from its volume's first block on. It goes with the value.
+struct Loop {
+    device: String,
+}
+
+impl Loop {
+    fn new(image: &Path, first: u64) -> Result<Self, String> {
+        let mut losetup = command::as_root("losetup");
+        losetup.args(["--find", "--show", "--read-only", "--offset", &(first * 512).to_string()]);
+        let found =
+            command::run(losetup.arg(image), SHORT).map_err(|e| format!("no loop device for the image: {e}"))?;
+        Ok(Self { device: found.text().trim().to_owned() })
+    }
+
+    fn release(&mut self) -> Result<(), String> {
+        let device = std::mem::take(&mut self.device);
+        if device.is_empty() {
+            return Ok(());
+        }
+        // The FUSE process lets go of the device a moment after umount has returned.
+        let mut last = Err("never tried".to_owned());
+        for _ in 0..50 {
+            last = command::run(command::as_root("losetup").arg("--detach").arg(&device), SHORT).map(|_| ());
+            if last.is_ok() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(100));
+        }
+        last
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        // After an error there is nothing better to do with a second one.
+        let _ = self.release();
+    }
+}
+
 /// An image on a loop device, mounted. Both go with the value.
 struct Mount {
-    device: String,
+    device: Loop,
     folder: PathBuf,
     mounted: bool,
 }
@@ -76,13 +145,11 @@ impl Mount {
     fn new(image: &Path, folder: &Path) -> Result<Self, String> {
         fs::create_dir_all(folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
         // exfat-fuse opens nothing but block devices without complaint.
-        let mut losetup = command::as_root("losetup");
-        let found = command::run(losetup.args(["--find", "--show", "--read-only"]).arg(image), SHORT)
-            .map_err(|e| format!("no loop device for the image: {e}"))?;
-        let mut mount = Self { device: found.text().trim().to_owned(), folder: folder.to_path_buf(), mounted: false };
+        let device = Loop::new(image, first_block(image)?)?;
+        let mut mount = Self { device, folder: folder.to_path_buf(), mounted: false };
         let mut fuse = command::as_root("mount.exfat-fuse");
         // Who is not root here reads what root mounted.
-        fuse.args(["-o", "ro,allow_other"]).arg(&mount.device).arg(folder);
+        fuse.args(["-o", "ro,allow_other"]).arg(&mount.device.device).arg(folder);
         command::run(&mut fuse, SHORT).map_err(|e| format!("exfat-fuse does not mount the image: {e}"))?;
         mount.mounted = true;
         Ok(mount)
@@ -98,19 +165,8 @@ impl Mount {
         if std::mem::take(&mut self.mounted) {
             result = command::run(command::as_root("umount").arg(&self.folder), SHORT).map(|_| ());
         }
-        if !self.device.is_empty() {
-            let device = std::mem::take(&mut self.device);
-            // The FUSE process lets go of the device a moment after umount has returned.
-            let mut last = Err("never tried".to_owned());
-            for _ in 0..50 {
-                last = command::run(command::as_root("losetup").arg("--detach").arg(&device), SHORT).map(|_| ());
-                if last.is_ok() {
-                    break;
-                }
-                thread::sleep(Duration::from_millis(100));
-            }
-            result = result.and(last);
-        }
+        // The device goes after what is mounted from it.
+        result = result.and(self.device.release());
         result
     }
 }
@@ -128,8 +184,10 @@ const RECOVERED_TOGETHER: usize = 50;
 /// Reads everything by The Sleuth Kit: fls for the tree, icat for each file, or where there are many tsk_recover for all of
 /// them and icat for what that leaves out.
 pub fn sleuth_kit(image: &Path, scratch: &Path) -> Result<Seen, String> {
+    let first = first_block(image)?.to_string();
+    let volume = ["-f", "exfat", "-o", first.as_str()];
     let mut fls = command::program("fls");
-    let listed = command::run(fls.args(["-f", "exfat", "-r", "-p", "-u"]).arg(image), SHORT)?;
+    let listed = command::run(fls.args(volume).args(["-r", "-p", "-u"]).arg(image), SHORT)?;
     let text = String::from_utf8(listed.stdout).map_err(|e| format!("fls prints no UTF-8: {e}"))?;
     let mut seen = Seen::default();
     let mut files = Vec::new();
@@ -151,14 +209,14 @@ pub fn sleuth_kit(image: &Path, scratch: &Path) -> Result<Seen, String> {
     let copies = scratch.join("recovered");
     if files.len() >= RECOVERED_TOGETHER {
         fs::create_dir_all(&copies).map_err(|e| format!("cannot make {}: {e}", copies.display()))?;
-        command::run(command::program("tsk_recover").args(["-a", "-f", "exfat"]).arg(image).arg(&copies), SHORT)?;
+        command::run(command::program("tsk_recover").arg("-a").args(volume).arg(image).arg(&copies), SHORT)?;
     }
     for (path, inode) in files {
         let bytes = match fs::read(copies.join(path)) {
             Ok(bytes) => bytes,
             Err(_) => {
                 let mut icat = command::program("icat");
-                command::run(icat.args(["-f", "exfat"]).arg(image).arg(inode), SHORT)?.stdout
+                command::run(icat.args(volume).arg(image).arg(inode), SHORT)?.stdout
             }
         };
         seen.files.insert(path.to_owned(), bytes);
@@ -170,12 +228,13 @@ pub fn sleuth_kit(image: &Path, scratch: &Path) -> Result<Seen, String> {
 /// for its names, and each file for its bytes.
 pub fn grub(truth: &Truth, image: &Path) -> Result<Seen, String> {
     let mut seen = Seen::default();
+    let volume = if first_block(image)? == 0 { "(loop0)" } else { "(loop0,msdos1)" };
     let fstest = |words: &[OsString]| {
         let mut command = command::program("grub-fstest");
         command::run(command.arg(image).args(words), SHORT)
     };
     let listing = |directory: &str| -> Result<BTreeSet<String>, String> {
-        let text = fstest(&["ls".into(), format!("(loop0)/{directory}").into()])?;
+        let text = fstest(&["ls".into(), format!("{volume}/{directory}").into()])?;
         let text = String::from_utf8(text.stdout).map_err(|e| format!("grub-fstest prints no UTF-8: {e}"))?;
         Ok(text.split_whitespace().map(str::to_owned).collect())
     };
@@ -185,8 +244,30 @@ pub fn grub(truth: &Truth, image: &Path) -> Result<Seen, String> {
         seen.directories.insert(directory.clone());
     }
     for path in truth.files.keys() {
-        let bytes = fstest(&["cat".into(), format!("(loop0)/{path}").into()])?.stdout;
+        let bytes = fstest(&["cat".into(), format!("{volume}/{path}").into()])?.stdout;
         seen.files.insert(path.clone(), bytes);
+    }
+    Ok(seen)
+}
+
+/// Reads everything by FatFs: `reader` is tests/fatfs, which walks the volume and prints it.
+pub fn fatfs(reader: &Path, image: &Path) -> Result<Seen, String> {
+    let printed = command::run(Command::new(reader).arg(image), SHORT)?.stdout;
+    let mut seen = Seen::default();
+    let mut rest = printed.as_slice();
+    while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+        let line = std::str::from_utf8(&rest[..end]).map_err(|e| format!("FatFs has a name that is no UTF-8: {e}"))?;
+        rest = &rest[end + 1..];
+        let unknown = || format!("FatFs's reader says `{line}`");
+        if let Some(path) = line.strip_prefix("D /") {
+            seen.directories.insert(path.to_owned());
+        } else {
+            let (length, path) = line.strip_prefix("F ").and_then(|line| line.split_once(" /")).ok_or_else(unknown)?;
+            let length = length.parse().map_err(|_| unknown())?;
+            let (bytes, after) = rest.split_at_checked(length).ok_or_else(|| format!("FatFs ends within {path}"))?;
+            seen.files.insert(path.to_owned(), bytes.to_vec());
+            rest = after;
+        }
     }
     Ok(seen)
 }

@@ -54,6 +54,7 @@ pub(crate) struct Volume {
     pub serial_number: u32,
     pub timestamp: Timestamp,
     pub minimum_size: u64,
+    pub partition_table: bool,
 }
 
 /// `[usb]`: what the device says of itself.

@@ -45,6 +45,7 @@ impl Rules {
             serial_number: self.value(&table.serial_number, timestamp.value() ^ 0x5049_434F),
             timestamp,
             minimum_size: self.size("the volume's minimum size", &table.minimum_size, MIB..MAXIMUM_SIZE + 1, MIB),
+            partition_table: self.value(&table.partition_table, false),
         }
     }
 

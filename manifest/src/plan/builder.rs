@@ -9,6 +9,7 @@ use picovd_exfat::time::Timestamp;
 use picovd_exfat::{ClusterIndex, bitmap, upcase};
 
 use super::geometry::{Geometry, clusters};
+use super::partition_table;
 use super::runtime;
 use super::{
     BYTES_PER_CLUSTER, DiskPlan, DynamicWindow, Exposable, FAT_OFFSET, FileSource, FlashFile, Gap, Label,
@@ -34,6 +35,11 @@ impl<'a> Builder<'a> {
     pub fn build(mut self, directory_clusters: &[u32]) -> DiskPlan {
         let Geometry { cluster_count, bitmap_clusters, fat_length, cluster_heap_offset } = self.geometry;
         let manifest = self.manifest;
+        let volume_length = cluster_heap_offset + cluster_count * SECTORS_PER_CLUSTER;
+        if manifest.volume.partition_table {
+            let record = partition_table::record(manifest.volume.serial_number, volume_length);
+            self.append(1, RegionKind::PartitionTable(record), "");
+        }
         for first in [MAIN_BOOT_REGION, BACKUP_BOOT_REGION] {
             self.align(first);
             self.append(BOOT_REGION_SECTORS, RegionKind::Boot, "");
@@ -110,11 +116,13 @@ impl<'a> Builder<'a> {
         let redacted_flash = flash.into_iter().map(|range| range.start as u32..range.end as u32).collect();
         let allocated_clusters = self.next_cluster() - ClusterIndex::FIRST.0;
         let dynamic = self.append_dynamic();
-        let volume_length = cluster_heap_offset + cluster_count * SECTORS_PER_CLUSTER;
-        if self.next_block < volume_length {
-            self.append(volume_length - self.next_block, RegionKind::Unused(Gap::Free), "");
+        let partition_offset = self.partition_offset();
+        let end = partition_offset + volume_length;
+        if self.next_block < end {
+            self.append(end - self.next_block, RegionKind::Unused(Gap::Free), "");
         }
         DiskPlan {
+            partition_offset,
             volume_length,
             fat_offset: FAT_OFFSET,
             fat_length,
@@ -148,9 +156,19 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// The block that the volume begins at.
+    fn partition_offset(&self) -> u32 {
+        if self.manifest.volume.partition_table { partition_table::FIRST } else { 0 }
+    }
+
+    /// The block that the cluster heap begins at.
+    fn heap(&self) -> u32 {
+        self.partition_offset() + self.geometry.cluster_heap_offset
+    }
+
     /// The cluster that begins at the next block.
     fn next_cluster(&self) -> u32 {
-        (self.next_block - self.geometry.cluster_heap_offset) / SECTORS_PER_CLUSTER + ClusterIndex::FIRST.0
+        (self.next_block - self.heap()) / SECTORS_PER_CLUSTER + ClusterIndex::FIRST.0
     }
 
     fn append(&mut self, length: u32, kind: RegionKind, path: &str) {
@@ -164,9 +182,9 @@ impl<'a> Builder<'a> {
         self.append(count * SECTORS_PER_CLUSTER, kind, path);
     }
 
-    /// Fills up to `block`, which must not lie behind.
-    fn align(&mut self, block: u32) {
-        self.append(block - self.next_block, RegionKind::Unused(Gap::Alignment), "");
+    /// Fills up to `sector` of the volume, which must not lie behind.
+    fn align(&mut self, sector: u32) {
+        self.append(self.partition_offset() + sector - self.next_block, RegionKind::Unused(Gap::Alignment), "");
     }
 
     fn encode(&self, entry: Entry, directories: &[PlannedDirectory], file_firsts: &[u32], out: &mut Vec<u8>) {
@@ -216,7 +234,7 @@ impl<'a> Builder<'a> {
     fn exposable(&self, entry: Entry, file_firsts: &[u32], entries: std::ops::Range<usize>) -> Option<Exposable> {
         let Entry::File(index) = entry else { return None };
         let (file, first) = self.manifest.files.get(index).zip(file_firsts.get(index))?;
-        let heap = self.geometry.cluster_heap_offset;
+        let heap = self.heap();
         let first = first.checked_sub(ClusterIndex::FIRST.0).map_or(0, |cluster| heap + cluster * SECTORS_PER_CLUSTER);
         file.by_setting.then(|| Exposable {
             path: file.path.clone(),

@@ -6,6 +6,7 @@
 
 mod builder;
 mod geometry;
+mod partition_table;
 mod runtime;
 
 use std::sync::Arc;
@@ -32,6 +33,8 @@ const FAT_OFFSET: u32 = BACKUP_BOOT_REGION + BOOT_REGION_SECTORS;
 /// `volume::layout::Layout`, owned.
 #[derive(Clone, Debug)]
 pub struct DiskPlan {
+    /// PartitionOffset (exFAT 3.1.4): the blocks before the volume; 0 without a partition table.
+    pub partition_offset: u32,
     /// VolumeLength (exFAT 3.1.5), in sectors.
     pub volume_length: u32,
     /// FatOffset (exFAT 3.1.6), in sectors.
@@ -56,7 +59,7 @@ pub struct DiskPlan {
     pub chain_ends: Vec<u32>,
     /// Number of clusters, from cluster 2 on, that are allocated for good.
     pub allocated_clusters: u32,
-    /// What stands at which block: ascending, without gap or overlap, from block 0 to the volume's end.
+    /// What stands at which block of the medium: ascending, without gap or overlap, from block 0 to the volume's end.
     pub regions: Vec<Region>,
     /// Files that show flash beyond what every chip has, in the order of their clusters.
     pub flash_files: Vec<FlashFile>,
@@ -86,6 +89,14 @@ pub struct DiskPlan {
     pub changes: Dynamic,
     /// What is worth knowing about the manifest and not wrong.
     pub warnings: Diagnostics,
+}
+
+impl DiskPlan {
+    /// The medium's number of blocks: the volume, and what is before it.
+    #[must_use]
+    pub fn block_count(&self) -> u32 {
+        self.partition_offset + self.volume_length
+    }
 }
 
 /// The volume label.
@@ -156,6 +167,8 @@ pub struct Region {
 /// What the blocks of a region hold.
 #[derive(Clone, Debug)]
 pub enum RegionKind {
+    /// The end of the master boot record, from its disk signature on; zeros are before it.
+    PartitionTable(Vec<u8>),
     /// Main or backup boot region.
     Boot,
     /// First FAT.
@@ -189,7 +202,7 @@ pub enum RegionKind {
 /// Why a region is unused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gap {
-    /// FAT alignment or cluster heap alignment.
+    /// Alignment of the partition, of the FAT or of the cluster heap.
     Alignment,
     /// Clusters that nothing is allocated in.
     Free,

@@ -40,6 +40,9 @@ pub struct VolumeTable {
     /// Whether empty hidden files ask hosts not to index: .metadata_never_index, .fseventsd/no_log and .nomedia, for macOS and
     /// Android. Without the key: false.
     pub quiet_hosts: Key<bool>,
+    /// Whether a partition table (MBR) with one partition is in block 0, and the volume 1 MiB behind it, for players that want one.
+    /// Without the key: false, and the volume begins at block 0.
+    pub partition_table: Key<bool>,
 }
 
 /// What the device says of itself.

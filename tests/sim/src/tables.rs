@@ -53,6 +53,7 @@ impl Tables {
     pub fn layout<'t>(&'t self, regions: &'t [Region<'t>]) -> Layout<'t> {
         let plan = &self.plan;
         Layout {
+            partition_offset: plan.partition_offset,
             volume_length: BlockCount(plan.volume_length),
             fat_offset: plan.fat_offset,
             fat_length: plan.fat_length,
@@ -257,6 +258,7 @@ impl BuiltInFiles {
 
 fn region(region: &manifest::Region) -> Region<'_> {
     let kind = match &region.kind {
+        manifest::RegionKind::PartitionTable(bytes) => RegionKind::PartitionTable(bytes),
         manifest::RegionKind::Boot => RegionKind::Boot,
         manifest::RegionKind::Fat => RegionKind::Fat,
         manifest::RegionKind::Bitmap => RegionKind::Bitmap,

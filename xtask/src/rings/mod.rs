@@ -14,6 +14,7 @@ use std::process::Command;
 use std::thread;
 
 use crate::command::{self, LONG};
+use crate::fatfs;
 use crate::nightly;
 use crate::reference;
 use crate::report::{Counts, Report, cargo_counts};
@@ -117,6 +118,7 @@ pub fn prepare(
         Ok(())
     };
     let wheel = if wanted(ring5::RING.number) { reference::get(workspace, policy).map(|_| ()) } else { Ok(()) };
+    let fatfs = if wanted(ring2::RING.number) { fatfs::get(workspace, policy).map(|_| ()) } else { Ok(()) };
     let guest = if wanted(ring6::RING.number) { ring6::components(policy, long) } else { Ok(()) };
     let toolchain = if rings.iter().any(|ring| ring.chip) {
         // Ring 5 builds for the other cores, too.
@@ -129,7 +131,7 @@ pub fn prepare(
     } else {
         Ok(None)
     };
-    let mut missing: Vec<&str> = [&packages, &components, &nightly, &wheel, &guest]
+    let mut missing: Vec<&str> = [&packages, &components, &nightly, &wheel, &fatfs, &guest]
         .into_iter()
         .filter_map(|r| r.as_ref().err())
         .map(|e| &**e)

@@ -13,22 +13,24 @@ use std::time::{Duration, Instant};
 
 use super::{Context, Lane, Ring, harness, simulator};
 use crate::command::{self, LONG, SHORT};
+use crate::fatfs;
 use crate::readers;
 use crate::report::Report;
-use crate::setup::Package;
+use crate::setup::{Package, Policy};
 use crate::truth::{Expected, Truth, compare, difference};
 use crate::workspace::Workspace;
 
 /// This ring.
 pub const RING: Ring = Ring {
     number: 2,
-    title: "whole images against fsck.exfat, exfat-fuse, The Sleuth Kit and GRUB",
+    title: "whole images against fsck.exfat, exfat-fuse, The Sleuth Kit, GRUB and FatFs",
     packages: &[
         EXFATPROGS,
         Package { name: "exfat-fuse", program: "mount.exfat-fuse", purpose: "ring 2: mounts volumes" },
         Package { name: "fuse3", program: "fusermount3", purpose: "ring 2: what exfat-fuse mounts by" },
         Package { name: "sleuthkit", program: "fls", purpose: "ring 2: reads volumes" },
         Package { name: "grub-common", program: "grub-fstest", purpose: "ring 2: reads volumes" },
+        Package { name: "python3-venv", program: "python3", purpose: "ring 2: fetches the sources of FatFs" },
         Package { name: "mount", program: "losetup", purpose: "ring 2: block devices of images" },
     ],
     chip: false,
@@ -56,7 +58,10 @@ fn run(context: &Context, report: &mut Report) {
     let Some(scratch) = report.check("a scratch folder is there", || workspace.scratch("ring2")) else { return };
     let Some(cases) = report.check("the test manifests are there", || cases(&workspace.root, &scratch)) else { return };
 
-    let bench = Bench { workspace, program: &program, scratch: &scratch };
+    let built =
+        report.check("FatFs builds", || fatfs::build(workspace, &fatfs::get(workspace, Policy::Refuse)?, &scratch));
+    let Some(fatfs) = built else { return };
+    let bench = Bench { workspace, program: &program, scratch: &scratch, fatfs: &fatfs };
     let mut stock = None;
     judge_all(&bench, &cases, |examined| {
         for Step { name, time, result } in examined.steps {
@@ -69,7 +74,7 @@ fn run(context: &Context, report: &mut Report) {
             stock = examined.volume;
         }
     });
-    runtime::run(context, report, &scratch);
+    runtime::run(context, report, &scratch, &fatfs);
     let mut cargo = command::cargo(&workspace.root);
     cargo.args(["test", "--package", "picovd-sim", "--test", "settings", "--", "--ignored", "ring2::"]);
     harness(report, "fsck.exfat finds a volume clean whose settings hide files, show them and change its label", cargo);
@@ -84,7 +89,7 @@ fn run(context: &Context, report: &mut Report) {
             Err(format!("checksums {checksum:08X} and {their_checksum:08X}"))
         }
     });
-    planted(report, &truth, &image, &scratch, &board);
+    planted(report, &bench, &truth, &image, &board);
 }
 
 /// A manifest to judge.
@@ -124,6 +129,8 @@ struct Bench<'a> {
     workspace: &'a Workspace,
     program: &'a Path,
     scratch: &'a Path,
+    /// The program that reads by FatFs.
+    fatfs: &'a Path,
 }
 
 /// A check that was made.
@@ -208,7 +215,7 @@ impl Examined {
 
     /// Reads the volume through the simulated bus.
     fn made(&mut self, bench: &Bench<'_>, Case { name, manifest }: &Case) -> Option<Volume> {
-        let Bench { workspace, program, scratch } = *bench;
+        let Bench { workspace, program, scratch, .. } = *bench;
         let image = scratch.join(format!("{name}.img"));
         let truth = self.check("the manifest says what to expect", || Truth::read(manifest))?;
         self.check("the volume is read through USB", || simulator::image(workspace, program, manifest, &image))?;
@@ -251,11 +258,13 @@ impl Examined {
             });
         }
         self.check("GRUB reads every file right", || compare(truth, &readers::grub(truth, image)?, board));
+        self.check("FatFs reads every file right", || compare(truth, &readers::fatfs(bench.fatfs, image)?, board));
     }
 }
 
 /// The judges judged: one changed byte of a file, and one free cluster marked as used, have to be noticed.
-fn planted(report: &mut Report, truth: &Truth, image: &Path, scratch: &Path, board: &BTreeMap<String, Vec<u8>>) {
+fn planted(report: &mut Report, bench: &Bench<'_>, truth: &Truth, image: &Path, board: &BTreeMap<String, Vec<u8>>) {
+    let Bench { scratch, fatfs, .. } = *bench;
     let copy = scratch.join("planted.img");
     let spoilt = report.check("a planted wrong byte is put into a copy of the image", || {
         let mut disk = fs::read(image).map_err(|e| format!("{}: {e}", image.display()))?;
@@ -286,6 +295,9 @@ fn planted(report: &mut Report, truth: &Truth, image: &Path, scratch: &Path, boa
         });
         report.check("GRUB: the planted byte is noticed", || {
             noticed(compare(truth, &readers::grub(truth, &copy)?, board))
+        });
+        report.check("FatFs: the planted byte is noticed", || {
+            noticed(compare(truth, &readers::fatfs(fatfs, &copy)?, board))
         });
     }
     report.check("fsck.exfat: a name hash changed by one bit is noticed", || {

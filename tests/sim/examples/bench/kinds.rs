@@ -47,7 +47,7 @@ pub fn kinds(plan: &DiskPlan) -> Vec<Kind> {
             RegionKind::Memory { base, .. } if *base < 0x2000_0000 => "flash window",
             RegionKind::Memory { .. } => "SRAM window",
             RegionKind::Unused(_) => "unused",
-            RegionKind::Dynamic => continue,
+            RegionKind::PartitionTable(_) | RegionKind::Dynamic => continue,
         };
         // Past its contents a region is zeros, which cost nothing.
         let blocks = match &region.kind {

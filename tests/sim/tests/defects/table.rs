@@ -28,6 +28,17 @@ pub const DEFECTS: &[Defect] = &[
     (Check::BootJump, |image| image.boot_regions(|region| region[0] = 0xE9)),
     (Check::BootName, |image| image.boot_regions(|region| region[3] = b'e')),
     (Check::BootMustBeZero, |image| image.boot_regions(|region| region[63] = 1)),
+    (Check::PartitionTable, |image| {
+        image.boot_regions(|region| put32(region, 64, 8));
+        let mut table = vec![0; 8 * 512];
+        table[510..512].copy_from_slice(&[0x55, 0xAA]);
+        (table[450], table[454]) = (7, 8);
+        put32(&mut table, 458, (image.bytes.len() / 512) as u32);
+        // One block of the medium is in no partition.
+        image.bytes.extend([0; 512]);
+        image.bytes.splice(0..0, table);
+    }),
+    (Check::PartitionOffset, |image| image.boot_regions(|region| region[64] = 8)),
     (Check::VolumeLength, |image| {
         image.boot_regions(|region| {
             let heap = get32(region, 88);

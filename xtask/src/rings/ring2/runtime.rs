@@ -14,7 +14,7 @@ use crate::truth::{Truth, compare};
 const MOMENTS: [&str; 3] = ["present", "changed", "removed"];
 
 /// Has the images written, and every reader judge them.
-pub fn run(context: &Context, report: &mut Report, scratch: &Path) {
+pub fn run(context: &Context, report: &mut Report, scratch: &Path, fatfs: &Path) {
     let folder = scratch.join("runtime");
     let made = report.check("a folder for images with files of run time is there", || {
         fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))
@@ -42,5 +42,8 @@ pub fn run(context: &Context, report: &mut Report, scratch: &Path) {
         });
         report
             .check(&says("GRUB reads every file right"), || compare(&truth, &readers::grub(&truth, &image)?, &nothing));
+        report.check(&says("FatFs reads every file right"), || {
+            compare(&truth, &readers::fatfs(fatfs, &image)?, &nothing)
+        });
     }
 }

@@ -7,9 +7,10 @@ pub fn text(plan: &DiskPlan) -> String {
     let regions: Vec<String> = layout_rows(plan).map(region).collect();
     format!(
         "{{\n  \"bytes-per-block\": 512,\n  \"bytes-per-cluster\": {BYTES_PER_CLUSTER},\n  \"blocks\": {},\n  \
-         \"cluster-heap\": {},\n  \"clusters\": {},\n  \"allocated-clusters\": {},\n  \"regions\": [\n{}\n  ]\n}}\n",
-        plan.volume_length,
-        plan.cluster_heap_offset,
+         \"volume\": {},\n  \"cluster-heap\": {},\n  \"clusters\": {},\n  \"allocated-clusters\": {},\n  \"regions\": [\n{}\n  ]\n}}\n",
+        plan.block_count(),
+        plan.partition_offset,
+        plan.partition_offset + plan.cluster_heap_offset,
         plan.cluster_count,
         plan.allocated_clusters,
         regions.join(",\n")

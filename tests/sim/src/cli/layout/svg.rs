@@ -62,7 +62,7 @@ pub fn drawing(plan: &DiskPlan) -> String {
     let (top, bottom) = (TOP, height - MARGIN - 18.0 - ROW_GAP);
     let label = String::from_utf16_lossy(&plan.label.units);
     let digits = if plan.label.board_digits { "\u{2026}" } else { "" };
-    let size = bytes(u64::from(plan.volume_length) * 512);
+    let size = bytes(u64::from(plan.block_count()) * 512);
     let mut out = String::new();
     // `fmt::Write` into a `String` never fails.
     let _ = writeln!(
@@ -85,16 +85,18 @@ pub fn drawing(plan: &DiskPlan) -> String {
     ] {
         let _ = writeln!(out, "  {}", line("head", x, TOP - 12.0, text, end));
     }
-    let scale = (bottom - top) / f64::from(plan.volume_length.max(1));
+    let scale = (bottom - top) / f64::from(plan.block_count().max(1));
     for (index, row) in rows.iter().enumerate() {
         let (from, to) = (top + f64::from(row.first) * scale, top + f64::from(row.first + row.length) * scale);
         let y = TOP + index as f64 * (ROW_HEIGHT + ROW_GAP);
         draw(&mut out, row, from, to, y);
     }
-    let allocated = format!(
-        "{} of {} clusters of 4 KiB allocated; the boot sector is block 0, there is no partition table",
-        plan.allocated_clusters, plan.cluster_count
-    );
+    let begins = match plan.partition_offset {
+        0 => "the boot sector is block 0, there is no partition table".to_owned(),
+        first => format!("the boot sector is block {first}, the first one of the partition"),
+    };
+    let (allocated, clusters) = (plan.allocated_clusters, plan.cluster_count);
+    let allocated = format!("{allocated} of {clusters} clusters of 4 KiB allocated; {begins}");
     let _ = writeln!(out, "  {}", line("head", MARGIN, height - MARGIN, &allocated, false));
     out + "</svg>\n"
 }
@@ -154,7 +156,7 @@ fn class(holds: &str) -> &'static str {
         "file" => "file",
         "memory window" => "memory",
         "dynamic window" => "dynamic",
-        "boot region" | "FAT" | "allocation bitmap" | "up-case table" => "structure",
+        "partition table" | "boot region" | "FAT" | "allocation bitmap" | "up-case table" => "structure",
         _ => "unused",
     }
 }

@@ -83,7 +83,7 @@ fn pieces(volume: &Volume<'_>, node: &Node) -> Result<Vec<(u64, u64)>, String> {
     let blocks = 1 << boot.sectors_per_cluster_shift;
     let mut pieces: Vec<(u64, u64)> = Vec::new();
     for cluster in volume.clusters(node).map_err(|error| error.to_string())? {
-        let lba = u64::from(boot.cluster_heap_offset) + u64::from(cluster - 2) * blocks;
+        let lba = volume.block_of(cluster);
         match pieces.last_mut() {
             Some((first, count)) if *first + *count == lba => *count += blocks,
             _ => pieces.push((lba, blocks)),
@@ -217,6 +217,11 @@ impl<'p> Judge<'p> {
             let text = format!("the volume has {found} blocks, by the manifest {expected}");
             let remedy = "was the firmware built from this manifest?";
             problems.add(Problem::manifest("volume-length", text).remedy(remedy));
+        }
+        let (found, expected) = (boot.partition_offset, u64::from(plan.partition_offset));
+        if found != expected {
+            let text = format!("the volume says that it begins at LBA {found}, by the manifest {expected}");
+            problems.add(Problem::manifest("partition-table", text));
         }
         let text = String::from_utf16_lossy(&plan.label.units);
         let digits = label.strip_prefix(&text);

@@ -66,8 +66,8 @@ impl Medium {
                 let blocks: Vec<_> = first.iter().map(u32::to_string).collect();
                 let place = if blocks.is_empty() { String::new() } else { format!(" at LBA {}", blocks.join(", ")) };
                 let text = format!("a partition table, with partitions{place}, and no volume at LBA 0");
-                let remedy = "is this the right disk? A PicoVD stick has no partition table. To verify a volume on a \
-                              partition, name the partition, such as /dev/sdb1 or /dev/rdisk4s1";
+                let remedy = "is this the right disk? A PicoVD stick has one exFAT partition or no partition table. To verify a \
+                              volume on another one, name the partition, such as /dev/sdb1 or /dev/rdisk4s1";
                 return Some(Problem::medium("partitioned", text).remedy(remedy));
             }
             Self::Other(system) => (format!("a {system} file system"), other),

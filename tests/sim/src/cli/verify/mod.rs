@@ -11,12 +11,13 @@ use super::progress::Progress;
 use super::{Failure, Options, plan};
 use crate::host::BlockSource;
 use crate::host::exfat::boot::BootSector;
-use crate::host::exfat::check::check;
+use crate::host::exfat::check::{Check, check};
 use crate::host::exfat::volume::Volume;
 use crate::host::printed::Printed;
 use crate::host::raw::{Kind, RawDisk};
 use crate::host::source::{BLOCK_LENGTH, ReadError};
 use files::Judge;
+use medium::Medium;
 use picovd_manifest::DiskPlan;
 use problem::{Problem, Problems};
 use std::io::{ErrorKind, Write};
@@ -25,7 +26,7 @@ use std::time::Duration;
 
 /// What `--help` adds.
 pub const DETAILS: &str = "\
-DEVICE is the whole disk, because a PicoVD stick has no partitions: /dev/sdX on Linux, /dev/rdiskN on macOS. Nothing is
+DEVICE is the whole disk, with or without a partition table: /dev/sdX on Linux, /dev/rdiskN on macOS. Nothing is
 written to it. IMAGE is a copy of one, such as `cargo sim image` or dd makes.
 
 Reads every file whole and prints its SHA-256, holds the volume against the exFAT specification, and, with --manifest,
@@ -97,8 +98,19 @@ fn volume(
         problems.add(Problem::medium("no-medium", "there is not one block".to_owned()).remedy(EJECTED));
         return Ok(());
     }
-    let head = Patient(disk).blocks(0, 2);
-    let medium = medium::identify(&head);
+    let mut head = Patient(disk).blocks(0, 2);
+    let mut medium = medium::identify(&head);
+    let mut first = 0;
+    if let Medium::Partitioned(partitions) = &medium
+        && let [partition] = partitions[..]
+    {
+        let inside = Patient(disk).blocks(u64::from(partition), 2);
+        let found = medium::identify(&inside);
+        if found == Medium::Exfat {
+            (first, head, medium) = (partition, inside, found);
+            line(out, "partition", &format!("at LBA {first}"))?;
+        }
+    }
     if let Some(problem) = medium.problem(&head) {
         problems.add(problem);
         return Ok(());
@@ -108,6 +120,13 @@ fn volume(
     line(out, "volume", &format!("{} blocks, {} clusters", boot.volume_length, boot.cluster_count))?;
     line(out, "serial number", &format!("{:04X}-{:04X}", serial >> 16, serial & 0xFFFF))?;
     match check(&mut Patient(disk)) {
+        // Whoever names a partition has the medium before it cut off.
+        Ok(findings) if first == 0 && boot.partition_offset != 0 => {
+            problems
+                .remark(format!("PartitionOffset is {}: right where that partition was named", boot.partition_offset));
+            let others = findings.iter().filter(|finding| finding.check != Check::PartitionOffset);
+            others.for_each(|finding| problems.finding(finding));
+        }
         Ok(findings) => findings.iter().for_each(|finding| problems.finding(finding)),
         Err(error) => problems.add(Problem::medium("check", format!("{error}; the volume is not checked further"))),
     }
@@ -155,7 +174,9 @@ fn cannot_open(path: &Path, error: &std::io::Error) -> String {
     let shown = path.display();
     let remedy = match error.kind() {
         ErrorKind::NotFound => match medium::whole_disk(path.as_os_str()) {
-            Some(disk) => format!("a PicoVD stick has no partitions; the whole disk is {disk}"),
+            Some(disk) => {
+                format!("a PicoVD stick has no partitions without `partition-table`; the whole disk is {disk}")
+            }
             None if cfg!(target_os = "macos") => "`diskutil list external` lists the disks".to_owned(),
             None => "`lsblk -o PATH,SIZE,VENDOR,MODEL` lists the disks".to_owned(),
         },

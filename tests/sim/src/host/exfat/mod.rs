@@ -3,6 +3,7 @@
 pub mod boot;
 pub mod check;
 pub mod directory;
+pub mod partition;
 pub mod upcase;
 pub mod volume;
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::boot::{BootSector, REGION_SECTORS, SECTOR, boot_checksum};
 use super::directory::{self, FileSet, Item, entry_type};
+use super::partition::first_block;
 use super::upcase::{Upcase, table_checksum};
 use crate::host::bytes::{le16, le32, le64};
 use crate::host::printed::Printed;
@@ -92,6 +93,8 @@ impl Node {
 /// A mounted volume.
 pub struct Volume<'s> {
     source: &'s mut dyn BlockSource,
+    /// The block that it begins at.
+    first: u64,
     boot: BootSector,
     fat: Vec<u32>,
     upcase: Upcase,
@@ -117,18 +120,26 @@ impl<'s> Volume<'s> {
     }
 
     fn mount(source: &'s mut dyn BlockSource, careful: bool) -> Result<Self, ExfatError> {
-        let region = source.read(0, REGION_SECTORS as u32)?;
+        let base = first_block(source)?;
+        let region = source.read(base, REGION_SECTORS as u32)?;
         let boot = BootSector::parse(&region);
-        check_geometry(&boot, source.block_count())?;
+        check_geometry(&boot, source.block_count() - base)?;
         let checksum = boot_checksum(&region[..11 * SECTOR]);
         if careful && region[11 * SECTOR..].chunks_exact(4).any(|word| le32(word, 0) != checksum) {
             return Err(ExfatError("the boot checksum is wrong (exFAT 3.4)".to_owned()));
         }
         let sectors = (u64::from(boot.cluster_count) + 2).div_ceil(SECTOR as u64 / 4) as u32;
-        let fat = source.read(u64::from(boot.fat_offset), sectors)?;
+        let fat = source.read(base + u64::from(boot.fat_offset), sectors)?;
         let fat = fat.chunks_exact(4).take(boot.cluster_count as usize + 2).map(|entry| le32(entry, 0)).collect();
-        let mut volume =
-            Self { source, boot, fat, upcase: Upcase::mandatory(), label: String::new(), bitmap: Vec::new() };
+        let mut volume = Self {
+            source,
+            first: base,
+            boot,
+            fat,
+            upcase: Upcase::mandatory(),
+            label: String::new(),
+            bitmap: Vec::new(),
+        };
         let root = volume.read_directory(&volume.root())?;
         for item in directory::items(&root) {
             let Item::Single { entry, .. } = item else { continue };
@@ -155,6 +166,19 @@ impl<'s> Volume<'s> {
             return Err(ExfatError("no allocation bitmap (exFAT 7.1)".to_owned()));
         }
         Ok(volume)
+    }
+
+    /// The medium's block that the volume begins at: 0, or the first one of its partition.
+    #[must_use]
+    pub fn first_block(&self) -> u64 {
+        self.first
+    }
+
+    /// The medium's first block of a cluster of the heap.
+    #[must_use]
+    pub fn block_of(&self, cluster: u32) -> u64 {
+        let sectors = u64::from(cluster.saturating_sub(2)) << self.boot.sectors_per_cluster_shift;
+        self.first + u64::from(self.boot.cluster_heap_offset) + sectors
     }
 
     /// The boot sector's fields.
@@ -340,7 +364,7 @@ impl<'s> Volume<'s> {
 
     fn read_clusters(&mut self, first: u32, count: u32) -> Result<Vec<u8>, ExfatError> {
         let shift = self.boot.sectors_per_cluster_shift;
-        let lba = u64::from(self.boot.cluster_heap_offset) + (u64::from(first - 2) << shift);
+        let lba = self.block_of(first);
         Ok(self.source.read(lba, count << shift)?)
     }
 }

@@ -7,13 +7,13 @@ use crate::host::exfat::boot::{BootSector, REGION_SECTORS, SECTOR, boot_checksum
 /// Length of a parameters structure (exFAT 3.3).
 const PARAMETERS: usize = 48;
 
-/// Checks 24 sectors; says whether the rest of the volume can be found.
-pub(super) fn check(regions: &[u8], blocks: u64, findings: &mut Vec<Finding>) -> bool {
+/// Checks the 24 sectors from block `first` on, where `blocks` are left of the medium; says whether the rest of the volume can be found.
+pub(super) fn check(regions: &[u8], first: u64, blocks: u64, findings: &mut Vec<Finding>) -> bool {
     let (main, backup) = regions.split_at(REGION_SECTORS * SECTOR);
     check_region(main, "main", findings);
     // Differences between the regions are told once; the backup's own structure is what is looked at here.
     if main == backup {
-        return check_geometry(&BootSector::parse(main), blocks, findings);
+        return check_geometry(&BootSector::parse(main), first, blocks, findings);
     }
     let differs = |at: &usize| main[*at] != backup[*at] && ![106, 107, 112].contains(at);
     match (0..main.len()).find(differs) {
@@ -23,7 +23,7 @@ pub(super) fn check(regions: &[u8], blocks: u64, findings: &mut Vec<Finding>) ->
         }
         None => check_region(backup, "backup", findings),
     }
-    check_geometry(&BootSector::parse(main), blocks, findings)
+    check_geometry(&BootSector::parse(main), first, blocks, findings)
 }
 
 fn check_region(region: &[u8], which: &str, findings: &mut Vec<Finding>) {
@@ -67,7 +67,12 @@ fn check_region(region: &[u8], which: &str, findings: &mut Vec<Finding>) {
 }
 
 /// What has to hold before any address can be computed.
-fn check_geometry(boot: &BootSector, blocks: u64, findings: &mut Vec<Finding>) -> bool {
+fn check_geometry(boot: &BootSector, first: u64, blocks: u64, findings: &mut Vec<Finding>) -> bool {
+    let offset = boot.partition_offset;
+    if offset != first {
+        let text = format!("PartitionOffset is {offset}, the volume begins at block {first} of what was read");
+        findings.push(Finding { check: Check::PartitionOffset, text });
+    }
     let mut sound = true;
     let mut ensure = |holds: bool, check, text: String| {
         if !holds {

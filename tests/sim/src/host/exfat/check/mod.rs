@@ -15,6 +15,7 @@ use std::fmt;
 pub use rules::Check;
 
 use super::boot::{BootSector, SECTOR};
+use super::partition;
 use super::upcase::Upcase;
 use super::volume::{LONGEST_DIRECTORY, MOST_CLUSTERS};
 use crate::host::bytes::le32;
@@ -45,14 +46,24 @@ impl fmt::Display for Finding {
 /// # Errors
 /// When blocks cannot be read. What is wrong with their contents is a finding.
 pub fn check(source: &mut dyn BlockSource) -> Result<Vec<Finding>, ReadError> {
-    let blocks = source.block_count();
+    let mut findings = Vec::new();
+    let (medium, mut first) = (source.block_count(), 0);
+    if medium != 0 {
+        first = partition::first_block(source)?;
+        if first != 0
+            && let Some(text) = partition::wrong(&source.read(0, 1)?, medium)
+        {
+            findings.push(Finding { check: Check::PartitionTable, text });
+        }
+    }
+    let blocks = medium.saturating_sub(first);
     if blocks < 24 {
         let text = format!("the medium has {blocks} blocks, the boot regions alone take 24");
-        return Ok(vec![Finding { check: Check::VolumeFits, text }]);
+        findings.push(Finding { check: Check::VolumeFits, text });
+        return Ok(findings);
     }
-    let regions = source.read(0, 24)?;
-    let mut findings = Vec::new();
-    if !boot::check(&regions, blocks, &mut findings) {
+    let regions = source.read(first, 24)?;
+    if !boot::check(&regions, first, blocks, &mut findings) {
         return Ok(findings);
     }
     let boot = BootSector::parse(&regions);
@@ -65,11 +76,12 @@ pub fn check(source: &mut dyn BlockSource) -> Result<Vec<Finding>, ReadError> {
         )));
     }
     let sectors = (u64::from(boot.cluster_count) + 2).div_ceil(SECTOR as u64 / 4) as u32;
-    let fat = source.read(u64::from(boot.fat_offset), sectors)?;
+    let fat = source.read(first + u64::from(boot.fat_offset), sectors)?;
     let entries = boot.cluster_count as usize + 2;
     let fat: Vec<u32> = fat.chunks_exact(4).take(entries).map(|entry| le32(entry, 0)).collect();
     let mut checker = Checker {
         source,
+        first,
         boot,
         in_chain: vec![false; fat.len()],
         owners: vec![0; fat.len()],
@@ -89,6 +101,8 @@ pub fn check(source: &mut dyn BlockSource) -> Result<Vec<Finding>, ReadError> {
 /// What the parts of the checker share.
 struct Checker<'s> {
     source: &'s mut dyn BlockSource,
+    /// The block that the volume begins at.
+    first: u64,
     boot: BootSector,
     fat: Vec<u32>,
     /// FAT entries that some chain goes through.
@@ -121,7 +135,7 @@ impl Checker<'_> {
     /// Bytes of one cluster, whose index is known to lie within the heap.
     fn read_cluster(&mut self, cluster: u32) -> Result<Vec<u8>, ReadError> {
         let shift = self.boot.sectors_per_cluster_shift;
-        let lba = u64::from(self.boot.cluster_heap_offset) + (u64::from(cluster - 2) << shift);
+        let lba = self.first + u64::from(self.boot.cluster_heap_offset) + (u64::from(cluster - 2) << shift);
         self.source.read(lba, 1 << shift)
     }
 

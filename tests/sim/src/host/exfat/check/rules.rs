@@ -37,6 +37,8 @@ rules! {
     BootJump "boot-jump" "3.1.1" "JumpBoot is EBh 76h 90h.";
     BootName "boot-name" "3.1.2" "FileSystemName is \"EXFAT   \".";
     BootMustBeZero "boot-must-be-zero" "3.1.3" "MustBeZero is zero.";
+    PartitionTable "partition-table" "PicoVD" "A partition table has one partition, for exFAT and up to the medium's end.";
+    PartitionOffset "partition-offset" "3.1.4" "PartitionOffset is the block that the volume begins at.";
     VolumeLength "volume-length" "3.1.5" "The volume has at least 1 MiB.";
     VolumeFits "volume-fits" "3.1.5" "The volume is not longer than the medium.";
     FatOffset "fat-offset" "3.1.6" "The FAT begins behind the boot regions.";
