@@ -62,15 +62,23 @@ impl LogRing {
     /// Appends bytes.
     pub fn write(&self, bytes: &[u8]) {
         for piece in bytes.chunks(PIECE) {
-            critical_section::with(|section| {
-                let written = self.written.borrow(section);
-                let (cells, more) = self.cells(written.get(), piece.len());
-                for (cell, byte) in cells.iter().chain(more).zip(piece) {
-                    cell.borrow(section).set(*byte);
-                }
-                written.set(written.get() + piece.len() as u64);
-            });
+            self.write_whole(piece);
         }
+    }
+
+    /// The same in one critical section: for few bytes, that are to stand together.
+    pub(super) fn write_whole(&self, bytes: &[u8]) {
+        critical_section::with(|section| {
+            let written = self.written.borrow(section);
+            let end = written.get() + bytes.len() as u64;
+            // What falls out at once is not written first.
+            let kept = bytes.get(bytes.len().saturating_sub(self.bytes.len())..).unwrap_or_default();
+            let (cells, more) = self.cells(end - kept.len() as u64, kept.len());
+            for (cell, byte) in cells.iter().chain(more).zip(kept) {
+                cell.borrow(section).set(*byte);
+            }
+            written.set(end);
+        });
     }
 
     /// Fills `out` with what was written from byte `position` on, the first byte since power-on being 0. What fell out of

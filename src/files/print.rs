@@ -13,28 +13,62 @@ pub fn set_log(ring: &'static LogRing) {
     critical_section::with(|section| LOG.borrow(section).set(Some(ring)));
 }
 
-/// Writes text into the log that [`set_log`] chose, in one critical section: interrupts and the other core wait until it is
-/// formatted.
-pub fn print(text: fmt::Arguments<'_>) {
-    critical_section::with(|section| {
-        if let Some(mut ring) = LOG.borrow(section).get() {
-            // A ring takes everything; a `Display` that fails has printed what it could.
-            let _ = fmt::Write::write_fmt(&mut ring, text);
-        }
-    });
+/// Bytes of one call that no other text comes between.
+const WHOLE: usize = 128;
+
+/// What a call has formatted and not written yet.
+struct Pending {
+    ring: &'static LogRing,
+    bytes: [u8; WHOLE],
+    length: usize,
 }
 
-/// Prints into the log, from anywhere: main loop, interrupt handlers, the other core. What one call prints stands together.
+impl Pending {
+    fn flush(&mut self) {
+        self.ring.write_whole(self.bytes.get(..self.length).unwrap_or_default());
+        self.length = 0;
+    }
+}
+
+impl fmt::Write for Pending {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            if self.length == WHOLE {
+                self.flush();
+            }
+            if let Some(place) = self.bytes.get_mut(self.length) {
+                *place = byte;
+                self.length += 1;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes text into the log that [`set_log`] chose. It is formatted with interrupts as they are, on the stack of the caller, and
+/// copied in critical sections of at most 128 bytes.
+pub fn print(text: fmt::Arguments<'_>) {
+    if let Some(ring) = critical_section::with(|section| LOG.borrow(section).get()) {
+        let mut pending = Pending { ring, bytes: [0; WHOLE], length: 0 };
+        // A ring takes everything; a `Display` that fails has printed what it could.
+        let _ = fmt::Write::write_fmt(&mut pending, text);
+        pending.flush();
+    }
+}
+
+/// Prints into the log, from anywhere: main loop, interrupt handlers, the other core. What one call prints stands together, where
+/// it has 128 bytes at most. Of a longer text each 128 bytes stand together: what other contexts print meanwhile may come
+/// between.
+///
+/// It is formatted with interrupts enabled; they wait while at most 128 bytes are copied. Texts stand in the order in which they
+/// were done: an interrupt handler that prints while the main loop formats comes first.
 #[macro_export]
 macro_rules! print {
     ($($text:tt)*) => { $crate::files::print(::core::format_args!($($text)*)) };
 }
 
-/// Prints a line into the log, from anywhere: main loop, interrupt handlers, the other core. Lines end with CR LF, and no other
-/// text comes between.
-///
-/// Interrupts wait while it is formatted, for some tens of microseconds; who cannot afford that formats into a buffer of their own
-/// and prints that.
+/// Prints a line into the log, from anywhere: main loop, interrupt handlers, the other core. Lines end with CR LF, which counts to
+/// the 128 bytes that no other text comes between: see [`print!`](crate::print).
 #[macro_export]
 macro_rules! println {
     () => { $crate::print!("\r\n") };

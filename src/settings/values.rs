@@ -202,15 +202,23 @@ impl<'a> Settings<'a> {
     #[inline(never)]
     pub fn add(&self, group: &'a dyn Section) -> Result<(), GroupError> {
         let own: &dyn Section = &self.own;
-        critical_section::with(|section| {
-            let mut groups = self.groups.borrow(section).get();
-            if groups.iter().flatten().copied().chain([own]).any(|other| is_alike(other, group)) {
+        // Names are compared while interrupts are enabled; groups are only ever added, at the first free place.
+        loop {
+            let known = critical_section::with(|section| self.groups.borrow(section).get());
+            if known.iter().flatten().copied().chain([own]).any(|other| is_alike(other, group)) {
                 return Err(GroupError::NameTaken);
             }
-            *groups.iter_mut().find(|group| group.is_none()).ok_or(GroupError::Full)? = Some(group);
-            self.groups.borrow(section).set(groups);
-            Ok(())
-        })?;
+            let place = known.iter().position(Option::is_none).ok_or(GroupError::Full)?;
+            let added = critical_section::with(|section| {
+                let mut groups = self.groups.borrow(section).get();
+                let free = groups.get_mut(place).filter(|place| place.is_none()).map(|place| *place = Some(group));
+                self.groups.borrow(section).set(groups);
+                free.is_some()
+            });
+            if added {
+                break;
+            }
+        }
         let unsaved = self.is_unsaved();
         // There is room: defaults are short.
         let _ = self.edit(|payload| self.repair(payload, group));
@@ -386,8 +394,9 @@ impl<'a> Settings<'a> {
     /// The files that are exposed, of those that the manifest leaves to settings: a bit each.
     pub(super) fn exposed_in(&self, which: Which) -> u32 {
         let files = self.plan().exposable.iter().enumerate();
-        let bits = |own: Values<'_>| files.fold(0, |bits, (n, file)| bits | u32::from(own.exposes(file.path)) << n);
-        self.own(which, bits).unwrap_or(0)
+        // One look for each file, so that interrupts do not wait for many.
+        let is_exposed = |file: &Exposable<'_>| self.own(which, |own| own.exposes(file.path)) == Some(true);
+        files.fold(0, |bits, (number, file)| bits | u32::from(is_exposed(file)) << number)
     }
 
     /// How hosts hear of changes, and quiet period, greatest age and hold in milliseconds.

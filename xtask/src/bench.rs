@@ -120,6 +120,8 @@ fn companions(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<OsStri
     arguments.extend(["--interrupts".into(), interrupts.into(), root.join("examples/interrupts/picovd.toml").into()]);
     let calls = firmware::test_program(workspace, toolchain, "picovd-many-files")?;
     arguments.extend(["--calls".into(), calls.into(), root.join("tests/many-files/picovd.toml").into()]);
+    let settings = examples::one(workspace, toolchain, "examples", "settings")?;
+    arguments.extend(["--settings".into(), settings.into(), root.join("examples/settings/picovd.toml").into()]);
     arguments.extend(["--commands".into(), root.join("tests/blessed/kernel-commands.txt").into()]);
     let volume = folder.join("sixteen-mebibytes.toml");
     write(&volume, SIXTEEN_MEBIBYTES)?;

@@ -53,6 +53,7 @@ more for the same table:
     --many FILE MANIFEST      a firmware with many files in one folder (may be repeated)
     --interrupts FILE MANIFEST  a firmware whose main loop has other things to do
     --calls FILE MANIFEST     the firmware tests/many-files (with --profile, its adds are what is profiled)
+    --settings FILE MANIFEST  the firmware examples/settings
     --commands FILE           what a Linux kernel asked of the stock volume, blessed by ring 6
     --sim FILE MANIFEST       the simulator's program, and a manifest whose volume it writes to a file
 ";
@@ -75,6 +76,7 @@ struct Options {
     many: Vec<Built>,
     interrupts: Option<Built>,
     calls: Option<Built>,
+    settings: Option<Built>,
     commands: Option<PathBuf>,
     sim: Option<Built>,
 }
@@ -106,6 +108,7 @@ fn run() -> Result<(), Box<dyn Error>> {
             Long("many") => options.many.push(built(&mut parser)?),
             Long("interrupts") => options.interrupts = Some(built(&mut parser)?),
             Long("calls") => options.calls = Some(built(&mut parser)?),
+            Long("settings") => options.settings = Some(built(&mut parser)?),
             Long("sim") => options.sim = Some(built(&mut parser)?),
             Long("elf") => options.elf = parser.value()?.into(),
             Long("manifest") => options.manifest = Some(parser.value()?.into()),
@@ -191,6 +194,14 @@ fn measure_all(options: &Options, elf: &[u8], plan: &DiskPlan) -> Result<Report,
     if let Some((elf, manifest)) = &options.calls {
         let size = planned(Some(manifest))?.chip.flash_size as usize;
         report.calls = Some(masked::calls(&load(elf)?, size)?);
+    }
+    if let Some((elf, manifest)) = &options.log {
+        let size = planned(Some(manifest))?.chip.flash_size as usize;
+        (report.others.print, report.others.log) = masked::logs(&load(elf)?, size)?;
+    }
+    if let Some((elf, manifest)) = &options.settings {
+        let size = planned(Some(manifest))?.chip.flash_size as usize;
+        report.others.settings = masked::settings(&load(elf)?, size)?;
     }
     report.image = options.sim.as_ref().map(|(sim, manifest)| native::image(sim, manifest)).transpose()?;
     report.emulated = Some(native::emulate(elf, flash_size, to_read(plan)?)?);

@@ -3,6 +3,7 @@
 use super::measure::Bench;
 use super::pace::{Masked, Pace, Paced};
 use picovd_sim::board::{ChipIdentity, ElfDevice};
+use picovd_sim::host::terminal::Terminal;
 use picovd_sim::link::Link;
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -38,10 +39,79 @@ pub fn calls(elf: &[u8], flash_size: usize) -> Result<Calls, Box<dyn Error>> {
         if adds == 0 || all_adds == 0 || calls < 8 * 99 {
             return Err(format!("tests/many-files: {adds} us for the adds, {calls} calls").into());
         }
-        let masked = machine.core().masked.ok_or("nothing was counted")?;
-        let masked = masked.longest;
+        let masked = machine.core().masked.ok_or("nothing was counted")?.longest;
         Ok(Calls { masked, adds, all_adds })
     })
+}
+
+/// What else of the library masks interrupts: the longest stretches, in cycles.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Others {
+    /// Of a program that prints and logs by defmt, before a host comes.
+    pub print: u64,
+    /// Of the same program, while a host reads its logs.
+    pub log: u64,
+    /// Of a program whose settings are read, set and saved over the serial port, and shown on the disk.
+    pub settings: u64,
+}
+
+/// Begins to look for the longest stretch, and returns the longest one so far, in cycles.
+fn longest(board: &mut ElfDevice<Paced>) -> u64 {
+    board.machine().core_mut().masked.replace(Masked::default()).unwrap_or_default().longest
+}
+
+/// Measures tests/chatter, whose two logs are written all the time.
+pub fn logs(elf: &[u8], flash_size: usize) -> Result<(u64, u64), Box<dyn Error>> {
+    let mut bench = Bench::plug_prepared(LOOKED, elf, flash_size, Pace::USUAL, |board| {
+        longest(board);
+    })?;
+    let print = bench.with_board(longest);
+    for _ in 0..3 {
+        bench.wait(Duration::from_secs(3));
+        for path in ["STDOUT.TXT", "STDOUT-TAIL.TXT", "DEFMT.BIN"] {
+            bench = read(bench, path)?;
+        }
+    }
+    let log = bench.with_board(longest);
+    Ok((print, log))
+}
+
+/// Measures examples/settings.
+pub fn settings(elf: &[u8], flash_size: usize) -> Result<u64, Box<dyn Error>> {
+    let mut bench = Bench::plug_prepared(LOOKED, elf, flash_size, Pace::USUAL, |board| {
+        longest(board);
+    })?;
+    let mut terminal = Terminal::open(&mut bench.initiator)?;
+    let (name, password) = ("n".repeat(24), "p".repeat(32));
+    let all = format!(
+        r#"set {{"name":"{name}","password":"{password}","interval":1,"exposed":["FLASH.BIN"],"label":"ELEVEN CHAR","hold":0}}"#
+    );
+    for line in ["help", "get", &all, "get", "get password", "files", "save", "defaults", &all, "revert", &all, "save"]
+    {
+        let answer = terminal.ask(&mut bench.initiator, line)?;
+        if answer.contains("error") {
+            return Err(format!("examples/settings: {line}: {answer}").into());
+        }
+        // The program itself takes them.
+        bench.wait(LOOKED);
+    }
+    bench.settle_down()?;
+    for path in ["CONFIG.JSON", "CONFIG.SCHEMA.JSON", "STDOUT.TXT"] {
+        bench = read(bench, path)?;
+    }
+    Ok(bench.with_board(longest))
+}
+
+/// Reads a file from its beginning to its end.
+fn read(bench: Bench, path: &str) -> Result<Bench, Box<dyn Error>> {
+    let (mut bench, first, blocks) = bench.find(path)?;
+    let mut place = 0;
+    while place < blocks {
+        let some = (blocks - place).min(64);
+        bench.read(first + place, some)?;
+        place += some;
+    }
+    Ok(bench)
 }
 
 /// Awake cycles by address from the start until that program has added its files.

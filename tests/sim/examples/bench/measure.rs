@@ -54,7 +54,7 @@ pub struct Row {
 /// A host with the board plugged in.
 pub struct Bench {
     port: Port,
-    initiator: Initiator<'static>,
+    pub(super) initiator: Initiator<'static>,
 }
 
 impl Bench {

@@ -61,8 +61,6 @@ pub struct Masked {
     since: Option<u64>,
     /// The longest, in cycles.
     pub longest: u64,
-    /// Address of its last instruction.
-    pub place: u32,
 }
 
 impl Masked {
@@ -74,9 +72,7 @@ impl Masked {
             _ if interrupted || ROM.contains(&at) => self.since = masked.then_some(now),
             None => self.since = masked.then_some(now),
             Some(since) => {
-                if now - since > self.longest {
-                    (self.longest, self.place) = (now - since, at);
-                }
+                self.longest = self.longest.max(now - since);
                 self.since = self.since.filter(|_| masked);
             }
         }
