@@ -207,6 +207,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes in Miri")]
     fn pieces_of_a_text_are_the_text() {
         let whole = "{\"label\":\"Größe\"}\r\n";
         for skip in 0..=whole.len() {

@@ -45,6 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes in Miri")]
     fn windows_show_what_a_plain_loop_sets() {
         for first in 0..40u32 {
             for count in 0..40u32 {

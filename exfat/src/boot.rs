@@ -208,6 +208,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes in Miri")]
     fn windows_agree_with_the_whole() {
         let region = BootRegion::new(example());
         let bytes = whole(&region);

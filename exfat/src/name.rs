@@ -139,6 +139,7 @@ mod tests {
     use std::string::String;
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes in Miri")]
     fn forbidden_characters_are_those_of_table_35() {
         let table_35 = ['"', '*', '/', ':', '<', '>', '?', '\\', '|'];
         for unit in 0..=0xFFFFu16 {

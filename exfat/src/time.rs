@@ -219,6 +219,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes in Miri")]
     fn every_day_follows_the_one_before() {
         let mut before = Timestamp::FIRST;
         for seconds in (UNIX_FIRST + 86_400..=UNIX_LAST).step_by(86_400) {

@@ -228,6 +228,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes in Miri")]
     fn expanded_it_maps_as_upcase_does() {
         let bytes = whole();
         let mut units = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).peekable();
@@ -256,6 +257,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes in Miri")]
     fn windows_agree_with_the_whole() {
         let bytes = whole();
         for offset in 0..TABLE_LENGTH + 70 {

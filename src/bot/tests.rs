@@ -349,6 +349,7 @@ fn expected(host: Intent, device: Intent) -> (u8, u64) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn thirteen_cases_on_the_wire() {
     const LENGTHS: [u64; 12] = [1, 13, 31, 63, 64, 65, 100, 127, 128, 129, 512, 1000];
     let mut intents = std::vec![Intent::None];

@@ -157,6 +157,7 @@ fn what_is_registered_before_the_host_looks_is_there_at_once() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn attention_shows_a_change_once_after_quiet() {
     let mut bench = Bench::new(Refresh::Attention);
     let (note, text) = file("NOTE.TXT", "hello");
@@ -181,6 +182,7 @@ fn attention_shows_a_change_once_after_quiet() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn reinsert_waits_until_the_host_has_looked_and_a_while_longer() {
     let mut bench = Bench::new(Refresh::Reinsert);
     bench.attach();
@@ -200,6 +202,7 @@ fn reinsert_waits_until_the_host_has_looked_and_a_while_longer() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn auto_reconnects_where_nobody_looks() {
     let mut bench = Bench::new(Refresh::Auto);
     bench.attach();
@@ -215,6 +218,7 @@ fn auto_reconnects_where_nobody_looks() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn hold_keeps_announcements_apart() {
     let mut bench = Bench::new(Refresh::Attention);
     let (note, text) = file("NOTE.TXT", "0");
@@ -238,6 +242,7 @@ fn hold_keeps_announcements_apart() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn who_reads_on_is_waited_for_where_no_file_stands_as_well() {
     let mut bench = Bench::new(Refresh::Attention);
     let (note, _) = file("NOTE.TXT", "hello");
@@ -256,6 +261,7 @@ fn who_reads_on_is_waited_for_where_no_file_stands_as_well() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn a_running_read_ends_on_its_generation() {
     let mut bench = Bench::new(Refresh::Attention);
     let (note, text) =
@@ -281,6 +287,7 @@ fn a_running_read_ends_on_its_generation() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn an_ejected_medium_comes_back_when_the_application_or_the_host_wants_it() {
     let mut bench = Bench::new(Refresh::Auto);
     bench.attach();
@@ -298,6 +305,7 @@ fn an_ejected_medium_comes_back_when_the_application_or_the_host_wants_it() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn folders_come_with_their_files_and_go_with_the_last() {
     let mut bench = Bench::new(Refresh::Attention);
     let (inner, _) = file("sensors/ONE.TXT", "1");

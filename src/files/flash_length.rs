@@ -87,6 +87,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes in Miri")]
     fn a_short_chip_repeats_itself() {
         for shift in 0..5 {
             let length = SHORTEST << shift;
@@ -97,6 +98,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes in Miri")]
     fn a_chip_that_is_long_enough_is_known_at_once() {
         let chip = chip(4 << 20, 100_000);
         assert_eq!(flash_length(&chip, 4 << 20, None), None);
@@ -105,6 +107,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes in Miri")]
     fn what_cannot_be_known_is_not_claimed() {
         assert_eq!(flash_length(&chip(1 << 20, 0), 4 << 20, None), None, "an erased chip");
         // One byte differs, far behind.
@@ -115,6 +118,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes in Miri")]
     fn what_is_told_counts_where_it_is_less() {
         let blank = chip(4 << 20, 0);
         assert_eq!(flash_length(&blank, 4 << 20, Some(2 << 20)), Some(2 << 20));

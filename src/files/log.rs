@@ -483,6 +483,7 @@ mod tests {
     /// A writer of any speed, readers of any pace: pieces of any length, pauses anywhere, generations that come before the last
     /// one was read to its end, pieces read twice. What was read and what is said to be lost are all that was written.
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes in Miri")]
     fn what_a_tail_shows_and_what_it_says_is_lost_are_all_that_was_written() {
         let mut nul_at_all = 0;
         for seed in 1..=if cfg!(miri) { 3 } else { 3_000_u64 } {

@@ -106,6 +106,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes in Miri")]
     fn what_keeps_up_sees_each_byte_once() {
         let ring: &LogRing = &LogRingOf::<64>::new();
         let mut follower = LogFollower::new();

@@ -119,6 +119,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes in Miri")]
     fn when_frames_are_lost_it_begins_with_a_whole_one() {
         for last in 10..120 {
             let ring: &LogRing = &LogRingOf::<64>::new();

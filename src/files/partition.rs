@@ -230,6 +230,7 @@ mod tests {
     };
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes in Miri")]
     fn the_longest_description_has_room() {
         let registry = FilesOf::<17>::new(&LAYOUT);
         let files: &Files<'_> = &registry;
@@ -240,6 +241,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes in Miri")]
     fn less_room_is_an_error() {
         let registry = FilesOf::<17>::new(&LAYOUT);
         let mut storage = PartitionFiles::new();
@@ -248,6 +250,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes in Miri")]
     fn redactions_hide_wherever_a_read_begins() {
         let range = FlashRange { memory: Counting, offset: 0x3E_8000, length: 0x2000, redacted: PLAN.redacted };
         let hidden = |at: u32| PLAN.redacted.iter().any(|range| range.contains(&(range_start() + at)));

@@ -411,6 +411,7 @@ fn reads(lba: u64, length: u32) -> Vec<Vec<u8>> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn reads_within_the_medium() {
     let mut unit = ready();
     for (lba, length) in [(0, 1), (0, 0), (1, 2), (5, 0), (100, 256), (2047, 1), (2047, 0), (0, BLOCKS), (1792, 256)] {
@@ -600,6 +601,7 @@ fn writes_are_refused() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn everything_else_is_unknown() {
     let mut unit = ready();
     let known: Vec<u8> =
@@ -617,6 +619,7 @@ fn everything_else_is_unknown() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn every_length_of_every_command() {
     let full = |operation_code: u8| match operation_code >> 5 {
         0 => 6,
@@ -671,6 +674,7 @@ const USAGE: [(u8, &[u8]); 16] = [
 ];
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn every_reserved_bit_of_every_command() {
     for good in commands() {
         let (_, usage) = USAGE.iter().find(|&&(operation_code, _)| operation_code == good[0]).unwrap();
@@ -700,6 +704,7 @@ fn every_reserved_bit_of_every_command() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn random_commands() {
     let mut state = 0x2545_F491_4F6C_DD1D_u64;
     let mut random = move || {

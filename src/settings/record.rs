@@ -326,6 +326,7 @@ mod tests {
     use std::vec;
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes in Miri")]
     fn every_page_of_a_record_is_one_and_no_other() {
         const SECTOR: usize = SECTOR_LENGTH as usize;
         let mut flash = vec![0xFF; 3 * SECTOR];

@@ -133,6 +133,7 @@ crate::group! {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn a_fresh_stick_shows_the_manifest() {
     let settings = fresh();
     assert_eq!(ask(settings, "get"), FRESH);
@@ -144,6 +145,7 @@ fn a_fresh_stick_shows_the_manifest() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn a_set_changes_what_it_names_and_nothing_else() {
     let settings = fresh();
     assert_eq!(ask(settings, r#"set {"label":"LAB7"}"#), SET);
@@ -166,6 +168,7 @@ fn a_set_changes_what_it_names_and_nothing_else() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn what_is_wrong_changes_nothing_and_says_why() {
     let settings = fresh();
     settings.add(&NEW).unwrap();
@@ -230,6 +233,7 @@ fn what_is_wrong_changes_nothing_and_says_why() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn lines_end_where_they_should() {
     let settings = fresh();
     assert_eq!(say(settings, b"\r\n\n\r   \r"), "");
@@ -254,6 +258,7 @@ fn lines_end_where_they_should() {
 
 /// What a terminal echoes of what was printed is no command, once each; in colours, too, as Linux echoes them.
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn what_was_printed_is_not_obeyed() {
     let settings = fresh();
     let log = b"help\r\n\x1b[31mset {\"label\":\"RED\"}\x1b[0m\r\n  spaces \r\n\r\ntick\r\n";
@@ -285,6 +290,7 @@ fn what_was_printed_is_not_obeyed() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn backspace_takes_a_whole_character() {
     let settings = fresh();
     for (typed, label) in
@@ -303,6 +309,7 @@ fn backspace_takes_a_whole_character() {
 
 /// RFC 8259 section 8.3.
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn an_escaped_name_is_that_name() {
     let settings = fresh();
     settings.add(&NEW).unwrap();
@@ -321,6 +328,7 @@ fn an_escaped_name_is_that_name() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn a_session_that_ends_leaves_nothing() {
     let settings = fresh();
     for half in [&b"set {\"label\":\"OOPS\"}"[..], b"AT", b"\x7E\x00\x78\xF0\x7E", &[b'x'; 600]] {
@@ -382,6 +390,7 @@ fn an_answer_that_nobody_fetches_holds_the_line() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn what_is_saved_comes_back() {
     let kept = Kept::default();
     let settings = power(PLAN, &kept);
@@ -434,6 +443,7 @@ fn without_flash_save_says_so() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn older_and_newer_firmware_understand_each_other() {
     let kept = Kept::default();
     let old = power(PLAN, &kept);
@@ -502,6 +512,7 @@ fn values_that_another_firmware_allowed_are_defaults() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn secrets_are_set_and_never_shown() {
     let settings = fresh();
     settings.add(&NEW).unwrap();
@@ -521,6 +532,7 @@ fn secrets_are_set_and_never_shown() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn what_an_application_sets_leaves_secrets_as_they_are() {
     let settings = fresh();
     settings.add(&NEW).unwrap();
@@ -542,6 +554,7 @@ fn what_an_application_sets_leaves_secrets_as_they_are() {
 
 /// A secret typed where something else belongs, half of a line, or with a slip of the finger.
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn nothing_of_a_line_is_in_an_error() {
     let settings = fresh();
     settings.add(&NEW).unwrap();
@@ -570,6 +583,7 @@ fn nothing_of_a_line_is_in_an_error() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn a_lock_holds_once_it_is_saved() {
     let kept = Kept::default();
     let settings = power(PLAN, &kept);
@@ -589,6 +603,7 @@ fn a_lock_holds_once_it_is_saved() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn views_are_the_same_in_every_piece() {
     let settings = fresh();
     settings.add(&NEW).unwrap();
@@ -633,6 +648,7 @@ fn the_schema_is_json_and_says_what_may_be_set() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn whatever_a_host_sends_is_answered_or_dropped() {
     let settings = fresh();
     settings.add(&NEW).unwrap();

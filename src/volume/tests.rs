@@ -78,6 +78,7 @@ fn block(bytes: &[u8], lba: usize) -> &[u8] {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn any_piece_agrees_with_the_whole() {
     let whole = whole();
     let mut volume = volume();
@@ -151,6 +152,7 @@ fn past_the_end_there_are_zeros() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn no_announced_volume_has_the_serial_number_of_an_earlier_one() {
     let files = std::boxed::Box::leak(std::boxed::Box::new(FilesOf::<2>::new(&LAYOUT)));
     let mut volume = volume().with_files(files);

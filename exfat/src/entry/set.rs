@@ -182,6 +182,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes in Miri")]
     fn windows_agree_with_the_whole() {
         let text = "w".repeat(40);
         let set = set(&text);

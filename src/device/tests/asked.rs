@@ -22,6 +22,7 @@ fn until_told(bench: &mut Bench, most: u64) -> Option<u64> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn each_way_may_be_asked_for_by_a_change() {
     let usual = announcing(Refresh::Attention);
     let ask = |refresh| {
@@ -63,6 +64,7 @@ fn each_way_may_be_asked_for_by_a_change() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn each_time_may_be_asked_for_by_a_change() {
     let usual = announcing(Refresh::Attention);
     let (mut bench, note) = noted();
@@ -84,6 +86,7 @@ fn each_time_may_be_asked_for_by_a_change() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn every_call_may_ask() {
     let at_once = announcing(Refresh::Attention).with_quiet(0).with_hold(0);
     let (mut bench, note) = noted();
@@ -106,6 +109,7 @@ fn every_call_may_ask() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn a_file_that_is_not_announced_is_when_a_change_asks_for_it() {
     let (mut bench, _) = noted();
     let content: &'static Text<'static> = Box::leak(Box::new(Text::new("log")));
@@ -118,6 +122,7 @@ fn a_file_that_is_not_announced_is_when_a_change_asks_for_it() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn a_more_urgent_change_takes_those_along_that_wait() {
     let (mut bench, note) = noted();
     // The medium is away, and nobody looks.
