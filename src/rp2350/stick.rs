@@ -56,6 +56,8 @@ where
     stick: &'static mut Running<CONSOLE, RESET, FILES, S>,
     clock: Clock,
     again: Option<Instant>,
+    /// What `again` was when the alarm was set last.
+    alarmed: Option<Instant>,
     /// A command is under way, and only the bus has news of it.
     busy: bool,
     /// What there was to show before the last poll, where interrupt handlers may have added to it since.
@@ -126,7 +128,7 @@ where
         let usb = settings.settings().map_or(description.usb, |settings| started(settings, flash, description));
         let description = &Description { usb, ..*description };
         let stick = Self::make(alloc, description, board, flash, digits);
-        Self { stick, clock, again: None, busy: false, seen: None, news: (0, 0), home: PhantomData }
+        Self { stick, clock, again: None, alarmed: None, busy: false, seen: None, news: (0, 0), home: PhantomData }
     }
 
     /// Puts the stick into its place.
@@ -187,8 +189,9 @@ where
     /// at what its handlers left, and then sleeps, masks them before it looks. The stick's own interrupts have no handlers;
     /// they are enabled in here only.
     pub fn sleep(&mut self) {
-        if self.busy && self.again.is_none() {
+        if self.busy && (self.again.is_none() || self.again == self.alarmed) {
             // The short way, for each packet of a READ. The alarm that was set before wakes the core once: the host may never go on.
+            // Whatever it finds asks for another moment.
             return processor::free(|| {
                 if !super::bus_waits() {
                     processor::unpend(pac::Interrupt::USBCTRL_IRQ);
@@ -203,6 +206,7 @@ where
                 }
             });
         }
+        self.alarmed = self.again;
         processor::free(|| {
             self.clock.acknowledge();
             self.clock.wake_at(self.next_look());
