@@ -1,12 +1,15 @@
 //! The chip's address space as views of memory show it: without what may be a secret.
 //!
 //! What is hidden is decided by where bytes stand, not by who put them there. Of flash, that is the storage address: views
-//! through an alias with address translation are translated first (section 12.14.4), and read zeros where that ends. Of RAM, a
-//! program with settings shows its variables alone: see [`show_variables`].
+//! through an alias with address translation are translated first (section 12.14.4), and read zeros where that ends. Sectors with
+//! records of settings are hidden in every program: one without settings may follow one that had some. Of RAM, a program with
+//! settings shows its variables alone: see [`show_variables`].
 
 pub(super) use super::processor::copy_words;
 use super::processor::load_byte;
-use crate::settings::{Configured, HEADER_LENGTH, PAGE_LENGTH, SECTOR_LENGTH, STACKS, Settings, record_pages};
+use crate::settings::{
+    Configured, HEADER_LENGTH, PAGE_LENGTH, RECORD_START, SECTOR_LENGTH, STACKS, Settings, record_pages,
+};
 use crate::volume::Memory;
 use core::ops::Range;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
@@ -29,17 +32,17 @@ struct Guard {
     redacted: &'static [Range<u32>],
     /// Length of flash in bytes.
     flash: u32,
-    /// What programs with settings have: how they read RAM, and which sectors of flash hold records of settings.
-    settings: Option<(Read, HoldsRecords)>,
+    /// How programs with settings read RAM.
+    ram: Option<Read>,
 }
 
 type Read = fn(u32, &mut [u8]);
-type HoldsRecords = fn(u32) -> bool;
 
 /// Set once, before the stick appears on the bus.
 static GUARD: AtomicPtr<Guard> = AtomicPtr::new(core::ptr::null_mut());
 
-/// Bits 28 to 31 of addresses of flash and of SRAM (section 2.2).
+/// Bits 28 to 31 of addresses of ROM, flash and SRAM (section 2.2).
+const ROM: u32 = 0;
 const FLASH: u32 = 1;
 const SRAM: u32 = 2;
 
@@ -64,10 +67,12 @@ impl Memory for AddressSpace {
             out.fill(0);
             return;
         };
-        match (address >> 28, guard.settings) {
+        match (address >> 28, guard.ram) {
             (FLASH, _) => read_flash(guard, address, out),
-            (SRAM, Some((read, _))) => read(address, out),
-            _ => RawMemory.read(address, out),
+            (SRAM, Some(read)) => read(address, out),
+            (ROM | SRAM, _) => RawMemory.read(address, out),
+            // Registers, the USB controller's buffers, the boot RAM.
+            _ => out.fill(0),
         }
     }
 }
@@ -91,12 +96,12 @@ impl Memory for RawMemory {
     }
 }
 
-/// Decides what is hidden from now on: `redacted` ranges of flash, what lies behind the `flash` bytes that the chip has, and
-/// where there are `settings`, whatever may hold a secret of theirs. Once; to be called before secrets are read.
+/// Decides what is hidden from now on: `redacted` ranges of flash, what lies behind the `flash` bytes that the chip has, records
+/// of settings, and where there are `settings`, whatever in RAM may hold a secret of theirs. Once; to be called before secrets are read.
 pub(super) fn hide<S: Configured<'static>>(settings: S, redacted: &'static [Range<u32>], flash: u32) {
     static ROOM: StaticCell<Guard> = StaticCell::new();
-    let settings = settings.settings().map(|settings| (guard_ram(settings), holds_records as HoldsRecords));
-    if let Some(guard) = ROOM.try_init(Guard { redacted, flash, settings }) {
+    let ram = settings.settings().map(guard_ram);
+    if let Some(guard) = ROOM.try_init(Guard { redacted, flash, ram }) {
         GUARD.store(guard, Ordering::Release);
     }
 }
@@ -212,14 +217,12 @@ fn read_storage(guard: &Guard, place: u32, out: &mut [u8]) {
     for range in guard.redacted {
         blank(range, place, out);
     }
-    if let Some((_, holds_records)) = guard.settings {
-        let mut sector = place / SECTOR_LENGTH * SECTOR_LENGTH;
-        while sector < place.saturating_add(out.len() as u32) {
-            if holds_records(sector) {
-                blank(&(sector..sector + SECTOR_LENGTH), place, out);
-            }
-            sector += SECTOR_LENGTH;
+    let mut sector = place / SECTOR_LENGTH * SECTOR_LENGTH;
+    while sector < place.saturating_add(out.len() as u32) {
+        if holds_records(sector) {
+            blank(&(sector..sector + SECTOR_LENGTH), place, out);
         }
+        sector += SECTOR_LENGTH;
     }
 }
 
@@ -242,8 +245,14 @@ fn holds_records(sector: u32) -> bool {
         return looked & 1 != 0;
     }
     let holds = (0..SECTOR_LENGTH).step_by(PAGE_LENGTH).any(|page| {
+        let address = STORAGE.wrapping_add(sector).wrapping_add(page);
+        // SAFETY: a byte of flash within the chip, whose reading has no side effect. Each takes a transfer from the flash chip,
+        // and this one settles most pages.
+        if unsafe { load_byte(address) } != RECORD_START {
+            return false;
+        }
         let mut start = [0; HEADER_LENGTH];
-        RawMemory.read(STORAGE.wrapping_add(sector).wrapping_add(page), &mut start);
+        RawMemory.read(address, &mut start);
         record_pages(&start).is_some()
     });
     LOOKED.store(sector | u32::from(holds), Ordering::Relaxed);

@@ -17,6 +17,10 @@ use zeroize::Zeroize;
 /// ```compile_fail
 /// println!("{:?}", picovd::settings::Secret::<8>::EMPTY);
 /// ```
+/// ```compile_fail
+/// fn copies<T: Copy>() {}
+/// copies::<picovd::settings::Secret<8>>();
+/// ```
 pub struct Secret<const N: usize>(Text<N>);
 
 impl<const N: usize> Secret<N> {

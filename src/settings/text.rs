@@ -101,3 +101,18 @@ impl<'de, const N: usize> Deserialize<'de> for Text<N> {
         deserializer.deserialize_str(Reader)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Text;
+    use crate::settings::Secret;
+    use zeroize::Zeroize;
+
+    #[test]
+    fn what_is_wiped_leaves_no_byte() {
+        let mut text = Text::<8>::new("hunter2").unwrap();
+        text.zeroize();
+        assert_eq!((text.as_str(), text.bytes), ("", [0; 8]));
+        assert!(core::mem::needs_drop::<Secret<8>>(), "a secret does it by itself");
+    }
+}

@@ -320,7 +320,12 @@ mod tests {
             (0x1800_0000, 16, false),
             (0x1C3F_FFFF, 1, true),
             (0x1C3F_FFFF, 2, false),
+            // The cache's memory, an alias that the chip before this one had, boot RAM, registers, the USB controller's buffers.
+            (0x13FF_C000, 16, false),
+            (0x2100_0000, 4, false),
+            (0x400E_0000, 4, false),
             (0x4000_0000, 4, false),
+            (0x5010_0000, 4, false),
             (0xFFFF_FFFF, u64::MAX, false),
             (0x1000_0000, u64::MAX, false),
             (0x2000_0000, 0, false),
