@@ -17,11 +17,21 @@ const WORKSPACES: [(&str, &[&str]); 2] = [
     ("examples/own-firmware", &["own-firmware"]),
 ];
 
-/// Builds, runs and reads every example.
-pub fn run(context: &Context, report: &mut Report, program: &Path) {
+/// Builds, runs and reads every example. Returns their ELF files.
+pub fn run(context: &Context, report: &mut Report, program: &Path) -> Vec<PathBuf> {
+    let elves = report.check("the examples build", || build(context)).unwrap_or_default();
+    if !elves.is_empty() {
+        read(context, report, program, &elves);
+    }
+    elves.into_iter().map(|(_, _, elf)| elf).collect()
+}
+
+/// Name, manifest and ELF file.
+type Example = (&'static str, PathBuf, PathBuf);
+
+fn read(context: &Context, report: &mut Report, program: &Path, elves: &[Example]) {
     let workspace = &context.workspace;
-    let Some(elves) = report.check("the examples build", || build(context)) else { return };
-    for (name, manifest, elf) in &elves {
+    for (name, manifest, elf) in elves {
         report.check(&format!("the host reads every file of example {name}"), || {
             let mut sim = simulator::command(workspace, program);
             command::run(sim.args(["show", "--strict"]).arg("--manifest").arg(manifest).arg("--elf").arg(elf), LONG)
@@ -124,8 +134,8 @@ fn keep(workspace: &Workspace, name: &str) -> Result<PathBuf, String> {
     Ok(elf)
 }
 
-/// Name, manifest and ELF file of each example.
-fn build(context: &Context) -> Result<Vec<(&'static str, PathBuf, PathBuf)>, String> {
+/// Builds each example.
+fn build(context: &Context) -> Result<Vec<Example>, String> {
     let (workspace, toolchain) = (&context.workspace, context.chip()?);
     let mut elves = Vec::new();
     for (root, names) in WORKSPACES {

@@ -2,7 +2,7 @@
 //! as for the library on the PC.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Context, Lane, Ring, examples, harness, simulator};
 use crate::command::{self, LONG};
@@ -70,12 +70,12 @@ fn run(context: &Context, report: &mut Report) {
     composite(context, report, &program);
     settings(context, report);
     settings_over_the_port(context, report);
-    secrets(context, report);
     tool(context, report);
     logs(context, report);
     live(context, report);
     mistakes(context, report);
-    examples::run(context, report, &program);
+    let examples = examples::run(context, report, &program);
+    secrets(context, report, &examples);
     let board = scratch.join("board.img");
     let read = report.check("the whole volume is read from the board", || {
         command::run(sim(&["image"]).arg(&board).arg("--elf").arg(&elf), LONG).map(|_| ())
@@ -190,8 +190,9 @@ fn settings(context: &Context, report: &mut Report) {
     );
 }
 
-/// An application that uses secrets all the time, compiled and served in several ways, and every way of looking for them.
-fn secrets(context: &Context, report: &mut Report) {
+/// An application that uses secrets all the time, compiled and served in several ways, and every way of looking for them; the
+/// same on the images that were built before.
+fn secrets(context: &Context, report: &mut Report, examples: &[PathBuf]) {
     const SHORT: [(&str, &[&str]); 4] =
         [("s", &[]), ("z", &["serve"]), ("2", &["second"]), ("3", &["serve", "unmarked"])];
     let workspace = &context.workspace;
@@ -207,9 +208,16 @@ fn secrets(context: &Context, report: &mut Report) {
         ways.into_iter().map(build).collect::<Result<Vec<_>, _>>()
     });
     let Some(elves) = built else { return };
+    let images = report.check("images without secrets are there to be searched, too", || {
+        let names = ["picovd", "full", "minimal", "composite", "settings"];
+        let images = names.map(|name| workspace.firmware_folder().join(format!("{name}.elf")));
+        let missing = images.iter().find(|image| !image.exists());
+        missing.map_or(Ok(images.clone()), |image| Err(format!("{} was not built", image.display())))
+    });
+    let Some(images) = images else { return };
     let mut cargo = command::cargo(&workspace.root);
     cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "board_secrets"]);
-    cargo.args(["--", "--ignored", "ring5::"]).args(elves);
+    cargo.args(["--", "--ignored", "ring5::"]).args(elves).args(images).args(examples);
     if context.long {
         cargo.env("PICOVD_LONG", "1");
     }
