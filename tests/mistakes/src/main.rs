@@ -15,6 +15,7 @@ mod program {
     use picovd::files::Rendered;
     use picovd::println;
     use picovd::rp2350::rp235x_hal;
+    use picovd::rp2350::rp235x_hal::fugit::ExtU32;
     use picovd::rp2350::rp235x_hal::pac::{self, interrupt};
     use picovd::vd::{File, vd_add_file};
 
@@ -59,6 +60,10 @@ mod program {
                 // SAFETY: the handler shares nothing.
                 unsafe { NVIC::unmask(pac::Interrupt::PWM_IRQ_WRAP_0) };
                 NVIC::pend(pac::Interrupt::PWM_IRQ_WRAP_0);
+            }
+            12 => {
+                board.watchdog.start(50u32.millis());
+                wait_for_sensor();
             }
             // No mistake: a program with a sensor.
             11 => crate::blocks::use_all(board),

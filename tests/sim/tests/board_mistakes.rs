@@ -46,7 +46,7 @@ mod ring5 {
     fn each_mistake_is_named_with_its_place() {
         let log = ["its log ends with:", "the program begins"];
         let main = "program::__cortex_m_rt_main";
-        let cases: [(u32, &str, &str, &str, &[&str]); 9] = [
+        let cases: [(u32, &str, &str, &str, &[&str]); 10] = [
             (
                 1,
                 "1 => panic!",
@@ -80,6 +80,13 @@ mod ring5 {
                 "story",
                 &["wait_for_sensor` at ", main],
             ),
+            (
+                12,
+                "while !READY",
+                "the watchdog restarts the firmware, which is in `",
+                "ls",
+                &["wait_for_sensor` at ", main, log[0]],
+            ),
         ];
         for (number, part, headline, command, parts) in cases {
             let place = format!("src/main.rs:{}", line_of(part));
@@ -101,6 +108,7 @@ mod ring5 {
                 assert!(error.contains(&part), "{number}: {part:?} is missing in\n{error}");
             }
             assert_eq!(error.matches(&headline).count(), 1, "{number}: told once\n{error}");
+            assert_eq!(error.matches("  backtrace, ").count(), 1, "{number}: one mistake, one report\n{error}");
         }
     }
 

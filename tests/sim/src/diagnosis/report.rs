@@ -106,6 +106,8 @@ impl<S: FnMut(&str) + Send + 'static> Reporter<S> {
                     (self.sink)(&text);
                 }
             }
+            // It hangs because it fails again and again: that has been told.
+            Cause::Hangs(_) if self.outcome.failure().is_some() => {}
             Cause::Restarts | Cause::WatchdogBites | Cause::Stops(_) | Cause::Hangs(_) => {
                 if let Some(report) = self.failure(debug, incident, &frames) {
                     self.outcome.set(&report.headline);
