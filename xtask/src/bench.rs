@@ -174,7 +174,7 @@ fn profile(lines: &str, elf: &Elf) -> Result<String, String> {
 mod tests {
     use super::profile;
     use crate::elf::{Elf, Kind, Symbol};
-    use crate::uf2::RP2350_ARM_S;
+    use picovd_uf2::RP2350_ARM_S;
 
     #[test]
     fn cycles_are_added_up_by_function() {

@@ -4,20 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use object::LittleEndian;
-use object::elf::{EM_RISCV, FileHeader32, PT_LOAD, SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS};
-use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
+use object::elf::{FileHeader32, SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS};
+use object::read::elf::{FileHeader, SectionHeader};
 use object::{Object, ObjectSymbol};
 
-use crate::uf2::{RP2350_ARM_S, RP2350_RISCV};
-
-/// Bytes that the board's loader puts at a physical address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Segment {
-    /// Physical address (p_paddr): where the bytes lie before the start-up code copies any.
-    pub address: u32,
-    /// The bytes in the file; what p_memsz adds is not loaded.
-    pub bytes: Vec<u8>,
-}
+use picovd_uf2::{Image, Segment};
 
 /// What the bytes of a section are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,18 +71,10 @@ impl Elf {
 
     /// Reads the bytes of a 32-bit little-endian ELF file.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let Image { family, segments } = Image::parse(bytes)?;
         let bad = |what: &'static str| move |error: object::read::Error| format!("{what}: {error}");
         let header = FileHeader32::<LittleEndian>::parse(bytes).map_err(bad("no 32-bit ELF file"))?;
         let endian = header.endian().map_err(bad("no little-endian ELF file"))?;
-
-        let mut segments = Vec::new();
-        for program in header.program_headers(endian, bytes).map_err(bad("program headers"))? {
-            if program.p_type(endian) == PT_LOAD && program.p_filesz(endian) > 0 {
-                let data = program.data(endian, bytes).map_err(|()| "a segment lies outside the file".to_owned())?;
-                segments.push(Segment { address: program.p_paddr(endian), bytes: data.to_vec() });
-            }
-        }
-        segments.sort_by_key(|segment| segment.address);
 
         let table = header.sections(endian, bytes).map_err(bad("section headers"))?;
         let mut sections = Vec::new();
@@ -137,8 +120,6 @@ impl Elf {
         // Identical functions share an address under several names: count their bytes once.
         symbols.sort_by(|a, b| (a.address, &a.name).cmp(&(b.address, &b.name)));
         symbols.dedup_by_key(|symbol| symbol.address);
-        let riscv = header.e_machine(endian) == EM_RISCV;
-        let family = if riscv { RP2350_RISCV } else { RP2350_ARM_S };
         Ok(Self { family, segments, sections, symbols })
     }
 
@@ -171,7 +152,7 @@ pub fn sample(segments: &[Segment]) -> Vec<u8> {
     let mut offset = 52 + 32 * segments.len() as u32;
     for segment in segments {
         let length = segment.bytes.len() as u32;
-        for value in [PT_LOAD, offset, 0x2000_0000, segment.address, length, length, 4, 4] {
+        for value in [object::elf::PT_LOAD, offset, 0x2000_0000, segment.address, length, length, 4, 4] {
             word(&mut out, value);
         }
         offset += length;

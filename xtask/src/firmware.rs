@@ -11,8 +11,8 @@ use std::time::SystemTime;
 use crate::command::{self, LONG};
 use crate::elf::{Elf, Kind};
 use crate::toolchain::{Processor, TARGET, Toolchain, toml_string};
-use crate::uf2;
 use crate::workspace::Workspace;
+use picovd_uf2 as uf2;
 
 /// The cargo profile that the chip's programs are built with; also the name of the folder that cargo puts them into.
 pub const PROFILE: &str = "firmware";

@@ -1,4 +1,4 @@
-//! The project's tasks: `cargo xtask <setup|firmware|uf2|size|test|bench>`.
+//! The project's tasks: `cargo xtask <setup|firmware|size|test|bench>`.
 
 mod bench;
 mod budgets;
@@ -20,7 +20,6 @@ mod size;
 mod toolchain;
 mod traffic;
 mod truth;
-mod uf2;
 mod workspace;
 
 use std::path::PathBuf;
@@ -39,7 +38,6 @@ usage: cargo xtask <task> [options]
 
     setup       install what the tests need
     firmware    build the firmware: target/firmware/picovd.elf and picovd.uf2
-    uf2         turn a program's ELF file into the file that a board is flashed with
     size        show what takes room in the firmware
     test        run every ring of tests, as CI does
     bench       measure how fast the firmware is, on the emulated board
@@ -75,12 +73,6 @@ usage: cargo xtask firmware [options]
                         debian: Debian's rustc-web, cargo-web and rust-web-src; core is built here
                         auto (the default): rustup, and debian where that fails
     --no-install        install nothing; fail and name the command that would
-";
-
-const UF2_HELP: &str = "\
-Writes NAME.uf2 into the current folder, from the ELF file NAME or NAME.elf of any program for the RP2350.
-
-usage: cargo xtask uf2 FILE
 ";
 
 const SIZE_HELP: &str = "\
@@ -170,7 +162,7 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Stop> {
     let mut parser = lexopt::Parser::from_env();
     match parser.next()? {
-        None => Err(Stop::Usage("which task? setup, firmware, uf2, size, test or bench".to_owned())),
+        None => Err(Stop::Usage("which task? setup, firmware, size, test or bench".to_owned())),
         Some(Short('h') | Long("help")) => {
             print!("{HELP}");
             Ok(())
@@ -178,7 +170,6 @@ fn run() -> Result<(), Stop> {
         Some(Value(task)) => match task.to_string_lossy().as_ref() {
             "setup" => setup(parser),
             "firmware" => firmware(parser),
-            "uf2" => uf2(parser),
             "size" => size(parser),
             "test" => test(parser),
             "bench" => bench(parser),
@@ -287,28 +278,6 @@ fn firmware(parser: lexopt::Parser) -> Result<(), Stop> {
     println!("{}", built.elf.display());
     println!("{}", built.uf2.display());
     println!("{}", firmware::summary(&elf::Elf::read(&built.elf)?));
-    Ok(())
-}
-
-fn uf2(mut parser: lexopt::Parser) -> Result<(), Stop> {
-    let mut elf = None;
-    while let Some(argument) = parser.next()? {
-        match argument {
-            Short('h') | Long("help") => {
-                print!("{UF2_HELP}");
-                return Ok(());
-            }
-            Value(file) if elf.is_none() => elf = Some(PathBuf::from(file)),
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    let Some(elf) = elf else { return Err(Stop::Usage("which ELF file?".to_owned())) };
-    let Some(stem) = elf.file_stem() else { return Err(Stop::Usage(format!("{} is no file", elf.display()))) };
-    let program = elf::Elf::read(&elf)?;
-    let file = PathBuf::from(format!("{}.uf2", stem.to_string_lossy()));
-    firmware::write_uf2(&program, &file)?;
-    println!("{}: {}", file.display(), firmware::summary(&program));
-    println!("hold the board's BOOTSEL button while you plug it in, and copy the file onto the drive that appears");
     Ok(())
 }
 

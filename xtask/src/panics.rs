@@ -89,7 +89,8 @@ pub fn judge(places: &[Place], allowed: &BTreeMap<String, usize>) -> Vec<String>
 #[cfg(test)]
 mod tests {
     use super::{Place, judge, places};
-    use crate::elf::{Elf, Segment};
+    use crate::elf::Elf;
+    use picovd_uf2::Segment;
     use std::collections::BTreeMap;
 
     #[test]

@@ -52,7 +52,7 @@ fn a_package_is_written_with_a_right_manifest() {
     // The first run builds programs of the clone for minutes: cargo is not told to be quiet about it.
     assert!(text.contains("some minutes") && !cargo.contains("quiet"), "{text}{cargo}");
     // `cargo run` runs the simulator, too.
-    assert!(cargo.contains("[target.thumbv8m.main-none-eabihf]\nrunner = [\"cargo\",\"run\""), "{cargo}");
+    assert!(cargo.contains("[target.thumbv8m.main-none-eabihf]\nrunner = [\"cargo\", \"run\""), "{cargo}");
     assert!(fs::read_to_string(package.join("src/main.rs")).expect("it is there").contains("\nfn main() -> ! {\n"));
     // What stands there is never overwritten.
     refused(&folder, &["my-stick"], 1, "has files in it already");
@@ -74,7 +74,7 @@ fn a_package_to_be_shared_names_nothing_of_this_machine() {
         for file in ["Cargo.toml", "build.rs", "picovd.toml", "src/main.rs", ".cargo/config.toml"] {
             assert!(!read(file).contains(clone.to_str().expect("UTF-8")), "{file}: {}", read(file));
         }
-        assert!(read(".cargo/config.toml").contains("runner = [\"picovd-sim\",\"--manifest\""));
+        assert!(read(".cargo/config.toml").contains("runner = [\"picovd-sim\", \"--manifest\""));
         assert!(picovd_manifest::load(&package.join("picovd.toml"), None).is_ok());
     }
 }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use super::{Context, harness, simulator};
 use crate::command::{self, LONG};
 use crate::elf::Elf;
+use crate::firmware;
 use crate::report::Report;
 use crate::toolchain::{TARGET, Toolchain};
 use crate::workspace::Workspace;
-use crate::{firmware, uf2};
+use picovd_uf2 as uf2;
 
 /// The workspaces below examples/, each with the programs that it holds.
 const WORKSPACES: [(&str, &[&str]); 2] = [
@@ -106,10 +107,15 @@ fn fresh(context: &Context, program: &Path) -> Result<PathBuf, String> {
     let elf = workspace.target.join(TARGET).join("release/my-stick");
     let mut sim = simulator::command(workspace, program);
     sim.arg("cat").arg("COUNT.TXT").arg("--elf").arg(&elf).arg("--manifest").arg(folder.join("picovd.toml"));
-    match command::run(&mut sim, LONG)?.text().as_str() {
-        "0" => Ok(folder),
-        other => Err(format!("COUNT.TXT says {other:?} instead of 0")),
+    let count = command::run(&mut sim, LONG)?.text();
+    if count != "0" {
+        return Err(format!("COUNT.TXT says {count:?} instead of 0"));
     }
+    let file = folder.join("my-stick.uf2");
+    let mut sim = simulator::command(workspace, program);
+    command::run(sim.current_dir(&folder).args(["--manifest", "picovd.toml", "--elf"]).arg(&elf).arg("uf2"), LONG)?;
+    let (bytes, elf) = (fs::read(&file).map_err(|e| format!("{}: {e}", file.display()))?, Elf::read(&elf)?);
+    uf2::compare(&bytes, elf.family, &elf.segments).map(|()| folder)
 }
 
 /// Builds one example of the workspace `root`, and returns where its ELF file stands.

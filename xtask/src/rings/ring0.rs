@@ -14,8 +14,8 @@ use crate::report::Report;
 use crate::setup::Policy;
 use crate::toolchain::{TARGET, Toolchain};
 use crate::truth::difference;
-use crate::uf2;
 use crate::workspace::Workspace;
+use picovd_uf2 as uf2;
 
 /// This ring.
 pub const RING: Ring = Ring {

@@ -13,7 +13,7 @@ use crate::report::Report;
 use crate::setup::{Package, Policy};
 use crate::size;
 use crate::truth::{Expected, Truth, difference};
-use crate::uf2;
+use picovd_uf2 as uf2;
 
 /// This ring.
 pub const RING: Ring = Ring {

@@ -12,6 +12,7 @@ mod progress;
 mod serve;
 mod show;
 mod story;
+mod uf2;
 mod verify;
 mod watch;
 
@@ -22,7 +23,7 @@ use crate::host::{Host, Initiator};
 use crate::link::Link;
 use crate::native::Start;
 use crate::plug::{self, FlashChip, Plug, PlugError};
-use options::{AFTER, DEVICE, Described, LAYOUT, LIST, NEW, Options, SERVE, VERIFY, WATCH};
+use options::{AFTER, DEVICE, Described, LAYOUT, LIST, NEW, Options, SERVE, UF2, VERIFY, WATCH};
 use picovd_manifest::{Diagnostics, DiskPlan};
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -46,7 +47,7 @@ struct Command {
     run: fn(&Options, &mut dyn Write) -> Result<(), Failure>,
 }
 
-const COMMANDS: [Command; 12] = [
+const COMMANDS: [Command; 13] = [
     Command {
         name: "show",
         words: "[--watch]",
@@ -154,6 +155,15 @@ const COMMANDS: [Command; 12] = [
         arguments: 1..=1,
         options: &[&NEW],
         run: new::run,
+    },
+    Command {
+        name: "uf2",
+        words: "[OUT.uf2]",
+        summary: "write the file that a board is flashed with, from a firmware's ELF file",
+        details: uf2::DETAILS,
+        arguments: 0..=1,
+        options: &[&UF2],
+        run: uf2::run,
     },
     Command {
         name: "verify",

@@ -83,6 +83,12 @@ pub const LAYOUT: [Described; 4] = [
     Described { name: "svg", help: "" },
 ];
 
+/// That of `uf2`. A package's `cargo uf2` names its manifest, too, which is not needed.
+pub const UF2: [Described; 2] = [
+    Described { name: "elf", help: "  --elf FILE       the program; `cargo uf2` in a package names it\n" },
+    Described { name: "manifest", help: "" },
+];
+
 /// That of `verify`, which tells by itself what to do about `--elf`.
 pub const VERIFY: [Described; 2] = [
     Described { name: "manifest", help: "  --manifest FILE  the manifest to hold the files against (default: none)\n" },

@@ -1,4 +1,4 @@
-//! `new`: a package for a firmware of one's own.
+//! `new`: a package for custom firmware.
 
 mod name;
 mod origin;
@@ -59,20 +59,17 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
     writeln!(out, "\nNow:\n")?;
     writeln!(out, "    cd {}", shell_word(&given.display().to_string()))?;
     if !target_is_installed() {
-        writeln!(out, "    {:<42}# Rust's library for the chip", format!("rustup target add {TARGET}"))?;
+        writeln!(out, "    {:<41} # Rust's library for the chip", format!("rustup target add {TARGET}"))?;
     }
     if origin.is_elsewhere() {
-        writeln!(out, "    {:<42}# the simulator and the writer of UF2 files", origin.install())?;
+        writeln!(out, "    {:<41} # the simulator", origin.install())?;
     }
-    writeln!(out, "    {:<42}# build it, and run it on an emulated board;", "cargo sim")?;
-    writeln!(out, "    {:<42}# the first time builds what it stands on, too: some minutes", "")?;
-    writeln!(out, "    {:<42}# one of its files", "cargo sim cat README.TXT")?;
-    writeln!(out, "    {:<42}# {name}.uf2: hold BOOTSEL, plug the board in, copy it", "cargo uf2")?;
+    writeln!(out, "    {:<41} # build it, and run it on an emulated board;", "cargo sim")?;
+    writeln!(out, "    {:<41} # the first time builds what it stands on, too: some minutes", "")?;
+    writeln!(out, "    {:<41} # one of its files", "cargo sim cat README.TXT")?;
+    writeln!(out, "    {:<41} # {name}.uf2: hold BOOTSEL, plug the board in, copy it", "cargo uf2")?;
     Ok(())
 }
-
-/// The simulator's words before the program's path, in a package's folder.
-const SIM: [&str; 3] = ["--manifest", "picovd.toml", "--elf"];
 
 /// Refuses a folder with anything in it, and what is no folder.
 fn check_empty(folder: &Path, given: &Path) -> Result<(), Failure> {
@@ -97,8 +94,7 @@ fn write(folder: &Path, name: &str, origin: &Origin) -> io::Result<()> {
         ("@origin@", origin.comment()),
         ("@picovd@", origin.dependency("")),
         ("@manifest@", origin.dependency("manifest")),
-        ("@sim-words@", origin.runner(&["--release", "--package", "picovd-sim", "--"], "picovd-sim", &SIM)),
-        ("@uf2-words@", origin.runner(&["--package", "xtask", "--"], "xtask", &["uf2"])),
+        ("@sim-words@", origin.runner()),
         ("@schema@", origin.schema()),
         ("@stock@", origin.stock()),
     ];

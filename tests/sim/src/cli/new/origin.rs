@@ -37,11 +37,11 @@ impl Origin {
         !matches!(self, Self::Clone(_))
     }
 
-    /// The command that puts the programs into PATH.
+    /// The command that puts the simulator into PATH.
     pub fn install(&self) -> String {
         match self {
-            Self::Git(url) => format!("cargo install --git {url} picovd-sim xtask"),
-            Self::Clone(_) | Self::Registry => "cargo install picovd-sim xtask".to_owned(),
+            Self::Git(url) => format!("cargo install --git {url} picovd-sim"),
+            Self::Clone(_) | Self::Registry => "cargo install picovd-sim".to_owned(),
         }
     }
 
@@ -53,7 +53,7 @@ impl Origin {
                                .cargo/config.toml."
                     .to_owned()
             }
-            _ => format!("# `cargo sim` and `cargo uf2` need two programs: {}", self.install()),
+            _ => format!("# `cargo sim` and `cargo uf2` need the simulator: {}", self.install()),
         }
     }
 
@@ -69,20 +69,21 @@ impl Origin {
         }
     }
 
-    /// The program that cargo runs with the firmware's path, as the inside of a TOML array without spaces: cargo splits aliases
-    /// there. With a clone it is run by cargo, and so as new as the clone; the clone's own `cargo sim` builds it to the same place.
-    pub fn runner(&self, options: &[&str], program: &str, words: &[&str]) -> String {
-        let all: Vec<String> = match self {
+    /// The simulator's command line before the firmware's path, as the inside of a TOML array. With a clone it is run by cargo,
+    /// and so as new as the clone; the clone's own `cargo sim` builds it to the same place.
+    pub fn runner(&self) -> String {
+        let simulator: Vec<String> = match self {
             Self::Clone(root) => {
                 let workspace = text(&root.join("Cargo.toml"));
                 // Not quiet: where cargo builds it first, that takes a minute, and it tells of each crate. The target is this
                 // PC, not the package's.
-                let cargo = ["cargo", "run", "--target", "host-tuple", "--manifest-path"];
-                cargo.iter().chain(&[&*workspace]).chain(options).chain(words).map(one_word).collect()
+                let words = ["cargo", "run", "--release", "--target", "host-tuple", "--manifest-path", &workspace];
+                words.iter().chain(&["--package", "picovd-sim", "--"]).map(quoted).collect()
             }
-            Self::Git(_) | Self::Registry => std::iter::once(&program).chain(words).map(one_word).collect(),
+            Self::Git(_) | Self::Registry => vec![quoted("picovd-sim")],
         };
-        all.join(",")
+        let words = ["--manifest", "picovd.toml", "--elf"].map(quoted);
+        simulator.into_iter().chain(words).collect::<Vec<_>>().join(", ")
     }
 
     /// The first line of picovd.toml, for editors.
@@ -127,17 +128,6 @@ fn text(path: &Path) -> String {
 /// A TOML string.
 fn quoted(text: impl AsRef<str>) -> String {
     format!("\"{}\"", escaped(text.as_ref()))
-}
-
-/// A TOML string within an alias, which is itself a string in single quotes that cargo splits at white space. An alias of
-/// several strings would not do: in a folder of a clone, cargo refuses it beside the clone's alias of the same name.
-fn one_word(text: impl AsRef<str>) -> String {
-    let escape = |unit: char| match unit {
-        '\\' | '"' | '\'' => format!("\\u{:04X}", u32::from(unit)),
-        _ if unit.is_whitespace() || unit.is_control() => format!("\\u{:04X}", u32::from(unit)),
-        _ => unit.to_string(),
-    };
-    format!("\"{}\"", text.as_ref().chars().map(escape).collect::<String>())
 }
 
 fn escaped(text: &str) -> String {

@@ -8,7 +8,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::elf::Segment;
+mod elf;
+
+pub use elf::{Image, Segment};
 
 /// Family rp2350-arm-s: an image for the Arm cores, secure state.
 pub const RP2350_ARM_S: u32 = 0xE48B_FF59;
@@ -58,7 +60,8 @@ pub struct Block {
 /// later pages behind it: the bootrom erases a sector at its first page. The extra block for RP2350-E10 comes first when anything
 /// goes to flash, and is left out of an image for SRAM.
 ///
-/// Errors: no bytes at all, segments that overlap, an address past 4 GiB.
+/// # Errors
+/// There are no bytes at all, segments overlap, or an address is past 4 GiB.
 pub fn write(family: u32, segments: &[Segment]) -> Result<Vec<u8>, String> {
     let pages = pages(segments)?;
     if pages.is_empty() {
@@ -130,6 +133,9 @@ fn encode(out: &mut Vec<u8>, block: &Block) {
 }
 
 /// Reads a UF2 file, strictly: every block complete, with a family and 256 bytes, no unknown flag or extension.
+///
+/// # Errors
+/// What is wrong, and in which block.
 pub fn parse(bytes: &[u8]) -> Result<Vec<Block>, String> {
     let (blocks, rest) = bytes.as_chunks::<BLOCK_LENGTH>();
     if !rest.is_empty() {
@@ -168,6 +174,9 @@ fn decode(block: &[u8; BLOCK_LENGTH]) -> Result<Block, String> {
 
 /// Checks that a UF2 file carries exactly these segments: every byte at its place, zeros for the rest of each page, blocks of
 /// the family counted from 0 without a gap, addresses ascending, and the extra block for RP2350-E10 when it goes to flash.
+///
+/// # Errors
+/// The first difference.
 pub fn compare(bytes: &[u8], family: u32, segments: &[Segment]) -> Result<(), String> {
     let blocks = parse(bytes)?;
     let (extra, image): (Vec<&Block>, Vec<&Block>) = blocks.iter().partition(|block| block.family == ABSOLUTE);
@@ -210,8 +219,7 @@ pub fn compare(bytes: &[u8], family: u32, segments: &[Segment]) -> Result<(), St
 
 #[cfg(test)]
 mod tests {
-    use super::{ABSOLUTE, BLOCK_LENGTH, RP2350_ARM_S, compare, parse, write};
-    use crate::elf::Segment;
+    use super::{ABSOLUTE, BLOCK_LENGTH, RP2350_ARM_S, Segment, compare, parse, write};
 
     fn flash() -> Vec<Segment> {
         vec![
