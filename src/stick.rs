@@ -170,7 +170,7 @@ where
             }
             // Here no READ is running: what is saved takes flash away for a while.
             // What came behind the line is no event of the bus any more, and may be next.
-            more |= settings.carry_out();
+            more |= settings.carry_out(now);
             if settings.take_news() {
                 self.usb.device_mut().set_announcing(announcing(settings));
                 self.files.announce();

@@ -1,7 +1,7 @@
 //! Settings as files: CONFIG.JSON and CONFIG.SCHEMA.JSON.
 
 use super::info::Named;
-use crate::settings::{Settings, View};
+use crate::settings::{Contents, Settings, View};
 use crate::volume::{Content, Frozen, Generation, LabelText};
 
 /// A view of the settings. Each packet renders it from its beginning: there is no buffer for the whole.
@@ -28,6 +28,10 @@ impl<'a> ConfigFile<'a> {
 impl Named for Settings<'_> {
     fn label(&self) -> Option<LabelText> {
         Settings::label(self).map(|text| LabelText::new(text.as_str()))
+    }
+
+    fn occupied(&self) -> Option<Contents> {
+        Settings::occupied(self)
     }
 }
 

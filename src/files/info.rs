@@ -5,6 +5,7 @@
 use super::info_report::Report;
 use super::log::LogRing;
 use crate::piece::Piece;
+use crate::settings::Contents;
 use crate::volume::layout::Layout;
 use crate::volume::{BoardIdentity, Content, Frozen, Generation, LabelText};
 use core::cell::Cell;
@@ -92,10 +93,13 @@ impl BoardFacts<'_> {
         Self { chip: "", bootrom: None, flash: None, identity: None, reset: ResetReason::Unknown, panic: None };
 }
 
-/// Who may give the volume a name in place of the layout's: the settings, where there are some.
+/// What settings have to do with what is told: those of the stick, where there are some.
 pub trait Named {
-    /// The name, if one is set, as the present generation shows it.
+    /// The volume's name in place of the layout's, if one is set, as the present generation shows it.
     fn label(&self) -> Option<LabelText>;
+
+    /// What the settings' sectors hold that is not settings.
+    fn occupied(&self) -> Option<Contents>;
 }
 
 /// What INFO.TXT and INFO.JSON tell.
@@ -134,6 +138,11 @@ impl<'a> Info<'a> {
         LabelText::of(self.layout.label, self.named.and_then(Named::label), identity)
     }
 
+    /// Whether there are settings to tell of.
+    pub(super) fn has_settings(&self) -> bool {
+        self.named.is_some()
+    }
+
     /// Takes what is known of the board, for the generations to come.
     pub fn set(&self, board: BoardFacts<'a>) {
         critical_section::with(|section| self.board.borrow(section).set(board));
@@ -143,6 +152,7 @@ impl<'a> Info<'a> {
         Snapshot {
             generation,
             board: critical_section::with(|section| self.board.borrow(section).get()),
+            occupied: self.named.and_then(Named::occupied),
             log: self.log.map_or(0, LogRing::written),
             defmt: self.defmt.map_or(0, LogRing::written),
         }
@@ -154,6 +164,7 @@ impl<'a> Info<'a> {
 pub(super) struct Snapshot<'a> {
     pub generation: Generation,
     pub board: BoardFacts<'a>,
+    pub occupied: Option<Contents>,
     /// Bytes written to the rings.
     pub log: u64,
     pub defmt: u64,
@@ -189,7 +200,11 @@ impl<'a> InfoFile<'a> {
     const fn new(info: &'a Info<'a>, form: Form) -> Self {
         let board = BoardFacts::NONE;
         let generation = Generation::FIRST;
-        Self { info, form, frozen: Mutex::new(Cell::new(Snapshot { generation, board, log: 0, defmt: 0 })) }
+        Self {
+            info,
+            form,
+            frozen: Mutex::new(Cell::new(Snapshot { generation, board, occupied: None, log: 0, defmt: 0 })),
+        }
     }
 
     fn report(&self, snapshot: Snapshot<'a>) -> Report<'a> {

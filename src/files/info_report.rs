@@ -4,6 +4,7 @@ use super::info::{Form, Info, Snapshot};
 use super::log::LogRing;
 use crate::block::BLOCK_LENGTH;
 use crate::piece::{Piece, divide};
+use crate::settings::Contents;
 use core::fmt;
 use core::num::NonZero;
 
@@ -17,7 +18,7 @@ const TEXT: &str = "Firmware       $n $v, build $b\r\n\
     Uptime         $u ms at its beginning\r\n\
     Last reset     $r\r\n\
     Last panic     $p\r\n\
-    $R";
+    $S$R";
 
 /// INFO.JSON.
 const JSON: &str = r#"{
@@ -27,10 +28,14 @@ const JSON: &str = r#"{
   "generation": $g,
   "uptime_ms": $u,
   "reset": $r,
-  "panic": $p,
+  "panic": $p,$S
   "rings": {$R}
 }
 "#;
+
+/// Settings that cannot be saved, and settings.
+const TEXT_OCCUPIED: &str = "Settings       not saved: the flash for them is occupied ($o). `save claim` takes it, and what is there is lost\r\n";
+const JSON_SETTINGS: &str = "\n  \"settings\": { \"occupied\": $o },";
 
 /// A ring in each of them.
 const TEXT_RING: &str = "Ring           $n: $l of $c bytes left before old ones fall out\r\n";
@@ -112,6 +117,7 @@ impl Report<'_> {
             b'u' => out.decimal(divide(self.snapshot.generation.since.0, const { NonZero::new(1000).unwrap() }).0),
             b'r' => self.text(board.reset.words(), out),
             b'p' => self.text_or(board.panic, "none", out),
+            b'S' => self.settings(out),
             _ => self.rings(out),
         }
     }
@@ -134,6 +140,17 @@ impl Report<'_> {
             (None, Form::Text) => out.text(word),
             (None, Form::Json) => out.text("null"),
         }
+    }
+
+    /// Writes what their flash is occupied by, where there are settings.
+    fn settings(&self, out: &mut Piece<'_>) -> fmt::Result {
+        let occupied = self.snapshot.occupied.map(Contents::words);
+        let template = match self.form {
+            Form::Text if occupied.is_some() => TEXT_OCCUPIED,
+            Form::Json if self.info.has_settings() => JSON_SETTINGS,
+            _ => return Ok(()),
+        };
+        out.template(template, &mut |_, out| self.text_or(occupied, "", out))
     }
 
     /// Writes the rings: their lengths, and how many bytes may be written until the first one is lost.

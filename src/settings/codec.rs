@@ -105,6 +105,34 @@ pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), Br
     Ok((value, bytes.len() - rest.len()))
 }
 
+/// Reads a structure from bytes some of which may be nonsense: a field that cannot be read has its default, the others have
+/// what is there. Returns it with the number of bytes that it knows, and whether all fields could be read.
+pub(super) fn decode_nonsense<T: DeserializeOwned>(
+    bytes: &[u8],
+    defaults: &Encoded,
+) -> Result<(T, usize, bool), Broken> {
+    let mut doubts = Doubts { wrong: [None; MAX_FIELDS], found: None };
+    // Each round finds one more.
+    for round in 0..=MAX_FIELDS {
+        let mut rest = bytes;
+        let value = T::deserialize(Structure(Source::Nonsense { rest: &mut rest, defaults, doubts: &mut doubts }));
+        if let Ok(value) = value {
+            return Ok((value, bytes.len() - rest.len(), round == 0));
+        }
+        let (index, length) = doubts.found.take().ok_or(Broken)?;
+        *doubts.wrong.get_mut(index).ok_or(Broken)? = Some(length);
+    }
+    Err(Broken)
+}
+
+/// What of a structure's bytes cannot be read.
+struct Doubts {
+    /// How many bytes each such field has.
+    wrong: [Option<u16>; MAX_FIELDS],
+    /// One more, and its bytes.
+    found: Option<(usize, u16)>,
+}
+
 /// The structure of `present`, its field at `index` read from elsewhere.
 pub(super) fn with<T: DeserializeOwned>(present: &Encoded, index: usize, other: Other<'_>) -> Result<T, Broken> {
     T::deserialize(Structure(Source::Fields { present, index, other: Some(other) }))
@@ -144,6 +172,7 @@ pub(super) fn write_field(value: &impl Serialize, index: usize, out: &mut Piece<
 /// Bytes or the fields of a value, to be read as a structure.
 enum Source<'a, 'de> {
     Stream(&'a mut &'de [u8]),
+    Nonsense { rest: &'a mut &'de [u8], defaults: &'de Encoded, doubts: &'a mut Doubts },
     Fields { present: &'de Encoded, index: usize, other: Option<Other<'de>> },
 }
 
@@ -191,6 +220,29 @@ impl<'de> de::SeqAccess<'de> for Elements<'_, 'de> {
                 let value = seed.deserialize(&mut bytes).map_err(|_| Broken)?;
                 **rest = bytes.finalize().map_err(|_| Broken)?;
                 Ok(Some(value))
+            }
+            Source::Nonsense { rest, defaults, doubts } => {
+                if let Some(length) = doubts.wrong.get(at).copied().flatten() {
+                    **rest = rest.get(usize::from(length)..).unwrap_or_default();
+                    return defaults.field(at).map_or(Ok(None), |bytes| read(seed, bytes));
+                }
+                if rest.is_empty() {
+                    return Ok(None);
+                }
+                let mut bytes = postcard::Deserializer::from_bytes(rest);
+                let value = seed.deserialize(&mut bytes);
+                let left = match value {
+                    // More than there is: what follows is of no use either.
+                    Err(postcard::Error::DeserializeUnexpectedEnd) => &[],
+                    _ => bytes.finalize().unwrap_or_default(),
+                };
+                let length = rest.len().saturating_sub(left.len()) as u16;
+                if value.is_ok() {
+                    **rest = left;
+                } else {
+                    doubts.found = Some((at, length));
+                }
+                value.map(Some).map_err(|_| Broken)
             }
             Source::Fields { index, other, .. } if *index == at => match other.take() {
                 Some(Other::Json(text, buffer)) => {

@@ -16,6 +16,7 @@ use super::printed::{Printed, Sum};
 use super::stacks::STACKS;
 use super::store::SaveError;
 use super::values::{Settings, Style, Which};
+use crate::clock::Instant;
 use crate::piece::Piece;
 use core::cell::{Cell, RefCell};
 use core::fmt;
@@ -25,7 +26,7 @@ use zeroize::{Zeroize, Zeroizing};
 /// Longest packet of a console.
 pub const PACKET_LENGTH: usize = 64;
 
-const COMMANDS: &str = "get, get FIELD, set {\"FIELD\":VALUE}, save, revert, defaults, files, reboot, help";
+const COMMANDS: &str = "get, get FIELD, set {\"FIELD\":VALUE}, save, save claim, revert, defaults, files, reboot, help";
 
 /// The words that commands begin with.
 const WORDS: [&[u8]; 8] = [b"get", b"set", b"save", b"revert", b"defaults", b"files", REBOOT.as_bytes(), b"help"];
@@ -257,8 +258,8 @@ impl Settings<'_> {
         self.console.set(place);
     }
 
-    /// Carries out the line that is there, if any: the answer waits to be fetched then. Returns whether there was one.
-    pub fn carry_out(&self) -> bool {
+    /// Carries out the line that is there at `now`, if any: the answer waits to be fetched then. Returns whether there was one.
+    pub fn carry_out(&self, now: Instant) -> bool {
         let mut place = self.console.place();
         if !place.complete {
             return false;
@@ -282,7 +283,7 @@ impl Settings<'_> {
             _ if place.echoes && !WORDS.contains(&word) => None,
             _ if place.longer => Some(Answer::wrong("the line is too long", "at most 512 bytes")),
             b"" => None,
-            _ => Some(self.obey(text)),
+            _ => Some(self.obey(text, now)),
         };
         let answer = answer.map(|answer| (answer, 0));
         place = Place { length: 0, longer: false, complete: false, answer, ..place };
@@ -323,7 +324,7 @@ impl Settings<'_> {
         }
     }
 
-    fn obey(&self, text: &[u8]) -> Answer {
+    fn obey(&self, text: &[u8], now: Instant) -> Answer {
         let end = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
         let (command, rest) = text.split_at_checked(end).unwrap_or_default();
         let rest = rest.trim_ascii();
@@ -351,8 +352,9 @@ impl Settings<'_> {
                     Answer::Wrong { why: reason.words(), field: Some(field), right }
                 }
             },
-            (b"save", b"" | b"claim") => match self.save(!rest.is_empty()) {
+            (b"save", b"" | b"claim") => match self.save(!rest.is_empty(), now) {
                 Ok(()) => self.done("save"),
+                Err(SaveError::TooOften) => Answer::wrong(why(SaveError::TooOften), "again in a minute"),
                 Err(SaveError::Occupied(contents)) => Answer::wrong(occupied(contents), "save claim"),
                 Err(error) => Answer::wrong(why(error), ""),
             },
@@ -487,6 +489,7 @@ const fn why(error: SaveError) -> &'static str {
         SaveError::OtherCore => "not saved: the second core did not stop, try again",
         SaveError::Refused => "not saved: the partition table forbids it",
         SaveError::Occupied(contents) => occupied(contents),
+        SaveError::TooOften => "not saved: too many saves wear the flash out",
     }
 }
 

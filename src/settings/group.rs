@@ -43,6 +43,9 @@ pub trait Section: Sync {
     /// Whether a field has its default.
     fn is_default(&self, present: &[u8], index: usize) -> bool;
 
+    /// How many of its bytes the group knows: what follows is a newer firmware's.
+    fn known(&self, present: &[u8]) -> usize;
+
     /// Gives defaults to fields that have values which they may not have: another firmware allowed them. Returns the bytes
     /// then, `None` when nothing is wrong.
     fn repair(&self, present: &[u8], out: &mut [u8]) -> Option<usize>;
@@ -137,6 +140,13 @@ impl<T: Serialize + DeserializeOwned + Default> Group<T> {
         })
     }
 
+    /// Which field breaks the structure's rule, and why. One that is not there is not blamed on another.
+    fn broken(&self, values: &T) -> Option<(usize, &'static str)> {
+        let (field, words) = (self.rule)(values).err()?;
+        let index = self.fields.iter().position(|other| other.name == field);
+        Some((index.unwrap_or(usize::MAX), words))
+    }
+
     /// The places of fields that are secret.
     fn secrets(&self) -> impl Iterator<Item = usize> {
         self.fields.iter().enumerate().filter(|(_, field)| field.secret).map(|(index, _)| index)
@@ -175,12 +185,7 @@ impl<T: Serialize + DeserializeOwned + Default> Section for Group<T> {
     }
 
     fn check(&self, present: &[u8], _: u32) -> Result<(), (usize, Reason)> {
-        let values = read::<T>(present).0;
-        (self.rule)(&values).map_err(|(field, words)| {
-            // One that is not there is not blamed on another.
-            let index = self.fields.iter().position(|other| other.name == field);
-            (index.unwrap_or(usize::MAX), Reason::Rule(words))
-        })
+        self.broken(&read::<T>(present).0).map_or(Ok(()), |(index, words)| Err((index, Reason::Rule(words))))
     }
 
     fn write(&self, present: &[u8], index: usize, out: &mut Piece<'_>) -> fmt::Result {
@@ -191,8 +196,12 @@ impl<T: Serialize + DeserializeOwned + Default> Section for Group<T> {
         is_default::<T>(present, index)
     }
 
+    fn known(&self, present: &[u8]) -> usize {
+        read::<T>(present).1
+    }
+
     fn repair(&self, present: &[u8], out: &mut [u8]) -> Option<usize> {
-        repair::<T>(present, self.fields, |values| (self.rule)(values).is_ok(), out)
+        repair::<T>(present, self.fields, |values| self.broken(values).map(|(index, _)| index), out)
     }
 }
 
@@ -225,37 +234,47 @@ pub(super) fn is_default<T: Serialize + DeserializeOwned + Default>(present: &[u
     values.is_ok_and(|values| defaults.is_ok_and(|defaults| values.field(index) == defaults.field(index)))
 }
 
-/// [`Section::repair`], where the structure's own rule is `obeys`.
+/// [`Section::repair`], where `broken` is the field that breaks the structure's own rule.
 pub(super) fn repair<T: Serialize + DeserializeOwned + Default>(
     present: &[u8],
     fields: &[Field],
-    obeys: impl Fn(&T) -> bool,
+    broken: impl Fn(&T) -> Option<usize>,
     out: &mut [u8],
 ) -> Option<usize> {
-    let (mut values, known) = read::<T>(present);
     let defaults = Encoded::of(&T::default()).ok()?;
-    let mut wrong = false;
+    let read = codec::decode_nonsense::<T>(present, &defaults);
+    let (mut values, known, all) = read.unwrap_or_else(|_| (T::default(), present.len(), false));
+    let mut wrong = !all;
     for (index, field) in fields.iter().enumerate() {
         let mut text = Zeroizing::new([0; LINE_LENGTH]);
         let mut json = Piece::new(0, &mut *text);
         let fits = codec::write_field(&values, index, &mut json).is_ok();
         let length = json.filled();
         if !fits || field.check(text.get(..length).unwrap_or_default()).is_err() {
-            let present = Encoded::of(&values).ok()?;
-            values = codec::with(&present, index, Other::Bytes(defaults.field(index)?)).ok()?;
+            values = without(&values, index, &defaults).unwrap_or_default();
             wrong = true;
         }
     }
-    if !obeys(&values) {
-        values = T::default();
+    // One field after the other, and all of them where that is not it.
+    for round in 0..=fields.len() {
+        let Some(index) = broken(&values) else { break };
+        let less = if round < fields.len() { without(&values, index, &defaults) } else { None };
+        values = less.unwrap_or_default();
         wrong = true;
     }
     if wrong { join(&Encoded::of(&values).ok()?, present.get(known..), out).ok() } else { None }
 }
 
-/// A structure's bytes, and behind them what a newer firmware has beside them.
+/// A structure, one field of which has its default.
+fn without<T: Serialize + DeserializeOwned>(values: &T, index: usize, defaults: &Encoded) -> Option<T> {
+    let present = Encoded::of(values).ok()?;
+    codec::with(&present, index, Other::Bytes(defaults.field(index)?)).ok()
+}
+
+/// A structure's bytes, and after them what a newer firmware has beside them, if there is room for it.
 pub(super) fn join(values: &Encoded, unknown: Option<&[u8]>, out: &mut [u8]) -> Result<usize, Reason> {
-    let (values, unknown) = (values.bytes(), unknown.unwrap_or_default());
+    let values = values.bytes();
+    let unknown = unknown.filter(|unknown| values.len() + unknown.len() <= out.len()).unwrap_or_default();
     let length = values.len() + unknown.len();
     let room = out.get_mut(..length).ok_or(Reason::NoRoom)?;
     for (byte, value) in room.iter_mut().zip(values.iter().chain(unknown)) {

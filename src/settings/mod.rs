@@ -23,6 +23,7 @@ mod tests;
 mod text;
 mod value;
 mod values;
+mod wear;
 
 pub use console::PACKET_LENGTH;
 pub use declare::Choice;

@@ -160,7 +160,7 @@ impl<'p> Values<'p> {
 
     /// Whether nothing may be set any more.
     pub fn lock(self) -> bool {
-        self.is_set(LOCK)
+        self.field(LOCK) == Some(&[1])
     }
 
     /// How hosts hear of changes.
@@ -251,7 +251,7 @@ impl Own<'_> {
 }
 
 /// Copies the values, but for the fields of `changed` (a bit each), which have `value` then. What a newer firmware has beside
-/// them stands behind them as before.
+/// them follows as before, if there is room for it.
 fn replace(present: &[u8], changed: u32, value: &[u8], out: &mut [u8]) -> Result<usize, Reason> {
     let mut out = Out::new(out);
     let mut rest = present;
@@ -260,7 +260,9 @@ fn replace(present: &[u8], changed: u32, value: &[u8], out: &mut [u8]) -> Result
         (old, rest) = split(field, rest);
         out.put(if changed >> index & 1 != 0 { value } else { old })?;
     }
-    out.put(rest)?;
+    if rest.len() <= out.room() {
+        out.put(rest)?;
+    }
     Ok(out.length())
 }
 
@@ -311,6 +313,10 @@ impl Section for Own<'_> {
 
     fn is_default(&self, present: &[u8], index: usize) -> bool {
         !Values(present).is_set(index)
+    }
+
+    fn known(&self, present: &[u8]) -> usize {
+        present.len() - FIELDS.iter().fold(present, |rest, field| split(field, rest).1).len()
     }
 
     fn repair(&self, present: &[u8], out: &mut [u8]) -> Option<usize> {

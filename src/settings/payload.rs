@@ -82,6 +82,14 @@ impl Payload {
         self.copy(&new);
     }
 
+    /// Leaves of each group so many of its bytes as it knows.
+    pub fn shorten(&mut self, known: impl Fn(u32, &[u8]) -> usize) {
+        let mut new = Self::EMPTY;
+        // They fitted before.
+        let _ = self.groups().all(|(id, bytes)| new.append(id, bytes.get(..known(id, bytes)).unwrap_or(bytes)));
+        self.copy(&new);
+    }
+
     fn append(&mut self, id: u32, bytes: &[u8]) -> bool {
         if bytes.is_empty() {
             return true;

@@ -77,6 +77,9 @@ pub enum SaveError {
     Refused,
     /// The sectors hold something that is not the store's: see [`Storage::claim`].
     Occupied(Contents),
+    /// Erases wear flash out, and there were too many in a short time. A [`Store`] itself does not count the time: it never
+    /// answers this.
+    TooOften,
 }
 
 /// How the store is.
@@ -91,6 +94,8 @@ pub struct Health {
     pub sequence: Option<u32>,
     /// What the sectors hold that is not the store's. `None`: it can save.
     pub occupied: Option<Contents>,
+    /// Sectors that were erased since the start, each time counted.
+    pub erases: u32,
 }
 
 /// A store whose flash need not be known.
@@ -176,6 +181,8 @@ pub struct Store<F> {
     left: Extent,
     /// What the sectors hold that is not ours.
     occupied: Option<Contents>,
+    /// Erases since the start.
+    erases: u32,
 }
 
 impl<F: NorFlash> Store<F> {
@@ -197,6 +204,7 @@ impl<F: NorFlash> Store<F> {
             claimed: Extent::default(),
             left: Extent::default(),
             occupied: None,
+            erases: 0,
         };
         store.look(None);
         if store.sequence.is_some() {
@@ -291,6 +299,7 @@ impl<F: NorFlash> Store<F> {
             retired: self.retired.count_ones() as u8,
             sequence: self.newest.map(|newest| newest.header.sequence),
             occupied: self.occupied,
+            erases: self.erases,
         }
     }
 
@@ -531,7 +540,15 @@ impl<F: NorFlash> Store<F> {
     /// still begins with a record.
     fn scrub(&mut self, sector: u32) -> Result<(), FlashError> {
         self.zero(Place { sector, page: 0 }, PAGES)?;
-        self.flash.erase(sector)
+        self.erase(sector)
+    }
+
+    fn erase(&mut self, sector: u32) -> Result<(), FlashError> {
+        let result = self.flash.erase(sector);
+        if matches!(result, Ok(()) | Err(FlashError::Failed)) {
+            self.erases = self.erases.saturating_add(1);
+        }
+        result
     }
 
     /// The header at a place, if there is one.
@@ -684,7 +701,7 @@ impl<F: NorFlash> Store<F> {
             }
         }
         self.leave_claim(sector)?;
-        self.flash.erase(sector).inspect_err(|error| {
+        self.erase(sector).inspect_err(|error| {
             // The one to blame.
             if *error == FlashError::Failed {
                 self.cursor = Place { sector, page: PAGES };

@@ -1,9 +1,13 @@
 //! Groups, lines and views together.
 
 use super::*;
+use crate::clock::Instant;
 use core::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 extern crate std;
+mod nonsense;
+mod wear;
+
 use std::boxed::Box;
 use std::string::{String, ToString};
 use std::sync::{Arc, Mutex};
@@ -74,7 +78,7 @@ fn say(settings: &Settings<'_>, text: &[u8]) -> String {
     for byte in text {
         assert!(settings.takes_bytes());
         settings.take_byte(*byte);
-        settings.carry_out();
+        settings.carry_out(Instant(0));
         loop {
             let mut piece = vec![0; length];
             let filled = settings.answer(&mut piece);
@@ -344,11 +348,11 @@ fn a_session_that_ends_leaves_nothing() {
         settings.take_byte(*byte);
     }
     settings.hang_up();
-    assert!(!settings.carry_out());
+    assert!(!settings.carry_out(Instant(0)));
     for byte in b"get\r" {
         settings.take_byte(*byte);
     }
-    assert!(settings.carry_out());
+    assert!(settings.carry_out(Instant(0)));
     settings.hang_up();
     assert_eq!(settings.answer(&mut [0; 8]), 0);
     assert_eq!(ask(settings, "get label"), r#"{"label":"PICOVD"}"#);
@@ -361,7 +365,7 @@ fn a_session_that_ends_leaves_nothing() {
     });
     settings.hang_up();
     settings.listen(|_| 0);
-    assert!(!settings.carry_out());
+    assert!(!settings.carry_out(Instant(0)));
     assert_eq!(ask(settings, "get label"), r#"{"label":"PICOVD"}"#);
 }
 
@@ -371,7 +375,12 @@ fn an_answer_that_nobody_fetches_holds_the_line() {
     for byte in b"get\r" {
         settings.take_byte(*byte);
     }
-    assert!(!settings.takes_bytes() && settings.carry_out() && !settings.carry_out() && !settings.takes_bytes());
+    assert!(
+        !settings.takes_bytes()
+            && settings.carry_out(Instant(0))
+            && !settings.carry_out(Instant(0))
+            && !settings.takes_bytes()
+    );
     let mut piece = [0; 10];
     assert_eq!(settings.answer(&mut piece), 10);
     settings.answered(4);
@@ -495,7 +504,7 @@ fn values_that_another_firmware_allowed_are_defaults() {
         let settings = power(PLAN, &kept);
         settings.add(&WILD).unwrap();
         WILD.set(settings, &wild).unwrap();
-        settings.save(false).unwrap();
+        settings.save(false, Instant(0)).unwrap();
         kept
     };
     // Out of range: that one alone.
@@ -505,10 +514,10 @@ fn values_that_another_firmware_allowed_are_defaults() {
     settings.add(&NEW).unwrap();
     assert_eq!(NEW.get(settings), New { unit: Unit::Kelvin, offset: 2.0, ..New::default() });
     assert_eq!(*kept.0.lock().unwrap(), before, "reading destroys nothing");
-    // No such variant: nothing of the group can be read.
+    // No such variant: that one alone.
     let settings = power(PLAN, &write(Wild { interval: 5, unit: 9, ..Wild::default() }));
     settings.add(&NEW).unwrap();
-    assert_eq!(NEW.get(settings), New::default());
+    assert_eq!(NEW.get(settings), New { interval: 5, offset: 0.0, ..New::default() });
 }
 
 #[test]

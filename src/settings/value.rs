@@ -87,6 +87,11 @@ impl<'o> Out<'o> {
         self.length
     }
 
+    /// Number of bytes that there is room for.
+    pub fn room(&self) -> usize {
+        self.bytes.len().saturating_sub(self.length)
+    }
+
     pub fn put(&mut self, bytes: &[u8]) -> Result<(), Reason> {
         for byte in bytes {
             *self.bytes.get_mut(self.length).ok_or(Reason::NoRoom)? = *byte;

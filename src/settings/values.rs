@@ -2,6 +2,7 @@
 
 use super::console::{Console, PACKET_LENGTH};
 use super::field::{Field, Reason};
+use super::foreign::Contents;
 use super::group::{LINE_LENGTH, Section};
 use super::own::{Exposable, Own, Plan, Refresh, Values};
 use super::payload::Payload;
@@ -9,6 +10,8 @@ use super::printed::Sum;
 use super::stacks::STACKS;
 use super::store::{SaveError, Storage};
 use super::text::Text;
+use super::wear::Erases;
+use crate::clock::Instant;
 use crate::piece::Piece;
 use core::cell::{Cell, RefCell};
 use core::fmt;
@@ -87,7 +90,7 @@ impl Default for Room {
 }
 
 /// What is no secret.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Flags {
     /// Counts changes of the values that hold.
     changes: u32,
@@ -102,6 +105,24 @@ struct Flags {
     shown_files: u32,
     /// Somebody wants the program to start anew.
     restart: bool,
+    /// What the sectors hold that is not the settings'.
+    occupied: Option<Contents>,
+    /// Erases that saves may still do.
+    erases: Erases,
+}
+
+impl Flags {
+    const START: Self = Self {
+        changes: 0,
+        applied: 0,
+        saved: 0,
+        locked: false,
+        shown_groups: 0,
+        shown_files: 0,
+        restart: false,
+        occupied: None,
+        erases: Erases::START,
+    };
 }
 
 /// The settings of a stick: its own, and the groups that its application adds.
@@ -176,12 +197,10 @@ impl<'a> Settings<'a> {
     /// Every value its default. Made by the manifest's tables.
     #[must_use]
     pub const fn new(plan: Plan<'a>, room: &'a Room) -> Self {
-        let flags =
-            Flags { changes: 0, applied: 0, saved: 0, locked: false, shown_groups: 0, shown_files: 0, restart: false };
         Self {
             own: Own(plan),
             room,
-            flags: Mutex::new(Cell::new(flags)),
+            flags: Mutex::new(Cell::new(Flags::START)),
             groups: Mutex::new(Cell::new([None; MAX_GROUPS])),
             storage: Mutex::new(Cell::new(None)),
             console: Console::new(),
@@ -261,6 +280,7 @@ impl<'a> Settings<'a> {
         if let Some(storage) = &mut storage {
             payload.fill(|out| storage.load(out));
         }
+        let occupied = storage.as_ref().and_then(|storage| storage.health().occupied);
         self.with_storage(|place| place.set(storage));
         let locked = Values(payload.get(Own::ID)).lock();
         // Only what holds is repaired; what is saved stays as it is.
@@ -273,22 +293,43 @@ impl<'a> Settings<'a> {
                 flags.changes = flags.changes.wrapping_add(1);
                 flags.saved = flags.changes;
                 flags.locked |= locked;
+                flags.occupied = occupied;
             });
         });
+    }
+
+    /// What the settings' sectors hold that is not settings: nothing is saved there.
+    #[must_use]
+    pub fn occupied(&self) -> Option<Contents> {
+        self.flags().occupied
     }
 
     /// Saves the values that hold. With `claim`, in sectors that hold something else, too, which is lost.
     ///
     /// # Errors
     /// Why not; what was saved before stays.
-    pub(super) fn save(&self, claim: bool) -> Result<(), SaveError> {
+    pub(super) fn save(&self, claim: bool, now: Instant) -> Result<(), SaveError> {
         let (payload, changes) = self.present();
+        let flags = self.flags();
+        let granted = flags.erases.at(now);
+        // What is saved already is not written again.
+        if !granted.is_any() && flags.saved != changes {
+            return Err(SaveError::TooOften);
+        }
         let Some(storage) = self.with_storage(Cell::take) else { return Err(SaveError::Volatile) };
         if claim {
             storage.claim();
         }
+        let before = storage.health().erases;
         let result = storage.save(payload.bytes());
+        let health = storage.health();
         self.with_storage(|place| place.set(Some(storage)));
+        critical_section::with(|section| {
+            self.change_flags(section, |flags| {
+                flags.occupied = health.occupied;
+                flags.erases = granted.without(health.erases.wrapping_sub(before));
+            });
+        });
         result?;
         let lock = Values(payload.get(Own::ID)).lock();
         critical_section::with(|section| {
@@ -481,13 +522,26 @@ impl<'a> Settings<'a> {
     }
 
     pub(super) fn put(&self, payload: &mut Payload, id: u32, bytes: &[u8]) -> Result<(), Reason> {
-        if payload.put(id, bytes, |id| self.knows(id)) { Ok(()) } else { Err(Reason::NoRoom) }
+        if payload.put(id, bytes, |id| self.knows(id)) {
+            return Ok(());
+        }
+        // What is known goes before what a newer firmware has beside it.
+        let known = |id: u32, bytes: &[u8]| {
+            self.sections().find(|(_, group)| group.id() == id).map_or(0, |(_, group)| group.known(bytes))
+        };
+        payload.shorten(known);
+        let bytes = bytes.get(..known(id, bytes)).unwrap_or(bytes);
+        if payload.put(id, bytes, |_| true) { Ok(()) } else { Err(Reason::NoRoom) }
     }
 
     fn repair(&self, payload: &mut Payload, group: &dyn Section) -> Result<(), Reason> {
         let mut out = zeroize::Zeroizing::new([0; super::codec::MAX_LENGTH]);
         match group.repair(payload.get(group.id()), &mut *out) {
-            Some(length) => self.put(payload, group.id(), out.get(..length).unwrap_or_default()),
+            Some(length) => {
+                let repaired = self.put(payload, group.id(), out.get(..length).unwrap_or_default());
+                // Where other groups take its room, all of its values are defaults.
+                repaired.or_else(|_| self.put(payload, group.id(), &[]))
+            }
             None => Ok(()),
         }
     }
@@ -497,7 +551,7 @@ impl<'a> Settings<'a> {
     }
 
     /// All groups with their numbers, the stick's own first.
-    fn sections(&self) -> impl Iterator<Item = (usize, &dyn Section)> {
+    pub(super) fn sections(&self) -> impl Iterator<Item = (usize, &dyn Section)> {
         (0..=MAX_GROUPS).filter_map(|number| Some((number, self.section(number)?)))
     }
 

@@ -1,0 +1,158 @@
+//! Payloads that no firmware has written.
+
+use super::*;
+use crate::settings::group::hash;
+use picovd_sim::random::Random;
+use std::println;
+
+/// Groups as they are kept (src/settings/payload.rs).
+fn kept(groups: &[(&str, Vec<u8>)]) -> Kept {
+    let mut bytes = Vec::new();
+    for (name, group) in groups {
+        bytes.extend(hash(name).to_le_bytes());
+        bytes.extend((group.len() as u16).to_le_bytes());
+        bytes.extend(group);
+    }
+    bytes.truncate(MAX_PAYLOAD);
+    Kept(Arc::new(Mutex::new(Some(bytes))))
+}
+
+/// Lines that set every field but the lock, and the answers to `get` afterwards.
+const VALUES: [(&str, &str); 13] = [
+    ("label", "\"LAB7\""),
+    ("exposed", "[\"FLASH.BIN\"]"),
+    ("refresh", "\"reinsert\""),
+    ("quiet", "0"),
+    ("max-age", "3600000"),
+    ("hold", "7"),
+    ("manufacturer", "\"Somebody\""),
+    ("product", "\"Something\""),
+    ("interval", "60"),
+    ("password", "\"hunter2\""),
+    ("unit", "\"kelvin\""),
+    ("offset", "-1.5"),
+    ("place", "\"ROOF\""),
+];
+
+/// Everything can be read, set and saved, whatever was there, in whatever order.
+fn is_usable(kept: &Kept, random: &mut Random, what: &str) {
+    let settings = power(PLAN, kept);
+    settings.add(&NEW).unwrap();
+    if settings.is_locked() {
+        return;
+    }
+    let get = |name: &str| ask(settings, &format!("get {name}"));
+    for field in settings.sections().flat_map(|(_, section)| section.fields()) {
+        let answer = get(field.name);
+        let value = answer.strip_prefix(&format!("{{\"{}\":", field.name)).and_then(|rest| rest.strip_suffix('}'));
+        let value = value.unwrap_or_else(|| panic!("{what}: {answer}"));
+        // Of the manifest's own defaults, labels among them, only the form matters here.
+        assert!(field.secret || field.check(value.as_bytes()).is_ok(), "{what}: {answer}");
+    }
+    // The interval before the unit: kelvin does not go with every one.
+    let first = random.below(9) as usize;
+    for (name, value) in VALUES.iter().cycle().skip(first).take(13) {
+        assert_eq!(ask(settings, &format!("set {{\"{name}\":{value}}}")), SET, "{what}: {name}");
+        let shown = if *name == "password" { "\"set\"" } else { value };
+        assert_eq!(get(name), format!("{{\"{name}\":{shown}}}"), "{what}");
+    }
+    assert_eq!(ask(settings, "save"), r#"{"ok":"save","saved":true}"#, "{what}");
+    let again = power(PLAN, kept);
+    again.add(&NEW).unwrap();
+    assert_eq!(ask(again, "get place"), r#"{"place":"ROOF"}"#, "{what}");
+    assert_eq!(NEW.lend(again, |new| new.password), Text::new("hunter2").unwrap(), "{what}");
+}
+
+#[test]
+fn whatever_is_kept_settings_stay_usable() {
+    let mut random = Random::new(7);
+    // What a right firmware keeps.
+    let right = Kept::default();
+    is_usable(&right, &mut random, "nothing");
+    let right = right.0.lock().unwrap().clone().unwrap();
+    let noise = |random: &mut Random| {
+        let most = [4, 40, 505, 1002][random.below(4) as usize];
+        let mut bytes = vec![0; random.below(most) as usize];
+        random.fill(&mut bytes);
+        // Small numbers are lengths that fit.
+        if random.below(2) == 0 {
+            bytes.iter_mut().for_each(|byte| *byte &= 7);
+        }
+        bytes
+    };
+    for number in 0..3000 {
+        let kept = match number % 4 {
+            0 => Kept(Arc::new(Mutex::new(Some(noise(&mut random))))),
+            1 => kept(&[("picovd", noise(&mut random)), ("app", noise(&mut random))]),
+            2 => kept(&[("app", noise(&mut random)), ("other", noise(&mut random)), ("app", noise(&mut random))]),
+            _ => {
+                let mut bytes = right.clone();
+                for _ in 0..=random.below(6) {
+                    let at = random.below(bytes.len() as u32) as usize;
+                    bytes[at] = random.next_u64() as u8;
+                }
+                Kept(Arc::new(Mutex::new(Some(bytes))))
+            }
+        };
+        is_usable(&kept, &mut random, &format!("payload {number}"));
+    }
+    println!("3000 payloads");
+}
+
+#[test]
+fn a_field_that_is_nonsense_leaves_the_others() {
+    // Interval 60, password "pw", unit kelvin, offset 2.0, place "ROOF", as postcard writes them.
+    let right: [&[u8]; 5] = [b"\x3C", b"\x02pw", b"\x01", b"\0\0\0\x40", b"\x01\x04ROOF"];
+    let new = |parts: &[&[u8]]| {
+        let settings = power(PLAN, &kept(&[("app", parts.concat())]));
+        settings.add(&NEW).unwrap();
+        NEW.lend(settings, |new| *new)
+    };
+    let expected = New {
+        interval: 60,
+        password: Text::new("pw").unwrap(),
+        unit: Unit::Kelvin,
+        offset: 2.0,
+        place: Text::new("ROOF"),
+    };
+    assert_eq!(new(&right), expected);
+    let defaults = New::default();
+    for (index, wrong) in [
+        (0, &b"\0"[..]),
+        (0, b"\xFF\xFF\xFF"),
+        (1, b"\x02\xFF\xFE"),
+        (1, b"\x11seventeen letters"),
+        (2, b"\x09"),
+        (3, b"\0\0\xC0\x7F"),
+        (4, b"\x07"),
+        (4, b"\x01\0"),
+    ] {
+        let mut parts = right;
+        parts[index] = wrong;
+        let expected = match index {
+            0 => New { interval: defaults.interval, ..expected },
+            1 => New { password: defaults.password, ..expected },
+            2 => New { unit: defaults.unit, ..expected },
+            3 => New { offset: defaults.offset, ..expected },
+            _ => New { place: defaults.place, ..expected },
+        };
+        assert_eq!(new(&parts), expected, "field {index}: {wrong:02x?}");
+    }
+    // All at once, and what is longer than all of the rest.
+    assert_eq!(new(&[b"\0", b"\x02\xFF\xFE", b"\x09", b"\0\0\xC0\x7F", b"\x07"]), defaults);
+    assert_eq!(new(&[b"\x3C", b"\x7Fpw", b"\x01"]), New { interval: 60, ..defaults });
+    // What the structure's rule forbids goes by the field that it names.
+    assert_eq!(
+        new(&[b"\x01", right[1], right[2], right[3], right[4]]),
+        New { interval: 1, unit: Unit::Celsius, ..expected }
+    );
+}
+
+/// A lock that is neither true nor false locks nobody out.
+#[test]
+fn a_lock_that_is_nonsense_is_none() {
+    for (lock, locked) in [(0, false), (1, true), (2, false), (0xFF, false)] {
+        let settings = power(PLAN, &kept(&[("picovd", vec![0, 0, 0, 0, 0, 0, 0, 0, lock])]));
+        assert_eq!(settings.is_locked(), locked, "{lock}");
+    }
+}
