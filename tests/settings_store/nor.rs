@@ -66,6 +66,8 @@ pub struct Nor {
     pub start: usize,
     /// Whether something outside of the sectors may be read and written.
     pub whole_chip: bool,
+    /// So many sectors may be read, and nothing else in the chip.
+    pub fence: Option<usize>,
     /// Bits that read differently each time, and those that do after each start.
     flickers: Vec<u8>,
     drifts: Vec<u8>,
@@ -95,6 +97,7 @@ impl Nor {
             reads: 0,
             start: 0,
             whole_chip: false,
+            fence: None,
             flickers: vec![0; sectors * SECTOR],
             drifts: vec![0; sectors * SECTOR],
             noisy: vec![false; sectors],
@@ -111,11 +114,9 @@ impl Nor {
     /// The place of so many bytes at an offset.
     fn place(&self, offset: u32, length: usize) -> usize {
         let at = (self.start as u32).wrapping_add(offset) as usize;
-        let begins = if self.whole_chip { 0 } else { self.start };
-        assert!(
-            at >= begins && at + length <= self.data.len(),
-            "{length} bytes at {offset:#x}: outside of the sectors"
-        );
+        let begins = if self.whole_chip && self.fence.is_none() { 0 } else { self.start };
+        let ends = self.fence.map_or(self.data.len(), |sectors| self.start + sectors * SECTOR);
+        assert!(at >= begins && at + length <= ends, "{length} bytes at {offset:#x}: outside of the sectors");
         at
     }
 

@@ -33,6 +33,7 @@ fn what_is_not_ours_is_not_erased_until_it_is_claimed() {
         let mut flash = chip(start, contents);
         let before = flash.data.clone();
         let mut store = Store::open(flash, 2);
+        assert_eq!((loaded(&mut store), store.health().occupied), (None, Some(what)), "{what:?}");
         for _ in 0..3 {
             assert_eq!(store.save(b"ours"), Err(SaveError::Occupied(what)), "{what:?}");
         }
@@ -49,7 +50,7 @@ fn what_is_not_ours_is_not_erased_until_it_is_claimed() {
     // A block in the middle of a littlefs that begins far before.
     let mut flash = chip(2 * SECTOR, b"a file's contents");
     flash.data[..superblock.len()].copy_from_slice(&superblock);
-    assert_eq!(Store::open(flash, 2).health().occupied, Some(Contents::Littlefs));
+    assert_eq!(Store::open(flash, 2).save(b"ours"), Err(SaveError::Occupied(Contents::Littlefs)));
 }
 
 #[test]
@@ -110,6 +111,66 @@ fn a_number_at_the_end_of_its_range_is_no_trap() {
         store.save(&bytes).unwrap();
         store = Store::open(store.into_flash(), 2);
         assert_eq!(loaded(&mut store), Some(bytes));
+    }
+}
+
+/// Opens a store of two sectors on a chip that stops at every read and write outside of them.
+fn opened_within(mut flash: Nor) -> Store<Nor> {
+    flash.fence = Some(2);
+    let operations = flash.operations;
+    let mut flash = Store::open(flash, 2).into_flash();
+    assert_eq!(flash.operations, operations, "opening writes nothing");
+    flash.fence = None;
+    Store::open(flash, 2)
+}
+
+#[test]
+fn opening_reads_nothing_outside_of_the_sectors() {
+    // Never saved; something else; settings that moved away, to before and to after; half a move; torn records.
+    assert_eq!(loaded(&mut opened_within(Nor::new(6, 0).moved_to(2))), None);
+    assert_eq!(loaded(&mut opened_within(Nor::new(6, 1).moved_to(2))), None);
+    assert_eq!(loaded(&mut opened_within(chip(2 * SECTOR, b"somebody's"))), None);
+    let mut store = Store::open(Nor::new(6, 0).moved_to(2), 2);
+    store.save(b"ours").unwrap();
+    let flash = store.into_flash();
+    for first in [0, 2, 3, 4] {
+        let mut store = opened_within(flash.clone().moved_to(first));
+        assert_eq!(loaded(&mut store).as_deref(), Some(&b"ours"[..]), "moved to {first}");
+        assert_eq!(loaded(&mut opened_within(store.into_flash())).as_deref(), Some(&b"ours"[..]), "in {first}");
+    }
+    for after in 0..12 {
+        let mut flash = flash.clone().moved_to(4);
+        flash.unstable = true;
+        flash.cut = Some(super::nor::Cut { after, at: 100, seed: after });
+        let mut store = Store::open(flash, 2);
+        let _ = loaded(&mut store);
+        let mut flash = store.into_flash();
+        flash.power_on();
+        assert_eq!(loaded(&mut opened_within(flash)).as_deref(), Some(&b"ours"[..]), "cut after {after}");
+    }
+    let mut flash = Nor::new(6, 0);
+    for page in 0..96 {
+        let torn = record(2, page as u32 + 1, &[7; 4000]);
+        flash.data[page * 256..page * 256 + 256].copy_from_slice(&torn[..256]);
+    }
+    assert_eq!(loaded(&mut opened_within(flash.moved_to(2))), None);
+}
+
+/// Somebody's files may hold a page that looks like a record of ours which was cut short.
+#[test]
+fn a_record_in_somebodys_sector_is_left_alone() {
+    let mut torn = record(2, 7, &[0, 0, 2, 0, 0, 0, 1, 2, 3]);
+    torn[3] |= 0xC0;
+    for page in 1..16 {
+        let mut flash = chip(2 * SECTOR, b"a file of somebody's");
+        let at = 2 * SECTOR + page * 256;
+        flash.data[at..at + torn.len()].copy_from_slice(&torn);
+        let before = flash.data.clone();
+        let mut store = Store::open(flash, 2);
+        assert_eq!(loaded(&mut store), None);
+        assert_eq!(store.save(b"ours"), Err(SaveError::Occupied(Contents::Unknown)));
+        let flash = store.into_flash();
+        assert!(flash.data == before && flash.operations == 0, "page {page}");
     }
 }
 

@@ -239,7 +239,16 @@ fn settings_over_the_port(context: &Context, report: &mut Report) {
     let Some(elf) = built.map(|built| built.elf) else { return };
     let mut cargo = command::cargo(&workspace.root);
     cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim"]);
-    cargo.args(["--test", "settings", "--test", "settings_stick_cut", "--test", "console_session"]);
+    cargo.args([
+        "--test",
+        "settings",
+        "--test",
+        "settings_occupied",
+        "--test",
+        "settings_stick_cut",
+        "--test",
+        "console_session",
+    ]);
     cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
     harness(report, "what is set over the port shows on the disk, and is there again after a power cycle", cargo);
 }

@@ -1,0 +1,83 @@
+//! What is erased, and what is said in flash before.
+
+use super::super::nor::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
+use super::super::record::{Extent, Extents, Header};
+use super::Store;
+use super::pages::{PAGES, Place};
+
+impl<F: NorFlash> Store<F> {
+    /// The page that claims the sectors before the first record does.
+    pub(super) fn claim_page(&self) -> [u8; PAGE_LENGTH] {
+        let extents = Extents { own: self.own(), left: Extent::default() };
+        let mut page = [0; PAGE_LENGTH];
+        Header::claim(extents).page(extents, &[], 0, &mut page);
+        page
+    }
+
+    /// Claims the sectors before `next` is erased: a power cut would leave it with nothing that looks like the store's.
+    pub(super) fn leave_claim(&mut self, next: u32) -> Result<(), FlashError> {
+        let own = self.own();
+        let sealed = self.newest.map_or(Extent::default(), |newest| newest.extents.own);
+        if sealed.covers(own) {
+            return Ok(());
+        }
+        let claim = self.claim_page();
+        for sector in
+            (0..self.sectors.into()).map(|number: u32| number * SECTOR_LENGTH).filter(|sector| *sector != next)
+        {
+            let mut place = Place { sector, page: 0 };
+            while place.page < PAGES {
+                let header = self.header(place).filter(|header| !header.is_claim());
+                let mut at = 0;
+                let free = header.is_none()
+                    && self.pieces(place.offset(), PAGE_LENGTH, |piece| {
+                        let expected = claim.get(at..).unwrap_or_default();
+                        at += piece.len();
+                        could_become(piece, expected)
+                    });
+                if free {
+                    return match self.flash.program(place.offset(), &claim) {
+                        // Another sector's wear is not in the way of this one.
+                        Err(FlashError::Failed) => Ok(()),
+                        result => result,
+                    };
+                }
+                place = place.after(header.map_or(1, |header| header.pages()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Erases the records that other settings have left, once these sectors hold what they held.
+    pub(super) fn clean_up(&mut self) {
+        let mut clean = true;
+        for number in self.left.sectors() {
+            if let Some(place) = self.elsewhere(number) {
+                clean &= self.scrub(place.sector).is_ok();
+            }
+        }
+        if clean {
+            self.left = Extent::default();
+        }
+    }
+
+    /// Overwrites a sector of records, and erases it: an erase that is cut short shows nothing then, and what a cut leaves before
+    /// still begins with a record.
+    pub(super) fn scrub(&mut self, sector: u32) -> Result<(), FlashError> {
+        self.zero(Place { sector, page: 0 }, PAGES)?;
+        self.erase(sector)
+    }
+
+    pub(super) fn erase(&mut self, sector: u32) -> Result<(), FlashError> {
+        let result = self.flash.erase(sector);
+        if matches!(result, Ok(()) | Err(FlashError::Failed)) {
+            self.erases = self.erases.saturating_add(1);
+        }
+        result
+    }
+}
+
+/// Whether programming can make these bytes what is expected: blank, the same, or what a power cut leaves between.
+pub(super) fn could_become(bytes: &[u8], expected: &[u8]) -> bool {
+    bytes.iter().zip(expected).all(|(byte, expected)| byte & expected == *expected)
+}

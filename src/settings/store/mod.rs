@@ -1,0 +1,323 @@
+//! The store: one payload, kept as records that are appended through all pages of all sectors.
+//!
+//! A record goes after the last one, or, where that one's sector has no room left, to the beginning of the next sector, which
+//! is erased then and not sooner; after the last sector comes the first. So:
+//!
+//! - The sector that holds the newest record is never erased: a power cut leaves either the old record or the new one as the
+//!   newest that is whole.
+//! - A sector is erased whenever records go on in it, even where it reads as blank, so that nothing is ever written on what an
+//!   interrupted erase has left. The first save after a start always goes on in the next sector: a page after the last record
+//!   may only read as blank.
+//! - Every sector is erased as often as every other. A record of one page costs a sixteenth of an erase, the longest a
+//!   third. With the 100,000 erases that makers of flash chips promise for a sector, and one save a minute, two sectors last
+//!   for 6.0 years of the one and 1.1 years of the other, and twice as many sectors twice as long (`settings_store`, test
+//!   `wear_is_even`).
+//!
+//! What is written is read back. A sector that does not erase, or does not hold what was programmed, is left alone until the
+//! next start; its records are still read. A payload that is saved already is not written again.
+//!
+//! # Cells between the thresholds
+//!
+//! An operation that a power cut interrupts leaves bits that read differently each time ([`NorFlash`] states the model). A
+//! record that was cut short may read as whole once, and as torn at the next start. Two seals in its header decide instead of
+//! its sum: the first is cleared after all of the record was written and read back, the second after the first.
+//!
+//! - The newest record with a seal cleared is the one that was saved. Since a seal is begun only after the record has ended, its
+//!   bytes are stable.
+//! - A start that finds only the first seal cleared clears the second one before it tells anybody what was saved: the first may
+//!   read differently next time.
+//! - A start that finds a newer record without a seal makes sure that it never reads as whole, before it tells anybody.
+//!
+//! So the answer is the old payload or the new one, whole, and the same at every later start, however many of them are cut
+//! short as well. Where neither is the case, a start writes nothing. The bytes that are handed out are the bytes that were
+//! checked: they are read once.
+//!
+//! # Whose sectors they are
+//!
+//! Nothing that is not the store's is erased. A sector that is neither blank nor begins with a record is foreign, and
+//! [`SaveError::Occupied`] is the answer until [`Storage::claim`] takes it. Each record says which sectors were the store's, so
+//! that an erase that was cut short does not make one foreign; before the first record, a record without payload says so.
+//!
+//! Where the sectors hold no record, or one of another `[settings]`, the newest record is looked for in the rest of flash. It
+//! moves into the sectors when it is loaded, and then the places that it left are overwritten with zeros, erased, and forgotten,
+//! in this order: a power cut leaves something that the next start finds, or nothing to read.
+//!
+//! A store that is opened reads its own sectors alone, and writes nothing. The first load, save or claim looks around, if there is
+//! anything to look for, and settles what a power cut has left.
+//!
+//! Records of another version of the format are stepped over, and go only when their sector's turn comes to be erased.
+
+mod append;
+mod erase;
+mod open;
+mod pages;
+mod seal;
+
+use super::foreign::Contents;
+use super::nor::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
+use super::record::{EXTENTS_LENGTH, Extent, Extents, HEADER_LENGTH, Header};
+use pages::{Place, wipe};
+
+/// Bytes of payload that a record holds. The longest takes five pages.
+pub const MAX_PAYLOAD: usize = 1008;
+const _: () = assert!(HEADER_LENGTH + EXTENTS_LENGTH + MAX_PAYLOAD <= 5 * PAGE_LENGTH);
+
+/// Sectors that a store makes use of, at most.
+pub const MAX_SECTORS: u8 = 32;
+
+/// How often a record's bytes are read before it counts as worn.
+const READS: u8 = 3;
+
+/// Why settings were not saved. Those saved before stay as they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SaveError {
+    /// The payload is longer than [`MAX_PAYLOAD`]: the application has to do with less.
+    TooLong,
+    /// Fewer than two sectors can still be written.
+    WornOut,
+    /// There is nothing to save them in: the manifest has no settings' sectors, or the program runs from SRAM.
+    Volatile,
+    /// The second core runs and did not step aside: see `rp2350::park`. It may be tried again.
+    OtherCore,
+    /// The flash's partition table does not let the program write there, or flash is smaller than the manifest says.
+    Refused,
+    /// The sectors hold something that is not the store's: see [`Storage::claim`].
+    Occupied(Contents),
+    /// Erases wear flash out, and there were too many in a short time. A [`Store`] itself does not count the time: it never
+    /// answers this.
+    TooOften,
+}
+
+/// How the store is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// Sectors that there are.
+    pub sectors: u8,
+    /// How many of them were taken out of use since the start, because they did not take what was written.
+    pub retired: u8,
+    /// Number of the newest record: the higher, the newer, modulo 2^32. A start leaves a number out. `None`: nothing was ever
+    /// saved.
+    pub sequence: Option<u32>,
+    /// What the sectors hold that is not the store's. `None`: it can save, or nothing was loaded, saved or claimed yet.
+    pub occupied: Option<Contents>,
+    /// Sectors that were erased since the start, each time counted.
+    pub erases: u32,
+}
+
+/// A store whose flash need not be known.
+pub trait Storage {
+    /// Copies the payload that was saved last. Returns its length; `None` when nothing was saved, or when `out` is too short.
+    fn load(&mut self, out: &mut [u8]) -> Option<usize>;
+
+    /// Saves a payload in the place of the last.
+    ///
+    /// # Errors
+    ///
+    /// Why not; the last one stays.
+    fn save(&mut self, payload: &[u8]) -> Result<(), SaveError>;
+
+    /// Takes the sectors for the store, whatever they hold: what is there is lost with the next saves.
+    fn claim(&mut self) {}
+
+    /// How the store is.
+    fn health(&self) -> Health;
+}
+
+/// No store at all: nothing to load, nowhere to save.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Volatile;
+
+impl Storage for Volatile {
+    fn load(&mut self, _: &mut [u8]) -> Option<usize> {
+        None
+    }
+
+    fn save(&mut self, _: &[u8]) -> Result<(), SaveError> {
+        Err(SaveError::Volatile)
+    }
+
+    fn health(&self) -> Health {
+        Health::default()
+    }
+}
+
+/// The record that was saved last.
+#[derive(Clone, Copy, Debug)]
+struct Newest {
+    place: Place,
+    header: Header,
+    extents: Extents,
+}
+
+/// Settings in flash.
+#[derive(Debug)]
+pub struct Store<F> {
+    flash: F,
+    sectors: u8,
+    /// A bit for each sector that is out of use.
+    retired: u32,
+    newest: Option<Newest>,
+    /// The highest sequence number that was ever used, as far as one can tell.
+    sequence: Option<u32>,
+    /// How far the next number is from that one.
+    step: u32,
+    /// Where records go on: in a sector that was erased by a whole erase since the start.
+    cursor: Place,
+    /// Sectors that a record without payload claims.
+    claimed: Extent,
+    /// Sectors that other settings may have left records in.
+    left: Extent,
+    /// What the sectors hold that is not ours.
+    occupied: Option<Contents>,
+    /// Erases since the start.
+    erases: u32,
+    /// Whether it is known what other sectors hold.
+    surveyed: bool,
+}
+
+impl<F: NorFlash> Store<F> {
+    /// Copies the payload that was saved last. Returns its length; `None` when nothing was saved, or when `out` is too short.
+    pub fn load(&mut self, out: &mut [u8]) -> Option<usize> {
+        self.survey();
+        while let Some(Newest { place, header, .. }) = self.newest {
+            let (before, length) = header.split()?;
+            let payload = out.get_mut(..length)?;
+            for _ in 0..READS {
+                // Read once: the bytes that are handed out are those that are checked.
+                let mut digest = header.digest();
+                let mut extents = [0; EXTENTS_LENGTH];
+                let extents = extents.get_mut(..before).unwrap_or_default();
+                let at = place.offset().wrapping_add(HEADER_LENGTH as u32);
+                self.flash.read(at, extents);
+                self.flash.read(at.wrapping_add(before as u32), payload);
+                digest.update(extents);
+                digest.update(payload);
+                if header.is(digest) {
+                    header.restore(before, payload);
+                    if !self.is_own(place) && self.occupied.is_none() {
+                        // What cannot move now does at the next start.
+                        let _ = self.save(payload);
+                    }
+                    return Some(length);
+                }
+            }
+            wipe(payload);
+            // Worn. What was saved before it is better than nothing.
+            self.newest = None;
+            self.look(Some(header.sequence));
+        }
+        None
+    }
+
+    /// Saves a payload in the place of the last. Takes up to 400 ms where a sector has to be erased, once in 3 to 16 times and
+    /// after each start. What is saved already is not written again.
+    ///
+    /// # Errors
+    ///
+    /// Why not; the last one stays.
+    pub fn save(&mut self, payload: &[u8]) -> Result<(), SaveError> {
+        if payload.len() > MAX_PAYLOAD {
+            return Err(SaveError::TooLong);
+        }
+        if self.sectors == 0 {
+            return Err(SaveError::Volatile);
+        }
+        self.survey();
+        if let Some(contents) = self.occupied {
+            return Err(SaveError::Occupied(contents));
+        }
+        if self.has(payload) {
+            return Ok(());
+        }
+        // Every round but the last takes a sector out of use.
+        while self.usable() >= 2 {
+            match self.try_save(payload) {
+                Ok(()) => {
+                    self.clean_up();
+                    return Ok(());
+                }
+                Err(FlashError::Failed) => self.retired |= self.bit(self.cursor.sector),
+                Err(FlashError::OtherCore) => return Err(SaveError::OtherCore),
+                Err(FlashError::Refused) => return Err(SaveError::Refused),
+            }
+        }
+        Err(SaveError::WornOut)
+    }
+
+    /// Takes the sectors, whatever they hold: what is there is lost with the next saves. Writes no more than
+    /// [`load`](Self::load) does.
+    pub fn claim(&mut self) {
+        self.survey();
+        self.occupied = None;
+    }
+
+    /// How the store is.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        Health {
+            sectors: self.sectors,
+            retired: self.retired.count_ones() as u8,
+            sequence: self.newest.map(|newest| newest.header.sequence),
+            occupied: self.occupied,
+            erases: self.erases,
+        }
+    }
+
+    /// Gives the flash back.
+    #[must_use]
+    pub fn into_flash(self) -> F {
+        self.flash
+    }
+
+    fn usable(&self) -> u32 {
+        u32::from(self.sectors).saturating_sub(self.retired.count_ones())
+    }
+
+    /// A sector's bit; none for one that is not the store's.
+    fn bit(&self, sector: u32) -> u32 {
+        let number = sector / SECTOR_LENGTH;
+        if number < self.sectors.into() { 1 << (number % 32) } else { 0 }
+    }
+
+    fn is_own(&self, place: Place) -> bool {
+        self.bit(place.sector) != 0
+    }
+
+    /// The number of a sector, counted from the beginning of flash.
+    fn number(&self, sector: u32) -> u32 {
+        self.flash.start().wrapping_add(sector) / SECTOR_LENGTH
+    }
+
+    /// The store's sectors.
+    fn own(&self) -> Extent {
+        Extent { first: (self.flash.start() / SECTOR_LENGTH) as u16, count: self.sectors }
+    }
+
+    /// What the next record says of sectors.
+    fn extents(&self) -> Extents {
+        Extents { own: self.own(), left: self.left }
+    }
+
+    /// The offset of the sector with that number.
+    fn offset(&self, number: u32) -> u32 {
+        number.wrapping_mul(SECTOR_LENGTH).wrapping_sub(self.flash.start())
+    }
+}
+
+impl<F: NorFlash> Storage for Store<F> {
+    fn load(&mut self, out: &mut [u8]) -> Option<usize> {
+        Self::load(self, out)
+    }
+
+    fn save(&mut self, payload: &[u8]) -> Result<(), SaveError> {
+        Self::save(self, payload)
+    }
+
+    fn claim(&mut self) {
+        Self::claim(self);
+    }
+
+    fn health(&self) -> Health {
+        Self::health(self)
+    }
+}

@@ -1,0 +1,178 @@
+//! What a start finds: the newest record, in the store's sectors or where settings were before, and whose the sectors are.
+
+use super::super::foreign::{START_LENGTH, foreign_contents, is_blank_after};
+use super::super::nor::{NorFlash, SECTOR_LENGTH};
+use super::super::record::{Extent, record_pages};
+use super::erase::could_become;
+use super::pages::{PAGES, Place};
+use super::{MAX_SECTORS, Newest, Store};
+
+impl<F: NorFlash> Store<F> {
+    /// Looks for what was saved in the first `sectors` sectors, at most [`MAX_SECTORS`]. Reads nothing but these, each byte twice
+    /// at most, and writes nothing.
+    #[must_use]
+    pub fn open(flash: F, sectors: u8) -> Self {
+        let sectors = sectors.min(MAX_SECTORS);
+        // After the last: the first save erases the first sector.
+        let cursor = Place { sector: u32::from(sectors.saturating_sub(1)) * SECTOR_LENGTH, page: PAGES };
+        let mut store = Self {
+            flash,
+            sectors,
+            retired: 0,
+            newest: None,
+            sequence: None,
+            step: 1,
+            cursor,
+            claimed: Extent::default(),
+            left: Extent::default(),
+            occupied: None,
+            erases: 0,
+            surveyed: false,
+        };
+        store.look_into_own(None);
+        store
+    }
+
+    /// Before anything else, once after each start: looks for what settings have left in the rest of flash, finds out whose the
+    /// sectors are, and makes the answer that of every later start. Writes only where a power cut has left a save in doubt, or a
+    /// move unfinished.
+    pub(super) fn survey(&mut self) {
+        if core::mem::replace(&mut self.surveyed, true) {
+            return;
+        }
+        self.look_elsewhere(None);
+        self.judge();
+        if self.sequence.is_some() {
+            // A record that does not show now may have the next number.
+            self.step = 2;
+            self.settle();
+        }
+        if let Some(newest) = self.newest.filter(|newest| self.is_own(newest.place)) {
+            self.cursor = Place { page: PAGES, ..newest.place };
+            self.clean_up();
+        }
+    }
+
+    /// Finds the newest record that is sealed and whole, of those older than `below`: in the store's sectors, and in those of
+    /// former settings.
+    pub(super) fn look(&mut self, below: Option<u32>) {
+        self.look_into_own(below);
+        self.look_elsewhere(below);
+    }
+
+    fn look_into_own(&mut self, below: Option<u32>) {
+        for sector in 0..self.sectors.into() {
+            self.look_into(sector * SECTOR_LENGTH, below);
+        }
+    }
+
+    fn look_elsewhere(&mut self, below: Option<u32>) {
+        let own = self.own();
+        let former = match self.newest {
+            Some(newest) if newest.extents.own.count != 0 => newest.extents.own.hull(newest.extents.left),
+            // Of the first version of the format, which did not say.
+            Some(_) => own,
+            None => {
+                // They may be anywhere.
+                for number in 0..self.flash.chip_length() / SECTOR_LENGTH {
+                    self.look_into_other(number, below);
+                }
+                let Some(newest) = self.newest else { return };
+                let first = self.number(newest.place.sector).saturating_sub(31) as u16;
+                newest.extents.own.hull(newest.extents.left).hull(Extent { first, count: 63 })
+            }
+        };
+        // Where nothing can be looked at, nothing is left.
+        if !own.covers(former) && self.flash.chip_length() != 0 {
+            self.left = former;
+            for number in former.sectors() {
+                self.look_into_other(number, below);
+            }
+        }
+    }
+
+    /// Looks into a sector that is not the store's.
+    fn look_into_other(&mut self, number: u32, below: Option<u32>) {
+        if let Some(place) = self.elsewhere(number) {
+            self.look_into(place.sector, below);
+        }
+    }
+
+    /// The beginning of a sector that is not the store's, if the chip has it and it begins with a record.
+    pub(super) fn elsewhere(&mut self, number: u32) -> Option<Place> {
+        let place = Place { sector: self.offset(number), page: 0 };
+        let is_there = number < self.flash.chip_length() / SECTOR_LENGTH && !self.is_own(place);
+        (is_there && self.header(place).is_some()).then_some(place)
+    }
+
+    fn look_into(&mut self, sector: u32, below: Option<u32>) {
+        let mut place = Place { sector, page: 0 };
+        while place.page < PAGES {
+            let Some(header) = self.header(place) else {
+                place = place.after(1);
+                continue;
+            };
+            if header.is_claim() {
+                if let Some(extents) = self.whole(place, &header)
+                    && !self.claimed.covers(self.own())
+                {
+                    self.claimed = extents.own;
+                }
+            } else {
+                // A torn record's number counts, as does another version's: none is given twice.
+                if self.sequence.is_none_or(|highest| is_newer(header.sequence, highest)) {
+                    self.sequence = Some(header.sequence);
+                }
+                let newer = self.newest.is_none_or(|newest| is_newer(header.sequence, newest.header.sequence));
+                let older = below.is_none_or(|below| is_newer(below, header.sequence));
+                if newer
+                    && older
+                    && header.is_sealed()
+                    && let Some(extents) = self.whole(place, &header)
+                {
+                    self.newest = Some(Newest { place, header, extents });
+                }
+            }
+            place = place.after(header.pages());
+        }
+    }
+
+    /// Whether a sector is the store's, without a doubt: a record says so, or begins there.
+    pub(super) fn is_ours(&mut self, sector: u32) -> bool {
+        let number = self.number(sector);
+        let known = self.newest.map_or(Extent::default(), |newest| newest.extents.own);
+        known.sectors().contains(&number)
+            || self.claimed.sectors().contains(&number)
+            || self.header(Place { sector, page: 0 }).is_some()
+    }
+
+    /// Finds out whether there is anything in the sectors that is not the store's.
+    fn judge(&mut self) {
+        let known = self.newest.map_or(Extent::default(), |newest| newest.extents.own);
+        let claim = self.claim_page();
+        for number in 0..self.sectors.into() {
+            let (start, address) = (self.flash.start(), self.flash.start().wrapping_add(number * SECTOR_LENGTH));
+            let sector = address / SECTOR_LENGTH;
+            if self.occupied.is_some() || known.sectors().contains(&sector) || self.claimed.sectors().contains(&sector)
+            {
+                continue;
+            }
+            let flash = &mut self.flash;
+            let mut torn = false;
+            let mut read = |at: u32, out: &mut [u8]| flash.read(at.wrapping_sub(start), out);
+            let foreign = foreign_contents(address, &mut read, &mut |start| {
+                torn = could_become(start, &claim);
+                start.first_chunk().is_some_and(|start| record_pages(start).is_some())
+            });
+            // Of a claim that was cut short, any part is there.
+            if !(torn && is_blank_after(address, START_LENGTH as u32, &mut read)) {
+                self.occupied = foreign;
+            }
+        }
+    }
+}
+
+/// Whether a sequence number is newer than another one. They wrap around.
+pub(super) fn is_newer(one: u32, other: u32) -> bool {
+    (one.wrapping_sub(other) as i32).is_positive()
+}

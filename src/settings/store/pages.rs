@@ -1,0 +1,82 @@
+//! Pages of flash, and what is read of them.
+
+use super::super::nor::{NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
+use super::super::record::{Extents, HEADER_LENGTH, Header};
+use super::Store;
+
+/// Pages in a sector.
+pub(super) const PAGES: u8 = (SECTOR_LENGTH / PAGE_LENGTH as u32) as u8;
+/// Bytes that are read at once.
+pub(super) const PIECE: usize = 32;
+
+/// A page of a sector; the number of pages means its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Offset of the sector, in bytes.
+    pub sector: u32,
+    pub page: u8,
+}
+
+impl Place {
+    pub fn offset(self) -> u32 {
+        self.sector.wrapping_add(u32::from(self.page) * PAGE_LENGTH as u32)
+    }
+
+    pub fn after(self, pages: u8) -> Self {
+        Self { page: self.page.saturating_add(pages).min(PAGES), ..self }
+    }
+}
+
+impl<F: NorFlash> Store<F> {
+    /// The header at a place, if there is one.
+    pub(super) fn header(&mut self, place: Place) -> Option<Header> {
+        let mut bytes = [0; HEADER_LENGTH];
+        self.flash.read(place.offset(), &mut bytes);
+        Header::parse(&bytes)
+    }
+
+    /// What a record says of sectors, if it is whole and of a version that is understood.
+    pub(super) fn whole(&mut self, place: Place, header: &Header) -> Option<Extents> {
+        let (before, _) = header.split()?;
+        // None is longer than what is left of its sector.
+        if place.page.saturating_add(header.pages()) > PAGES {
+            return None;
+        }
+        let mut digest = header.digest();
+        let mut extents = None;
+        self.pieces(place.offset().wrapping_add(HEADER_LENGTH as u32), header.length(), |piece| {
+            extents = extents.or_else(|| piece.first_chunk().copied());
+            digest.update(piece);
+            true
+        });
+        let extents = extents.filter(|_| before != 0).unwrap_or_default();
+        header.is(digest).then(|| Extents::decode(extents))
+    }
+
+    pub(super) fn is_blank(&mut self, place: Place, pages: u8) -> bool {
+        let length = usize::from(pages) * PAGE_LENGTH;
+        self.pieces(place.offset(), length, |piece| piece.iter().all(|byte| *byte == 0xFF))
+    }
+
+    /// Reads piece by piece, as long as `seen` says so. Returns whether it always did.
+    pub(super) fn pieces(&mut self, offset: u32, length: usize, mut seen: impl FnMut(&[u8]) -> bool) -> bool {
+        let mut piece = [0; PIECE];
+        let mut at = 0;
+        let mut always = true;
+        while always && at < length {
+            let part = piece.get_mut(..PIECE.min(length - at)).unwrap_or_default();
+            self.flash.read(offset.wrapping_add(at as u32), part);
+            always = seen(part);
+            at += part.len();
+        }
+        wipe(&mut piece);
+        always
+    }
+}
+
+/// Leaves nothing of a payload on the stack: it may hold secrets.
+pub(super) fn wipe(bytes: &mut [u8]) {
+    bytes.fill(0);
+    // Whoever looks at them sees zeros.
+    core::hint::black_box(bytes);
+}
