@@ -1,8 +1,10 @@
 //! Settings as files: CONFIG.JSON and CONFIG.SCHEMA.JSON.
 
 use super::info::Named;
+use crate::piece::Piece;
 use crate::settings::{Contents, Settings, View};
 use crate::volume::{Content, Frozen, Generation, LabelText};
+use core::fmt;
 
 /// A view of the settings. Each packet renders it from its beginning: there is no buffer for the whole.
 #[derive(Debug)]
@@ -25,6 +27,10 @@ impl<'a> ConfigFile<'a> {
     }
 }
 
+/// What INFO.TXT and INFO.JSON say of settings.
+const TEXT: &str = "Settings       not saved: the flash for them is occupied ($o). `save claim` takes it, and what is there is lost\r\n";
+const JSON: &str = "\n  \"settings\": { \"occupied\": $o },";
+
 impl Named for Settings<'_> {
     fn label(&self) -> Option<LabelText> {
         Settings::label(self).map(|text| LabelText::new(text.as_str()))
@@ -32,6 +38,15 @@ impl Named for Settings<'_> {
 
     fn occupied(&self) -> Option<Contents> {
         Settings::occupied(self)
+    }
+
+    fn tell(&self, occupied: Option<Contents>, json: bool, out: &mut Piece<'_>) -> fmt::Result {
+        match (occupied, json) {
+            (None, false) => Ok(()),
+            (None, true) => out.template(JSON, &mut |_, out| out.text("null")),
+            (Some(contents), true) => out.template(JSON, &mut |_, out| out.quoted(contents.words())),
+            (Some(contents), false) => out.template(TEXT, &mut |_, out| out.text(contents.words())),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::settings::Contents;
 use crate::volume::layout::Layout;
 use crate::volume::{BoardIdentity, Content, Frozen, Generation, LabelText};
 use core::cell::Cell;
+use core::fmt;
 use critical_section::Mutex;
 
 /// The program that runs. Made by the manifest's tables.
@@ -100,6 +101,12 @@ pub trait Named {
 
     /// What the settings' sectors hold that is not settings.
     fn occupied(&self) -> Option<Contents>;
+
+    /// Writes what INFO.TXT, or with `json` INFO.JSON, says of that.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    fn tell(&self, occupied: Option<Contents>, json: bool, out: &mut Piece<'_>) -> fmt::Result;
 }
 
 /// What INFO.TXT and INFO.JSON tell.
@@ -138,9 +145,9 @@ impl<'a> Info<'a> {
         LabelText::of(self.layout.label, self.named.and_then(Named::label), identity)
     }
 
-    /// Whether there are settings to tell of.
-    pub(super) fn has_settings(&self) -> bool {
-        self.named.is_some()
+    /// Writes what is told of settings, where there are some.
+    pub(super) fn tell_settings(&self, occupied: Option<Contents>, form: Form, out: &mut Piece<'_>) -> fmt::Result {
+        self.named.map_or(Ok(()), |named| named.tell(occupied, form == Form::Json, out))
     }
 
     /// Takes what is known of the board, for the generations to come.

@@ -4,7 +4,6 @@ use super::info::{Form, Info, Snapshot};
 use super::log::LogRing;
 use crate::block::BLOCK_LENGTH;
 use crate::piece::{Piece, divide};
-use crate::settings::Contents;
 use core::fmt;
 use core::num::NonZero;
 
@@ -32,10 +31,6 @@ const JSON: &str = r#"{
   "rings": {$R}
 }
 "#;
-
-/// Settings that cannot be saved, and settings.
-const TEXT_OCCUPIED: &str = "Settings       not saved: the flash for them is occupied ($o). `save claim` takes it, and what is there is lost\r\n";
-const JSON_SETTINGS: &str = "\n  \"settings\": { \"occupied\": $o },";
 
 /// A ring in each of them.
 const TEXT_RING: &str = "Ring           $n: $l of $c bytes left before old ones fall out\r\n";
@@ -117,7 +112,7 @@ impl Report<'_> {
             b'u' => out.decimal(divide(self.snapshot.generation.since.0, const { NonZero::new(1000).unwrap() }).0),
             b'r' => self.text(board.reset.words(), out),
             b'p' => self.text_or(board.panic, "none", out),
-            b'S' => self.settings(out),
+            b'S' => self.info.tell_settings(self.snapshot.occupied, self.form, out),
             _ => self.rings(out),
         }
     }
@@ -140,17 +135,6 @@ impl Report<'_> {
             (None, Form::Text) => out.text(word),
             (None, Form::Json) => out.text("null"),
         }
-    }
-
-    /// Writes what their flash is occupied by, where there are settings.
-    fn settings(&self, out: &mut Piece<'_>) -> fmt::Result {
-        let occupied = self.snapshot.occupied.map(Contents::words);
-        let template = match self.form {
-            Form::Text if occupied.is_some() => TEXT_OCCUPIED,
-            Form::Json if self.info.has_settings() => JSON_SETTINGS,
-            _ => return Ok(()),
-        };
-        out.template(template, &mut |_, out| self.text_or(occupied, "", out))
     }
 
     /// Writes the rings: their lengths, and how many bytes may be written until the first one is lost.
