@@ -76,7 +76,9 @@ fn whatever_is_kept_settings_stay_usable() {
         random.fill(&mut bytes);
         // Small numbers are lengths that fit.
         if random.below(2) == 0 {
-            bytes.iter_mut().for_each(|byte| *byte &= 7);
+            for byte in &mut bytes {
+                *byte &= 7;
+            }
         }
         bytes
     };
