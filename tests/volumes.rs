@@ -3,7 +3,7 @@
 use picovd::block::Lba;
 use picovd::clock::Instant;
 use picovd::files::Bytes;
-use picovd::vd::{AddError, File, Files, FilesOf, vd_add_file};
+use picovd::vd::{AddError, File, Files, FilesOf, vd_add_file, vd_remove_file};
 use picovd::volume::{BoardIdentity, Volume};
 use picovd_manifest::{check, load, plan, read_text};
 use picovd_sim::host::exfat::check::check as check_volume;
@@ -134,6 +134,59 @@ fn random_volumes_with_files_of_run_time_follow_the_standard() {
         }
     }
     assert!(shown[0] > 100 && shown[1] > 100, "{shown:?} files outside and inside of the manifest's folders");
+}
+
+/// Clusters of a directory, by its FAT chain.
+fn directory_clusters(volume: &mut Volume<'_, SharedMemory>, path: &str) -> usize {
+    let mut source = Direct(volume);
+    let mut reader = ExfatVolume::open(&mut source).expect("it is an exFAT volume");
+    let node = if path.is_empty() { reader.root() } else { reader.find(path).expect("the directory is there") };
+    reader.clusters(&node).expect("its chain is whole").len()
+}
+
+#[test]
+fn a_directory_has_a_second_cluster_only_while_its_entries_need_one() {
+    let text = "[volume]\npartition-table = true\n[dynamic]\nfiles = 60\nwindow = \"1 MiB\"\n[[file]]\npath = \"given/A.TXT\"\ntext = \"a\"\n";
+    let memory = SharedMemory::new(Contents::noise(1 << 20));
+    for folder in ["", "given", "made", "given/made"] {
+        let layout = tables(text).leak();
+        let files: &'static Files<'static> = Box::leak(Box::new(FilesOf::<64>::new(layout)));
+        let mut volume = Volume::new(layout, Some(BoardIdentity(7)), memory.clone()).with_files(files);
+        let mut round = |volume: &mut Volume<'static, SharedMemory>, count: usize, needs: &str| {
+            volume.begin_generation(Instant(0), true);
+            let findings = check_volume(&mut Direct(volume)).expect("every block can be read");
+            assert!(findings.is_empty(), "{count} files in {folder:?}: {findings:?}");
+            for other in ["", "given"].into_iter().filter(|other| *other != folder) {
+                assert_eq!(directory_clusters(volume, other), 1, "{other:?} with {count} files in {folder:?}");
+            }
+            // Names of 8 units: 3 entries each, and one for the end.
+            let own = match folder {
+                "" => 3 + 3,
+                "given" => 3,
+                _ => 0,
+            };
+            let expected = ((own + 3 * count + 1) * 32).div_ceil(4096);
+            if count != 0 || !folder.contains("made") {
+                assert_eq!(directory_clusters(volume, folder), expected, "{count} files in {folder:?}, {needs}");
+            }
+            expected
+        };
+        let mut most = round(&mut volume, 0, "none yet");
+        let mut added = Vec::new();
+        for index in 0..50 {
+            let path = if folder.is_empty() { format!("R{index:07}") } else { format!("{folder}/R{index:07}") };
+            let content: &'static Bytes<'static> = Box::leak(Box::new(Bytes::new(b"contents")));
+            let file: &'static File<'static> = Box::leak(Box::new(File::new(path.leak(), content, 8)));
+            vd_add_file(files, file).expect("there is room");
+            added.push(file);
+            most = most.max(round(&mut volume, index + 1, "growing"));
+        }
+        assert_eq!(most, 2, "it has grown");
+        while let Some(file) = added.pop() {
+            vd_remove_file(files, file).expect("it is there");
+            round(&mut volume, added.len(), "shrinking");
+        }
+    }
 }
 
 /// Holds a whole volume against the standard.

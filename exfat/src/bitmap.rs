@@ -40,6 +40,14 @@ pub fn allocate(offset: u32, out: &mut [u8], first: ClusterIndex, count: u32) {
     }
 }
 
+/// Clears the bits of `count` clusters from `first` on; the rest as [`allocate`].
+pub fn free(offset: u32, out: &mut [u8], first: ClusterIndex, count: u32) {
+    let invert = |out: &mut [u8]| out.iter_mut().for_each(|byte| *byte = !*byte);
+    invert(out);
+    allocate(offset, out, first, count);
+    invert(out);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,6 +67,11 @@ mod tests {
                         let mut out = [0u8; 6];
                         allocate(offset as u32, &mut out[..length], ClusterIndex(first), count);
                         assert_eq!(out[..length], whole[offset..offset + length], "{first} {count} {offset}");
+                        let mut out = [0xFFu8; 6];
+                        free(offset as u32, &mut out[..length], ClusterIndex(first), count);
+                        let mut cleared = whole;
+                        cleared.iter_mut().for_each(|byte| *byte = !*byte);
+                        assert_eq!(out[..length], cleared[offset..offset + length], "{first} {count} {offset}");
                     }
                 }
             }

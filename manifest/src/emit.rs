@@ -8,7 +8,7 @@ use std::fmt::Write;
 use crate::check::Dynamic;
 use crate::layout;
 use crate::linker;
-use crate::plan::{BuiltIn, BuiltInSource, DiskPlan, Exposable, FlashFile, Region, RegionKind};
+use crate::plan::{BuiltIn, BuiltInSource, DiskPlan, Exposable, FlashFile, Growing, Region, RegionKind};
 use crate::schema::Program;
 
 /// What a build writes.
@@ -61,6 +61,7 @@ fn volume_rs(plan: &DiskPlan, contents: &mut Vec<(String, Vec<u8>)>) -> String {
     line!(out, "    allocated_clusters: {},", plan.allocated_clusters);
     line!(out, "    regions: REGIONS,");
     line!(out, "    flash_files: FLASH_FILES,");
+    line!(out, "    growing: GROWING,");
     let dynamic = plan.dynamic;
     line!(out, "    dynamic: ::picovd::volume::layout::DynamicWindow {{");
     line!(out, "        first_cluster: {},", dynamic.first_cluster);
@@ -85,6 +86,14 @@ fn volume_rs(plan: &DiskPlan, contents: &mut Vec<(String, Vec<u8>)>) -> String {
         line!(out, "    ::picovd::volume::layout::FlashFile {{");
         line!(out, "        directory: ::picovd::block::Lba({directory}),");
         line!(out, "        entry: {entry}, first_cluster: {first_cluster}, offset: {offset}, length: {length},");
+        line!(out, "    }},");
+    }
+    line!(out, "];");
+    line!(out, "static GROWING: &[::picovd::volume::layout::Growing] = &[");
+    for Growing { parent, entry, entries, first_cluster, clusters } in &plan.growing {
+        line!(out, "    ::picovd::volume::layout::Growing {{");
+        line!(out, "        parent: ::picovd::block::Lba({parent}),");
+        line!(out, "        entry: {entry}, entries: {entries}, first_cluster: {first_cluster}, clusters: {clusters},");
         line!(out, "    }},");
     }
     line!(out, "];");
@@ -113,7 +122,7 @@ fn volume_rs(plan: &DiskPlan, contents: &mut Vec<(String, Vec<u8>)>) -> String {
 
 fn kind(region: &Region, contents: &mut Vec<(String, Vec<u8>)>) -> String {
     match &region.kind {
-        RegionKind::PartitionTable(bytes) => format!("PartitionTable(&{bytes:?})"),
+        RegionKind::PartitionTable(bytes) => format!("Bytes(&{bytes:?})"),
         RegionKind::Boot => "Boot".to_owned(),
         RegionKind::Fat => "Fat".to_owned(),
         RegionKind::Bitmap => "Bitmap".to_owned(),

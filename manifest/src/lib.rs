@@ -33,8 +33,8 @@ pub use diagnostic::{Code, Diagnostic, Diagnostics};
 pub use emit::{Output, emit};
 pub use layout::{LayoutRow, layout_rows};
 pub use plan::{
-    BYTES_PER_CLUSTER, BuiltIn, BuiltInSource, DiskPlan, DynamicWindow, Exposable, FileSource, FlashFile, Gap, Label,
-    PlannedDirectory, PlannedFile, Region, RegionKind, plan,
+    BYTES_PER_CLUSTER, BuiltIn, BuiltInSource, DiskPlan, DynamicWindow, Exposable, FileSource, FlashFile, Gap, Growing,
+    Label, PlannedDirectory, PlannedFile, Region, RegionKind, plan,
 };
 pub use read::{Manifest, read, read_text};
 pub use schema::{Program, Refresh};

@@ -52,6 +52,7 @@ static LAYOUT: Layout<'static> = Layout {
     allocated_clusters: 3,
     regions: &REGIONS,
     flash_files: &[],
+    growing: &[],
     dynamic: DynamicWindow { first_cluster: WINDOW_FIRST, cluster_count: 16, slots: 4, entries: 12, slot_entries: 3 },
 };
 

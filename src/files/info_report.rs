@@ -192,6 +192,7 @@ mod tests {
         allocated_clusters: 3,
         regions: &[REGION],
         flash_files: &[],
+        growing: &[],
         dynamic: DynamicWindow { first_cluster: 0, cluster_count: 0, slots: 0, entries: 0, slot_entries: 0 },
     };
     const PROGRAM: Program<'static> = Program { name: "lab", version: "1.2.3", build: "abc" };

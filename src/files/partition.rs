@@ -177,6 +177,7 @@ mod tests {
         allocated_clusters: 3,
         regions: &[Region { first: Lba(0), length: BlockCount(1 << 20), kind: RegionKind::Boot }],
         flash_files: &[],
+        growing: &[],
         dynamic: DynamicWindow {
             first_cluster: 5,
             cluster_count: 1100,

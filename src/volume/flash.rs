@@ -2,9 +2,10 @@
 //! that are free.
 
 use super::layout::{FlashFile, Layout, MemoryWindow};
+use super::tables;
 use crate::block::Lba;
-use picovd_exfat::entry::{Allocation, ENTRY_LENGTH, StreamExtensionEntry};
-use picovd_exfat::{ClusterIndex, checksum, window};
+use picovd_exfat::ClusterIndex;
+use picovd_exfat::entry::Allocation;
 
 /// Where the execute-in-place windows begin, and how often flash appears in them (RP2350 datasheet 4.4.1).
 const XIP_BASE: u32 = 0x1000_0000;
@@ -48,20 +49,7 @@ pub(super) fn shorten(layout: &Layout<'_>, flash: u32, directory: Lba, entries: 
         if length == file.length || end <= file.entry {
             continue;
         }
-        let set = entries.get(file.entry as usize..).unwrap_or(&[]);
-        // Both entries that change stand at the set's beginning (exFAT 7.4, 7.6).
-        let (&[_, secondary_count, ..], Some(stream)) = (set, set.get(ENTRY_LENGTH..)) else { continue };
-        let &[_, _, _, name_length, low, high, ..] = stream else { continue };
         let allocation = Allocation::contiguous(ClusterIndex(file.first_cluster), length.into());
-        let stream =
-            StreamExtensionEntry { name_length, name_hash: u16::from_le_bytes([low, high]), allocation }.encode();
-        let names = set.get(2 * ENTRY_LENGTH..(usize::from(secondary_count) + 1) * ENTRY_LENGTH).unwrap_or(&[]);
-        // SetChecksum (7.4.3) is that of the whole set; its own bytes do not count.
-        let mut sum = checksum::set_checksum(0, 0, set.get(..ENTRY_LENGTH).unwrap_or(&[]));
-        sum = checksum::set_checksum(sum, ENTRY_LENGTH, &stream);
-        sum = checksum::set_checksum(sum, 2 * ENTRY_LENGTH, names);
-        let place = file.entry as usize;
-        window::copy(start as usize, out, place + checksum::SET_CHECKSUM_SKIPS.start, &sum.to_le_bytes());
-        window::copy(start as usize, out, place + ENTRY_LENGTH, &stream);
+        tables::reallocate(entries, file.entry, allocation, start, out);
     }
 }

@@ -41,6 +41,8 @@ pub struct Layout<'a> {
     pub regions: &'a [Region<'a>],
     /// Files that show flash beyond what every chip has, in the order of their clusters.
     pub flash_files: &'a [FlashFile],
+    /// Directories that files of run time make longer, in the order of their clusters.
+    pub growing: &'a [Growing],
     /// Clusters kept for files registered at run time.
     pub dynamic: DynamicWindow,
 }
@@ -113,6 +115,22 @@ pub struct FlashFile {
     pub length: u32,
 }
 
+/// A directory of the manifest that files of run time make longer. It has as many clusters as its entries need; the others that
+/// are kept for it are free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Growing {
+    /// First block of the directory that it is in; block 0, where no directory is, for the root directory.
+    pub parent: Lba,
+    /// Where its entry set is among that directory's entries, in bytes.
+    pub entry: u32,
+    /// Length of its own entries, in bytes.
+    pub entries: u32,
+    /// First cluster.
+    pub first_cluster: u32,
+    /// Number of clusters that are kept for it.
+    pub clusters: u32,
+}
+
 /// The volume label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Label<'a> {
@@ -151,9 +169,6 @@ pub struct Region<'a> {
 /// What the blocks of a region hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RegionKind<'a> {
-    /// The end of the master boot record, from its disk signature on; zeros are before it. The first block of all, where a
-    /// manifest wants a partition table.
-    PartitionTable(&'a [u8]),
     /// Main or backup boot region (exFAT 3.1 to 3.4): 12 sectors.
     Boot,
     /// First FAT (exFAT 4.1).
@@ -164,7 +179,7 @@ pub enum RegionKind<'a> {
     Upcase,
     /// A directory's clusters (exFAT 6).
     Directory(Directory<'a>),
-    /// A file whose bytes are known at build time; zeros follow its end.
+    /// A file whose bytes are known at build time, or a partition table; zeros follow its end.
     Bytes(&'a [u8]),
     /// A window onto the chip's address space; zeros follow its end.
     Memory(MemoryWindow),

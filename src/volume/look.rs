@@ -7,9 +7,9 @@ use super::BoardIdentity;
 use super::layout::{Label, Layout};
 use crate::block::{BlockCount, Lba};
 use core::ops::Range;
-use picovd_exfat::ClusterIndex;
 use picovd_exfat::entry::ENTRY_LENGTH;
 use picovd_exfat::name::LABEL_UNITS;
+use picovd_exfat::{ClusterIndex, bitmap};
 
 /// EntryType of an entry that is not in use (exFAT 6.2.1.4: InUse is 0).
 const UNUSED: u8 = 0x1F;
@@ -132,14 +132,7 @@ pub(super) fn blank(look: &impl Look, directory: Lba, start: u32, out: &mut [u8]
 pub(super) fn free(look: &impl Look, layout: &Layout<'_>, start: u32, out: &mut [u8]) {
     for file in look.hidden() {
         let clusters = clusters(&file, layout);
-        // Cluster 2 has the lowest bit of the first byte.
-        let bits = clusters.start - ClusterIndex::FIRST.0..clusters.end - ClusterIndex::FIRST.0;
-        for place in overlap(&(bits.start / 8..bits.end.div_ceil(8)), start, out.len()) {
-            let kept = (0..8).filter(|bit| !bits.contains(&(place * 8 + bit))).fold(0, |kept, bit| kept | 1_u8 << bit);
-            if let Some(byte) = out.get_mut((place - start) as usize) {
-                *byte &= kept;
-            }
-        }
+        bitmap::free(start, out, ClusterIndex(clusters.start), clusters.end - clusters.start);
     }
 }
 

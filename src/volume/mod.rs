@@ -13,6 +13,7 @@ mod directory;
 mod enter;
 mod file;
 mod flash;
+mod grow;
 pub mod layout;
 mod look;
 mod place;
@@ -37,7 +38,6 @@ use directory::Bookmark;
 use layout::{Layout, Region, RegionKind};
 use picovd_exfat::boot::BootRegion;
 use picovd_exfat::entry::ENTRY_LENGTH;
-use picovd_exfat::window;
 use region::RegionFinder;
 
 /// The chip's address space, as far as memory windows show it.
@@ -111,7 +111,8 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
     /// As [`new`](Volume::new), with files of run time or without, and with what `look` decides.
     #[must_use]
     pub fn of(layout: &'a Layout<'a>, identity: Option<BoardIdentity>, memory: M, look: L) -> Self {
-        let boot = tables::boot_region(layout, identity, layout.allocated_clusters, 0);
+        let spare: u32 = if FILES { grow::spare(layout, None).map(|run| run.1).sum() } else { 0 };
+        let boot = tables::boot_region(layout, identity, layout.allocated_clusters.saturating_sub(spare), 0);
         Self {
             layout,
             memory,
@@ -145,7 +146,9 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
     /// Clusters that the manifest's files take.
     fn allocated(&self) -> u32 {
         let runs = flash::allocated(self.layout, self.flash);
-        runs.map(|run| run.1 - look::freed(&self.look, self.layout, run).min(run.1)).sum()
+        let allocated: u32 = runs.map(|run| run.1 - look::freed(&self.look, self.layout, run).min(run.1)).sum();
+        let spare = if FILES { grow::spare(self.layout, self.files).map(|run| run.1).sum() } else { 0 };
+        allocated.saturating_sub(spare)
     }
 
     /// Whether the next generation has another label or other files of the manifest.
@@ -255,14 +258,15 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
                     padding.fill(0);
                 }
             }
-            RegionKind::PartitionTable(bytes) => {
-                out.fill(0);
-                window::copy(start as usize, out, BLOCK_LENGTH.saturating_sub(bytes.len()), bytes);
-            }
             RegionKind::Boot => tables::boot(&self.boot, start, out),
-            RegionKind::Fat => tables::fat(self.layout, start, out),
+            RegionKind::Fat => {
+                tables::fat(self.layout, start, out);
+                if FILES {
+                    grow::end_chains(self.layout, self.files, start, out);
+                }
+            }
             RegionKind::Bitmap => {
-                tables::bitmap(self.layout, self.flash, self.files(), start, out);
+                tables::bitmap::<FILES>(self.layout, self.flash, self.files, start, out);
                 look::free(&self.look, self.layout, start, out);
             }
             RegionKind::Upcase => tables::upcase(start, out),
@@ -272,6 +276,9 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
                 let cluster = self.layout.cluster_of(region.first);
                 directory::render(&directory, cluster, self.layout, files, label.as_ref(), start, out);
                 flash::shorten(self.layout, self.flash, region.first, directory.entries, start, out);
+                if FILES {
+                    grow::lengths(self.layout, self.files, region.first, directory.entries, start, out);
+                }
                 look::blank(&self.look, region.first, start, out);
             }
             RegionKind::Dynamic => self.render_window(start, out),

@@ -225,7 +225,7 @@ impl<'a> Files<'a> {
         critical_section::with(|section| self.state.borrow(section).get())
     }
 
-    /// Length of each folder of run time: room for all entries and an end-of-directory entry, in whole clusters.
+    /// Length of a folder of run time at most: room for all entries and an end-of-directory entry, in whole clusters.
     pub(super) fn folder_length(&self) -> u32 {
         let entries = (u32::from(self.layout.dynamic.entries) + 1) * ENTRY_LENGTH as u32;
         self.layout.clusters(entries) << self.layout.cluster_shift()

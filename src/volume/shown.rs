@@ -5,6 +5,7 @@ use super::directory;
 use super::place::{self, Run};
 use super::registry::{Files, State};
 use super::slot::{FileSlot, Shown, Taken};
+use picovd_exfat::entry::ENTRY_LENGTH;
 use picovd_exfat::time::Timestamp;
 
 /// Slots that are looked at in one critical section.
@@ -57,11 +58,23 @@ impl<'a> Files<'a> {
         self.search(0, |index, shown| (shown.is_given() && shown.first == cluster).then_some(index as u8))
     }
 
+    /// Length in bytes of the entries of all that is in a folder of run time, in a folder of the manifest by its slot, or in the root
+    /// directory. In a generation that begins, that of what it will show.
+    #[inline(never)]
+    pub(super) fn entries_in(&self, folder: u8) -> u32 {
+        let here = |slot: &FileSlot<'a>| {
+            let Taken { shown, gone, given, .. } = slot.taken()?;
+            // A folder of the manifest is among its parent's own entries.
+            let given = if shown.moved { given } else { shown.is_given() };
+            (shown.parent == folder && !gone && !given).then_some(u32::from(shown.entries))
+        };
+        self.slots().iter().filter_map(here).sum::<u32>() * ENTRY_LENGTH as u32
+    }
+
     /// The slot whose file stands at a cluster of the window. `hint` is looked at first.
     pub(super) fn standing_at(&self, cluster: u32, hint: usize) -> Option<(usize, Shown<'a>)> {
-        let folder = self.folder_length();
         let here = |index: usize, shown: Shown<'a>| {
-            let run = shown.run(self.layout, folder);
+            let run = shown.run(self.layout);
             (cluster.checked_sub(run.first)? < run.count).then_some((index, shown))
         };
         let hinted = self.slots().get(hint).and_then(|slot| here(hint, slot.shown()?));
@@ -102,7 +115,8 @@ impl<'a> Files<'a> {
                 continue;
             }
             let (length, kept) = if shown.is_folder() {
-                (self.folder_length(), false)
+                let entries = self.entries_in(index as u8) + ENTRY_LENGTH as u32;
+                (self.layout.clusters(entries) << self.layout.cluster_shift(), false)
             } else {
                 let frozen = shown.file.content.freeze(generation);
                 (frozen.length.min(shown.file.capacity), frozen.kept && !shown.moved)
@@ -128,13 +142,12 @@ impl<'a> Files<'a> {
 
     /// Fresh clusters for a slot, and in need those that it has.
     fn place(&self, slot: &FileSlot<'a>, shown: &Shown<'a>) -> Option<u32> {
-        let folder = self.folder_length();
-        let count = shown.run(self.layout, folder).count;
+        let count = shown.run(self.layout).count;
         let (window, cursor) = (self.layout.dynamic.cluster_count, self.state().cursor);
         let taken = |own: bool| {
             let others = self.slots().iter().filter(move |other| own || !core::ptr::eq(*other, slot));
             // What takes no clusters stands nowhere: `first` of a folder of the manifest is no place in the window.
-            others.filter_map(move |other| Some(other.shown()?.run(self.layout, folder))).filter(|run| run.count != 0)
+            others.filter_map(move |other| Some(other.shown()?.run(self.layout))).filter(|run| run.count != 0)
         };
         let first = place::find(window, cursor, count, taken(true))
             .or_else(|| place::find(window, cursor, count, taken(false)))?;
@@ -147,7 +160,7 @@ impl<'a> Files<'a> {
         let mut next = 0;
         for slot in self.slots() {
             if let Some(mut shown) = slot.shown().filter(|shown| !shown.is_given()) {
-                let Run { count, .. } = shown.run(self.layout, self.folder_length());
+                let Run { count, .. } = shown.run(self.layout);
                 // What was registered has room. Beyond the window nothing ever stands.
                 let end = next + count;
                 if end > self.layout.dynamic.cluster_count {

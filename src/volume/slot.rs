@@ -354,14 +354,9 @@ impl<'a> Shown<'a> {
         self.is_folder() && self.length == 0
     }
 
-    /// The clusters of the window that are kept for it: dynamic folders have `folder` bytes.
-    pub fn run(&self, layout: &Layout<'_>, folder: u32) -> Run {
-        let capacity = match self.is_folder() {
-            _ if self.moved => self.length,
-            true if self.length == 0 => 0,
-            true => folder,
-            false => self.file.capacity,
-        };
+    /// The clusters of the window that are kept for it.
+    pub fn run(&self, layout: &Layout<'_>) -> Run {
+        let capacity = if self.moved || self.is_folder() { self.length } else { self.file.capacity };
         Run { first: self.first, count: layout.clusters(capacity) }
     }
 

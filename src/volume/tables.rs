@@ -1,16 +1,18 @@
 //! The volume's own structures: boot regions, FAT, allocation bitmap, up-case table, label.
 
 use super::BoardIdentity;
-use super::flash;
 use super::layout::Layout;
 use super::look::LabelText;
 use super::registry::Files;
+use super::{flash, grow};
 use crate::block::BLOCK_LENGTH;
 use picovd_exfat::ClusterIndex;
 use picovd_exfat::bitmap;
 use picovd_exfat::boot::{BootRegion, BootSector};
-use picovd_exfat::entry::{ENTRY_LENGTH, VolumeLabelEntry};
+use picovd_exfat::checksum;
+use picovd_exfat::entry::{Allocation, ENTRY_LENGTH, StreamExtensionEntry, VolumeLabelEntry};
 use picovd_exfat::fat::{FAT_ENTRY_LENGTH, FatEntry};
+use picovd_exfat::window;
 
 /// The boot region of `layout` (exFAT 3), main and backup, with that many clusters `allocated`. `volumes` counts how
 /// often hosts were to see another volume.
@@ -118,7 +120,13 @@ impl<'a> Chains<'a> {
 
 /// Bytes of the allocation bitmap (exFAT 7.1.5), from byte `start` of it on.
 /// `flash` is the chip's length in bytes.
-pub(super) fn bitmap(layout: &Layout<'_>, flash: u32, files: Option<&Files<'_>>, start: u32, out: &mut [u8]) {
+pub(super) fn bitmap<const FILES: bool>(
+    layout: &Layout<'_>,
+    flash: u32,
+    files: Option<&Files<'_>>,
+    start: u32,
+    out: &mut [u8],
+) {
     out.fill(0);
     // Clusters from `first` to `end` have their bits here.
     let first = start.saturating_mul(8).saturating_add(ClusterIndex::FIRST.0);
@@ -126,6 +134,18 @@ pub(super) fn bitmap(layout: &Layout<'_>, flash: u32, files: Option<&Files<'_>>,
     if first < layout.allocated_end() {
         for (first, count) in flash::allocated(layout, flash) {
             bitmap::allocate(start, out, ClusterIndex(first), count);
+        }
+    }
+    if !FILES {
+        return;
+    }
+    // The directories are in a row.
+    if let [folder, ..] = layout.growing
+        && folder.first_cluster < end
+        && first < layout.allocated_end()
+    {
+        for (first, count) in grow::spare(layout, files) {
+            bitmap::free(start, out, ClusterIndex(first), count);
         }
     }
     let window = layout.dynamic;
@@ -137,6 +157,23 @@ pub(super) fn bitmap(layout: &Layout<'_>, flash: u32, files: Option<&Files<'_>>,
         let first = ClusterIndex(layout.dynamic.first_cluster.saturating_add(first));
         bitmap::allocate(start, out, first, layout.clusters(length));
     });
+}
+
+/// Gives the entry set at byte `place` of a directory's `entries` another allocation: `out` is at byte `start` of them.
+pub(super) fn reallocate(entries: &[u8], place: u32, allocation: Allocation, start: u32, out: &mut [u8]) {
+    let place = place as usize;
+    let set = entries.get(place..).unwrap_or(&[]);
+    // Both entries that change are at the set's beginning (exFAT 7.4, 7.6).
+    let (&[_, secondary_count, ..], Some(stream)) = (set, set.get(ENTRY_LENGTH..)) else { return };
+    let &[_, _, _, name_length, low, high, ..] = stream else { return };
+    let stream = StreamExtensionEntry { name_length, name_hash: u16::from_le_bytes([low, high]), allocation }.encode();
+    let names = set.get(2 * ENTRY_LENGTH..(usize::from(secondary_count) + 1) * ENTRY_LENGTH).unwrap_or(&[]);
+    // SetChecksum (7.4.3) is that of the whole set; its own bytes do not count.
+    let mut sum = checksum::set_checksum(0, 0, set.get(..ENTRY_LENGTH).unwrap_or(&[]));
+    sum = checksum::set_checksum(sum, ENTRY_LENGTH, &stream);
+    sum = checksum::set_checksum(sum, 2 * ENTRY_LENGTH, names);
+    window::copy(start as usize, out, place + checksum::SET_CHECKSUM_SKIPS.start, &sum.to_le_bytes());
+    window::copy(start as usize, out, place + ENTRY_LENGTH, &stream);
 }
 
 /// Bytes of the up-case table (exFAT 7.2.5), from byte `start` of it on; zeros follow its end.

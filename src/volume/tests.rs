@@ -60,6 +60,7 @@ static LAYOUT: Layout<'static> = Layout {
         region(80, 64, RegionKind::Unused(Gap::Free)),
     ],
     flash_files: &[],
+    growing: &[],
     dynamic: DynamicWindow { first_cluster: 0, cluster_count: 0, slots: 2, entries: 8, slot_entries: 4 },
 };
 

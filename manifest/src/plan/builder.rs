@@ -8,11 +8,11 @@ use picovd_exfat::name::Name;
 use picovd_exfat::time::Timestamp;
 use picovd_exfat::{ClusterIndex, bitmap, upcase};
 
-use super::geometry::{Geometry, clusters};
+use super::geometry::{DirectoryClusters, Geometry, clusters};
 use super::partition_table;
 use super::runtime;
 use super::{
-    BYTES_PER_CLUSTER, DiskPlan, DynamicWindow, Exposable, FAT_OFFSET, FileSource, FlashFile, Gap, Label,
+    BYTES_PER_CLUSTER, DiskPlan, DynamicWindow, Exposable, FAT_OFFSET, FileSource, FlashFile, Gap, Growing, Label,
     PlannedDirectory, PlannedFile, Region, RegionKind, SECTOR, SECTORS_PER_CLUSTER,
 };
 use crate::check::{Checked, Content, Entry, File, SHORTEST_FLASH, Window};
@@ -32,7 +32,7 @@ impl<'a> Builder<'a> {
         Self { manifest, geometry, regions: Vec::new(), next_block: 0 }
     }
 
-    pub fn build(mut self, directory_clusters: &[u32]) -> DiskPlan {
+    pub fn build(mut self, directory_clusters: &[DirectoryClusters]) -> DiskPlan {
         let Geometry { cluster_count, bitmap_clusters, fat_length, cluster_heap_offset } = self.geometry;
         let manifest = self.manifest;
         let volume_length = cluster_heap_offset + cluster_count * SECTORS_PER_CLUSTER;
@@ -69,8 +69,9 @@ impl<'a> Builder<'a> {
             .zip(directory_clusters)
             .map(|(folder, count)| PlannedDirectory {
                 path: folder.path.clone(),
-                first_cluster: place(*count),
-                cluster_count: *count,
+                first_cluster: place(count.kept),
+                cluster_count: count.kept,
+                own_clusters: count.own,
             })
             .collect();
         let file_firsts: Vec<u32> = manifest
@@ -84,6 +85,7 @@ impl<'a> Builder<'a> {
 
         let mut flash_files = Vec::new();
         let mut exposable = Vec::new();
+        let mut growing: Vec<Growing> = directories.iter().map(Growing::of).collect();
         for (index, directory) in directories.iter().enumerate() {
             let mut entries = Vec::new();
             if index == 0 {
@@ -102,13 +104,25 @@ impl<'a> Builder<'a> {
             for entry in listed {
                 flash_files.extend(self.flash_file(*entry, &file_firsts, entries.len()));
                 let place = entries.len();
+                if let Entry::Folder(index) = *entry
+                    && let Some(folder) = growing.get_mut(index)
+                {
+                    (folder.parent, folder.entry) = (self.next_block, place as u32);
+                }
                 self.encode(*entry, &directories, &file_firsts, &mut entries);
                 exposable.extend(self.exposable(*entry, &file_firsts, place..entries.len()));
+            }
+            if let Some(folder) = growing.get_mut(index) {
+                folder.entries = entries.len() as u32;
             }
             let kind = RegionKind::Directory { entries, root: index == 0 };
             self.append_clusters(directory.cluster_count, kind, &directory.path);
             chain_ends.push(self.next_cluster() - 1);
         }
+        let grows = |folder: &Growing| {
+            directories.iter().any(|at| at.first_cluster == folder.first_cluster && at.own_clusters < at.cluster_count)
+        };
+        growing.retain(grows);
         flash_files.sort_by_key(|file| file.first_cluster);
         let files = manifest.files.iter().zip(file_firsts).map(|(file, first)| self.append_file(file, first)).collect();
 
@@ -141,6 +155,7 @@ impl<'a> Builder<'a> {
             regions: self.regions,
             flash_files,
             exposable,
+            growing,
             dynamic,
             built_in: runtime::built_in(manifest),
             redacted_flash,
@@ -191,7 +206,7 @@ impl<'a> Builder<'a> {
         let manifest = self.manifest;
         let described = match entry {
             Entry::Folder(index) => manifest.folders.get(index).zip(directories.get(index)).map(|(folder, at)| {
-                let length = u64::from(at.cluster_count) * u64::from(BYTES_PER_CLUSTER);
+                let length = u64::from(at.own_clusters) * u64::from(BYTES_PER_CLUSTER);
                 let allocation = Allocation::chained(ClusterIndex(at.first_cluster), length);
                 let mut attributes = FileAttributes::DIRECTORY;
                 if folder.hidden {

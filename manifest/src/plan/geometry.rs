@@ -18,16 +18,26 @@ const LEAST_CLUSTERS: u64 = 256;
 /// Most bytes in a directory (exFAT 9.5).
 const DIRECTORY_LENGTH: u64 = 256 << 20;
 
+/// Number of clusters of a directory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DirectoryClusters {
+    /// What its own entries need.
+    pub own: u32,
+    /// What is kept for it.
+    pub kept: u32,
+}
+
 /// Number of clusters of each directory. Each has room for all files of run time: they may stand in any folder, and room that is
 /// not used costs nothing but clusters of a disk that nobody stores. One entry more than is used, so that a directory always ends
 /// in an end-of-directory entry (exFAT 6.2.1 asks for none in a full one, but not every host was tried with that).
-pub(super) fn directory_clusters(manifest: &Checked, problems: &mut Collector) -> Option<Vec<u32>> {
+pub(super) fn directory_clusters(manifest: &Checked, problems: &mut Collector) -> Option<Vec<DirectoryClusters>> {
     let mut clusters = Vec::with_capacity(manifest.folders.len());
     let runtime = usize::from(runtime::window(manifest).entries);
     for (index, folder) in manifest.folders.iter().enumerate() {
         let sets: usize = folder.entries.iter().map(|entry| set_entries(manifest, *entry)).sum();
         let own = if index == 0 { 3 } else { 0 };
-        let length = ((sets + own + runtime + 1) * ENTRY_LENGTH) as u64;
+        let bytes = |entries: usize| ((entries + 1) * ENTRY_LENGTH) as u64;
+        let length = bytes(sets + own + runtime);
         if length > DIRECTORY_LENGTH {
             problems.report(
                 Code::VolumeSize,
@@ -37,7 +47,8 @@ pub(super) fn directory_clusters(manifest: &Checked, problems: &mut Collector) -
             );
             return None;
         }
-        clusters.push(length.div_ceil(u64::from(BYTES_PER_CLUSTER)) as u32);
+        let count = |length: u64| length.div_ceil(u64::from(BYTES_PER_CLUSTER)) as u32;
+        clusters.push(DirectoryClusters { own: count(bytes(sets + own)), kept: count(length) });
     }
     Some(clusters)
 }
@@ -90,8 +101,12 @@ pub(super) struct Geometry {
 }
 
 impl Geometry {
-    pub fn of(manifest: &Checked, directories: &Option<Vec<u32>>, problems: &mut Collector) -> Option<Self> {
-        let directories: u64 = directories.as_ref()?.iter().copied().map(u64::from).sum();
+    pub fn of(
+        manifest: &Checked,
+        directories: &Option<Vec<DirectoryClusters>>,
+        problems: &mut Collector,
+    ) -> Option<Self> {
+        let directories: u64 = directories.as_ref()?.iter().map(|directory| u64::from(directory.kept)).sum();
         let files: u64 = manifest.files.iter().map(|file| clusters(file.content.length())).sum();
         let rest = clusters(upcase::TABLE_LENGTH as u64)
             + directories

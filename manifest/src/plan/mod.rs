@@ -63,6 +63,8 @@ pub struct DiskPlan {
     pub regions: Vec<Region>,
     /// Files that show flash beyond what every chip has, in the order of their clusters.
     pub flash_files: Vec<FlashFile>,
+    /// Directories that files of run time make longer, in the order of their clusters.
+    pub growing: Vec<Growing>,
     /// Files that settings put on the volume, in the order of their directories.
     pub exposable: Vec<Exposable>,
     /// Clusters and directory entries for files registered at run time.
@@ -138,6 +140,29 @@ pub struct FlashFile {
     pub length: u32,
 }
 
+/// A directory that files of run time make longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Growing {
+    /// First block of the directory that it is in; 0 for the root directory.
+    pub parent: u32,
+    /// Where its entry set is among that directory's entries, in bytes.
+    pub entry: u32,
+    /// Length of its own entries, in bytes.
+    pub entries: u32,
+    /// First cluster.
+    pub first_cluster: u32,
+    /// Number of clusters that are kept for it.
+    pub clusters: u32,
+}
+
+impl Growing {
+    /// One whose place among its parent's entries is not known yet.
+    fn of(directory: &PlannedDirectory) -> Self {
+        let PlannedDirectory { first_cluster, cluster_count: clusters, .. } = *directory;
+        Self { parent: 0, entry: 0, entries: 0, first_cluster, clusters }
+    }
+}
+
 /// A file that is on the volume when a setting says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exposable {
@@ -167,7 +192,7 @@ pub struct Region {
 /// What the blocks of a region hold.
 #[derive(Clone, Debug)]
 pub enum RegionKind {
-    /// The end of the master boot record, from its disk signature on; zeros are before it.
+    /// The master boot record.
     PartitionTable(Vec<u8>),
     /// Main or backup boot region.
     Boot,
@@ -219,8 +244,10 @@ pub struct PlannedDirectory {
     pub path: String,
     /// First cluster.
     pub first_cluster: u32,
-    /// Number of clusters.
+    /// Number of clusters that are kept for it.
     pub cluster_count: u32,
+    /// Number of those that its own entries need: what it has without files of run time.
+    pub own_clusters: u32,
 }
 
 /// A file.

@@ -10,9 +10,9 @@ const EXFAT: u8 = 0x07;
 /// Cylinder, head and sector of what they cannot express: 1023, 254, 63.
 const BEYOND_CHS: [u8; 3] = [0xFE, 0xFF, 0xFF];
 
-/// The record from byte 440 on: the disk's signature, four entries of which the first is in use, the record's signature.
+/// The record: no code, the disk's signature, four entries of which the first is in use, the record's signature.
 pub(super) fn record(signature: u32, volume_length: u32) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(72);
+    let mut bytes = vec![0; 440];
     bytes.extend(signature.to_le_bytes());
     bytes.extend([0, 0]);
     // Not active: nobody boots from it.
@@ -33,9 +33,9 @@ mod tests {
 
     #[test]
     fn fields_stand_where_the_record_has_them() {
-        let mut sector = vec![0; 440];
-        sector.extend(record(0x0102_0304, 0x1112_1314));
+        let sector = record(0x0102_0304, 0x1112_1314);
         assert_eq!(sector.len(), 512);
+        assert_eq!(sector[..440], [0; 440]);
         assert_eq!(sector[440..446], [4, 3, 2, 1, 0, 0]);
         assert_eq!(sector[446..454], [0, 0xFE, 0xFF, 0xFF, 7, 0xFE, 0xFF, 0xFF]);
         assert_eq!(sector[454..462], [0, 8, 0, 0, 0x14, 0x13, 0x12, 0x11]);

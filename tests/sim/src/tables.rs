@@ -10,7 +10,7 @@ use picovd::settings::{self, Defaults, Exposable, Settings};
 use picovd::vd::File;
 use picovd::volume::Timing;
 use picovd::volume::layout::{
-    Directory, DynamicWindow, FlashFile, Gap, Label, Layout, MemoryWindow, Region, RegionKind,
+    Directory, DynamicWindow, FlashFile, Gap, Growing, Label, Layout, MemoryWindow, Region, RegionKind,
 };
 use picovd_manifest as manifest;
 use picovd_manifest::DiskPlan;
@@ -20,6 +20,7 @@ use picovd_manifest::DiskPlan;
 pub struct Tables {
     plan: DiskPlan,
     flash_files: Vec<FlashFile>,
+    growing: Vec<Growing>,
 }
 
 impl Tables {
@@ -33,7 +34,14 @@ impl Tables {
             offset: file.offset,
             length: file.length,
         });
-        Self { flash_files: flash_files.collect(), plan }
+        let growing = plan.growing.iter().map(|folder| Growing {
+            parent: Lba(folder.parent),
+            entry: folder.entry,
+            entries: folder.entries,
+            first_cluster: folder.first_cluster,
+            clusters: folder.clusters,
+        });
+        Self { flash_files: flash_files.collect(), growing: growing.collect(), plan }
     }
 
     /// The plan.
@@ -68,6 +76,7 @@ impl Tables {
             allocated_clusters: plan.allocated_clusters,
             regions,
             flash_files: &self.flash_files,
+            growing: &self.growing,
             dynamic: DynamicWindow {
                 first_cluster: plan.dynamic.first_cluster,
                 cluster_count: plan.dynamic.cluster_count,
@@ -258,7 +267,7 @@ impl BuiltInFiles {
 
 fn region(region: &manifest::Region) -> Region<'_> {
     let kind = match &region.kind {
-        manifest::RegionKind::PartitionTable(bytes) => RegionKind::PartitionTable(bytes),
+        manifest::RegionKind::PartitionTable(bytes) => RegionKind::Bytes(bytes),
         manifest::RegionKind::Boot => RegionKind::Boot,
         manifest::RegionKind::Fat => RegionKind::Fat,
         manifest::RegionKind::Bitmap => RegionKind::Bitmap,

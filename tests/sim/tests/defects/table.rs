@@ -193,6 +193,26 @@ pub const DEFECTS: &[Defect] = &[
             put32(entries, STREAM + 24, CLUSTER as u32 - 1);
         });
     }),
+    (Check::DirectoryShort, |image| {
+        // The free clusters before the last one are as zero as a directory's end.
+        let (first, more) = (image.free_cluster() - 1, image.free_cluster());
+        let old = first_cluster(image, "DIR");
+        let bytes = image.bytes[image.cluster(old)].to_vec();
+        let (from, to) = (image.cluster(old), image.cluster(first));
+        image.bytes[to].copy_from_slice(&bytes);
+        image.bytes[from].fill(0);
+        image.entries("DIR", |entries| {
+            put32(entries, STREAM + 20, first);
+            put32(entries, STREAM + 8, 2 * CLUSTER as u32);
+            put32(entries, STREAM + 24, 2 * CLUSTER as u32);
+        });
+        image.set_fat(old, 0);
+        image.set_fat(first, more);
+        image.set_fat(more, 0xFFFF_FFFF);
+        image.mark(old, false);
+        image.mark(first, true);
+        image.mark(more, true);
+    }),
     (Check::ClusterShared, |image| {
         let (first, second) = (first_cluster(image, "A.TXT"), first_cluster(image, "B.TXT"));
         image.entries("B.TXT", |entries| put32(entries, STREAM + 20, first));

@@ -43,6 +43,13 @@ impl Checker<'_> {
 
     /// One directory's entries; returns its sub-directories. `path` is empty for the root.
     fn check_directory(&mut self, path: &str, data: &[u8]) -> Result<Vec<Child>, ReadError> {
+        // Some readers follow no directory into a second cluster: it has one only where its entries are there.
+        let cluster = self.cluster_length() as usize;
+        let used = data.chunks_exact(32).take_while(|entry| entry[0] != 0).count() + 1;
+        let needed = (used * 32).div_ceil(cluster);
+        self.ensure(data.len() <= needed * cluster, Check::DirectoryShort, || {
+            format!("{path}/: {} clusters for {used} entries, its end among them", data.len() / cluster)
+        });
         let mut children = Vec::new();
         let mut names = HashSet::new();
         for item in items(data) {

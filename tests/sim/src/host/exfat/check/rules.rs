@@ -113,6 +113,7 @@ rules! {
     EmptyAllocation "empty-allocation" "6.4.4" "No cluster, no data and no NoFatChain come together.";
     AllocationRange "allocation-range" "6.2.2" "An allocation lies within the cluster heap.";
     DirectoryLength "directory-length" "7.6.7" "A directory has whole clusters, at most 256 MiB.";
+    DirectoryShort "directory-short" "PicoVD" "A directory has no more clusters than its entries and their end need.";
     ClusterShared "cluster-shared" "5.1" "No two allocations share a cluster.";
     FileTail "file-tail" "PicoVD" "Behind a file's end its last cluster is zero.";
     FreeCluster "free-cluster" "PicoVD" "Clusters that nothing uses read as zeros.";

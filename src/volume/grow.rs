@@ -1,0 +1,72 @@
+//! Directories of the manifest that dynamic files make longer. Clusters are kept for all of them, and a directory has those that
+//! its entries need: some readers follow no directory into a second cluster.
+
+use super::layout::{Growing, Layout};
+use super::registry::Files;
+use super::slot::ROOT;
+use super::tables;
+use crate::block::Lba;
+use picovd_exfat::ClusterIndex;
+use picovd_exfat::entry::{Allocation, ENTRY_LENGTH};
+use picovd_exfat::fat::{FAT_ENTRY_LENGTH, FatEntry};
+use picovd_exfat::window;
+
+impl Growing {
+    /// Number of clusters that its entries need, an end-of-directory entry among them.
+    fn used(&self, layout: &Layout<'_>, files: Option<&Files<'_>>) -> u32 {
+        let more = files.map_or(0, |files| {
+            let root = self.first_cluster == layout.first_cluster_of_root_directory;
+            let folder = if root { Some(ROOT) } else { files.folder_of(self.first_cluster) };
+            folder.map_or(0, |folder| files.entries_in(folder))
+        });
+        layout.clusters(self.entries + more + ENTRY_LENGTH as u32).min(self.clusters)
+    }
+
+    /// First cluster and number of those that are free.
+    fn spare(&self, layout: &Layout<'_>, files: Option<&Files<'_>>) -> (u32, u32) {
+        let used = self.used(layout, files);
+        (self.first_cluster.saturating_add(used), self.clusters - used)
+    }
+}
+
+/// Clusters that are kept for directories and that none has: runs of first cluster and number.
+pub(super) fn spare<'l, 't, 'f>(
+    layout: &'l Layout<'t>,
+    files: Option<&'l Files<'f>>,
+) -> impl Iterator<Item = (u32, u32)> + use<'l, 't, 'f> {
+    layout.growing.iter().map(move |folder| folder.spare(layout, files))
+}
+
+/// Ends the FAT chains of directories where they end: `out` is at byte `start` of the FAT.
+pub(super) fn end_chains(layout: &Layout<'_>, files: Option<&Files<'_>>, start: u32, out: &mut [u8]) {
+    let byte = |cluster: u32| cluster as usize * FAT_ENTRY_LENGTH;
+    let (start, end) = (start as usize, start as usize + out.len());
+    for folder in layout.growing {
+        if byte(folder.first_cluster) < end && start < byte(folder.first_cluster + folder.clusters) {
+            let (first, count) = folder.spare(layout, files);
+            window::copy(start, out, byte(first - 1), &FatEntry::END_OF_CHAIN.encode());
+            window::fill(start, out, byte(first), byte(count), 0);
+        }
+    }
+}
+
+/// Tells the lengths of directories in their entry sets: `out` is at byte `start` of the `entries` of the directory that begins at
+/// block `parent`.
+pub(super) fn lengths(
+    layout: &Layout<'_>,
+    files: Option<&Files<'_>>,
+    parent: Lba,
+    entries: &[u8],
+    start: u32,
+    out: &mut [u8],
+) {
+    let end = start.saturating_add(out.len() as u32);
+    for folder in layout.growing {
+        // The length is in the set's second entry.
+        if folder.parent == parent && folder.entry < end && start < folder.entry + 2 * ENTRY_LENGTH as u32 {
+            let length = folder.used(layout, files) << layout.cluster_shift();
+            let allocation = Allocation::chained(ClusterIndex(folder.first_cluster), length.into());
+            tables::reallocate(entries, folder.entry, allocation, start, out);
+        }
+    }
+}
