@@ -27,7 +27,10 @@ impl Checker<'_> {
         let mut next = Some((String::new(), data));
         while let Some((path, data)) = next {
             for Child { path, first_cluster, data_length, no_fat_chain } in self.check_directory(&path, &data)? {
-                if let Some(clusters) = self.claim(&path, first_cluster, Some(data_length), no_fat_chain) {
+                if let Some(mut clusters) = self.claim(&path, first_cluster, Some(data_length), no_fat_chain) {
+                    // A chain that is too long is told already.
+                    clusters
+                        .truncate(usize::try_from(data_length.div_ceil(self.cluster_length())).unwrap_or(usize::MAX));
                     directories.push((path, clusters));
                 }
             }
