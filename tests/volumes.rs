@@ -152,7 +152,7 @@ fn a_directory_has_a_second_cluster_only_while_its_entries_need_one() {
         let layout = tables(text).leak();
         let files: &'static Files<'static> = Box::leak(Box::new(FilesOf::<64>::new(layout)));
         let mut volume = Volume::new(layout, Some(BoardIdentity(7)), memory.clone()).with_files(files);
-        let mut round = |volume: &mut Volume<'static, SharedMemory>, count: usize, needs: &str| {
+        let round = |volume: &mut Volume<'static, SharedMemory>, count: usize, needs: &str| {
             volume.begin_generation(Instant(0), true);
             let findings = check_volume(&mut Direct(volume)).expect("every block can be read");
             assert!(findings.is_empty(), "{count} files in {folder:?}: {findings:?}");

@@ -70,7 +70,9 @@ mod tests {
                         let mut out = [0xFFu8; 6];
                         free(offset as u32, &mut out[..length], ClusterIndex(first), count);
                         let mut cleared = whole;
-                        cleared.iter_mut().for_each(|byte| *byte = !*byte);
+                        for byte in &mut cleared {
+                            *byte = !*byte;
+                        }
                         assert_eq!(out[..length], cleared[offset..offset + length], "{first} {count} {offset}");
                     }
                 }
