@@ -38,6 +38,11 @@ fn run(context: &Context, report: &mut Report) {
     report.check("`cargo sim story` runs every story on the library", || {
         command::run(simulator::command(workspace, &program).arg("story"), LONG).map(|_| ())
     });
+    report.check("`cargo sim story` runs every story where the volume is in a partition", || {
+        let mut story = simulator::command(workspace, &program);
+        let manifest = workspace.root.join("tests/manifests/partition-table.toml");
+        command::run(story.arg("story").arg("--manifest").arg(manifest), LONG).map(|_| ())
+    });
     report.check("`cargo sim check` finds nothing wrong", || {
         command::run(simulator::command(workspace, &program).arg("check"), LONG).map(|_| ())
     });

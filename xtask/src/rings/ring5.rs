@@ -67,6 +67,7 @@ fn run(context: &Context, report: &mut Report) {
         command::run(sim(&["story", "--strict"]).arg("--elf").arg(&elf), LONG).map(|_| ())
     });
     late(context, report, &elf);
+    images(context, report, &program);
     composite(context, report, &program);
     settings(context, report);
     settings_over_the_port(context, report);
@@ -151,6 +152,39 @@ fn mistakes(context: &Context, report: &mut Report) {
     cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "board_mistakes"]);
     cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
     harness(report, "`cargo sim` names each mistake with its place, the log's end and a backtrace", cargo);
+}
+
+/// The stories on the images whose sizes were told, and everything on one whose volume is in a partition.
+fn images(context: &Context, report: &mut Report, program: &Path) {
+    let workspace = &context.workspace;
+    let on = |words: &[&str], manifest: &Path, elf: &Path| {
+        let mut sim = simulator::command(workspace, program);
+        command::run(sim.args(words).arg("--strict").arg("--manifest").arg(manifest).arg("--elf").arg(elf), LONG)
+            .map(|_| ())
+    };
+    for (name, manifest) in [
+        ("minimal", "tests/manifests/minimal.toml"),
+        ("full", "tests/manifests/full.toml"),
+        ("tool", "examples/picovd-tool.toml"),
+    ] {
+        let elf = workspace.firmware_folder().join(name).with_extension("elf");
+        report.check(&format!("the stories run on image {name}"), || {
+            on(&["story"], &workspace.root.join(manifest), &elf)
+        });
+    }
+    let manifest = workspace.root.join("tests/manifests/partition-table.toml");
+    let built = report.check("a firmware with a partition table before its volume builds", || {
+        let variant = firmware::Variant { binary: "picovd", manifest: Some(&manifest), name: "partition-table" };
+        firmware::build_variant(workspace, context.chip()?, variant, true)
+    });
+    let Some(elf) = built.map(|built| built.elf) else { return };
+    for (what, word) in [
+        ("the host finds the partition and reads every file right", "show"),
+        ("the volume in it follows the exFAT specification", "check"),
+        ("the stories run on it", "story"),
+    ] {
+        report.check(what, || on(&[word], &manifest, &elf));
+    }
 }
 
 /// A firmware with console and reset interface, from a manifest of the tests: the same stories and those of its own.
