@@ -378,6 +378,28 @@ mod tests {
         assert_eq!(ring.written(), 12);
     }
 
+    /// One critical section takes more bytes than the ring has, from each place in it.
+    #[test]
+    fn a_ring_keeps_the_last_bytes_of_what_is_longer_than_itself() {
+        let step = if cfg!(miri) { 13 } else { 1 };
+        for before in (0..16).step_by(step) {
+            for length in (0..40).step_by(step) {
+                let ring: &LogRing = &LogRingOf::<8>::new();
+                let all: Vec<u8> = (1..=before + length).collect();
+                let (first, second) = all.split_at(usize::from(before));
+                for byte in first {
+                    ring.write(&[*byte]);
+                }
+                ring.write(second);
+                assert_eq!(ring.written(), all.len() as u64);
+                let kept = all.len().min(8);
+                let mut out = [0xEE; 8];
+                assert_eq!(ring.read((all.len() - kept) as u64, &mut out[..kept]), 0);
+                assert_eq!(out[..kept], all[all.len() - kept..], "{before} and {length} bytes");
+            }
+        }
+    }
+
     #[test]
     fn a_log_file_grows_in_place_and_begins_anew() {
         let ring: &LogRing = &LogRingOf::<256>::new();
@@ -483,7 +505,6 @@ mod tests {
     /// A writer of any speed, readers of any pace: pieces of any length, pauses anywhere, generations that come before the last
     /// one was read to its end, pieces read twice. What was read and what is said to be lost are all that was written.
     #[test]
-    #[cfg_attr(miri, ignore = "takes minutes in Miri")]
     fn what_a_tail_shows_and_what_it_says_is_lost_are_all_that_was_written() {
         let mut nul_at_all = 0;
         for seed in 1..=if cfg!(miri) { 3 } else { 3_000_u64 } {
@@ -531,7 +552,7 @@ mod tests {
             nul_at_all += reader.nul;
             assert_eq!(reader.text + reader.said, ring.written(), "seed {seed}: {} NULs", reader.nul);
         }
-        assert!(nul_at_all > 10_000, "the writers are too slow for this test: {nul_at_all}");
+        assert!(cfg!(miri) || nul_at_all > 10_000, "the writers are too slow for this test: {nul_at_all}");
     }
 
     #[test]

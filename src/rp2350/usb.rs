@@ -195,10 +195,12 @@ impl Controller {
         self.registers.sie_ctrl().modify(|_, w| w.pullup_en().set_bit());
     }
 
-    /// Takes the pull-up away.
+    /// Takes the pull-up away. A device that is away already stays no longer for it: who asks again and again does not keep it away.
     fn detach(&mut self) {
-        self.pull_up = PullUp::OffSince(now());
-        self.registers.sie_ctrl().modify(|_, w| w.pullup_en().clear_bit());
+        if matches!(self.pull_up, PullUp::On) {
+            self.pull_up = PullUp::OffSince(now());
+            self.registers.sie_ctrl().modify(|_, w| w.pullup_en().clear_bit());
+        }
     }
 
     /// Hands a buffer to the controller. AVAILABLE comes last and alone, so that the controller, in another clock domain, sees

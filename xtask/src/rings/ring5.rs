@@ -74,6 +74,7 @@ fn run(context: &Context, report: &mut Report) {
     tool(context, report);
     logs(context, report);
     live(context, report);
+    served(context, report);
     mistakes(context, report);
     let examples = examples::run(context, report, &program);
     secrets(context, report, &examples);
@@ -128,6 +129,19 @@ fn live(context: &Context, report: &mut Report) {
     cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "board_live"]);
     cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
     harness(report, "hosts see whole versions of one generation, and in the end what the program wants", cargo);
+}
+
+/// A firmware of the tests whose stick leaves the bus, is woken by the other core, or begins late.
+fn served(context: &Context, report: &mut Report) {
+    let workspace = &context.workspace;
+    let built = report.check("a firmware whose interrupts serve the stick builds", || {
+        firmware::test_program(workspace, context.chip()?, "picovd-served-board")
+    });
+    let Some(elf) = built else { return };
+    let mut cargo = command::cargo(&workspace.root);
+    cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "board_served"]);
+    cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
+    harness(report, "it leaves the bus and comes back, the other core wakes it, and it may begin amid a turn", cargo);
 }
 
 /// The stories, while the program does nothing for a while after each bus reset.

@@ -1,0 +1,137 @@
+//! A stick that its interrupts serve, on the emulated board: it leaves the bus without keeping anybody waiting and comes back, the
+//! other core wakes it, and it may begin amid another context's turn.
+
+mod board_elf;
+
+mod ring5 {
+    use object::{Object, ObjectSection, ObjectSymbol};
+    use picovd_sim::board::ElfDevice;
+    use picovd_sim::host::{Host, Initiator};
+    use picovd_sim::link::Link;
+    use std::time::Duration;
+
+    /// Cycles in a microsecond.
+    const MICROSECOND: u64 = 150;
+
+    /// The program of tests/served-board with another case in it.
+    fn board(case: u32, number: u32) -> ElfDevice {
+        let mut elf = super::board_elf::bytes();
+        let at = {
+            let file = object::File::parse(&elf[..]).expect("an ELF");
+            let symbol = file.symbols().find(|symbol| symbol.name() == Ok("CASE")).expect("the program has it");
+            let section =
+                symbol.section_index().and_then(|index| file.section_by_index(index).ok()).expect("a section");
+            let (offset, _) = section.file_range().expect("it is in the file");
+            (offset + symbol.address() - section.address()) as usize
+        };
+        elf[at..at + 4].copy_from_slice(&case.to_le_bytes());
+        elf[at + 4..at + 8].copy_from_slice(&number.to_le_bytes());
+        ElfDevice::new(&elf).expect("the board boots it")
+    }
+
+    fn place(device: &mut ElfDevice, name: &str) -> u32 {
+        device.machine().symbol(name).unwrap_or_else(|| panic!("the program has {name}"))
+    }
+
+    fn get(device: &mut ElfDevice, name: &str) -> u32 {
+        let address = place(device, name);
+        assert_eq!(device.fault(), None);
+        device.machine().word(address).expect("it is in SRAM")
+    }
+
+    fn set(device: &mut ElfDevice, name: &str, value: u32) {
+        let address = place(device, name);
+        assert!(device.machine().preload_sram(address, &value.to_le_bytes()));
+    }
+
+    /// A host enumerates it, and finds a disk.
+    fn enumerate(device: &mut ElfDevice) {
+        let mut initiator = Initiator::attach(Host::new(Box::new(device))).expect("it enumerates");
+        initiator.wait_ready().expect("a disk");
+    }
+
+    /// Lets time pass until the device is on the bus, or is not. How long it took, in microseconds, to a tenth of a millisecond.
+    fn until(device: &mut ElfDevice, attached: bool, most: u64) -> u64 {
+        let begin = device.machine().cycles();
+        while device.attached() != attached {
+            device.elapse(Duration::from_micros(100));
+            let took = (device.machine().cycles() - begin) / MICROSECOND;
+            assert!(took <= most, "attached: {}, for {took} us", !attached);
+        }
+        (device.machine().cycles() - begin) / MICROSECOND
+    }
+
+    /// The stick leaves the bus for 20 ms, and nobody waits for it meanwhile: what runs in the main loop is never kept from it for a
+    /// tenth of that time, whether the main loop asks or a handler does, whether it polls the stick or interrupts serve it, and
+    /// however often they ask. A stick that is asked to leave while it is away does not stay away for longer.
+    #[test]
+    #[ignore = "needs tests/served-board: cargo xtask test --ring 5"]
+    fn a_stick_that_leaves_the_bus_keeps_nobody_waiting_and_comes_back() {
+        for case in 0..3 {
+            let mut device = board(case, 0);
+            device.elapse(Duration::from_millis(10));
+            for times in [1, 2, 1] {
+                enumerate(&mut device);
+                let told = format!("case {case}, {times} times");
+                set(&mut device, "LONGEST", 0);
+                set(&mut device, "LEAVE", times);
+                until(&mut device, false, 10_000);
+                if times == 2 {
+                    // Once more while it is away.
+                    device.elapse(Duration::from_millis(10));
+                    set(&mut device, "LEAVE", 1);
+                }
+                let away = until(&mut device, true, 40_000) + if times == 2 { 10_000 } else { 0 };
+                // It stays away long enough for a host to notice, and no longer however often it was asked.
+                assert!((19_900..21_000).contains(&away), "{told}: away for {away} us");
+                assert_eq!(get(&mut device, "LEAVE"), 0, "{told}");
+                let longest = get(&mut device, "LONGEST");
+                println!("{told}: away for {away} us; the main loop waited for {longest} us at most");
+                assert!(longest < 2_000, "{told}: the main loop waited for {longest} us");
+                assert!(longest > 0, "{told}: nothing was measured");
+            }
+            enumerate(&mut device);
+        }
+    }
+
+    /// A change of the other core is answered when that core wakes the stick, not 131 ms later: at each place of what an earlier
+    /// change has caused.
+    #[test]
+    #[ignore = "needs tests/served-board: cargo xtask test --ring 5"]
+    fn the_other_core_wakes_the_stick_and_no_wake_up_is_lost() {
+        for seed in [1, 2] {
+            let mut device = board(3, 0);
+            device.machine().interleave(seed);
+            for _ in 0..200 {
+                device.elapse(Duration::from_millis(10));
+                if get(&mut device, "ANSWERED") == 3_000 {
+                    break;
+                }
+            }
+            let (answered, latest) = (get(&mut device, "ANSWERED"), get(&mut device, "LATEST"));
+            println!("seed {seed}: {answered} changes, the latest answer took {latest} us");
+            assert_eq!(answered, 3_000, "seed {seed}: a change was not answered; the latest answer took {latest} us");
+            assert!((1..1_000).contains(&latest), "seed {seed}: an answer took {latest} us");
+        }
+    }
+
+    /// A handler brings the stick at any place of another context's turns: it is on the bus afterwards.
+    #[test]
+    #[ignore = "needs tests/served-board: cargo xtask test --ring 5"]
+    fn a_stick_that_begins_amid_a_turn_is_there_afterwards() {
+        let mut found = [0, 0];
+        for after in (1_000..1_420).step_by(7) {
+            let mut device = board(4, after);
+            // The crystal alone takes 63 ms.
+            device.elapse(Duration::from_millis(80));
+            let state = get(&mut device, "FOUND");
+            found[usize::try_from(state).expect("a number")] += 1;
+            assert!(device.attached(), "after {after} cycles, amid a turn: {}", state == 1);
+            if after % 70 == 0 {
+                enumerate(&mut device);
+            }
+        }
+        println!("{found:?} between turns and amid one");
+        assert!(found[0] > 3 && found[1] > 10, "{found:?} between turns and amid one");
+    }
+}
