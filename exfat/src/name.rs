@@ -4,6 +4,8 @@
 //! equal. The up-case table (7.2) alone decides that, without normalization: `é` as one unit and `é` as two are
 //! different. Whether every host agrees is a matter of [`crate::portable`].
 
+use core::fmt;
+
 use crate::{checksum, portable, upcase};
 
 /// Most UTF-16 units in a name (7.6.3).
@@ -14,6 +16,7 @@ pub const LABEL_UNITS: usize = 11;
 
 /// Why a text is no name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum NameError {
     /// It has no units.
     Empty,
@@ -24,6 +27,19 @@ pub enum NameError {
     /// It is `.` or `..`, which 7.7.3 reserves.
     Dots,
 }
+
+impl fmt::Display for NameError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => out.write_str("a name has at least one character"),
+            Self::TooLong(units) => write!(out, "the name has {units} UTF-16 units; {NAME_UNITS} are the most"),
+            Self::Forbidden(unit) => write!(out, "a name may not hold {unit:?}"),
+            Self::Dots => out.write_str("`.` and `..` are not names of their own"),
+        }
+    }
+}
+
+impl core::error::Error for NameError {}
 
 /// Whether 7.7.3 forbids the unit in a name.
 #[must_use]

@@ -6,10 +6,13 @@
 //! Hosts may also take two names for one that exFAT (7.2) tells apart: macOS compares them after Unicode normalization.
 //! [`is_alike`] says where that might be, without Unicode's tables.
 
+use core::fmt;
+
 use crate::upcase::upcase;
 
 /// Why not every host can open a file of that name, or show it as what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Unportable {
     /// Windows takes the name for a device, with or without an extension.
     Device,
@@ -18,6 +21,18 @@ pub enum Unportable {
     /// It holds a character that is not to be seen, or that changes how the text beside it looks.
     Unseen(char),
 }
+
+impl fmt::Display for Unportable {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Device => out.write_str("Windows keeps the name for a device"),
+            Self::Ending => out.write_str("the name ends in a space or a dot"),
+            Self::Unseen(unseen) => write!(out, "the name holds U+{:04X}, which does not show", u32::from(*unseen)),
+        }
+    }
+}
+
+impl core::error::Error for Unportable {}
 
 /// Whether every host can open a file of that name. What [`Name`](crate::name::Name) refuses is not looked for.
 ///

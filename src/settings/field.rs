@@ -30,6 +30,7 @@ pub(super) enum Kind {
 
 /// Why a value is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Reason {
     /// The value is of another type.
     WrongType,
@@ -46,6 +47,14 @@ pub enum Reason {
     /// No field has that name.
     NoField,
 }
+
+impl core::fmt::Display for Reason {
+    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        out.write_str(self.words())
+    }
+}
+
+impl core::error::Error for Reason {}
 
 impl Reason {
     pub(super) const fn words(self) -> &'static str {

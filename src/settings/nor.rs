@@ -1,5 +1,7 @@
 //! The flash that settings are kept in: erased by sectors, programmed by pages.
 
+use core::fmt;
+
 /// Length of a page in bytes: what one program operation covers.
 pub const PAGE_LENGTH: usize = 256;
 
@@ -8,6 +10,7 @@ pub const SECTOR_LENGTH: u32 = 4096;
 
 /// Why flash did not do what it was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FlashError {
     /// The operation failed: nobody can do anything but leave the sector alone.
     Failed,
@@ -16,6 +19,18 @@ pub enum FlashError {
     /// The other core runs and did not step aside in time. Nothing was written.
     OtherCore,
 }
+
+impl fmt::Display for FlashError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Failed => "flash failed",
+            Self::Refused => "flash may not be written there",
+            Self::OtherCore => "the other core did not step aside",
+        })
+    }
+}
+
+impl core::error::Error for FlashError {}
 
 /// NOR flash, as far as the settings need it.
 ///

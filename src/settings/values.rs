@@ -22,6 +22,7 @@ pub const MAX_GROUPS: usize = 4;
 
 /// Why a group was not added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum GroupError {
     /// There are [`MAX_GROUPS`] of them.
     Full,
@@ -29,6 +30,17 @@ pub enum GroupError {
     /// group. Rename it.
     NameTaken,
 }
+
+impl fmt::Display for GroupError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => write!(out, "there are {MAX_GROUPS} groups of settings already"),
+            Self::NameTaken => out.write_str("another group has that name, or a field of the same name"),
+        }
+    }
+}
+
+impl core::error::Error for GroupError {}
 
 /// Whether two groups cannot be told apart, or two of their fields.
 fn is_alike(one: &dyn Section, other: &dyn Section) -> bool {

@@ -6,9 +6,10 @@
 
 use super::change::Announcing;
 use super::directory::{self, Given};
+use super::error::AddError;
 use super::file::{Components, File};
 use super::layout::Layout;
-use super::registry::{AddError, Files};
+use super::registry::Files;
 use super::slot::{FileSlot, LEVELS, ROOT, Slot, Wanted};
 use critical_section::CriticalSection;
 use picovd_exfat::entry::entries_for;

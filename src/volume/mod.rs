@@ -11,6 +11,7 @@ mod change;
 mod content;
 mod directory;
 mod enter;
+mod error;
 mod file;
 mod flash;
 mod grow;
@@ -27,9 +28,10 @@ mod tests;
 
 pub use change::{Announcing, Pending, Refresh, Timing};
 pub use content::{Content, Frozen, Generation};
+pub use error::{AddError, NotAdded, UpdateError};
 pub use file::File;
 pub use look::{Hidden, LabelText, Look, Plain};
-pub use registry::{AddError, Files, FilesOf, NotAdded, UpdateError};
+pub use registry::{Files, FilesOf};
 pub use slot::FileSlot;
 
 use crate::block::{BLOCK_LENGTH, BlockCount, Lba};

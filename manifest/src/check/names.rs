@@ -1,6 +1,7 @@
 //! Rules of `[[file]]` and of paths: names, folders, contents.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::fs;
 use std::io::{self, ErrorKind, Read as _};
 use std::ops::Range;
@@ -297,6 +298,9 @@ impl Rules {
 
     fn name(&mut self, name: &str, span: &Range<usize>) -> bool {
         let name_shown = shown(name);
+        // Rules that are newer than what is said here.
+        let other =
+            |error: &dyn Display| (Code::Name, format!("{name_shown}: {error}"), "give another name".to_owned());
         let (code, message, remedy) = match Name::new(name) {
             Ok(_) => match portable::check(name) {
                 Ok(()) => return true,
@@ -315,6 +319,7 @@ impl Rules {
                     format!("the name {name_shown} holds U+{:04X}, which does not show", u32::from(unseen)),
                     "leave out control characters, marks of direction and characters without width".to_owned(),
                 ),
+                Err(error) => other(&error),
             },
             // An empty part was reported with its path.
             Err(NameError::Empty) => return false,
@@ -333,6 +338,7 @@ impl Rules {
                 format!("{name_shown} is no name"),
                 "paths begin at the volume's root and go down only".to_owned(),
             ),
+            Err(error) => other(&error),
         };
         self.problems.report(code, span.clone(), message, remedy);
         false

@@ -147,8 +147,8 @@ impl Mirror {
         file.take(u64::from(CAPACITY) + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
         known.copies.with(|[next, _]| *next = bytes);
         match vd_update_file(self.files, known.file) {
-            Err(UpdateError::NotAdded) => vd_add_file(self.files, known.file).map_err(|error| format!("{error:?}")),
-            Err(error @ UpdateError::TooLong) => Err(format!("{error:?}")),
+            Err(UpdateError::NotAdded) => vd_add_file(self.files, known.file).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
             Ok(()) => Ok(()),
         }
     }
