@@ -23,7 +23,7 @@ use crate::host::{Host, Initiator};
 use crate::link::Link;
 use crate::native::Start;
 use crate::plug::{self, FlashChip, Plug, PlugError};
-use options::{AFTER, DEVICE, Described, LAYOUT, LIST, NEW, Options, SERVE, UF2, VERIFY, WATCH};
+use options::{AFTER, DEVICE, Described, LAYOUT, NEW, Options, SERVE, STORY, UF2, VERIFY, WATCH};
 use picovd_manifest::{Diagnostics, DiskPlan};
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -144,7 +144,7 @@ const COMMANDS: [Command; 13] = [
         summary: "run the end-to-end stories, or one of them",
         details: "A story is a script of the host's side. Prints one line for each, and ends 1 where one fails.",
         arguments: 0..=1,
-        options: &[&DEVICE, &LIST],
+        options: &[&DEVICE, &STORY],
         run: story::run,
     },
     Command {

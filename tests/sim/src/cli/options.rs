@@ -67,9 +67,15 @@ pub const AFTER: [Described; 2] = [
 /// Those of `new`.
 pub const NEW: [Described; 2] = [Described { name: "git", help: "" }, Described { name: "registry", help: "" }];
 
-/// That of `story` beside the device.
-pub const LIST: [Described; 1] =
-    [Described { name: "list", help: "  --list           print the stories' names and what each is about\n" }];
+/// Those of `story` beside the device.
+pub const STORY: [Described; 2] = [
+    Described { name: "list", help: "  --list           print the stories' names and what each is about\n" },
+    Described {
+        name: "changing",
+        help: "  --changing       the program changes files and prints lines by itself: a story begins again where the device told of
+                   a medium change meanwhile\n",
+    },
+];
 
 /// That of `show` beside the device.
 pub const WATCH: [Described; 1] =
@@ -152,6 +158,8 @@ pub struct Options {
     pub registry: bool,
     /// `--list`.
     pub list: bool,
+    /// `--changing`.
+    pub changing: bool,
     /// `--version`.
     pub version: bool,
     /// `--watch`.
@@ -189,6 +197,7 @@ impl Options {
                 Arg::Long("git") => options.git = Some(text(&mut parser)?),
                 Arg::Long("registry") => options.registry = true,
                 Arg::Long("list") => options.list = true,
+                Arg::Long("changing") => options.changing = true,
                 Arg::Long("version") | Arg::Short('V') => options.version = true,
                 Arg::Long("uart") => options.uart = true,
                 Arg::Long("i2c0") => options.i2c.push(device(0, &text(&mut parser)?)?),

@@ -29,6 +29,7 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
         }
     }
     let effort = if options.elf.is_some() { Effort::EMULATED } else { Effort::NATIVE };
+    let effort = Effort { changing: options.changing, ..effort };
     let mut failed = 0;
     for story in &stories {
         match story.play(plug(options)?.link, effort) {

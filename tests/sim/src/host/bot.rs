@@ -170,6 +170,8 @@ pub struct Initiator<'a> {
     pub host: Host<'a>,
     /// The device.
     pub device: Device,
+    /// How many medium changes the device told of in sense data: that there is no medium, or that there is another.
+    pub medium_changes: u32,
     tag: u32,
 }
 
@@ -180,7 +182,7 @@ impl<'a> Initiator<'a> {
     /// See [`EnumerationError`].
     pub fn attach(mut host: Host<'a>) -> Result<Self, EnumerationError> {
         let device = enumerate::attach(&mut host)?;
-        Ok(Self { host, device, tag: 0x1000 })
+        Ok(Self { host, device, medium_changes: 0, tag: 0x1000 })
     }
 
     /// Enumerates again, after a replug or a bus reset.

@@ -15,7 +15,7 @@ const EAGER_NAKS: u32 = 64;
 /// Time between polls of an endpoint that has said NAK often.
 const NAK_INTERVAL: Duration = Duration::from_micros(125);
 /// How long a transfer may be NAKed. An erase of flash takes up to 400 ms, and the device says NAK meanwhile.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why a transfer ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -63,6 +63,12 @@ impl Sense {
     /// DATA PROTECT, WRITE PROTECTED.
     pub const WRITE_PROTECTED: Self = Self(7, 0x27, 0);
 
+    /// Whether it is what a device says that takes its medium away and shows another.
+    #[must_use]
+    pub fn tells_of_a_medium_change(self) -> bool {
+        matches!(self, Self::MEDIUM_NOT_PRESENT | Self::NOT_READY_TO_READY_CHANGE)
+    }
+
     /// Decodes fixed-format sense data (SPC-4 4.5.3).
     ///
     /// # Errors
@@ -221,7 +227,9 @@ impl Initiator<'_> {
         if outcome.csw.status != CswStatus::CommandPassed {
             return Err(CommandError::Reply("REQUEST SENSE failed".to_owned()));
         }
-        Sense::parse(&outcome.data).map_err(CommandError::Reply)
+        let sense = Sense::parse(&outcome.data).map_err(CommandError::Reply)?;
+        self.medium_changes += u32::from(sense.tells_of_a_medium_change());
+        Ok(sense)
     }
 
     /// TEST UNIT READY (SPC-4 6.47).

@@ -33,6 +33,8 @@ const TURN: Duration = Duration::from_millis(2);
 const MOST_ANSWERS: u32 = 1000;
 /// More than any line that comes unasked.
 const LONGEST_LINE: usize = 1024;
+/// More than what a program prints before somebody opens the port.
+const MOST_PRINTED: usize = 16 * 1024;
 
 impl Context<'_> {
     fn console(&self) -> Result<CdcAcm, StoryError> {
@@ -93,9 +95,32 @@ impl Context<'_> {
         Ok(())
     }
 
+    /// Takes whole lines that the program prints by itself, `text` the first of them, until it is silent.
+    fn printed(&mut self, mut text: Vec<u8>) -> Result<(), StoryError> {
+        let endpoint = self.console()?.bulk_in;
+        loop {
+            let usual = std::mem::replace(&mut self.initiator.host.timeout, SILENCE);
+            let packet = self.initiator.host.in_packet(endpoint);
+            self.initiator.host.timeout = usual;
+            match packet {
+                Ok(packet) => text.extend(packet),
+                Err(TransferError::Timeout) => break,
+                Err(error) => return Err(error.into()),
+            }
+            ensure!(text.len() <= MOST_PRINTED, "{} bytes after the greeting and no end", text.len());
+        }
+        ensure!(text.is_empty() || text.ends_with(b"\r\n"), "after the greeting: {:?}", String::from_utf8_lossy(&text));
+        Ok(())
+    }
+
     /// The line `PicoVD <version>, board <serial>`, with the serial number of the string descriptor.
     fn greeted(&mut self) -> Result<(), StoryError> {
-        let line = self.line()?;
+        let mut line = self.line()?;
+        if self.effort.changing {
+            // What the program printed may be in the same packet, and goes on.
+            let own = line.split_off(line.find("\r\n").map_or(line.len(), |end| end + 2));
+            self.printed(own.into_bytes())?;
+        }
         let serial = self.initiator.device.serial_number().unwrap_or_default();
         let end = format!(", board {serial}\r\n");
         let version = line.strip_prefix("PicoVD ").and_then(|rest| rest.strip_suffix(&end));

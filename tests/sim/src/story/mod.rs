@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use crate::faults::{BadCable, Quality};
 use crate::host::bot::{Data, Outcome};
-use crate::host::controller::{Host, TransferError};
+use crate::host::controller::{self, Host, TransferError};
 use crate::host::scsi::{CommandError, Sense};
 use crate::host::{Initiator, bot, enumerate, source};
 use crate::link::Link;
@@ -67,13 +67,22 @@ pub struct Effort {
     pub seed: u64,
     /// How late the device's program comes ([`Link::stall`]). Where it does, the host is as patient as Linux.
     pub stall: Duration,
+    /// Whether the device's program changes files and prints lines by itself: a medium change that the device tells of is
+    /// then no fault, and lines may follow the greeting.
+    pub changing: bool,
 }
+
+/// How often a story begins again on a device that told of a medium change in its midst.
+const BEGINNINGS: u32 = 8;
+/// How long a device is waited for that may change, and how often it is asked.
+const RARE: Duration = Duration::from_secs(15);
+const POLL: Duration = Duration::from_millis(200);
 
 impl Effort {
     /// For the library, which runs at the speed of the PC.
-    pub const NATIVE: Self = Self { random_wrappers: 100_000, seed: 1, stall: Duration::ZERO };
+    pub const NATIVE: Self = Self { random_wrappers: 100_000, seed: 1, stall: Duration::ZERO, changing: false };
     /// For the firmware on an emulated board.
-    pub const EMULATED: Self = Self { random_wrappers: 1_000, seed: 1, stall: Duration::ZERO };
+    pub const EMULATED: Self = Self { random_wrappers: 1_000, seed: 1, stall: Duration::ZERO, changing: false };
 }
 
 /// What a story works with: a stick that is enumerated and ready.
@@ -95,6 +104,36 @@ impl Context<'_> {
     fn reset(&mut self) -> Result<(), StoryError> {
         self.initiator.enumerate_again()?;
         self.initiator.wait_ready()?;
+        Ok(())
+    }
+
+    /// Whether the device told of a medium change since this was last asked, or has one to tell of now. Only what it says
+    /// counts: other data without a word is a fault.
+    fn medium_changed(&mut self) -> bool {
+        self.cable.lose(0);
+        let _ = self.cable.take_next();
+        self.initiator.host.timeout = controller::DEFAULT_TIMEOUT;
+        // The story stopped anywhere; the sense of its last command comes first.
+        let asked = self.initiator.reset_recovery().is_ok()
+            && self.initiator.request_sense().is_ok()
+            && !matches!(self.initiator.test_unit_ready(), Err(CommandError::Transport(_)));
+        asked && std::mem::take(&mut self.initiator.medium_changes) > 0
+    }
+
+    /// As for a story that just begins, right after a change: the next one is a while away.
+    fn begin_again(&mut self) -> Result<(), StoryError> {
+        self.initiator.host.replug();
+        self.initiator.enumerate_again()?;
+        self.initiator.wait_ready()?;
+        let start = self.initiator.host.now();
+        self.initiator.medium_changes = 0;
+        while self.initiator.medium_changes == 0 && self.initiator.host.now().saturating_sub(start) < RARE {
+            self.initiator.host.elapse(POLL);
+            // Whatever it answers is counted.
+            let _ = self.initiator.test_unit_ready();
+        }
+        self.initiator.wait_ready()?;
+        self.initiator.medium_changes = 0;
         Ok(())
     }
 
@@ -280,7 +319,14 @@ impl Story {
         ensure!(block_length == 512, "blocks of {block_length} bytes");
         let random = Random::new(effort.seed);
         let mut context = Context { initiator, effort, cable: quality, random, block_count };
-        let result = (self.run)(&mut context);
+        let mut result = (self.run)(&mut context);
+        for _ in 1..BEGINNINGS {
+            if result.is_ok() || !effort.changing || !context.medium_changed() {
+                break;
+            }
+            context.begin_again()?;
+            result = (self.run)(&mut context);
+        }
         let faults = context.initiator.host.link().take_faults();
         let failure = match result {
             Err(error) => error.0,
