@@ -121,6 +121,8 @@ mod program {
             if mode() == TORN {
                 print!("main {line:05} ");
                 print!("of {} ", Interrupted(LINES));
+                // Until both others have printed theirs.
+                asm::delay(20_000);
                 println!("abcdefghijklmnopqrstuvwxyz");
                 frame(line, LINES);
             } else if line % 2 == 0 {
