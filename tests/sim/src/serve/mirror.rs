@@ -3,7 +3,7 @@
 //! Whoever tries how a host takes a change needs changes at will: a file that is written into the folder appears on the disk,
 //! one that is written anew changes, one that is deleted goes. Names that begin with a dot, folders, and names that are not
 //! Unicode are left out. A file that is renamed into the folder changes as a whole; one that is written in pieces may be
-//! announced in pieces. A name that some host could not open, or that something else on the disk has, is mended.
+//! announced in pieces.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -87,38 +87,17 @@ struct Known {
     stamp: Option<Stamp>,
 }
 
-/// A file of that name on the PC, empty; its name on the disk is `free`. Each is made once, for the rest of the program: a board that is powered again has the same ones.
-fn known(name: &str, free: impl Fn(&str) -> bool) -> Known {
+/// A file of that name, empty. Each is made once, for the rest of the program: a board that is powered again has the same ones.
+fn known(name: &str) -> Known {
     static FILES: Mutex<BTreeMap<String, (&'static File<'static>, &'static Copies)>> = Mutex::new(BTreeMap::new());
     let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
-    // Whatever is not free in so many tries is refused when it is added, with the reason.
-    let mended = (0..100).map(|number| mended(name, number)).find(|path| free(path));
     let (file, copies) = *files.entry(name.to_owned()).or_insert_with(|| {
         let copies: &'static Copies = Box::leak(Box::default());
-        let path: &'static str = mended.unwrap_or_else(|| name.to_owned()).leak();
+        let path: &'static str = name.to_owned().leak();
         (Box::leak(Box::new(File::new(path, copies, CAPACITY))), copies)
     });
     copies.with(|copies| *copies = Default::default());
     Known { file, copies, stamp: None }
-}
-
-/// The `number`th try for a name that every host can open: the name itself, the same with `_` for what hosts may refuse or not show,
-/// and from then on with the number before the extension.
-fn mended(name: &str, number: u32) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || " !#$%&'()+,-.;=@[]^_`{}~".contains(c);
-    if number == 0 {
-        return name.to_owned();
-    }
-    let mut text: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
-    if text.ends_with([' ', '.']) {
-        text.pop();
-        text.push('_');
-    }
-    if number > 1 {
-        let place = text.rfind('.').filter(|place| *place > 0).unwrap_or(text.len());
-        text.insert_str(place, &format!("~{number}"));
-    }
-    text
 }
 
 /// The application.
@@ -131,8 +110,7 @@ struct Mirror {
 
 impl Mirror {
     fn take(&mut self, path: &Path, name: &str, stamp: Stamp) -> Result<(), String> {
-        let files = self.files;
-        let known = self.known.entry(name.to_owned()).or_insert_with(|| known(name, |path| files.is_free(path)));
+        let known = self.known.entry(name.to_owned()).or_insert_with(|| known(name));
         if known.stamp == Some(stamp) {
             return Ok(());
         }
@@ -194,20 +172,11 @@ impl Application for Mirror {
 
 #[cfg(test)]
 mod tests {
-    use super::{follow, mended, start};
+    use super::{follow, start};
     use crate::host::system::{LINUX_DESKTOP, System};
     use crate::plug;
     use std::fs;
     use std::time::Duration;
-
-    #[test]
-    fn names_are_mended() {
-        assert_eq!(mended("a\u{202E}?.t", 0), "a\u{202E}?.t");
-        assert_eq!(mended("a\u{202E}?.t", 1), "a__.t");
-        assert_eq!(mended("Gr\u{FC}\u{DF}e, 1 & 2. ", 1), "Gr\u{FC}\u{DF}e, 1 & 2._");
-        assert_eq!(mended("CON.TXT", 2), "CON~2.TXT");
-        assert_eq!(mended("what?", 3), "what_~3");
-    }
 
     #[test]
     fn the_disk_follows_the_folder() {
@@ -215,11 +184,6 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("FIRST.TXT"), "first").unwrap();
         fs::write(folder.join("EMPTY.TXT"), "").unwrap();
-        // Names that Windows cannot open, two that exFAT takes for one, and one that the manifest has.
-        let strange = ["CON.TXT", "what?.txt", "what*.txt", "first.txt", "README.TXT"];
-        for name in strange {
-            fs::write(folder.join(name), name).unwrap();
-        }
         follow(&folder).unwrap();
         assert!(follow(&folder).is_err(), "one folder for a process");
         let plug = plug::native_with(plug::plan(None).unwrap(), Some(start));
@@ -229,11 +193,6 @@ mod tests {
         system.elapse(bound);
         assert_eq!(system.read("FIRST.TXT").unwrap(), b"first");
         assert_eq!(system.read("EMPTY.TXT").unwrap(), b"");
-        for (name, shown) in
-            strange.iter().zip(["CON~2.TXT", "what_~2.txt", "what_.txt", "first~2.txt", "README~2.TXT"])
-        {
-            assert_eq!(system.read(shown).unwrap(), name.as_bytes(), "{shown}");
-        }
 
         fs::write(folder.join("FIRST.TXT"), "first, and more").unwrap();
         fs::write(folder.join("EMPTY.TXT"), "no more").unwrap();
@@ -252,7 +211,7 @@ mod tests {
         system.elapse(bound);
         assert_eq!(system.read("FIRST.TXT").unwrap(), b"other");
         assert!(system.read("SECOND.TXT").is_err());
-        for name in ["FIRST.TXT", "EMPTY.TXT", ".HIDDEN.TXT", "LONG.BIN"].into_iter().chain(strange) {
+        for name in ["FIRST.TXT", "EMPTY.TXT", ".HIDDEN.TXT", "LONG.BIN"] {
             fs::remove_file(folder.join(name)).unwrap();
         }
         fs::remove_dir(folder).unwrap();
