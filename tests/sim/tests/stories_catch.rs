@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use picovd_sim::link::{InReply, Link, OutReply, Pid};
 use picovd_sim::plug;
-use picovd_sim::story::{Effort, STORIES};
+use picovd_sim::story::{Effort, SETUP_SWEEP, STORIES};
 
 /// What a spoiling wire changes; everything else passes.
 #[derive(Clone, Copy)]
@@ -388,5 +388,17 @@ fn the_wire_is_transparent() {
         if let Err(error) = story.play(wire, effort) {
             panic!("{}: {error}", story.name);
         }
+    }
+}
+
+/// The sweep holds on the library, and finds what the story `abandoned` finds.
+#[test]
+fn the_sweep_of_setup_packets_fails_on_a_spoiled_device() {
+    let spoil = DEFECTS.iter().find(|(name, _)| *name == "abandoned").map(|(_, spoil)| *spoil);
+    for (spoil, holds) in [(NOTHING, true), (spoil.expect("a defect is planted for it"), false)] {
+        let inner = plug::open(None, None).unwrap_or_else(|error| panic!("{error}")).link;
+        let effort = Effort { random_wrappers: 2_000, ..Effort::NATIVE };
+        let result = SETUP_SWEEP.play(Wire::new(inner, spoil), effort);
+        assert_eq!(result.is_ok(), holds, "{result:?}");
     }
 }

@@ -33,6 +33,9 @@ pub struct Said {
     pub text: String,
 }
 
+/// How long the guest's clock may be behind when it gives up waiting.
+const GRACE: Duration = Duration::from_secs(60);
+
 impl Machine {
     /// Starts QEMU by software emulation with the given arguments; console and monitor are added.
     pub fn start(arguments: &[String], monitor: PathBuf) -> Result<Self, String> {
@@ -125,12 +128,13 @@ impl Machine {
 
     /// Waits until a condition of the guest's shell is true.
     pub fn until(&mut self, condition: &str, limit: Duration) -> Result<(), String> {
-        // The guest gives up by itself: its shell must be free for the question why.
-        let rounds = limit.as_secs() * 4;
+        // The guest gives up by itself, by its own clock: its shell must be free for the question why.
+        let seconds = limit.as_secs();
         let line = format!(
-            "i=0; until {condition}; do i=$((i + 1)); [ $i -lt {rounds} ] || break; sleep 0.1; done; [ $i -lt {rounds} ]"
+            "e=$(($(cut -d. -f1 /proc/uptime) + {seconds})); \
+             until {condition}; do [ $(cut -d. -f1 /proc/uptime) -lt $e ] || break; sleep 0.1; done; {condition}"
         );
-        let said = self.run(&line, limit)?;
+        let said = self.run(&line, limit + GRACE)?;
         if said.status == 0 { Ok(()) } else { Err(format!("`{condition}` does not come true: {}", said.text)) }
     }
 

@@ -48,7 +48,11 @@ pub fn complete(machine: &mut Machine, lines: Lines) -> Result<u64, String> {
     machine.must("kill $(cat /tmp/tailer)", STEP)?;
     // The carriage returns are put back: the console is no place for them.
     let seen = machine.must("tr -d '\\r' </tmp/tail", STEP)?.replace("\r\n", "\n").replace('\n', "\r\n");
-    came.map_err(|why| format!("{why}; the last lines: {:?}", seen.lines().rev().take(3).collect::<Vec<_>>()))?;
+    if let Err(why) = came {
+        let errors = machine.run("tail -n 5 /tmp/tail.errors", STEP)?.text;
+        let last: Vec<&str> = seen.lines().rev().take(3).collect();
+        return Err(format!("{why}; the last lines: {last:?}; tail says {errors:?}"));
+    }
     judge(seen.trim_end(), lines.said().trim_end())
 }
 

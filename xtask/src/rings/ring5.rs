@@ -186,6 +186,13 @@ fn images(context: &Context, report: &mut Report, program: &Path) {
             on(&["story"], &workspace.root.join(manifest), &elf)
         });
     }
+    let mut cargo = command::cargo(&workspace.root);
+    cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "setup_sweep"]);
+    cargo.args(["--", "--ignored", "ring5::"]).arg(workspace.firmware_folder().join("full.elf"));
+    if context.long {
+        cargo.env("PICOVD_LONG", "1");
+    }
+    harness(report, "a SETUP packet begins a transfer of its own, 0 to 200 us after any that was given up", cargo);
     let manifest = workspace.root.join("tests/manifests/partition-table.toml");
     let built = report.check("a firmware with a partition table before its volume builds", || {
         let variant = firmware::Variant { binary: "picovd", manifest: Some(&manifest), name: "partition-table" };

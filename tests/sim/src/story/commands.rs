@@ -178,15 +178,8 @@ pub(super) fn mode_sense(context: &mut Context<'_>) -> Result<(), StoryError> {
     for block_descriptors in [0, 8] {
         for page in [0x3F, 0x00] {
             let six = [opcode::MODE_SENSE_6, block_descriptors, page, 0, 192, 0];
-            let reply = match context.initiator.scsi(&six, Data::In(192)) {
-                Ok(outcome) => outcome.data,
-                Err(error) if page == 0 => {
-                    let refused = error.to_string().contains("05/24/00");
-                    ensure!(refused, "MODE SENSE(6) of page 0: {error}");
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
-            };
+            // Page 0 is the header and nothing else: some hosts ask for that.
+            let reply = context.initiator.scsi(&six, Data::In(192))?.data;
             ensure!(reply.len() >= 4 && usize::from(reply[0]) + 1 == reply.len(), "MODE SENSE(6): {reply:02x?}");
             ensure!(reply[2] & 0x80 != 0, "MODE SENSE(6): WP is 0");
             ensure!(block_descriptors == 0 || reply[3] == 0, "MODE SENSE(6): DBD is ignored");
@@ -206,6 +199,18 @@ pub(super) fn mode_sense(context: &mut Context<'_>) -> Result<(), StoryError> {
     context.works()
 }
 
+/// The volume, in a partition or not, has as many clusters as the pickiest reader wants: FatFs R0.16 asks for 256.
+fn clusters(context: &mut Context<'_>) -> Result<(), StoryError> {
+    let le32 = |block: &[u8], at: usize| u32::from_le_bytes([block[at], block[at + 1], block[at + 2], block[at + 3]]);
+    let mut block = context.read(10, 0, 1)?;
+    if block[3..11] != *b"EXFAT   " {
+        block = context.read(10, le32(&block, 0x1C6).into(), 1)?;
+    }
+    ensure!(block[3..11] == *b"EXFAT   ", "no exFAT boot sector: {:02x?}", &block[..16]);
+    ensure!(le32(&block, 92) >= 256, "a volume of {} clusters", le32(&block, 92));
+    Ok(())
+}
+
 pub(super) fn capacity(context: &mut Context<'_>) -> Result<(), StoryError> {
     let ten = context.initiator.read_capacity()?;
     let sixteen = context.initiator.read_capacity_16()?;
@@ -215,6 +220,7 @@ pub(super) fn capacity(context: &mut Context<'_>) -> Result<(), StoryError> {
     ensure!(data.len() >= 12 && usize::from(data[3]) + 4 == data.len(), "READ FORMAT CAPACITIES: {data:02x?}");
     ensure!(u64::from(be32(&data, 4)) == ten.0, "READ FORMAT CAPACITIES: {} blocks, not {}", be32(&data, 4), ten.0);
     ensure!(be32(&data, 8) & 0xFF_FFFF == 512 && data[8] & 3 == 2, "READ FORMAT CAPACITIES: {data:02x?}");
+    clusters(context)?;
     let mut other = [0; 16];
     (other[0], other[1], other[13]) = (opcode::SERVICE_ACTION_IN_16, 0x12, 32);
     context.refused_without_data(&other, Data::In(32), Sense::INVALID_FIELD_IN_CDB)?;

@@ -288,6 +288,13 @@ pub const STORIES: &[Story] = &[
     Story { name: "eject", about: "START STOP UNIT with LOEJ takes the medium and brings it back", run: medium::eject },
 ];
 
+/// What `abandoned` draws from, in order. It takes minutes on an emulated board, so it is none of the stories that always play.
+pub const SETUP_SWEEP: Story = Story {
+    name: "setup-sweep",
+    about: "a SETUP packet 0 to 200 us after each kind of control transfer that is given up",
+    run: abandoned::every_delay,
+};
+
 /// The stories of a device with these functions: those of every stick, and those of what else it has.
 pub fn stories(usb: &Usb) -> impl Iterator<Item = &'static Story> {
     let console = if usb.console { console::STORIES } else { &[] };
