@@ -26,7 +26,7 @@ mod program {
     static CASE: [u32; 2] = [0, 0];
 
     /// Changes of the other core.
-    const CHANGES: u32 = 3_000;
+    const CHANGES: u32 = 1_000;
 
     /// The longest time for which the main loop did not run, since it was last set to 0, in microseconds.
     #[unsafe(export_name = "LONGEST")]
@@ -187,9 +187,11 @@ mod program {
     /// place of what the first one has caused.
     fn second() {
         for round in 0..CHANGES {
+            // Until the stick has nothing to do: what the last change has caused is not to find this one.
+            cortex_m::asm::delay(45_000);
             change(Refresh::Attention);
             STICK.wake();
-            cortex_m::asm::delay(1 + round * 5);
+            cortex_m::asm::delay(1 + round * 15);
             let asked = now();
             let version = change(Refresh::Attention);
             STICK.wake();
