@@ -2,7 +2,7 @@
 
 use super::nor::{CUTS, Cut, Defect, ERASE_CUTS, Nor};
 use super::subject::Subject;
-use picovd::settings::{MAX_PAYLOAD, PAGE_LENGTH, SaveError};
+use picovd::settings::{FlashError, MAX_PAYLOAD, PAGE_LENGTH, SaveError};
 use picovd_sim::random::Random;
 
 /// What the judge says of a store that is wrong.
@@ -13,6 +13,8 @@ pub type Verdict<T> = Result<T, String>;
 pub struct Seen {
     pub saves: u64,
     pub cuts: u64,
+    pub refused: u64,
+    pub acknowledged: u64,
     pub old: u64,
     pub new: u64,
     pub worn: u64,
@@ -41,6 +43,9 @@ pub fn payload(length: usize, number: u64) -> Vec<u8> {
 
 /// Restarts the store after a cut, and looks for the old payload or the new one. The next start is cut short as well, where it
 /// writes anything. Returns the store and what it has.
+///
+/// What was seen once stays, but in a sector that damages what is programmed: there a record that was never acknowledged may be
+/// lost when a later start seals it.
 fn after_cut<S: Subject>(store: S, sectors: u8, old: Option<&[u8]>, new: &[u8]) -> Verdict<(S, Option<Vec<u8>>)> {
     let mut flash = store.flash();
     flash.power_on();
@@ -62,15 +67,42 @@ fn after_cut<S: Subject>(store: S, sectors: u8, old: Option<&[u8]>, new: &[u8]) 
         return Err(format!("after a power cut: {} was there, {} was saved, seen {seen}", show(old), show(Some(new))));
     }
     // What was seen once stays.
+    let damages = flash.damages();
     let mut store = S::open(flash, sectors);
     for start in 0..4 {
-        same(&format!("start {start} after a power cut"), seen.as_deref(), store.load().as_deref())?;
+        let now = store.load();
+        if damages && now.as_deref() == old {
+            seen = now;
+        } else {
+            same(&format!("start {start} after a power cut"), seen.as_deref(), now.as_deref())?;
+        }
         let mut flash = store.flash();
         flash.power_on();
         store = S::open(flash, sectors);
     }
-    same("started again after a power cut", seen.as_deref(), store.load().as_deref())?;
+    let now = store.load();
+    if damages && now.as_deref() == old {
+        seen = now;
+    } else {
+        same("started again after a power cut", seen.as_deref(), now.as_deref())?;
+    }
     Ok((store, seen))
+}
+
+/// Saves something, after which no record has a doubtful seal. Where that cannot be, all sectors are mended.
+fn leave_doubt<S: Subject>(mut store: S, sectors: u8, model: &mut Option<Vec<u8>>, number: u64) -> Verdict<S> {
+    let bytes = payload(19, number ^ 1 << 40);
+    match save(&mut store, &bytes, model.is_none()) {
+        Ok(()) => *model = Some(bytes),
+        Err(SaveError::WornOut) => {
+            let mut flash = store.flash();
+            flash.defects.fill(None);
+            store = S::open(flash, sectors);
+            same("mended", model.as_deref(), store.load().as_deref())?;
+        }
+        Err(error) => return Err(format!("save: {error:?}")),
+    }
+    Ok(store)
 }
 
 /// Saves. Where nothing was ever saved, the sectors may hold rubbish, and have to be claimed.
@@ -82,6 +114,10 @@ fn save<S: Subject>(store: &mut S, payload: &[u8], rubbish: bool) -> Result<(), 
         }
         result => result,
     }
+}
+
+fn was_refused(result: Result<(), SaveError>) -> bool {
+    matches!(result, Err(SaveError::OtherCore | SaveError::Refused))
 }
 
 /// Every cut of one save: before each operation, in each byte of a program, in each way of either, and after the last.
@@ -122,7 +158,7 @@ pub fn exhaust<S: Subject>(sectors: u8, before: u64, length: usize, deep: bool, 
             // It ended before, and so does it for all that follow.
             break;
         }
-        // What a save answers holds, even where its power fails while it runs: the first seal is stable then.
+        // What a save answers holds, even where its power fails while it runs.
         let saved = saved.is_ok();
         let (store, seen) = after_cut(S::open(flash, sectors), sectors, old.as_deref(), &new).map_err(what)?;
         if saved {
@@ -178,7 +214,8 @@ fn random_payload<S: Subject>(random: &mut Random, number: u64) -> Vec<u8> {
     bytes
 }
 
-/// A long history: saves, loads, restarts, power cuts anywhere, and sectors that go bad and are mended.
+/// A long history: saves, loads, restarts, power cuts anywhere, operations that are refused, and sectors that go bad and are
+/// mended.
 pub fn wander<S: Subject>(sectors: u8, seed: u64, operations: u64, defects: bool, unstable: bool) -> Verdict<Seen> {
     let mut random = Random::new(seed);
     let mut seen = Seen::default();
@@ -190,7 +227,55 @@ pub fn wander<S: Subject>(sectors: u8, seed: u64, operations: u64, defects: bool
     let mut met = vec![false; usize::from(sectors)];
     for number in 0..operations {
         let what = |e| format!("{sectors} sectors, seed {seed}, operation {number}: {e}");
-        match random.below(16) {
+        let mut doubt = false;
+        match random.below(17) {
+            16 => {
+                let bytes = random_payload::<S>(&mut random, number);
+                let mut flash = store.flash();
+                let error = [FlashError::OtherCore, FlashError::Refused][random.below(2) as usize];
+                flash.refusals = Some((random.below(9).into(), (1 + random.below(3)).into(), error));
+                for (met, defect) in met.iter_mut().zip(&flash.defects) {
+                    *met = defect.is_some();
+                }
+                let may_wear = met.iter().filter(|bad| !**bad).count() < 2;
+                store = S::open(flash, sectors);
+                let rubbish = model.is_none();
+                let mut tried = bytes.clone();
+                let mut result = save(&mut store, &tried, rubbish);
+                if was_refused(result) {
+                    seen.refused += 1;
+                    same("refused", model.as_deref(), store.load().as_deref()).map_err(what)?;
+                    // It is tried again, or what was there before is saved instead, or nothing more comes.
+                    let times = if random.below(3) == 0 { 0 } else { 5 };
+                    if random.below(2) == 0 {
+                        tried = model.clone().unwrap_or(tried);
+                    }
+                    for _ in 0..times {
+                        if was_refused(result) {
+                            result = save(&mut store, &tried, rubbish);
+                        }
+                    }
+                }
+                let restarts = random.below(2) == 0;
+                match result {
+                    Ok(()) => model = Some(tried),
+                    Err(SaveError::WornOut) if may_wear => seen.worn += 1,
+                    Err(_) if was_refused(result) => {}
+                    Err(error) => return Err(what(format!("save: {error:?}, defects met {met:?}"))),
+                }
+                if result.is_err() {
+                    (store, model) = after_cut(store, sectors, model.as_deref(), &bytes).map_err(what)?;
+                    doubt = true;
+                } else if restarts {
+                    let saved = model.clone().unwrap_or_default();
+                    (store, model) = after_cut(store, sectors, model.as_deref(), &saved).map_err(what)?;
+                } else {
+                    let mut flash = store.flash();
+                    flash.refusals = None;
+                    store = S::open(flash, sectors);
+                    same("saved after all", model.as_deref(), store.load().as_deref()).map_err(what)?;
+                }
+            }
             0..=8 => {
                 let bytes = random_payload::<S>(&mut random, number);
                 let may_wear = met.iter().filter(|bad| !**bad).count() < 2;
@@ -223,17 +308,16 @@ pub fn wander<S: Subject>(sectors: u8, seed: u64, operations: u64, defects: bool
                 store = S::open(flash, sectors);
                 let saved = save(&mut store, &bytes, model.is_none());
                 let flash = store.flash();
-                // What a save answers holds, even where its power fails while it runs: the first seal is stable then. Not so in a
-                // sector that damages what is programmed: power has failed in the second seal, which the next start has to clear,
-                // and the record may be lost by that. Without power, nobody was told that it is saved.
-                let worn = flash.defects.iter().any(Option::is_some);
-                let saved = saved.is_ok() && !(flash.dead && worn);
+                // What a save answers holds, whatever is wrong with the sectors, and even where its power fails while it runs.
+                let saved = saved.is_ok();
                 store = S::open(flash, sectors);
                 let before = model.take();
                 (store, model) = after_cut(store, sectors, before.as_deref(), &bytes).map_err(what)?;
                 if saved {
                     same("saved", Some(&bytes), model.as_deref()).map_err(what)?;
+                    seen.acknowledged += 1;
                 }
+                doubt = !saved;
                 seen.cuts += 1;
                 if model == before {
                     seen.old += 1;
@@ -242,6 +326,7 @@ pub fn wander<S: Subject>(sectors: u8, seed: u64, operations: u64, defects: bool
                 }
             }
             _ if defects && random.below(2) == 0 => {
+                store = leave_doubt(store, sectors, &mut model, number).map_err(what)?;
                 // One at a time goes bad or is mended, as by a better supply; now and then so many that nothing can be saved.
                 let sector = random.below(u32::from(sectors)) as usize;
                 let bad = random.below(Defect::ALL.len() as u32 * 2) as usize;
@@ -258,6 +343,15 @@ pub fn wander<S: Subject>(sectors: u8, seed: u64, operations: u64, defects: bool
                 if usize::from(store.retired()) > bad {
                     return Err(what(format!("{} sectors are out of use, {bad} are bad", store.retired())));
                 }
+            }
+        }
+        if doubt && defects {
+            let mut flash = store.flash();
+            let damages = flash.damages();
+            flash.refusals = None;
+            store = S::open(flash, sectors);
+            if damages {
+                store = leave_doubt(store, sectors, &mut model, number).map_err(what)?;
             }
         }
     }

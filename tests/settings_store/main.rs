@@ -214,6 +214,27 @@ fn what_was_refused_changed_nothing_and_blames_no_sector() {
     }
 }
 
+/// What is acknowledged has both seals: no later start has to program its page, which may be worn by then.
+#[test]
+fn a_save_that_is_refused_in_its_last_step_is_none() {
+    for error in [FlashError::OtherCore, FlashError::Refused] {
+        for after in 0..4 {
+            let mut store = blank(2);
+            store.save(b"old").unwrap();
+            let mut flash = store.into_flash();
+            // Erase, page, seal, seal.
+            flash.refusals = Some((after, 1, error));
+            let mut store = Store::open(flash, 2);
+            assert!(store.save(b"new").is_err(), "{error:?} after {after}");
+            assert_eq!(loaded(&mut store).as_deref(), Some(&b"old"[..]));
+            // It is acknowledged again, and holds: what was refused does not turn up.
+            store.save(b"old").unwrap();
+            let mut store = Store::open(store.into_flash(), 2);
+            assert_eq!(loaded(&mut store).as_deref(), Some(&b"old"[..]), "{error:?} after {after}");
+        }
+    }
+}
+
 /// An interrupted erase that left a sector blank to look at is no erase: the sector is erased again before it is written.
 #[test]
 fn an_interrupted_erase_is_not_trusted() {

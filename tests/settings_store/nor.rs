@@ -58,6 +58,8 @@ pub struct Nor {
     pub dead: bool,
     /// What every operation answers, where it is refused before it begins.
     pub refuses: Option<FlashError>,
+    /// Operations until some are refused, how many of them, and with what.
+    pub refusals: Option<(u64, u64, FlashError)>,
     /// Whether what a cut leaves may be unstable.
     pub unstable: bool,
     /// Bytes that were read.
@@ -93,6 +95,7 @@ impl Nor {
             defects: vec![None; sectors],
             dead: false,
             refuses: None,
+            refusals: None,
             unstable: false,
             reads: 0,
             start: 0,
@@ -120,10 +123,16 @@ impl Nor {
         at
     }
 
+    /// Whether a sector damages what is programmed, and says nothing.
+    pub fn damages(&self) -> bool {
+        self.defects.iter().any(|defect| matches!(defect, Some(Defect::ProgramLeaves | Defect::ProgramClears)))
+    }
+
     /// Power comes back.
     pub fn power_on(&mut self) {
         self.dead = false;
         self.cut = None;
+        self.refusals = None;
         for sector in (0..self.noisy.len()).filter(|sector| self.noisy[*sector]) {
             for at in sector * SECTOR..(sector + 1) * SECTOR {
                 if self.drifts[at] != 0 {
@@ -201,6 +210,21 @@ impl Nor {
         }
     }
 
+    /// Whether an operation is refused.
+    fn refusal(&mut self) -> Option<FlashError> {
+        match &mut self.refusals {
+            Some((0, 0, _)) | None => self.refuses,
+            Some((0, left, error)) => {
+                *left -= 1;
+                Some(*error)
+            }
+            Some((after, ..)) => {
+                *after -= 1;
+                self.refuses
+            }
+        }
+    }
+
     /// Counts an operation. The cut, if this is the one that fails.
     fn begin(&mut self) -> Option<Cut> {
         self.operations += 1;
@@ -239,7 +263,7 @@ impl NorFlash for Nor {
     }
 
     fn erase(&mut self, offset: u32) -> Result<(), FlashError> {
-        if let Some(error) = self.refuses {
+        if let Some(error) = self.refusal() {
             return Err(error);
         }
         if self.dead {
@@ -272,7 +296,7 @@ impl NorFlash for Nor {
     }
 
     fn program(&mut self, offset: u32, page: &[u8; PAGE_LENGTH]) -> Result<(), FlashError> {
-        if let Some(error) = self.refuses {
+        if let Some(error) = self.refusal() {
             return Err(error);
         }
         if self.dead {

@@ -1,7 +1,7 @@
 //! What is put before the judge: the store, and a far simpler one that can be right or wrong on purpose.
 
 use super::nor::Nor;
-use picovd::settings::{NorFlash, PAGE_LENGTH, SECTOR_LENGTH, SaveError, Store};
+use picovd::settings::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH, SaveError, Store};
 
 /// A store of one payload.
 pub trait Subject {
@@ -126,7 +126,9 @@ impl<const DEFECT: u8> Subject for Simple<DEFECT> {
         for step in first..self.sectors {
             let sector = (place + step) % self.sectors;
             let at = u32::from(sector) * SECTOR_LENGTH;
-            let written = self.flash.erase(at).is_ok()
+            let erased = self.flash.erase(at);
+            let mut refused = erased.err();
+            let written = erased.is_ok()
                 && bytes.chunks(PAGE_LENGTH).zip(0u32..).all(|(chunk, n)| {
                     let mut page = [0xFF; PAGE_LENGTH];
                     page[..chunk.len()].copy_from_slice(chunk);
@@ -134,10 +136,19 @@ impl<const DEFECT: u8> Subject for Simple<DEFECT> {
                     // Where a former bit is still there, the chip would stop the test.
                     self.flash.read(at + n * PAGE_LENGTH as u32, &mut seen);
                     let blank = seen.iter().all(|byte| *byte == 0xFF);
-                    let done = blank && self.flash.program(at + n * PAGE_LENGTH as u32, &page).is_ok();
+                    let done = blank && {
+                        let done = self.flash.program(at + n * PAGE_LENGTH as u32, &page);
+                        refused = done.err();
+                        done.is_ok()
+                    };
                     self.flash.read(at + n * PAGE_LENGTH as u32, &mut seen);
                     done && (seen[..chunk.len()] == *chunk || DEFECT == DOES_NOT_VERIFY)
                 });
+            match refused {
+                Some(FlashError::OtherCore) => return Err(SaveError::OtherCore),
+                Some(FlashError::Refused) => return Err(SaveError::Refused),
+                _ => {}
+            }
             if written {
                 self.newest = Some((sector, number, payload.len()));
                 return Ok(());

@@ -8,7 +8,7 @@ use super::{Newest, Store};
 impl<F: NorFlash> Store<F> {
     /// Whether the newest record has this payload already, in these sectors.
     pub(super) fn has(&mut self, payload: &[u8]) -> bool {
-        let Some(Newest { place, header, .. }) = self.newest else { return false };
+        let Some(Newest { place, header, .. }) = self.newest.filter(|_| !self.doubt) else { return false };
         let extents = self.extents();
         let mut new = Header::new(header.sequence, extents, payload);
         new.seals = header.seals;
@@ -29,7 +29,9 @@ impl<F: NorFlash> Store<F> {
             // A record that is told not to be there must not turn up: a worn bit may be a seal.
             let _ = self.zero(place, header.pages());
         }
+        self.doubt |= result.is_err() && header.is_sealed();
         result?;
+        self.doubt = false;
         self.newest = Some(Newest { place, header, extents });
         self.cursor = place.after(header.pages());
         Ok(())
@@ -61,13 +63,12 @@ impl<F: NorFlash> Store<F> {
         if !self.holds(place, header, extents, payload) {
             return Err(FlashError::Failed);
         }
-        // The first seal is stable: the record counts from here on, even if the second core does not let the second one be set.
+        // The next start would have to set the second seal where this one cannot, and a worn page may lose the record by that: it
+        // is saved when the second seal holds, and not before.
         let mut sealed = *header;
         sealed.seals = SEALED;
-        match self.seal(place, &sealed) {
-            Err(FlashError::OtherCore | FlashError::Refused) => return Ok(()),
-            _ => *header = sealed,
-        }
+        self.seal(place, &sealed)?;
+        *header = sealed;
         if self.holds(place, header, extents, payload) { Ok(()) } else { Err(FlashError::Failed) }
     }
 

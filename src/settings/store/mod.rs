@@ -20,7 +20,8 @@
 //!
 //! An operation that a power cut interrupts leaves bits that read differently each time ([`NorFlash`] states the model). A
 //! record that was cut short may read as whole once, and as torn at the next start. Two seals in its header decide instead of
-//! its sum: the first is cleared after all of the record was written and read back, the second after the first.
+//! its sum: the first is cleared after all of the record was written and read back, the second after the first. A save is
+//! acknowledged after the second one was read back.
 //!
 //! - The newest record with a seal cleared is the one that was saved. Since a seal is begun only after the record has ended, its
 //!   bytes are stable.
@@ -77,7 +78,8 @@ pub enum SaveError {
     WornOut,
     /// There is nothing to save them in: the manifest has no settings' sectors, or the program runs from SRAM.
     Volatile,
-    /// The second core runs and did not step aside: see `rp2350::park`. It may be tried again.
+    /// The second core runs and did not step aside: see `rp2350::park`. It may be tried again. Where all but the last step was
+    /// done, the next start finds what was to be saved, unless something was saved since.
     OtherCore,
     /// The flash's partition table does not let the program write there, or flash is smaller than the manifest says.
     Refused,
@@ -173,6 +175,8 @@ pub struct Store<F> {
     erases: u32,
     /// Whether it is known what other sectors hold.
     surveyed: bool,
+    /// Whether a record that was not acknowledged may be the newest at the next start: its first seal was begun.
+    doubt: bool,
 }
 
 impl<F: NorFlash> Store<F> {

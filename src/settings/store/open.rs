@@ -28,6 +28,7 @@ impl<F: NorFlash> Store<F> {
             occupied: None,
             erases: 0,
             surveyed: false,
+            doubt: false,
         };
         store.look_into_own(None);
         store
