@@ -99,6 +99,33 @@ fn settings_move_and_leave_nothing_behind() {
     }
 }
 
+/// Somebody's file may hold a copy of flash in which settings were.
+#[test]
+fn a_copy_of_settings_in_somebodys_file_is_left_alone() {
+    let mut store = Store::open(Nor::new(8, 0).moved_to(5), 2);
+    for number in 0..30 {
+        store.save(&payload(200, number)).unwrap();
+    }
+    let mut flash = store.into_flash();
+    flash.data.copy_within(5 * SECTOR..7 * SECTOR, 2 * SECTOR);
+    let copy = flash.data[2 * SECTOR..4 * SECTOR].to_vec();
+    // It is between the old place and the new one.
+    let mut store = Store::open(flash.clone().moved_to(0), 2);
+    assert_eq!(loaded(&mut store), Some(payload(200, 29)));
+    store.save(b"new").unwrap();
+    let mut store = Store::open(store.into_flash(), 2);
+    assert_eq!(loaded(&mut store).as_deref(), Some(&b"new"[..]));
+    let moved = store.into_flash();
+    assert!(moved.data[2 * SECTOR..4 * SECTOR] == copy, "the copy is as it was");
+    assert!(moved.data[5 * SECTOR..7 * SECTOR].iter().all(|byte| *byte == 0xFF), "nothing is left of the settings");
+    // Without settings, it is none.
+    flash.data[5 * SECTOR..7 * SECTOR].fill(0xFF);
+    let mut store = Store::open(flash.moved_to(0), 2);
+    assert_eq!(loaded(&mut store), None);
+    store.save(b"first").unwrap();
+    assert!(store.into_flash().data[2 * SECTOR..4 * SECTOR] == copy, "the copy is as it was");
+}
+
 #[test]
 fn a_number_at_the_end_of_its_range_is_no_trap() {
     let mut flash = Nor::new(2, 0);

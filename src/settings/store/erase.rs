@@ -52,7 +52,7 @@ impl<F: NorFlash> Store<F> {
     pub(super) fn clean_up(&mut self) {
         let mut clean = true;
         for number in self.left.sectors() {
-            if let Some(place) = self.elsewhere(number) {
+            if let Some(place) = self.elsewhere(number, false) {
                 clean &= self.scrub(place.sector).is_ok();
             }
         }

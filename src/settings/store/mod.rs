@@ -41,7 +41,8 @@
 //!
 //! Where the sectors hold no record, or one of another `[settings]`, the newest record is looked for in the rest of flash. It
 //! moves into the sectors when it is loaded, and then the places that it left are overwritten with zeros, erased, and forgotten,
-//! in this order: a power cut leaves something that the next start finds, or nothing to read.
+//! in this order: a power cut leaves something that the next start finds, or nothing to read. Only sectors that begin with a record
+//! which says that they were the store's are erased: a copy of them in somebody's file is not.
 //!
 //! A store that is opened reads its own sectors alone, and writes nothing. The first load, save or claim looks around, if there is
 //! anything to look for, and settles what a power cut has left.

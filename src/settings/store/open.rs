@@ -2,7 +2,7 @@
 
 use super::super::foreign::{START_LENGTH, foreign_contents, is_blank_after};
 use super::super::nor::{NorFlash, SECTOR_LENGTH};
-use super::super::record::{Extent, record_pages};
+use super::super::record::{EXTENTS_LENGTH, Extent, Extents, HEADER_LENGTH, record_pages};
 use super::erase::could_become;
 use super::pages::{PAGES, Place};
 use super::{MAX_SECTORS, Newest, Store};
@@ -79,8 +79,7 @@ impl<F: NorFlash> Store<F> {
                     self.look_into_other(number, below);
                 }
                 let Some(newest) = self.newest else { return };
-                let first = self.number(newest.place.sector).saturating_sub(31) as u16;
-                newest.extents.own.hull(newest.extents.left).hull(Extent { first, count: 63 })
+                newest.extents.own.hull(newest.extents.left)
             }
         };
         // Where nothing can be looked at, nothing is left.
@@ -94,16 +93,24 @@ impl<F: NorFlash> Store<F> {
 
     /// Looks into a sector that is not the store's.
     fn look_into_other(&mut self, number: u32, below: Option<u32>) {
-        if let Some(place) = self.elsewhere(number) {
+        if let Some(place) = self.elsewhere(number, true) {
             self.look_into(place.sector, below);
         }
     }
 
-    /// The beginning of a sector that is not the store's, if the chip has it and it begins with a record.
-    pub(super) fn elsewhere(&mut self, number: u32) -> Option<Place> {
+    /// The beginning of a sector that is not the store's, if the chip has it and it was one of former settings: it begins with a
+    /// record that says so, and is no copy in somebody's file. Records of the first version do not say where they were: `old`
+    /// is the answer for them.
+    pub(super) fn elsewhere(&mut self, number: u32, old: bool) -> Option<Place> {
         let place = Place { sector: self.offset(number), page: 0 };
-        let is_there = number < self.flash.chip_length() / SECTOR_LENGTH && !self.is_own(place);
-        (is_there && self.header(place).is_some()).then_some(place)
+        if number >= self.flash.chip_length() / SECTOR_LENGTH || self.is_own(place) {
+            return None;
+        }
+        let (before, _) = self.header(place)?.split()?;
+        let mut extents = [0; EXTENTS_LENGTH];
+        self.flash.read(place.offset().wrapping_add(HEADER_LENGTH as u32), &mut extents);
+        let was_there = if before == 0 { old } else { Extents::decode(extents).own.sectors().contains(&number) };
+        was_there.then_some(place)
     }
 
     fn look_into(&mut self, sector: u32, below: Option<u32>) {
