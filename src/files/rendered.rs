@@ -8,72 +8,81 @@ use critical_section::Mutex;
 
 /// A value that is shown as its [`Display`] has it: CSV, JSON, whatever.
 ///
-/// Each packet of 64 bytes renders the value from its beginning, so this suits values of some kilobytes of text.
+/// Each packet of 64 bytes renders the value from its beginning, so this suits values of some kilobytes of text. The value itself
+/// is copied with interrupts masked: keep it below a kilobyte.
 pub struct Rendered<T> {
-    values: Mutex<Cell<Values<T>>>,
+    values: Mutex<Values<T>>,
 }
 
-#[derive(Clone, Copy)]
 struct Values<T> {
-    /// What the next generation shows.
-    next: T,
-    /// What was accepted last.
-    accepted: T,
+    /// What the next generation shows, and the number of the call that set it.
+    next: Cell<(T, u32)>,
+    /// What was accepted last, with that number.
+    accepted: Cell<(T, u32)>,
     /// What the present generation shows.
-    shown: T,
+    shown: Cell<T>,
+    /// How often a value was set.
+    sets: Cell<u32>,
 }
 
 impl<T: Copy + Display + Send> Rendered<T> {
     /// Begins with `value`.
     pub const fn new(value: T) -> Self {
-        Self { values: Mutex::new(Cell::new(Values { next: value, accepted: value, shown: value })) }
+        let (next, accepted, shown) = (Cell::new((value, 0)), Cell::new((value, 0)), Cell::new(value));
+        Self { values: Mutex::new(Values { next, accepted, shown, sets: Cell::new(0) }) }
     }
 
     /// Takes `value` for the next generation; `vd_update_file` says so.
     pub fn set(&self, value: T) {
-        self.change(|values| values.next = value);
+        self.with(|values| {
+            let number = values.sets.get().wrapping_add(1);
+            values.sets.set(number);
+            values.next.set((value, number));
+        });
     }
 
-    fn values(&self) -> Values<T> {
-        self.change(|_| {})
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Values<T>)) -> Values<T> {
-        critical_section::with(|section| {
-            let cell = self.values.borrow(section);
-            let mut values = cell.get();
-            change(&mut values);
-            cell.set(values);
-            values
-        })
+    fn with<R>(&self, work: impl FnOnce(&Values<T>) -> R) -> R {
+        critical_section::with(|section| work(self.values.borrow(section)))
     }
 }
 
 impl<T: Copy + Display + Send> Content for Rendered<T> {
     fn length(&self) -> u32 {
-        length(&self.values().next)
+        length(&self.with(|values| values.next.get().0))
     }
 
     fn accept(&self, capacity: u32) -> bool {
-        // Rendered with interrupts enabled: a value that came meanwhile has a call of its own.
-        let next = self.values().next;
-        let fits = length(&next) <= capacity;
-        self.change(|values| {
-            if fits {
-                values.accepted = next;
-            } else {
-                values.next = values.accepted;
+        // Rendered with interrupts enabled. Others may set values and have them judged meanwhile: each judges its own.
+        let judged @ (value, number) = self.with(|values| values.next.get());
+        let fits = length(&value) <= capacity;
+        let is_newer = |other: u32| number.wrapping_sub(other).cast_signed() > 0;
+        self.with(|values| {
+            if !fits {
+                if values.next.get().1 == number {
+                    values.next.set(values.accepted.get());
+                }
+            } else if is_newer(values.accepted.get().1) {
+                values.accepted.set(judged);
+                // A newer one was refused, and left what had been accepted by then.
+                if is_newer(values.next.get().1) {
+                    values.next.set(judged);
+                }
             }
         });
         fits
     }
 
     fn freeze(&self, _: Generation) -> Frozen {
-        Frozen { length: length(&self.change(|values| values.shown = values.next).shown), kept: false }
+        let shown = self.with(|values| {
+            let (next, _) = values.next.get();
+            values.shown.set(next);
+            next
+        });
+        Frozen { length: length(&shown), kept: false }
     }
 
     fn read(&self, _: u32, offset: u32, out: &mut [u8]) {
-        render(&self.values().shown, offset, out);
+        render(&self.with(|values| values.shown.get()), offset, out);
     }
 }
 
@@ -117,6 +126,59 @@ mod tests {
         assert_eq!(value.freeze(Generation::default()), Frozen { length: 5, kept: false });
         value.read(1, 4, &mut out);
         assert_eq!(&out, b"2");
+    }
+
+    /// A number that is shown by so many letters. While it is measured, somebody else acts.
+    #[derive(Clone, Copy)]
+    struct Probe(u32, fn());
+
+    impl Display for Probe {
+        fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+            (self.1)();
+            (0..self.0).try_for_each(|_| f.write_char('x'))
+        }
+    }
+
+    fn next(value: &Rendered<Probe>) -> u32 {
+        value.with(|values| values.next.get().0.0)
+    }
+
+    #[test]
+    fn a_value_that_is_set_while_another_one_is_refused_is_judged_by_itself() {
+        static VALUE: Rendered<Probe> = Rendered::new(Probe(1, || {}));
+        VALUE.set(Probe(9, || VALUE.set(Probe(2, || {}))));
+        assert!(!VALUE.accept(5));
+        assert_eq!(next(&VALUE), 2);
+        assert!(VALUE.accept(5));
+        assert_eq!(next(&VALUE), 2);
+        VALUE.set(Probe(8, || {}));
+        assert!(!VALUE.accept(5));
+        assert_eq!(next(&VALUE), 2, "what was accepted last stays");
+    }
+
+    #[test]
+    fn a_value_that_fits_holds_although_a_newer_one_was_refused_meanwhile() {
+        static VALUE: Rendered<Probe> = Rendered::new(Probe(1, || {}));
+        VALUE.set(Probe(3, || {
+            VALUE.set(Probe(9, || {}));
+            assert!(!VALUE.accept(5));
+        }));
+        assert!(VALUE.accept(5));
+        assert_eq!(next(&VALUE), 3);
+    }
+
+    #[test]
+    fn an_older_value_does_not_take_the_place_of_a_newer_one() {
+        static VALUE: Rendered<Probe> = Rendered::new(Probe(1, || {}));
+        VALUE.set(Probe(3, || {
+            VALUE.set(Probe(4, || {}));
+            assert!(VALUE.accept(5));
+        }));
+        assert!(VALUE.accept(5));
+        assert_eq!(next(&VALUE), 4);
+        VALUE.set(Probe(9, || {}));
+        assert!(!VALUE.accept(5));
+        assert_eq!(next(&VALUE), 4);
     }
 
     extern crate std;

@@ -98,7 +98,15 @@ impl<T: Serialize + DeserializeOwned + Default> Group<T> {
     /// core's, belongs into the section `.settings.stack` (`core1_stack!`): secrets on any other hide
     /// all of RAM until the next reset.
     pub fn lend<R>(&self, settings: &Settings<'_>, work: impl FnOnce(&T) -> R) -> R {
-        work(&settings.look(|payload| read::<T>(payload.get(self.id)).0).unwrap_or_default())
+        work(&self.present(settings))
+    }
+
+    /// The values that hold now. They are decoded with interrupts enabled, from a copy.
+    #[inline(never)]
+    fn present(&self, settings: &Settings<'_>) -> T {
+        let mut bytes = Zeroizing::new([0; codec::MAX_LENGTH]);
+        let length = settings.copy(self.id, &mut *bytes);
+        read::<T>(bytes.get(..length).unwrap_or_default()).0
     }
 
     /// Sets all values. They hold from now on, and are saved with the next `save`. A secret that has its default here stays as

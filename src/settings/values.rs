@@ -482,9 +482,18 @@ impl<'a> Settings<'a> {
         critical_section::with(|section| self.with_state(section, |state| work(Values(state.of(which).get(Own::ID)))))
     }
 
-    /// Looks at the values that hold, where they are.
-    pub(super) fn look<R>(&self, work: impl FnOnce(&Payload) -> R) -> Option<R> {
-        critical_section::with(|section| self.with_state(section, |state| work(&state.now)))
+    /// Copies what of a group's bytes there is room for. Returns how many: none where the group has none.
+    #[inline(never)]
+    pub(super) fn copy(&self, id: u32, out: &mut [u8]) -> usize {
+        let copy = |state: &mut State| {
+            let bytes = state.now.get(id);
+            let length = bytes.len().min(out.len());
+            if let (Some(out), Some(bytes)) = (out.get_mut(..length), bytes.get(..length)) {
+                out.copy_from_slice(bytes);
+            }
+            length
+        };
+        critical_section::with(|section| self.with_state(section, copy)).unwrap_or(0)
     }
 
     /// The values that hold, and the count of changes that led to them.
