@@ -131,8 +131,8 @@ impl Machine {
         // The guest gives up by itself, by its own clock: its shell must be free for the question why.
         let seconds = limit.as_secs();
         let line = format!(
-            "e=$(($(cut -d. -f1 /proc/uptime) + {seconds})); \
-             until {condition}; do [ $(cut -d. -f1 /proc/uptime) -lt $e ] || break; sleep 0.1; done; {condition}"
+            "late=0; end=$(($(cut -d. -f1 /proc/uptime) + {seconds})); until {condition}; do \
+             [ $(cut -d. -f1 /proc/uptime) -lt $end ] || {{ late=1; break; }}; sleep 0.1; done; [ $late = 0 ]"
         );
         let said = self.run(&line, limit + GRACE)?;
         if said.status == 0 { Ok(()) } else { Err(format!("`{condition}` does not come true: {}", said.text)) }
