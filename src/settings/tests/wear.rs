@@ -26,6 +26,7 @@ const SAVED: &str = r#"{"ok":"save","saved":true}"#;
 const TOO_OFTEN: &str = r#"{"error":"not saved: too many saves wear the flash out","allowed":"again in a minute"}"#;
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn a_script_at_the_port_cannot_wear_the_flash_out() {
     let settings: &'static Settings<'static> =
         Box::leak(Box::new(Settings::new(PLAN, Box::leak(Box::new(Room::new())))));
