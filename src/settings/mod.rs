@@ -32,7 +32,7 @@ pub use foreign::{Contents, START_LENGTH, foreign_contents};
 pub use group::{Group, Rule, Section};
 pub use nor::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
 pub use own::{Defaults, Exposable, MAX_EXPOSABLE, Plan, Refresh};
-pub use record::{HEADER_LENGTH, RECORD_START, is_record_page, record_pages};
+pub use record::{HEADER_LENGTH, RECORD_START, record_pages};
 pub use secret::Secret;
 pub use stacks::STACKS;
 pub use store::{Health, MAX_PAYLOAD, MAX_SECTORS, SaveError, Storage, Store, Volatile};

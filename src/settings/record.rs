@@ -39,20 +39,6 @@ pub fn record_pages(start: &[u8; HEADER_LENGTH]) -> Option<u8> {
     Header::parse(start).map(|header| header.pages())
 }
 
-/// Whether the page of flash at `page` holds a part of a settings record, wherever in flash that is.
-///
-/// `page` counts bytes from the beginning of flash by *storage* address, and is a multiple of
-/// [`PAGE_LENGTH`]. `read` reads 16 bytes at such a place; it is called for the page itself and those before it in the same
-/// sector, at most 16 times.
-pub fn is_record_page(page: u32, mut read: impl FnMut(u32, &mut [u8; HEADER_LENGTH])) -> bool {
-    let within = (page % SECTOR_LENGTH) as usize / PAGE_LENGTH;
-    (0..=within).any(|back| {
-        let mut start = [0; HEADER_LENGTH];
-        read(page.wrapping_sub((back * PAGE_LENGTH) as u32), &mut start);
-        record_pages(&start).is_some_and(|pages| back < usize::from(pages))
-    })
-}
-
 /// The version of the format that is written.
 pub(super) const VERSION: u8 = 2;
 
@@ -334,6 +320,16 @@ mod tests {
     use super::*;
     extern crate std;
     use std::vec;
+
+    /// Whether a page holds a part of a record, as views find out: by the header of one before it in its sector.
+    fn is_record_page(page: u32, mut read: impl FnMut(u32, &mut [u8; HEADER_LENGTH])) -> bool {
+        let within = (page % SECTOR_LENGTH) as usize / PAGE_LENGTH;
+        (0..=within).any(|back| {
+            let mut start = [0; HEADER_LENGTH];
+            read(page.wrapping_sub((back * PAGE_LENGTH) as u32), &mut start);
+            record_pages(&start).is_some_and(|pages| back < usize::from(pages))
+        })
+    }
 
     #[test]
     #[cfg_attr(miri, ignore = "takes minutes in Miri")]

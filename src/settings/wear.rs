@@ -1,4 +1,4 @@
-//! How often the flash may be erased: whoever is at the port shall not wear it out.
+//! How often flash may be erased, so that nobody at the port can wear it out.
 
 use crate::clock::Instant;
 

@@ -41,7 +41,7 @@ pub struct Layout<'a> {
     pub regions: &'a [Region<'a>],
     /// Files that show flash beyond what every chip has, in the order of their clusters.
     pub flash_files: &'a [FlashFile],
-    /// Directories that files of run time make longer, in the order of their clusters.
+    /// Directories that dynamic files make longer, in the order of their clusters.
     pub growing: &'a [Growing],
     /// Clusters kept for files registered at run time.
     pub dynamic: DynamicWindow,
@@ -115,7 +115,7 @@ pub struct FlashFile {
     pub length: u32,
 }
 
-/// A directory of the manifest that files of run time make longer. It has as many clusters as its entries need; the others that
+/// A directory of the manifest that dynamic files make longer. It has as many clusters as its entries need; the others that
 /// are kept for it are free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Growing {

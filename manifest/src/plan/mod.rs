@@ -63,7 +63,7 @@ pub struct DiskPlan {
     pub regions: Vec<Region>,
     /// Files that show flash beyond what every chip has, in the order of their clusters.
     pub flash_files: Vec<FlashFile>,
-    /// Directories that files of run time make longer, in the order of their clusters.
+    /// Directories that dynamic files make longer, in the order of their clusters.
     pub growing: Vec<Growing>,
     /// Files that settings put on the volume, in the order of their directories.
     pub exposable: Vec<Exposable>,
@@ -140,7 +140,7 @@ pub struct FlashFile {
     pub length: u32,
 }
 
-/// A directory that files of run time make longer.
+/// A directory that dynamic files make longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Growing {
     /// First block of the directory that it is in; 0 for the root directory.
@@ -246,7 +246,7 @@ pub struct PlannedDirectory {
     pub first_cluster: u32,
     /// Number of clusters that are kept for it.
     pub cluster_count: u32,
-    /// Number of those that its own entries need: what it has without files of run time.
+    /// Number of those that its own entries need: what it has without dynamic files.
     pub own_clusters: u32,
 }
 

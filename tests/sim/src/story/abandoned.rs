@@ -130,7 +130,8 @@ fn set_address() -> Transfer {
     Transfer { request, data: Vec::new(), right: Err(TransferError::Stall) }
 }
 
-/// Every kind of request, given up after 0 to 3 packets, and each kind of request after each number of microseconds. All, or as many as the effort says, drawn at random.
+/// Every kind of request, given up after 0 to 3 packets, and each kind of request after each number of microseconds: all of them,
+/// or as many as the effort says, drawn at random.
 pub(super) fn every_delay(context: &mut Context<'_>) -> Result<(), StoryError> {
     let all = transfers(context);
     let set_address = set_address();
