@@ -197,7 +197,7 @@ impl<E: Engine + Default> Machine<E> {
         };
         let r = core.registers();
         let place = |address: u32| match self.image.nearest(address) {
-            Some((name, distance)) => format!("{name}+{distance:#x}"),
+            Some((name, distance)) => format!("{:#}+{distance:#x}", rustc_demangle::demangle(name)),
             None => "no symbol".into(),
         };
         let mut text =

@@ -31,17 +31,18 @@ impl System {
 
     pub(super) fn unknown(&mut self, address: u32, write: bool) -> Halt {
         let verb = if write { "write to" } else { "read of" };
-        let name = block(address).map_or(
-            match address >> 28 {
-                0xD => "SIO",
-                0xE => "PPB",
-                _ => "nothing modelled",
-            },
-            |(_, name, _)| name,
-        );
-        let register =
-            svd::find(address).map_or(String::new(), |(block, register)| format!(", {}.{}", block.name, register.name));
-        self.fail(format!("{verb} {address:#010x} ({name} +{:#05x}{register})", address & 0xFFF))
+        let block = block(address).map(|(_, name, _)| name).or(match address >> 28 {
+            0xD => Some("SIO"),
+            0xE => Some("PPB"),
+            _ => None,
+        });
+        let register = svd::find(address).map(|(block, register)| format!("{}.{}", block.name, register.name));
+        let what = match (register, block) {
+            (Some(register), _) => register,
+            (None, Some(block)) => format!("{block} +{:#05x}", address & 0xFFF),
+            (None, None) => "no register that is known".to_owned(),
+        };
+        self.fail(format!("{verb} {address:#010x} ({what}), which is not modelled"))
     }
 
     fn find_block(&mut self, address: u32) -> Result<Option<Block>, Halt> {

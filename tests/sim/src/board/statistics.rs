@@ -213,7 +213,8 @@ impl fmt::Display for Statistics {
             write!(f, "  {name:<16}{} packets, {} bytes, {naks:.2} NAKs a packet", count.packets, count.bytes)?;
             // Endpoint 0 waits for the host's next request, and so does OUT: their times tell nothing of the driver.
             if let (Some((mean, least)), true) = (count.margins(), i >= 2 && i & 1 == 0) {
-                let share = count.margins_kept as f64 * 100.0 / count.margins as f64;
+                // Rounded down: only what is always in time is 100 %.
+                let share = (count.margins_kept as f64 * 100.0 / count.margins as f64).floor();
                 write!(
                     f,
                     ",\n{:18}margin to re-arm {mean:.0} cycles on average, {least} at least, {share:.0} % in time",

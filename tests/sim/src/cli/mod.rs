@@ -269,7 +269,7 @@ fn command(words: impl Iterator<Item = OsString>, out: &mut dyn Write) -> Result
     match (result, failure) {
         (Ok(()), Some(_)) => Err(Failure::Failed("the firmware has failed, see above".to_owned())),
         (Err(Failure::Failed(text)), Some(_)) => {
-            Err(Failure::Failed(format!("{text}: the firmware has failed, see above")))
+            Err(Failure::Failed(format!("the firmware has failed, see above; the host then saw: {text}")))
         }
         (result, _) => result,
     }

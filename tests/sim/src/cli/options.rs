@@ -59,9 +59,10 @@ pub const DEVICE: [Described; 8] = [
 pub const AFTER: [Described; 2] = [
     Described {
         name: "after",
-        help: "  --after TIME     the file as it is so long after power-on, for example 10s, 500ms or 2min\n",
+        help: "  --after TIME     the file as a desktop reads it that long after power-on, for example 10s, 500ms or 2min; where
+                   the device has just told of a change, as soon as the volume is mounted again\n",
     },
-    Described { name: "follow", help: "  --follow         go on with what is added, in real time until Ctrl-C\n" },
+    Described { name: "follow", help: "  --follow         then print what is added, in real time until Ctrl-C\n" },
 ];
 
 /// Those of `new`.

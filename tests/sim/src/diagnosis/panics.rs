@@ -14,15 +14,20 @@ pub struct Panic {
     pub place: Option<String>,
     /// What it said, as far as that can be found.
     pub message: Option<String>,
+    /// Whether `unwrap` or `expect` met an error, whose value no firmware keeps.
+    pub is_error: bool,
     /// The functions from the one that panicked on, the innermost first.
     pub frames: Vec<Frame>,
 }
+
+/// Where `Result::unwrap` and `expect` panic.
+const ERROR: &str = "result::unwrap_failed";
 
 /// Functions of Rust's library that end in a panic, by a part of their names, and what they say.
 const REASONS: [(&str, &str); 12] = [
     ("option::unwrap_failed", "called `Option::unwrap()` on a `None` value"),
     ("option::expect_failed", "`expect` on a `None` value"),
-    ("result::unwrap_failed", "`unwrap` or `expect` on an `Err` value"),
+    (ERROR, "`unwrap` or `expect` on an `Err` value"),
     ("panic_bounds_check", "index out of bounds"),
     ("slice_start_index_len_fail", "a slice begins after the end"),
     ("slice_end_index_len_fail", "a slice ends after the end"),
@@ -72,7 +77,8 @@ pub fn find(debug: &DebugInfo<'_>, incident: &Incident<'_>, backtrace: &[Frame])
         .or_else(|| source::literal(frame))
         .or_else(|| backtrace[..culprit].iter().rev().find_map(|frame| reason(&frame.function)));
     let place = frame.line.and_then(|_| source::place(frame));
-    Some(Panic { place, message, frames })
+    let is_error = backtrace[..culprit].iter().any(|frame| frame.function.contains(ERROR));
+    Some(Panic { place, message, is_error, frames })
 }
 
 fn reason(function: &str) -> Option<String> {

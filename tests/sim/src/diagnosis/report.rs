@@ -18,7 +18,13 @@ const TOGETHER: u64 = 50_000;
 const MERGED: &str =
     "the compiler has merged its panics into one; with `text = true` in [info] of the manifest, each keeps its place";
 
-/// Whether the firmware has failed so far, for whoever gives the reporter away.
+/// What is said where `unwrap` or `expect` met an error.
+const VALUE: &str = "the error's value is not kept: print it before the panic to see it";
+
+/// What is said where the firmware goes on after its failure.
+const RESTARTS: &str = "the board restarts";
+
+/// Whether the firmware has failed so far, for the one who hands the reporter over.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome(Arc<Mutex<Option<String>>>);
 
@@ -130,7 +136,8 @@ impl<S: FnMut(&str) + Send + 'static> Reporter<S> {
                 return Some(Report { headline, details: vec![MERGED.to_owned()], frames: panic.frames });
             };
             let headline = format!("the firmware panicked at {place}{message}");
-            return Some(Report { headline, details: Vec::new(), frames: panic.frames });
+            let details = if panic.is_error { vec![VALUE.to_owned()] } else { Vec::new() };
+            return Some(Report { headline, details, frames: panic.frames });
         }
         let at = |frame: &Frame| {
             let place = source::place(frame).map_or(String::new(), |place| format!(" at {place}"));
@@ -192,12 +199,21 @@ impl Report {
             }
         }
         text += &format!("  backtrace, {:.3} s after power-on:\n", incident.micros as f64 / 1e6);
-        for (number, frame) in self.frames.iter().take(SHOWN).enumerate() {
-            let place = source::place(frame).map_or(String::new(), |place| format!(" at {place}"));
-            text += &format!("  {number:>4}: {}{place}\n", frame.function);
+        let mut number = 0;
+        // A recursion's calls are all the same: one line for them.
+        for calls in self.frames.chunk_by(|one, next| one == next).take(SHOWN) {
+            let place = source::place(&calls[0]).map_or(String::new(), |place| format!(" at {place}"));
+            text += &format!("  {number:>4}: {}{place}\n", calls[0].function);
+            number += calls.len();
+            if let more @ 1.. = calls.len() - 1 {
+                text += &format!("        the same {more} times more\n");
+            }
         }
-        if self.frames.len() > SHOWN {
+        if number < self.frames.len() {
             text += "        and more\n";
+        }
+        if matches!(incident.cause, Cause::Restarts | Cause::WatchdogBites) {
+            text += &format!("  {RESTARTS}\n");
         }
         text.trim_end().to_owned()
     }

@@ -8,8 +8,8 @@ const SP: usize = 13;
 const LR: usize = 14;
 const PC: usize = 15;
 
-/// Calls that are followed at most: a stack that overflowed has thousands.
-const DEEPEST: usize = 64;
+/// Calls that are followed at most: the smallest frame has 8 bytes, SRAM 520 KiB.
+const DEEPEST: usize = 66_560;
 
 /// Values of LR from here on are exception returns (Armv8-M B3.21); bit 4: without a floating-point context.
 const EXC_RETURN: u32 = 0xFF00_0000;

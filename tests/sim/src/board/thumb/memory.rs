@@ -60,7 +60,7 @@ impl Core {
     #[cold]
     pub(super) fn overflow<B: Bus>(&self, bus: &mut B, pc: u32, value: u32) -> Halt {
         let (room, below) = (self.guard.len(), self.guard.start - value);
-        self.refuse(bus, pc, &format!("stack overflow: {below} bytes below the {room} that the stack may take"))
+        self.refuse(bus, pc, &format!("stack overflow: {below} bytes more than the stack's {room}"))
     }
 
     fn write_base<B: Bus>(&mut self, bus: &mut B, pc: u32, rn: u8, value: u32) -> Result<(), Halt> {
