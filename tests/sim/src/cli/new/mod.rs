@@ -13,8 +13,8 @@ use std::process::Command;
 
 /// What the help says of it.
 pub const DETAILS: &str = "\
-DIR is made; an empty folder will do, too. Its name is the package's. The package uses this clone of PicoVD by its path,
-unless a word says otherwise. In the new folder, `cargo run` and `cargo sim` run the program on an emulated board, and
+DIR is created; an empty folder will do, too. The folder's name becomes the package's. The package uses this clone of PicoVD by its path,
+unless an option says otherwise. In the new folder, `cargo run` and `cargo sim` run the program on an emulated board, and
 `cargo uf2` writes the file that a board is flashed with.
 
   --git URL             use PicoVD from a git repository, so that the package can be shared and built anywhere
@@ -65,7 +65,7 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
         writeln!(out, "    {:<41} # the simulator", origin.install())?;
     }
     writeln!(out, "    {:<41} # build it, and run it on an emulated board;", "cargo sim")?;
-    writeln!(out, "    {:<41} # the first time builds what it stands on, too: some minutes", "")?;
+    writeln!(out, "    {:<41} # the first time builds the libraries, too: a minute or two", "")?;
     writeln!(out, "    {:<41} # one of its files", "cargo sim cat README.TXT")?;
     writeln!(out, "    {:<41} # {name}.uf2: hold BOOTSEL, plug the board in, copy it", "cargo uf2")?;
     Ok(())
