@@ -20,7 +20,7 @@ use usb_device::bus::{UsbBus, UsbBusAllocator};
 pub struct Description<'a, S = NoSettings> {
     /// The volume.
     pub layout: &'a Layout<'a>,
-    /// The files of run time.
+    /// The dynamic files.
     pub files: &'a Files<'a>,
     /// Those of them that come with the firmware.
     pub built_in: &'a BuiltIn<'a>,
@@ -42,7 +42,7 @@ pub struct Description<'a, S = NoSettings> {
     pub settings: S,
 }
 
-/// A stick on a bus. Console, reset interface and files of run time are left out of the program where the three parameters
+/// A stick on a bus. Console, reset interface and dynamic files are left out of the program where the three parameters
 /// are false, settings where the last one is [`NoSettings`].
 pub struct Stick<
     'b,
@@ -321,7 +321,7 @@ where
         (if FILES { self.files.announced() } else { 0 }, self.built_in.log.map_or(0, LogRing::written))
     }
 
-    /// The files of run time.
+    /// The dynamic files.
     pub fn files(&self) -> &'b Files<'b> {
         self.files
     }

@@ -144,7 +144,7 @@ impl Bench {
             .iter()
             .map(|content| {
                 let path = |suffix: &str| -> &'static str {
-                    // A folder of run time, none, one of the manifest.
+                    // A dynamic folder, none, one of the manifest.
                     let folder = ["folder/", "", "docs/deep/"][content.id as usize % 3];
                     format!("{folder}FILE{}{suffix}.BIN", content.id).leak()
                 };
@@ -398,13 +398,13 @@ fn files_of_run_time_stand_in_folders_of_the_manifest() {
     assert_eq!(taken("DOCS/Deep/static.txt"), Err(NameTaken), "a file of the manifest");
     assert_eq!(taken("docs/DEEP"), Err(NameTaken), "a folder of the manifest");
     assert_eq!(taken("docs/deep/STATIC.TXT/x"), Err(NameTaken), "a file is no folder");
-    assert_eq!(taken("docs/deep/file2.bin"), Err(NameTaken), "a file of run time");
+    assert_eq!(taken("docs/deep/file2.bin"), Err(NameTaken), "a dynamic file");
     assert_eq!(taken("docs/deep/FILE2.BIN/x"), Err(NameTaken), "a file is no folder");
     assert_eq!(taken("docs/deep/caf\u{E9}"), Ok(()));
     assert_eq!(taken("docs/deep/CAFE\u{301}"), Err(NameTaken), "the same after Unicode normalization");
     assert_eq!(taken("docs/deep/cafe\u{301}/x"), Err(NameTaken), "the same after Unicode normalization");
     assert_eq!(taken("docs/deep/caf\u{E8}"), Ok(()), "another letter");
-    assert_eq!(taken("Docs/NEW/inner.bin"), Ok(()), "a folder of run time in one of the manifest");
+    assert_eq!(taken("Docs/NEW/inner.bin"), Ok(()), "a dynamic folder in one of the manifest");
     let mut system = System::boot(LINUX_DESKTOP, Box::new(device)).expect("the stick is right");
     let mut names = |path: &str| -> Vec<String> {
         let nodes = system.list(path).expect("it can be listed").into_iter();

@@ -79,7 +79,7 @@ fn random_manifest(random: &mut Random) -> String {
     text
 }
 
-/// Registers random files of run time, in the manifest's folders and in others, and returns those that were taken.
+/// Registers random dynamic files, in the manifest's folders and in others, and returns those that were taken.
 fn register(random: &mut Random, files: &'static Files<'static>, folders: &[String]) -> Vec<(String, Vec<u8>)> {
     let mut taken = Vec::new();
     for index in 0..random.below(24) {

@@ -146,7 +146,7 @@ fn kind(region: &Region, contents: &mut Vec<(String, Vec<u8>)>) -> String {
 
 fn files(plan: &DiskPlan, out: &mut String) {
     let Dynamic { refresh, quiet, max_age, hold, .. } = plan.changes;
-    line!(out, "/// The files of run time: what vd_add_file and its like take.");
+    line!(out, "/// The dynamic files: what vd_add_file and its like take.");
     line!(out, "#[allow(dead_code)]");
     line!(out, "pub static FILES: ::picovd::vd::FilesOf<'static, {}> =", plan.dynamic.slots);
     line!(out, "    ::picovd::vd::FilesOf::new(&LAYOUT);");
@@ -158,7 +158,7 @@ fn files(plan: &DiskPlan, out: &mut String) {
     line!(out, "}};");
 }
 
-/// The files of run time that the firmware makes by itself.
+/// The dynamic files that the firmware makes by itself.
 fn built_in(plan: &DiskPlan, out: &mut String) {
     let has = |source| plan.built_in.iter().any(|file| file.source == source);
     let log = has(BuiltInSource::Stdout) || has(BuiltInSource::Tail);

@@ -117,7 +117,7 @@ fn names_are_reserved_while_something_uses_them() {
     assert!(problems(&partitions(false, "STDOUT.TXT")).is_ok());
     assert!(problems(&partitions(true, "flash/Logs")).is_ok());
     assert!(problems(&partitions(true, "")).is_ok());
-    // Folders of run time stand in none of the manifest's.
+    // Dynamic folders are in none of the manifest's.
     for folder in ["STDOUT.TXT", "stdout.txt/a", "logs/stdout-tail.txt", "Logs/flash", "LOGS"] {
         let found = problems(&partitions(true, folder)).unwrap_err();
         assert_eq!(found.items()[0].code, Code::FileAsFolder, "{folder}");

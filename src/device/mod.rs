@@ -76,7 +76,7 @@ pub struct Device<'a, M, const FILES: bool = true, L = Plain> {
 }
 
 impl<'a, M: Memory, const FILES: bool, L: Look> Device<'a, M, FILES, L> {
-    /// A device that has just been powered on, its medium present. Changes of its files of run time are announced as
+    /// A device that has just been powered on, its medium present. Changes of its dynamic files are announced as
     /// `announcing` says.
     #[must_use]
     pub fn new(volume: Volume<'a, M, FILES, L>, identity: UnitIdentity<'a>, announcing: Announcing) -> Self {

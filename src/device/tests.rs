@@ -1,4 +1,4 @@
-//! The device with files of run time, as a host sees it command by command.
+//! The device with dynamic files, as a host sees it command by command.
 
 mod asked;
 

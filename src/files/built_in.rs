@@ -5,7 +5,7 @@ use super::log::{LogRing, LogTail};
 use super::partition::PartitionPlan;
 use crate::volume::{AddError, File, Files};
 
-/// Files of run time that come with the firmware. Made by the manifest's tables.
+/// Dynamic files that come with the firmware. Made by the manifest's tables.
 #[derive(Clone, Copy)]
 pub struct BuiltIn<'a> {
     /// What is registered at start.

@@ -1,4 +1,4 @@
-//! Contents for files of run time.
+//! Contents for dynamic files.
 //!
 //! | contents | what the application does | cost |
 //! |---|---|---|

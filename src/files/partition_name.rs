@@ -52,7 +52,7 @@ impl PartitionPaths {
                 continue;
             }
             let Some((before, [text, ..])) = self.texts.split_at_mut_checked(index) else { continue };
-            // One suffix more than there are partitions and files of run time: the last one is free.
+            // One suffix more than there are partitions and dynamic files: the last one is free.
             let head = (1..=u16::from(u8::MAX) + PARTITIONS as u16).find_map(|number| {
                 let head = write_path(text, folder, partition, index, number)?;
                 let path = Path { head, text };

@@ -37,8 +37,8 @@ pub trait Home<T: 'static> {
 }
 
 /// The stick that the manifest's tables describe, on the chip's USB port: usually by the name that
-/// [`firmware!`](crate::firmware) gives it. The parameters are the tables' `CONSOLE` and `RESET`, whether there may be files of
-/// run time, the tables' `Configured`, and the place where it lives.
+/// [`firmware!`](crate::firmware) gives it. The parameters are the tables' `CONSOLE` and `RESET`, whether there may be dynamic
+/// files, the tables' `Configured`, and the place where it lives.
 ///
 /// ```ignore
 /// picovd::firmware!(disk);
@@ -263,7 +263,7 @@ where
         self.clock.now()
     }
 
-    /// The files of run time.
+    /// The dynamic files.
     #[must_use]
     pub fn files(&self) -> &'static Files<'static> {
         self.stick.files()

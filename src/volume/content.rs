@@ -1,4 +1,4 @@
-//! What a file of run time holds.
+//! What a dynamic file holds.
 
 use crate::clock::Instant;
 
@@ -28,7 +28,7 @@ pub struct Frozen {
     pub kept: bool,
 }
 
-/// The contents of a file of run time.
+/// The contents of a dynamic file.
 ///
 /// The application changes its side whenever it likes and says so by `vd_update_file`; hosts see what the last
 /// [`freeze`](Self::freeze) settled. One generation is alive at a time, so contents keep two versions at most: the one that

@@ -1,4 +1,4 @@
-//! Directories: what the manifest encoded at build time, the board's label, the files of run time, then end-of-directory.
+//! Directories: what the manifest encoded at build time, the board's label, the dynamic files, then end-of-directory.
 
 use super::file::Components;
 use super::layout::{Directory, Layout, Region, RegionKind};
@@ -8,7 +8,7 @@ use picovd_exfat::entry::{ENTRY_LENGTH, EntryType, FileAttributes};
 use picovd_exfat::name::Name;
 use picovd_exfat::upcase::upcase;
 
-/// Where the last rendering of a directory's files of run time ended: hosts read on from there.
+/// Where the last rendering of a directory's dynamic files ended: hosts read on from there.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bookmark {
     folder: u8,
@@ -18,7 +18,7 @@ pub(super) struct Bookmark {
 }
 
 impl Bookmark {
-    /// The beginning of the root directory's files of run time. Every generation begins here.
+    /// The beginning of the root directory's dynamic files. Every generation begins here.
     pub const START: Self = Self { folder: ROOT, slot: 0, position: 0 };
 }
 
@@ -48,7 +48,7 @@ pub(super) fn render(
     }
 }
 
-/// Renders the entries of what a folder of run time, or the root directory, holds, from byte `start` of them on. Bytes behind
+/// Renders the entries of what a dynamic folder, or the root directory, holds, from byte `start` of them on. Bytes behind
 /// the last one stay as they are: they are zeros, end-of-directory entries.
 pub(super) fn list(
     layout: &Layout<'_>,

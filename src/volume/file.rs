@@ -1,4 +1,4 @@
-//! A file of run time, as the application declares it.
+//! A dynamic file, as the application declares it.
 
 use super::content::Content;
 use picovd_exfat::entry::FileAttributes;

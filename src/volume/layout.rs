@@ -26,7 +26,7 @@ pub struct Layout<'a> {
     pub first_cluster_of_root_directory: u32,
     /// VolumeSerialNumber (exFAT 3.1.11) for a board that gives none of its own.
     pub volume_serial_number: u32,
-    /// The moment that files of run time carry when no clock is at hand: Timestamp (exFAT 7.4.8), in UTC.
+    /// The moment that dynamic files carry when no clock is at hand: Timestamp (exFAT 7.4.8), in UTC.
     pub timestamp: u32,
     /// VolumeLabel (exFAT 7.3): the label's text, at most 11 UTF-16 units with the board's digits.
     pub label: Label<'a>,
@@ -147,7 +147,7 @@ pub struct DynamicWindow {
     pub first_cluster: u32,
     /// Number of clusters.
     pub cluster_count: u32,
-    /// Number of files and folders of run time at most.
+    /// Number of dynamic files and folders at most.
     pub slots: u16,
     /// Number of directory entries that each directory of the manifest has room for beside its own.
     pub entries: u16,
@@ -202,13 +202,13 @@ pub enum Gap {
     Excess,
 }
 
-/// A directory: entries known at build time, then those of run time, then end-of-directory.
+/// A directory: entries known at build time, then the dynamic ones, then end-of-directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Directory<'a> {
     /// The encoded entries, a multiple of 32 bytes. The root directory's begin with the volume label's entry, whose
     /// bytes are replaced at run time.
     pub entries: &'a [u8],
-    /// Whether this is the root directory. Files of run time stand in it or below it.
+    /// Whether this is the root directory. Dynamic files are in it or below it.
     pub root: bool,
 }
 

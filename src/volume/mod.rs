@@ -80,7 +80,7 @@ const fn hexadecimal(value: u64) -> u8 {
     if nibble < 10 { b'0' + nibble } else { b'A' - 10 + nibble }
 }
 
-/// A synthesized exFAT volume. Where `FILES` is false it has no files of run time, and the linker leaves their code out. `L`
+/// A synthesized exFAT volume. Where `FILES` is false it has no dynamic files, and the linker leaves their code out. `L`
 /// decides what settings do.
 #[derive(Debug)]
 pub struct Volume<'a, M, const FILES: bool = true, L = Plain> {
@@ -97,7 +97,7 @@ pub struct Volume<'a, M, const FILES: bool = true, L = Plain> {
     slot: usize,
     bookmark: Bookmark,
     generation: Generation,
-    /// Whether bytes of a file were read, or of clusters that files of run time may stand in.
+    /// Whether bytes of a file were read, or of clusters that dynamic files may be in.
     read: bool,
 }
 
@@ -110,7 +110,7 @@ impl<'a, M: Memory> Volume<'a, M> {
 }
 
 impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
-    /// As [`new`](Volume::new), with files of run time or without, and with what `look` decides.
+    /// As [`new`](Volume::new), with dynamic files or without, and with what `look` decides.
     #[must_use]
     pub fn of(layout: &'a Layout<'a>, identity: Option<BoardIdentity>, memory: M, look: L) -> Self {
         let spare: u32 = if FILES { grow::spare(layout, None).map(|run| run.1).sum() } else { 0 };
@@ -131,7 +131,7 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
         }
     }
 
-    /// The same with files of run time.
+    /// The same with dynamic files.
     #[must_use]
     pub fn with_files(self, files: &'a Files<'a>) -> Self {
         Self { files: Some(files), ..self }
@@ -159,7 +159,7 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
         self.look.differs()
     }
 
-    /// The files of run time.
+    /// The dynamic files.
     #[must_use]
     pub fn files(&self) -> Option<&'a Files<'a>> {
         self.files.filter(|_| FILES)
@@ -197,7 +197,7 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
         self.boot = tables::boot_region(self.layout, self.identity, allocated, volumes);
     }
 
-    /// Whether bytes of a file were read since the last call, or of clusters that files of run time may stand in.
+    /// Whether bytes of a file were read since the last call, or of clusters that dynamic files may be in.
     pub fn take_read(&mut self) -> bool {
         core::mem::take(&mut self.read)
     }

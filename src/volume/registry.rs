@@ -1,4 +1,4 @@
-//! The files of run time: what the application registers, and what of it the present generation shows.
+//! The dynamic files: what the application registers, and what of it the present generation shows.
 //!
 //! Calls may come from the main loop, an interrupt handler or another core: every access is a short critical section, and
 //! contents are never called inside one, nor names compared. What a critical section does at most is to look at one word or two
@@ -14,10 +14,10 @@ use core::cell::Cell;
 use critical_section::{CriticalSection, Mutex};
 use picovd_exfat::entry::ENTRY_LENGTH;
 
-/// The files of run time of one volume, in a fixed number of slots. Usually a `static`, made by the manifest's tables:
+/// The dynamic files of one volume, in a fixed number of slots. Usually a `static`, made by the manifest's tables:
 /// `Files::new(&LAYOUT)`.
 ///
-/// A slot holds a file, or a folder that files of run time stand in. What is registered shows from the next generation on.
+/// A slot holds a file, or a folder that dynamic files are in. What is registered shows from the next generation on.
 pub struct Files<'a, S: ?Sized = [FileSlot<'a>]> {
     pub(super) layout: &'a Layout<'a>,
     pub(super) state: Mutex<Cell<State>>,
@@ -42,7 +42,7 @@ pub(super) struct State {
     pub(super) end: usize,
     /// Nothing is wanted in the slots from this one on.
     pub(super) used: u8,
-    /// Whether files of run time stand in folders of the manifest.
+    /// Whether dynamic files are in folders of the manifest.
     pub(super) in_given: bool,
     /// Counts what is registered and taken away.
     pub(super) version: u32,
@@ -121,7 +121,7 @@ impl<'a> Files<'a> {
         })
     }
 
-    /// Takes a file away: the next generation shows it no more, nor folders of run time that it leaves empty. Until then its
+    /// Takes a file away: the next generation shows it no more, nor dynamic folders that it leaves empty. Until then its
     /// contents are still read.
     ///
     /// # Errors
@@ -178,7 +178,7 @@ impl<'a> Files<'a> {
         critical_section::with(|section| self.state.borrow(section).get())
     }
 
-    /// Length of a folder of run time at most: room for all entries and an end-of-directory entry, in whole clusters.
+    /// Length of a dynamic folder at most: room for all entries and an end-of-directory entry, in whole clusters.
     pub(super) fn folder_length(&self) -> u32 {
         let entries = (u32::from(self.layout.dynamic.entries) + 1) * ENTRY_LENGTH as u32;
         self.layout.clusters(entries) << self.layout.cluster_shift()

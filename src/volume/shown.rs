@@ -1,4 +1,4 @@
-//! What hosts see of the files of run time: the volume's side of [`Files`].
+//! What hosts see of the dynamic files: the volume's side of [`Files`].
 
 use super::content::Generation;
 use super::directory;
@@ -50,7 +50,7 @@ impl<'a> Files<'a> {
         self.search(from, |index, shown| Some((index, shown)))
     }
 
-    /// The number of the folder of the manifest that begins at a cluster, when files of run time stand in it.
+    /// The number of the folder of the manifest that begins at a cluster, when dynamic files are in it.
     pub(super) fn folder_of(&self, cluster: u32) -> Option<u8> {
         if !self.state().in_given {
             return None;
@@ -58,7 +58,7 @@ impl<'a> Files<'a> {
         self.search(0, |index, shown| (shown.is_given() && shown.first == cluster).then_some(index as u8))
     }
 
-    /// Length in bytes of the entries of all that is in a folder of run time, in a folder of the manifest by its slot, or in the root
+    /// Length in bytes of the entries of all that is in a dynamic folder, in a folder of the manifest by its slot, or in the root
     /// directory. In a generation that begins, that of what it will show.
     #[inline(never)]
     pub(super) fn entries_in(&self, folder: u8) -> u32 {

@@ -27,7 +27,7 @@ pub(super) struct DirectoryClusters {
     pub kept: u32,
 }
 
-/// Number of clusters of each directory. Each has room for all files of run time: they may stand in any folder, and room that is
+/// Number of clusters of each directory. Each has room for all dynamic files: they may be in any folder, and room that is
 /// not used costs nothing but clusters of a disk that nobody stores. One entry more than is used, so that a directory always ends
 /// in an end-of-directory entry (exFAT 6.2.1 asks for none in a full one, but not every host was tried with that).
 pub(super) fn directory_clusters(manifest: &Checked, problems: &mut Collector) -> Option<Vec<DirectoryClusters>> {

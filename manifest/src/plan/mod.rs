@@ -69,9 +69,9 @@ pub struct DiskPlan {
     pub exposable: Vec<Exposable>,
     /// Clusters and directory entries for files registered at run time.
     pub dynamic: DynamicWindow,
-    /// Files of run time that the firmware makes by itself.
+    /// Dynamic files that the firmware makes by itself.
     pub built_in: Vec<BuiltIn>,
-    /// Ranges of flash that read as zeros in files of run time, too: offsets, whole sectors of 512 bytes, ascending.
+    /// Ranges of flash that read as zeros in dynamic files, too: offsets, whole sectors of 512 bytes, ascending.
     pub redacted_flash: Vec<std::ops::Range<u32>>,
     /// The directories, the root directory first.
     pub directories: Vec<PlannedDirectory>,
@@ -87,7 +87,7 @@ pub struct DiskPlan {
     pub partitions: Partitions,
     /// How logs are to be shown.
     pub log: Log,
-    /// Files of run time, and how hosts hear of changes.
+    /// Dynamic files, and how hosts hear of changes.
     pub changes: Dynamic,
     /// What is worth knowing about the manifest and not wrong.
     pub warnings: Diagnostics,
@@ -117,7 +117,7 @@ pub struct DynamicWindow {
     pub first_cluster: u32,
     /// Number of clusters.
     pub cluster_count: u32,
-    /// Number of files and folders of run time at most.
+    /// Number of dynamic files and folders at most.
     pub slots: u16,
     /// Directory entries that each directory has room for beside its own.
     pub entries: u16,

@@ -89,7 +89,7 @@ fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
-/// What is kept for files of run time, the first cluster left open.
+/// What is kept for dynamic files, the first cluster left open.
 pub(super) fn window(manifest: &Checked) -> DynamicWindow {
     let dynamic = &manifest.dynamic;
     let mut slots = dynamic.files;

@@ -1,4 +1,4 @@
-//! A firmware for tests: the main loop changes three files of run time at random, an interrupt handler three others, and the
+//! A firmware for tests: the main loop changes three dynamic files at random, an interrupt handler three others, and the
 //! second core three more, in the root directory, in a folder of the manifest and in a folder of their own. LEDGER.BIN tells at
 //! each read what there should be. Built by `cargo xtask test`; empty elsewhere than on the chip.
 #![cfg_attr(target_os = "none", no_std, no_main)]

@@ -102,7 +102,7 @@ impl Application for Sensor {
         self.readings.rows[index] = (seconds, 20_500 + swing);
         self.readings.count += 1;
         self.content.set(self.readings);
-        // A manifest without room for files of run time has no sensor.
+        // A manifest without room for dynamic files has no sensor.
         if vd_update_file(self.files, self.file).is_err() {
             let _ = vd_add_file(self.files, self.file);
         }

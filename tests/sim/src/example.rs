@@ -43,7 +43,7 @@ impl Host {
         Self { system, files }
     }
 
-    /// The files of run time.
+    /// The dynamic files.
     #[must_use]
     pub fn files(&self) -> &'static Files<'static> {
         self.files

@@ -38,7 +38,7 @@ pub struct Board {
     pub flash_size: u32,
     /// How hosts hear of changes.
     pub announcing: Announcing,
-    /// Makes the files of run time that come with the firmware; each power-on makes them anew.
+    /// Makes the dynamic files that come with the firmware; each power-on makes them anew.
     pub built_in: BuiltInFiles,
     /// What the manifest decides of settings, where it has sectors for them: those of the board's flash.
     pub settings: Option<settings::Plan<'static>>,
@@ -55,7 +55,7 @@ pub trait Application {
     fn turn(&mut self, now: Instant);
 }
 
-/// Most files of run time that a board has room for; its layout may allow fewer.
+/// Most dynamic files that a board has room for; its layout may allow fewer.
 const FILES: usize = 256;
 
 /// How long the main loop sleeps at most: here, how coarse [`Link::elapse`] is.
@@ -127,7 +127,7 @@ impl NativeDevice {
         &self.restarts
     }
 
-    /// The files of run time of the present power cycle.
+    /// The dynamic files of the present power cycle.
     #[must_use]
     pub fn files(&self) -> &'static Files<'static> {
         self.running.files

@@ -146,7 +146,7 @@ pub fn settings(plan: &DiskPlan) -> Option<settings::Plan<'static>> {
     })
 }
 
-/// The files of run time that come with the firmware, to be made for each power cycle.
+/// The dynamic files that come with the firmware, to be made for each power cycle.
 #[derive(Clone, Debug)]
 pub struct BuiltInFiles {
     planned: Vec<manifest::BuiltIn>,

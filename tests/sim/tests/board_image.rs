@@ -42,7 +42,7 @@ fn live(plan: &DiskPlan) -> Vec<Range<usize>> {
     regions.map(|region| region.first as usize..(region.first + region.length) as usize).collect()
 }
 
-/// Takes the files of run time out of an image, and returns their names: their entry sets in the root directory, their clusters
+/// Takes the dynamic files out of an image, and returns their names: their entry sets in the root directory, their clusters
 /// in the dynamic window, the bits of these, and the percentage that follows from them.
 fn without_run_time(plan: &DiskPlan, image: &mut [u8]) -> BTreeSet<String> {
     let paths = plan.files.iter().map(|file| &file.path).chain(plan.directories.iter().map(|folder| &folder.path));
@@ -111,7 +111,7 @@ fn a_difference_is_seen() {
             assert_eq!(seen.is_none(), excepted, "byte {at} of {:?}: {seen:?}", region.path);
         }
     }
-    // Without its files of run time the image still has all that the manifest put there.
+    // Without its dynamic files the image still has all that the manifest put there.
     let mut bare = good.clone();
     without_run_time(&plan, &mut bare);
     for region in &plan.regions {
@@ -159,7 +159,7 @@ mod ring5 {
         assert_ne!(le32(&board, 100), plan.volume_serial_number, "it is the board's own");
         assert_eq!(board[11 * BLOCK..12 * BLOCK], library[11 * BLOCK..12 * BLOCK], "boot checksum");
         let names = without_run_time(&plan, &mut board);
-        assert_eq!(names, without_run_time(&plan, &mut library), "files of run time: the board's and the library's");
+        assert_eq!(names, without_run_time(&plan, &mut library), "dynamic files: the board's and the library's");
         assert_eq!(difference(&board, &library, &live(&plan)), None);
         // What `cargo sim --elf` ends with.
         let measured = device.measured().expect("the board measures");

@@ -77,7 +77,7 @@ mod ring5 {
         minutes.parse::<u64>().expect("a number") * 60 + seconds.parse::<u64>().expect("a number")
     }
 
-    /// What a host sees: the version of each file of run time, and its time stamp; and what the program says.
+    /// What a host sees: the version of each dynamic file, and its time stamp; and what the program says.
     struct Seen {
         files: BTreeMap<String, u32>,
         stamps: BTreeMap<String, u64>,
@@ -85,7 +85,7 @@ mod ring5 {
         done: [u32; 3],
     }
 
-    /// All files of run time, each whole and of the generation that is shown. `None`: the volume went meanwhile.
+    /// All dynamic files, each whole and of the generation that is shown. `None`: the volume went meanwhile.
     fn look(system: &mut System<'_>) -> Option<Seen> {
         let mut paths = Vec::new();
         let mut stamps = BTreeMap::new();

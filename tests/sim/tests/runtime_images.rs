@@ -1,4 +1,4 @@
-//! Images of volumes with files of run time, among those of the manifest and in folders of their own, for readers that others
+//! Images of volumes with dynamic files, among those of the manifest and in folders of their own, for readers that others
 //! wrote: `cargo xtask test --ring 2` names a folder, and judges what is written there.
 
 mod ring2 {

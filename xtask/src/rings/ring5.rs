@@ -118,7 +118,7 @@ fn tests(context: &Context, report: &mut Report, elf: &Path) {
     );
 }
 
-/// A firmware of the tests whose main loop, interrupt handler and second core change files of run time at random.
+/// A firmware of the tests whose main loop, interrupt handler and second core change dynamic files at random.
 fn live(context: &Context, report: &mut Report) {
     let workspace = &context.workspace;
     let built = report.check("a firmware that changes its files at random builds", || {

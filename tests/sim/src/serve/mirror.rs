@@ -1,4 +1,4 @@
-//! A sample application for `cargo sim serve --live`: the files of a folder of this PC as files of run time.
+//! A sample application for `cargo sim serve --live`: the files of a folder of this PC as dynamic files.
 //!
 //! Whoever tries how a host takes a change needs changes at will: a file that is written into the folder appears on the disk,
 //! one that is written anew changes, one that is deleted goes. Names that begin with a dot, folders, and names that are not

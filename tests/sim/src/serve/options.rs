@@ -38,7 +38,7 @@ pub struct Options {
     pub record: Option<PathBuf>,
     /// A folder that gets every file as the manifest promises it, but for live ones.
     pub truth: Option<PathBuf>,
-    /// A folder whose files are files of run time, see [`mirror`](super::mirror).
+    /// A folder whose files are dynamic files, see [`mirror`](super::mirror).
     pub live: Option<PathBuf>,
     /// Let an application print, see [`chatter`](crate::chatter).
     pub print: bool,

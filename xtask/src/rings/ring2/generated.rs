@@ -157,7 +157,7 @@ fn directories_at_cluster_ends(manifest: &mut Manifest) {
     }
 }
 
-/// A root directory with room for as many files of run time as there can be.
+/// A root directory with room for as many dynamic files as there can be.
 fn slots(manifest: &mut Manifest) {
     manifest.head("[dynamic]\nfiles = 256\nmax-name = 255\nwindow = \"4 MiB\"\n");
     for index in 0..20 {

@@ -1,4 +1,4 @@
-//! Volumes with files of run time: present, grown and changed, removed; among the manifest's files and in folders of their own.
+//! Volumes with dynamic files: present, grown and changed, removed; among the manifest's files and in folders of their own.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +16,7 @@ const MOMENTS: [&str; 3] = ["present", "changed", "removed"];
 /// Has the images written, and every reader judge them.
 pub fn run(context: &Context, report: &mut Report, scratch: &Path, fatfs: &Path) {
     let folder = scratch.join("runtime");
-    let made = report.check("a folder for images with files of run time is there", || {
+    let made = report.check("a folder for images with dynamic files is there", || {
         fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))
     });
     if made.is_none() {
@@ -25,14 +25,14 @@ pub fn run(context: &Context, report: &mut Report, scratch: &Path, fatfs: &Path)
     let mut cargo = command::cargo(&context.workspace.root);
     cargo.args(["test", "--package", "picovd-sim", "--test", "runtime_images"]);
     cargo.args(["--", "--ignored", "ring2::"]).arg(&folder);
-    harness(report, "images of volumes with files of run time are written", cargo);
+    harness(report, "images of volumes with dynamic files are written", cargo);
     let nothing = BTreeMap::new();
     for moment in MOMENTS {
         let image = folder.join(format!("{moment}.img"));
         let mounts = scratch.join(format!("runtime-{moment}"));
-        let what = format!("files of run time, {moment}: what should be there is known");
+        let what = format!("dynamic files, {moment}: what should be there is known");
         let Some(truth) = report.check(&what, || Truth::of_folder(&folder.join(moment))) else { continue };
-        let says = |reader: &str| format!("files of run time, {moment}: {reader}");
+        let says = |reader: &str| format!("dynamic files, {moment}: {reader}");
         report.check(&says("fsck.exfat finds it clean"), || readers::fsck(&truth, &image));
         report.check(&says("exfat-fuse mounts it, every file is right"), || {
             compare(&truth, &readers::fuse(&image, &mounts)?, &nothing)
