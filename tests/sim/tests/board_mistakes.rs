@@ -52,9 +52,15 @@ mod ring5 {
                 "1 => panic!",
                 "the firmware panicked at {}:18: boom",
                 "show",
-                &[main, log[0], log[1], "panic!(\"boom\")"],
+                &[main, log[0], log[1], "panic!(\"boom\")", "\n  the board restarts\n"],
             ),
-            (2, "2 => vd_add", "the firmware panicked at {}:56: there is room for another one", "ls", &[main, log[0]]),
+            (
+                2,
+                "2 => vd_add",
+                "the firmware panicked at {}:56: there is room for another one",
+                "ls",
+                &[main, log[0], "value is not kept"],
+            ),
             (3, "panic!(\"boom after", "the firmware panicked at {}:17: boom after 300 ms", "ls", &[main, log[0]]),
             (
                 4,
@@ -63,7 +69,13 @@ mod ring5 {
                 "cat",
                 &["wait_for_sensor` at ", log[0]],
             ),
-            (5, "fn deeper", "the firmware stopped in `", "image", &["deeper` at ", "stack overflow", "and more"]),
+            (
+                5,
+                "fn deeper",
+                "the firmware stopped in `",
+                "image",
+                &["deeper` at ", "stack overflow", "times more\n", main],
+            ),
             (
                 7,
                 "0x7000_0000",
@@ -130,7 +142,7 @@ mod ring5 {
         let output = sim(&elf, &["ls", "--strict"]);
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{error}");
-        assert!(error.starts_with("the firmware stopped in `") && error.contains(", PWM.C"), "{error}");
+        assert!(error.starts_with("the firmware stopped in `") && error.contains("(PWM.C"), "{error}");
     }
 
     /// A program with a sensor on I2C runs, with the sensor and without it; the other blocks answer, too.
