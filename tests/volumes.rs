@@ -4,6 +4,7 @@ use picovd::block::Lba;
 use picovd::clock::Instant;
 use picovd::files::Bytes;
 use picovd::vd::{AddError, File, Files, FilesOf, vd_add_file, vd_remove_file};
+use picovd::volume::layout::RegionKind;
 use picovd::volume::{BoardIdentity, Volume};
 use picovd_manifest::{check, load, plan, read_text};
 use picovd_sim::host::exfat::check::check as check_volume;
@@ -11,7 +12,9 @@ use picovd_sim::host::exfat::volume::Volume as ExfatVolume;
 use picovd_sim::host::source::{BlockSource, ReadError};
 use picovd_sim::memory::{Contents, SharedMemory};
 use picovd_sim::random::Random;
+use picovd_sim::section::with_interrupts;
 use picovd_sim::tables::Tables;
+use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 
@@ -187,6 +190,48 @@ fn a_directory_has_a_second_cluster_only_while_its_entries_need_one() {
             round(&mut volume, added.len(), "shrinking");
         }
     }
+}
+
+/// How long directories are is found out when a generation begins. A read looks at some slots in each critical section, and not at
+/// every slot for each directory.
+#[test]
+fn reads_of_metadata_do_not_look_at_every_file_for_each_directory() {
+    const SLOTS: usize = 200;
+    let mut text = format!("[dynamic]\nfiles = {SLOTS}\nwindow = \"2 MiB\"\n");
+    for folder in 0..20 {
+        text += &format!("[[file]]\npath = \"given{folder:02}/A.TXT\"\ntext = \"a\"\n");
+    }
+    let layout = tables(&text).leak();
+    let files: &'static Files<'static> = Box::leak(Box::new(FilesOf::<SLOTS>::new(layout)));
+    let memory = SharedMemory::new(Contents::noise(1 << 20));
+    let mut volume = Volume::new(layout, Some(BoardIdentity(7)), memory).with_files(files);
+    for index in 0..170 {
+        let path = match index % 3 {
+            0 => format!("R{index:07}"),
+            1 => format!("given{:02}/R{index:07}", index % 20),
+            _ => format!("made/R{index:07}"),
+        };
+        let content: &'static Bytes<'static> = Box::leak(Box::new(Bytes::new(b"contents")));
+        vd_add_file(files, Box::leak(Box::new(File::new(path.leak(), content, 8)))).expect("there is room");
+    }
+    volume.begin_generation(Instant(0), true);
+    let mut most = 0;
+    for region in layout.regions {
+        let length = match region.kind {
+            RegionKind::Fat | RegionKind::Bitmap => region.length.bytes() as usize,
+            RegionKind::Directory(directory) => directory.entries.len(),
+            _ => continue,
+        };
+        for start in (0..length).step_by(64) {
+            let mut piece = vec![0; 64.min(length - start)];
+            let count: &'static Cell<usize> = Box::leak(Box::new(Cell::new(0)));
+            with_interrupts(|| count.set(count.get() + 1), || volume.read(region.first, start, &mut piece));
+            most = most.max(count.get());
+            // 20 folders may be told of in one piece, and 8 slots are looked at in one critical section.
+            assert!(count.get() < 20 * SLOTS / 4, "{} critical sections at byte {start} of {region:?}", count.get());
+        }
+    }
+    assert!(most > SLOTS / 16, "only {most} critical sections: what reads dynamic files?");
 }
 
 /// Holds a whole volume against the standard.

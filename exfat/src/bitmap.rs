@@ -12,6 +12,17 @@ pub const fn length(cluster_count: u32) -> u32 {
 ///
 /// Bits outside the window are ignored, other bits stay as they are. Indexes below 2 have no bit.
 pub fn allocate(offset: u32, out: &mut [u8], first: ClusterIndex, count: u32) {
+    change(offset, out, first, count, 0xFF);
+}
+
+/// Clears the bits of `count` clusters from `first` on; the rest as [`allocate`].
+pub fn free(offset: u32, out: &mut [u8], first: ClusterIndex, count: u32) {
+    change(offset, out, first, count, 0);
+}
+
+/// Gives the bits of `count` clusters from `first` on those of `value`, which are all alike.
+#[inline(never)]
+fn change(offset: u32, out: &mut [u8], first: ClusterIndex, count: u32, value: u8) {
     // Clusters that a bitmap has bits for end below 2^32 (3.1.9).
     let from = first.0.saturating_sub(ClusterIndex::FIRST.0);
     let end = first.0.saturating_add(count).saturating_sub(ClusterIndex::FIRST.0);
@@ -29,23 +40,16 @@ pub fn allocate(offset: u32, out: &mut [u8], first: ClusterIndex, count: u32) {
     let head = 0xFFu8 << before;
     let tail = 0xFFu8 >> behind;
     let Some(bytes) = out.get_mut(first_byte..=last_byte) else { return };
+    let mix = |byte: &mut u8, mask: u8| *byte = *byte & !mask | value & mask;
     match bytes {
         [] => {}
-        [only] => *only |= head & tail,
+        [only] => mix(only, head & tail),
         [start, middle @ .., last] => {
-            *start |= head;
-            middle.fill(0xFF);
-            *last |= tail;
+            mix(start, head);
+            middle.fill(value);
+            mix(last, tail);
         }
     }
-}
-
-/// Clears the bits of `count` clusters from `first` on; the rest as [`allocate`].
-pub fn free(offset: u32, out: &mut [u8], first: ClusterIndex, count: u32) {
-    let invert = |out: &mut [u8]| out.iter_mut().for_each(|byte| *byte = !*byte);
-    invert(out);
-    allocate(offset, out, first, count);
-    invert(out);
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ pub(super) fn render(
         }
     }
     let Some((files, bookmark)) = files else { return };
-    let folder = if directory.root { Some(ROOT) } else { files.folder_of(cluster) };
+    let folder = if directory.root { Some(ROOT) } else { files.given_at(cluster).map(|(folder, _)| folder) };
     let first = directory.entries.len() as u32;
     let before = first.saturating_sub(start) as usize;
     if let Some((folder, rest)) = folder.zip(out.get_mut(before..).filter(|rest| !rest.is_empty())) {

@@ -1,9 +1,9 @@
 //! Directories of the manifest that dynamic files make longer. Clusters are kept for all of them, and a directory has those that
-//! its entries need: some readers follow no directory into a second cluster.
+//! its entries need: some readers follow no directory into a second cluster. What dynamic files need is found out once, when a
+//! generation begins.
 
 use super::layout::{Growing, Layout};
 use super::registry::Files;
-use super::slot::ROOT;
 use super::tables;
 use crate::block::Lba;
 use picovd_exfat::ClusterIndex;
@@ -14,11 +14,7 @@ use picovd_exfat::window;
 impl Growing {
     /// Number of clusters that its entries need, an end-of-directory entry among them.
     fn used(&self, layout: &Layout<'_>, files: Option<&Files<'_>>) -> u32 {
-        let more = files.map_or(0, |files| {
-            let root = self.first_cluster == layout.first_cluster_of_root_directory;
-            let folder = if root { Some(ROOT) } else { files.folder_of(self.first_cluster) };
-            folder.map_or(0, |folder| files.entries_in(folder))
-        });
+        let more = files.map_or(0, |files| files.listed(self.first_cluster));
         layout.clusters(self.entries + more + ENTRY_LENGTH as u32).min(self.clusters)
     }
 
@@ -64,7 +60,12 @@ pub(super) fn lengths(
     for folder in layout.growing {
         // The length is in the set's second entry.
         if folder.parent == parent && folder.entry < end && start < folder.entry + 2 * ENTRY_LENGTH as u32 {
-            let length = folder.used(layout, files) << layout.cluster_shift();
+            let used = folder.used(layout, files);
+            // What is encoded is right as long as dynamic files take no cluster of it.
+            if used == folder.used(layout, None) {
+                continue;
+            }
+            let length = used << layout.cluster_shift();
             let allocation = Allocation::chained(ClusterIndex(folder.first_cluster), length.into());
             tables::reallocate(entries, folder.entry, allocation, start, out);
         }

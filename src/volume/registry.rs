@@ -39,11 +39,13 @@ pub(super) struct State {
     /// Cluster of the window where the next search for free ones begins.
     pub(super) cursor: u32,
     /// Hosts see nothing in the slots from this one on.
-    pub(super) end: usize,
+    pub(super) end: u8,
     /// Nothing is wanted in the slots from this one on.
     pub(super) used: u8,
     /// Whether dynamic files are in folders of the manifest.
     pub(super) in_given: bool,
+    /// Length in bytes of the entries of what hosts see of dynamic files and folders in the root directory.
+    pub(super) listed: u32,
     /// Counts what is registered and taken away.
     pub(super) version: u32,
     /// What everything takes that is wanted.
@@ -65,6 +67,7 @@ impl<'a, const N: usize> FilesOf<'a, N> {
             end: 0,
             used: 0,
             in_given: false,
+            listed: 0,
             version: 0,
             room: Room::NONE,
             insert: false,

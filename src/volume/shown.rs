@@ -3,13 +3,19 @@
 use super::content::Generation;
 use super::directory;
 use super::place::{self, Run};
-use super::registry::{Files, State};
-use super::slot::{FileSlot, Shown, Taken};
+use super::registry::Files;
+use super::slot::{FileSlot, ROOT, Shown, Taken};
 use picovd_exfat::entry::ENTRY_LENGTH;
 use picovd_exfat::time::Timestamp;
 
 /// Slots that are looked at in one critical section.
 const AT_ONCE: usize = 8;
+
+/// Slots that are taken in one critical section ...
+const TAKEN_AT_ONCE: usize = 4;
+
+/// ... and how often a generation begins so.
+const ATTEMPTS: u8 = 4;
 
 impl<'a> Files<'a> {
     /// Tells `found` the first cluster, counted from the window's first, and the length in bytes of everything that takes clusters
@@ -32,7 +38,7 @@ impl<'a> Files<'a> {
 
     /// The slots that hosts see something in are among these.
     fn showing(&self) -> &[FileSlot<'a>] {
-        self.slots().get(..self.state().end).unwrap_or_default()
+        self.slots().get(..self.state().end.into()).unwrap_or_default()
     }
 
     /// The first slot from `from` on of which `test` tells something.
@@ -50,12 +56,24 @@ impl<'a> Files<'a> {
         self.search(from, |index, shown| Some((index, shown)))
     }
 
-    /// The number of the folder of the manifest that begins at a cluster, when dynamic files are in it.
-    pub(super) fn folder_of(&self, cluster: u32) -> Option<u8> {
+    /// The number of the folder of the manifest that begins at a cluster, when dynamic files are in it, and the length in bytes of
+    /// their entries.
+    #[inline(never)]
+    pub(super) fn given_at(&self, cluster: u32) -> Option<(u8, u32)> {
         if !self.state().in_given {
             return None;
         }
-        self.search(0, |index, shown| (shown.is_given() && shown.first == cluster).then_some(index as u8))
+        let here = |shown: &Shown<'a>| shown.is_given() && shown.first == cluster;
+        self.search(0, |index, shown| here(&shown).then_some((index as u8, shown.generation)))
+    }
+
+    /// Length in bytes of the entries of what hosts see of dynamic files and folders in the root directory, or in the folder of the
+    /// manifest, that begins at a cluster.
+    pub(super) fn listed(&self, cluster: u32) -> u32 {
+        match cluster == self.layout.first_cluster_of_root_directory {
+            true => self.state().listed,
+            false => self.given_at(cluster).map_or(0, |(_, listed)| listed),
+        }
     }
 
     /// Length in bytes of the entries of all that is in a dynamic folder, in a folder of the manifest by its slot, or in the root
@@ -65,7 +83,6 @@ impl<'a> Files<'a> {
         let here = |slot: &FileSlot<'a>| {
             let Taken { shown, gone, given, .. } = slot.taken()?;
             // A folder of the manifest is among its parent's own entries.
-            let given = if shown.moved { given } else { shown.is_given() };
             (shown.parent == folder && !gone && !given).then_some(u32::from(shown.entries))
         };
         self.slots().iter().filter_map(here).sum::<u32>() * ENTRY_LENGTH as u32
@@ -84,17 +101,12 @@ impl<'a> Files<'a> {
     /// Begins a generation: what is wanted becomes what is shown. Where nobody has `seen` the one before, files stand in a
     /// row from the window's beginning, however many generations there were.
     ///
-    /// What is wanted is taken in one critical section: the generation is of that moment, whatever interrupt handlers and the
-    /// other core want while contents are frozen.
+    /// What is wanted is taken first: the generation is of that moment, whatever interrupt handlers and the other core want while
+    /// contents are frozen.
     pub(super) fn begin(&self, generation: Generation, seen: bool) {
         let clock = self.state().clock.map(|clock| Timestamp::from_unix(clock()).value());
         let modified = clock.unwrap_or(self.layout.timestamp);
-        critical_section::with(|section| {
-            let State { end, used, .. } = self.state.borrow(section).get();
-            for slot in self.slots().iter().take(end.max(used.into())) {
-                slot.borrow(section).take();
-            }
-        });
+        self.take();
         let mut crowded = !seen;
         let (mut end, mut in_given) = (0, false);
         for (index, slot) in self.slots().iter().enumerate() {
@@ -103,10 +115,11 @@ impl<'a> Files<'a> {
                 slot.show(None);
                 continue;
             }
-            (end, in_given) = (index + 1, in_given || given);
+            (end, in_given) = (index as u8 + 1, in_given || given);
             if given {
                 shown.first = directory::follow(self.layout, shown.file.path, shown.level).unwrap_or(0);
                 shown.length = 0;
+                shown.generation = self.entries_in(index as u8);
                 slot.show(Some(shown));
                 continue;
             }
@@ -135,9 +148,32 @@ impl<'a> Files<'a> {
         if crowded {
             self.move_together();
         }
+        let listed = self.entries_in(ROOT);
         critical_section::with(|section| {
-            self.change_state(section, |state| (state.end, state.in_given) = (end, in_given));
+            self.change_state(section, |state| {
+                (state.end, state.in_given, state.listed) = (end, in_given, listed);
+            });
         });
+    }
+
+    /// Takes what is wanted at one moment. A few slots in each critical section, and from the beginning again where something was
+    /// registered or taken away meanwhile; in the end all in one, so that nobody who does so without pause keeps a generation from
+    /// beginning.
+    fn take(&self) {
+        let (mut from, mut extent, mut begun, mut version) = (0, 0, 0, 0);
+        while from <= extent {
+            critical_section::with(|section| {
+                let state = self.state.borrow(section).get();
+                if begun == 0 || version != state.version {
+                    (from, begun, version) = (0, begun + 1, state.version);
+                }
+                // What was taken before counts, too: it may be wanted no more.
+                extent = usize::from(state.end.max(state.used)).max(extent);
+                let most = if begun <= ATTEMPTS { TAKEN_AT_ONCE } else { extent + 1 };
+                self.slots().iter().take(extent).skip(from).take(most).for_each(|slot| slot.borrow(section).take());
+                from += most;
+            });
+        }
     }
 
     /// Fresh clusters for a slot, and in need those that it has.

@@ -43,7 +43,7 @@ const MOVED: u8 = 0x20;
 /// Taken: hosts see nothing here from now on.
 const GONE: u8 = 0x40;
 
-/// Taken: a folder that the manifest gives.
+/// Taken or shown: a folder that the manifest gives.
 const TAKEN_GIVEN: u8 = 0x80;
 
 /// A slot: room for one dynamic file, or for one folder that dynamic files are in, be it a dynamic one or one of the
@@ -114,7 +114,7 @@ pub(super) struct Shown<'a> {
     pub first: u32,
     /// Length in bytes; 0 for a folder of the manifest: it takes none of the window.
     pub length: u32,
-    /// Generation in which it was frozen.
+    /// Generation in which it was frozen. A folder of the manifest is not: length in bytes of the entries of what is in it.
     pub generation: u32,
     /// Moment of the change, as [`Timestamp::value`] has it.
     pub modified: u32,
@@ -263,7 +263,7 @@ impl<'a> Slot<'a> {
     }
 
     /// What is wanted at this moment is what the generation shows that begins. What is missing yet takes its time: see
-    /// [`taken`](Self::taken).
+    /// [`taken`](Self::taken). Until then it may be called again: what was fresh stays so.
     pub fn take(&self) {
         let flags = self.flags.get();
         let Some(wanted) = self.wanted.get() else {
@@ -274,7 +274,7 @@ impl<'a> Slot<'a> {
         let same = self.shown.get().is_some_and(|shown| core::ptr::eq(shown, wanted))
             && (packed ^ self.shown_level.get()) & LEVEL == 0
             && self.shown_parent.get() == parent;
-        let mut taken = (flags & (GIVEN | FOREIGN)) | ((flags & GIVEN) * (TAKEN_GIVEN / GIVEN));
+        let mut taken = (flags & (GIVEN | FOREIGN | FRESH | MOVED)) | ((flags & GIVEN) * (TAKEN_GIVEN / GIVEN));
         if same {
             taken |= (flags & CHANGED) * (FRESH / CHANGED);
         } else {
@@ -317,7 +317,7 @@ impl<'a> Slot<'a> {
     }
 
     fn set_shown(&self, shown: Option<Shown<'a>>) {
-        self.flags.set(self.flags.get() & WANTED);
+        self.flags.set(self.flags.get() & (WANTED | TAKEN_GIVEN));
         self.shown.set(shown.map(|shown| shown.file));
         if let Some(shown) = shown {
             self.shown_level.set(packed(shown.level, shown.entries));

@@ -139,10 +139,10 @@ pub(super) fn bitmap<const FILES: bool>(
     if !FILES {
         return;
     }
-    // The directories are in a row.
-    if let [folder, ..] = layout.growing
-        && folder.first_cluster < end
-        && first < layout.allocated_end()
+    // The directories are in a row, and most of what is read is past them.
+    if let Some((one, last)) = layout.growing.first().zip(layout.growing.last())
+        && one.first_cluster < end
+        && first < last.first_cluster.saturating_add(last.clusters)
     {
         for (first, count) in grow::spare(layout, files) {
             bitmap::free(start, out, ClusterIndex(first), count);
