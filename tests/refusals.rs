@@ -4,11 +4,15 @@
 use std::collections::BTreeMap;
 
 use picovd::block::Lba;
+use picovd::bot::CommandSet;
 use picovd::clock::Instant;
+use picovd::device::{Announcing, Device, Refresh};
 use picovd::files::{Rendered, Text};
+use picovd::scsi::UnitIdentity;
 use picovd::vd::{
-    AddError, Content, File, Files, FilesOf, NotAdded, UpdateError, vd_add_file, vd_remove_file, vd_rename_file,
-    vd_set_clock, vd_update_file,
+    AddError, Content, File, Files, FilesOf, NotAdded, Timing, UpdateError, vd_add_file, vd_add_file_with,
+    vd_remove_file, vd_remove_file_with, vd_rename_file, vd_rename_file_with, vd_set_clock, vd_update_file,
+    vd_update_file_with,
 };
 use picovd::volume::layout::Layout;
 use picovd::volume::{BoardIdentity, Volume};
@@ -243,6 +247,7 @@ fn a_refused_call_leaves_everything_as_it_was() {
         "NoRoom, add",
         "TooLong, add",
         "InvalidPath, rename",
+        "Unportable, rename",
         "NameTooLong, rename",
         "NameTaken, rename",
         "AlreadyAdded, rename",
@@ -304,4 +309,63 @@ fn contents_that_grow_past_their_capacity_after_they_were_accepted_are_cut() {
     assert_eq!(read(&mut twin, "A"), [b'0'; 50]);
     assert_eq!(vd_update_file(twin.files, twin.entries[0]), Err(UpdateError::TooLong));
     assert_eq!(vd_add_file(twin.files, twin.entries[0]), Err(AddError::AlreadyAdded));
+}
+
+/// Hosts hear of what was done, and of no call that was refused, whatever way of announcing it asked for.
+#[test]
+fn a_refused_call_is_not_announced() {
+    let Twin { files, volume, contents, entries } = Twin::new(layout());
+    let at_once = Announcing { refresh: Refresh::Attention, timing: Timing { quiet: 0, max_age: 0, hold: 0 } };
+    let unit = UnitIdentity { vendor: "V", product: "P", revision: "1", serial: "0123456789AB" };
+    let mut device = Device::new(volume, unit, at_once);
+    // A host has looked.
+    device.begin(0, &[0; 6]);
+    device.end();
+    let mut now = 0;
+    let mut generation = || {
+        now += 10_000_000;
+        let again = device.poll(Instant(now)).again;
+        (device.volume().generation().number, again.is_some())
+    };
+    assert_eq!(vd_add_file(files, entries[0]), Ok(()));
+    let turned = generation();
+    assert!(turned.1, "a change begins a generation");
+    let before = generation();
+    assert_eq!(before, (turned.0, false));
+    let mut refused = 0;
+    let mut expect = |refusal: bool, what: &str| {
+        assert!(refusal, "{what} was not refused");
+        assert_eq!(generation(), before, "{what} was refused, and announced");
+        refused += 1;
+    };
+    // "A" is registered. The others are in its place, need other names, or are not registered.
+    let at = |path: &str| entries[PATHS.iter().position(|other| *other == path).expect("it is one of them")];
+    for path in ["A", "a", "x?", "NUL", "sixteen-units.ab", "docs/static.txt", "1/2/3/4/5/6/7/8/9"] {
+        let file = at(path);
+        expect(vd_add_file(files, file).is_err(), path);
+        expect(vd_add_file_with(files, file, at_once).is_err(), path);
+        // Another way to write its own name is a new name for it.
+        if path != "a" {
+            expect(vd_rename_file(files, at("A"), file).is_err(), path);
+            expect(vd_rename_file_with(files, at("A"), file, at_once).is_err(), path);
+        }
+    }
+    for other in [at("B"), at("own/A")] {
+        expect(vd_rename_file(files, other, at("F")).is_err(), "a rename of what is not there");
+        expect(vd_rename_file_with(files, other, at("F"), at_once).is_err(), "a rename of what is not there");
+        expect(vd_update_file(files, other).is_err(), "an update of what is not there");
+        expect(vd_update_file_with(files, other, at_once).is_err(), "an update of what is not there");
+        expect(vd_remove_file(files, other).is_err(), "a removal of what is not there");
+        expect(vd_remove_file_with(files, other, at_once).is_err(), "a removal of what is not there");
+    }
+    for with in [false, true] {
+        // The capacity of "A" is 50 bytes.
+        contents[0].set(7, 51);
+        let update = if with { vd_update_file_with(files, at("A"), at_once) } else { vd_update_file(files, at("A")) };
+        expect(update == Err(UpdateError::TooLong), "an update that is too long");
+    }
+    assert!(refused > 30, "{refused} calls");
+    contents[0].set(7, 5);
+    assert_eq!(vd_update_file(files, at("A")), Ok(()));
+    assert_eq!(generation(), (before.0 + 1, true), "what was done is announced");
 }
