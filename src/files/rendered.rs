@@ -73,11 +73,9 @@ impl<T: Copy + Display + Send> Content for Rendered<T> {
     }
 
     fn freeze(&self, _: Generation) -> Frozen {
-        let shown = self.with(|values| {
-            let (next, _) = values.next.get();
-            values.shown.set(next);
-            next
-        });
+        // One copy at a time: interrupts come between.
+        let (shown, _) = self.with(|values| values.next.get());
+        self.with(|values| values.shown.set(shown));
         Frozen { length: length(&shown), kept: false }
     }
 
