@@ -49,7 +49,7 @@ const OLD_VERSION: u8 = 1;
 const CLAIM: u8 = 0;
 
 /// Where the seals are in byte 3: the first is bit 7, the second bit 6.
-const SEALS: u8 = 0xC0;
+pub(super) const SEALS: u8 = 0xC0;
 /// The seals of a record whose first seal is set.
 pub(super) const FIRST_SEALED: u8 = 0x40;
 /// The seals of a record that is sealed twice.
@@ -190,6 +190,16 @@ impl Header {
         header
     }
 
+    /// That of the same record with another number, without seals: its sum is to be [set](Self::set_sum).
+    pub(super) fn renumbered(&self, sequence: u32) -> Self {
+        Self { sequence, seals: SEALS, ..*self }
+    }
+
+    /// Sets the CRC-32.
+    pub(super) fn set_sum(&mut self, digest: Digest<'static, u32, NoTable>) {
+        self.crc = digest.finalize();
+    }
+
     /// The header at the beginning of a page, if there is one.
     pub(super) fn parse(bytes: &[u8; HEADER_LENGTH]) -> Option<Self> {
         let [m0, m1, version, flags, s0, s1, s2, s3, l0, l1, check0, check1, c0, c1, c2, c3] = *bytes;
@@ -222,6 +232,11 @@ impl Header {
         let extents = if self.version == OLD_VERSION { 0 } else { EXTENTS_LENGTH };
         let known = matches!(self.version, CLAIM | OLD_VERSION | VERSION);
         known.then(|| self.length().checked_sub(extents)).flatten().map(|payload| (extents, payload))
+    }
+
+    /// Whether it is the other one, but for the seals.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Self { seals: other.seals, ..*self } == *other
     }
 
     /// Whether it claims sectors, and no more.
@@ -269,6 +284,13 @@ impl Header {
             filled += 1;
         }
         filled
+    }
+
+    /// Puts the header into the first page of the record, which has the body.
+    pub(super) fn put(&self, page: &mut [u8; PAGE_LENGTH]) {
+        for (byte, value) in page.iter_mut().zip(self.encode()) {
+            *byte = value;
+        }
     }
 
     /// Puts the seals into the first page of the record, which has all of it.

@@ -41,55 +41,69 @@ pub fn payload(length: usize, number: u64) -> Vec<u8> {
     bytes
 }
 
-/// Restarts the store after a cut, and looks for the old payload or the new one. The next start is cut short as well, where it
-/// writes anything. Returns the store and what it has.
-///
-/// What was seen once stays, but in a sector that damages what is programmed: there a record that was never acknowledged may be
-/// lost when a later start seals it.
-fn after_cut<S: Subject>(store: S, sectors: u8, old: Option<&[u8]>, new: &[u8]) -> Verdict<(S, Option<Vec<u8>>)> {
-    let mut flash = store.flash();
-    flash.power_on();
-    let seed = flash.operations;
-    flash.cut = Some(Cut { after: seed / 3 % 2, at: (seed * 7 % CUTS as u64) as usize, seed });
-    let mut store = S::open(flash, sectors);
-    let mut seen = store.load();
-    let mut flash = store.flash();
-    if flash.dead {
-        // Nobody was told anything.
-        flash.power_on();
-        store = S::open(flash, sectors);
-        seen = store.load();
-        flash = store.flash();
+/// Whether nothing can make an answer that of every later start: no sector takes what is programmed and erased, or a single one
+/// that is full, and may hold what must not be lost.
+fn is_hopeless(flash: &Nor) -> bool {
+    let good: Vec<usize> = (0..flash.defects.len()).filter(|sector| flash.defects[*sector].is_none()).collect();
+    match good[..] {
+        [] => true,
+        [one] => !flash.has_room(one, MAX_PAYLOAD.div_ceil(PAGE_LENGTH)),
+        _ => false,
     }
-    flash.cut = None;
-    if seen.as_deref() != old && seen.as_deref() != Some(new) {
-        let seen = show(seen.as_deref());
-        return Err(format!("after a power cut: {} was there, {} was saved, seen {seen}", show(old), show(Some(new))));
-    }
-    // What was seen once stays.
-    let damages = flash.damages();
-    let mut store = S::open(flash, sectors);
-    for start in 0..4 {
-        let now = store.load();
-        if damages && now.as_deref() == old {
-            seen = now;
-        } else {
-            same(&format!("start {start} after a power cut"), seen.as_deref(), now.as_deref())?;
-        }
-        let mut flash = store.flash();
-        flash.power_on();
-        store = S::open(flash, sectors);
-    }
-    let now = store.load();
-    if damages && now.as_deref() == old {
-        seen = now;
-    } else {
-        same("started again after a power cut", seen.as_deref(), now.as_deref())?;
-    }
-    Ok((store, seen))
 }
 
-/// Saves something, after which no record has a doubtful seal. Where that cannot be, all sectors are mended.
+/// Restarts the store after a cut, and looks for the old payload or the new one. The next starts are cut short as well, where
+/// they write anything. Returns the store and what it has.
+///
+/// What was seen once stays, but where every sector [is bad](is_hopeless): there it may be either, until a save is acknowledged.
+fn after_cut<S: Subject>(store: S, sectors: u8, old: Option<&[u8]>, new: &[u8]) -> Verdict<(S, Option<Vec<u8>>)> {
+    let mut flash = store.flash();
+    let mut random = Random::new(flash.operations);
+    let mut told: Option<Option<Vec<u8>>> = None;
+    // Of starts that were cut short, nobody was told anything.
+    let mut cuts = 1 + random.below(3);
+    for start in 0..8 {
+        // In the end, the program alone starts again.
+        if start < 6 {
+            flash.power_on();
+        }
+        if cuts > 0 {
+            let (after, at) = (random.below(6).into(), random_cut(&mut random));
+            flash.cut = Some(Cut { after, at, seed: random.next_u64() });
+        }
+        let hopeless = is_hopeless(&flash);
+        let mut store = S::open(flash, sectors);
+        let now = store.load();
+        flash = store.flash();
+        flash.cut = None;
+        if flash.dead {
+            cuts -= 1;
+            continue;
+        }
+        cuts = 0;
+        if now.as_deref() != old && now.as_deref() != Some(new) {
+            let (old, new, now) = (show(old), show(Some(new)), show(now.as_deref()));
+            return Err(format!("after a power cut: {old} was there, {new} was saved, seen {now}"));
+        }
+        if let Some(before) = told.as_ref().filter(|_| !hopeless) {
+            same(&format!("start {start} after a power cut"), before.as_deref(), now.as_deref())?;
+        }
+        told = Some(now);
+    }
+    Ok((S::open(flash, sectors), told.flatten()))
+}
+
+/// A place for a cut: any, and half of the time one that leaves most to chance.
+fn random_cut(random: &mut Random) -> usize {
+    match random.below(12) {
+        0 => 3,
+        at @ 1..6 => PAGE_LENGTH - 1 + at as usize,
+        _ => random.below(CUTS as u32) as usize,
+    }
+}
+
+/// Where every sector [is bad](is_hopeless), saves something, after which nothing is in doubt. Where that cannot be, all sectors
+/// are mended.
 fn leave_doubt<S: Subject>(mut store: S, sectors: u8, model: &mut Option<Vec<u8>>, number: u64) -> Verdict<S> {
     let bytes = payload(19, number ^ 1 << 40);
     match save(&mut store, &bytes, model.is_none()) {
@@ -98,7 +112,7 @@ fn leave_doubt<S: Subject>(mut store: S, sectors: u8, model: &mut Option<Vec<u8>
             let mut flash = store.flash();
             flash.defects.fill(None);
             store = S::open(flash, sectors);
-            same("mended", model.as_deref(), store.load().as_deref())?;
+            *model = store.load();
         }
         Err(error) => return Err(format!("save: {error:?}")),
     }
@@ -183,6 +197,61 @@ pub fn exhaust<S: Subject>(sectors: u8, before: u64, length: usize, deep: bool, 
             let mut store = S::open(store.flash(), sectors);
             same("the last save", Some(&final_one), store.load().as_deref()).map_err(what)?;
             count += u64::from(second.is_some());
+        }
+    }
+    Ok(count)
+}
+
+/// A save that is cut short where most is left to chance; then a sector goes bad, in any way. What is there stays so, and what
+/// is acknowledged then does. Returns the number of cuts.
+pub fn wear_out<S: Subject>(sectors: u8, before: u64, length: usize, seeds: u64) -> Verdict<u64> {
+    let mut flash = Nor::new(sectors, before);
+    flash.unstable = true;
+    let mut store = S::open(flash, sectors);
+    let mut old = None;
+    for number in 0..before {
+        let bytes = payload([100, 500, 17][number as usize % 3], number);
+        save(&mut store, &bytes, number == 0).map_err(|e| format!("save {number}: {e:?}"))?;
+        old = Some(bytes);
+    }
+    let (flash, new) = (store.flash(), payload(length, 1 << 32));
+    let mut count = 0;
+    for seed in 0..seeds {
+        for cut in cuts(PAGE_LENGTH).filter(|cut| cut.at == 3 || cut.at >= PAGE_LENGTH) {
+            let cut = Cut { seed: cut.seed * 1000 + seed, ..cut };
+            for (bad, defect) in (0..sectors).flat_map(|bad| Defect::ALL.map(|defect| (bad, defect))) {
+                let what = |e| {
+                    format!("{sectors} sectors, {before} saves, then {length} bytes, {cut:?}, {defect:?} in {bad}: {e}")
+                };
+                let mut flash = flash.clone();
+                flash.cut = Some(cut);
+                let mut store = S::open(flash, sectors);
+                let saved = save(&mut store, &new, old.is_none()).is_ok();
+                let mut flash = store.flash();
+                if flash.cut.is_some() {
+                    // It ended before.
+                    continue;
+                }
+                flash.defects[usize::from(bad)] = Some(defect);
+                let (mut store, seen) =
+                    after_cut(S::open(flash, sectors), sectors, old.as_deref(), &new).map_err(what)?;
+                if saved {
+                    same("saved", Some(&new), seen.as_deref()).map_err(what)?;
+                }
+                count += 1;
+                // What is there already, too, is acknowledged only where it holds.
+                let again = seen.unwrap_or_else(|| new.clone());
+                if store.save(&again).is_ok() {
+                    let mut flash = store.flash();
+                    for start in 0..4 {
+                        flash.power_on();
+                        let mut store = S::open(flash, sectors);
+                        let what = |e| what(format!("start {start} after the same was saved: {e}"));
+                        same("saved", Some(&again), store.load().as_deref()).map_err(what)?;
+                        flash = store.flash();
+                    }
+                }
+            }
         }
     }
     Ok(count)
@@ -301,7 +370,7 @@ pub fn wander<S: Subject>(sectors: u8, seed: u64, operations: u64, defects: bool
                 let bytes = random_payload::<S>(&mut random, number);
                 let mut flash = store.flash();
                 let after = u64::from(random.below(9));
-                flash.cut = Some(Cut { after, at: random.below(CUTS as u32) as usize, seed: random.next_u64() });
+                flash.cut = Some(Cut { after, at: random_cut(&mut random), seed: random.next_u64() });
                 for (met, defect) in met.iter_mut().zip(&flash.defects) {
                     *met = defect.is_some();
                 }
@@ -326,7 +395,6 @@ pub fn wander<S: Subject>(sectors: u8, seed: u64, operations: u64, defects: bool
                 }
             }
             _ if defects && random.below(2) == 0 => {
-                store = leave_doubt(store, sectors, &mut model, number).map_err(what)?;
                 // One at a time goes bad or is mended, as by a better supply; now and then so many that nothing can be saved.
                 let sector = random.below(u32::from(sectors)) as usize;
                 let bad = random.below(Defect::ALL.len() as u32 * 2) as usize;
@@ -347,10 +415,10 @@ pub fn wander<S: Subject>(sectors: u8, seed: u64, operations: u64, defects: bool
         }
         if doubt && defects {
             let mut flash = store.flash();
-            let damages = flash.damages();
             flash.refusals = None;
+            let hopeless = is_hopeless(&flash);
             store = S::open(flash, sectors);
-            if damages {
+            if hopeless {
                 store = leave_doubt(store, sectors, &mut model, number).map_err(what)?;
             }
         }

@@ -9,7 +9,7 @@ mod nor;
 mod places;
 mod subject;
 
-use judge::{exhaust, payload, wander};
+use judge::{exhaust, payload, wander, wear_out};
 use nor::{Defect, Nor};
 use picovd::settings::{
     FlashError, Health, MAX_PAYLOAD, MAX_SECTORS, NorFlash, PAGE_LENGTH, SECTOR_LENGTH, SaveError, Storage, Store,
@@ -262,6 +262,19 @@ fn a_short_history_survives_every_cut() {
             exhaust::<Store<Nor>>(2, before, length, false, true).unwrap();
         }
     }
+}
+
+#[test]
+fn a_sector_that_goes_bad_after_a_cut_takes_nothing_back() {
+    let mut cuts = 0;
+    for sectors in [2, 3] {
+        for before in [0, 1, 3, 7, 15, 16] {
+            for length in [20, 600] {
+                cuts += wear_out::<Store<Nor>>(sectors, before, length, 2).unwrap();
+            }
+        }
+    }
+    assert!(cuts > 10_000, "{cuts}");
 }
 
 #[test]

@@ -123,9 +123,12 @@ impl Nor {
         at
     }
 
-    /// Whether a sector damages what is programmed, and says nothing.
-    pub fn damages(&self) -> bool {
-        self.defects.iter().any(|defect| matches!(defect, Some(Defect::ProgramLeaves | Defect::ProgramClears)))
+    /// Whether so many pages at the end of a sector are blank and stay so.
+    pub fn has_room(&self, sector: usize, pages: usize) -> bool {
+        let end = self.start + (sector + 1) * SECTOR;
+        let room = end - pages * PAGE_LENGTH..end;
+        let is_steady = |at| self.data[at] == 0xFF && self.flickers[at] | self.drifts[at] == 0;
+        room.into_iter().all(is_steady)
     }
 
     /// Power comes back.

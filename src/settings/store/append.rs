@@ -1,9 +1,16 @@
 //! How a record is appended.
 
 use super::super::nor::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
-use super::super::record::{Extents, FIRST_SEALED, Header, SEALED};
+use super::super::record::{Extents, FIRST_SEALED, HEADER_LENGTH, Header, SEALED};
 use super::pages::{PAGES, PIECE, Place, wipe};
-use super::{Newest, Store};
+use super::{Newest, READS, Store};
+
+/// Where the body of a record comes from.
+pub(super) enum Body<'p> {
+    Payload(Extents, &'p [u8]),
+    /// That of another record.
+    Copy(Place),
+}
 
 impl<F: NorFlash> Store<F> {
     /// Whether the newest record has this payload already, in these sectors.
@@ -11,20 +18,36 @@ impl<F: NorFlash> Store<F> {
         let Some(Newest { place, header, .. }) = self.newest.filter(|_| !self.doubt) else { return false };
         let extents = self.extents();
         let mut new = Header::new(header.sequence, extents, payload);
-        new.seals = header.seals;
-        new == header && self.is_own(place) && self.holds(place, &new, extents, payload)
+        new.seals = SEALED;
+        let body = Body::Payload(extents, payload);
+        new == header && self.is_own(place) && (0..READS).all(|_| self.holds(place, &new, &body))
     }
 
     /// One attempt. After [`FlashError::Failed`] the cursor is in the sector to blame.
     pub(super) fn try_save(&mut self, payload: &[u8]) -> Result<(), FlashError> {
         let extents = self.extents();
-        let sequence = self.sequence.map_or(1, |highest| highest.wrapping_add(self.step));
-        let mut header = Header::new(sequence, extents, payload);
+        let number = self.next_number();
+        let header = Header::new(number, extents, payload);
         let place = self.room(header.pages())?;
-        // Also one that is refused has used its number up.
-        self.step = 1;
-        self.sequence = Some(sequence);
-        let result = self.write(place, &mut header, extents, payload);
+        self.append(place, header, extents, &Body::Payload(extents, payload))
+    }
+
+    /// The number of the next record. One that is refused has used its number up, too.
+    pub(super) fn next_number(&mut self) -> u32 {
+        let number = self.sequence.map_or(1, |highest| highest.wrapping_add(core::mem::replace(&mut self.step, 1)));
+        self.sequence = Some(number);
+        number
+    }
+
+    /// Writes a record, which is the newest then.
+    pub(super) fn append(
+        &mut self,
+        place: Place,
+        mut header: Header,
+        extents: Extents,
+        body: &Body<'_>,
+    ) -> Result<(), FlashError> {
+        let result = self.write(place, &mut header, body);
         if result == Err(FlashError::Failed) {
             // A record that is told not to be there must not turn up: a worn bit may be a seal.
             let _ = self.zero(place, header.pages());
@@ -38,46 +61,56 @@ impl<F: NorFlash> Store<F> {
     }
 
     /// Writes a record and seals it.
-    pub(super) fn write(
-        &mut self,
-        place: Place,
-        header: &mut Header,
-        extents: Extents,
-        payload: &[u8],
-    ) -> Result<(), FlashError> {
+    fn write(&mut self, place: Place, header: &mut Header, body: &Body<'_>) -> Result<(), FlashError> {
         let mut page = [0; PAGE_LENGTH];
         let mut result = Ok(());
         for number in 0..header.pages() {
-            header.page(extents, payload, number, &mut page);
+            self.page(header, body, number, &mut page);
             if result.is_ok() {
                 result = self.flash.program(place.after(number).offset(), &page);
             }
         }
         wipe(&mut page);
         result?;
-        if !self.holds(place, header, extents, payload) {
+        if !self.holds(place, header, body) {
             return Err(FlashError::Failed);
         }
         header.seals = FIRST_SEALED;
         self.seal(place, header)?;
-        if !self.holds(place, header, extents, payload) {
+        if !self.holds(place, header, body) {
             return Err(FlashError::Failed);
         }
-        // The next start would have to set the second seal where this one cannot, and a worn page may lose the record by that: it
-        // is saved when the second seal holds, and not before.
+        // Until the second seal holds, the next start may have to write the record again, and find no place for it.
         let mut sealed = *header;
         sealed.seals = SEALED;
         self.seal(place, &sealed)?;
         *header = sealed;
-        if self.holds(place, header, extents, payload) { Ok(()) } else { Err(FlashError::Failed) }
+        if (0..READS).all(|_| self.holds(place, header, body)) { Ok(()) } else { Err(FlashError::Failed) }
+    }
+
+    /// Makes a page of a record, counted from 0. Returns how many bytes of it are the record's.
+    fn page(&mut self, header: &Header, body: &Body<'_>, number: u8, page: &mut [u8; PAGE_LENGTH]) -> usize {
+        match body {
+            Body::Payload(extents, payload) => header.page(*extents, payload, number, page),
+            Body::Copy(from) => {
+                self.flash.read(from.after(number).offset(), page);
+                let length = (HEADER_LENGTH + header.length()).saturating_sub(usize::from(number) * PAGE_LENGTH);
+                let length = length.min(PAGE_LENGTH);
+                page.get_mut(length..).unwrap_or_default().fill(0xFF);
+                if number == 0 {
+                    header.put(page);
+                }
+                length
+            }
+        }
     }
 
     /// Whether a record is in flash as it should be. What fills the last page does not matter: a record that is told not to be
     /// there must not turn up whole.
-    pub(super) fn holds(&mut self, place: Place, header: &Header, extents: Extents, payload: &[u8]) -> bool {
+    fn holds(&mut self, place: Place, header: &Header, body: &Body<'_>) -> bool {
         let mut page = [0; PAGE_LENGTH];
         let holds = (0..header.pages()).all(|number| {
-            let length = header.page(extents, payload, number, &mut page);
+            let length = self.page(header, body, number, &mut page);
             let mut expected = page.get(..length).unwrap_or(&page).chunks(PIECE);
             self.pieces(place.after(number).offset(), length, |piece| expected.next() == Some(piece))
         });
@@ -100,12 +133,22 @@ impl<F: NorFlash> Store<F> {
         let newest = self.newest.map_or(0, |newest| self.bit(newest.place.sector));
         let mut sector = self.cursor.sector;
         for _ in 0..self.sectors {
-            let next = sector.wrapping_add(SECTOR_LENGTH);
-            sector = if self.bit(next) != 0 { next } else { 0 };
+            sector = self.next(sector);
             if (self.retired | newest) & self.bit(sector) == 0 {
                 break;
             }
         }
+        self.make_room(sector)
+    }
+
+    /// The sector after that one.
+    pub(super) fn next(&self, sector: u32) -> u32 {
+        let next = sector.wrapping_add(SECTOR_LENGTH);
+        if self.bit(next) != 0 { next } else { 0 }
+    }
+
+    /// Erases a sector. Returns its beginning, where the cursor is then.
+    pub(super) fn make_room(&mut self, sector: u32) -> Result<Place, FlashError> {
         self.leave_claim(sector)?;
         self.erase(sector).inspect_err(|error| {
             // The one to blame.

@@ -1,7 +1,7 @@
 //! What is erased, and what is said in flash before.
 
 use super::super::nor::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
-use super::super::record::{Extent, Extents, Header};
+use super::super::record::{Extent, Extents, Header, SEALED};
 use super::Store;
 use super::pages::{PAGES, Place};
 
@@ -17,8 +17,9 @@ impl<F: NorFlash> Store<F> {
     /// Claims the sectors before `next` is erased: a power cut would leave it with nothing that looks like the store's.
     pub(super) fn leave_claim(&mut self, next: u32) -> Result<(), FlashError> {
         let own = self.own();
-        let sealed = self.newest.map_or(Extent::default(), |newest| newest.extents.own);
-        if sealed.covers(own) {
+        // One that may read as never sealed at the next start says nothing then.
+        let sealed = self.newest.filter(|newest| newest.header.seals == SEALED);
+        if sealed.map_or(Extent::default(), |newest| newest.extents.own).covers(own) {
             return Ok(());
         }
         let claim = self.claim_page();
@@ -36,11 +37,11 @@ impl<F: NorFlash> Store<F> {
                         could_become(piece, expected)
                     });
                 if free {
-                    return match self.flash.program(place.offset(), &claim) {
-                        // Another sector's wear is not in the way of this one.
-                        Err(FlashError::Failed) => Ok(()),
-                        result => result,
-                    };
+                    match self.flash.program(place.offset(), &claim) {
+                        // That sector's wear is not in the way of this one.
+                        Err(FlashError::Failed) => break,
+                        result => return result,
+                    }
                 }
                 place = place.after(header.map_or(1, |header| header.pages()));
             }

@@ -24,14 +24,18 @@
 //! acknowledged after the second one was read back.
 //!
 //! - The newest record with a seal cleared is the one that was saved. Since a seal is begun only after the record has ended, its
-//!   bytes are stable.
-//! - A start that finds only the first seal cleared clears the second one before it tells anybody what was saved: the first may
-//!   read differently next time.
-//! - A start that finds a newer record without a seal makes sure that it never reads as whole, before it tells anybody.
+//!   bytes are stable. With both cleared, the first is stable, too: every start finds the record.
+//! - With only the first seal cleared, the next start may find none. This one writes the record again before it tells
+//!   anybody, with a number above all others, and leaves the old one as it is: whatever that reads as, it does not matter any more.
+//!   The new one goes to a sector that holds neither this record nor the one before it, or else to blank pages after one of them.
+//! - A start that finds a newer record without a seal overwrites it before it tells anybody, but for the seals. Where its
+//!   sector does not take that, it writes the record that counts again, as above.
 //!
 //! So the answer is the old payload or the new one, whole, and the same at every later start, however many of them are cut
-//! short as well. Where neither is the case, a start writes nothing. The bytes that are handed out are the bytes that were
-//! checked: they are read once.
+//! short as well, and whichever sector wears out between them, as long as one takes what is written. Where none does, a start
+//! may find either of the two until a save is acknowledged, and a save is an error, also one of what is there already.
+//! Where no save was cut short, a start writes nothing. The bytes that are handed out are the bytes that were checked: they are
+//! read once.
 //!
 //! # Whose sectors they are
 //!
@@ -53,7 +57,7 @@ mod append;
 mod erase;
 mod open;
 mod pages;
-mod seal;
+mod settle;
 
 use super::foreign::Contents;
 use super::nor::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
@@ -176,7 +180,8 @@ pub struct Store<F> {
     erases: u32,
     /// Whether it is known what other sectors hold.
     surveyed: bool,
-    /// Whether a record that was not acknowledged may be the newest at the next start: its first seal was begun.
+    /// Whether the next start may find another record than the newest: one whose first seal was begun, and that was not
+    /// acknowledged.
     doubt: bool,
 }
 
@@ -184,6 +189,7 @@ impl<F: NorFlash> Store<F> {
     /// Copies the payload that was saved last. Returns its length; `None` when nothing was saved, or when `out` is too short.
     pub fn load(&mut self, out: &mut [u8]) -> Option<usize> {
         self.survey();
+        let mut settled = false;
         while let Some(Newest { place, header, .. }) = self.newest {
             let (before, length) = header.split()?;
             let payload = out.get_mut(..length)?;
@@ -207,9 +213,12 @@ impl<F: NorFlash> Store<F> {
                 }
             }
             wipe(payload);
-            // Worn. What was saved before it is better than nothing.
+            // Worn. What was saved before it is better than nothing, and is to be the answer from now on.
             self.newest = None;
             self.look(Some(header.sequence));
+            if !core::mem::replace(&mut settled, true) {
+                self.settle();
+            }
         }
         None
     }

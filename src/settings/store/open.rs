@@ -49,8 +49,12 @@ impl<F: NorFlash> Store<F> {
             self.settle();
         }
         if let Some(newest) = self.newest.filter(|newest| self.is_own(newest.place)) {
-            self.cursor = Place { page: PAGES, ..newest.place };
-            self.clean_up();
+            if self.cursor.sector != newest.place.sector {
+                self.cursor = Place { page: PAGES, ..newest.place };
+            }
+            if !self.doubt {
+                self.clean_up();
+            }
         }
     }
 
@@ -61,7 +65,7 @@ impl<F: NorFlash> Store<F> {
         self.look_elsewhere(below);
     }
 
-    fn look_into_own(&mut self, below: Option<u32>) {
+    pub(super) fn look_into_own(&mut self, below: Option<u32>) {
         for sector in 0..self.sectors.into() {
             self.look_into(sector * SECTOR_LENGTH, below);
         }

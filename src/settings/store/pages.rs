@@ -44,13 +44,20 @@ impl<F: NorFlash> Store<F> {
         }
         let mut digest = header.digest();
         let mut extents = None;
-        self.pieces(place.offset().wrapping_add(HEADER_LENGTH as u32), header.length(), |piece| {
+        self.body(place, header, |piece| {
             extents = extents.or_else(|| piece.first_chunk().copied());
             digest.update(piece);
-            true
         });
         let extents = extents.filter(|_| before != 0).unwrap_or_default();
         header.is(digest).then(|| Extents::decode(extents))
+    }
+
+    /// Reads the body of a record piece by piece.
+    pub(super) fn body(&mut self, place: Place, header: &Header, mut seen: impl FnMut(&[u8])) {
+        self.pieces(place.offset().wrapping_add(HEADER_LENGTH as u32), header.length(), |piece| {
+            seen(piece);
+            true
+        });
     }
 
     pub(super) fn is_blank(&mut self, place: Place, pages: u8) -> bool {

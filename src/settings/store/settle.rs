@@ -1,0 +1,206 @@
+//! What makes a start's answer that of every later one.
+
+use super::super::nor::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
+use super::super::record::{Header, SEALED, SEALS};
+use super::append::Body;
+use super::open::is_newer;
+use super::pages::{PAGES, Place, wipe};
+use super::{Newest, READS, Store};
+
+impl<F: NorFlash> Store<F> {
+    /// Makes the answer the same at every later start: see the module's documentation. Where that fails, it is in doubt, and the
+    /// next start tries again.
+    pub(super) fn settle(&mut self) {
+        self.leave_unsteady();
+        self.doubt = !self.bury(false) || self.is_unsealed();
+        if !self.doubt || self.renew() {
+            return;
+        }
+        // Where there is no other place, or settings have moved and will be written again anyway.
+        if let Some(mut newest) = self.newest.filter(|_| self.is_unsealed()) {
+            newest.header.seals = SEALED;
+            let _ = self.seal(newest.place, &newest.header);
+            // A worn page may have lost the record by that.
+            self.newest = None;
+            self.look(None);
+            self.leave_unsteady();
+        }
+        let sealed = !self.is_unsealed();
+        self.doubt = !self.bury(sealed) || !sealed;
+        if let Some(newest) = self.newest.filter(|_| !sealed) {
+            // One of them holds, and nobody can tell which one the next start finds.
+            self.retired |= self.candidates(newest);
+        }
+    }
+
+    /// Whether the newest record may read as never sealed at the next start.
+    fn is_unsealed(&self) -> bool {
+        self.newest.is_some_and(|newest| newest.header.seals != SEALED)
+    }
+
+    /// A record that is not sealed for good counts only if it reads the same each time.
+    fn leave_unsteady(&mut self) {
+        while let Some(newest) = self.newest.filter(|_| self.is_unsealed()) {
+            if self.is_steady(&newest) {
+                return;
+            }
+            self.newest = None;
+            self.look(Some(newest.header.sequence));
+        }
+    }
+
+    /// Whether the record reads the same each time, but for its seals: those that a cut has left between the thresholds may.
+    fn is_steady(&mut self, record: &Newest) -> bool {
+        (0..READS).all(|_| {
+            let header = self.header(record.place).filter(|header| header.is_same(&record.header));
+            header.is_some_and(|header| self.whole(record.place, &header).is_some())
+        })
+    }
+
+    /// Sees to it that no record after the newest that counts can ever be whole; with `erase`, by an erase where nothing else
+    /// helps. Returns whether that is so.
+    fn bury(&mut self, erase: bool) -> bool {
+        let newest = self.newest.map_or(0, |newest| self.bit(newest.place.sector));
+        let mut all = true;
+        for sector in (0..self.sectors.into()).map(|number: u32| number * SECTOR_LENGTH) {
+            // In somebody's files there may be records, too.
+            if !self.is_ours(sector) {
+                continue;
+            }
+            let mut place = Place { sector, page: 0 };
+            let mut buried = true;
+            while let Some((torn, pages)) = self.next_torn(place) {
+                buried &= self.zero(torn, pages).is_ok() && (0..READS).all(|_| self.header(torn).is_none());
+                place = torn.after(pages);
+            }
+            if !buried && erase && self.bit(sector) != newest {
+                let first = Place { sector, page: 0 };
+                buried = self.erase(sector).is_ok() && (0..READS).all(|_| self.next_torn(first).is_none());
+            }
+            all &= buried;
+        }
+        all
+    }
+
+    /// The next record of a sector that is newer than the newest that counts, from a place on, and its pages.
+    fn next_torn(&mut self, mut place: Place) -> Option<(Place, u8)> {
+        let newest = self.newest.map(|newest| newest.header.sequence);
+        while place.page < PAGES {
+            let header = self.header(place);
+            let pages = header.map_or(1, |header| header.pages());
+            let is_newer = |header: &Header| newest.is_none_or(|newest| is_newer(header.sequence, newest));
+            if header.is_some_and(|header| header.is_doubtful() && is_newer(&header)) {
+                return Some((place, pages));
+            }
+            place = place.after(pages);
+        }
+        None
+    }
+
+    /// Writes the newest record again, with a number above all others, where nothing is lost by it: what the others read as does
+    /// not matter then. Returns whether it holds there.
+    fn renew(&mut self) -> bool {
+        let Some(from) = self.newest.filter(|newest| self.is_own(newest.place) && newest.header.is_doubtful()) else {
+            return false;
+        };
+        let keep = self.candidates(from);
+        let mut sector = from.place.sector;
+        for _ in 0..self.sectors {
+            sector = self.next(sector);
+            if (keep | self.retired) & self.bit(sector) != 0 || self.occupied.is_some() {
+                continue;
+            }
+            match self.make_room(sector).and_then(|place| self.copy(&from, place)) {
+                Ok(()) => return true,
+                Err(FlashError::Failed) => self.retired |= self.bit(sector),
+                Err(_) => return false,
+            }
+        }
+        // After the last record of a sector: of the newest one's first, which nothing but a save has written since it was erased.
+        sector = from.place.sector;
+        for _ in 0..self.sectors {
+            if keep & self.bit(sector) != 0
+                && let Some(place) = self.tail(sector, from.header.pages())
+                && self.copy(&from, place).is_ok()
+            {
+                self.cursor = Place { sector, page: PAGES };
+                return true;
+            }
+            sector = self.next(sector);
+        }
+        false
+    }
+
+    /// The sectors of all records that the next start may find, where the newest is `from`: down to the first that is sealed for
+    /// good.
+    fn candidates(&mut self, from: Newest) -> u32 {
+        let newest = self.newest.take();
+        let mut sectors = 0;
+        let mut next = Some(from);
+        while let Some(record) = next {
+            sectors |= self.bit(record.place.sector);
+            if record.header.seals != SEALED {
+                self.look_into_own(Some(record.header.sequence));
+            }
+            next = self.newest.take();
+        }
+        self.newest = newest;
+        sectors
+    }
+
+    /// Blank pages at the end of a sector.
+    fn tail(&mut self, sector: u32, pages: u8) -> Option<Place> {
+        let mut place = Place { sector, page: 0 };
+        while place.page.saturating_add(pages) <= PAGES {
+            let step = self.header(place).map(|header| header.pages());
+            if step.is_none() && (0..READS).all(|_| self.is_blank(place, PAGES - place.page)) {
+                return Some(place);
+            }
+            place = place.after(step.unwrap_or(1));
+        }
+        None
+    }
+
+    /// Writes a record again, with the next number. It is the newest then.
+    fn copy(&mut self, from: &Newest, place: Place) -> Result<(), FlashError> {
+        let mut header = from.header.renumbered(self.next_number());
+        let (mut old, mut new) = (from.header.digest(), header.digest());
+        self.body(from.place, &from.header, |piece| {
+            old.update(piece);
+            new.update(piece);
+        });
+        if !from.header.is(old) {
+            return Err(FlashError::Failed);
+        }
+        header.set_sum(new);
+        self.append(place, header, from.extents, &Body::Copy(from.place))
+    }
+
+    /// Programs the first page of a record again, with its seals. All of it is stable: it was written before.
+    #[inline(never)]
+    pub(super) fn seal(&mut self, place: Place, header: &Header) -> Result<(), FlashError> {
+        let mut page = [0; PAGE_LENGTH];
+        self.flash.read(place.offset(), &mut page);
+        header.seal(&mut page);
+        let result = self.flash.program(place.offset(), &page);
+        wipe(&mut page);
+        result
+    }
+
+    /// Overwrites pages with zeros, the first one last. The seals of a record there stay as they are: one that is overwritten in part
+    /// is never taken for one that was sealed.
+    pub(super) fn zero(&mut self, place: Place, pages: u8) -> Result<(), FlashError> {
+        // In RAM: a constant would be in flash, which cannot be read while it is written.
+        let mut zeros = [0xFF; PAGE_LENGTH];
+        wipe(&mut zeros);
+        (0..pages.min(PAGES - place.page)).rev().try_for_each(|number| {
+            let place = place.after(number);
+            if number == 0 {
+                let mut start = [0; 4];
+                self.flash.read(place.offset(), &mut start);
+                zeros[3] = start[3] & SEALS;
+            }
+            if self.is_blank(place, 1) { Ok(()) } else { self.flash.program(place.offset(), &zeros) }
+        })
+    }
+}
