@@ -53,6 +53,31 @@ fn what_is_not_ours_is_not_erased_until_it_is_claimed() {
     assert_eq!(Store::open(flash, 2).save(b"ours"), Err(SaveError::Occupied(Contents::Littlefs)));
 }
 
+/// Somebody's data may begin with the two bytes of a record. They are ours only with the header's check.
+#[test]
+fn what_begins_like_a_record_is_foreign_without_its_check() {
+    let header = record(2, 7, &[0, 0, 2, 0, 0, 0, 1, 2, 3]);
+    for first in [2, 3] {
+        let occupied = |start: &[u8]| {
+            let flash = chip(first * SECTOR, start);
+            let before = flash.data.clone();
+            let mut store = Store::open(flash, 2);
+            let saved = store.save(b"ours");
+            (saved, store.into_flash().data == before)
+        };
+        assert_eq!(occupied(&header[..12]), (Ok(()), false), "a record's beginning");
+        for bit in 0..96 {
+            let mut start = header[..12].to_vec();
+            start[bit / 8] ^= 1 << (bit % 8);
+            // The seals are not part of it.
+            let expected = if (30..32).contains(&bit) { Ok(()) } else { Err(SaveError::Occupied(Contents::Unknown)) };
+            let (saved, untouched) = occupied(&start);
+            assert_eq!((saved, untouched), (expected, expected.is_err()), "bit {bit}");
+        }
+        assert_eq!(occupied(b"\xD6\x93\x02\0a file of somebody's").0, Err(SaveError::Occupied(Contents::Unknown)));
+    }
+}
+
 #[test]
 fn sectors_that_are_added_are_asked_for() {
     let mut store = Store::open(Nor::new(4, 0).moved_to(2), 2);
