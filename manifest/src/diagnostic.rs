@@ -58,6 +58,8 @@ pub enum Code {
     Text = 40,
     /// The serial number keeps picotool from finding the board again. A warning.
     SerialNumber = 41,
+    /// Every host can bring the board into BOOTSEL mode, and read saved settings there. A warning.
+    ResetBesideSettings = 42,
     /// The flash size is none that the chip takes.
     FlashSize = 50,
     /// The settings sectors do not fit.
@@ -76,7 +78,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, ascending.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::Unreadable,
         Self::Syntax,
         Self::UnknownKey,
@@ -100,6 +102,7 @@ impl Code {
         Self::Redaction,
         Self::Text,
         Self::SerialNumber,
+        Self::ResetBesideSettings,
         Self::FlashSize,
         Self::Settings,
         Self::Exposure,
@@ -112,7 +115,7 @@ impl Code {
     /// Whether it is a warning: the manifest is built all the same.
     #[must_use]
     pub const fn is_warning(self) -> bool {
-        matches!(self, Self::Normalization | Self::SerialNumber)
+        matches!(self, Self::Normalization | Self::SerialNumber | Self::ResetBesideSettings)
     }
 }
 

@@ -73,6 +73,19 @@ impl Rules {
         }
     }
 
+    /// The manifest does not know which of an application's fields are secret: it is told of all.
+    pub(super) fn reset_beside_settings(&mut self, table: &UsbTable, usb: &Usb, settings: Settings) {
+        if usb.picotool_reset && settings.sectors != 0 {
+            self.problems.report(
+                Code::ResetBesideSettings,
+                table.picotool_reset.as_ref().map(|field| field.span.clone()),
+                "with picotool-reset, every host can bring the board into BOOTSEL mode, and read all of flash there: saved \
+                 settings with their secrets",
+                "set picotool-reset = false unless no setting is secret",
+            );
+        }
+    }
+
     fn usb_string(&mut self, what: &str, key: &Key<String>, default: &str) -> String {
         let Some((text, span)) = self.placed(key) else { return default.to_owned() };
         let units = text.encode_utf16().count();

@@ -263,6 +263,7 @@ impl Rules {
         let volume = self.volume(&tables.volume, source_date_epoch);
         let usb = self.usb(&tables.usb);
         let settings = self.settings(&tables.settings, chip);
+        self.reset_beside_settings(&tables.usb, &usb, settings);
         let log = self.log(&tables.log);
         let partitions = self.partitions(&tables.partitions);
         let info = self.info(&tables.info);

@@ -75,7 +75,8 @@ pub struct UsbTable {
     pub scsi_revision: Key<String>,
     /// Whether a serial port stands beside the disk. Without the key: false.
     pub console: Key<bool>,
-    /// Whether the interface through which picotool resets the board stands beside the disk. Without the key: false.
+    /// Whether the interface through which picotool resets the board stands beside the disk. Every host can bring the board into
+    /// BOOTSEL mode by it, and read all of flash there, saved secrets too. Without the key: false.
     pub picotool_reset: Key<bool>,
     /// What the device draws from the bus at most, in milliamperes: 2 to 500, in steps of 2. A hub without a power supply gives
     /// 100, and refuses a device that asks for more. Without the key: 100.
