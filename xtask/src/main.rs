@@ -11,6 +11,8 @@ mod imports;
 mod modules;
 mod nightly;
 mod panics;
+#[path = "../../tests/sim/src/host/printed.rs"]
+mod printed;
 mod readers;
 mod reference;
 mod report;
@@ -148,11 +150,11 @@ fn main() -> ExitCode {
     };
     match stop {
         Stop::Usage(reason) => {
-            eprintln!("xtask: {reason}; see `cargo xtask --help`");
+            report::say(std::io::stderr(), &format!("xtask: {reason}; see `cargo xtask --help`\n"));
             ExitCode::from(2)
         }
         Stop::Failed(reason) => {
-            eprintln!("xtask: {reason}");
+            report::say(std::io::stderr(), &format!("xtask: {reason}\n"));
             ExitCode::FAILURE
         }
         Stop::Silent => ExitCode::FAILURE,

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::command::{self, SHORT};
+use crate::printed::Printed;
 use crate::truth::{Seen, Truth};
 
 /// What fsck.exfat has to say about a clean volume: this line exactly, since it can print errors and still exit with 0.
@@ -88,7 +89,7 @@ fn walk(top: &Path, below: &str, seen: &mut Seen) -> Result<(), String> {
             walk(top, &path, seen)?;
             seen.directories.insert(path);
         } else {
-            let bytes = fs::read(entry.path()).map_err(|e| format!("{path}: {e}"))?;
+            let bytes = fs::read(entry.path()).map_err(|e| format!("{}: {e}", Printed(&path)))?;
             seen.files.insert(path, bytes);
         }
     }
@@ -193,8 +194,8 @@ pub fn sleuth_kit(image: &Path, scratch: &Path) -> Result<Seen, String> {
     let mut files = Vec::new();
     for line in text.lines() {
         // "r/r 1234:\tPATH"; what the kit makes up itself has type v or a name with a dollar sign at its start.
-        let (head, path) = line.split_once(":\t").ok_or_else(|| format!("fls says `{line}`"))?;
-        let (kind, inode) = head.split_once(' ').ok_or_else(|| format!("fls says `{line}`"))?;
+        let (head, path) = line.split_once(":\t").ok_or_else(|| format!("fls says `{}`", Printed(line)))?;
+        let (kind, inode) = head.split_once(' ').ok_or_else(|| format!("fls says `{}`", Printed(line)))?;
         let made_up = path.starts_with('$')
             || path.ends_with("(Volume Label Entry)")
             || kind.starts_with('v')
@@ -203,7 +204,7 @@ pub fn sleuth_kit(image: &Path, scratch: &Path) -> Result<Seen, String> {
             _ if made_up => {}
             "d/d" => drop(seen.directories.insert(path.to_owned())),
             "r/r" => files.push((path, inode)),
-            _ => return Err(format!("fls says `{line}`")),
+            _ => return Err(format!("fls says `{}`", Printed(line))),
         }
     }
     let copies = scratch.join("recovered");
@@ -258,13 +259,14 @@ pub fn fatfs(reader: &Path, image: &Path) -> Result<Seen, String> {
     while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
         let line = std::str::from_utf8(&rest[..end]).map_err(|e| format!("FatFs has a name that is no UTF-8: {e}"))?;
         rest = &rest[end + 1..];
-        let unknown = || format!("FatFs's reader says `{line}`");
+        let unknown = || format!("FatFs's reader says `{}`", Printed(line));
         if let Some(path) = line.strip_prefix("D /") {
             seen.directories.insert(path.to_owned());
         } else {
             let (length, path) = line.strip_prefix("F ").and_then(|line| line.split_once(" /")).ok_or_else(unknown)?;
             let length = length.parse().map_err(|_| unknown())?;
-            let (bytes, after) = rest.split_at_checked(length).ok_or_else(|| format!("FatFs ends within {path}"))?;
+            let (bytes, after) =
+                rest.split_at_checked(length).ok_or_else(|| format!("FatFs ends within {}", Printed(path)))?;
             seen.files.insert(path.to_owned(), bytes.to_vec());
             rest = after;
         }

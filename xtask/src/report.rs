@@ -3,6 +3,8 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use crate::printed::Lines;
+
 /// The outcome of a check that is a whole test runner: how many tests passed and failed in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -49,7 +51,7 @@ impl Report {
     /// Prints a ring's title; the checks that follow belong to it.
     pub fn ring(&mut self, number: u8, title: &str) {
         self.ring = number;
-        println!("ring {number}: {title}");
+        say(std::io::stdout(), &format!("ring {number}: {title}\n"));
     }
 
     /// Runs one check. Returns what it found, or `None` when it failed.
@@ -112,7 +114,7 @@ impl Report {
 
     /// Prints something worth knowing that is no check.
     pub fn note(&mut self, text: &str) {
-        println!("      {}{text}", self.place());
+        say(std::io::stdout(), &format!("      {}{text}\n", self.place()));
     }
 
     /// What stands in front of a line's text.
@@ -125,7 +127,7 @@ impl Report {
         if !self.failures.is_empty() {
             println!("\nfailed:");
             for name in &self.failures {
-                println!("    {name}");
+                say(std::io::stdout(), &format!("    {name}\n"));
             }
         }
         println!("\nafter {:.0} s:", self.start.elapsed().as_secs_f64());
@@ -146,9 +148,7 @@ impl Report {
         if self.terminal {
             eprint!("\r\x1b[K");
         }
-        println!("{word:<4} {:>7.2} s  {}{name}", time.as_secs_f64(), self.place());
-        // A closed pipe ends the run at the next print; there is nothing better to do with the error here.
-        let _ = std::io::stdout().flush();
+        say(std::io::stdout(), &format!("{word:<4} {:>7.2} s  {}{name}\n", time.as_secs_f64(), self.place()));
     }
 
     fn failure(&mut self, time: Duration, name: &str, reason: &str) {
@@ -157,6 +157,14 @@ impl Report {
         self.line("FAIL", time, &format!("{name}{reason}"));
         self.failures.push(format!("ring {}: {name}", self.ring));
     }
+}
+
+/// Prints lines with what would move the cursor or recolour the terminal escaped: a reason may quote a guest's console, a device, or
+/// a disk.
+pub fn say(out: impl Write, lines: &str) {
+    let mut out = Lines::new(out);
+    // A closed pipe ends the run at the next print; there is nothing better to do with the error here.
+    let _ = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
 }
 
 /// Adds up the `test result:` lines that cargo's test harnesses print.
@@ -176,7 +184,15 @@ pub fn cargo_counts(output: &str) -> Counts {
 
 #[cfg(test)]
 mod tests {
-    use super::{Counts, Report, cargo_counts};
+    use super::{Counts, Report, cargo_counts, say};
+
+    #[test]
+    fn what_a_guest_or_a_disk_says_does_not_reach_the_terminal() {
+        let mut out = Vec::new();
+        say(&mut out, "FAIL\n      | no `x` on the console: \u{1b}[2Jexe\u{202e}txt\n");
+        let said = String::from_utf8(out).unwrap();
+        assert_eq!(said, "FAIL\n      | no `x` on the console: \\u{1b}[2Jexe\\u{202e}txt\n");
+    }
 
     #[test]
     fn harness_lines_are_added_up() {

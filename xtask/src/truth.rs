@@ -9,6 +9,8 @@ use std::path::Path;
 
 use toml::Value;
 
+use crate::printed::Printed;
+
 /// What a file has to hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expected {
@@ -138,10 +140,10 @@ pub fn compare(truth: &Truth, seen: &Seen, board: &BTreeMap<String, Vec<u8>>) ->
     let mut wrong = Vec::new();
     for path in truth.directories.symmetric_difference(&seen.directories) {
         let what = if truth.directories.contains(path) { "missing" } else { "not in the manifest" };
-        wrong.push(format!("directory {path}: {what}"));
+        wrong.push(format!("directory {}: {what}", Printed(path)));
     }
     for path in seen.files.keys().filter(|path| !truth.files.contains_key(*path)) {
-        wrong.push(format!("{path}: not in the manifest"));
+        wrong.push(format!("{}: not in the manifest", Printed(path)));
     }
     for (path, expected) in &truth.files {
         let expected = match expected {
@@ -149,10 +151,10 @@ pub fn compare(truth: &Truth, seen: &Seen, board: &BTreeMap<String, Vec<u8>>) ->
             Expected::Board => board.get(path),
         };
         match (seen.files.get(path), expected) {
-            (None, _) => wrong.push(format!("{path}: missing")),
-            (_, None) => wrong.push(format!("{path}: the host's own reading lacks it")),
+            (None, _) => wrong.push(format!("{}: missing", Printed(path))),
+            (_, None) => wrong.push(format!("{}: the host's own reading lacks it", Printed(path))),
             (Some(seen), Some(expected)) => {
-                wrong.extend(difference(seen, expected).map(|what| format!("{path}: {what}")));
+                wrong.extend(difference(seen, expected).map(|what| format!("{}: {what}", Printed(path))));
             }
         }
     }
@@ -222,6 +224,14 @@ mod tests {
     fn a_right_volume_passes() {
         let (seen, board) = right();
         compare(&truth(), &seen, &board).unwrap();
+    }
+
+    #[test]
+    fn a_name_from_a_volume_is_one_escaped_line() {
+        let (mut seen, board) = right();
+        seen.files.insert("a\n\u{1b}[2J\u{202e}b".to_owned(), Vec::new());
+        let wrong = compare(&truth(), &seen, &board).unwrap_err();
+        assert_eq!(wrong, "a\\u{a}\\u{1b}[2J\\u{202e}b: not in the manifest");
     }
 
     #[test]

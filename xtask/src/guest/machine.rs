@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::command;
+use crate::printed::Printed;
 
 /// A running virtual machine. It is killed when this is dropped.
 pub struct Machine {
@@ -116,7 +117,7 @@ impl Machine {
         self.type_line(&format!("{number} {line}"))?;
         let text = self.wait_for(&format!("@@ {number} "), limit).map_err(|e| format!("`{line}`: {e}"))?;
         let status = self.wait_for(" @@\n", limit)?;
-        let status = status.trim().parse().map_err(|_| format!("`{line}`: status `{status}`"))?;
+        let status = status.trim().parse().map_err(|_| format!("`{line}`: status `{}`", Printed(&status)))?;
         Ok(Said { status, text: text.trim().to_owned() })
     }
 
@@ -162,7 +163,11 @@ impl Machine {
         let said = prompt(&mut stream)?;
         // The line editor repeats what is typed; the last line but the prompt is the answer.
         let said = said.rsplit_once('\r').map_or("", |(_, rest)| rest).trim().to_owned();
-        if said.is_empty() || said.ends_with(line) { Ok(()) } else { Err(format!("monitor: `{line}`: {said}")) }
+        if said.is_empty() || said.ends_with(line) {
+            Ok(())
+        } else {
+            Err(format!("monitor: `{line}`: {}", Printed(&said)))
+        }
     }
 
     fn end(&self) -> String {

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use super::archive::Archive;
 use crate::command::{self, LONG, SHORT};
+use crate::printed::Printed;
 use crate::setup::{self, Policy};
 use crate::workspace::{cache_folder, cache_lock};
 
@@ -139,7 +140,7 @@ fn visit(
         return if built_in.iter().any(|known| known == name) {
             Ok(())
         } else {
-            Err(format!("the kernel package has no driver {name}"))
+            Err(format!("the kernel package has no driver {}", Printed(name)))
         };
     };
     if order.contains(path) {
@@ -218,7 +219,7 @@ fn download(folder: &Path) -> Result<(), String> {
     let fetch = || -> Result<(), String> {
         let kernel = kernel()?;
         println!("downloading Debian packages into {}, nothing of them is installed:", folder.display());
-        println!("    {kernel} {}", PACKAGES.join(" "));
+        println!("    {} {}", Printed(&kernel), PACKAGES.join(" "));
         let mut apt = Command::new("apt-get");
         apt.current_dir(folder).args(["download", "-q", &kernel]).args(PACKAGES);
         command::run(&mut apt, LONG).map(|_| ())

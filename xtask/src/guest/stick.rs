@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::machine::Machine;
 use crate::command::{self, SHORT};
+use crate::printed::Printed;
 use crate::traffic::Record;
 use crate::truth::{Expected, Truth};
 
@@ -107,20 +108,20 @@ pub fn hashes(machine: &mut Machine, sums: &Sums) -> Result<(), String> {
     let said = machine.must("cd /mnt && find . -type f -exec sha256sum {} +; cd /", READ)?;
     let mut seen = BTreeMap::new();
     for line in said.lines() {
-        let (hash, path) = line.split_once("  ./").ok_or_else(|| format!("not a hash: {line}"))?;
+        let (hash, path) = line.split_once("  ./").ok_or_else(|| format!("not a hash: {}", Printed(line)))?;
         seen.insert(path.to_owned(), hash.to_owned());
     }
     let mut wrong = Vec::new();
     for (path, expected) in &sums.files {
         match (seen.remove(path), expected) {
-            (None, _) => wrong.push(format!("{path} is missing")),
+            (None, _) => wrong.push(format!("{} is missing", Printed(path))),
             (Some(hash), Some(expected)) if hash != *expected => {
-                wrong.push(format!("{path} has hash {hash}, should have {expected}"));
+                wrong.push(format!("{} has hash {}, should have {expected}", Printed(path), Printed(&hash)));
             }
             (Some(_), _) => {}
         }
     }
-    wrong.extend(seen.into_keys().map(|path| format!("{path} is not in the manifest")));
+    wrong.extend(seen.into_keys().map(|path| format!("{} is not in the manifest", Printed(&path))));
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 
