@@ -53,6 +53,7 @@ fn bus_waits() -> bool {
 }
 
 /// Lets nothing out of endpoint 0 while something takes long ([`usb::UsbBus::withhold`]).
+#[inline]
 fn withhold(bus: &FirmwareUsbBus) {
     #[cfg(not(feature = "hal-usb"))]
     bus.withhold();
@@ -60,9 +61,20 @@ fn withhold(bus: &FirmwareUsbBus) {
 }
 
 /// Everything is done: endpoint 0 sends what it has ([`usb::UsbBus::release`]).
+#[inline]
 fn release(bus: &FirmwareUsbBus) {
     #[cfg(not(feature = "hal-usb"))]
     bus.release();
+    let _ = bus;
+}
+
+/// Sleeps, while endpoint 0 sends what it has ([`usb::UsbBus::wait`]).
+#[inline]
+fn wait(bus: &FirmwareUsbBus) {
+    #[cfg(not(feature = "hal-usb"))]
+    bus.wait();
+    #[cfg(feature = "hal-usb")]
+    processor::wfi();
     let _ = bus;
 }
 

@@ -62,8 +62,8 @@ where
     busy: bool,
     /// What there was to show before the last poll, where interrupt handlers may have added to it since.
     seen: Option<(u32, u64)>,
-    /// What there was to show at the last poll.
-    news: (u32, u64),
+    /// The core has slept in [`sleep`](Self::sleep) since the last poll: there endpoint 0 sends what it has.
+    slept: bool,
     home: PhantomData<H>,
 }
 
@@ -128,7 +128,7 @@ where
         let usb = settings.settings().map_or(description.usb, |settings| started(settings, flash, description));
         let description = &Description { usb, ..*description };
         let stick = Self::make(alloc, description, board, flash, digits);
-        Self { stick, clock, again: None, alarmed: None, busy: false, seen: None, news: (0, 0), home: PhantomData }
+        Self { stick, clock, again: None, alarmed: None, busy: false, seen: None, slept: false, home: PhantomData }
     }
 
     /// Puts the stick into its place.
@@ -147,6 +147,17 @@ where
 
     /// Does what there is to do: to be called after every interrupt, and after each change of the application's files.
     pub fn poll(&mut self) {
+        super::withhold(self.stick.usb().bus());
+        self.look_around();
+        // A program that sleeps in between does it there, where nothing of the program comes in between.
+        if !core::mem::take(&mut self.slept) {
+            super::release(self.stick.usb().bus());
+        }
+    }
+
+    /// What [`poll`](Self::poll) does while endpoint 0 sends nothing.
+    #[inline]
+    fn look_around(&mut self) {
         let usb = self.stick.usb();
         // The short ways, past what usb-device does for each event.
         if self.busy && usb.send_next() {
@@ -164,14 +175,8 @@ where
                 Some(again.map_or(self.look(), |again| again.min(self.look())))
             };
         } else {
-            let news = self.stick.news();
-            self.seen = processor::interrupts_enabled().then_some(news);
-            let now = self.clock.now();
-            // What is due, or new, may take long.
-            if self.again.is_some_and(|again| again <= now) || core::mem::replace(&mut self.news, news) != news {
-                super::withhold(self.stick.usb().bus());
-            }
-            self.again = self.stick.poll(now);
+            self.seen = processor::interrupts_enabled().then(|| self.stick.news());
+            self.again = self.stick.poll(self.clock.now());
             if let Some(wait) = super::attaches_in(self.stick.usb().bus()) {
                 self.wake_at(Instant(self.clock.now().0.saturating_add(u64::from(wait))));
             }
@@ -179,7 +184,6 @@ where
                 reboot::to_flash();
             }
         }
-        super::release(self.stick.usb().bus());
     }
 
     /// Sleeps until an interrupt comes, or the next [`poll`](Self::poll) is due. Returns at once where something waits: a
@@ -188,6 +192,9 @@ where
     /// Interrupts wake the core even while they are masked by PRIMASK, and then run when it is cleared: so a program that looks
     /// at what its handlers left, and then sleeps, masks them before it looks. The stick's own interrupts have no handlers;
     /// they are enabled in here only.
+    ///
+    /// Endpoint 0 answers while the core sleeps here: then nothing of the program comes between a SETUP packet and the end of the
+    /// transfer before it. In a program that never sleeps it answers between two polls, which should be some microseconds apart.
     pub fn sleep(&mut self) {
         if self.busy && (self.again.is_none() || self.again == self.alarmed) {
             // The short way, for each packet of a READ. The alarm that was set before wakes the core once: the host may never go on.
@@ -200,7 +207,8 @@ where
                         processor::unmask(pac::Interrupt::USBCTRL_IRQ);
                         processor::unmask(pac::Interrupt::TIMER0_IRQ_0);
                     }
-                    processor::wfi();
+                    self.slept = true;
+                    super::wait(self.stick.usb().bus());
                     processor::mask(pac::Interrupt::USBCTRL_IRQ);
                     processor::mask(pac::Interrupt::TIMER0_IRQ_0);
                 }
@@ -221,7 +229,8 @@ where
                 processor::unmask(pac::Interrupt::USBCTRL_IRQ);
                 processor::unmask(pac::Interrupt::TIMER0_IRQ_0);
             }
-            processor::wfi();
+            self.slept = true;
+            super::wait(self.stick.usb().bus());
             processor::mask(pac::Interrupt::USBCTRL_IRQ);
             processor::mask(pac::Interrupt::TIMER0_IRQ_0);
         });

@@ -9,9 +9,12 @@
 //! by itself, once, so none that is newer than the last bus reset is ever dropped.
 //!
 //! A SETUP packet ends the control transfer before it (USB 2.0 5.5.5, 8.5.3), but the controller keeps what endpoint 0 was armed with
-//! for that one, and gives it to the host's next IN token. So endpoint 0 is armed by [`UsbBus::release`] alone, when the processor
-//! has nothing else to do and takes back at once what a SETUP packet makes void; it is looked for before and after. What takes
-//! long comes after [`UsbBus::withhold`].
+//! for that one, and gives it to the host's next IN token. That token is decided on 59 bit times after the SETUP packet was taken, at
+//! the soonest: the device's handshake has 19, the token with the gap before it 40, together 4.9 µs or 737 cycles at 150 MHz. So
+//! endpoint 0 is armed while the processor does nothing else: in [`UsbBus::wait`], which revokes it as the first thing after the
+//! interrupt that wakes the core, from RAM. A program that never sleeps there, and one whose interrupts serve the stick, arms it by
+//! [`UsbBus::release`] after each poll, and revokes it before anything else in the next one: there it is the program that has to come
+//! back within that time, or an old answer may go out.
 //!
 //! Bulk IN endpoints have two packet buffers: while one packet is on the wire the next one already waits, so that the host's
 //! next token finds it however long the processor takes, up to the time of a whole packet.
@@ -29,8 +32,9 @@ use super::usb_endpoint::{
     bit_of, copy_from_dpram, copy_to_dpram, copy_words_from_dpram,
 };
 use crate::usb::Packets;
+use core::arch::asm;
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
 use queue::{Queues, pid};
 use rp235x_hal::clocks::UsbClock;
 use rp235x_hal::pac;
@@ -49,6 +53,24 @@ const ABORT_POLLS: u32 = 10_000;
 
 /// Whether the next poll has something to report that no interrupt tells of.
 static WAITS: AtomicBool = AtomicBool::new(false);
+
+/// What endpoint 0 is armed with when its time comes, in the IN direction and in the OUT direction: buffer control's fields, 0 for
+/// nothing. Beside the controller, since this is looked at around each sleep.
+static HELD: [AtomicU16; 2] = [const { AtomicU16::new(0) }; 2];
+
+/// The directions in which endpoint 0 was armed with that: bits of EP_ABORT. The packets may have gone, or come, since.
+static ARMED: AtomicU32 = AtomicU32::new(0);
+
+/// What is held of a direction of endpoint 0.
+fn held(address: EndpointAddress) -> &'static AtomicU16 {
+    let [inward, outward] = &HELD;
+    if address.is_in() { inward } else { outward }
+}
+
+/// Whether endpoint 0 has something to be armed with.
+fn holds() -> bool {
+    HELD.iter().any(|fields| fields.load(Ordering::Relaxed) != 0)
+}
 
 /// Whether the next poll of the bus has something to report that no interrupt tells of: the core must not sleep.
 #[must_use]
@@ -94,8 +116,6 @@ struct Controller {
     in_toggles: u16,
     out_toggles: u16,
     queues: Queues,
-    /// Buffer control's fields of the packet that endpoint 0 sends when it is released.
-    held: Option<u32>,
     /// The address that the device takes when the status stage of SET_ADDRESS has come to its end (USB 2.0 9.4.6).
     new_address: Option<u8>,
     pull_up: PullUp,
@@ -132,7 +152,6 @@ impl UsbBus {
             in_toggles: 0,
             out_toggles: 0,
             queues: Queues::new(),
-            held: None,
             new_address: None,
             pull_up: PullUp::Due,
             _clock: clock,
@@ -149,15 +168,33 @@ impl UsbBus {
         })
     }
 
-    /// Takes back what endpoint 0 is armed with, before something that takes longer than the few microseconds from a SETUP packet to
-    /// the next token: the host gets NAK meanwhile.
+    /// Takes back what endpoint 0 is armed with, before anything that takes longer than the few microseconds from a SETUP packet to the
+    /// next token: the host gets NAK meanwhile.
+    #[inline]
     pub fn withhold(&self) {
-        self.with((), Controller::withhold);
+        if ARMED.load(Ordering::Relaxed) != 0 {
+            self.with((), Controller::withhold);
+        }
     }
 
-    /// Arms endpoint 0 with what waits for it: to be called when everything else is done, after each poll.
+    /// Arms endpoint 0 with what waits for it, until the next poll: after everything else of a poll, where [`wait`](Self::wait) does
+    /// not follow.
+    #[inline]
     pub fn release(&self) {
-        self.with((), Controller::release);
+        if holds() {
+            self.with((), Controller::release);
+        }
+    }
+
+    /// Sleeps until an interrupt comes, and has endpoint 0 armed for as long: to be called with interrupts masked, and the
+    /// controller's let through to wake the core.
+    #[inline]
+    pub fn wait(&self) {
+        if holds() || ARMED.load(Ordering::Relaxed) != 0 {
+            self.with((), Controller::wait);
+        } else {
+            processor::wfi();
+        }
     }
 
     /// Works on the controller, with interrupts masked. On the other core the result is `elsewhere`.
@@ -216,32 +253,47 @@ impl Controller {
     fn receive(&mut self, address: EndpointAddress) {
         let data1 = self.out_toggles & 1 << address.index() != 0;
         self.out_waits &= !(1 << address.index());
-        self.give(address, PACKET_LENGTH as u32 | pid(data1));
+        let fields = PACKET_LENGTH as u32 | pid(data1);
+        if address.index() == 0 && !data1 {
+            // It would acknowledge and drop the first packet of the next transfer, which is DATA1. One that waits for DATA1 gets it.
+            held(address).store(fields as u16, Ordering::Relaxed);
+        } else {
+            self.give(address, fields);
+        }
     }
 
     /// Takes the packet buffers back from the controller: by EP_ABORT when one is the controller's (section 12.7.3.7.2). Returns
     /// what buffer control said when the controller had let go.
     fn abort(&mut self, address: EndpointAddress) -> u32 {
-        let bit = 1 << bit_of(address);
         let control = BufferControl::of(address);
-        if available(control.read()) == 0 {
-            let word = control.read();
+        let word = control.read();
+        if available(word) == 0 {
             control.write(0);
             return word;
         }
-        // SAFETY: each bit of EP_ABORT stands for an endpoint; no other abort is ever under way.
-        self.registers.ep_abort().write(|w| unsafe { w.bits(bit) });
+        let bit = 1 << bit_of(address);
+        self.begin_abort(bit);
+        let word = control.read();
+        control.write(0);
+        self.end_abort(bit);
+        word
+    }
+
+    /// From now on the controller leaves the buffers of these endpoints alone, and answers NAK.
+    fn begin_abort(&self, bits: u32) {
+        // SAFETY: each bit of EP_ABORT stands for an endpoint; no abort of others is under way.
+        self.registers.ep_abort().write(|w| unsafe { w.bits(bits) });
         for _ in 0..ABORT_POLLS {
-            if self.registers.ep_abort_done().read().bits() & bit != 0 {
+            if self.registers.ep_abort_done().read().bits() & bits == bits {
                 break;
             }
         }
-        let word = control.read();
-        control.write(0);
+    }
+
+    fn end_abort(&self, bits: u32) {
         // SAFETY: write 1 to clear, and each bit stands for an endpoint.
-        self.registers.ep_abort_done().write(|w| unsafe { w.bits(bit) });
+        self.registers.ep_abort_done().write(|w| unsafe { w.bits(bits) });
         self.registers.ep_abort().reset();
-        word
     }
 
     /// Takes the packet buffers back with what is in them. Packets that went before are no event any more. Returns what
@@ -251,43 +303,89 @@ impl Controller {
         self.forget_completions(1 << bit_of(address));
         if address.is_in() {
             self.queues.forget(address.index());
-            if address.index() == 0 {
-                self.held = None;
-            }
+        }
+        if address.index() == 0 {
+            held(address).store(0, Ordering::Relaxed);
         }
         word
     }
 
     fn withhold(&mut self) {
-        let address = EndpointAddress::from(0x80);
-        if available(BufferControl::of(address).read()) != 0 {
-            let word = self.abort(address);
-            // It may have gone meanwhile.
-            let fields = BufferControl::LENGTH | BufferControl::DATA1 | BufferControl::FULL;
-            self.held = (available(word) != 0).then_some(word & fields);
+        let armed = ARMED.swap(0, Ordering::Relaxed);
+        if armed == 0 {
+            return;
         }
+        // Set already, where the core has slept.
+        self.begin_abort(armed);
+        for address in [0x80, 0x00].map(EndpointAddress::from) {
+            let control = BufferControl::of(address);
+            let word = control.read();
+            // It may have gone, or come, meanwhile: then the word tells how long it is.
+            if armed & 1 << bit_of(address) != 0 && available(word) != 0 {
+                control.write(0);
+                let fields = word & (BufferControl::LENGTH | BufferControl::DATA1 | BufferControl::FULL);
+                held(address).store(fields as u16, Ordering::Relaxed);
+            }
+        }
+        self.end_abort(armed);
     }
 
     fn release(&mut self) {
-        let address = EndpointAddress::from(0x80);
-        let Some(fields) = self.held.take() else { return };
-        if !self.setup_received() {
-            self.give(address, fields);
+        if let Some(fields) = self.prepare() {
+            // SAFETY: the address is that of buffer control.
+            unsafe { arm(BufferControl::of(EndpointAddress::from(0x80)).half(0), fields) };
             if self.setup_received() {
-                self.take_back(address);
+                self.withhold();
             }
         }
     }
 
+    fn wait(&mut self) {
+        self.withhold();
+        if let Some(fields) = self.prepare() {
+            let control = BufferControl::of(EndpointAddress::from(0x80)).half(0);
+            let (abort, armed) = (self.registers.ep_abort().as_ptr(), ARMED.load(Ordering::Relaxed));
+            // A SETUP packet that comes before the core sleeps keeps it awake.
+            // SAFETY: the addresses are registers'; interrupts are masked.
+            unsafe { wait_armed(control, fields, abort, armed) };
+            self.withhold();
+        } else {
+            processor::wfi();
+        }
+    }
+
+    /// Writes buffer control's fields where endpoint 0 has something to be armed with, and returns them: AVAILABLE is what is left to do,
+    /// as in [`give`](Self::give). `None` where there is nothing, or where a SETUP packet voids it.
+    fn prepare(&mut self) -> Option<[u16; 2]> {
+        if !holds() || self.setup_received() {
+            return None;
+        }
+        let mut armed = 0;
+        let fields = [0x80, 0x00].map(EndpointAddress::from).map(|address| {
+            let fields = held(address).load(Ordering::Relaxed);
+            if fields != 0 {
+                held(address).store(0, Ordering::Relaxed);
+                BufferControl::of(address).write_half(0, fields.into());
+                armed |= 1 << bit_of(address);
+            }
+            fields
+        });
+        processor::delay(12);
+        ARMED.store(armed, Ordering::Relaxed);
+        Some(fields)
+    }
+
     /// Puts endpoint 0's next packet into its buffer. A SETUP packet that came meanwhile voids it.
     fn write_control(&mut self, packet: &[u8]) -> Result<usize> {
-        if self.held.is_some() || available(BufferControl::of(EndpointAddress::from(0x80)).read()) != 0 {
+        let address = EndpointAddress::from(0x80);
+        if held(address).load(Ordering::Relaxed) != 0 || available(BufferControl::of(address).read()) != 0 {
             return Err(UsbError::WouldBlock);
         }
         // Both directions share the buffer: what comes after the SETUP packet may be in it.
         if !self.setup_received() {
             copy_to_dpram(packet, EP0_BUFFER);
-            self.held = Some(packet.len() as u32 | BufferControl::FULL | pid(self.in_toggles & 1 != 0));
+            let fields = packet.len() as u32 | BufferControl::FULL | pid(self.in_toggles & 1 != 0);
+            held(address).store(fields as u16, Ordering::Relaxed);
             self.in_toggles ^= 1;
         }
         Ok(packet.len())
@@ -350,7 +448,10 @@ impl Controller {
         self.in_toggles = 0;
         self.out_toggles = 0;
         self.queues = Queues::new();
-        self.held = None;
+        for fields in &HELD {
+            fields.store(0, Ordering::Relaxed);
+        }
+        ARMED.store(0, Ordering::Relaxed);
         self.new_address = None;
         BufferControl::of(EndpointAddress::from(0x80)).write(0);
         if !follows {
@@ -440,6 +541,10 @@ impl Controller {
         let packet = out.get_mut(..8).ok_or(UsbError::BufferOverflow)?;
         copy_from_dpram(SETUP_PACKET, packet);
         self.setup_waits = false;
+        if self.setup_received() {
+            // The next one came: what was copied may be some of both. The next poll reports it.
+            return Err(UsbError::WouldBlock);
+        }
         // Data and status stages begin with DATA1 (USB 2.0 8.5.3).
         self.in_toggles |= 1;
         self.out_toggles |= 1;
@@ -566,6 +671,44 @@ impl Controller {
             self.out_toggles &= !bit;
             self.receive(address);
         }
+    }
+}
+
+/// Makes endpoint 0's buffers available whose fields are not 0: for IN, and for OUT.
+///
+/// # Safety
+///
+/// `control` is endpoint 0's buffer control for IN; the one for OUT comes after it.
+#[allow(clippy::inline_always, reason = "a call from RAM would be to flash")]
+#[inline(always)]
+unsafe fn arm(control: *mut u16, [inward, outward]: [u16; 2]) {
+    // SAFETY: as the caller promises; a word is two halves.
+    unsafe {
+        if inward != 0 {
+            control.write_volatile(inward | BufferControl::AVAILABLE as u16);
+        }
+        if outward != 0 {
+            control.add(2).write_volatile(outward | BufferControl::AVAILABLE as u16);
+        }
+    }
+}
+
+/// Arms endpoint 0, sleeps until an interrupt comes, and has the controller answer NAK there from then on.
+///
+/// In RAM: fetching it from flash could take longer than the host's next token.
+///
+/// # Safety
+///
+/// As for [`arm`]; `abort` is EP_ABORT, `bits` those of the directions that are armed. Interrupts are masked.
+#[inline(never)]
+#[unsafe(link_section = ".data.picovd_usb_wait")]
+unsafe fn wait_armed(control: *mut u16, fields: [u16; 2], abort: *mut u32, bits: u32) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        arm(control, fields);
+        // Not by a call, which would be to flash. The two processors name it the same.
+        asm!("wfi", options(nostack, preserves_flags));
+        abort.write_volatile(bits);
     }
 }
 

@@ -109,8 +109,14 @@ impl BufferControl {
 
     /// Writes one half, 0 or 1, of a buffer that is not the controller's.
     pub(super) fn write_half(self, half: usize, value: u32) {
-        // SAFETY: as in `write`; both halves lie within the word.
-        unsafe { self.pointer().cast::<u16>().add(half & 1).write_volatile(value as u16) };
+        // SAFETY: as in `write`.
+        unsafe { self.half(half).write_volatile(value as u16) };
+    }
+
+    /// The address of one half, 0 or 1.
+    pub(super) fn half(self, half: usize) -> *mut u16 {
+        // Both lie within the word.
+        self.pointer().cast::<u16>().wrapping_add(half & 1)
     }
 }
 

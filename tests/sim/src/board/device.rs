@@ -29,6 +29,9 @@ const REFUSED_BITS: u64 = 66;
 const OVERHEAD_BITS: u64 = 104;
 /// Bits of the handshake at the end.
 const HANDSHAKE_BITS: u64 = 19;
+/// Cycles from the moment when a SETUP packet is taken until the next token is decided on, at the soonest: the handshake, and a token.
+/// A real host needs no less: the token alone has 35 bits, and the gap before it 2 (USB 2.0 7.1.18.1, 8.4).
+pub const SETUP_WINDOW: u64 = (HANDSHAKE_BITS + TOKEN_BITS) * HALF_CYCLES_PER_BIT / 2;
 /// Bits of a start-of-frame packet with its gap.
 const SOF_BITS: u64 = 40;
 
@@ -241,7 +244,11 @@ impl<E: Engine + Default> Link for ElfDevice<E> {
         self.make_room(bits);
         self.pass_bits(bits - HANDSHAKE_BITS);
         let reply = if self.alive() {
-            let reply = self.machine.usb().0.setup(address, packet);
+            let (usb, statistics, now) = self.machine.usb();
+            let reply = usb.setup(address, packet);
+            if reply == OutReply::Ack && usb.is_control_armed() {
+                statistics.void_begins(now);
+            }
             self.machine.usb_done();
             reply
         } else {
@@ -300,6 +307,9 @@ impl<E: Engine + Default> Link for ElfDevice<E> {
                 }
                 let (usb, statistics, now) = self.machine.usb();
                 usb.finish_in(endpoint, acknowledge, now, statistics);
+                if endpoint == 0 {
+                    statistics.void_ends(now);
+                }
                 self.machine.usb_done();
                 InReply::Data(pid, data)
             }

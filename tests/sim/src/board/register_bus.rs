@@ -231,6 +231,7 @@ impl System {
                 {
                     return Err(self.fail(format!("USB attached, but {what}")));
                 }
+                self.look_at_control();
                 self.update_usb();
                 done
             }

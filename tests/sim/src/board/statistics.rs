@@ -87,6 +87,12 @@ pub struct Statistics {
     pub busy_frames: u64,
     /// Payload bytes in them.
     pub busy_bytes: u64,
+    /// SETUP packets that found endpoint 0 armed for the control transfer that they ended.
+    pub voided: u64,
+    /// Most cycles that it stayed so: where that is more than [`SETUP_WINDOW`](super::device::SETUP_WINDOW), the host's next token may
+    /// get what was the old transfer's.
+    pub voided_most: u64,
+    voided_at: Option<u64>,
     /// Instructions executed.
     pub instructions: u64,
     /// Cycles not slept away.
@@ -104,6 +110,9 @@ impl Default for Statistics {
             frame_most: 0,
             busy_frames: 0,
             busy_bytes: 0,
+            voided: 0,
+            voided_most: 0,
+            voided_at: None,
             instructions: 0,
             awake_cycles: 0,
             cycles: 0,
@@ -154,6 +163,25 @@ impl Statistics {
     /// A buffer was taken back from the controller, unused.
     pub fn disarmed(&mut self, i: usize) {
         self.endpoints[i].waiting.pop_back();
+    }
+
+    /// A SETUP packet came while endpoint 0 was armed for the transfer before.
+    pub fn void_begins(&mut self, now: u64) {
+        self.voided += 1;
+        self.voided_at = Some(now);
+    }
+
+    /// Whether that was not taken back yet.
+    #[must_use]
+    pub fn is_void(&self) -> bool {
+        self.voided_at.is_some()
+    }
+
+    /// It was taken back, or the host has got it.
+    pub fn void_ends(&mut self, now: u64) {
+        if let Some(at) = self.voided_at.take() {
+            self.voided_most = self.voided_most.max(now.saturating_sub(at));
+        }
     }
 
     /// A token was answered with NAK.

@@ -299,6 +299,13 @@ impl System {
         }
     }
 
+    /// Notes when the program has taken back what a SETUP packet had made void.
+    pub(super) fn look_at_control(&mut self) {
+        if self.statistics.is_void() && !self.usb.is_control_armed() {
+            self.statistics.void_ends(self.clock.now);
+        }
+    }
+
     /// The USB controller's interrupt follows its registers.
     pub(super) fn update_usb(&mut self) {
         let level = self.usb.interrupt();

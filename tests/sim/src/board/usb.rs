@@ -532,6 +532,16 @@ impl Usb {
         OutReply::Ack
     }
 
+    /// Whether endpoint 0 would give to the next token, or take from it, what is not a new transfer's: it has a packet for IN, or
+    /// expects DATA0, which a transfer never begins with (USB 2.0 8.5.3). A SETUP packet takes no buffer away: the datasheet says so of
+    /// nothing but EP_STALL_ARM, and others found what was armed still there (raspberrypi/pico-feedback issue 385, hathach/tinyusb
+    /// pull request 2492).
+    #[must_use]
+    pub fn is_control_armed(&self) -> bool {
+        let armed = |i: usize| self.buffer_control(i) & buffer::AVAILABLE != 0 && self.hot.abort >> i & 1 == 0;
+        armed(0) || armed(1) && self.buffer_control(1) & buffer::PID == 0
+    }
+
     /// An OUT token.
     pub fn token_out(&mut self, address: u8, number: u8) -> OutDecision {
         let i = index(number, true);

@@ -48,6 +48,7 @@ impl System {
         if let Some(offset) = self.dpram(address, size)? {
             let now = self.clock.now;
             self.usb.write_dpram(offset, size as usize, value, now, &mut self.statistics);
+            self.look_at_control();
             self.update_usb();
             return Ok(());
         }
