@@ -99,6 +99,18 @@ pub struct Volume<'a, M, const FILES: bool = true, L = Plain> {
     generation: Generation,
     /// Whether bytes of a file were read, or of clusters that dynamic files may be in.
     read: bool,
+    reader: Reader,
+}
+
+/// Who reads, by what was read of the volume since hosts were to take it for another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reader {
+    /// Nothing tells yet: what is read of files counts for now.
+    Unknown,
+    /// Something that looks what kind of disk this is: it read where no file system has anything.
+    Probe,
+    /// A file system's driver: it read the up-case table, as those of Linux, Windows and macOS do when they mount it.
+    Driver,
 }
 
 impl<'a, M: Memory> Volume<'a, M> {
@@ -128,6 +140,7 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
             bookmark: Bookmark::START,
             generation: Generation::default(),
             read: false,
+            reader: Reader::Unknown,
         }
     }
 
@@ -189,6 +202,9 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
         let Generation { number, volumes, .. } = self.generation;
         let volumes = volumes.wrapping_add(other_volume.into());
         self.generation = Generation { number: number.wrapping_add(1), since: now, volumes };
+        if other_volume || self.reader != Reader::Driver {
+            self.reader = Reader::Unknown;
+        }
         self.look.freeze();
         files.begin(self.generation, seen);
         self.bookmark = Bookmark::START;
@@ -271,7 +287,10 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
                 tables::bitmap::<FILES>(self.layout, self.flash, self.files, start, out);
                 look::free(&self.look, self.layout, start, out);
             }
-            RegionKind::Upcase => tables::upcase(start, out),
+            RegionKind::Upcase => {
+                self.read_by(Reader::Driver);
+                tables::upcase(start, out);
+            }
             RegionKind::Directory(directory) => {
                 let label = (directory.root && start < ENTRY_LENGTH as u32).then(|| self.label_entry());
                 let files = self.files().map(|files| (files, &mut self.bookmark));
@@ -284,7 +303,24 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
                 look::blank(&self.look, region.first, start, out);
             }
             RegionKind::Dynamic => self.render_window(start, out),
-            RegionKind::Unused(_) => out.fill(0),
+            RegionKind::Unused(_) => {
+                self.read_by(Reader::Probe);
+                out.fill(0);
+            }
+        }
+    }
+
+    /// What is read tells who reads. What was read before somebody could be told from a probe was a probe's.
+    fn read_by(&mut self, reader: Reader) {
+        let was = self.reader;
+        if was == Reader::Driver || was == reader {
+            return;
+        }
+        self.reader = reader;
+        if was == Reader::Unknown
+            && let Some(files) = self.files()
+        {
+            files.unread();
         }
     }
 
@@ -314,7 +350,12 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
                     directory::list(self.layout, files, &mut self.bookmark, slot as u8, position, piece);
                 } else if !piece.is_empty() {
                     shown.file.content.read(shown.generation, position, piece);
+                    if self.reader == Reader::Probe {
+                        shown.file.content.unread();
+                    }
                 }
+            } else {
+                self.read_by(Reader::Probe);
             }
             (cluster, offset) = (cluster + 1, 0);
             rest = later;

@@ -98,6 +98,11 @@ impl<'a> Files<'a> {
         hinted.or_else(|| self.search(0, here))
     }
 
+    /// What was read of the present generation reached nobody ([`Content::unread`]).
+    pub(super) fn unread(&self) {
+        self.showing().iter().filter_map(FileSlot::shown).for_each(|shown| shown.file.content.unread());
+    }
+
     /// Begins a generation: what is wanted becomes what is shown. Where nobody has `seen` the one before, files stand in a
     /// row from the window's beginning, however many generations there were.
     ///

@@ -5,16 +5,21 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use picovd_sim::host::bot::Data;
+use picovd_sim::host::scsi::read_cdb;
 use picovd_sim::host::system::{Event, LINUX_DESKTOP, System};
+use picovd_sim::host::{Host, Initiator};
 use picovd_sim::memory::Contents;
 use picovd_sim::native::NativeDevice;
 use picovd_sim::plug;
 use picovd_sim::random::Random;
 
-fn device() -> NativeDevice {
-    let text = "[log]\nstdout = false\ntail = true\nring-size = \"1 KiB\"\n\
-                [dynamic]\nquiet = \"300 ms\"\nhold = \"2 s\"\nmax-age = \"2 s\"\n";
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("log-tail.toml");
+fn device(ring: &str) -> NativeDevice {
+    let text = format!(
+        "[log]\nstdout = false\ntail = true\nring-size = \"{ring}\"\n\
+         [dynamic]\nquiet = \"300 ms\"\nhold = \"2 s\"\nmax-age = \"2 s\"\n"
+    );
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("log-tail-{ring}.toml"));
     fs::write(&path, text).expect("the target folder is ours");
     let plan = plug::plan(Some(&path)).unwrap_or_else(|problems| panic!("{problems}"));
     let contents = Contents::noise(plan.chip.flash_size as usize);
@@ -34,7 +39,7 @@ fn count(file: &[u8]) -> (u64, u64, u64) {
 fn text_and_losses_are_all_that_was_written() {
     let (mut lost, mut nul) = (0, 0);
     for seed in 1..=6 {
-        let device = device();
+        let device = device("1 KiB");
         let ring = device.log().expect("the manifest asks for one");
         let mut system = System::boot(LINUX_DESKTOP, Box::new(device)).expect("a desktop mounts it");
         let mut random = Random::new(seed);
@@ -76,4 +81,44 @@ fn text_and_losses_are_all_that_was_written() {
         nul += seen_nul;
     }
     assert!(lost > 10_000 && nul > 1_000, "{lost} bytes lost, {nul} of them shown as NUL: the writers are too slow");
+}
+
+/// Where udev's blkid looks for what kind of disk this is, in blocks, 4 KiB at a time: as Debian's does with each medium, before anybody
+/// mounts it. Afterwards it reads the disk's last 4 KiB.
+const PROBED: [u64; 13] = [0, 8, 24, 32, 56, 64, 128, 256, 512, 1024, 2048, 120, 16];
+
+/// A probe may hit the tail's clusters, in any generation. Nobody has read the text then.
+#[test]
+fn a_probe_is_no_reader() {
+    let mut hits = 0;
+    for seed in 1..=8 {
+        let device = device("64 KiB");
+        let ring = device.log().expect("the manifest asks for one");
+        let mut initiator = Initiator::attach(Host::new(Box::new(device))).expect("it enumerates");
+        initiator.wait_ready().expect("ready");
+        let (blocks, _) = initiator.read_capacity().expect("a medium");
+        let mut random = Random::new(seed);
+        let mut line = 0;
+        for _ in 0..40 {
+            for _ in 0..random.below(50) {
+                line += 1;
+                ring.write(format!("line {line:05}\r\n").as_bytes());
+            }
+            initiator.host.elapse(Duration::from_secs(1));
+            if initiator.test_unit_ready().is_err() {
+                continue;
+            }
+            for lba in PROBED.into_iter().chain([blocks - 8]).filter(|lba| lba + 8 <= blocks) {
+                let read = initiator.scsi(&read_cdb(10, lba, 8), Data::In(4096));
+                hits += read.map_or(0, |read| u32::from(read.data.starts_with(b"line")));
+            }
+        }
+        let link = initiator.host.into_link();
+        let mut system = System::boot(LINUX_DESKTOP, link).expect("a desktop mounts it");
+        system.elapse(Duration::from_secs(20));
+        let file = system.read("STDOUT-TAIL.TXT").expect("it reads");
+        let (text, said, nul) = count(&file);
+        assert_eq!((text, said, nul), (ring.written(), 0, 0), "seed {seed}: {hits} probes hit the tail");
+    }
+    assert!(hits > 5, "{hits} probes hit the tail: the test shows nothing");
 }

@@ -22,10 +22,11 @@ impl Lines {
         format!("{}/{}", self.count, self.rate)
     }
 
-    /// The device's manifest. The ring holds all lines: none may be lost on the way to somebody who reads along.
+    /// The device's manifest. The ring holds all lines: none may be lost on the way to somebody who reads along. `hold` is longer than
+    /// a busy machine takes from a new medium to its mount: coreutils' tail ends at the first read that fails.
     pub fn manifest() -> &'static str {
         "[volume]\nlabel = \"TAIL\"\n\n[[file]]\npath = \"STATIC.TXT\"\ntext = \"It never changes.\"\n\n[log]\nstdout = false\ntail = true\nring-size = \"64 KiB\"\n\n\
-         [dynamic]\nquiet = \"500 ms\"\nmax-age = \"2 s\"\nhold = \"2 s\"\n"
+         [dynamic]\nquiet = \"500 ms\"\nmax-age = \"2 s\"\nhold = \"10 s\"\n"
     }
 
     fn said(self) -> String {
@@ -33,10 +34,11 @@ impl Lines {
     }
 }
 
-/// Starts `tail -F` of that file.
+/// Starts `tail -F` of that file: coreutils' own. The console's shell is busybox's, which takes its own tail where the name alone is
+/// given; that one gives up a file that is gone for a moment.
 pub fn start(machine: &mut Machine, file: &str) -> Result<(), String> {
     machine
-        .must(&format!("tail -n +1 -F {file} >/tmp/tail 2>/tmp/tail.errors & echo $! >/tmp/tailer"), STEP)
+        .must(&format!("/usr/bin/tail -n +1 -F {file} >/tmp/tail 2>/tmp/tail.errors & echo $! >/tmp/tailer"), STEP)
         .map(|_| ())
 }
 
@@ -45,15 +47,19 @@ pub fn complete(machine: &mut Machine, lines: Lines) -> Result<u64, String> {
     let Lines { count, rate } = lines;
     let limit = Duration::from_secs(u64::from(count / rate)) + LATE;
     let came = machine.until(&format!("grep -q '^line {count:05} of {count}' /tmp/tail"), limit);
-    machine.must("kill $(cat /tmp/tailer)", STEP)?;
+    let alive = machine.run("kill $(cat /tmp/tailer)", STEP)?.status == 0;
     // The carriage returns are put back: the console is no place for them.
     let seen = machine.must("tr -d '\\r' </tmp/tail", STEP)?.replace("\r\n", "\n").replace('\n', "\r\n");
-    if let Err(why) = came {
-        let errors = machine.run("tail -n 5 /tmp/tail.errors", STEP)?.text;
-        let last: Vec<&str> = seen.lines().rev().take(3).collect();
-        return Err(format!("{why}; the last lines: {last:?}; tail says {errors:?}"));
+    let ended = if alive { Ok(()) } else { Err("tail has ended by itself".to_owned()) };
+    let verdict = ended.and(came).and_then(|()| judge(seen.trim_end(), lines.said().trim_end()));
+    match verdict {
+        Ok(lost) => Ok(lost),
+        Err(why) => {
+            let errors = machine.run("cat /tmp/tail.errors", STEP)?.text;
+            let last: Vec<&str> = seen.lines().rev().take(3).collect();
+            Err(format!("{why}; {} bytes, the last lines: {last:?}; tail says:\n{errors}", seen.len()))
+        }
     }
-    judge(seen.trim_end(), lines.said().trim_end())
 }
 
 /// Follows `said` through `seen`, where `[000000000000123 bytes lost]` lines stand for what is missing. Returns how much that is.
