@@ -118,15 +118,26 @@ pub fn build_tool(workspace: &Workspace, toolchain: &Toolchain, quiet: bool) -> 
 
 /// Builds a package of tests/ for the chip, and writes `target/firmware/NAME.elf`.
 pub fn test_program(workspace: &Workspace, toolchain: &Toolchain, package: &str) -> Result<PathBuf, String> {
+    test_variant(workspace, toolchain, Variant { binary: package, manifest: None, name: package })
+}
+
+/// The same from a manifest that is not its own.
+pub fn test_variant(workspace: &Workspace, toolchain: &Toolchain, variant: Variant<'_>) -> Result<PathBuf, String> {
+    let Variant { binary: package, manifest, name } = variant;
     let mut cargo = toolchain.cargo(&workspace.root);
     cargo.args(["build", "--package", package, "--profile", PROFILE]).args(toolchain.arguments());
     // defmt's own variable, read when a program is compiled: without it, errors alone are logged.
     cargo.env("CARGO_TARGET_DIR", &workspace.target).env("DEFMT_LOG", "trace");
+    // What its build.rs takes for picovd.toml.
+    match manifest {
+        Some(path) => cargo.env("PICOVD_TEST_MANIFEST", path),
+        None => cargo.env_remove("PICOVD_TEST_MANIFEST"),
+    };
     command::run(&mut cargo, LONG)?;
     let made = workspace.target.join(TARGET).join(PROFILE).join(package);
     let folder = workspace.firmware_folder();
     fs::create_dir_all(&folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
-    let elf = folder.join(format!("{package}.elf"));
+    let elf = folder.join(format!("{name}.elf"));
     fs::copy(&made, &elf).map_err(|e| format!("cannot copy {}: {e}", made.display()))?;
     Ok(elf)
 }

@@ -29,6 +29,22 @@ mod program {
     static COUNT: Rendered<u32> = Rendered::new(0);
     static COUNT_TXT: File = File::new("COUNT.TXT", &COUNT, 16);
 
+    /// How many lines of each kind a program that prints a lot prints, and the milliseconds from one to the next.
+    const LINES: u32 = 600;
+    const PAUSE: u32 = 20;
+
+    static NAMES: [File; 9] = [
+        File::new("CON", &COUNT, 16),
+        File::new("aux.log", &COUNT, 16),
+        File::new("trail.", &COUNT, 16),
+        File::new("trail ", &COUNT, 16),
+        File::new("COM\u{b9}.txt", &COUNT, 16),
+        File::new("lpt1/inside.txt", &COUNT, 16),
+        File::new("a\u{202e}b", &COUNT, 16),
+        File::new("count.txt", &COUNT, 16),
+        File::new("COUNT.TXT/inside.txt", &COUNT, 16),
+    ];
+
     /// What nobody ever sets.
     static READY: AtomicBool = AtomicBool::new(false);
 
@@ -65,20 +81,43 @@ mod program {
                 board.watchdog.start(50u32.millis());
                 wait_for_sensor();
             }
+            13 => bad_names(),
             // No mistake: a program with a sensor.
             11 => crate::blocks::use_all(board),
             _ => {}
         }
         let later = Instant::default().after(300);
+        let (mut line, mut next) = (0, Instant::default().after(PAUSE));
         loop {
             stick.poll();
             stick.wake_at(later);
+            // No mistake either: a program that prints a lot, the lines of tests/chatter.
+            if mistake() == 14 && line < LINES {
+                if next <= stick.now() {
+                    next = next.after(PAUSE);
+                    line += 1;
+                    println!("main {line:05} of {LINES} abcdefghijklmnopqrstuvwxyz");
+                    println!("interrupt {line:05} of {LINES} ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+                    continue;
+                }
+                stick.wake_at(next);
+            }
             stick.sleep();
             if mistake() == 3 && stick.now() >= later {
                 panic!("boom after {} ms", 300);
             }
             if mistake() == 10 && stick.now() >= later {
                 wait_for_sensor();
+            }
+        }
+    }
+
+    /// Registers files under names that Windows cannot open, or that hosts take for that of a file which is there: each is refused.
+    fn bad_names() {
+        for name in &NAMES {
+            match vd_add_file(&disk::FILES, name) {
+                Ok(()) => panic!("{} was taken", name.path()),
+                Err(error) => println!("{}: {error}", name.path()),
             }
         }
     }

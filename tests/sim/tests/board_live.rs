@@ -1,12 +1,13 @@
 //! Files that come, change, move and go on the emulated board, from its main loop, from an interrupt handler and from its second
 //! core: hosts see whole versions of one generation, and in the end what the program wants.
 
+mod board_elf;
+
 mod ring5 {
     use picovd_sim::board::ElfDevice;
     use picovd_sim::host::exfat::Node;
     use picovd_sim::host::system::{LINUX_DESKTOP, MACOS, Profile, System};
     use std::collections::BTreeMap;
-    use std::path::PathBuf;
     use std::time::Duration;
 
     /// Changes of the main loop, of the handler, and of the second core, in tests/live-board.
@@ -26,11 +27,7 @@ mod ring5 {
     ];
 
     fn boot(profile: Profile, seed: u64) -> System<'static> {
-        let path = std::env::args_os().map(PathBuf::from).find(|word| word.ends_with("picovd-live-board.elf"));
-        let path =
-            path.expect("no argument names picovd-live-board.elf; `cargo xtask test --ring 5` builds and names it");
-        let elf = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        let mut device = ElfDevice::new(&elf).expect("the board boots it");
+        let mut device = ElfDevice::new(&super::board_elf::bytes()).expect("the board boots it");
         device.machine().interleave(seed);
         System::boot(profile, Box::new(device)).expect("it is mounted")
     }

@@ -1,25 +1,16 @@
 //! What people do wrong in a firmware, and what `cargo sim` says about it: a program of the tests makes one mistake at a time.
 
 mod board_elf;
+mod mistake;
 
 mod ring5 {
-    use object::{Object, ObjectSection, ObjectSymbol};
     use std::fs;
     use std::path::{Path, PathBuf};
     use std::process::{Command, Output};
 
     /// The program with another mistake in it.
     fn with_mistake(number: u32) -> PathBuf {
-        let mut elf = super::board_elf::bytes();
-        let at = {
-            let file = object::File::parse(&elf[..]).expect("an ELF");
-            let symbol = file.symbols().find(|symbol| symbol.name() == Ok("MISTAKE")).expect("the program has it");
-            let section =
-                symbol.section_index().and_then(|index| file.section_by_index(index).ok()).expect("a section");
-            let (offset, _) = section.file_range().expect("it is in the file");
-            (offset + symbol.address() - section.address()) as usize
-        };
-        elf[at..at + 4].copy_from_slice(&number.to_le_bytes());
+        let elf = super::mistake::with_mistake(super::board_elf::bytes(), number);
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("mistake-{number}.elf"));
         fs::write(&path, elf).expect("the target folder is ours");
         path

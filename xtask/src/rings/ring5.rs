@@ -77,6 +77,7 @@ fn run(context: &Context, report: &mut Report) {
     served(context, report);
     mistakes(context, report);
     let examples = examples::run(context, report, &program);
+    cases(context, report, &examples);
     secrets(context, report, &examples);
     let board = scratch.join("board.img");
     let read = report.check("the whole volume is read from the board", || {
@@ -129,6 +130,17 @@ fn live(context: &Context, report: &mut Report) {
     cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "board_live"]);
     cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
     harness(report, "hosts see whole versions of one generation, and in the end what the program wants", cargo);
+    let manifest = workspace.root.join("tests/live-board/partition-table.toml");
+    let built = report.check("it builds with a partition table before its volume, too", || {
+        let variant =
+            firmware::Variant { binary: "picovd-live-board", manifest: Some(&manifest), name: "live-partition" };
+        firmware::test_variant(workspace, context.chip()?, variant)
+    });
+    let Some(elf) = built else { return };
+    let mut cargo = command::cargo(&workspace.root);
+    cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "board_live"]);
+    cargo.args(["--", "--ignored", "linux_desktop"]).arg(&elf);
+    harness(report, "in the partition, too, its files come, change, go and are mounted again", cargo);
 }
 
 /// A firmware of the tests whose stick leaves the bus, is woken by the other core, or begins late.
@@ -226,6 +238,41 @@ fn composite(context: &Context, report: &mut Report, program: &Path) {
     cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "board_composite"]);
     cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
     harness(report, "what picotool asks for reaches the ROM", cargo);
+}
+
+/// The cases of public bug reports, each with the firmware of its manifest; and across all images, that no two have the same ids and
+/// other interfaces.
+fn cases(context: &Context, report: &mut Report, examples: &[PathBuf]) {
+    let workspace = &context.workspace;
+    let built = report.check("the firmware of each case's manifest builds", || {
+        let toolchain = context.chip()?;
+        let mut elves = Vec::new();
+        let manifest = |name: &str| workspace.root.join("tests/cases").join(name).with_extension("toml");
+        for name in ["console", "small", "composition-00", "composition-01", "composition-10", "composition-11"] {
+            let manifest = manifest(name);
+            let variant = firmware::Variant { binary: "picovd", manifest: Some(&manifest), name };
+            elves.push(firmware::build_variant(workspace, toolchain, variant, true)?.elf);
+        }
+        // The program that prints, and that registers bad names, as the tests tell it.
+        for name in ["log", "tail", "names"] {
+            let manifest = manifest(name);
+            let variant = firmware::Variant { binary: "picovd-mistakes", manifest: Some(&manifest), name };
+            elves.push(firmware::test_variant(workspace, toolchain, variant)?);
+        }
+        Ok(elves)
+    });
+    let Some(elves) = built else { return };
+    let images = report.check("the other images are there to be compared, too", || {
+        let names = ["picovd", "minimal", "full", "tool", "composite", "settings", "partition-table"];
+        let images = names.map(|name| workspace.firmware_folder().join(name).with_extension("elf"));
+        let missing = images.iter().find(|image| !image.exists());
+        missing.map_or(Ok(images.clone()), |image| Err(format!("{} was not built", image.display())))
+    });
+    let Some(images) = images else { return };
+    let mut cargo = command::cargo(&workspace.root);
+    cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "cases"]);
+    cargo.args(["--", "--ignored", "ring5::"]).args(elves).args(images).args(examples);
+    harness(report, "each case from public bug reports has its right answer on the board", cargo);
 }
 
 /// A firmware that saves settings, while power fails in every operation of the flash chip.
