@@ -158,7 +158,11 @@ pub fn secrets_program(
     for package in ["picovd", PACKAGE] {
         cargo.arg("--config").arg(format!("profile.{PROFILE}.package.{package}.opt-level={value}"));
     }
-    cargo.args(["--features", &features.join(",")]).env("CARGO_TARGET_DIR", &workspace.target);
+    // defmt's own variable: without it, errors alone are logged.
+    cargo
+        .args(["--features", &features.join(",")])
+        .env("DEFMT_LOG", "trace")
+        .env("CARGO_TARGET_DIR", &workspace.target);
     command::run(&mut cargo, LONG)?;
     let made = workspace.target.join(TARGET).join(PROFILE).join(PACKAGE);
     let folder = workspace.firmware_folder();

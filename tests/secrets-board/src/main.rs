@@ -54,6 +54,7 @@ mod program {
         let lamp = LAMP.get(&disk::SETTINGS);
         if turn.is_multiple_of(4096) {
             println!("This is {}.", lamp.name.as_str());
+            defmt::info!("{=str} has logged in {=u32} times", lamp.name.as_str(), LOGINS[0].load(Ordering::Relaxed));
         }
     }
 

@@ -502,7 +502,10 @@ mod ring5 {
         for partition in [0x1_0000..0x8_0000, 0x1_0000..0x7_E000_u32] {
             let mut device = ElfDevice::in_partition(&program.elf, partition.clone()).expect("the board boots it");
             let marker = b"Partitions end where they end.";
-            assert!(device.machine().flash().preload(SETTINGS - 256, marker));
+            assert!(device.machine().flash().preload(SETTINGS - 0x600, marker));
+            // The manifest redacts from 16 bytes before the settings on; that is widened to sectors of 512 bytes.
+            let hidden = b"Redactions are widened to whole sectors.";
+            assert!(device.machine().flash().preload(SETTINGS - 0x180, hidden));
             {
                 let mut desk = Desk::new(program, &mut device, 7);
                 let secret = desk.secret(24);
@@ -512,6 +515,7 @@ mod ring5 {
                 assert_eq!(desk.pieces.find(&image), None, "in a partition");
                 let shown = image.windows(marker.len()).filter(|window| window == marker).count();
                 assert_eq!(shown, 2, "in FLASH.BIN, and where the partition has it");
+                assert!(!image.windows(hidden.len()).any(|window| window == hidden), "in the sector of a redaction");
                 if long() || partition.end == 0x8_0000 {
                     desk.reboot();
                     desk.search("in a partition, restarted", long());

@@ -317,12 +317,56 @@ mod ring2 {
 mod ring5 {
     use super::*;
     use picovd_sim::board::ElfDevice;
+    use picovd_sim::host::{Host, Initiator};
 
-    fn elf() -> Box<dyn Link> {
+    fn device() -> ElfDevice {
         let path = std::env::args_os().map(PathBuf::from).find(|word| word.ends_with("settings.elf"));
         let path = path.expect("no argument names settings.elf; `cargo xtask test --ring 5` builds and names it");
         let elf = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-        Box::new(ElfDevice::new(&elf).expect("the board boots it"))
+        ElfDevice::new(&elf).expect("the board boots it")
+    }
+
+    fn elf() -> Box<dyn Link> {
+        Box::new(device())
+    }
+
+    /// A script at the port sets and saves as fast as it can. What counts is what the flash chip has seen.
+    #[test]
+    #[ignore = "needs the firmware of tests/manifests/settings.toml: cargo xtask test --ring 5"]
+    fn a_script_at_the_port_cannot_wear_the_flash_out() {
+        const TOO_OFTEN: &str =
+            r#"{"error":"not saved: too many saves wear the flash out","allowed":"again in a minute"}"#;
+        let mut device = device();
+        let mut number = 0;
+        // Two erases at the start, and one more each minute.
+        for (minute, granted) in (0..3).zip(2..) {
+            let (mut saved, mut refused) = (0, 0);
+            let mut initiator = Initiator::attach(Host::new(Box::new(&mut device))).expect("it enumerates");
+            let mut terminal = Terminal::open(&mut initiator).expect("it has a port");
+            let mut ask =
+                |line: &str| terminal.ask(&mut initiator, line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            while refused < 60 {
+                number += 1;
+                assert_eq!(ask(&format!(r#"set {{"hold":{number}}}"#)), OK);
+                match ask("save").as_str() {
+                    SAVED => {
+                        saved += 1;
+                        assert_eq!(ask("save"), SAVED, "what is saved is not written again");
+                    }
+                    TOO_OFTEN => refused += 1,
+                    other => panic!("{other}"),
+                }
+                assert!(saved < 100, "it is never refused");
+            }
+            assert_eq!(ask("get hold"), format!(r#"{{"hold":{number}}}"#), "what was refused holds");
+            initiator.host.elapse(Duration::from_secs(61));
+            drop(initiator);
+            let (erases, programs) = device.machine().flash().operations();
+            println!("minute {minute}: {saved} saved, {refused} refused; {erases} erases, {programs} programs so far");
+            assert_eq!(erases, granted, "minute {minute}: {saved} saved, {refused} refused");
+            assert!(saved >= if minute == 0 { 17 } else { 1 }, "minute {minute}: {saved} saved");
+        }
+        assert_eq!(device.fault(), None);
     }
 
     #[test]
