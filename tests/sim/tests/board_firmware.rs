@@ -38,9 +38,15 @@ fn well(device: &ElfDevice) {
 
 mod ring5 {
     use super::{CHUNK, EP1_IN, attach, firmware, read, well};
+    use picovd_manifest::{Region, RegionKind};
     use picovd_sim::board::{State, Statistics};
     use picovd_sim::host::bot::{Cbw, CswStatus, Data};
+    use picovd_sim::host::{Host, Initiator};
     use picovd_sim::link::Link;
+    use picovd_sim::plug;
+    use std::cell::RefCell;
+    use std::rc::Rc;
+    use std::time::Duration;
 
     #[test]
     #[ignore = "needs the firmware: cargo xtask test --ring 5"]
@@ -113,6 +119,37 @@ mod ring5 {
         well(&device);
         let statistics = device.machine().statistics();
         assert!(statistics.awake_cycles * 10 < statistics.cycles, "{statistics}");
+    }
+
+    /// The stick looks every 131 ms for changes of the other core: an alarm wakes it, amid a READ, too. That costs one wake-up, and the
+    /// packets after it go the short way on.
+    #[test]
+    #[ignore = "needs the firmware: cargo xtask test --ring 5"]
+    fn an_alarm_amid_a_read_costs_one_wake_up() {
+        const READS: u32 = 40;
+        let plan = plug::plan(None).expect("the stock manifest is right");
+        let is_flash =
+            |region: &&Region| matches!(region.kind, RegionKind::Memory { base: 0x1000_0000..0x2000_0000, .. });
+        let flash = plan.regions.iter().find(is_flash).expect("a window of flash").first;
+        let device = Rc::new(RefCell::new(firmware()));
+        let mut initiator = Initiator::attach(Host::new(Box::new(Rc::clone(&device)))).expect("it enumerates");
+        initiator.wait_ready().expect("a disk");
+        let begin = device.borrow().now();
+        let awake: Vec<u64> = (0..READS)
+            .map(|_| {
+                device.borrow_mut().machine().statistics().clear();
+                assert_eq!(read(&mut initiator, flash, CHUNK).len(), usize::from(CHUNK) * 512);
+                device.borrow_mut().machine().statistics().awake_cycles
+            })
+            .collect();
+        let took = device.borrow().now() - begin;
+        well(&device.borrow());
+        println!("{awake:?} cycles in {took:?}");
+        // They follow each other: nearly all of the looks in that time came amid one, at some place of it.
+        assert!(took > Duration::from_millis(15 * 131), "{took:?}");
+        let (least, most) = (awake.iter().min().expect("many"), awake.iter().max().expect("many"));
+        // A wake-up takes some hundred cycles; the long way for each packet from there on made a READ dearer by up to a third.
+        assert!(most - least < least / 50, "{least} to {most} cycles: {awake:?}");
     }
 
     #[test]

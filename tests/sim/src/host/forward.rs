@@ -1,60 +1,78 @@
 //! Links behind pointers are links.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::link::{InReply, Link, OutReply, Pid};
 
-/// Everything that a [`Link`] does, by the link behind a pointer.
+/// Everything that a [`Link`] does, by the link behind a pointer: `$changed` is it where it changes, `$seen` where it does not.
 macro_rules! forward {
-    ($pointer:ty) => {
+    ($pointer:ty, $this:ident => $changed:expr, $seen:expr) => {
         impl<L: Link + ?Sized> Link for $pointer {
             fn attached(&mut self) -> bool {
-                (**self).attached()
+                let $this = self;
+                $changed.attached()
             }
             fn bus_reset(&mut self) {
-                (**self).bus_reset();
+                let $this = self;
+                $changed.bus_reset();
             }
             fn setup(&mut self, address: u8, packet: [u8; 8]) -> OutReply {
-                (**self).setup(address, packet)
+                let $this = self;
+                $changed.setup(address, packet)
             }
             fn out(&mut self, address: u8, endpoint: u8, pid: Pid, data: &[u8]) -> OutReply {
-                (**self).out(address, endpoint, pid, data)
+                let $this = self;
+                $changed.out(address, endpoint, pid, data)
             }
             fn r#in(&mut self, address: u8, endpoint: u8, acknowledge: bool) -> InReply {
-                (**self).r#in(address, endpoint, acknowledge)
+                let $this = self;
+                $changed.r#in(address, endpoint, acknowledge)
             }
             fn suspend(&mut self) {
-                (**self).suspend();
+                let $this = self;
+                $changed.suspend();
             }
             fn resume(&mut self) {
-                (**self).resume();
+                let $this = self;
+                $changed.resume();
             }
             fn replug(&mut self) {
-                (**self).replug();
+                let $this = self;
+                $changed.replug();
             }
             fn elapse(&mut self, time: Duration) {
-                (**self).elapse(time);
+                let $this = self;
+                $changed.elapse(time);
             }
             fn stall(&mut self, time: Duration) -> bool {
-                (**self).stall(time)
+                let $this = self;
+                $changed.stall(time)
             }
             fn now(&self) -> Duration {
-                (**self).now()
+                let $this = self;
+                $seen.now()
             }
             fn take_faults(&mut self) -> Vec<String> {
-                (**self).take_faults()
+                let $this = self;
+                $changed.take_faults()
             }
             fn tolerates(&mut self, what: &str) -> bool {
-                (**self).tolerates(what)
+                let $this = self;
+                $changed.tolerates(what)
             }
             fn measured(&mut self) -> Option<String> {
-                (**self).measured()
+                let $this = self;
+                $changed.measured()
             }
         }
     };
 }
 
 // A borrowed link is a link.
-forward!(&mut L);
+forward!(&mut L, link => (**link), (**link));
 // A boxed link is a link.
-forward!(Box<L>);
+forward!(Box<L>, link => (**link), (**link));
+// So is one that others look at meanwhile.
+forward!(Rc<RefCell<L>>, link => link.borrow_mut(), link.borrow());
