@@ -46,6 +46,12 @@ pub type FirmwareUsbBus = usb::UsbBus;
 #[cfg(feature = "hal-usb")]
 pub type FirmwareUsbBus = rp235x_hal::usb::UsbBus;
 
+/// SIO's CPUID (section 3.1.11): 0 or 1.
+fn current_core() -> u32 {
+    // SAFETY: the register is read-only and reading it has no side effect.
+    unsafe { (*pac::SIO::ptr()).cpuid().read().bits() }
+}
+
 /// Whether the bus has something to report that no interrupt tells of.
 fn bus_waits() -> bool {
     // The HAL's keeps its interrupt up instead.

@@ -78,7 +78,7 @@ fn sio() -> &'static pac::sio::RegisterBlock {
 }
 
 fn this_core() -> usize {
-    sio().cpuid().read().bits() as usize & 1
+    super::current_core() as usize & 1
 }
 
 /// Takes the doorbell's interrupt into use, on the core that calls this. [`park!`](crate::park) calls it.

@@ -1,13 +1,12 @@
 //! A stick that its own interrupts serve: the main loop is the application's.
 
-use super::processor;
 use super::stick::{Home, Running, Stick};
+use super::{current_core, processor};
 use crate::settings::Configured;
 use crate::turns::Turns;
 use crate::volume::Look;
-use core::cell::{Cell, UnsafeCell};
-use core::sync::atomic::{AtomicBool, Ordering};
-use critical_section::Mutex;
+use core::cell::UnsafeCell;
+use core::sync::atomic::{AtomicU8, Ordering};
 use rp235x_hal::pac;
 
 /// A place for a stick that the handlers of USBCTRL_IRQ and TIMER0_IRQ_0 serve: made by [`serve!`](crate::serve).
@@ -18,18 +17,29 @@ pub struct Served<T> {
     /// The stick, for whoever's turn it is.
     stick: UnsafeCell<Option<T>>,
     turns: Turns,
-    /// A stick on its way to its place.
-    coming: Mutex<Cell<Option<T>>>,
-    /// Whether there is, or will be, a stick: TIMER0 is out of reset then.
-    begun: AtomicBool,
+    /// Where it is served: [`NOBODY`], [`COMING`], or the core's number and [`FIRST`].
+    core: AtomicU8,
 }
 
-// SAFETY: the stick is reached in a turn alone, so by one context at a time; it may be any one, since it is `Send`.
+/// There is no stick yet.
+const NOBODY: u8 = 0;
+/// A stick is on its way to its place.
+const COMING: u8 = 1;
+/// The interrupts of core 0 serve it.
+const FIRST: u8 = 2;
+
+/// The core that this runs on, as [`Served`] keeps it.
+fn here() -> u8 {
+    FIRST + current_core() as u8
+}
+
+// SAFETY: the stick is reached in a turn alone, so by one context at a time; it may be any one, since it is `Send`. Before the
+// first turn it is reached by the context alone that brings it.
 unsafe impl<T: Send> Sync for Served<T> {}
 
 impl<T> core::fmt::Debug for Served<T> {
     fn fmt(&self, formatter: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        formatter.debug_struct("Served").field("turns", &self.turns).field("begun", &self.begun).finish_non_exhaustive()
+        formatter.debug_struct("Served").field("core", &self.core).field("turns", &self.turns).finish_non_exhaustive()
     }
 }
 
@@ -43,21 +53,28 @@ impl<T> Served<T> {
     /// No stick yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            stick: UnsafeCell::new(None),
-            turns: Turns::new(),
-            coming: Mutex::new(Cell::new(None)),
-            begun: AtomicBool::new(false),
-        }
+        Self { stick: UnsafeCell::new(None), turns: Turns::new(), core: AtomicU8::new(NOBODY) }
     }
 
     /// Asks for the handler: to be called after dynamic files have changed, from any context on either core. Without it, the change is
     /// noticed when the host next asks for something, or after 131 ms. Before [`begin`](Served::begin) it does nothing: that looks
     /// at everything.
     pub fn wake(&self) {
-        if self.begun.load(Ordering::Acquire) {
+        // Where a stick is, TIMER0 is out of reset.
+        if self.core.load(Ordering::Acquire) != NOBODY {
             force_timer();
         }
+    }
+
+    /// Brings the stick, once. False, and it is dropped, where there is one.
+    fn bring(&self, stick: T) -> bool {
+        if self.core.compare_exchange(NOBODY, COMING, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+            return false;
+        }
+        // SAFETY: this context alone has found nobody here, and turns are taken after the next line.
+        unsafe { *self.stick.get() = Some(stick) };
+        self.core.store(here(), Ordering::Release);
+        true
     }
 
     /// Does `work` on the stick, or leaves it to the context that is at it.
@@ -65,9 +82,6 @@ impl<T> Served<T> {
         let turn = || {
             // SAFETY: it is this context's turn, and nobody else's on either core until the closure returns.
             let stick = unsafe { &mut *self.stick.get() };
-            if stick.is_none() {
-                *stick = critical_section::with(|section| self.coming.borrow(section).take());
-            }
             stick.iter_mut().for_each(&work);
         };
         // A handler that is more urgent than the one at work would be called again and again: what called it is still there.
@@ -111,17 +125,21 @@ where
     S: Configured<'static> + Look + 'static,
     H: Home<Running<CONSOLE, RESET, FILES, S>>,
 {
-    /// From now on interrupts of this core serve the stick. It appears on the bus at once, or, where this is called in a handler that
-    /// came amid another one's turn, after it.
+    /// From now on interrupts of this core serve the stick, and it appears on the bus. To be called on the core that started the
+    /// stick: its USB controller does nothing on the other one. There is one stick, so a second call has nothing to do.
     pub fn begin(&self, stick: Stick<CONSOLE, RESET, FILES, S, H>) {
-        critical_section::with(|section| self.coming.borrow(section).set(Some(stick)));
-        self.begun.store(true, Ordering::Release);
-        unmask();
-        self.wake();
+        if self.bring(stick) {
+            unmask();
+            self.wake();
+        }
     }
 
-    /// Does what there is to do: what the handlers call.
+    /// Does what there is to do: what the handlers call. On the other core it asks for the handler, as [`wake`](Served::wake)
+    /// does: that core's interrupts are left alone. Before [`begin`](Served::begin) it does nothing.
     pub fn serve(&self) {
+        if self.core.load(Ordering::Acquire) != here() {
+            return self.wake();
+        }
         // Before the work: who asks during it is heard again.
         write_force(CLEAR);
         self.with(Stick::serve);

@@ -26,11 +26,11 @@
 
 mod queue;
 
-use super::processor;
 use super::usb_endpoint::{
     Buffer, BufferControl, DPRAM_LENGTH, EP0_BUFFER, Endpoint, EndpointTable, PACKET_LENGTH, SETUP_PACKET, available,
     bit_of, copy_from_dpram, copy_to_dpram, copy_words_from_dpram,
 };
+use super::{current_core, processor};
 use crate::usb::Packets;
 use core::arch::asm;
 use core::cell::UnsafeCell;
@@ -206,12 +206,6 @@ impl UsbBus {
         // SAFETY: one core gets here, no interrupt handler comes between, and no work that is handed in comes back here.
         processor::free(|| work(unsafe { &mut *self.controller.get() }))
     }
-}
-
-/// SIO's CPUID (section 3.1.11): 0 or 1.
-fn current_core() -> u32 {
-    // SAFETY: the register is read-only and reading it has no side effect.
-    unsafe { (*pac::SIO::ptr()).cpuid().read().bits() }
 }
 
 /// The low word of TIMER0's time, in microseconds.

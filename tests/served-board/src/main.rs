@@ -1,5 +1,5 @@
 //! A firmware for tests of what a chip's stick does beside its files: it leaves the bus and comes back, is woken from the other
-//! core, or begins in a handler that comes amid another context's turn. Which one, a test writes into the ELF: see `CASE`.
+//! core, which may call what this core's handlers call, or begins in a handler that comes while the main loop calls that. Which one, a test writes into the ELF: see `CASE`.
 //! Built by `cargo xtask test`; empty elsewhere than on the chip.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
@@ -7,7 +7,6 @@
 #[allow(unsafe_code)]
 mod program {
     use core::cell::RefCell;
-    use core::fmt::{self, Write};
     use core::ptr::addr_of;
     use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
     use cortex_m::peripheral::{NVIC, SYST};
@@ -42,9 +41,9 @@ mod program {
     #[unsafe(export_name = "LATEST")]
     static LATEST: AtomicU32 = AtomicU32::new(0);
 
-    /// How the handler found the stick's turns that brought it: 0 nobody's, 1 somebody's; 2 before it came.
-    #[unsafe(export_name = "FOUND")]
-    static FOUND: AtomicU32 = AtomicU32::new(2);
+    /// Which of the stick's two interrupts were enabled on the other core at the end: a bit each.
+    #[unsafe(export_name = "ENABLED")]
+    static ENABLED: AtomicU32 = AtomicU32::new(0);
 
     /// The one file: which version is wanted, and which one is shown.
     struct Version {
@@ -126,8 +125,8 @@ mod program {
                     stick.poll();
                 })
             }
-            // The other core changes the file, again and again, and wakes the stick.
-            3 => {
+            // The other core changes the file, again and again, and wakes the stick, or would serve it.
+            3 | 5 => {
                 STICK.begin(stick);
                 let mut sio = Sio::new(board.SIO);
                 let mut cores = Multicore::new(&mut board.PSM, &mut board.PPB, &mut sio.fifo);
@@ -138,7 +137,7 @@ mod program {
                     cortex_m::asm::wfi();
                 }
             }
-            // The main loop takes turns at a stick that is not there yet; a handler brings it after that many cycles.
+            // The main loop serves a stick that is not there yet; a handler brings it after that many cycles.
             _ => {
                 critical_section::with(|section| LATE.borrow_ref_mut(section).replace(stick));
                 // SAFETY: this core's own timer, which nobody else uses; every value of 24 bits is valid.
@@ -186,17 +185,21 @@ mod program {
     /// What the other core does: two changes each time, the second one at every distance from the first, so that it comes at each
     /// place of what the first one has caused.
     fn second() {
+        let wakes = case()[0] == 3;
+        let told = || if wakes { STICK.wake() } else { STICK.serve() };
         for round in 0..CHANGES {
             // Until the stick has nothing to do: what the last change has caused is not to find this one.
             cortex_m::asm::delay(45_000);
             change(Refresh::Attention);
-            STICK.wake();
+            told();
             cortex_m::asm::delay(1 + round * 15);
             let asked = now();
             let version = change(Refresh::Attention);
-            STICK.wake();
+            told();
             while VERSION.shown.load(SeqCst) != version {}
             LATEST.fetch_max(now().wrapping_sub(asked), SeqCst);
+            let enabled = [pac::Interrupt::USBCTRL_IRQ, pac::Interrupt::TIMER0_IRQ_0].map(NVIC::is_enabled);
+            ENABLED.fetch_or(u32::from(enabled[0]) | u32::from(enabled[1]) << 1, SeqCst);
             ANSWERED.fetch_add(1, SeqCst);
         }
         loop {
@@ -207,22 +210,9 @@ mod program {
     static LATE: Mutex<RefCell<Option<Stick>>> = Mutex::new(RefCell::new(None));
     static CAME: AtomicBool = AtomicBool::new(false);
 
-    /// The last digit of what was formatted: that of [`STICK`] is the state of its turns.
-    struct Digit(u8);
-
-    impl Write for Digit {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0 = text.bytes().filter(u8::is_ascii_digit).next_back().unwrap_or(self.0);
-            Ok(())
-        }
-    }
-
     #[unsafe(export_name = "SysTick")]
     extern "C" fn brings_the_stick() {
         let Some(stick) = critical_section::with(|section| LATE.borrow_ref_mut(section).take()) else { return };
-        let mut digit = Digit(0);
-        let _ = write!(digit, "{STICK:?}");
-        FOUND.store(u32::from(digit.0 != b'0'), SeqCst);
         STICK.begin(stick);
         CAME.store(true, SeqCst);
     }

@@ -1,5 +1,5 @@
 //! A stick that its interrupts serve, on the emulated board: it leaves the bus without keeping anybody waiting and comes back, the
-//! other core wakes it, and it may begin amid another context's turn.
+//! other core wakes it and cannot serve it, and it may begin wherever the main loop is.
 
 mod board_elf;
 
@@ -95,12 +95,13 @@ mod ring5 {
     }
 
     /// A change of the other core is answered when that core wakes the stick, not 131 ms later: at each place of what an earlier
-    /// change has caused.
+    /// change has caused. So it is when that core calls what the handlers of this one call, whose interrupts stay masked there:
+    /// they would be taken by either core, and the controller is the first one's.
     #[test]
     #[ignore = "needs tests/served-board: cargo xtask test --ring 5"]
     fn the_other_core_wakes_the_stick_and_no_wake_up_is_lost() {
-        for seed in [1, 2] {
-            let mut device = board(3, 0);
+        for (case, seed) in [(3, 1), (3, 2), (5, 1), (5, 2)] {
+            let mut device = board(case, 0);
             device.machine().interleave(seed);
             for _ in 0..400 {
                 device.elapse(Duration::from_millis(10));
@@ -108,30 +109,28 @@ mod ring5 {
                     break;
                 }
             }
+            let told = format!("case {case}, seed {seed}");
             let (answered, latest) = (get(&mut device, "ANSWERED"), get(&mut device, "LATEST"));
-            println!("seed {seed}: {answered} changes, the latest answer took {latest} us");
-            assert_eq!(answered, 1_000, "seed {seed}: a change was not answered; the latest answer took {latest} us");
-            assert!((1..1_000).contains(&latest), "seed {seed}: an answer took {latest} us");
+            println!("{told}: {answered} changes, the latest answer took {latest} us");
+            assert_eq!(answered, 1_000, "{told}: a change was not answered; the latest answer took {latest} us");
+            assert!((1..1_000).contains(&latest), "{told}: an answer took {latest} us");
+            assert_eq!(get(&mut device, "ENABLED"), 0, "{told}: the other core takes the stick's interrupts");
+            enumerate(&mut device);
         }
     }
 
-    /// A handler brings the stick at any place of another context's turns: it is on the bus afterwards.
+    /// A handler brings the stick at any place of a main loop that serves it already: it is on the bus afterwards.
     #[test]
     #[ignore = "needs tests/served-board: cargo xtask test --ring 5"]
-    fn a_stick_that_begins_amid_a_turn_is_there_afterwards() {
-        let mut found = [0, 0];
+    fn a_stick_that_begins_while_it_is_served_is_there_afterwards() {
         for after in (1_000..1_420).step_by(7) {
             let mut device = board(4, after);
             // The crystal alone takes 63 ms.
             device.elapse(Duration::from_millis(80));
-            let state = get(&mut device, "FOUND");
-            found[usize::try_from(state).expect("a number")] += 1;
-            assert!(device.attached(), "after {after} cycles, amid a turn: {}", state == 1);
+            assert!(device.attached(), "after {after} cycles");
             if after % 70 == 0 {
                 enumerate(&mut device);
             }
         }
-        println!("{found:?} between turns and amid one");
-        assert!(found[0] > 3 && found[1] > 10, "{found:?} between turns and amid one");
     }
 }

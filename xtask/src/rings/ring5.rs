@@ -143,7 +143,7 @@ fn live(context: &Context, report: &mut Report) {
     harness(report, "in the partition, too, its files come, change, go and are mounted again", cargo);
 }
 
-/// A firmware of the tests whose stick leaves the bus, is woken by the other core, or begins late.
+/// A firmware of the tests whose stick leaves the bus, is woken by the other core, or begins while it is served.
 fn served(context: &Context, report: &mut Report) {
     let workspace = &context.workspace;
     let built = report.check("a firmware whose interrupts serve the stick builds", || {
@@ -153,7 +153,11 @@ fn served(context: &Context, report: &mut Report) {
     let mut cargo = command::cargo(&workspace.root);
     cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "board_served"]);
     cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
-    harness(report, "it leaves the bus and comes back, the other core wakes it, and it may begin amid a turn", cargo);
+    harness(
+        report,
+        "it leaves the bus and comes back, the other core wakes it and cannot serve it, and it may begin while it is served",
+        cargo,
+    );
 }
 
 /// The stories, while the program does nothing for a while after each bus reset.
