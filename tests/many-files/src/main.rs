@@ -1,17 +1,30 @@
 //! A firmware for the bench: it registers 250 dynamic files in a row, of which it times the first 64 and the first 99, and goes on to
-//! update, rename and remove them. Built by `cargo xtask bench`; empty elsewhere than on the chip.
+//! update, rename and remove them, or to leave them as they are. Or it shows one value of 1 KiB, and sets it all the time. Which of
+//! these, the bench writes into the ELF: see `CASE`. Built by `cargo xtask bench`; empty elsewhere than on the chip.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(target_os = "none")]
 #[allow(unsafe_code)]
 mod program {
+    use core::fmt;
+    use core::ptr::addr_of;
     use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
     use picovd::clock::Instant;
-    use picovd::files::Text;
+    use picovd::files::{Rendered, Text};
     use picovd::rp2350::rp235x_hal;
     use picovd::vd::{File, Files, vd_add_file, vd_remove_file, vd_rename_file, vd_update_file};
 
     picovd::firmware!(disk);
+
+    /// What this does: 0 for 250 files that change, 1 for 250 that stay, 2 for one value.
+    #[unsafe(export_name = "CASE")]
+    #[used]
+    static CASE: u32 = 0;
+
+    fn case() -> u32 {
+        // SAFETY: a static of this program, of that type; volatile, since its value may be another one than the compiler knows.
+        unsafe { addr_of!(CASE).read_volatile() }
+    }
 
     /// How many files there are.
     const COUNT: usize = 250;
@@ -40,9 +53,14 @@ mod program {
         }
         names
     };
-    /// ... and half in a folder, under longer ones.
+    /// ... and half under longer ones, in a folder of the program's and in one of the manifest.
     static LONG: [[u8; 35]; COUNT] = {
         let mut names = [*b"log/A-LONGER-NAME-OF-A-FILE-###.TXT"; COUNT];
+        let mut given = 3;
+        while given < COUNT {
+            names[given] = *b"docs/A-LONGER-NAME-OF-FILES-###.TXT";
+            given += 4;
+        }
         let mut number = 0;
         while number < COUNT {
             names[number] = numbered(&names[number], number);
@@ -72,6 +90,20 @@ mod program {
     /// The other name of a file that is renamed.
     static OTHER: File = File::new("log/ANOTHER-NAME-OF-A-FILE.TXT", &TEXT, 4096);
 
+    /// A value of 1 KiB.
+    #[derive(Clone, Copy)]
+    struct Wide([u32; 256]);
+
+    impl fmt::Display for Wide {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            let Self([first, .., last]) = self;
+            write!(f, "{first} to {last}\r\n")
+        }
+    }
+
+    static WIDE: Rendered<Wide> = Rendered::new(Wide([0; 256]));
+    static WIDE_TXT: File = File::new("WIDE.TXT", &WIDE, 64);
+
     /// Microseconds that the first 64 adds took, for the bench; 0 before.
     #[unsafe(no_mangle)]
     static TOOK: AtomicU32 = AtomicU32::new(0);
@@ -84,7 +116,26 @@ mod program {
 
     #[picovd::rp2350::rp235x_hal::entry]
     fn main() -> ! {
-        let (mut stick, _board) = Stick::start(&disk::DESCRIPTION);
+        let (stick, _board) = Stick::start(&disk::DESCRIPTION);
+        match case() {
+            2 => one_value(stick),
+            case => many_files(stick, case == 0),
+        }
+    }
+
+    /// Sets the value and says so, all the time.
+    fn one_value(mut stick: Stick) -> ! {
+        let files: &Files<'static> = &disk::FILES;
+        assert!(vd_add_file(files, &WIDE_TXT).is_ok());
+        loop {
+            stick.poll();
+            let number = CALLS.fetch_add(1, Relaxed);
+            WIDE.set(Wide([number; 256]));
+            assert!(vd_update_file(files, &WIDE_TXT).is_ok());
+        }
+    }
+
+    fn many_files(mut stick: Stick, change: bool) -> ! {
         let files: &Files<'static> = &disk::FILES;
         let began = stick.now();
         let took = || (stick.now().0 - began.0) as u32;
@@ -100,7 +151,7 @@ mod program {
         let mut number = 0;
         loop {
             stick.poll();
-            if stick.now() >= next {
+            if change && stick.now() >= next {
                 next = stick.now().after(10);
                 let file = &FILES[number];
                 number = (number + 1) % FILES.len();
@@ -116,7 +167,9 @@ mod program {
                 CALLS.fetch_add(8, Relaxed);
                 continue;
             }
-            stick.wake_at(next);
+            if change {
+                stick.wake_at(next);
+            }
             stick.sleep();
         }
     }

@@ -194,6 +194,7 @@ fn measure_all(options: &Options, elf: &[u8], plan: &DiskPlan) -> Result<Report,
     if let Some((elf, manifest)) = &options.calls {
         let size = planned(Some(manifest))?.chip.flash_size as usize;
         report.calls = Some(masked::calls(&load(elf)?, size)?);
+        report.others.value = masked::value(&load(elf)?, size)?;
     }
     if let Some((elf, manifest)) = &options.log {
         let size = planned(Some(manifest))?.chip.flash_size as usize;
@@ -236,6 +237,9 @@ fn computed_rows(options: &Options, pace: Pace) -> Result<Vec<Row>, Box<dyn Erro
             bench = found;
             rows.push(bench.row(name, first, blocks)?);
         }
+    }
+    if let Some((elf, manifest)) = &options.calls {
+        rows.extend(masked::many(&load(elf)?, &planned(Some(manifest))?, pace)?);
     }
     Ok(rows)
 }

@@ -1,7 +1,9 @@
 //! How long the registry of dynamic files masks interrupts, and how long many adds take.
 
-use super::measure::Bench;
+use super::measure::{Bench, Row};
 use super::pace::{Masked, Pace, Paced};
+use object::{Object, ObjectSection, ObjectSymbol};
+use picovd_manifest::{DiskPlan, RegionKind};
 use picovd_sim::board::{ChipIdentity, ElfDevice};
 use picovd_sim::host::terminal::Terminal;
 use picovd_sim::link::Link;
@@ -44,9 +46,59 @@ pub fn calls(elf: &[u8], flash_size: usize) -> Result<Calls, Box<dyn Error>> {
     })
 }
 
+/// What that program does in place of changing 250 files, by its `CASE`.
+const STAYING: u32 = 1;
+const ONE_VALUE: u32 = 2;
+
+/// That program with another case in it.
+fn program(elf: &[u8], case: u32) -> Result<Vec<u8>, Box<dyn Error>> {
+    let file = object::File::parse(elf)?;
+    let symbol = file.symbols().find(|symbol| symbol.name() == Ok("CASE")).ok_or("tests/many-files has no `CASE`")?;
+    let section = file.section_by_index(symbol.section_index().ok_or("`CASE` is in no section")?)?;
+    let (offset, _) = section.file_range().ok_or("`CASE` is not in the file")?;
+    let at = (offset + symbol.address() - section.address()) as usize;
+    let mut elf = elf.to_vec();
+    elf.get_mut(at..at + 4).ok_or("`CASE` is past the end")?.copy_from_slice(&case.to_le_bytes());
+    Ok(elf)
+}
+
+/// What metadata costs where there are so many files.
+pub fn many(elf: &[u8], plan: &DiskPlan, pace: Pace) -> Result<Vec<Row>, Box<dyn Error>> {
+    let mut bench = Bench::plug_after(LOOKED, &program(elf, STAYING)?, plan.chip.flash_size as usize, pace)?;
+    bench.settle_down()?;
+    let bitmap = plan.regions.iter().find(|region| matches!(region.kind, RegionKind::Bitmap)).ok_or("no bitmap")?;
+    let mut rows =
+        vec![bench.row("allocation bitmap, 250 dynamic files", bitmap.first, plan.cluster_count.div_ceil(8 * 512))?];
+    // What is past the last entry costs nothing.
+    for (name, path, most) in [
+        ("root directory, 125 dynamic files", "", 23),
+        ("directory, 62 dynamic files", "docs", 15),
+        ("folder of 63 dynamic files", "log", 19),
+    ] {
+        let (found, first, blocks) = bench.find(path)?;
+        bench = found;
+        rows.push(bench.row(name, first, blocks.min(most))?);
+    }
+    Ok(rows)
+}
+
+/// The longest stretch of that program with one value of 1 KiB, which is set all the time and which a host reads.
+pub fn value(elf: &[u8], flash_size: usize) -> Result<u64, Box<dyn Error>> {
+    let mut bench = Bench::plug_prepared(LOOKED, &program(elf, ONE_VALUE)?, flash_size, Pace::USUAL, |board| {
+        longest(board);
+    })?;
+    for _ in 0..3 {
+        bench.settle_down()?;
+        bench = read(bench, "WIDE.TXT")?;
+    }
+    Ok(bench.with_board(longest))
+}
+
 /// What else of the library masks interrupts: the longest stretches, in cycles.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Others {
+    /// Of a program that sets a value of 1 KiB, which is `Rendered`.
+    pub value: u64,
     /// Of a program that prints and logs by defmt, before a host comes.
     pub print: u64,
     /// Of the same program, while a host reads its logs.

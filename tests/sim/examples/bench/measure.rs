@@ -90,15 +90,18 @@ impl Bench {
         Ok(Self { port, initiator })
     }
 
-    /// Where a file stands on the volume: its first block, and how many there are of its bytes.
+    /// Where a file, or a folder, is on the volume: its first block, and how many there are of its bytes. Nothing is the root
+    /// directory.
     pub fn find(self, path: &str) -> Result<(Self, u32, u32), Box<dyn Error>> {
         let mut disk = Disk::open(self.initiator)?;
         let mut volume = Volume::open(&mut disk)?;
-        let node = volume.find(path)?;
-        let first = *volume.clusters(&node)?.first().ok_or_else(|| format!("{path} is empty"))?;
+        let root = path.is_empty();
+        let node = if root { volume.root() } else { volume.find(path)? };
+        let clusters = volume.clusters(&node)?;
+        let first = *clusters.first().ok_or_else(|| format!("{path} is empty"))?;
         let cluster = volume.cluster_length() as u32 / BLOCK;
         let lba = volume.boot().cluster_heap_offset + (first - 2) * cluster;
-        let blocks = (node.data_length as u32).div_ceil(BLOCK);
+        let blocks = if root { clusters.len() as u32 * cluster } else { (node.data_length as u32).div_ceil(BLOCK) };
         Ok((Self { port: self.port, initiator: disk.initiator }, lba, blocks))
     }
 
