@@ -148,8 +148,9 @@ mod ring5 {
         // They follow each other: nearly all of the looks in that time came amid one, at some place of it.
         assert!(took > Duration::from_millis(15 * 131), "{took:?}");
         let (least, most) = (awake.iter().min().expect("many"), awake.iter().max().expect("many"));
-        // A wake-up takes some hundred cycles; the long way for each packet from there on made a READ dearer by up to a third.
-        assert!(most - least < least / 50, "{least} to {most} cycles: {awake:?}");
+        // A wake-up takes some hundred cycles, and from then on two moments are compared for each packet: 2.2 % for a look at the
+        // READ's beginning. The long way for each packet cost 32 %.
+        assert!(most - least < least / 20, "{least} to {most} cycles: {awake:?}");
     }
 
     #[test]
