@@ -4,6 +4,7 @@ use super::log::LogRing;
 use core::cell::Cell;
 use core::fmt;
 use critical_section::Mutex;
+use heapless::Vec;
 
 /// Where [`println!`](crate::println) writes: the one thing of the library that a program has once.
 static LOG: Mutex<Cell<Option<&'static LogRing>>> = Mutex::new(Cell::new(None));
@@ -19,27 +20,23 @@ const WHOLE: usize = 128;
 /// What a call has formatted and not written yet.
 struct Pending {
     ring: &'static LogRing,
-    bytes: [u8; WHOLE],
-    length: usize,
+    bytes: Vec<u8, WHOLE>,
 }
 
 impl Pending {
     fn flush(&mut self) {
-        self.ring.write_whole(self.bytes.get(..self.length).unwrap_or_default());
-        self.length = 0;
+        self.ring.write_whole(&self.bytes);
+        self.bytes.clear();
     }
 }
 
 impl fmt::Write for Pending {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for byte in text.bytes() {
-            if self.length == WHOLE {
+            if self.bytes.is_full() {
                 self.flush();
             }
-            if let Some(place) = self.bytes.get_mut(self.length) {
-                *place = byte;
-                self.length += 1;
-            }
+            let _ = self.bytes.push(byte);
         }
         Ok(())
     }
@@ -49,7 +46,7 @@ impl fmt::Write for Pending {
 /// copied in critical sections of at most 128 bytes.
 pub fn print(text: fmt::Arguments<'_>) {
     if let Some(ring) = critical_section::with(|section| LOG.borrow(section).get()) {
-        let mut pending = Pending { ring, bytes: [0; WHOLE], length: 0 };
+        let mut pending = Pending { ring, bytes: Vec::new() };
         // A ring takes everything; a `Display` that fails has printed what it could.
         let _ = fmt::Write::write_fmt(&mut pending, text);
         pending.flush();

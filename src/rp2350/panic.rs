@@ -3,6 +3,7 @@
 use core::mem::MaybeUninit;
 use core::panic::PanicInfo;
 use core::ptr::{addr_of, addr_of_mut};
+use heapless::Vec;
 
 /// Longest reason kept, in bytes of UTF-8; what is longer is cut.
 pub const REASON_LENGTH: usize = 120;
@@ -20,17 +21,14 @@ struct Record {
 static mut RECORD: MaybeUninit<Record> = MaybeUninit::uninit();
 
 /// Why the boot before this one ended in a panic.
-#[derive(Clone, Copy, Debug)]
-pub struct Reason {
-    text: [u8; REASON_LENGTH],
-    length: usize,
-}
+#[derive(Clone, Debug, Default)]
+pub struct Reason(Vec<u8, REASON_LENGTH>);
 
 impl Reason {
     /// The panic's place and message, as far as they were kept.
     #[must_use]
     pub fn text(&self) -> &str {
-        let bytes = self.text.get(..self.length).unwrap_or(&[]);
+        let bytes = self.0.as_slice();
         match core::str::from_utf8(bytes) {
             Ok(text) => text,
             Err(error) => {
@@ -53,10 +51,10 @@ pub fn take_reason() -> Option<Reason> {
             return None;
         }
         addr_of_mut!((*record).magic).write_volatile(0);
-        let mut reason = Reason { text: [0; REASON_LENGTH], length };
+        let mut reason = Reason::default();
         // Byte by byte: the compiler would write a load for each byte of an array that is volatile.
-        for (byte, kept) in reason.text.iter_mut().zip(0..) {
-            *byte = addr_of!((*record).text).cast::<u8>().add(kept).read_volatile();
+        for kept in 0..length {
+            let _ = reason.0.push(addr_of!((*record).text).cast::<u8>().add(kept).read_volatile());
         }
         Some(reason)
     }
@@ -66,7 +64,7 @@ pub fn take_reason() -> Option<Reason> {
 ///
 /// Messages with values in them are left out: formatting would cost 4 KiB of flash, and may be what panicked.
 pub fn keep(info: &PanicInfo<'_>) {
-    let mut reason = Reason { text: [0; REASON_LENGTH], length: 0 };
+    let mut reason = Reason::default();
     if let Some(location) = info.location() {
         reason.push(location.file().as_bytes());
         reason.push(b":");
@@ -77,8 +75,10 @@ pub fn keep(info: &PanicInfo<'_>) {
     let record = addr_of_mut!(RECORD).cast::<Record>();
     // SAFETY: as in `take_reason`; this core panicked and masks interrupts, so nothing else comes between.
     unsafe {
-        addr_of_mut!((*record).length).write_volatile(reason.length as u32);
-        addr_of_mut!((*record).text).write_volatile(reason.text);
+        addr_of_mut!((*record).length).write_volatile(reason.0.len() as u32);
+        for (kept, byte) in reason.0.iter().enumerate() {
+            addr_of_mut!((*record).text).cast::<u8>().add(kept).write_volatile(*byte);
+        }
         addr_of_mut!((*record).magic).write_volatile(MAGIC);
     }
 }
@@ -86,12 +86,10 @@ pub fn keep(info: &PanicInfo<'_>) {
 impl Reason {
     /// Appends what there is room for.
     fn push(&mut self, bytes: &[u8]) {
-        let room = self.text.get_mut(self.length..).unwrap_or(&mut []);
-        let length = bytes.len().min(room.len());
-        for (to, from) in room.iter_mut().zip(bytes) {
-            *to = *from;
+        for byte in bytes {
+            // What is longer is cut.
+            let _ = self.0.push(*byte);
         }
-        self.length += length;
     }
 
     fn push_number(&mut self, number: u32) {

@@ -40,7 +40,7 @@ const RULES: &[Rule] = &[
         part: "files",
         // `print` is the macro of that name.
         modules: &["volume", "block", "clock", "piece", "settings", "print"],
-        crates: &["critical_section", "picovd_exfat"],
+        crates: &["critical_section", "heapless", "picovd_exfat"],
     },
     // The bottom vocabulary comes with every layer that is plugged in here.
     Rule { part: "device", modules: &["block", "clock", "bot", "scsi", "volume", "settings", "files"], crates: &[] },
@@ -79,6 +79,7 @@ const HARDWARE: &[&str] = &[
     "cortex_m_rt",
     "critical_section",
     "embedded_storage",
+    "heapless",
     "riscv",
     "static_cell",
     "defmt",
