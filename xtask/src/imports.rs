@@ -113,18 +113,6 @@ pub fn check(root: &Path) -> Result<(usize, usize), String> {
         named += found.len();
         wrong.extend(violations(relative, &found));
     }
-    // The host half of the simulator judges the library: it may use none of it.
-    let mut host = Vec::new();
-    collect(&root.join("tests/sim/src/host"), &mut host)?;
-    let ours: BTreeSet<String> = ["picovd", "picovd_exfat", "picovd_manifest"].map(str::to_owned).into();
-    for file in &host {
-        let text = fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
-        let found = paths(&text, &[], &ours);
-        for path in found.iter().filter(|path| path.external && ours.contains(&path.first)) {
-            let shown = file.strip_prefix(root).unwrap_or(file).display();
-            wrong.push(format!("{shown}:{}: the host half names {}", path.line, path.first));
-        }
-    }
     if wrong.is_empty() { Ok((files.len(), named)) } else { Err(wrong.join("\n")) }
 }
 

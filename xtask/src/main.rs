@@ -11,8 +11,6 @@ mod imports;
 mod modules;
 mod nightly;
 mod panics;
-#[path = "../../tests/sim/src/host/printed.rs"]
-mod printed;
 mod readers;
 mod reference;
 mod report;

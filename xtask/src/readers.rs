@@ -11,8 +11,8 @@ use std::thread;
 use std::time::Duration;
 
 use crate::command::{self, SHORT};
-use crate::printed::Printed;
 use crate::truth::{Seen, Truth};
+use picovd_host::printed::Printed;
 
 /// What fsck.exfat has to say about a clean volume: this line exactly, since it can print errors and still exit with 0.
 ///

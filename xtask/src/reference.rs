@@ -10,7 +10,7 @@ use crate::setup::Policy;
 use crate::workspace::{Workspace, cache_folder, cache_lock};
 
 /// Version and hashes, as pip reads them; below the workspace's root.
-const REQUIREMENTS: &str = "tests/sim/reference/requirements.txt";
+const REQUIREMENTS: &str = "sim/reference/requirements.txt";
 const WHEEL: &str = "unicorn";
 
 /// Finds the environment, or makes it when the policy lets it. Returns the folder of its `python3`.

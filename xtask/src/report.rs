@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use crate::printed::Lines;
+use picovd_host::printed::Lines;
 
 /// The outcome of a check that is a whole test runner: how many tests passed and failed in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

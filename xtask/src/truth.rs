@@ -9,7 +9,7 @@ use std::path::Path;
 
 use toml::Value;
 
-use crate::printed::Printed;
+use picovd_host::printed::Printed;
 
 /// What a file has to hold.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::command;
-use crate::printed::Printed;
+use picovd_host::printed::Printed;
 
 /// A running virtual machine. It is killed when this is dropped.
 pub struct Machine {

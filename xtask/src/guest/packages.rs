@@ -7,9 +7,9 @@ use std::process::{Command, Stdio};
 
 use super::archive::Archive;
 use crate::command::{self, LONG, SHORT};
-use crate::printed::Printed;
 use crate::setup::{self, Policy};
 use crate::workspace::{cache_folder, cache_lock};
+use picovd_host::printed::Printed;
 
 /// Packages beside the kernel.
 const PACKAGES: [&str; 7] =

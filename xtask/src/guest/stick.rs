@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use super::machine::Machine;
 use crate::command::{self, SHORT};
-use crate::printed::Printed;
 use crate::traffic::Record;
 use crate::truth::{Expected, Truth};
+use picovd_host::printed::Printed;
 
 /// Limit for a command in the guest.
 pub const STEP: Duration = Duration::from_secs(120);

@@ -10,7 +10,7 @@ use crate::report::Report;
 use crate::rings::{Context, harness};
 use crate::truth::{Truth, compare};
 
-/// The moments that tests/sim/tests/runtime_images.rs writes images of.
+/// The moments that sim/tests/runtime_images.rs writes images of.
 const MOMENTS: [&str; 3] = ["present", "changed", "removed"];
 
 /// Has the images written, and every reader judge them.

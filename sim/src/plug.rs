@@ -1,0 +1,269 @@
+//! What to plug in: the library natively, or a firmware ELF on the emulated board.
+
+use crate::board::{ChipIdentity, ElfDevice};
+use crate::diagnosis::{Outcome, Reporter};
+use crate::i2c_device::I2cDevice;
+use crate::link::Link;
+use crate::memory::{Contents, SharedMemory};
+use crate::native::{Board, NativeDevice, Start};
+use crate::partitions::{self, Partition};
+use crate::tables::{self, Tables};
+use crate::truth::{self, TrueFile};
+use picovd::scsi::UnitIdentity;
+use picovd::usb;
+use picovd::volume::BoardIdentity;
+use picovd_manifest::{Diagnostics, DiskPlan, Program, Usb};
+use std::path::{Path, PathBuf};
+use std::{env, fmt, fs, io};
+
+/// The unique identity of the simulated board, as RP2350 boards have them: 64 bits.
+pub const IDENTITY: BoardIdentity = BoardIdentity(0xE461_4C31_1F2A_9D0B);
+
+/// Why there is nothing to plug in.
+#[derive(Debug)]
+pub enum PlugError {
+    /// The manifest is wrong: a report with excerpts.
+    Manifest(Diagnostics),
+    /// The firmware cannot run: one line.
+    Firmware(String),
+}
+
+impl fmt::Display for PlugError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Manifest(problems) => problems.fmt(formatter),
+            Self::Firmware(text) => text.fmt(formatter),
+        }
+    }
+}
+
+impl std::error::Error for PlugError {}
+
+/// A device on a cable, and what it should show.
+pub struct Plug {
+    /// The device.
+    pub link: Box<dyn Link>,
+    /// What its manifest decided.
+    pub plan: DiskPlan,
+    /// Every file with its bytes.
+    pub files: Vec<TrueFile>,
+    /// Whether a firmware has failed so far; the library never does.
+    pub outcome: Outcome,
+}
+
+/// How a firmware on the emulated board is treated.
+#[derive(Clone, Copy)]
+pub struct Treatment<'a> {
+    /// Whether lines that a UART sends are handed to the sink, too.
+    pub uart: bool,
+    /// The devices on the I2C buses.
+    pub i2c: &'a [I2cDevice],
+    /// Whether the board stops where the firmware uses a register that it does not model, instead of a note.
+    pub strict: bool,
+    /// What is done with a report of what the firmware did wrong.
+    pub sink: fn(&str),
+}
+
+/// The stock manifest of this repository.
+#[must_use]
+pub fn stock_manifest() -> PathBuf {
+    let below = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    // Messages name it as the user would: relative to where they are, when it is there.
+    match (env::current_dir().and_then(fs::canonicalize), fs::canonicalize(&below)) {
+        (Ok(here), Ok(root)) if here == root => PathBuf::from("picovd.toml"),
+        (_, Ok(root)) => root.join("picovd.toml"),
+        _ => below.join("picovd.toml"),
+    }
+}
+
+/// The plan of the manifest at `path`, or of the stock manifest.
+///
+/// # Errors
+/// Everything that is wrong with the manifest.
+pub fn plan(path: Option<&Path>) -> Result<DiskPlan, Diagnostics> {
+    let path = path.map_or_else(stock_manifest, Path::to_path_buf);
+    let epoch = env::var("SOURCE_DATE_EPOCH").ok();
+    picovd_manifest::load(&path, epoch.as_deref())
+}
+
+/// Plugs in the device of `manifest`: natively, or with `elf` the firmware that was built from it.
+///
+/// # Errors
+/// A wrong manifest, an ELF that cannot be read or that the board would not boot.
+pub fn open(manifest: Option<&Path>, elf: Option<&Path>) -> Result<Plug, PlugError> {
+    open_on(manifest, elf, FlashChip::default())
+}
+
+/// A board's flash chip.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FlashChip<'a> {
+    /// Its length in bytes; without it, what the manifest reserves.
+    pub length: Option<usize>,
+    /// What its partition table says; without partitions there is none.
+    pub partitions: &'a [Partition],
+}
+
+/// The same on a board with this flash chip. Nobody is told what the firmware does wrong, and the board is strict.
+///
+/// # Errors
+/// As [`open`], and a table that has no place.
+pub fn open_on(manifest: Option<&Path>, elf: Option<&Path>, flash: FlashChip<'_>) -> Result<Plug, PlugError> {
+    open_with(manifest, elf, flash, Treatment { uart: false, i2c: &[], strict: true, sink: |_| {} })
+}
+
+/// The same with a firmware that is treated like this.
+///
+/// # Errors
+/// As [`open_on`].
+pub fn open_with(
+    manifest: Option<&Path>,
+    elf: Option<&Path>,
+    flash: FlashChip<'_>,
+    treatment: Treatment<'_>,
+) -> Result<Plug, PlugError> {
+    let plan = plan(manifest).map_err(PlugError::Manifest)?;
+    match elf {
+        None => on_bus(plan, flash, None),
+        Some(path) => emulated(plan, flash, path, treatment),
+    }
+    .map_err(PlugError::Firmware)
+}
+
+/// The library on the simulated bus.
+#[must_use]
+pub fn native(plan: DiskPlan) -> Plug {
+    native_with(plan, None)
+}
+
+/// The same with an application beside it.
+#[must_use]
+pub fn native_with(plan: DiskPlan, application: Option<Start>) -> Plug {
+    with_contents(Contents::noise(plan.chip.flash_size as usize), plan, application)
+}
+
+/// The library on a board with this flash chip, with an application beside it.
+///
+/// # Errors
+/// A partition table that has no place.
+pub fn native_on(plan: DiskPlan, flash: FlashChip<'_>, application: Start) -> Result<Plug, PlugError> {
+    on_bus(plan, flash, Some(application)).map_err(PlugError::Firmware)
+}
+
+fn on_bus(plan: DiskPlan, flash: FlashChip<'_>, application: Option<Start>) -> Result<Plug, String> {
+    let mut contents = Contents::noise(flash.length.unwrap_or(plan.chip.flash_size as usize));
+    if !flash.partitions.is_empty() {
+        for (at, bytes) in partitions::table(&contents.flash, flash.partitions)? {
+            let room = contents.flash.get_mut(at..at + bytes.len()).ok_or("flash has no room for the table")?;
+            room.copy_from_slice(&bytes);
+        }
+    }
+    Ok(with_contents(contents, plan, application))
+}
+
+fn with_contents(contents: Contents, plan: DiskPlan, application: Option<Start>) -> Plug {
+    let files = truth::files(&plan, &contents);
+    let link = NativeDevice::link(Board { application, ..board(plan.clone(), contents) });
+    Plug { link, plan, files, outcome: Outcome::default() }
+}
+
+/// The board that runs the library natively.
+#[must_use]
+pub fn board(plan: DiskPlan, contents: Contents) -> Board {
+    let Usb {
+        vid,
+        pid,
+        manufacturer,
+        product,
+        serial,
+        scsi_vendor,
+        scsi_product,
+        scsi_revision,
+        console,
+        picotool_reset,
+        max_power,
+    } = plan.usb.clone();
+    Board {
+        flash_size: plan.chip.flash_size,
+        announcing: tables::announcing(&plan),
+        built_in: tables::BuiltInFiles::of(&plan),
+        settings: tables::settings(&plan),
+        application: None,
+        usb: usb::Identity {
+            vid,
+            pid,
+            manufacturer: manufacturer.leak(),
+            product: product.leak(),
+            console,
+            picotool_reset,
+            max_power,
+        },
+        unit: UnitIdentity {
+            vendor: scsi_vendor.leak(),
+            product: scsi_product.leak(),
+            revision: scsi_revision.leak(),
+            serial: serial.map_or("", |serial| serial.leak()),
+        },
+        layout: Tables::new(plan).leak(),
+        identity: IDENTITY,
+        memory: SharedMemory::new(contents),
+    }
+}
+
+/// Longest ELF in bytes: flash has 16 MiB, and the rest is what a debugger wants to know.
+const LONGEST_PROGRAM: u64 = 256 << 20;
+
+/// The bytes of a program: of a file that has an end.
+fn read_program(path: &Path) -> io::Result<Vec<u8>> {
+    let metadata = fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    if metadata.len() > LONGEST_PROGRAM {
+        return Err(io::Error::other("it is longer than 256 MiB"));
+    }
+    fs::read(path)
+}
+
+fn emulated(plan: DiskPlan, flash: FlashChip<'_>, path: &Path, treatment: Treatment<'_>) -> Result<Plug, String> {
+    let elf = read_program(path).map_err(|error| {
+        format!("{}: {error}; `cargo xtask firmware` builds target/firmware/picovd.elf", path.display())
+    })?;
+    let identity =
+        ChipIdentity { device: IDENTITY.0 as u32, wafer: (IDENTITY.0 >> 32) as u32, ..ChipIdentity::default() };
+    let length = flash.length.unwrap_or(plan.chip.flash_size as usize);
+    let mut device =
+        ElfDevice::with_board(&elf, length, identity).map_err(|error| format!("{}: {error}", path.display()))?;
+    let reporter = Reporter::new(elf, treatment.uart, treatment.sink);
+    let outcome = reporter.outcome();
+    device.machine().set_witness(reporter.witness());
+    device.machine().set_lenient(!treatment.strict);
+    for I2cDevice { bus, address, target } in treatment.i2c {
+        if let Some(i2c) = device.machine().peripherals().i2c.get_mut(*bus) {
+            i2c.connect(*address, target.clone());
+        }
+    }
+    let chip = device.machine().flash();
+    // A program in SRAM looks at what another one has left in flash.
+    let mut left = match plan.chip.program {
+        Program::Sram => vec![(0, Contents::noise(length).flash)],
+        Program::Flash => Vec::new(),
+    };
+    if !flash.partitions.is_empty() {
+        left.extend(partitions::table(chip.bytes(), flash.partitions)?);
+    }
+    if !left.is_empty() {
+        if !left.iter().all(|(at, bytes)| chip.preload(*at, bytes)) {
+            return Err("flash has no room for its contents".to_owned());
+        }
+        // What the program has decoded and cached is from before.
+        device.machine().unplug();
+        device.machine().plug();
+    }
+    let contents = Contents {
+        rom: device.machine().rom().to_vec(),
+        flash: device.machine().flash().bytes().to_vec(),
+        sram: device.machine().sram().to_vec(),
+    };
+    let files = truth::files(&plan, &contents);
+    Ok(Plug { link: Box::new(device), plan, files, outcome })
+}

@@ -1,0 +1,306 @@
+//! Sessions of the serial port, as programs and systems have them that were not made for this stick: what begins and ends in the
+//! middle, what comes back as an echo, and who stops reading. Natively, and on the board (ring 5).
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use picovd_sim::host::bot::{Cbw, Data};
+use picovd_sim::host::scsi::read_cdb;
+use picovd_sim::host::terminal::Terminal;
+use picovd_sim::host::{Host, Initiator};
+use picovd_sim::link::Link;
+use picovd_sim::memory::Contents;
+use picovd_sim::native::NativeDevice;
+use picovd_sim::plug;
+use picovd_sim::random::Random;
+
+const LABEL: &str = r#"{"label":"SETTINGS"}"#;
+const OK: &str = r#"{"ok":"set","saved":false}"#;
+
+fn device() -> NativeDevice {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/manifests/settings.toml");
+    let plan = plug::plan(Some(&manifest)).unwrap_or_else(|problems| panic!("{problems}"));
+    let contents = Contents::noise(plan.chip.flash_size as usize);
+    NativeDevice::new(plug::board(plan, contents))
+}
+
+/// A host with the port open.
+struct Desk {
+    initiator: Initiator<'static>,
+    terminal: Terminal,
+}
+
+impl Desk {
+    fn new(link: Box<dyn Link>) -> Self {
+        let mut initiator = Initiator::attach(Host::new(link)).expect("it enumerates");
+        let terminal = Terminal::open(&mut initiator).expect("it has a port");
+        Self { initiator, terminal }
+    }
+
+    fn pass(&mut self, milliseconds: u64) {
+        self.initiator.host.elapse(Duration::from_millis(milliseconds));
+    }
+
+    fn say(&mut self, text: &[u8]) {
+        self.terminal.send(&mut self.initiator, text).unwrap_or_else(|error| panic!("{text:02x?}: {error}"));
+    }
+
+    fn ask(&mut self, line: &str) -> String {
+        self.terminal.ask(&mut self.initiator, line).unwrap_or_else(|error| panic!("{line}: {error}"))
+    }
+
+    /// What has come, after everything has had its time.
+    fn heard(&mut self) -> Vec<u8> {
+        self.pass(200);
+        self.terminal.take(&mut self.initiator).expect("it lives");
+        self.terminal.text()
+    }
+
+    /// Closes the port and opens it; what was said up to the greeting is gone.
+    fn again(self) -> Self {
+        let Self { mut initiator, terminal } = self;
+        terminal.close(&mut initiator).expect("closed");
+        initiator.host.elapse(Duration::from_millis(50));
+        let terminal = Terminal::open(&mut initiator).expect("it has a port");
+        let mut desk = Self { initiator, terminal };
+        let greeting = String::from_utf8(desk.heard()).expect("text");
+        assert!(greeting.starts_with("PicoVD ") && greeting.lines().count() == 1, "{greeting:?}");
+        desk
+    }
+
+    fn well(&mut self) {
+        assert_eq!(self.initiator.host.link().take_faults(), Vec::<String>::new());
+    }
+}
+
+/// A half line, and what ModemManager tries on every new port: AT commands and 7E 00 78 F0 7E, without an end, then it closes.
+fn what_was_begun_goes_with_its_session(link: Box<dyn Link>) {
+    let mut desk = Desk::new(link);
+    for half in [&br#"set {"label":"OOPS"}"#[..], b"AT", b"AT+GCAP", b"\x7E\x00\x78\xF0\x7E", &[b'x'; 700]] {
+        desk.say(half);
+        desk = desk.again();
+        desk.say(b"\r\n");
+        assert_eq!(desk.heard(), b"", "after {half:02x?}");
+        assert_eq!(desk.ask("get label"), LABEL, "after {half:02x?}");
+        // The same with a bus reset.
+        desk.say(half);
+        desk.initiator.enumerate_again().expect("it comes back");
+        desk = desk.again();
+        assert_eq!(desk.ask("get label"), LABEL, "after {half:02x?} and a bus reset");
+    }
+    desk.well();
+}
+
+/// An answer that nobody has fetched is not the next one's.
+fn an_answer_goes_with_its_session(link: Box<dyn Link>) {
+    let mut desk = Desk::new(link);
+    desk.heard();
+    for _ in 0..3 {
+        let port = desk.initiator.device.console.expect("a port");
+        // More than the endpoint holds.
+        desk.initiator.host.bulk_out(port.bulk_out, b"get\r\nhelp\r\nget hold\r\n").expect("taken");
+        desk.pass(20);
+        desk = desk.again();
+        assert_eq!(desk.ask("get label"), LABEL);
+        assert_eq!(desk.heard(), b"");
+    }
+    desk.well();
+}
+
+/// Hosts that leave DTR low, as .NET's SerialPort does by default: nothing is obeyed, and nothing is held up.
+fn nothing_is_obeyed_in_silence(link: Box<dyn Link>) {
+    let Desk { mut initiator, terminal } = Desk::new(link);
+    terminal.close(&mut initiator).expect("closed");
+    let port = initiator.device.console.expect("a port");
+    for _ in 0..4 {
+        let lines = b"\r\nset {\"label\":\"QUIET\"}\r\nsave\r\n";
+        initiator.host.bulk_out(port.bulk_out, lines).expect("taken");
+    }
+    let terminal = Terminal::open(&mut initiator).expect("it has a port");
+    let mut desk = Desk { initiator, terminal };
+    assert_eq!(desk.ask("get label"), LABEL);
+    desk.well();
+}
+
+fn people_and_programs_are_understood(link: Box<dyn Link>) {
+    let mut desk = Desk::new(link);
+    assert_eq!(desk.ask("set {\"label\":\"A\u{e9}\x7fB\u{1f980}\x08\"}"), OK);
+    assert_eq!(desk.ask("get label"), r#"{"label":"AB"}"#);
+    assert_eq!(desk.ask(r#"set {"\u006cabel":"C","refresh":"\u0061uto"}"#), OK);
+    assert_eq!(desk.ask("get label"), r#"{"label":"C"}"#);
+    desk.well();
+}
+
+/// What Linux's terminal driver sends back of text that it gets, in its usual state (ICRNL, OPOST, ONLCR, ECHO, ECHOCTL).
+fn echo(text: &[u8]) -> Vec<u8> {
+    let mut back = Vec::new();
+    for byte in text {
+        match byte {
+            b'\r' | b'\n' => back.extend(b"\r\n"),
+            b'\t' | b' '..=0x7E | 0x80.. => back.push(*byte),
+            _ => back.extend([b'^', *byte ^ 0x40]),
+        }
+    }
+    back
+}
+
+/// Greeting and answers come back; the port may be raw later.
+fn an_echo_is_not_answered(link: Box<dyn Link>) {
+    let mut desk = Desk::new(link);
+    let greeting = desk.heard();
+    let error = desk.ask("what");
+    desk.say(&echo(&greeting));
+    desk.say(&echo(format!("{error}\r\n").as_bytes()));
+    for command in ["get", "files", "get label", r#"set {"label":7}"#, r#"set {"hold":2000}"#] {
+        assert_eq!(desk.heard(), b"", "before {command}");
+        let answer = desk.ask(command);
+        desk.say(&echo(format!("{answer}\r\n").as_bytes()));
+    }
+    assert_eq!(desk.heard(), b"");
+    assert_eq!(desk.ask("get label"), LABEL, "a command is one all the same");
+    desk.say(b"rest of a line\r\n");
+    assert_eq!(desk.heard(), b"");
+    let mut desk = desk.again();
+    assert!(desk.ask("what").starts_with(r#"{"error":"#), "the next session may be another terminal's");
+    desk.well();
+}
+
+/// `reboot` is a real one: the host sees the device leave, and finds it again.
+fn reboot_leaves_the_bus_and_comes_back(link: Box<dyn Link>) {
+    let mut desk = Desk::new(link);
+    assert_eq!(desk.ask(r#"set {"label":"GONE"}"#), OK);
+    assert_eq!(desk.ask("reboot"), r#"{"ok":"reboot","saved":false}"#);
+    let mut away = 0;
+    for _ in 0..2_000 {
+        desk.pass(1);
+        away += u32::from(!desk.initiator.host.link().attached());
+        if away != 0 && desk.initiator.host.link().attached() {
+            break;
+        }
+    }
+    // A hub needs 2.5 us (USB 2.0 7.1.7.3), a host looks less often.
+    assert!(away >= 2 && desk.initiator.host.link().attached(), "away for {away} ms");
+    desk.pass(100);
+    desk.initiator.enumerate_again().expect("it enumerates");
+    let mut desk = desk.again();
+    assert_eq!(desk.ask("get label"), LABEL);
+}
+
+/// A host that begins a READ, takes one packet and stops: for a minute it has the stick for itself. Then lines are carried out
+/// and the change is announced; the READ fails when the host goes on with it.
+fn a_reader_that_stops_holds_nothing_up_for_more_than_a_minute(link: Box<dyn Link>) {
+    let mut desk = Desk::new(link);
+    assert_eq!(desk.ask(r#"set {"quiet":2000,"hold":0,"label":"LAB7"}"#), OK);
+    // The announcement that the first change asked for.
+    desk.pass(10_000);
+    desk.initiator.enumerate_again().expect("it came back");
+    desk = desk.again();
+    let _ = desk.initiator.scsi(&[0; 6], Data::None);
+    assert_eq!(desk.ask(r#"set {"label":"LAB8"}"#), OK);
+    let tag = desk.initiator.next_tag();
+    let wrapper = Cbw::new(tag, 0, &read_cdb(10, 0, 16), Data::In(16 * 512));
+    desk.initiator.send_wrapper(&wrapper.bytes()).expect("taken");
+    let bulk_in = desk.initiator.device.bulk_in;
+    desk.initiator.host.in_packet(bulk_in).expect("the first packet");
+    desk.say(b"get label\r\n");
+    for _ in 0..50 {
+        desk.pass(1_000);
+        assert!(desk.initiator.host.link().attached(), "the host has a minute");
+    }
+    desk.terminal.take(&mut desk.initiator).expect("it lives");
+    assert_eq!(desk.terminal.line(), None, "in a READ nothing is carried out");
+    let (mut answer, mut gone) = (None, false);
+    for _ in 0..2_500 {
+        desk.pass(10);
+        gone |= !desk.initiator.host.link().attached();
+        if answer.is_none() && !gone && desk.terminal.take(&mut desk.initiator).is_ok() {
+            answer = desk.terminal.line();
+        }
+    }
+    assert_eq!(answer.as_deref(), Some(r#"{"label":"LAB8"}"#));
+    assert!(gone, "the change is announced, by leaving the bus where nobody looks");
+}
+
+fn native() -> Box<dyn Link> {
+    Box::new(device())
+}
+
+/// Each of them natively, and on the board with the firmware of tests/manifests/settings.toml.
+macro_rules! both {
+    ($($name:ident: $test:ident,)*) => {
+        $(#[test]
+        fn $name() {
+            $test(native());
+        })*
+
+        mod ring5 {
+            use super::*;
+            use picovd_sim::board::ElfDevice;
+
+            fn elf() -> Box<dyn Link> {
+                let path = std::env::args_os().map(PathBuf::from).find(|word| word.ends_with("settings.elf"));
+                let path = path.expect("no argument names settings.elf; `cargo xtask test --ring 5` builds and names it");
+                let elf = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+                Box::new(ElfDevice::new(&elf).expect("the board boots it"))
+            }
+
+            $(#[test]
+            #[ignore = "needs the firmware of tests/manifests/settings.toml: cargo xtask test --ring 5"]
+            fn $name() {
+                $test(elf());
+            })*
+        }
+    };
+}
+
+both! {
+    beginnings: what_was_begun_goes_with_its_session,
+    answers: an_answer_goes_with_its_session,
+    silence: nothing_is_obeyed_in_silence,
+    typing: people_and_programs_are_understood,
+    echoes: an_echo_is_not_answered,
+    reboot: reboot_leaves_the_bus_and_comes_back,
+    patience: a_reader_that_stops_holds_nothing_up_for_more_than_a_minute,
+}
+
+/// A log that prints commands, colours, and lines at any speed, on a terminal that sends everything back, sooner or later.
+#[test]
+fn a_log_that_comes_back_is_not_obeyed() {
+    for seed in 1..=12 {
+        let mut random = Random::new(seed);
+        let device = device();
+        let ring = device.log().expect("the manifest asks for one");
+        let mut desk = Desk::new(Box::new(device));
+        let (speed, delay) = (1 + random.below(4), 1 + u64::from(random.below(400)));
+        let mut waiting = Vec::new();
+        let mut all = String::new();
+        for round in 0..150 {
+            for _ in 0..random.below(speed) {
+                let line = match random.below(6) {
+                    0 => "set {\"label\":\"ECHO\"}\r\n".to_owned(),
+                    1 => "save\r\n".to_owned(),
+                    2 => format!("\x1b[31mred {round}\x1b[0m\r\n"),
+                    3 => "reboot\r\n".to_owned(),
+                    4 => format!("{}\r\n", "long ".repeat(random.below(40) as usize)),
+                    _ => format!("line {round}, \u{e4}\u{1f980}\tand more\r\n"),
+                };
+                ring.write(line.as_bytes());
+            }
+            desk.pass(delay.min(20));
+            desk.terminal.take(&mut desk.initiator).expect("it lives");
+            let text = desk.terminal.text();
+            all += &String::from_utf8_lossy(&text);
+            waiting.extend(echo(&text));
+            if u64::from(random.below(400)) < delay && !waiting.is_empty() {
+                // Some of it: not always whole lines.
+                let count = 1 + random.below(waiting.len() as u32) as usize;
+                let piece: Vec<u8> = waiting.drain(..count).collect();
+                desk.say(&piece);
+            }
+        }
+        desk.say(&waiting);
+        assert!(!all.contains('{') || !all.lines().any(|line| line.starts_with("{\"")), "seed {seed}: {all}");
+        assert_eq!(desk.ask("get label"), LABEL, "seed {seed}: {all}");
+        desk.well();
+    }
+}
