@@ -1,4 +1,4 @@
-//! Text that is made when it is read: every read writes all of it anew, and keeps the piece that it is for. There is no buffer
+//! Text that is made when it is read: every read writes all of it again, and keeps the piece that it is for. There is no buffer
 //! for the whole.
 //!
 //! Numbers and JSON (RFC 8259) are written here without `core::fmt`, which takes several kilobytes of a program that has no
@@ -123,7 +123,7 @@ impl<'o> Piece<'o> {
         self.text("\"")
     }
 
-    /// Writes what stands between a JSON string's quotation marks.
+    /// Writes what is between a JSON string's quotation marks.
     ///
     /// # Errors
     /// As [`bytes`](Self::bytes).

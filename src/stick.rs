@@ -169,7 +169,7 @@ where
                 settings.forget_printed();
             }
             // Here no READ is running: what is saved takes flash away for a while.
-            // What came behind the line is no event of the bus any more, and may be next.
+            // What came after the line is no event of the bus any more, and may be next.
             more |= settings.carry_out(now);
             if settings.take_news() {
                 self.usb.device_mut().set_announcing(announcing(settings));
@@ -256,7 +256,7 @@ where
             let amid = settings.is_amid_line();
             if begun.is_some_and(|begun| begun || !amid || log.is_none_or(|log| self.shown.is_done(log))) {
                 if amid && begun == Some(false) {
-                    // A line of the log that has not ended yet: it goes on behind the answer.
+                    // A line of the log that has not ended yet: it goes on after the answer.
                     if console.write(b"\r\n") < 2 {
                         break;
                     }
@@ -292,7 +292,7 @@ where
         }
     }
 
-    /// Whether somebody wants the program to start anew, since the last call.
+    /// Whether somebody wants the program to start again, since the last call.
     pub fn take_restart(&self) -> bool {
         self.settings().is_some_and(Settings::take_restart)
     }

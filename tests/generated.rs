@@ -1,4 +1,4 @@
-//! What build.rs generates is what the manifest's plan says, whoever turns it into tables and wherever it is built.
+//! What build.rs generates is what the manifest's plan says, no matter who turns it into tables and wherever it is built.
 
 use picovd_manifest::{emit, load};
 use picovd_sim::plug;

@@ -304,7 +304,7 @@ fn drive(profile: Profile, refresh: Refresh, asks: bool, changes: u32, seed: u64
             let pause = u64::from(bench.random.below(400));
             system.elapse(Duration::from_millis(pause));
             if bench.random.below(3) == 0 {
-                // Whoever does not mount by itself is helped by a person.
+                // Anyone who does not mount by itself is helped by a person.
                 if !system.is_mounted() {
                     let _ = system.remount();
                 }

@@ -1,4 +1,4 @@
-//! Several writers at once: what one `println!` prints stands together, and what was lost is said where it happened.
+//! Several writers at once: what one `println!` prints stays together, and what was lost is said where it happened.
 
 // Its critical sections.
 extern crate picovd_sim as _;
@@ -79,7 +79,7 @@ fn a_loss_is_told_where_it_happened() {
         if let Some((count, rest)) = now.strip_prefix('[').and_then(|rest| rest.split_once(" bytes lost]")) {
             let count: usize = count.parse().expect("a number");
             let rest = rest.trim_start_matches(' ').strip_prefix("\r\n").expect("a line of its own");
-            // What is missing stands between what was seen before and what follows.
+            // What is missing is between what was seen before and what follows.
             assert!(said[seen.len() + lost..][count..].starts_with(rest));
             lost += count;
             now = rest.to_owned();

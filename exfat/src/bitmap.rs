@@ -8,7 +8,7 @@ pub const fn length(cluster_count: u32) -> u32 {
     cluster_count.div_ceil(8)
 }
 
-/// Sets the bits of `count` clusters from `first` on in `out`, which stands at byte `offset` of the bitmap.
+/// Sets the bits of `count` clusters from `first` on in `out`, which is at byte `offset` of the bitmap.
 ///
 /// Bits outside the window are ignored, other bits stay as they are. Indexes below 2 have no bit.
 pub fn allocate(offset: u32, out: &mut [u8], first: ClusterIndex, count: u32) {

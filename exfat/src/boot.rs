@@ -24,7 +24,7 @@ const FIELDS_LENGTH: usize = 120;
 /// BootSignature (3.1.20) at the end of the boot sector.
 const BOOT_SIGNATURE: usize = 510;
 const SIGNATURE: [u8; 2] = [0x55, 0xAA];
-/// ExtendedBootSignature AA550000h (3.2.2): its two zero bytes are as zero as what stands before them.
+/// ExtendedBootSignature AA550000h (3.2.2): its two zero bytes are as zero as what is before them.
 const EXTENDED_BOOT_SECTORS: core::ops::RangeInclusive<u32> = 1..=8;
 const BOOT_CHECKSUM_SECTOR: u32 = 11;
 

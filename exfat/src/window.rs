@@ -1,9 +1,9 @@
-//! Windows: a slice of bytes that stands at an offset of something longer.
+//! Windows: a slice of bytes that is at an offset of something longer.
 //!
 //! The functions are total. What lies outside the window is ignored, so that a caller names the things that make up a
 //! structure one after the other and each of them lands where it overlaps.
 
-/// Copies the part of `bytes` that is seen through `out`, when `bytes` stands at `at` and `out` at `offset`.
+/// Copies the part of `bytes` that is seen through `out`, when `bytes` is at `at` and `out` at `offset`.
 #[inline]
 pub fn copy(offset: usize, out: &mut [u8], at: usize, bytes: &[u8]) {
     let (target_skip, source_skip) = if at >= offset { (at - offset, 0) } else { (0, offset - at) };
@@ -13,7 +13,7 @@ pub fn copy(offset: usize, out: &mut [u8], at: usize, bytes: &[u8]) {
     target.copy_from_slice(source);
 }
 
-/// Fills the part of the range `at..at + length` that is seen through `out`, when `out` stands at `offset`.
+/// Fills the part of the range `at..at + length` that is seen through `out`, when `out` is at `offset`.
 #[inline]
 pub fn fill(offset: usize, out: &mut [u8], at: usize, length: usize, value: u8) {
     let first = at.saturating_sub(offset);

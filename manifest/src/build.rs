@@ -12,7 +12,7 @@ const MEMORY_X: &str = "memory.x";
 /// Makes `volume.rs` and what it includes in OUT_DIR from the manifest at `manifest`, a path relative to the package.
 ///
 /// With `linker`, it sees to the arguments that link a firmware for the chip, and to `memory.x`: the package's own, when one
-/// stands beside its Cargo.toml, else one from the manifest in OUT_DIR. (Cargo does not notice by itself that a first memory.x
+/// is beside its Cargo.toml, else one from the manifest in OUT_DIR. (Cargo does not notice by itself that a first memory.x
 /// comes to a package that was built before: change the build script or the manifest then.)
 ///
 /// Problems become cargo's error lines, one each, and fail the build when the script ends. For build scripts only.

@@ -130,7 +130,7 @@ impl fmt::Display for Code {
 pub struct Diagnostic {
     /// What kind.
     pub code: Code,
-    /// Where, in bytes of the text; `None` for what stands in no text.
+    /// Where, in bytes of the text; `None` for what is in no text.
     pub span: Option<Range<usize>>,
     /// What is wrong.
     pub message: String,
@@ -228,7 +228,7 @@ impl Diagnostics {
         out
     }
 
-    /// The line that the span begins on. What goes on behind the line's end is left out, so that the excerpt stays
+    /// The line that the span begins on. What goes on after the line's end is left out, so that the excerpt stays
     /// short.
     fn excerpt(&self, span: &Range<usize>) -> Excerpt<'_> {
         let text = self.source.text();

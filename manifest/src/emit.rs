@@ -20,7 +20,7 @@ pub struct Output {
     pub memory_x: String,
     /// The same for riscv-rt's.
     pub memory_x_riscv: String,
-    /// Files that stand beside `volume.rs`, by name.
+    /// Files that are beside `volume.rs`, by name.
     pub contents: Vec<(String, Vec<u8>)>,
     /// The regions as a table to read.
     pub layout: String,
@@ -371,7 +371,7 @@ pub const CONSOLE: bool = USB.console;
 pub const RESET: bool = USB.picotool_reset;
 ";
 
-/// What the standard demands of the tables, held by whoever compiles them.
+/// What the standard demands of the tables, held by anyone who compiles them.
 const ASSERTIONS: &str = r#"const _: () = {
     let layout = &LAYOUT;
     let sectors_per_cluster = 1u64 << layout.sectors_per_cluster_shift;

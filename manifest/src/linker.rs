@@ -1,4 +1,4 @@
-//! The linker scripts: the chip's memories, and where what the bootrom looks for stands.
+//! The linker scripts: the chip's memories, and where what the bootrom looks for is.
 
 use crate::plan::DiskPlan;
 use crate::schema::Program;
@@ -6,7 +6,7 @@ use crate::schema::Program;
 /// First address of flash (RP2350 datasheet 2.2.2).
 const FLASH_BASE: u32 = 0x1000_0000;
 
-/// Where stands what may hold a secret: whole sectors of the volume, which no view of memory shows. In front of them stand the
+/// Where is what may hold a secret: whole sectors of the volume, which no view of memory shows. In front of them stand the
 /// variables that views of memory show. Without settings there are no secrets.
 fn settings_section(plan: &DiskPlan) -> String {
     let alignment = if plan.settings.sectors == 0 { 4 } else { 512 };
@@ -88,7 +88,7 @@ PROVIDE(end_to_start = __start_block_addr - __end_block_addr);
 
 /// The same for the Hazard3 cores, whose start-up code is riscv-rt's.
 ///
-/// A program without an entry point begins at its lowest address (RP2350 datasheet 5.9.3): there stands a jump, behind it the
+/// A program without an entry point begins at its lowest address (RP2350 datasheet 5.9.3): there is a jump, after it the
 /// image definition, then riscv-rt's sections.
 pub(crate) fn memory_x_riscv(plan: &DiskPlan) -> String {
     let memories = memories(plan);

@@ -1,7 +1,7 @@
 //! One bad manifest for each rule, with its whole report beside it: tests/bad-manifests/CODE-RULE.toml and .txt.
 //!
 //! The first line of each says what rule it breaks. `PICOVD_BLESS=1`, which `cargo xtask test --bless` sets, writes the
-//! reports anew; that a report has the code which the file's name begins with is asked of new ones, too.
+//! reports again; that a report has the code which the file's name begins with is asked of new ones, too.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};

@@ -46,7 +46,7 @@ fn a_broken_line_is_reported_with_what_is_wrong_elsewhere_and_nothing_more() {
     assert_eq!(codes("[volume]\nlable = A B\n"), [Code::Syntax]);
     assert_eq!(codes("[[file]]\npath = \"a\"\ntext \"b\"\n"), [Code::Syntax]);
     assert_eq!(codes("[dynamic]\nfiles = 4 files\nwindow = \"1 MiB\"\n"), [Code::Syntax]);
-    // What cannot be attributed to a table is left alone, what stands in front of it is not.
+    // What cannot be attributed to a table is left alone, what is in front of it is not.
     assert_eq!(codes("[usb]\nvid = 0\n[[file]\nlable = 1\n"), [Code::OutOfRange, Code::Syntax]);
     assert_eq!(codes("[usb]\nvid = 0\n[[file]]\ntext = \"\"\"\n[usb]\n"), [Code::OutOfRange, Code::Syntax]);
 }

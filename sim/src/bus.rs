@@ -1,7 +1,7 @@
 //! An in-memory USB device controller, and the wire that a host drives against it.
 //!
 //! [`SimBus`] is the device's side, a [`UsbBus`] for usb-device; [`WireSide`] is the host's side of the same state and
-//! offers what [`Link`](crate::link::Link) asks for. Whoever owns the device polls it around each transaction: nothing
+//! offers what [`Link`](crate::link::Link) asks for. Anyone who owns the device polls it around each transaction: nothing
 //! happens in here by itself.
 //!
 //! Meaner than the chip: an endpoint holds one packet, data with the wrong toggle is dropped (USB 2.0 8.6), and what a

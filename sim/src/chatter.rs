@@ -60,7 +60,7 @@ static NUMBERED: OnceLock<(u32, u32)> = OnceLock::new();
 
 /// Lets what [`start`] starts say `lines` numbered lines, `rate` of them a second, once for the whole process.
 pub fn number(lines: u32, rate: u32) {
-    // Whoever was first has said it.
+    // The first one has said it.
     let _ = NUMBERED.set((lines, rate.max(1)));
 }
 

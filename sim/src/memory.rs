@@ -1,4 +1,4 @@
-//! What stands in a simulated board's memory: the same for the library on the simulated bus and for the emulated board.
+//! What is in a simulated board's memory: the same for the library on the simulated bus and for the emulated board.
 
 use picovd::volume::Memory;
 use std::sync::{Arc, Mutex};

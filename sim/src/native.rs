@@ -38,11 +38,11 @@ pub struct Board {
     pub flash_size: u32,
     /// How hosts hear of changes.
     pub announcing: Announcing,
-    /// Makes the dynamic files that come with the firmware; each power-on makes them anew.
+    /// Makes the dynamic files that come with the firmware; each power-on makes them again.
     pub built_in: BuiltInFiles,
     /// What the manifest decides of settings, where it has sectors for them: those of the board's flash.
     pub settings: Option<settings::Plan<'static>>,
-    /// What runs beside the library; each power-on starts it anew.
+    /// What runs beside the library; each power-on restarts it.
     pub application: Option<Start>,
 }
 
@@ -114,7 +114,7 @@ impl NativeDevice {
         Self { board, wire, running, restart: None, restarts: Vec::new(), stall, stalled_until, frees: false }
     }
 
-    /// The same for whoever needs no more than the bus, for any number of power cycles: each frees what the last one has taken. The
+    /// The same for anyone who needs no more than the bus, for any number of power cycles: each frees what the last one has taken. The
     /// board's application must not leave its files with anybody who outlives it.
     #[must_use]
     pub fn link(board: Board) -> Box<dyn Link> {

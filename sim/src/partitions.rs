@@ -27,7 +27,7 @@ const SECTOR: u32 = 4096;
 const SECTORS: u32 = 1 << 13;
 /// Where the boot ROM looks for the first block.
 const SEARCH: usize = 4096;
-/// Where the table stands on a board with a program in front: this far from flash's end.
+/// Where the table is on a board with a program in front: this far from flash's end.
 const TABLE: usize = 4096;
 
 /// One partition that a board has.

@@ -8,7 +8,7 @@ use std::ops::Range;
 #[derive(Clone, Debug)]
 pub struct SettingsFlash {
     memory: SharedMemory,
-    /// Where they stand in flash, in bytes.
+    /// Where they are in flash, in bytes.
     place: Range<usize>,
 }
 

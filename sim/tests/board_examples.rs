@@ -10,7 +10,7 @@ mod ring5 {
     use std::path::PathBuf;
     use std::time::Duration;
 
-    /// A desktop that finds the board with the program of that name, which stands among this test's arguments.
+    /// A desktop that finds the board with the program of that name, which is among this test's arguments.
     fn boot(name: &str) -> System<'static> {
         let file = format!("{name}.elf");
         let path = std::env::args_os().map(PathBuf::from).find(|word| word.ends_with(&file));

@@ -142,7 +142,7 @@ mod ring5 {
                 device.borrow_mut().machine().statistics().awake_cycles
             })
             .collect();
-        let took = device.borrow().now() - begin;
+        let took = device.borrow().now().saturating_sub(begin);
         well(&device.borrow());
         println!("{awake:?} cycles in {took:?}");
         // They follow each other: nearly all of the looks in that time came amid one, at some place of it.

@@ -136,7 +136,7 @@ fn nothing_is_read_through_the_cache_before_it_is_flushed() {
             assert!(said.starts_with(&format!("core 0: read at {address:#010x} through the XIP cache")), "{said}");
             assert!(said.contains("flash_flush_cache was not called"), "{said}");
             assert_eq!(run_masked(&[change, FLUSH, Load(address)]), None);
-            // Once for all that went before, and anew for what comes then.
+            // Once for all that went before, and again for what comes then.
             assert_eq!(run_masked(&[change, change, FLUSH, Load(address)]), None);
             assert!(run_masked(&[change, FLUSH, change, Load(address)]).is_some());
         }

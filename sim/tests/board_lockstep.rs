@@ -184,7 +184,7 @@ impl Engine for Recorder {
         }
         if self.core.sleeping() {
             let limit = bus.clock().limit;
-            // Looks for a reason to wake; the instruction behind WFI is then a step like any other.
+            // Looks for a reason to wake; the instruction after WFI is then a step like any other.
             let now = bus.clock().now;
             bus.clock().limit = now;
             self.core.run(bus)?;

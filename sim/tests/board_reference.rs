@@ -66,7 +66,7 @@ struct Case {
     name: String,
     at: u32,
     code: Vec<u16>,
-    /// Address behind the sled.
+    /// Address after the sled.
     end: u32,
     registers: [u32; 16],
     apsr: u32,
@@ -496,7 +496,7 @@ const BUGS: &[(&str, u32, u32, u32)] = &[
     ("USAT takes its bound with sign", 0xFFD0_8020, 0xF380_0000, 0x0080_0000),
 ];
 
-/// The case as a core with that bug executes it; `None` when its first instruction, or the first behind an IT, is another.
+/// The case as a core with that bug executes it; `None` when its first instruction, or the first after an IT, is another.
 fn with_bug(case: &Case, (_, mask, value, flip): (&str, u32, u32, u32)) -> Option<Case> {
     let starts = if case.code[0] & 0xFF00 == 0xBF00 { 0..2 } else { 0..1 };
     let word = |at: usize| u32::from(case.code[at]) << 16 | u32::from(case.code[at + 1]);

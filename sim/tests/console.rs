@@ -239,7 +239,7 @@ fn a_full_console_refuses_and_never_waits() {
     bench.well();
 }
 
-/// With one packet in the controller and others behind it; both data toggles are met.
+/// With one packet in the controller and others after it; both data toggles are met.
 #[test]
 fn who_opens_the_port_does_not_get_the_last_ones_text() {
     let mut bench = Bench::new();

@@ -79,7 +79,7 @@ mod ring5 {
     mod template {
         use super::*;
 
-        /// What stands before the two words: how long the start-up takes, in milliseconds, and whether interrupts serve the stick.
+        /// What is before the two words: how long the start-up takes, in milliseconds, and whether interrupts serve the stick.
         const MARK: [u32; 2] = [0x4C41_5445, 0x504F_4C4C];
 
         fn program(late: u64, served: bool) -> Vec<u8> {

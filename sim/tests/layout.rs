@@ -1,7 +1,7 @@
 //! `cargo sim layout`: the stock manifest's map is the blessed one, as text and as the drawing that the README shows; what
 //! the text, the drawing and the JSON say of it is the same.
 //!
-//! `PICOVD_BLESS=1`, which `cargo xtask test --bless` sets, writes the blessed files anew.
+//! `PICOVD_BLESS=1`, which `cargo xtask test --bless` sets, rewrites the blessed files.
 
 use std::fs;
 use std::path::{Path, PathBuf};

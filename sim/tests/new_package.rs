@@ -54,7 +54,7 @@ fn a_package_is_written_with_a_right_manifest() {
     // `cargo run` runs the simulator, too.
     assert!(cargo.contains("[target.thumbv8m.main-none-eabihf]\nrunner = [\"cargo\", \"run\""), "{cargo}");
     assert!(fs::read_to_string(package.join("src/main.rs")).expect("it is there").contains("\nfn main() -> ! {\n"));
-    // What stands there is never overwritten.
+    // What is there is never overwritten.
     refused(&folder, &["my-stick"], 1, "has files in it already");
 }
 

@@ -209,7 +209,7 @@ mod ring5 {
     use picovd_sim::board::ElfDevice;
     use picovd_sim::link::Link;
 
-    /// Where the table's block stands on the board that has the firmware in front.
+    /// Where the table's block is on the board that has the firmware in front.
     const TABLE: usize = 1000 * SECTOR - 2048;
 
     /// Puts a table into the loop of blocks that the firmware's image definition begins.

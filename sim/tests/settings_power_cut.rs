@@ -11,7 +11,7 @@ use picovd_sim::board::elf::Image;
 use picovd_sim::board::flash::{PowerCut, Torn};
 use picovd_sim::board::{ChipIdentity, DEFAULT_FLASH_SIZE, Machine, SecondCore, State};
 
-/// Where the settings stand: two sectors in front of flash's last.
+/// Where the settings are: two sectors in front of flash's last.
 const START: usize = 0x3F_D000;
 const LENGTH: usize = 0x2000;
 /// What the firmware says before it has looked, and where what it found is damaged.

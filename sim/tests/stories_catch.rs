@@ -1,4 +1,4 @@
-//! Each story fails on a device that has a defect of its subject: a wire that spoils one thing stands between host and library.
+//! Each story fails on a device that has a defect of its subject: a wire that spoils one thing is between host and library.
 
 use std::time::Duration;
 

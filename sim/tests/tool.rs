@@ -74,7 +74,7 @@ mod ring5 {
                 assert!(bytes == contents.flash[offset as usize..][..bytes.len()], "{partition}");
                 shown += 1;
             }
-            // The table's partitions lie behind the first two mebibytes.
+            // The table's partitions are after the first two mebibytes.
             assert_eq!(shown, if length == 4 << 20 { 4 } else { 0 }, "{told}");
             drop(disk);
             assert_eq!(device.fault(), None);

@@ -48,7 +48,7 @@ fn verify(path: &Path, bytes: &[u8], manifest: &str, status: i32) -> String {
     report(&[path.to_str().expect("UTF-8"), "--manifest", manifest], status)
 }
 
-/// Where the first byte of a file stands.
+/// Where the first byte of a file is.
 fn place(image: &[u8], file: &str) -> usize {
     let mut image = image.to_vec();
     let mut volume = Volume::open(&mut image).expect("it mounts");

@@ -43,7 +43,7 @@ pub struct Halts {
     pub bulk_out: bool,
 }
 
-/// Where in the course of a command (BOT 5.3, figure 1) the machine stands.
+/// Where in the course of a command (BOT 5.3, figure 1) the machine is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// A CBW is due.

@@ -34,7 +34,7 @@ impl<'a> BuiltIn<'a> {
     /// Looks for text that no generation shows yet.
     pub fn follow(&self, files: &Files<'a>) {
         if let Some((tail, file)) = self.tail.filter(|(tail, _)| tail.has_news()) {
-            // Whoever takes the file away takes the news along.
+            // Anyone who takes the file away takes the news along.
             let _ = files.update(file, None);
             tail.told();
         }

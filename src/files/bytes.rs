@@ -1,4 +1,4 @@
-//! Slices: contents that stand somewhere as they are.
+//! Slices: contents that are somewhere as they are.
 
 use crate::volume::{Content, Frozen, Generation};
 use core::cell::Cell;

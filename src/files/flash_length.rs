@@ -40,7 +40,7 @@ fn varies(memory: &impl Memory) -> bool {
     })
 }
 
-/// Whether flash from `length` on is what stands at its beginning, as far as `limit`.
+/// Whether flash from `length` on is what is at its beginning, as far as `limit`.
 fn repeats(memory: &impl Memory, length: u32, limit: u32) -> bool {
     let end = length.min(limit - length);
     (0..end).step_by(PIECE).all(|offset| read(memory, offset).iter().eq(&read(memory, length + offset)))
@@ -75,7 +75,7 @@ mod tests {
         }
     }
 
-    /// A chip with a program of some length at its beginning, erased behind it.
+    /// A chip with a program of some length at its beginning, erased after it.
     fn chip(length: u32, program: usize) -> Chip {
         let mut bytes = vec![0xFF; length as usize];
         let mut state = 1u32;

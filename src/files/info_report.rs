@@ -1,4 +1,4 @@
-//! How INFO.TXT and INFO.JSON are written: two templates, and what stands in both of them.
+//! How INFO.TXT and INFO.JSON are written: two templates, and what is in both of them.
 
 use super::info::{Form, Info, Snapshot};
 use super::log::LogRing;

@@ -66,7 +66,7 @@ impl LogRing {
         }
     }
 
-    /// The same in one critical section: for few bytes, that are to stand together.
+    /// The same in one critical section: for few bytes, that are to stay together.
     pub(super) fn write_whole(&self, bytes: &[u8]) {
         critical_section::with(|section| {
             let written = self.written.borrow(section);
@@ -113,7 +113,7 @@ impl LogRing {
         (first, before.get(..length - first.len()).unwrap_or(before))
     }
 
-    /// Where the byte at `position` stands.
+    /// Where the byte at `position` is.
     fn place(&self, position: u64) -> usize {
         position as usize & self.bytes.len().wrapping_sub(1)
     }

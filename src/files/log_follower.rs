@@ -4,7 +4,7 @@ use super::log::{LOSS_LENGTH, LogRing, loss};
 
 /// How far a reader is that takes text when it can: a serial port.
 ///
-/// Where the ring was faster, a line stands in the text that says how much is missing: `[000000000000123 bytes lost]`.
+/// Where the ring was faster, a line is in the text that says how much is missing: `[000000000000123 bytes lost]`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LogFollower {
     /// Up to where the text was taken, in bytes since power-on.
@@ -50,7 +50,7 @@ impl LogFollower {
         }
     }
 
-    /// Goes on behind the first `count` bytes that [`peek`](Self::peek) gave.
+    /// Goes on after the first `count` bytes that [`peek`](Self::peek) gave.
     pub fn take(&mut self, count: usize) {
         if self.lost == 0 {
             self.taken = self.taken.saturating_add(count as u64);
@@ -70,7 +70,7 @@ impl LogFollower {
     }
 }
 
-/// Where the oldest text stands that a ring holds, in bytes since power-on.
+/// Where the oldest text is that a ring holds, in bytes since power-on.
 fn oldest(ring: &LogRing) -> u64 {
     ring.written().saturating_sub(ring.capacity() as u64)
 }

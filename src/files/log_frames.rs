@@ -40,7 +40,7 @@ impl<'a> LogFrames<'a> {
         self.behind_frame(kept, written)
     }
 
-    /// The place behind the first byte 0 from `from` on, or `end`.
+    /// The place after the first byte 0 from `from` on, or `end`.
     fn behind_frame(&self, from: u64, end: u64) -> u64 {
         let mut place = from;
         while place < end {
@@ -66,7 +66,7 @@ impl Content for LogFrames<'_> {
         let mut first = self.whole(start);
         let end = self.ring.written();
         if end - first > u64::from(self.limit) {
-            // Begun anew, with what has room.
+            // Begun again, with what has room.
             first = self.behind_frame(end - u64::from(self.limit), end);
         }
         critical_section::with(|section| self.start.borrow(section).set(first));

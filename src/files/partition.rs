@@ -17,7 +17,7 @@ const STORAGE_BASE: u32 = 0x1C00_0000;
 /// What the manifest says of the partitions' files. Made by its tables.
 #[derive(Clone, Copy, Debug)]
 pub struct PartitionPlan<'a> {
-    /// The folder they stand in; empty for the root directory.
+    /// The folder they are in; empty for the root directory.
     pub folder: &'a str,
     /// The path of PARTITIONS.JSON.
     pub description: &'a str,

@@ -96,7 +96,7 @@ impl Head {
     const EMPTY: Self = Self { hash: 0, length: 0 };
 }
 
-/// Writes the `number`th try for a partition: from the second one on with the number behind the name. `None` where it is too
+/// Writes the `number`th try for a partition: from the second one on with the number after the name. `None` where it is too
 /// long.
 fn write_path(text: &mut [u8], folder: &str, partition: &Partition, index: usize, number: u16) -> Option<Head> {
     let mut path = Piece::new(0, text.get_mut(..PATH_LENGTH)?);
@@ -150,7 +150,7 @@ pub(super) fn file_name(path: &str) -> &str {
     path.get(begin..).unwrap_or_default()
 }
 
-/// A path, where it stands.
+/// A path, where it is.
 #[derive(Clone, Copy)]
 struct Path<'a> {
     head: Head,

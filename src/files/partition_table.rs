@@ -1,7 +1,7 @@
 //! The flash's partition table, as the bootrom tells it (RP2350 datasheet 5.1.2, 5.5.11.2, 5.9.4).
 //!
 //! A [`PartitionTable`] is a copy made once, at boot: the bootrom reads names, ids and families from flash whenever it is
-//! asked, and whoever rewrites the table while the device runs must not change what files of the present boot are called. A
+//! asked, and anyone who rewrites the table while the device runs must not change what files of the present boot are called. A
 //! table that was changed shows after the next boot.
 
 /// Most partitions (5.1.2).
@@ -87,7 +87,7 @@ impl Location {
         (self.0 & Self::SECTOR_MASK) * SECTOR_LENGTH
     }
 
-    /// First byte behind it: the last sector belongs to it. At most 32 MiB.
+    /// First byte after it: the last sector belongs to it. At most 32 MiB.
     #[must_use]
     pub const fn end(self) -> u32 {
         ((self.0 >> Self::LAST_SHIFT & Self::SECTOR_MASK) + 1) * SECTOR_LENGTH
@@ -187,7 +187,7 @@ pub enum PartitionState {
     Undescribed,
     /// It is a file.
     Shown,
-    /// It ends behind the flash that the manifest's `[chip] flash-size` names.
+    /// It ends after the flash that the manifest's `[chip] flash-size` names.
     OutsideFlash,
     /// It ends before it begins.
     Backwards,
@@ -254,7 +254,7 @@ impl Partition {
         Some(partition)
     }
 
-    /// The name's bytes, UTF-8 if whoever wrote the table kept to the rules; `None` without one.
+    /// The name's bytes, UTF-8 if its author kept to the rules; `None` without one.
     #[must_use]
     pub fn name(&self) -> Option<&[u8]> {
         self.name.get(..self.name_length.into()).filter(|_| self.named)

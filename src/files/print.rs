@@ -53,11 +53,11 @@ pub fn print(text: fmt::Arguments<'_>) {
     }
 }
 
-/// Prints into the log, from anywhere: main loop, interrupt handlers, the other core. What one call prints stands together, where
-/// it has 128 bytes at most. Of a longer text each 128 bytes stand together: what other contexts print meanwhile may come
+/// Prints into the log, from anywhere: main loop, interrupt handlers, the other core. What one call prints stays together, where
+/// it has 128 bytes at most. Of a longer text each 128 bytes stay together: what other contexts print meanwhile may come
 /// between.
 ///
-/// It is formatted with interrupts enabled; they wait while at most 128 bytes are copied. Texts stand in the order in which they
+/// It is formatted with interrupts enabled; they wait while at most 128 bytes are copied. Texts are in the order in which they
 /// were done: an interrupt handler that prints while the main loop formats comes first.
 #[macro_export]
 macro_rules! print {

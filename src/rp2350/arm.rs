@@ -28,7 +28,7 @@ pub(super) fn disable_interrupts() {
     cortex_m::interrupt::disable();
 }
 
-/// Starts the program anew.
+/// Starts the program again.
 pub(super) fn reset() -> ! {
     SCB::sys_reset()
 }

@@ -117,14 +117,14 @@ where
     }
 }
 
-/// Keeps why the program panicked, for INFO.TXT of the next run, and starts the program anew. For panic handlers.
+/// Keeps why the program panicked, for INFO.TXT of the next run, and restarts the program. For panic handlers.
 pub fn restart_after(info: &PanicInfo<'_>) -> ! {
     processor::disable_interrupts();
     panic::keep(info);
     processor::reset()
 }
 
-/// Starts the program anew. For panic handlers of firmware without INFO.TXT and INFO.JSON.
+/// Starts the program again. For panic handlers of firmware without INFO.TXT and INFO.JSON.
 pub fn restart() -> ! {
     processor::disable_interrupts();
     processor::reset()
@@ -132,7 +132,7 @@ pub fn restart() -> ! {
 
 /// Declares what a firmware of one's own begins with: a module with the manifest's tables (as [`tables!`](crate::tables)),
 /// the type `Stick` for them, the image definition that the boot ROM looks for (RP2350 datasheet 5.9.5), and a panic handler
-/// that starts the program anew.
+/// that restarts the program.
 ///
 /// ```ignore
 /// #![no_std]

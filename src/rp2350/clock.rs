@@ -42,7 +42,7 @@ impl Clock {
 
     /// Takes the alarm's interrupt back, if it came.
     pub fn acknowledge(&mut self) {
-        // It may be that of an alarm which went off while it was set anew, so it is cleared whichever is armed now.
+        // It may be that of an alarm which went off while it was set again, so it is cleared whichever is armed now.
         self.registers().intr().write(|w| w.alarm_0().clear_bit_by_one());
         // An alarm that has gone off is no longer armed.
         if self.registers().armed().read().bits() & 1 == 0 {
@@ -64,7 +64,7 @@ impl Clock {
         processor::free(|| {
             loop {
                 let start = passed(0);
-                // SAFETY: any moment may stand there.
+                // SAFETY: any moment may be there.
                 self.registers().alarm0().write(|w| unsafe { w.bits(start.wrapping_add(wait)) });
                 // A moment that has gone by meanwhile would come again in more than an hour.
                 if passed(start) < wait {

@@ -30,7 +30,7 @@ fn put(bytes: &[u8]) {
     }
 }
 
-// SAFETY: a frame is one critical section, so that whoever logs, interrupt handlers and the other core included, writes whole frames.
+// SAFETY: a frame is one critical section, so that anyone who logs, interrupt handlers and the other core included, writes whole frames.
 // Frames do not nest: defmt's macros evaluate their arguments before they acquire the logger; a `Format` that logs is defmt's own
 // misuse, and would spoil a frame, not memory: the encoder and the restore state have no invariants of memory safety.
 unsafe impl defmt::Logger for Logger {

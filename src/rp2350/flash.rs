@@ -1,7 +1,7 @@
 //! The settings' sectors in the flash chip, written by the bootrom's checked call (section 5.4.8.9).
 //!
 //! While the flash chip erases or programs, nothing can be read from it, by nobody: interrupts are masked on this core, the
-//! other one stands aside ([`park`]), and what runs meanwhile stands in RAM and ROM. That takes 45 to 400 ms for an
+//! other one stands aside ([`park`]), and what runs meanwhile is in RAM and ROM. That takes 45 to 400 ms for an
 //! erase, and 1 to 3 ms for a page. The USB controller answers NAK by itself; a watchdog has to be more patient. A DMA transfer
 //! that reads flash gets a bus error: the application stops its own before settings are saved.
 
@@ -139,7 +139,7 @@ unsafe fn call_flash_op(flags: u32, address: u32, length: u32, page: *const u8) 
         flash_exit_xip: rom_data::flash_exit_xip::ptr(),
         flash_op: rom_data::flash_op::ptr(),
         flash_flush_cache: rom_data::flash_flush_cache::ptr(),
-        // SAFETY: the words are a function without arguments and result in Thumb code, wherever they stand (section 5.4.8.9,
+        // SAFETY: the words are a function without arguments and result in Thumb code, wherever they are (section 5.4.8.9,
         // "copy the XIP setup function from boot RAM to SRAM and execute it"). They outlive the call.
         set_up_xip: unsafe { transmute::<usize, unsafe extern "C" fn()>(set_up_xip.as_ptr().addr() | 1) },
     };
@@ -176,7 +176,7 @@ const KEPT: [*mut u32; 9] = [
     0x400D_0028 as *mut u32,
 ];
 
-/// The part that stands in RAM: between the first call and the last, flash cannot be relied on.
+/// The part that is in RAM: between the first call and the last, flash cannot be relied on.
 ///
 /// # Safety
 ///
@@ -184,7 +184,7 @@ const KEPT: [*mut u32; 9] = [
 #[inline(never)]
 #[unsafe(link_section = ".data.picovd_flash_op")]
 unsafe extern "C" fn operate_from_ram(calls: &Calls, flags: u32, address: u32, length: u32, page: *mut u8) -> i32 {
-    // In RAM, as a constant would stand in flash.
+    // In RAM, as a constant would be in flash.
     let kept: [*mut u32; 9] = core::hint::black_box(KEPT);
     let mut values = [0u32; 9];
     // SAFETY: the registers exist and hold nothing but configuration; the calls are made in the order of section 5.4.8.9, and

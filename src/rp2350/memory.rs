@@ -1,6 +1,6 @@
 //! The chip's address space as views of memory show it: without what may be a secret.
 //!
-//! What is hidden is decided by where bytes stand, not by who put them there. Of flash, that is the storage address: views
+//! What is hidden is decided by where bytes are, not by who put them there. Of flash, that is the storage address: views
 //! through an alias with address translation are translated first (section 12.14.4), and read zeros where that ends. Sectors with
 //! records of settings are hidden in every program: one without settings may follow one that had some. Of RAM, a program with
 //! settings shows its variables alone: see [`show_variables`].
@@ -96,7 +96,7 @@ impl Memory for RawMemory {
     }
 }
 
-/// Decides what is hidden from now on: `redacted` ranges of flash, what lies behind the `flash` bytes that the chip has, records
+/// Decides what is hidden from now on: `redacted` ranges of flash, what is after the `flash` bytes that the chip has, records
 /// of settings, and where there are `settings`, whatever in RAM may hold a secret of theirs. Once; to be called before secrets are read.
 pub(super) fn hide<S: Configured<'static>>(settings: S, redacted: &'static [Range<u32>], flash: u32) {
     static ROOM: StaticCell<Guard> = StaticCell::new();
@@ -150,7 +150,7 @@ fn show_stacks(address: u32, out: &mut [u8]) {
     }
 }
 
-/// Reads what of `shown` stands at an address, and zeros elsewhere.
+/// Reads what of `shown` is at an address, and zeros elsewhere.
 fn read_within(shown: &Range<u32>, address: u32, out: &mut [u8]) {
     let at = |place: u32| (place.saturating_sub(address) as usize).min(out.len());
     let (first, end) = (at(shown.start), at(shown.end));
@@ -192,8 +192,8 @@ fn read_flash(guard: &Guard, address: u32, out: &mut [u8]) {
     }
 }
 
-/// Where in flash an offset from XIP_BASE stands, if anywhere, and for how many bytes that holds (section 12.14.4). An access
-/// where nothing stands would be a bus fault.
+/// Where in flash an offset from XIP_BASE is, if anywhere, and for how many bytes that holds (section 12.14.4). An access
+/// where nothing is would be a bus fault.
 fn translate(offset: u32) -> (Option<u32>, u32) {
     let within = offset % TRANSLATED;
     // Four registers: those after them are the second chip select's, which no view shows.
@@ -226,7 +226,7 @@ fn read_storage(guard: &Guard, place: u32, out: &mut [u8]) {
     }
 }
 
-/// Overwrites what of `range` stands in `out`, which begins at `start`.
+/// Overwrites what of `range` is in `out`, which begins at `start`.
 fn blank(range: &Range<u32>, start: u32, out: &mut [u8]) {
     let at = |place: u32| (place.saturating_sub(start) as usize).min(out.len());
     let hidden = at(range.start)..at(range.end);

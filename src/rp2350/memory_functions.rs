@@ -1,7 +1,7 @@
 //! The functions that compiled code copies and fills memory with (Run-time ABI for the Arm Architecture, 4.3.4).
 //!
-//! Those of the compiler's own library take 1.5 KB of flash; these take 172 bytes, and copy what stands on word boundaries as
-//! fast. They are weak: a program that brings others gets those. As theirs, the words that they read and write may stand
+//! Those of the compiler's own library take 1.5 KB of flash; these take 172 bytes, and copy what is on word boundaries as
+//! fast. They are weak: a program that brings others gets those. As theirs, the words that they read and write may be
 //! anywhere in memory of Normal type; packet buffers of the USB controller are Device memory, which `usb_endpoint` copies itself.
 
 use core::arch::global_asm;

@@ -166,7 +166,7 @@ fn is_held_in_reset() -> bool {
 }
 
 /// Whether the second core waits in the bootrom to be launched: then it answers the beginning of the launch protocol (section
-/// 5.3), and a 0 makes it begin anew.
+/// 5.3), and a 0 makes it begin again.
 ///
 /// A program that runs there without [`park!`](crate::park) finds these words in its FIFO. Settings are not saved beside it.
 fn waits_in_bootrom() -> bool {

@@ -12,9 +12,9 @@ use rp235x_hal::pac;
 /// A place for a stick that the handlers of USBCTRL_IRQ and TIMER0_IRQ_0 serve: made by [`serve!`](crate::serve).
 ///
 /// The handlers have the priority that the application gives them, one for both or one each. None of them waits for the other
-/// one: who comes while the stick is served leaves a note, and whoever serves it goes on.
+/// one: who comes while the stick is served leaves a note, and the one that serves it goes on.
 pub struct Served<T> {
-    /// The stick, for whoever's turn it is.
+    /// The stick, for the one whose turn it is.
     stick: UnsafeCell<Option<T>>,
     turns: Turns,
     /// Where it is served: [`NOBODY`], [`COMING`], or the core's number and [`FIRST`].
@@ -98,7 +98,7 @@ fn unmask() {
     }
 }
 
-/// Keeps both back, until whoever is at work is done.
+/// Keeps both back, until the one at work is done.
 fn mask() {
     processor::mask(pac::Interrupt::USBCTRL_IRQ);
     processor::mask(pac::Interrupt::TIMER0_IRQ_0);
@@ -146,7 +146,7 @@ where
     }
 }
 
-/// Declares a [`Served`](crate::rp2350::Served) stick of that name, and the handlers of its interrupts. To be said behind
+/// Declares a [`Served`](crate::rp2350::Served) stick of that name, and the handlers of its interrupts. To be said after
 /// [`firmware!`](crate::firmware):
 ///
 /// ```ignore

@@ -518,7 +518,7 @@ impl Controller {
         self.out_waits &= !bit;
         self.out_toggles ^= bit;
         if address.index() == 0 && length == 0 {
-            // A status stage: an empty packet behind the data is not wanted any more.
+            // A status stage: an empty packet after the data is not wanted any more.
             self.take_back(EndpointAddress::from(0x80));
         }
         if address.index() == 0 && length < PACKET_LENGTH {
@@ -614,7 +614,7 @@ impl Controller {
         PollResult::Data { ep_out, ep_in_complete, ep_setup: u16::from(setup) }
     }
 
-    /// A SETUP packet came. An OUT buffer that waits for DATA1 stays: the packet behind SETUP may be on its way into it, or be
+    /// A SETUP packet came. An OUT buffer that waits for DATA1 stays: the packet after SETUP may be on its way into it, or be
     /// in it already, `filled`; whatever else is there is of the transfer before.
     fn begin_control(&mut self, filled: bool) {
         let out = EndpointAddress::from(0x00);

@@ -15,7 +15,7 @@ pub(super) const DPRAM_LENGTH: usize = 4096;
 pub(super) const SETUP_PACKET: Buffer = Buffer(0);
 /// Endpoint 0's buffer, shared by both directions.
 pub(super) const EP0_BUFFER: Buffer = Buffer(0x100);
-/// Where buffers of other endpoints may stand.
+/// Where buffers of other endpoints may be.
 pub(super) const FIRST_FREE_BUFFER: Buffer = Buffer(0x180);
 
 /// ENDPOINT_TYPE of bulk endpoints.
@@ -39,7 +39,7 @@ pub(super) struct Endpoint {
     pub(super) buffer: Buffer,
     /// ENDPOINT_TYPE of EP_CONTROL.
     pub(super) kind: u8,
-    /// Whether it has two packet buffers, the second right behind the first: bulk IN.
+    /// Whether it has two packet buffers, the second right after the first: bulk IN.
     pub(super) double: bool,
 }
 
@@ -56,7 +56,7 @@ impl Endpoint {
         let value = Self::ENABLE | double | Self::INTERRUPT_PER_BUFF | kind | u32::from(self.buffer.0);
         if address.index() != 0 {
             let register = (pac::USB_DPRAM::ptr() as usize + bit_of(address) as usize * 4) as *mut u32;
-            // SAFETY: an aligned word within the DPRAM, behind the SETUP packet's 8 bytes and before the buffer controls; the
+            // SAFETY: an aligned word within the DPRAM, after the SETUP packet's 8 bytes and before the buffer controls; the
             // controller takes any value for what it says.
             unsafe { register.write_volatile(value) };
         }

@@ -135,7 +135,7 @@ impl Rule {
         let length = self.operation_code.cdb_length();
         let block = block.get(..length).ok_or(Sense::INVALID_FIELD_IN_CDB)?;
         let cdb = Cdb { bytes: block };
-        // Byte n is bit n. CONTROL is the last one; bytes behind it are none.
+        // Byte n is bit n. CONTROL is the last one; bytes after it are none.
         let control = 1u16 << (length - 1);
         let mut zero = (!(self.bytes | 0b11) | control) & (control << 1).wrapping_sub(1);
         let mut wrong = cdb.byte(1) & !self.byte_1;
@@ -163,7 +163,7 @@ impl OperationCode {
 
 /// A command descriptor block that has passed its rule: long enough, no reserved bit set, CONTROL 0.
 ///
-/// Bytes behind its end read as 0.
+/// Bytes after its end read as 0.
 #[derive(Clone, Copy, Debug)]
 pub struct Cdb<'b> {
     bytes: &'b [u8],

@@ -1,4 +1,4 @@
-//! Where a READ stands.
+//! Where a READ is.
 
 use crate::block::{BLOCK_LENGTH, Lba};
 
@@ -35,7 +35,7 @@ impl ReadCursor {
         self.end - self.position
     }
 
-    /// The next piece, of `length` bytes or what is left, and moves behind it.
+    /// The next piece, of `length` bytes or what is left, and moves after it.
     #[inline]
     pub fn advance(&mut self, length: usize) -> Piece {
         const OFFSET_MASK: u64 = BLOCK_LENGTH as u64 - 1;

@@ -2,7 +2,7 @@
 //!
 //! [`LogicalUnit`] knows no transport: a command descriptor block comes in, the length of the reply goes out, then its
 //! bytes, then a [`Status`]. The error type of a command is [`Sense`], which the host fetches by REQUEST SENSE. One
-//! gate stands before all commands; what each of them may look like is a table in `cdb`.
+//! gate is before all commands; what each of them may look like is a table in `cdb`.
 //!
 //! Short replies are built in a buffer of one packet; a READ is a cursor over the medium, which fills each packet
 //! directly. The standards meant are SAM-4, SPC-4 and SBC-3; READ FORMAT CAPACITIES is MMC-5's.

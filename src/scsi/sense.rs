@@ -32,7 +32,7 @@ pub struct AdditionalSense {
 pub struct Sense {
     /// SENSE KEY.
     pub key: SenseKey,
-    /// The code behind it.
+    /// The code after it.
     pub additional: AdditionalSense,
     /// INFORMATION; `None` leaves VALID at 0.
     pub information: Option<u32>,

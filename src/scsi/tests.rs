@@ -201,7 +201,7 @@ fn unit_attentions_come_in_their_order() {
     assert_eq!(fails(&mut unit, &TEST_UNIT_READY), CHANGE);
     run(&mut unit, &TEST_UNIT_READY);
 
-    // A unit attention waits behind the sense data of a command.
+    // A unit attention waits after the sense data of a command.
     assert_eq!(fails(&mut unit, &[0x1E, 0, 0, 0, 1, 0]), OPERATION_CODE);
     unit.medium_mut().change_count += 1;
     assert_eq!(request_sense(&mut unit), OPERATION_CODE);
@@ -636,7 +636,7 @@ fn every_length_of_every_command() {
     });
     for good in commands().into_iter().chain(writes) {
         assert_eq!(good.len(), full(good[0]));
-        // Bytes behind the end mean nothing.
+        // Bytes after the end mean nothing.
         let padded = [&good[..], &[0xA5; 16]].concat();
         for length in 1..17 {
             let short = length < good.len();

@@ -221,7 +221,7 @@ impl<'a, M: Medium> LogicalUnit<'a, M> {
             OperationCode::MODE_SENSE_6 | OperationCode::MODE_SENSE_10 => mode::mode_sense(cdb, response)?,
             OperationCode::READ_CAPACITY_10 => {
                 capacity::read_capacity_10(cdb, blocks, response)?;
-                // No ALLOCATION LENGTH here: what stands in its place is PMI.
+                // No ALLOCATION LENGTH here: what is in its place is PMI.
                 return Ok(self.truncated(u32::MAX));
             }
             OperationCode::SERVICE_ACTION_IN_16 => capacity::read_capacity_16(cdb, blocks, response)?,

@@ -1,7 +1,7 @@
 //! Structures as postcard bytes, field by field.
 //!
 //! postcard writes a structure as its fields one after the other. That is what lets a structure grow: fields that an older
-//! record lacks are those at its end, and what a newer one has beside them stands behind the known ones. And it lets one field
+//! record lacks are those at its end, and what a newer one has beside them is after the known ones. And it lets one field
 //! be read from JSON while all others come from the bytes of the present values, whatever the structure is.
 
 use crate::piece::Piece;

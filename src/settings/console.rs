@@ -36,10 +36,10 @@ const REBOOT: &str = "reboot";
 /// What answers with an error begin with.
 const ERROR: &str = "{\"error\":";
 
-/// What the greeting begins with, of whoever opens the port.
+/// What the greeting begins with, of anyone who opens the port.
 const GREETING: &str = "PicoVD ";
 
-/// Where a console stands between two lines.
+/// Where a console is between two lines.
 pub(super) struct Console {
     place: Mutex<Cell<Place>>,
     printed: Mutex<RefCell<Printed>>,
@@ -125,7 +125,7 @@ impl Console {
 
 impl Settings<'_> {
     /// Takes what has come, as far as `read` fetches it: a packet, and the number of its bytes. Nothing is fetched while a line
-    /// waits to be answered, or its answer to be fetched: whoever sends has to wait.
+    /// waits to be answered, or its answer to be fetched: anyone who sends has to wait.
     pub fn listen(&self, mut read: impl FnMut(&mut [u8; PACKET_LENGTH]) -> usize) {
         STACKS.note();
         loop {

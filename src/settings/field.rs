@@ -260,7 +260,7 @@ pub(super) fn whole(json: &[u8]) -> Result<i64, Reason> {
     number.ok_or(Reason::OutOfRange)
 }
 
-/// What stands between the quotation marks of a string.
+/// What is between the quotation marks of a string.
 pub(super) fn within(json: &[u8]) -> Result<&[u8], Reason> {
     json.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).ok_or(Reason::WrongType)
 }

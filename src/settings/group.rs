@@ -22,7 +22,7 @@ pub trait Section: Sync {
     /// The fields, in the structure's order.
     fn fields(&self) -> &[Field];
 
-    /// Reads one field anew from JSON. Returns how many bytes of `out` the group has then.
+    /// Reads one field again from JSON. Returns how many bytes of `out` the group has then.
     ///
     /// # Errors
     /// Why the value is refused.

@@ -16,7 +16,7 @@ pub(super) fn write(value: &(impl Serialize + ?Sized), out: &mut Piece<'_>) -> f
 
 struct Writer<'w, 'o>(&'w mut Piece<'o>);
 
-/// Takes what stands between a string's quotation marks.
+/// Takes what is between a string's quotation marks.
 struct Escaped<'w, 'o>(&'w mut Piece<'o>);
 
 impl Write for Escaped<'_, '_> {
@@ -318,12 +318,12 @@ impl<'j> Characters<'j> {
         Self::within(within(json)?)
     }
 
-    /// The same of what stands between the quotation marks.
+    /// The same of what is between the quotation marks.
     fn within(text: &'j [u8]) -> Result<Self, Reason> {
         Ok(Self(core::str::from_utf8(text).map_err(|_| Reason::WrongType)?.chars()))
     }
 
-    /// What stands behind a backslash.
+    /// What is after a backslash.
     fn escape(&mut self) -> Option<char> {
         Some(match self.0.next()? {
             'u' => return self.unit_or_pair(),
@@ -372,7 +372,7 @@ impl Iterator for Characters<'_> {
 /// The members of the JSON object that `text` is, one after the other: name, its quotation marks left out and no escapes in
 /// it resolved, and value. The values of a list have no names.
 ///
-/// What a value holds is only looked at as far as its end has to be found: whoever takes it reads it.
+/// What a value holds is only looked at as far as its end has to be found: anyone who takes it reads it.
 pub(super) struct Object<'t> {
     text: &'t [u8],
     at: usize,
@@ -453,7 +453,7 @@ impl<'t> Object<'t> {
         Ok(())
     }
 
-    /// What stands between the quotation marks of a string.
+    /// What is between the quotation marks of a string.
     fn string(&mut self) -> Result<Range<usize>, NoObject> {
         if self.text.get(self.at) != Some(&b'"') {
             return Err(NoObject);
@@ -582,7 +582,7 @@ mod tests {
             "{\"a\":\"b}",
             "{\"a\":,\"b\":1}",
         ] {
-            // A value that is no JSON is found by whoever reads it.
+            // A value that is no JSON is found by anyone who reads it.
             let lenient = ["{\"a\":1 \"b\":2}"];
             assert_eq!(members(text).is_err(), !lenient.contains(&text), "{text}");
         }

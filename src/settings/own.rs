@@ -34,7 +34,7 @@ pub struct Exposable<'a> {
     pub path: &'a str,
     /// First block of its directory.
     pub directory: u32,
-    /// Where its entry set stands among the directory's entries, and how long it is, in bytes.
+    /// Where its entry set is among the directory's entries, and how long it is, in bytes.
     pub entries: (u32, u32),
     /// First block of its contents, and number of blocks.
     pub blocks: (u32, u32),

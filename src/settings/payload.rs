@@ -49,7 +49,7 @@ impl Payload {
     #[inline(never)]
     pub fn copy(&mut self, other: &Self) {
         self.length = other.length;
-        // What is longer here is gone as well: behind the length stand zeros.
+        // What is longer here is gone as well: after the length stand zeros.
         self.bytes = other.bytes;
     }
 

@@ -10,7 +10,7 @@ use core::num::NonZero;
 const LINES: usize = 64;
 
 /// A hash sum (FNV-1a, 32 bits, less that of nothing) of a line that grows; of an empty one at first. What is typed may be a secret, and
-/// its sums tell of it: they stand where no view of memory shows them.
+/// its sums tell of it: they are where no view of memory shows them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sum(u32);
 

@@ -42,7 +42,7 @@ impl<const N: usize> Secret<N> {
         self.0.characters()
     }
 
-    /// The text. Whoever copies it elsewhere shows it there.
+    /// The text. Anyone who copies it elsewhere shows it there.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_str()

@@ -356,7 +356,7 @@ fn a_session_that_ends_leaves_nothing() {
     settings.hang_up();
     assert_eq!(settings.answer(&mut [0; 8]), 0);
     assert_eq!(ask(settings, "get label"), r#"{"label":"PICOVD"}"#);
-    // A packet of which some bytes wait behind a whole line.
+    // A packet of which some bytes wait after a whole line.
     let mut packet = Some(b"get\r\nset {\"label\":\"OOPS\"}\r\n");
     settings.listen(|room| {
         let bytes = packet.take().map_or(&[][..], |packet| packet);

@@ -128,7 +128,7 @@ pub(super) fn encode(field: &Field, json: &[u8], out: &mut Out<'_>) -> Result<()
         }
         Kind::Text(..) => {
             let length = out.length;
-            // Its length, which stands in one byte.
+            // Its length, which is in one byte.
             out.put(&[0])?;
             for character in Characters::of(json)? {
                 out.put(character?.encode_utf8(&mut [0; 4]).as_bytes())?;
@@ -146,7 +146,7 @@ pub(super) fn encode(field: &Field, json: &[u8], out: &mut Out<'_>) -> Result<()
 }
 
 /// A list of paths, of which their hashes are kept: what a firmware with other files makes of it does not depend on their
-/// order. At most 127, so that their number stands in one byte.
+/// order. At most 127, so that their number is in one byte.
 fn paths(json: &[u8], most: u16, out: &mut Out<'_>) -> Result<(), Reason> {
     let begin = out.length;
     out.put(&[0])?;

@@ -26,7 +26,7 @@ pub const MAX_GROUPS: usize = 4;
 pub enum GroupError {
     /// There are [`MAX_GROUPS`] of them.
     Full,
-    /// Another group, or the stick itself, has a field of the same name, or the group's own name: whoever sets a field names no
+    /// Another group, or the stick itself, has a field of the same name, or the group's own name: anyone who sets a field names no
     /// group. Rename it.
     NameTaken,
 }
@@ -115,7 +115,7 @@ struct Flags {
     /// Groups, and files of those left to settings, that the present generation shows.
     shown_groups: u8,
     shown_files: u32,
-    /// Somebody wants the program to start anew.
+    /// Somebody wants the program to start again.
     restart: bool,
     /// What the sectors hold that is not the settings'.
     occupied: Option<Contents>,
@@ -371,7 +371,7 @@ impl<'a> Settings<'a> {
         critical_section::with(|section| self.change_flags(section, |flags| flags.restart = true));
     }
 
-    /// Whether somebody wants the program to start anew, since the last call.
+    /// Whether somebody wants the program to start again, since the last call.
     pub fn take_restart(&self) -> bool {
         critical_section::with(|section| {
             let wanted = self.flags.borrow(section).get().restart;
@@ -593,7 +593,7 @@ impl<'a> Settings<'a> {
         })
     }
 
-    /// Writes all values as one JSON object. Between members stands `between`, in front of the first and behind the last one
+    /// Writes all values as one JSON object. Between members is `between`, in front of the first and after the last one
     /// `around`.
     pub(super) fn write_values(&self, which: Which, style: Style, out: &mut Piece<'_>) -> fmt::Result {
         let payload = self.of(which);

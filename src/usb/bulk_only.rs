@@ -34,7 +34,7 @@ pub struct BulkOnly<'b, B: UsbBus, S> {
     /// How many packets the IN endpoint takes, as far as it is known: one more was refused.
     room: u8,
     /// The packets in the IN endpoint are from before a Bulk-Only Mass Storage Reset: they go when the host clears the
-    /// endpoint's halt, and nothing is queued behind them.
+    /// endpoint's halt, and nothing is queued after them.
     stale: bool,
     /// The halts that the endpoints have.
     halted: Halts,

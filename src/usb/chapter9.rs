@@ -3,7 +3,7 @@
 //!
 //! It refuses what is for an interface, endpoint, configuration or feature that does not exist, and what the device's state does
 //! not allow (9.1.1.5): a refused request changes nothing, since no other class sees it. What a request resets beside its answer,
-//! an [`Effect`], is for whoever polls the device, after the poll and before the host gets the answer.
+//! an [`Effect`], is for anyone who polls the device, after the poll and before the host gets the answer.
 //!
 //! Where the standard leaves an answer open (a state in which a request is "not specified", a halt of endpoint 0), it is STALL.
 

@@ -25,7 +25,7 @@ const _: () = assert!(GREETING.len() + 32 + END_OF_LINE.len() < 64);
 
 /// The disk's interface.
 const DISK_INTERFACE: u8 = 0;
-/// The first of the console's two interfaces, the one behind it being that of its data.
+/// The first of the console's two interfaces, the one after it being that of its data.
 const CONSOLE_INTERFACE: u8 = 1;
 
 /// A USB device with mass storage around `S`; with `CONSOLE` it may have a console, with `RESET` the interface for picotool.

@@ -1,4 +1,4 @@
-//! The console: a serial port (CDC-ACM) whose text comes from whoever owns it.
+//! The console: a serial port (CDC-ACM) whose text comes from its owner.
 //!
 //! [`usbd_serial`] has the descriptors and the class requests; packets are moved here. It offers SET_LINE_CODING and
 //! SET_CONTROL_LINE_STATE without saying so in its ACM descriptor (PSTN120 5.3.2), which hosts do not mind.
@@ -120,7 +120,7 @@ impl<'b, B: UsbBus> Console<'b, B> {
                 // WouldBlock is the only error of an endpoint that exists.
                 let length = self.class.read_packet(&mut self.received).unwrap_or(0);
                 self.unread = 0..length;
-                // An empty packet ends a transfer; the next one may wait behind it, and its event calls again.
+                // An empty packet ends a transfer; the next one may wait after it, and its event calls again.
                 if length == 0 {
                     break;
                 }
@@ -144,7 +144,7 @@ impl<'b, B: UsbBus> Console<'b, B> {
         self.class.read_packet(out).unwrap_or(0)
     }
 
-    /// Puts text behind what waits for its packet, as far as there is room. Returns how many bytes of it were taken.
+    /// Puts text after what waits for its packet, as far as there is room. Returns how many bytes of it were taken.
     pub(super) fn stage(&mut self, text: &[u8]) -> usize {
         let room = self.staged.get_mut(self.staged_length..).unwrap_or(&mut []);
         let length = text.len().min(room.len());
@@ -218,7 +218,7 @@ impl<'b, B: UsbBus> Console<'b, B> {
         self.unread = 0..0;
     }
 
-    /// Its endpoints with their interfaces, where it was the first to take `interface` and the one behind it, and the bus gives
+    /// Its endpoints with their interfaces, where it was the first to take `interface` and the one after it, and the bus gives
     /// numbers in turn: usbd-serial, which takes the notification endpoint before the bulk endpoints, keeps it to itself.
     pub(super) fn endpoints(&self, interface: u8) -> [Owned; 3] {
         let bulk_in = u8::from(self.class.write_ep().address());

@@ -35,7 +35,7 @@ const FUNCTION_LENGTH: usize = SUBSET_HEADER_LENGTH + COMPATIBLE_ID_LENGTH + PRO
 const CONFIGURATION_LENGTH: usize = SUBSET_HEADER_LENGTH + FUNCTION_LENGTH;
 const SET_LENGTH: usize = SET_HEADER_LENGTH + CONFIGURATION_LENGTH;
 
-/// Where bFirstInterface stands.
+/// Where bFirstInterface is.
 const FIRST_INTERFACE: usize = SET_HEADER_LENGTH + SUBSET_HEADER_LENGTH + 4;
 
 // One control transfer carries it: usb-device's buffer has 256 bytes.
@@ -87,7 +87,7 @@ impl<const LENGTH: usize> Fields<LENGTH> {
     }
 }
 
-/// The platform capability behind its first three bytes (table 4, with one descriptor set information, table 5).
+/// The platform capability after its first three bytes (table 4, with one descriptor set information, table 5).
 pub(super) const PLATFORM_CAPABILITY: [u8; 25] = Fields::new()
     .bytes(&[0])
     // PlatformCapabilityUUID: {D8DD60DF-4589-4CC7-9CD2-659D9E648A9F}.

@@ -22,8 +22,8 @@ impl Bookmark {
     pub const START: Self = Self { folder: ROOT, slot: 0, position: 0 };
 }
 
-/// Renders bytes of a directory that the manifest names, from byte `start` of it on. `cluster` is its first; `label` stands at the
-/// beginning of the root directory, and may be left out behind it.
+/// Renders bytes of a directory that the manifest names, from byte `start` of it on. `cluster` is its first; `label` is at the
+/// beginning of the root directory, and may be left out after it.
 pub(super) fn render(
     directory: &Directory<'_>,
     cluster: u32,
@@ -48,7 +48,7 @@ pub(super) fn render(
     }
 }
 
-/// Renders the entries of what a dynamic folder, or the root directory, holds, from byte `start` of them on. Bytes behind
+/// Renders the entries of what a dynamic folder, or the root directory, holds, from byte `start` of them on. Bytes after
 /// the last one stay as they are: they are zeros, end-of-directory entries.
 pub(super) fn list(
     layout: &Layout<'_>,
@@ -67,7 +67,7 @@ pub(super) fn list(
         && let Some((found, shown)) = files.next_shown(slot)
     {
         slot = found;
-        // A folder of the manifest stands among its parent's own entries.
+        // A folder of the manifest is among its parent's own entries.
         if shown.parent == folder && !shown.is_given() {
             let length = u32::from(shown.entries) * ENTRY_LENGTH as u32;
             if position + length > start {

@@ -25,7 +25,7 @@ pub enum AddError {
     AlreadyAdded,
     /// The file that is to be renamed is not registered: [`vd_rename_file`](crate::vd::vd_rename_file) alone says so.
     NotAdded,
-    /// All slots are taken, of which each folder that files stand in needs one, or directories have no room for so long a name.
+    /// All slots are taken, of which each folder that files are in needs one, or directories have no room for so long a name.
     /// Raise `[dynamic] files`, or remove a file.
     TooManyFiles,
     /// The window has no room for the file's capacity. Raise `[dynamic] window`, or promise less.

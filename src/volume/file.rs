@@ -39,7 +39,7 @@ impl<'a> File<'a> {
         Self { announced: false, ..self }
     }
 
-    /// The file is frozen anew for every generation, without being told. For contents that describe the moment.
+    /// The file is frozen again for every generation, without being told. For contents that describe the moment.
     #[must_use]
     pub const fn renewed(self) -> Self {
         Self { renewed: true, announced: false, ..self }

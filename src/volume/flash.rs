@@ -1,4 +1,4 @@
-//! Files that show flash, on a chip that has less of it than the manifest has reserved: shorter, and their clusters behind
+//! Files that show flash, on a chip that has less of it than the manifest has reserved: shorter, and their clusters after
 //! that are free.
 
 use super::layout::{FlashFile, Layout, MemoryWindow};
@@ -29,7 +29,7 @@ pub(super) fn length_of(window: MemoryWindow, flash: u32) -> u32 {
 
 /// Clusters that are allocated for good where the chip has `flash` bytes: runs of first cluster and number.
 pub(super) fn allocated<'l>(layout: &'l Layout<'_>, flash: u32) -> impl Iterator<Item = (u32, u32)> + 'l {
-    // What lies behind the last file, or all of it when there is none, is the last run.
+    // What is after the last file, or all of it when there is none, is the last run.
     let end = FlashFile { directory: Lba(0), entry: 0, first_cluster: layout.allocated_end(), offset: 0, length: 0 };
     let mut from = ClusterIndex::FIRST.0;
     layout.flash_files.iter().copied().chain([end]).map(move |file| {
@@ -40,7 +40,7 @@ pub(super) fn allocated<'l>(layout: &'l Layout<'_>, flash: u32) -> impl Iterator
     })
 }
 
-/// Corrects what the manifest encoded of a directory, whose region begins at block `directory`: `out` stands at byte `start` of
+/// Corrects what the manifest encoded of a directory, whose region begins at block `directory`: `out` is at byte `start` of
 /// its `entries`.
 pub(super) fn shorten(layout: &Layout<'_>, flash: u32, directory: Lba, entries: &[u8], start: u32, out: &mut [u8]) {
     let end = start.saturating_add(out.len() as u32);

@@ -37,7 +37,7 @@ pub struct Layout<'a> {
     pub chain_ends: &'a [u32],
     /// Number of clusters, from cluster 2 on, that the manifest allocates for good.
     pub allocated_clusters: u32,
-    /// What stands at which block: total, ascending, without gap or overlap.
+    /// What is at which block: total, ascending, without gap or overlap.
     pub regions: &'a [Region<'a>],
     /// Files that show flash beyond what every chip has, in the order of their clusters.
     pub flash_files: &'a [FlashFile],
@@ -48,7 +48,7 @@ pub struct Layout<'a> {
 }
 
 impl Layout<'_> {
-    /// The cluster behind the last one that the manifest allocates for good.
+    /// The cluster after the last one that the manifest allocates for good.
     pub(super) const fn allocated_end(&self) -> u32 {
         self.allocated_clusters.saturating_add(2)
     }
@@ -105,7 +105,7 @@ impl Layout<'_> {
 pub struct FlashFile {
     /// First block of its directory.
     pub directory: Lba,
-    /// Where its entry set stands among the directory's entries, in bytes.
+    /// Where its entry set is among the directory's entries, in bytes.
     pub entry: u32,
     /// First cluster.
     pub first_cluster: u32,

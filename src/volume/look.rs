@@ -117,7 +117,7 @@ pub(super) fn hides(look: &impl Look, first: Lba) -> bool {
     look.hidden().any(|file| first.0.checked_sub(file.first.0).is_some_and(|block| block < file.length.0))
 }
 
-/// Makes the entries of hidden files unused: `out` stands at byte `start` of the directory that begins at block `directory`.
+/// Makes the entries of hidden files unused: `out` is at byte `start` of the directory that begins at block `directory`.
 pub(super) fn blank(look: &impl Look, directory: Lba, start: u32, out: &mut [u8]) {
     for file in look.hidden().filter(|file| file.directory == directory) {
         for place in overlap(&file.entries, start, out.len()) {
@@ -128,7 +128,7 @@ pub(super) fn blank(look: &impl Look, directory: Lba, start: u32, out: &mut [u8]
     }
 }
 
-/// Frees the clusters of hidden files: `out` stands at byte `start` of the allocation bitmap (exFAT 7.1.5).
+/// Frees the clusters of hidden files: `out` is at byte `start` of the allocation bitmap (exFAT 7.1.5).
 pub(super) fn free(look: &impl Look, layout: &Layout<'_>, start: u32, out: &mut [u8]) {
     for file in look.hidden() {
         let clusters = clusters(&file, layout);
@@ -151,7 +151,7 @@ fn clusters(file: &Hidden, layout: &Layout<'_>) -> Range<u32> {
     if file.length.0 == 0 { 2..2 } else { cluster(file.first.0)..cluster(file.first.0.saturating_add(file.length.0)) }
 }
 
-/// What of `range` stands in so many bytes from `start` on.
+/// What of `range` is in so many bytes from `start` on.
 fn overlap(range: &Range<u32>, start: u32, length: usize) -> Range<u32> {
     range.start.max(start)..range.end.min(start.saturating_add(length as u32))
 }

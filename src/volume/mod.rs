@@ -1,4 +1,4 @@
-//! The volume: which bytes stand at which LBA.
+//! The volume: which bytes are at which LBA.
 //!
 //! A [`Volume`] renders any byte range of an exFAT volume (Microsoft's exFAT file system specification, revision 1.00) from a
 //! [`Layout`], without storing a sector of it. What the layout leaves to the board (serial number, label
@@ -232,7 +232,7 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
 
     /// Fills `out` with the bytes of the volume from byte `offset` of block `lba` on, over as many blocks as it takes.
     ///
-    /// An `offset` past the block's end means the blocks after it. Nothing stands past the last block: zeros.
+    /// An `offset` past the block's end means the blocks after it. Nothing is past the last block: zeros.
     pub fn read(&mut self, lba: Lba, offset: usize, out: &mut [u8]) {
         let mut lba = lba.0.saturating_add((offset / BLOCK_LENGTH) as u32);
         let mut offset = offset % BLOCK_LENGTH;
@@ -333,7 +333,7 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
     /// Renders bytes of the dynamic window, from byte `start` of it on.
     fn render_window(&mut self, start: u32, out: &mut [u8]) {
         out.fill(0);
-        // Whoever reads the whole disk reads on here, files or not.
+        // Anyone who reads the whole disk reads on here, files or not.
         self.read = true;
         let Some(files) = self.files() else { return };
         let (shift, length) = (self.layout.cluster_shift(), self.layout.cluster_length());

@@ -1,4 +1,4 @@
-//! Where dynamic files stand: clusters of the dynamic window, never those that were used last.
+//! Where dynamic files are: clusters of the dynamic window, never those that were used last.
 
 /// A run of clusters, counted from the window's first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -88,7 +88,7 @@ impl<'a> Files<'a> {
         self.slots().iter().filter_map(here).sum::<u32>() * ENTRY_LENGTH as u32
     }
 
-    /// The slot whose file stands at a cluster of the window. `hint` is looked at first.
+    /// The slot whose file is at a cluster of the window. `hint` is looked at first.
     pub(super) fn standing_at(&self, cluster: u32, hint: usize) -> Option<(usize, Shown<'a>)> {
         let here = |index: usize, shown: Shown<'a>| {
             let run = shown.run(self.layout);
@@ -103,7 +103,7 @@ impl<'a> Files<'a> {
         self.showing().iter().filter_map(FileSlot::shown).for_each(|shown| shown.file.content.unread());
     }
 
-    /// Begins a generation: what is wanted becomes what is shown. Where nobody has `seen` the one before, files stand in a
+    /// Begins a generation: what is wanted becomes what is shown. Where nobody has `seen` the one before, files are in a
     /// row from the window's beginning, however many generations there were.
     ///
     /// What is wanted is taken first: the generation is of that moment, whatever interrupt handlers and the other core want while
@@ -187,7 +187,7 @@ impl<'a> Files<'a> {
         let (window, cursor) = (self.layout.dynamic.cluster_count, self.state().cursor);
         let taken = |own: bool| {
             let others = self.slots().iter().filter(move |other| own || !core::ptr::eq(*other, slot));
-            // What takes no clusters stands nowhere: `first` of a folder of the manifest is no place in the window.
+            // What takes no clusters is nowhere: `first` of a folder of the manifest is no place in the window.
             others.filter_map(move |other| Some(other.shown()?.run(self.layout))).filter(|run| run.count != 0)
         };
         let first = place::find(window, cursor, count, taken(true))
@@ -202,7 +202,7 @@ impl<'a> Files<'a> {
         for slot in self.slots() {
             if let Some(mut shown) = slot.shown().filter(|shown| !shown.is_given()) {
                 let Run { count, .. } = shown.run(self.layout);
-                // What was registered has room. Beyond the window nothing ever stands.
+                // What was registered has room. Beyond the window nothing ever is.
                 let end = next + count;
                 if end > self.layout.dynamic.cluster_count {
                     slot.show(None);

@@ -10,7 +10,7 @@ use picovd_exfat::entry::{Allocation, EntrySet, FileAttributes};
 use picovd_exfat::name::Name;
 use picovd_exfat::time::Timestamp;
 
-/// The parent of what stands in the root directory.
+/// The parent of what is in the root directory.
 pub(super) const ROOT: u8 = 0xFF;
 
 /// Most components of a path: levels are counted in three bits.

@@ -58,7 +58,7 @@ pub(super) fn boot(region: &BootRegion, start: u32, out: &mut [u8]) {
 pub(super) fn fat(layout: &Layout<'_>, start: u32, out: &mut [u8]) {
     let mut cluster = start / FAT_ENTRY_LENGTH as u32;
     let mut chains = Chains::from(layout.chain_ends, cluster);
-    // Hosts read whole sectors, so that neither end cuts an entry; whoever does otherwise gets the parts.
+    // Hosts read whole sectors, so that neither end cuts an entry; anyone who does otherwise gets the parts.
     let within = start as usize % FAT_ENTRY_LENGTH;
     let before = if within == 0 { 0 } else { FAT_ENTRY_LENGTH - within };
     let (head, rest) = out.split_at_mut(before.min(out.len()));
@@ -86,7 +86,7 @@ fn copy_part(entry: FatEntry, within: usize, out: &mut [u8]) {
     }
 }
 
-/// The FAT chains from one cluster on: contiguous, one behind the other, told apart by their last clusters.
+/// The FAT chains from one cluster on: contiguous, one after the other, told apart by their last clusters.
 struct Chains<'a> {
     ends: &'a [u32],
 }

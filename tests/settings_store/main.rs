@@ -19,7 +19,7 @@ use subject::{
     BELIEVES_ANYTHING, DOES_NOT_VERIFY, ERASES_THE_NEWEST, RIGHT, SUMS_TOO_LITTLE, Simple, Subject, TAKES_THE_OLDEST,
 };
 
-/// CRC-32 as every zip file has it, written here anew: the judge does not borrow it from what it judges.
+/// CRC-32 as every zip file has it, written here independently: the judge does not borrow it from what it judges.
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 0 { crc >> 1 } else { crc >> 1 ^ 0xEDB8_8320 })
@@ -328,7 +328,7 @@ fn wear(saves: u64) {
             let mut store = blank(sectors);
             for number in 0..saves {
                 store.save(&payload(length, number)).unwrap();
-                // A restart is no reason to begin anew.
+                // A restart is no reason to begin again.
                 if number % 1000 == 0 {
                     store = Store::open(store.into_flash(), sectors);
                 }

@@ -57,7 +57,7 @@ pub struct Block {
 /// Writes segments as UF2.
 ///
 /// Pages that a segment fills in part are completed with zeros, and so is every missing page of an erased sector that has
-/// later pages behind it: the bootrom erases a sector at its first page. The extra block for RP2350-E10 comes first when anything
+/// later pages after it: the bootrom erases a sector at its first page. The extra block for RP2350-E10 comes first when anything
 /// goes to flash, and is left out of an image for SRAM.
 ///
 /// # Errors

@@ -126,7 +126,7 @@ pub fn tail(text: &str, lines: usize) -> String {
     all[all.len().saturating_sub(lines)..].join("\n")
 }
 
-/// Where a program stands, if it does. Root's folders are searched, too: they are missing from other users' PATH.
+/// Where a program is, if it does. Root's folders are searched, too: they are missing from other users' PATH.
 pub fn which(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
@@ -164,7 +164,7 @@ pub fn cargo(root: &Path) -> Command {
     command
 }
 
-/// Takes away what `cargo run` put into the environment: a nested build would see it and build things anew.
+/// Takes away what `cargo run` put into the environment: a nested build would see it and build things again.
 pub fn forget_cargo_run(command: &mut Command) {
     command.env_remove("LD_LIBRARY_PATH");
     for (name, _) in env::vars_os() {

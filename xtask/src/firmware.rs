@@ -179,7 +179,7 @@ pub fn write_uf2(program: &Elf, file: &Path) -> Result<(), String> {
 }
 
 /// Cargo's arguments that keep this machine's folders out of the binaries: where the sources, the downloaded crates, the
-/// standard library and the generated files stand differs from folder to folder and from user to user.
+/// standard library and the generated files are located differs from folder to folder and from user to user.
 fn reproducible(workspace: &Workspace, toolchain: &Toolchain, processor: Processor) -> Result<Vec<OsString>, String> {
     let mut flags = Vec::new();
     // The last prefix that fits wins: the target folder usually lies in the root.

@@ -1,7 +1,7 @@
 //! Holds the paths that src/ names against the table in docs/ARCHITECTURE.md of who may import whom.
 //!
 //! A small reader of Rust's tokens is enough: comments, strings and test modules are left out, `use` trees are taken apart,
-//! and every path that starts with `crate`, `self`, `super` or the name of a dependency is looked up, wherever it stands.
+//! and every path that starts with `crate`, `self`, `super` or the name of a dependency is looked up, wherever it is.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -71,7 +71,7 @@ const RULES: &[Rule] = &[
     Rule { part: "rp2350/usb_endpoint", modules: &["block", "volume"], crates: HARDWARE_AND_USB },
 ];
 
-/// The HAL and what it stands on, and the NorFlash trait.
+/// The HAL and what it builds on, and the NorFlash trait.
 const HARDWARE: &[&str] = &[
     "rp235x_hal",
     "rp235x_pac",
@@ -283,7 +283,7 @@ fn tokens(text: &str) -> Vec<(Token, usize)> {
     out
 }
 
-/// The index behind a string's closing quote.
+/// The index after a string's closing quote.
 fn after_string(chars: &[char], mut i: usize) -> usize {
     while i < chars.len() && chars[i] != '"' {
         i += if chars[i] == '\\' { 2 } else { 1 };
@@ -291,7 +291,7 @@ fn after_string(chars: &[char], mut i: usize) -> usize {
     i + 1
 }
 
-/// Takes test items out: `#[cfg(test)]` and the item behind it.
+/// Takes test items out: `#[cfg(test)]` and the item after it.
 fn without_tests(tokens: Vec<(Token, usize)>) -> Vec<(Token, usize)> {
     let mark: Vec<Token> = vec![
         Token::Sign('#'),
@@ -387,7 +387,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads one `use` tree from `i` on, with the segments that lead to it. Returns the index behind it.
+    /// Reads one `use` tree from `i` on, with the segments that lead to it. Returns the index after it.
     fn tree(&mut self, mut i: usize, lead: &[String]) -> usize {
         let mut segments = lead.to_vec();
         let mut line = 0;
@@ -420,7 +420,7 @@ impl Reader<'_> {
         if line == 0 { i + 1 } else { i }
     }
 
-    /// Reads a path in an expression or a type from `i` on. Returns the index behind it.
+    /// Reads a path in an expression or a type from `i` on. Returns the index after it.
     fn path(&mut self, mut i: usize) -> usize {
         let mut segments = Vec::new();
         let line = self.tokens[i].1;

@@ -39,7 +39,7 @@ pub fn get(workspace: &Workspace, policy: Policy) -> Result<PathBuf, String> {
     if is_there(&programs, version) { Ok(programs) } else { Err(format!("{WHEEL} {version} cannot be imported")) }
 }
 
-/// The commands that make the environment anew and fill it.
+/// The commands that make the environment again and fill it.
 fn steps(folder: &Path, requirements: &Path) -> [Command; 2] {
     let mut environment = command::program("python3");
     environment.args(["-m", "venv", "--clear"]).arg(folder);

@@ -117,7 +117,7 @@ impl Report {
         say(std::io::stdout(), &format!("      {}{text}\n", self.place()));
     }
 
-    /// What stands in front of a line's text.
+    /// What is in front of a line's text.
     fn place(&self) -> String {
         if self.abreast { format!("ring {}: ", self.ring) } else { String::new() }
     }

@@ -148,7 +148,7 @@ impl Toolchain {
         arguments
     }
 
-    /// The folder in which the standard library's sources would stand: it must not be seen in an ELF.
+    /// The folder in which the standard library's sources would be: it must not be seen in an ELF.
     pub fn library_source(&self) -> Result<PathBuf, String> {
         let sysroot = match self {
             Self::InUse => sysroot(&mut rustc_in_use())?,
@@ -272,7 +272,7 @@ fn linker(policy: Policy) -> Result<PathBuf, String> {
 
 /// The compiler that the cargo in use calls.
 fn rustc_in_use() -> Command {
-    // Cargo stands beside its compiler; a cargo of another origin takes the one in PATH.
+    // Cargo is beside its compiler; a cargo of another origin takes the one in PATH.
     let beside = env::var_os("CARGO").map(PathBuf::from).map(|cargo| cargo.with_file_name("rustc"));
     let mut command = match beside {
         Some(rustc) if rustc.is_file() => Command::new(rustc),

@@ -88,7 +88,7 @@ impl Truth {
         }
     }
 
-    /// What stands in a folder, empty folders excepted.
+    /// What is in a folder, empty folders excepted.
     pub fn of_folder(folder: &Path) -> Result<Self, String> {
         let mut truth = Self::default();
         let mut below = vec![String::new()];

@@ -1,4 +1,4 @@
-//! Where things stand: the workspace's root and cargo's target folder.
+//! Where things are: the workspace's root and cargo's target folder.
 
 use std::env;
 use std::fs;

@@ -86,7 +86,7 @@ impl GeneralSecondaryFlags {
     pub const NO_FAT_CHAIN: Self = Self(0x02);
 }
 
-/// Where a file's bytes stand.
+/// Where a file's bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Allocation {
     /// FirstCluster (7.6.6): [`ClusterIndex::NONE`] when there are no bytes.

@@ -20,7 +20,7 @@ const XIP: Range<u64> = 0x1000_0000..0x2000_0000;
 const XIP_ALIAS: u64 = 0x0400_0000;
 /// Alias through which the cache is maintained instead of read.
 const XIP_MAINTENANCE: u64 = 0x1800_0000;
-/// Alias without cache and without address translation: what stands in the flash chip.
+/// Alias without cache and without address translation: what is in the flash chip.
 const XIP_STORAGE: u64 = 0x1C00_0000;
 
 /// Names of windows.
@@ -77,7 +77,7 @@ impl Window {
     /// The bytes of this window that `other` shows, too, whatever the alias: offsets from this window's start.
     ///
     /// A translated flash address is taken for the storage address of the same offset, as it is unless the program was
-    /// started from a partition. There, the firmware translates it first, and hides what stands at the storage address: the
+    /// started from a partition. There, the firmware translates it first, and hides what is at the storage address: the
     /// layout may hide more than that, never less.
     #[must_use]
     pub fn overlap(&self, other: &Self) -> Option<Range<u64>> {

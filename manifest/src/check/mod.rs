@@ -40,7 +40,7 @@ pub struct Checked {
     pub(crate) info: Info,
     pub(crate) dynamic: Dynamic,
     pub(crate) settings: Settings,
-    /// Where the dynamic window's length stands in the text.
+    /// Where the dynamic window's length is in the text.
     pub(crate) window_span: Option<Range<usize>>,
     /// What is worth knowing and not wrong.
     pub(crate) warnings: Diagnostics,
@@ -76,9 +76,9 @@ pub struct Usb {
     pub scsi_product: String,
     /// PRODUCT REVISION LEVEL: at most 4 ASCII characters.
     pub scsi_revision: String,
-    /// Whether a serial port stands beside the disk.
+    /// Whether a serial port is beside the disk.
     pub console: bool,
-    /// Whether the picotool reset interface stands beside the disk.
+    /// Whether the picotool reset interface is beside the disk.
     pub picotool_reset: bool,
     /// What the device draws from the bus at most, in milliamperes: 2 to 500, even.
     pub max_power: u16,
@@ -89,7 +89,7 @@ pub struct Usb {
 pub struct Chip {
     /// Length of flash in bytes, a multiple of 64 KiB.
     pub flash_size: u32,
-    /// Where the program stands.
+    /// Where the program is.
     pub program: Program,
 }
 
@@ -119,7 +119,7 @@ pub(crate) struct File {
     pub by_setting: bool,
     pub timestamp: Timestamp,
     pub content: Content,
-    /// Where its path stands in the text.
+    /// Where its path is in the text.
     pub span: Range<usize>,
 }
 
@@ -135,7 +135,7 @@ pub(crate) enum Content {
 pub struct Partitions {
     /// Whether they are shown.
     pub enabled: bool,
-    /// The folder they stand in; empty for the root directory.
+    /// The folder they are in; empty for the root directory.
     pub folder: String,
 }
 
@@ -152,7 +152,7 @@ pub struct Log {
     pub ring_size: u32,
     /// RAM for defmt frames, in bytes.
     pub defmt_ring_size: u32,
-    /// Length in bytes at which the whole log starts anew.
+    /// Length in bytes at which the whole log starts again.
     pub max_file: u32,
 }
 

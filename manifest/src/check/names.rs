@@ -32,7 +32,7 @@ const QUIET: [&str; 3] = [".metadata_never_index", ".fseventsd/no_log", ".nomedi
 /// A content file is never longer: flash ends there.
 const LONGEST_CONTENT: u64 = 16 << 20;
 
-/// The folders so far, and what stands in them by up-cased name.
+/// The folders so far, and what is in them by up-cased name.
 struct Tree {
     folders: Vec<Folder>,
     by_name: HashMap<(usize, Vec<u16>), Entry>,
@@ -47,7 +47,7 @@ impl Tree {
         }
     }
 
-    /// What stands in a folder under that name or one that is the same after up-casing.
+    /// What is in a folder under that name or one that is the same after up-casing.
     fn find(&self, folder: usize, name: &str) -> Option<Entry> {
         self.by_name.get(&(folder, upcased(name))).copied()
     }
@@ -116,7 +116,7 @@ impl Rules {
         (tree.folders, tree.files)
     }
 
-    /// The files of `quiet-hosts`, behind those that the manifest lists. A folder that only they need is hidden like they are.
+    /// The files of `quiet-hosts`, after those that the manifest lists. A folder that only they need is hidden like they are.
     fn quiet_hosts(&mut self, tree: &mut Tree, key: &Key<bool>, moment: Timestamp) {
         let Some((true, span)) = self.placed(key) else { return };
         for path in QUIET {
@@ -242,7 +242,7 @@ impl Rules {
                 );
             }
         }
-        // The folder exists at run time only: it cannot stand in one of the manifest's, nor be one.
+        // The folder exists at run time only: it cannot be in one of the manifest's, nor be one.
         let (what, path) = match tree.find(0, first) {
             Some(Entry::Folder(index)) => ("holds files", tree.folders.get(index).map(|folder| &folder.path)),
             Some(Entry::File(index)) => ("is a file", tree.files.get(index).map(|file| &file.path)),
@@ -292,7 +292,7 @@ impl Rules {
             );
             return false;
         }
-        // Every part is looked at, also behind a bad one.
+        // Every part is looked at, also after a bad one.
         path.split('/').filter(|part| !self.name(part, span)).count() == 0
     }
 

@@ -56,7 +56,7 @@ impl<'a> Builder<'a> {
         self.append_clusters(clusters(upcase::TABLE_LENGTH as u64) as u32, RegionKind::Upcase, "");
         chain_ends.push(self.next_cluster() - 1);
 
-        // Where everything will stand has to be known before the first directory is encoded.
+        // Where everything will be has to be known before the first directory is encoded.
         let mut next = self.next_cluster();
         let mut place = |clusters: u32| {
             let first = next;

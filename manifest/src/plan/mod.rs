@@ -59,7 +59,7 @@ pub struct DiskPlan {
     pub chain_ends: Vec<u32>,
     /// Number of clusters, from cluster 2 on, that are allocated for good.
     pub allocated_clusters: u32,
-    /// What stands at which block of the medium: ascending, without gap or overlap, from block 0 to the volume's end.
+    /// What is at which block of the medium: ascending, without gap or overlap, from block 0 to the volume's end.
     pub regions: Vec<Region>,
     /// Files that show flash beyond what every chip has, in the order of their clusters.
     pub flash_files: Vec<FlashFile>,
@@ -130,7 +130,7 @@ pub struct DynamicWindow {
 pub struct FlashFile {
     /// First block of its directory.
     pub directory: u32,
-    /// Where its entry set stands among the directory's entries, in bytes.
+    /// Where its entry set is among the directory's entries, in bytes.
     pub entry: u32,
     /// First cluster.
     pub first_cluster: u32,

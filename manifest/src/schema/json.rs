@@ -1,7 +1,7 @@
 //! picovd.schema.json, made from the types: what editors (taplo, Even Better TOML) complete, explain and underline with.
 //!
-//! The file stands at the top of the repository, and the test here holds it against the types. `PICOVD_BLESS=1`, which
-//! `cargo xtask test --bless` sets, writes it anew.
+//! The file is at the top of the repository, and the test here holds it against the types. `PICOVD_BLESS=1`, which
+//! `cargo xtask test --bless` sets, rewrites it.
 
 use std::borrow::Cow;
 use std::path::Path;

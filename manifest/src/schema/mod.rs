@@ -1,10 +1,10 @@
 //! What picovd.toml may say: the tables and keys, nothing of their rules.
 //!
-//! Every key is a [`Key`]: absent, or a [`Field`] that knows where it stands and whether its value has the right type.
+//! Every key is a [`Key`]: absent, or a [`Field`] that knows where it is and whether its value has the right type.
 //! A wrong type is kept as such instead of failing the whole read, so that all problems are reported in one run.
 //!
 //! The comments here are what an editor shows for the keys: `picovd.schema.json` is made from these types and their
-//! comments, and a test holds the two against each other. Limits stand there so that an editor can underline a
+//! comments, and a test holds the two against each other. Limits are there so that an editor can underline a
 //! wrong value; the rules proper are those of [`check`](crate::check()), and the schema is never stricter than they are.
 
 #[cfg(test)]
@@ -26,7 +26,7 @@ pub struct VolumeTable {
     /// and the board's digits.
     #[cfg_attr(test, schemars(length(max = 11)))]
     pub label: Key<String>,
-    /// Whether the last four hexadecimal digits of the board's unique id follow the label. Without the key: only behind the
+    /// Whether the last four hexadecimal digits of the board's unique id follow the label. Without the key: only after the
     /// default label.
     pub label_board_digits: Key<bool>,
     /// The volume's serial number on a board whose unique id cannot be read. Without the key: made from the timestamp.
@@ -40,7 +40,7 @@ pub struct VolumeTable {
     /// Whether empty hidden files ask hosts not to index: .metadata_never_index, .fseventsd/no_log and .nomedia, for macOS and
     /// Android. Without the key: false.
     pub quiet_hosts: Key<bool>,
-    /// Whether a partition table (MBR) with one partition is in block 0, and the volume 1 MiB behind it, for players that want one.
+    /// Whether a partition table (MBR) with one partition is in block 0, and the volume 1 MiB after it, for players that want one.
     /// Without the key: false, and the volume begins at block 0.
     pub partition_table: Key<bool>,
 }
@@ -73,9 +73,9 @@ pub struct UsbTable {
     /// The disk's revision, as SCSI says it: 1 to 4 printable ASCII characters. Without the key: "0.1".
     #[cfg_attr(test, schemars(regex(pattern = "^[ -~]{1,4}$")))]
     pub scsi_revision: Key<String>,
-    /// Whether a serial port stands beside the disk. Without the key: false.
+    /// Whether a serial port is beside the disk. Without the key: false.
     pub console: Key<bool>,
-    /// Whether the interface through which picotool resets the board stands beside the disk. Every host can bring the board into
+    /// Whether the interface through which picotool resets the board is beside the disk. Every host can bring the board into
     /// BOOTSEL mode by it, and read all of flash there, saved secrets too. Without the key: false.
     pub picotool_reset: Key<bool>,
     /// What the device draws from the bus at most, in milliamperes: 2 to 500, in steps of 2. A hub without a power supply gives
@@ -92,7 +92,7 @@ pub struct ChipTable {
     /// Length of the board's flash memory: a multiple of 64 KiB from "512 KiB" to "16 MiB". Without the key: "4 MiB", the
     /// Pico 2's.
     pub flash_size: Key<Size>,
-    /// Where the program stands: in flash, or in SRAM, where the boot ROM puts it from a UF2 file, and flash stays as it is.
+    /// Where the program is: in flash, or in SRAM, where the boot ROM puts it from a UF2 file, and flash stays as it is.
     /// Without the key: "flash".
     pub program: Key<Program>,
 }
@@ -148,7 +148,7 @@ pub struct MemoryTable {
 pub struct PartitionsTable {
     /// Whether they are shown. Without the key: false.
     pub enabled: Key<bool>,
-    /// The folder they stand in, at most 64 bytes of UTF-8; no other file stands there. Without the key: "", the root
+    /// The folder they are in, at most 64 bytes of UTF-8; no other file is there. Without the key: "", the root
     /// directory.
     pub folder: Key<String>,
 }
@@ -168,7 +168,7 @@ pub struct LogTable {
     pub ring_size: Key<Size>,
     /// RAM that keeps defmt frames, from 256 bytes to "256 KiB". Without the key: "4 KiB".
     pub defmt_ring_size: Key<Size>,
-    /// Length at which STDOUT.TXT starts anew, from "4 KiB" to "1 GiB". Without the key: "16 MiB".
+    /// Length at which STDOUT.TXT starts again, from "4 KiB" to "1 GiB". Without the key: "16 MiB".
     pub max_file: Key<Size>,
 }
 
@@ -273,7 +273,7 @@ pub struct Tables {
     pub redact: Vec<Spanned<RedactTable>>,
 }
 
-/// Where the program stands.
+/// Where the program is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]

@@ -11,7 +11,7 @@ use crate::diagnostic::near_miss;
 /// An optional key.
 pub type Key<T> = Option<Field<T>>;
 
-/// A value and where it stands.
+/// A value and where it is.
 #[derive(Clone, Debug)]
 pub struct Field<T> {
     /// Bytes of the text.
@@ -23,9 +23,9 @@ pub struct Field<T> {
 /// A value of the wrong type or form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
-    /// What stands there.
+    /// What is there.
     pub found: String,
-    /// What should stand there.
+    /// What should be there.
     pub remedy: String,
 }
 
@@ -55,7 +55,7 @@ impl Mismatch {
         let Some((found, expected)) = message.rsplit_once(", expected ") else {
             return Self { found: message, remedy: "the stock picovd.toml shows every key with a value".to_owned() };
         };
-        // "invalid type: integer `5`" and "unknown variant `never`" name what is there behind these words.
+        // "invalid type: integer `5`" and "unknown variant `never`" name what is there after these words.
         let found = ["invalid type: ", "invalid value: ", "unknown variant "]
             .iter()
             .find_map(|words| found.strip_prefix(words))

@@ -322,8 +322,8 @@ fn store(out: u32, room: u32, words: &[u32], board: &mut impl Services) -> Resul
     Ok(words.len() as i32)
 }
 
-/// Common to every operation that takes the flash chip out of XIP. While it lasts, QMI is in direct mode, and whoever reads flash
-/// gets a bus error (5.4.8.9, 5.4.8.10): neither a handler nor the vector table may stand there while an interrupt can come.
+/// Common to every operation that takes the flash chip out of XIP. While it lasts, QMI is in direct mode, and anyone who reads flash
+/// gets a bus error (5.4.8.9, 5.4.8.10): neither a handler nor the vector table may be there while an interrupt can come.
 fn begin(board: &mut impl Services) -> Result<(), String> {
     if let Some(what) = board.interruption() {
         return Err(format!(

@@ -106,7 +106,7 @@ impl Image {
         self.symbols.iter().find(|(_, n)| n.as_str() == name).map(|(address, _)| *address)
     }
 
-    /// The functions and objects whose names, mangled as they are, contain this, and where they stand: up to the next one.
+    /// The functions and objects whose names, mangled as they are, contain this, and where they are: up to the next one.
     pub fn places(&self, part: &str) -> impl Iterator<Item = (&str, Range<u32>)> {
         let ends = self.symbols.keys().skip(1).copied().chain(std::iter::once(u32::MAX));
         let places = self.symbols.iter().zip(ends).map(|((start, name), end)| (name.as_str(), *start..end));
@@ -141,7 +141,7 @@ fn symbols(elf: &Reader<'_>) -> Result<BTreeMap<u32, String>, ElfError> {
             let start = names + elf.word(entry)? as usize;
             let rest = elf.0.get(start..).unwrap_or(&[]);
             let name = rest.split(|b| *b == 0).next().unwrap_or(&[]);
-            // An object may stand at an odd address; a function's says that it is Thumb code.
+            // An object may be at an odd address; a function's says that it is Thumb code.
             let thumb = u32::from(kind == 2);
             found.insert(elf.word(entry + 4)? & !thumb, String::from_utf8_lossy(name).into_owned());
         }

@@ -58,7 +58,7 @@ pub struct Machine<E = Interpreter> {
     turns: Random,
     system: System,
     image: Image,
-    /// Where in flash it stands.
+    /// Where in flash it is.
     partition: Range<u32>,
     in_sram: bool,
     state: State,
@@ -91,7 +91,7 @@ impl<E: Engine + Default> Machine<E> {
         Self::in_partition(image, flash_size, identity, 0..0x0100_0000)
     }
 
-    /// The same with an image that stands in a partition, a range of flash in whole sectors: the ROM has it translated to where
+    /// The same with an image that is in a partition, a range of flash in whole sectors: the ROM has it translated to where
     /// it was linked for (datasheet 5.1.19).
     ///
     /// # Errors

@@ -239,7 +239,7 @@ impl System {
         done.map_or_else(|| self.write_unknown(address, word), Ok)
     }
 
-    /// Pads with an input buffer and a pull-up (datasheet 9.11.3: IE, PUE) show 1 to whoever looks.
+    /// Pads with an input buffer and a pull-up (datasheet 9.11.3: IE, PUE) show 1 to anyone who looks.
     fn pull_inputs(&mut self) {
         const PUE_IE: u32 = 1 << 3 | 1 << 6;
         let mut pulled = 0u64;

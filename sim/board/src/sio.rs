@@ -20,7 +20,7 @@ pub enum SecondCore {
     Runs,
     /// Another one: a program in flash that steps aside when the doorbell rings. It copies the word at one address to another.
     Parks {
-        /// Where the number stands that it is asked with.
+        /// Where the number is that it is asked with.
         asked: u32,
         /// Where it writes the number that it answers.
         answered: u32,
@@ -56,7 +56,7 @@ pub struct Sio {
     /// Levels of inputs that nothing drives: those that a pad pulls up.
     pub(super) pulled: [u32; 2],
     pub(super) second_core: SecondCore,
-    /// How many words of the launch protocol the boot ROM has taken, and those behind 0 and 1: vector table, stack pointer.
+    /// How many words of the launch protocol the boot ROM has taken, and those after 0 and 1: vector table, stack pointer.
     taken: usize,
     words: [u32; 2],
     pub(super) launch: Option<Launch>,
@@ -123,7 +123,7 @@ impl Sio {
         room
     }
 
-    /// The boot ROM's side of the launch protocol: it says every word again, and begins anew at a 0 or at what does not fit.
+    /// The boot ROM's side of the launch protocol: it says every word again, and begins again at a 0 or at what does not fit.
     fn take_word(&mut self, word: u32) {
         self.taken = match (self.taken, word) {
             (_, 0) => 0,

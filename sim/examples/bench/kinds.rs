@@ -2,7 +2,7 @@
 
 use picovd_manifest::{DiskPlan, RegionKind};
 
-/// A kind of sector, and where one run of it stands.
+/// A kind of sector, and where one run of it is.
 pub struct Kind {
     /// What a table calls it.
     pub name: &'static str,

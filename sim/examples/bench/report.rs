@@ -1,4 +1,4 @@
-//! All that was measured, and how it stands against what the project wants.
+//! All that was measured, and how it compares with what the project wants.
 
 use super::masked::{Calls, Others};
 use super::measure::{Cost, Row};

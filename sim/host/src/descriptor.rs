@@ -20,7 +20,7 @@ pub mod kind {
     pub const INTERFACE_ASSOCIATION: u8 = 11;
     /// BOS.
     pub const BOS: u8 = 15;
-    /// CS_INTERFACE: class-specific, behind an interface (USB CDC 1.2 table 12).
+    /// CS_INTERFACE: class-specific, after an interface (USB CDC 1.2 table 12).
     pub const CS_INTERFACE: u8 = 0x24;
 }
 
@@ -198,7 +198,7 @@ impl Configuration {
                     interface.endpoints.push(endpoint);
                 }
                 [8, kind::INTERFACE_ASSOCIATION, first, count, a, b, c, _] => {
-                    // It stands right in front of its first interface; an association of nothing is none.
+                    // It is right in front of its first interface; an association of nothing is none.
                     if count == 0 || first != configuration.interfaces.last().map_or(0, |last| last.number + 1) {
                         return Err(format!(
                             "an interface association of {count} from interface {first} at the wrong place"

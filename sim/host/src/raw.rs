@@ -52,7 +52,7 @@ pub struct RawDisk {
     file: Box<dyn Bytes>,
     kind: Kind,
     block_count: u64,
-    /// Bytes behind the last whole block.
+    /// Bytes after the last whole block.
     odd_bytes: u64,
     buffer: Vec<u8>,
     pieces: HashMap<u64, Piece>,
@@ -165,7 +165,7 @@ impl RawDisk {
         self.kind
     }
 
-    /// Bytes behind the last whole block: not 0 for an image that was cut off.
+    /// Bytes after the last whole block: not 0 for an image that was cut off.
     #[must_use]
     pub fn odd_bytes(&self) -> u64 {
         self.odd_bytes

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 const STEP: u64 = 240;
 const BLOCK_LENGTH: u64 = 512;
 
-/// How often the reading begins anew because the disk has changed.
+/// How often the reading begins again because the disk has changed.
 const TRIES: u32 = 4;
 
 /// `cargo sim image OUT.img`.
@@ -167,7 +167,7 @@ hold = \"1 s\"
 
     #[test]
     fn a_disk_that_changes_gives_an_image_of_one_moment() {
-        // The device waits with an announcement for whoever reads on; what was due before the reading begins is another matter.
+        // The device waits with an announcement for anyone who reads on; what was due before the reading begins is another matter.
         for (name, most) in [("once", 2), ("always", u64::MAX)] {
             let start: Start = if most == 2 { |files| changing(files, 2) } else { |files| changing(files, u64::MAX) };
             let (result, path) = image(start, name);

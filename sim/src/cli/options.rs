@@ -173,7 +173,7 @@ pub struct Options {
     pub serve: crate::serve::Options,
     /// `--help`.
     pub help: bool,
-    /// Names of all options but `--help`, in the order in which they stand there.
+    /// Names of all options but `--help`, in the order in which they are there.
     pub given: Vec<String>,
 }
 

@@ -30,7 +30,7 @@ const CHARACTERS: usize = 160;
 #[derive(PartialEq)]
 struct Seen {
     node: Node,
-    /// What stands in it, where the board may change that and it is short.
+    /// What is in it, where the board may change that and it is short.
     contents: Option<Vec<u8>>,
 }
 
@@ -48,7 +48,7 @@ pub enum Until {
     Changes(&'static str, Duration),
 }
 
-/// Watches. Files that stand in the manifest are compared by their directory entries: the bytes of memory change all the time.
+/// Watches. Files that are in the manifest are compared by their directory entries: the bytes of memory change all the time.
 pub fn run(link: Box<dyn Link + '_>, plan: &DiskPlan, until: &Until, out: &mut dyn Write) -> Result<(), Failure> {
     let fixed: BTreeSet<&str> = plan.files.iter().map(|file| file.path.trim_start_matches('/')).collect();
     let mut system = System::boot(LINUX_DESKTOP, link).map_err(Failure::of)?;

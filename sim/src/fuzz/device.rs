@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// One device for all inputs of a thread, since each start of the library leaves a little behind: a bus reset, from which it has to
-/// recover, stands between them.
+/// recover, is between them.
 fn with_device(manifest: &str, work: impl FnOnce(&mut NativeDevice)) {
     thread_local! {
         static DEVICES: RefCell<Vec<(String, NativeDevice)>> = const { RefCell::new(Vec::new()) };

@@ -1,4 +1,4 @@
-//! Bytes that stand somewhere: in flash, in a file, on a disk.
+//! Bytes that are somewhere: in flash, in a file, on a disk.
 
 use super::Bytes;
 use crate::host::exfat::check::check;

@@ -2,7 +2,7 @@
 //!
 //! A transfer that the device does not answer yet (NAK) waits at the head of its own queue and holds up nobody else's.
 //! Data toggles are kept here as a host controller keeps them (USB 2.0 8.6): a packet with the wrong toggle is
-//! acknowledged and dropped. They start anew where the standard says that the device's do: after a bus reset,
+//! acknowledged and dropped. They start again where the standard says that the device's do: after a bus reset,
 //! SET_CONFIGURATION, SET_INTERFACE and CLEAR_FEATURE(ENDPOINT_HALT), recognised when they succeed (USB 2.0 9.1.1.5,
 //! 9.4.5). The programs at the other end know nothing of toggles.
 
@@ -207,7 +207,7 @@ impl Bus {
         self.forget();
         self.device.max_packet_size_0 = 8;
         self.link.bus_reset();
-        // USB 2.0 5.5.3: the size of endpoint 0 stands in the first 8 bytes, which fit into every packet.
+        // USB 2.0 5.5.3: the size of endpoint 0 is in the first 8 bytes, which fit into every packet.
         let head = self.request([0x80, 6, 0, 1, 0, 0, 8, 0], "device descriptor")?;
         self.device.max_packet_size_0 = match head.get(7) {
             Some(&size @ (8 | 16 | 32 | 64)) => size,
@@ -342,7 +342,7 @@ impl Bus {
         match setup {
             [0x00, 5, address, ..] => self.address = address & 0x7F,
             [0x00, 9, ..] => self.toggles.clear(),
-            // USB 2.0 9.1.1.5: SET_INTERFACE starts the toggles of the interface's endpoints anew.
+            // USB 2.0 9.1.1.5: SET_INTERFACE starts the toggles of the interface's endpoints again.
             [0x01, 11, _, _, interface, ..] => {
                 for endpoint in self.configuration.endpoints.iter().filter(|e| e.interface == interface) {
                     self.toggles.remove(&endpoint.address);

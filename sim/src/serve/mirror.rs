@@ -1,7 +1,7 @@
 //! A sample application for `cargo sim serve --live`: the files of a folder of this PC as dynamic files.
 //!
-//! Whoever tries how a host takes a change needs changes at will: a file that is written into the folder appears on the disk,
-//! one that is written anew changes, one that is deleted goes. Names that begin with a dot, folders, and names that are not
+//! Anyone who tries how a host takes a change needs changes at will: a file that is written into the folder appears on the disk,
+//! one that is written again changes, one that is deleted goes. Names that begin with a dot, folders, and names that are not
 //! Unicode are left out. A file that is renamed into the folder changes as a whole; one that is written in pieces may be
 //! announced in pieces.
 

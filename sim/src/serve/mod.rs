@@ -1,7 +1,7 @@
 //! `serve`: the simulated device offered to other programs, by usbredir to virtual machines and by USB/IP to Linux.
 //!
 //! One thread owns the device: it takes bytes from sockets, runs transfers, and answers. Another thread per connection
-//! only reads. One connection at a time has the device; to each it is plugged in anew, so a board that the bus powers
+//! only reads. One connection at a time has the device; to each it is plugged in again, so a board that the bus powers
 //! starts from its reset. Real time passes for the device as long as its simulation keeps up.
 //!
 //! What the other ends can make it take is bounded: connections, bytes that wait to be looked at, transfers that wait for the

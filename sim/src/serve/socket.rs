@@ -16,7 +16,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 pub trait Socket: Read + Write + Send {
     /// A second handle on the same stream.
     fn twin(&self) -> io::Result<Box<dyn Socket>>;
-    /// Ends the conversation in both directions; whoever reads sees the end.
+    /// Ends the conversation in both directions; anyone who reads sees the end.
     fn close(&self);
 }
 

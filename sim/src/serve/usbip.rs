@@ -165,7 +165,7 @@ impl Usbip {
                 let Some(request) = self.take(OP_LENGTH + BUS_ID_LENGTH) else { return Ok(Verdict::Stay) };
                 let mut expected = Vec::new();
                 text(BUS_ID, BUS_ID_LENGTH, &mut expected);
-                // Only what stands before the first zero byte is the name.
+                // Only what is before the first zero byte is the name.
                 let name = request.iter().skip(OP_LENGTH).take_while(|&&byte| byte != 0);
                 if name.copied().eq(BUS_ID.bytes()) {
                     self.state = State::Importing;

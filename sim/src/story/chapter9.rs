@@ -300,7 +300,7 @@ fn traffic(context: &mut Context<'_>, shape: &Shape, state: State, halted: Optio
         return Ok(());
     }
     if halted.is_none_or(|endpoint| endpoint != bulk_in && endpoint != bulk_out) {
-        // One packet each way; 06/29 is taken away by whoever began.
+        // One packet each way; 06/29 is taken away by the one who began it.
         let both =
             |context: &Context<'_>| [bulk_in, bulk_out].map(|endpoint| context.initiator.host.next_toggle(endpoint));
         let begun = both(context);

@@ -178,7 +178,7 @@ impl Image {
         self.change_set(path, true, change);
     }
 
-    /// Puts an entry behind the last of a directory.
+    /// Puts an entry after the last of a directory.
     pub fn append(&mut self, directory: &str, entry: [u8; 32]) {
         let at = self.end(directory);
         self.bytes[at..at + 32].copy_from_slice(&entry);

@@ -236,7 +236,7 @@ fn single(image: &mut Image, kind: u8, at: usize, value: u8) {
     image.bytes[entry.start + at] = value;
 }
 
-/// Puts a copy of the root directory's entry of a type behind the last entry of a directory.
+/// Puts a copy of the root directory's entry of a type after the last entry of a directory.
 fn append_copy(image: &mut Image, directory: &str, kind: u8) {
     let entry = image.single(kind);
     let copy = image.bytes[entry].try_into().expect("an entry of 32 bytes");

@@ -1,4 +1,4 @@
-//! Partition tables as whoever programs a board writes them (RP2350 datasheet 5.9.1, 5.9.4), and what a host should see of them.
+//! Partition tables as anyone who programs a board writes them (RP2350 datasheet 5.9.1, 5.9.4), and what a host should see of them.
 
 #![allow(dead_code, reason = "each test file takes what it needs")]
 

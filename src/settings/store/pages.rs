@@ -84,6 +84,6 @@ impl<F: NorFlash> Store<F> {
 /// Leaves nothing of a payload on the stack: it may hold secrets.
 pub(super) fn wipe(bytes: &mut [u8]) {
     bytes.fill(0);
-    // Whoever looks at them sees zeros.
+    // Anyone who looks at them sees zeros.
     core::hint::black_box(bytes);
 }

@@ -102,7 +102,7 @@ impl Desktop {
             let text = packages::read(&folder.join(unit))?;
             own.entry(&format!("etc/systemd/system/{unit}"), FILE, &text);
         }
-        // One archive behind another is one file system.
+        // One archive after another is one file system.
         let mut bytes = packages::read(&self.archive)?;
         bytes.extend(own.finish());
         Ok(bytes)

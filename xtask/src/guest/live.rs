@@ -1,4 +1,4 @@
-//! What becomes of a mounted volume when its files change: the guest is told, mounts anew, and hashes the new truth.
+//! What becomes of a mounted volume when its files change: the guest is told, mounts again, and hashes the new truth.
 //!
 //! The changes are made in a folder on this side, which `cargo sim serve --live` follows; so the truth is what was written
 //! there, hashed by this side's `sha256sum`.
@@ -12,7 +12,7 @@ use super::stick::{self, STEP, Sums};
 
 /// The longest that a change may take from the folder to the new hash, whichever way the guest is told.
 ///
-/// Polled: 50 ms until the folder is looked at, `hold` 1 s, the gap behind a reader 0.5 s, a poll 2 s, the medium is away for
+/// Polled: 50 ms until the folder is looked at, `hold` 1 s, the gap after a reader 0.5 s, a poll 2 s, the medium is away for
 /// 2.5 s, which the next poll but one ends at the latest, 4 s. By `auto` without polls: the same up to the gap, 5 s of waiting
 /// for a look, 0.5 s to attach. That is 7.6 s; mounting and hashing on a busy machine may take as long.
 pub const BOUND: Duration = Duration::from_secs(15);
@@ -89,7 +89,7 @@ pub fn replaced(machine: &mut Machine, change: impl FnOnce(&mut Machine) -> Resu
     let before = media(machine)?;
     change(machine)?;
     other_medium(machine, before)?;
-    // Whoever opens the disk now, as udev does at each change of the medium, makes the kernel take its capacity away.
+    // Anyone who opens the disk now, as udev does at each change of the medium, makes the kernel take its capacity away.
     let opened = machine.run("dd if=/dev/sda of=/dev/null count=1", STEP)?;
     let size = machine.must("cat /sys/block/sda/size", STEP)?;
     if opened.status == 0 || size != "0" {
@@ -101,7 +101,7 @@ pub fn replaced(machine: &mut Machine, change: impl FnOnce(&mut Machine) -> Resu
 }
 
 /// A change while the volume is mounted and the kernel polls. The kernel finds the medium gone, and later a new one; then
-/// the volume is mounted anew.
+/// the volume is mounted again.
 pub fn reinserted(
     machine: &mut Machine,
     folder: &mut Folder,
@@ -133,13 +133,13 @@ pub fn reconnected(
 }
 
 /// A change that is announced by the unit attention alone: the kernel, though it polls and finds another medium, shows the
-/// mounted volume as it has it in its cache; mounted anew, the disk is the new one. Returns what it showed once its caches were
+/// mounted volume as it has it in its cache; mounted again, the disk is the new one. Returns what it showed once its caches were
 /// emptied, which is the kernel's affair.
 pub fn attention_alone(machine: &mut Machine, folder: &mut Folder) -> Result<&'static str, String> {
     const HASH: &str = "sha256sum </mnt/CHANGES.TXT";
     folder.write("CHANGES.TXT", 1, 20)?;
     poll(machine, 2_000)?;
-    // The file came before the mount, or while it was: only a mount behind its announcement shows it.
+    // The file came before the mount, or while it was: only a mount after its announcement shows it.
     machine.until("mount -t exfat -o ro /dev/sda /mnt && { [ -e /mnt/CHANGES.TXT ] || ! umount /mnt; }", STEP)?;
     stick::hashes(machine, &folder.sums)?;
     let old = machine.must(HASH, STEP)?;

@@ -241,7 +241,7 @@ pub(super) fn unpack(folder: &Path, root: &Path) -> Result<(), String> {
 }
 
 /// Takes the ELF out of a bzImage: software emulation needs seconds for what is done here once. The boot protocol
-/// (Documentation/arch/x86/boot.rst) tells where the compressed kernel stands.
+/// (Documentation/arch/x86/boot.rst) tells where the compressed kernel is.
 fn decompress(image: &Path, kernel: &Path) -> Result<(), String> {
     let bytes = read(image)?;
     let malformed = || format!("{} is no kernel image of a known form", image.display());

@@ -10,7 +10,7 @@ use super::stick::{self, STEP};
 /// How often the kernel looks at the disk, in milliseconds: twice as often as udev's rules have it, to be done sooner.
 const POLL: u32 = 1_000;
 
-/// Whoever sits at the guest plugs the device in, opens its port, and mounts the disk, whose label is `before`.
+/// Anyone who sits at the guest plugs the device in, opens its port, and mounts the disk, whose label is `before`.
 pub fn plug(machine: &mut Machine, socket: &Path, before: &str) -> Result<(), String> {
     powered(machine, socket)?;
     live::poll(machine, POLL)?;
@@ -31,7 +31,7 @@ pub fn set_label(machine: &mut Machine, label: &str) -> Result<(), String> {
 }
 
 /// The settings are saved, the device loses its power and gets it back: the label is there again, on the disk and in the
-/// answer to whoever asks.
+/// answer to anyone who asks.
 pub fn power_cycle(machine: &mut Machine, socket: &Path, label: &str) -> Result<(), String> {
     ask(machine, "save", "{\"ok\":\"save\",\"saved\":true}")?;
     live::poll(machine, 0)?;

@@ -12,8 +12,8 @@ pub struct Lines {
     pub rate: u32,
 }
 
-/// From the last line to its place in the output: `max-age`, the gap behind a reader, a poll, the medium's absence and the next
-/// poll, as in [`super::live::BOUND`], twice, for a change that comes right behind another one; on a machine that is busy.
+/// From the last line to its place in the output: `max-age`, the gap after a reader, a poll, the medium's absence and the next
+/// poll, as in [`super::live::BOUND`], twice, for a change that comes right after another one; on a machine that is busy.
 const LATE: Duration = Duration::from_secs(90);
 
 impl Lines {

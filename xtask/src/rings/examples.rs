@@ -137,7 +137,7 @@ fn fresh(context: &Context, program: &Path) -> Result<PathBuf, String> {
     uf2::compare(&bytes, elf.family, &elf.segments).map(|()| folder)
 }
 
-/// Builds one example of the workspace `root`, and returns where its ELF file stands.
+/// Builds one example of the workspace `root`, and returns where its ELF file is.
 pub fn one(workspace: &Workspace, toolchain: &Toolchain, root: &str, name: &str) -> Result<PathBuf, String> {
     compile(workspace, toolchain, root, &["--package", name])?;
     keep(workspace, name)

@@ -102,7 +102,7 @@ fn packages(context: &Context) -> Result<(), String> {
             build.arg("--config").arg(format!("patch.crates-io.{library}.path={path:?}"));
         }
     }
-    // A workspace of its own, though it stands within ours.
+    // A workspace of its own, though it is within ours.
     let manifest = folder.join(name("picovd")).join("Cargo.toml");
     let text = fs::read_to_string(&manifest).map_err(|e| format!("{}: {e}", manifest.display()))?;
     fs::write(&manifest, format!("{text}\n[workspace]\n")).map_err(|e| format!("{}: {e}", manifest.display()))?;

@@ -302,7 +302,7 @@ fn planted(report: &mut Report, bench: &Bench<'_>, truth: &Truth, image: &Path, 
     }
     report.check("fsck.exfat: a name hash changed by one bit is noticed", || {
         let mut disk = fs::read(image).map_err(|e| format!("{}: {e}", image.display()))?;
-        // The first Stream Extension entry (C0h behind a File entry 85h): its NameHash (exFAT 7.6.4) is under the set's
+        // The first Stream Extension entry (C0h after a File entry 85h): its NameHash (exFAT 7.6.4) is under the set's
         // checksum as well.
         let at = (0..disk.len().saturating_sub(64)).step_by(32).find(|at| disk[*at] == 0x85 && disk[at + 32] == 0xC0);
         let at = at.ok_or("the image has no file entry")?;

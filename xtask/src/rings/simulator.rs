@@ -8,7 +8,7 @@ use crate::command::{self, LONG};
 use crate::truth::Truth;
 use crate::workspace::Workspace;
 
-/// Builds picovd-sim in release form, as `cargo sim` does, and returns where it stands.
+/// Builds picovd-sim in release form, as `cargo sim` does, and returns where it is.
 pub fn build(workspace: &Workspace) -> Result<PathBuf, String> {
     let mut cargo = command::cargo(&workspace.root);
     cargo.args(["build", "--release", "--package", "picovd-sim"]).env("CARGO_TARGET_DIR", &workspace.target);

@@ -39,7 +39,7 @@ pub(super) fn is_flash(address: u32) -> bool {
     (XIP_BASE..SRAM_BASE).contains(&address)
 }
 
-/// Whether an address is one of the window that the cache stands in front of: the first alias (section 4.4.1).
+/// Whether an address is one of the window that the cache is in front of: the first alias (section 4.4.1).
 #[inline]
 fn is_cached(address: u32) -> bool {
     address >> 26 & 3 == 0
@@ -83,7 +83,7 @@ impl System {
     }
 
     /// Translates addresses as the boot ROM does for an image in a partition: windows of 4 MiB as far as it reaches, and nothing
-    /// behind it (sections 5.1.19 and 12.14.4).
+    /// after it (sections 5.1.19 and 12.14.4).
     pub(crate) fn translate(&mut self, partition: &std::ops::Range<u32>) {
         for (n, at) in (0x34_u32..0x44).step_by(4).enumerate() {
             let window = partition.start.saturating_add((n as u32) << 22);

@@ -50,7 +50,7 @@ impl Cache {
         Ok(&self.pages[self.current].slots[at])
     }
 
-    /// The instruction at `pc`, which stands in an IT block.
+    /// The instruction at `pc`, which is in an IT block.
     pub fn get_conditional<B: Bus>(&mut self, bus: &mut B, pc: u32) -> Result<&Slot, Halt> {
         if self.base != Some(pc & !(PAGE - 1)) {
             self.select(bus, pc);

@@ -5,7 +5,7 @@ use super::insn::{CARRY_KEPT, Extend, Indexing, Insn, Long, NONE, Op, Shift, Una
 const SP: u8 = 13;
 const PC: u8 = 15;
 
-/// Decodes two halfwords at address `at`. `in_it`: the instruction stands in an IT block.
+/// Decodes two halfwords at address `at`. `in_it`: the instruction is in an IT block.
 #[must_use]
 pub fn decode(hw1: u16, hw2: u16, at: u32, in_it: bool) -> Insn {
     match hw1 >> 11 {

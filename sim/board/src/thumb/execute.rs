@@ -66,7 +66,7 @@ impl Core {
         matches!(op, Op::And | Op::Bic | Op::Orr | Op::Orn | Op::Eor)
     }
 
-    /// Executes `insn`, which stands at `pc`; `self.pc` is already the next address. The result is the cost in cycles.
+    /// Executes `insn`, which is at `pc`; `self.pc` is already the next address. The result is the cost in cycles.
     #[inline]
     #[allow(clippy::too_many_lines)]
     pub(super) fn execute<B: Bus>(&mut self, bus: &mut B, insn: &Insn, pc: u32) -> Result<u32, Halt> {

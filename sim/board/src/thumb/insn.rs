@@ -1,7 +1,7 @@
 //! A decoded Thumb instruction.
 //!
 //! Decoding knows the instruction's address, so everything relative to PC is an absolute address here and PC is never
-//! an operand. It also knows whether the instruction stands in an IT block, so `s` (sets the flags) is final.
+//! an operand. It also knows whether the instruction is in an IT block, so `s` (sets the flags) is final.
 
 /// Two-operand functions of the data-processing instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

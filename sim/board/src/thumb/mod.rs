@@ -163,13 +163,13 @@ impl Core {
         all
     }
 
-    /// Whether the next instruction stands in an IT block.
+    /// Whether the next instruction is in an IT block.
     #[must_use]
     pub fn in_it_block(&self) -> bool {
         self.it != 0
     }
 
-    /// Whether the next instruction stands in an IT block whose condition does not hold for it.
+    /// Whether the next instruction is in an IT block whose condition does not hold for it.
     #[must_use]
     pub fn skips_next(&self) -> bool {
         self.it != 0 && !self.condition(self.it >> 4)

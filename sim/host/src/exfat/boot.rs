@@ -7,7 +7,7 @@ pub const REGION_SECTORS: usize = 12;
 /// Length of a sector here; the standard allows up to 4096, the stick has 512.
 pub const SECTOR: usize = 512;
 
-/// The fields as they stand, in the standard's order; nothing is checked.
+/// The fields as they are, in the standard's order; nothing is checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootSector {
     /// JumpBoot.

@@ -22,7 +22,7 @@ pub mod entry_type {
 /// FileAttributes: Directory (exFAT 7.4.4).
 pub const ATTRIBUTE_DIRECTORY: u16 = 0x10;
 
-/// What stands in a directory.
+/// What is in a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Item<'d> {
     /// A primary entry with the secondary entries that its SecondaryCount names, as far as they are in use.

@@ -19,7 +19,7 @@ const SHORTEST_FLASH: u64 = 512 << 10;
 /// Blocks of one step through a file: 64 KiB.
 const STEP: u64 = 128;
 
-/// A file and where its bytes stand.
+/// A file and where its bytes are.
 pub struct Found {
     path: String,
     node: Node,
@@ -77,7 +77,7 @@ pub fn tree(volume: &mut Volume<'_>, problems: &mut Problems) -> Tree {
     tree
 }
 
-/// Where a file's bytes stand, neighbouring clusters in one piece.
+/// Where a file's bytes are, neighbouring clusters in one piece.
 fn pieces(volume: &Volume<'_>, node: &Node) -> Result<Vec<(u64, u64)>, String> {
     let boot = volume.boot();
     let blocks = 1 << boot.sectors_per_cluster_shift;
@@ -144,7 +144,7 @@ struct Reader<'p> {
     hash: Sha256,
     /// How many bytes have been read.
     at: u64,
-    /// The first byte that is not as the manifest has it: its place, and what stands there.
+    /// The first byte that is not as the manifest has it: its place, and what is there.
     wrong: Option<(u64, u8)>,
     planned: Option<&'p PlannedFile>,
 }
@@ -307,7 +307,7 @@ impl<'p> Judge<'p> {
         let mut places = self.plan.flash_files.iter().filter(|file| file.first_cluster == planned.first_cluster);
         places.next().is_some_and(|file| {
             let end = u64::from(file.offset) + length;
-            // A file behind the end of flash is empty.
+            // A file after the end of flash is empty.
             length < planned.length && (length == 0 || end.is_power_of_two() && end >= SHORTEST_FLASH)
         })
     }

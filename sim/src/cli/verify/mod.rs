@@ -120,7 +120,7 @@ fn volume(
     line(out, "volume", &format!("{} blocks, {} clusters", boot.volume_length, boot.cluster_count))?;
     line(out, "serial number", &format!("{:04X}-{:04X}", serial >> 16, serial & 0xFFFF))?;
     match check(&mut Patient(disk)) {
-        // Whoever names a partition has the medium before it cut off.
+        // Anyone who names a partition has the medium before it cut off.
         Ok(findings) if first == 0 && boot.partition_offset != 0 => {
             problems
                 .remark(format!("PartitionOffset is {}: right where that partition was named", boot.partition_offset));
@@ -222,7 +222,7 @@ impl BlockSource for Shown {
 struct Patient<'d>(&'d mut Shown);
 
 impl Patient<'_> {
-    /// Blocks, as many as the medium has of them, zeros behind its end.
+    /// Blocks, as many as the medium has of them, zeros after its end.
     fn blocks(&mut self, lba: u64, count: u64) -> Vec<u8> {
         let mut data = vec![0; count as usize * BLOCK_LENGTH];
         for (lba, block) in (lba..).zip(data.chunks_mut(BLOCK_LENGTH)) {

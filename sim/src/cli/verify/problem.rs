@@ -9,7 +9,7 @@ use std::fmt;
 pub struct Problem {
     /// The rule's stable name.
     rule: &'static str,
-    /// Where, and what stands there.
+    /// Where, and what is there.
     text: String,
     /// Whose rule it is: a clause of the exFAT specification, the manifest, the medium.
     clause: String,

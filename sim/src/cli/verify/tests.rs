@@ -68,7 +68,7 @@ fn a_bad_block_in_a_file_leaves_the_others() {
     assert_eq!(count, 2, "{text}");
     assert!(line(&text, "read-error").contains(&format!("LBA {bad}: no such luck")), "{text}");
     assert!(line(&text, "unreadable: FLASH.BIN").contains(&format!("LBA {bad}")), "{text}");
-    // The files before and behind it.
+    // The files before and after it.
     for file in ["BOOTROM.BIN", "README.TXT", "SRAM.BIN", "about/PICOVD.TXT"] {
         let line = line(&text, file);
         assert!(line.contains("as the manifest has it") || line.contains("length right"), "{line}");
@@ -79,7 +79,7 @@ fn a_bad_block_in_a_file_leaves_the_others() {
 fn bad_blocks_of_the_tables_are_named() {
     let image = image();
     let readme = place(&image, "README.TXT");
-    // One of the main boot region behind the boot sector, one of the up-case table, one of a file.
+    // One of the main boot region after the boot sector, one of the up-case table, one of a file.
     let upcase = u64::from(BootSector::parse(&image).cluster_heap_offset) + 8;
     let (count, text) = verify(image.clone(), vec![3, upcase, readme]);
     for lba in [3, upcase, readme] {

@@ -144,7 +144,7 @@ fn one_byte_files(manifest: &mut Manifest) {
     }
 }
 
-/// Directories whose entries end right before, at, and behind the end of a cluster of 128 entries. A file set has two
+/// Directories whose entries end right before, at, and after the end of a cluster of 128 entries. A file set has two
 /// entries and one for each 15 units of its name.
 fn directories_at_cluster_ends(manifest: &mut Manifest) {
     for entries in [125_usize, 126, 127, 128, 129, 255, 256, 257] {

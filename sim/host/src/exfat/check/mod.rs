@@ -29,7 +29,7 @@ const MOST_SECTORS: u64 = 64 << 21;
 pub struct Finding {
     /// The rule.
     pub check: Check,
-    /// Where, and what stands there.
+    /// Where, and what is there.
     pub text: String,
 }
 
