@@ -40,6 +40,12 @@ impl Clock {
         Instant(self.timer.get_counter().ticks())
     }
 
+    /// Whether the alarm's interrupt has come, and was not taken back.
+    #[must_use]
+    pub fn has_come(&self) -> bool {
+        self.registers().intr().read().alarm_0().bit_is_set()
+    }
+
     /// Takes the alarm's interrupt back, if it came.
     pub fn acknowledge(&mut self) {
         // It may be that of an alarm which went off while it was set again, so it is cleared whichever is armed now.

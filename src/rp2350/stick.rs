@@ -196,7 +196,8 @@ where
     /// Endpoint 0 answers while the core sleeps here: then nothing of the program comes between a SETUP packet and the end of the
     /// transfer before it. In a program that never sleeps it answers between two polls, which should be some microseconds apart.
     pub fn sleep(&mut self) {
-        if self.busy && (self.again.is_none() || self.again == self.alarmed) {
+        // An alarm that has come keeps the core awake until it is taken back, and endpoint 0 says NAK for as long.
+        if self.busy && (self.again.is_none() || self.again == self.alarmed) && !self.clock.has_come() {
             // The short way, for each packet of a READ. The alarm that was set before wakes the core once: the host may never go on.
             // Whatever it finds asks for another moment.
             return processor::free(|| {
