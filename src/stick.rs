@@ -24,7 +24,7 @@ pub struct Description<'a, S = NoSettings> {
     pub files: &'a Files<'a>,
     /// Those of them that come with the firmware.
     pub built_in: &'a BuiltIn<'a>,
-    /// How hosts hear of changes.
+    /// How hosts are notified of changes.
     pub announcing: Announcing,
     /// The USB device.
     pub usb: Identity<'a>,

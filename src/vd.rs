@@ -1,7 +1,7 @@
 //! The application's face: files that come, change and go while the device runs.
 //!
 //! Calls may come from the main loop, an interrupt handler or another core, at any moment; none of them waits. They take
-//! effect in the next generation, which hosts hear of as the manifest's `[dynamic]` says, or as the call ending in `_with` does.
+//! effect in the next generation, of which hosts are notified as the manifest's `[dynamic]` says, or as the call ending in `_with` does.
 //! `files` is the registry that the manifest's tables made: `&disk::FILES` in a firmware that says
 //! `picovd::firmware!(disk)`.
 //!
@@ -96,7 +96,7 @@ pub fn vd_add_file<'a>(files: &Files<'a>, file: &'a File<'a>) -> Result<(), AddE
     files.add(file, None)
 }
 
-/// The same, and hosts hear of it as `announcing` says instead of the manifest; also of a file that is
+/// The same, and hosts are notified as `announcing` says instead of the manifest; also of a file that is
 /// [`unannounced`](File::unannounced).
 ///
 /// # Errors
@@ -129,7 +129,7 @@ pub fn vd_update_file<'a>(files: &Files<'a>, file: &'a File<'a>) -> Result<(), U
     files.update(file, None)
 }
 
-/// The same, and hosts hear of it as `announcing` says instead of the manifest.
+/// The same, and hosts are notified as `announcing` says instead of the manifest.
 ///
 /// Where other changes wait, too, all are announced together, as the most urgent of them asks: [`Announcing`].
 ///
@@ -180,7 +180,7 @@ pub fn vd_remove_file<'a>(files: &Files<'a>, file: &'a File<'a>) -> Result<(), N
     files.remove(file, None)
 }
 
-/// The same, and hosts hear of it as `announcing` says instead of the manifest.
+/// The same, and hosts are notified as `announcing` says instead of the manifest.
 ///
 /// # Errors
 /// As [`vd_remove_file`].
@@ -211,7 +211,7 @@ pub fn vd_rename_file<'a>(files: &Files<'a>, old: &'a File<'a>, new: &'a File<'a
     files.rename(old, new, None)
 }
 
-/// The same, and hosts hear of it as `announcing` says instead of the manifest.
+/// The same, and hosts are notified as `announcing` says instead of the manifest.
 ///
 /// # Errors
 /// As [`vd_rename_file`].

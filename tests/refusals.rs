@@ -311,7 +311,7 @@ fn contents_that_grow_past_their_capacity_after_they_were_accepted_are_cut() {
     assert_eq!(vd_add_file(twin.files, twin.entries[0]), Err(AddError::AlreadyAdded));
 }
 
-/// Hosts hear of what was done, and of no call that was refused, whatever way of announcing it asked for.
+/// Hosts are notified of what was done, and of no call that was refused, whatever way of announcing it asked for.
 #[test]
 fn a_refused_call_is_not_announced() {
     let Twin { files, volume, contents, entries } = Twin::new(layout());

@@ -150,7 +150,7 @@ fn files(plan: &DiskPlan, out: &mut String) {
     line!(out, "#[allow(dead_code)]");
     line!(out, "pub static FILES: ::picovd::vd::FilesOf<'static, {}> =", plan.dynamic.slots);
     line!(out, "    ::picovd::vd::FilesOf::new(&LAYOUT);");
-    line!(out, "/// How hosts hear of changes.");
+    line!(out, "/// How hosts are notified of changes.");
     line!(out, "#[allow(dead_code)]");
     line!(out, "pub const ANNOUNCING: ::picovd::device::Announcing = ::picovd::device::Announcing {{");
     line!(out, "    refresh: ::picovd::device::Refresh::{refresh:?},");

@@ -16,6 +16,7 @@ pub mod i2c_device;
 pub mod memory;
 pub mod native;
 pub mod partitions;
+pub mod patch;
 pub mod plug;
 pub mod section;
 pub mod serve;

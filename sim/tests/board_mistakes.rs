@@ -1,16 +1,16 @@
 //! What people do wrong in a firmware, and what `cargo sim` says about it: a program of the tests makes one mistake at a time.
 
 mod board_elf;
-mod mistake;
 
 mod ring5 {
+    use picovd_sim::patch;
     use std::fs;
     use std::path::{Path, PathBuf};
     use std::process::{Command, Output};
 
     /// The program with another mistake in it.
     fn with_mistake(number: u32) -> PathBuf {
-        let elf = super::mistake::with_mistake(super::board_elf::bytes(), number);
+        let elf = patch::with_words(super::board_elf::bytes(), "MISTAKE", &[number]).expect("the program has it");
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("mistake-{number}.elf"));
         fs::write(&path, elf).expect("the target folder is ours");
         path

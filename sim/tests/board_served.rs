@@ -4,10 +4,10 @@
 mod board_elf;
 
 mod ring5 {
-    use object::{Object, ObjectSection, ObjectSymbol};
     use picovd_sim::board::ElfDevice;
     use picovd_sim::host::{Host, Initiator};
     use picovd_sim::link::Link;
+    use picovd_sim::patch;
     use std::time::Duration;
 
     /// Cycles in a microsecond.
@@ -15,17 +15,7 @@ mod ring5 {
 
     /// The program of tests/served-board with another case in it.
     fn board(case: u32, number: u32) -> ElfDevice {
-        let mut elf = super::board_elf::bytes();
-        let at = {
-            let file = object::File::parse(&elf[..]).expect("an ELF");
-            let symbol = file.symbols().find(|symbol| symbol.name() == Ok("CASE")).expect("the program has it");
-            let section =
-                symbol.section_index().and_then(|index| file.section_by_index(index).ok()).expect("a section");
-            let (offset, _) = section.file_range().expect("it is in the file");
-            (offset + symbol.address() - section.address()) as usize
-        };
-        elf[at..at + 4].copy_from_slice(&case.to_le_bytes());
-        elf[at + 4..at + 8].copy_from_slice(&number.to_le_bytes());
+        let elf = patch::with_words(super::board_elf::bytes(), "CASE", &[case, number]).expect("the program has it");
         ElfDevice::new(&elf).expect("the board boots it")
     }
 

@@ -18,15 +18,13 @@
 //! | H13 | backspace takes a whole character | `backspace` | `console_session.rs` |
 //! | H14 | `reboot` leaves the bus and comes back | `reboot` | `console_session.rs` |
 
-mod mistake;
-
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use picovd_sim::host::controller::{Request, TransferError};
 use picovd_sim::host::terminal::Terminal;
 use picovd_sim::host::{Host, Initiator, enumerate};
-use picovd_sim::plug;
+use picovd_sim::{patch, plug};
 
 const BUGS: &str = r#"{"label":"BUGS"}"#;
 
@@ -248,7 +246,8 @@ macro_rules! both {
             fn told(name: &str, what: u32) -> ElfDevice {
                 let path = elf(name);
                 let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-                ElfDevice::new(&mistake::with_mistake(bytes, what)).expect("the board boots it")
+                let elf = patch::with_words(bytes, "MISTAKE", &[what]).expect("the program has it");
+                ElfDevice::new(&elf).expect("the board boots it")
             }
 
             const NAMES: u32 = 13;

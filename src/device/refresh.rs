@@ -1,4 +1,4 @@
-//! How hosts hear of a change: a state machine beside the logical unit.
+//! How hosts are notified of a change: a state machine beside the logical unit.
 //!
 //! What hosts do with each way was measured (Linux) or read; `auto` suits all of them: a host that polls sees the medium go and
 //! come back, one that does not sees the device go and come back.

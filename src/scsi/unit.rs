@@ -64,7 +64,7 @@ impl<'a, M: Medium> LogicalUnit<'a, M> {
         &self.medium
     }
 
-    /// The medium, to be changed. A change that the host is to hear of shows in the medium's change count.
+    /// The medium, to be changed. A change that the host is to be told of shows in the medium's change count.
     #[must_use]
     pub fn medium_mut(&mut self) -> &mut M {
         &mut self.medium

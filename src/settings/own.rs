@@ -45,7 +45,7 @@ pub struct Exposable<'a> {
 pub struct Defaults<'a> {
     /// The volume's label.
     pub label: &'a str,
-    /// How hosts hear of changes.
+    /// How hosts are notified of changes.
     pub refresh: Refresh,
     /// When changes are announced, in milliseconds: `quiet`, `max-age` and `hold` of the manifest.
     pub times: [u32; 3],
@@ -55,7 +55,7 @@ pub struct Defaults<'a> {
     pub product: &'a str,
 }
 
-/// How hosts hear of changes: `[dynamic] refresh` of the manifest.
+/// How hosts are notified of changes: `[dynamic] refresh` of the manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "as device::Refresh")]
 pub enum Refresh {
@@ -163,7 +163,7 @@ impl<'p> Values<'p> {
         self.field(LOCK) == Some(&[1])
     }
 
-    /// How hosts hear of changes.
+    /// How hosts are notified of changes.
     pub fn refresh(self, plan: &Plan<'_>) -> Refresh {
         match self.number(REFRESH) {
             Some(0) => Refresh::Auto,

@@ -452,7 +452,7 @@ impl<'a> Settings<'a> {
         files.fold(0, |bits, (number, file)| bits | u32::from(is_exposed(file)) << number)
     }
 
-    /// How hosts hear of changes, and quiet period, greatest age and hold in milliseconds.
+    /// How hosts are notified of changes, and quiet period, greatest age and hold in milliseconds.
     #[must_use]
     pub fn announcing(&self) -> (Refresh, [u32; 3]) {
         let announcing = self.own(Which::Now, |own| (own.refresh(self.plan()), own.times(self.plan())));

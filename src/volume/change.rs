@@ -2,7 +2,7 @@
 
 use crate::clock::Instant;
 
-/// How a host hears of a change: `[dynamic] refresh` of the manifest. In ascending order of what a host cannot miss.
+/// How a host is notified of a change: `[dynamic] refresh` of the manifest. In ascending order of what a host cannot miss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Refresh {
     /// Unit attention NOT READY TO READY CHANGE (06h/28h/00h) once. Hosts that keep the volume mounted may go on showing

@@ -96,7 +96,7 @@ impl<'a> Files<'a> {
         Parts::of(self.layout, path).is_ok_and(|parts| self.is_name_free(path, &parts))
     }
 
-    /// Registers a file: it shows from the next generation on. `announcing` says how hosts hear of it, where it is to differ
+    /// Registers a file: it shows from the next generation on. `announcing` says how hosts are notified, where it is to differ
     /// from what is usual.
     ///
     /// # Errors

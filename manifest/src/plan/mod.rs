@@ -87,7 +87,7 @@ pub struct DiskPlan {
     pub partitions: Partitions,
     /// How logs are to be shown.
     pub log: Log,
-    /// Dynamic files, and how hosts hear of changes.
+    /// Dynamic files, and how hosts are notified of changes.
     pub changes: Dynamic,
     /// What is worth knowing about the manifest and not wrong.
     pub warnings: Diagnostics,

@@ -183,7 +183,7 @@ pub struct InfoTable {
     pub json: Key<bool>,
 }
 
-/// Files that the application registers while it runs, and how hosts hear of changes.
+/// Files that the application registers while it runs, and how hosts are notified of changes.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 #[serde(rename_all = "kebab-case", default)]
@@ -197,7 +197,7 @@ pub struct DynamicTable {
     /// Room for their contents, at least 8 KiB for each file: a file that changes moves to fresh clusters. Without the key:
     /// "1 MiB" if there are files.
     pub window: Key<Size>,
-    /// How a host hears of a change. Without the key: "auto".
+    /// How a host is notified of a change. Without the key: "auto".
     pub refresh: Key<Refresh>,
     /// A change is announced when the application has been quiet for that long, at most "60 min". Without the key: "500 ms".
     pub quiet: Key<Interval>,
@@ -264,7 +264,7 @@ pub struct Tables {
     pub log: LogTable,
     /// What the board tells about itself.
     pub info: InfoTable,
-    /// Files that the application registers while it runs, and how hosts hear of changes.
+    /// Files that the application registers while it runs, and how hosts are notified of changes.
     pub dynamic: DynamicTable,
     /// Settings that survive a power cut: the stick's own, and an application's.
     pub settings: SettingsTable,

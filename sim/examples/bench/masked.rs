@@ -2,11 +2,11 @@
 
 use super::measure::{Bench, Row};
 use super::pace::{Masked, Pace, Paced};
-use object::{Object, ObjectSection, ObjectSymbol};
 use picovd_manifest::{DiskPlan, RegionKind};
 use picovd_sim::board::{ChipIdentity, ElfDevice};
 use picovd_sim::host::terminal::Terminal;
 use picovd_sim::link::Link;
+use picovd_sim::patch;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Duration;
@@ -51,15 +51,8 @@ const STAYING: u32 = 1;
 const ONE_VALUE: u32 = 2;
 
 /// That program with another case in it.
-fn program(elf: &[u8], case: u32) -> Result<Vec<u8>, Box<dyn Error>> {
-    let file = object::File::parse(elf)?;
-    let symbol = file.symbols().find(|symbol| symbol.name() == Ok("CASE")).ok_or("tests/many-files has no `CASE`")?;
-    let section = file.section_by_index(symbol.section_index().ok_or("`CASE` is in no section")?)?;
-    let (offset, _) = section.file_range().ok_or("`CASE` is not in the file")?;
-    let at = (offset + symbol.address() - section.address()) as usize;
-    let mut elf = elf.to_vec();
-    elf.get_mut(at..at + 4).ok_or("`CASE` is past the end")?.copy_from_slice(&case.to_le_bytes());
-    Ok(elf)
+fn program(elf: &[u8], case: u32) -> Result<Vec<u8>, String> {
+    patch::with_words(elf.to_vec(), "CASE", &[case])
 }
 
 /// What metadata costs where there are so many files.
