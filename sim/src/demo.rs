@@ -41,12 +41,12 @@ pub fn obstacle(plan: &DiskPlan) -> Option<String> {
 
 /// In which time a desktop has seen two readings, by what the manifest says of announcements; `None` if it never does.
 ///
-/// A change is announced `max-age`, `hold` and half a second after it was made at the latest, and a desktop has the new files
-/// 8.5 s later.
+/// A change is announced `max-age`, `hold` and half a second after it was made, or 4 s after the volume was mounted, at the latest,
+/// and a desktop has the new files 8.5 s later.
 #[must_use]
 pub fn patience(plan: &DiskPlan) -> Option<Duration> {
     let dynamic = &plan.changes;
-    let told = Duration::from_millis(u64::from(dynamic.max_age) + u64::from(dynamic.hold)) + Duration::from_secs(10);
+    let told = Duration::from_millis(u64::from(dynamic.max_age) + u64::from(dynamic.hold)) + Duration::from_secs(13);
     (dynamic.refresh != Refresh::Attention).then(|| 2 * (Duration::from_secs(INTERVAL) + told))
 }
 

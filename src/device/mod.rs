@@ -124,13 +124,16 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Device<'a, M, FILES, L> {
         if files.take_insert() {
             self.unit.medium_mut().load(true);
         }
+        let volume = &mut self.unit.medium_mut().volume;
+        let (read, mounted) = (volume.take_read(), volume.take_mounted());
         let view = View {
             changes: files.take_changes(self.announcer.usual()),
             touched: self.touched,
             busy: self.is_busy(),
             ejected: !self.unit.medium().loaded,
             absence_known: self.unit.is_absence_known(),
-            read: self.unit.medium_mut().volume.take_read(),
+            read,
+            mounted,
         };
         let step = self.announcer.step(view, now);
         let away = self.announcer.is_away();

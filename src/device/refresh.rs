@@ -17,6 +17,10 @@ const PATIENCE: u32 = 5_000;
 /// of a copy.
 const READ_GAP: u32 = 500;
 
+/// A volume counts as being read for that long after a file system's driver has taken it up, in milliseconds: programs find what
+/// they look for a moment after the mount, and a medium that goes before they have read it looks broken to them.
+const MOUNT_GAP: u32 = 4_000;
+
 /// A due announcement waits for a reader, or for a host that does not fetch the end of a command, at most that long, in
 /// milliseconds: one that never ends must not hide changes.
 const READER_PATIENCE: u32 = 60_000;
@@ -50,6 +54,8 @@ pub(super) struct View {
     pub absence_known: bool,
     /// Whether bytes of a file were read since the last look.
     pub read: bool,
+    /// Whether a file system's driver has taken the volume up since the last look.
+    pub mounted: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,13 +74,14 @@ pub(super) struct Announcer {
     usual: Announcing,
     pending: Pending,
     state: State,
-    last_read: Option<Instant>,
+    /// Until when what hosts see counts as being read.
+    read_until: Option<Instant>,
 }
 
 impl Announcer {
     /// `usual` is for changes that ask for nothing else.
     pub const fn new(usual: Announcing) -> Self {
-        Self { usual, pending: Pending::new(), state: State::Steady, last_read: None }
+        Self { usual, pending: Pending::new(), state: State::Steady, read_until: None }
     }
 
     /// What is for changes that ask for nothing else.
@@ -97,8 +104,10 @@ impl Announcer {
         if let Some(announcing) = view.changes {
             self.pending.note(announcing, now);
         }
-        if view.read {
-            self.last_read = Some(now);
+        for (read, gap) in [(view.read, READ_GAP), (view.mounted, MOUNT_GAP)] {
+            if read {
+                self.read_until = self.read_until.max(Some(now.after(gap)));
+            }
         }
         match self.state {
             State::Steady => self.steady(view, now),
@@ -132,7 +141,7 @@ impl Announcer {
             self.pending.announce(now);
             return Step::Turn { other_volume: true, reconnect: false };
         }
-        let due = self.last_read.map_or(due, |read| due.max(read.after(READ_GAP)).min(due.after(READER_PATIENCE)));
+        let due = self.read_until.map_or(due, |until| due.max(until).min(due.after(READER_PATIENCE)));
         if now < due {
             return Step::Wait(Some(due));
         }

@@ -26,8 +26,9 @@ const ROOT_FIRST: u32 = 4;
 const WINDOW_FIRST: u32 = 5;
 const HEAP: u32 = 32;
 
-static REGIONS: [Region<'static>; 3] = [
-    Region { first: Lba(0), length: BlockCount(HEAP + 16), kind: RegionKind::Unused(Gap::Alignment) },
+static REGIONS: [Region<'static>; 4] = [
+    Region { first: Lba(0), length: BlockCount(HEAP + 8), kind: RegionKind::Unused(Gap::Alignment) },
+    Region { first: Lba(HEAP + 8), length: BlockCount(8), kind: RegionKind::Upcase },
     Region {
         first: Lba(HEAP + 16),
         length: BlockCount(8),
@@ -256,6 +257,27 @@ fn who_reads_on_is_waited_for_where_no_file_stands_as_well() {
     }
     bench.pass(501);
     assert_eq!(bench.ready(), Err((6, 0x28)));
+}
+
+#[test]
+fn a_mount_counts_as_reading_once() {
+    let mut bench = Bench::new(Refresh::Attention);
+    bench.attach();
+    let mut notified_after = |mounts: usize| {
+        bench.pass(20_000);
+        let (note, _) = file(if mounts == 1 { "NOTE.TXT" } else { "OTHER.TXT" }, "hello");
+        vd_add_file(bench.files, note).expect("there is room");
+        bench.pass(400);
+        assert!(bench.read(HEAP + 8).is_ok(), "the up-case table can be read");
+        let mut passed = 400;
+        while bench.ready().is_ok() {
+            bench.pass(50);
+            passed += 50;
+        }
+        passed
+    };
+    assert!((4_400..4_600).contains(&notified_after(1)), "programs have time to open what they look for");
+    assert!((500..700).contains(&notified_after(2)), "the driver has it already");
 }
 
 #[test]

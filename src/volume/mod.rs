@@ -99,6 +99,8 @@ pub struct Volume<'a, M, const FILES: bool = true, L = Plain> {
     generation: Generation,
     /// Whether bytes of a file were read, or of clusters that dynamic files may be in.
     read: bool,
+    /// Whether a file system's driver was told from the rest since the last call of [`take_mounted`](Self::take_mounted).
+    mounted: bool,
     reader: Reader,
 }
 
@@ -140,6 +142,7 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
             bookmark: Bookmark::START,
             generation: Generation::default(),
             read: false,
+            mounted: false,
             reader: Reader::Unknown,
         }
     }
@@ -216,6 +219,12 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
     /// Whether bytes of a file were read since the last call, or of clusters that dynamic files may be in.
     pub fn take_read(&mut self) -> bool {
         core::mem::take(&mut self.read)
+    }
+
+    /// Whether a file system's driver has taken up the volume since the last call: it read the up-case table, the first time
+    /// since hosts were to take the volume for another one.
+    pub fn take_mounted(&mut self) -> bool {
+        core::mem::take(&mut self.mounted)
     }
 
     /// The medium's number of logical blocks: VolumeLength (exFAT 3.1.5), and what is before the volume.
@@ -317,6 +326,7 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
             return;
         }
         self.reader = reader;
+        self.mounted |= reader == Reader::Driver;
         if was == Reader::Unknown
             && let Some(files) = self.files()
         {

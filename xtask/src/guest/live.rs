@@ -12,10 +12,10 @@ use super::stick::{self, STEP, Sums};
 
 /// The longest that a change may take from the folder to the new hash, whichever way the guest is told.
 ///
-/// Polled: 50 ms until the folder is looked at, `hold` 1 s, the gap after a reader 0.5 s, a poll 2 s, the medium is away for
+/// Polled: 50 ms until the folder is looked at, `max-age` 1 s, the gap after the mount 4 s, a poll 2 s, the medium is away for
 /// 2.5 s, which the next poll but one ends at the latest, 4 s. By `auto` without polls: the same up to the gap, 5 s of waiting
-/// for a look, 0.5 s to attach. That is 7.6 s; mounting and hashing on a busy machine may take as long.
-pub const BOUND: Duration = Duration::from_secs(15);
+/// for a look, 0.5 s to attach. That is 11 s; mounting and hashing on a busy machine may take as long.
+pub const BOUND: Duration = Duration::from_secs(20);
 
 /// Manifest of the device: `refresh`, and a hold short enough for a test.
 pub fn manifest(refresh: &str) -> String {

@@ -22,8 +22,8 @@ impl Lines {
         format!("{}/{}", self.count, self.rate)
     }
 
-    /// The device's manifest. The ring holds all lines: none may be lost on the way to somebody who reads along. `hold` is longer than
-    /// a busy machine takes from a new medium to its mount: coreutils' tail ends at the first read that fails.
+    /// The device's manifest. The ring holds all lines: none may be lost on the way to somebody who reads along.
+    /// Coreutils' tail ends at the first read that fails: it relies on the device's patience after a mount.
     pub fn manifest() -> &'static str {
         "[volume]\nlabel = \"TAIL\"\n\n[[file]]\npath = \"STATIC.TXT\"\ntext = \"It never changes.\"\n\n[log]\nstdout = false\ntail = true\nring-size = \"64 KiB\"\n\n\
          [dynamic]\nquiet = \"500 ms\"\nmax-age = \"2 s\"\nhold = \"10 s\"\n"
