@@ -148,7 +148,9 @@ impl Twin {
         let entry = |index: usize| self.entries[index];
         match call {
             Call::Add(index) => vd_add_file(self.files, entry(index)).map_err(|error| format!("{error:?}, add")),
-            Call::Remove(index) => vd_remove_file(self.files, entry(index)).map_err(|NotAdded| "remove".to_owned()),
+            Call::Remove(index) => {
+                vd_remove_file(self.files, entry(index)).map_err(|NotAdded { .. }| "remove".to_owned())
+            }
             Call::Rename(old, new) => {
                 vd_rename_file(self.files, entry(old), entry(new)).map_err(|error| format!("{error:?}, rename"))
             }

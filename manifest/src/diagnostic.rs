@@ -11,6 +11,7 @@ use crate::source::Source;
 /// What kind of problem it is. The numbers are stable: a code is never given to another kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u16)]
+#[non_exhaustive]
 pub enum Code {
     /// The manifest cannot be read.
     Unreadable = 1,

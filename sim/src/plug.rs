@@ -21,6 +21,7 @@ pub const IDENTITY: BoardIdentity = BoardIdentity(0xE461_4C31_1F2A_9D0B);
 
 /// Why there is nothing to plug in.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum PlugError {
     /// The manifest is wrong: a report with excerpts.
     Manifest(Diagnostics),

@@ -9,7 +9,6 @@
 //! that begin with no command are dropped as well for the rest of the session: they are what was left of others.
 
 use super::field::Reason;
-use super::foreign::Contents;
 use super::group::LINE_LENGTH;
 use super::json::{Object, is_same_name};
 use super::printed::{Printed, Sum};
@@ -354,9 +353,9 @@ impl Settings<'_> {
             },
             (b"save", b"" | b"claim") => match self.save(!rest.is_empty(), now) {
                 Ok(()) => self.done("save"),
-                Err(SaveError::TooOften) => Answer::wrong(why(SaveError::TooOften), "again in a minute"),
-                Err(SaveError::Occupied(contents)) => Answer::wrong(occupied(contents), "save claim"),
-                Err(error) => Answer::wrong(why(error), ""),
+                Err(error @ SaveError::TooOften) => Answer::wrong(error.words(), "again in a minute"),
+                Err(error @ SaveError::Occupied(_)) => Answer::wrong(error.words(), "save claim"),
+                Err(error) => Answer::wrong(error.words(), ""),
             },
             (b"revert", b"") => {
                 self.load();
@@ -480,27 +479,3 @@ fn without_last(line: &[u8]) -> usize {
 const FIELD: &str = "field";
 
 const UNKNOWN: Answer = Answer::wrong("no such setting", "what `get` lists");
-
-const fn why(error: SaveError) -> &'static str {
-    match error {
-        SaveError::TooLong => "not saved: too many bytes",
-        SaveError::WornOut => "not saved: the flash takes no more",
-        SaveError::Volatile => "not saved: there is no flash for settings",
-        SaveError::OtherCore => "not saved: the second core did not stop, try again",
-        SaveError::Refused => "not saved: the partition table forbids it",
-        SaveError::Occupied(contents) => occupied(contents),
-        SaveError::TooOften => "not saved: too many saves wear the flash out",
-    }
-}
-
-/// What is told of sectors that hold something else: `save claim` would erase it.
-const fn occupied(contents: Contents) -> &'static str {
-    match contents {
-        Contents::Littlefs => "occupied by a littlefs, the files of MicroPython or Arduino-Pico",
-        Contents::Fat => "occupied by a FAT volume",
-        Contents::Uf2 => "occupied by a UF2 file",
-        Contents::Elf => "occupied by an ELF file",
-        Contents::Program => "occupied by a program",
-        Contents::Unknown => "occupied by something unknown",
-    }
-}

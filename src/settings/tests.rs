@@ -441,13 +441,25 @@ fn a_name_is_one_groups_alone() {
 }
 
 #[test]
+fn errors_say_what_the_console_answers() {
+    fn said(error: &dyn core::error::Error) -> String {
+        error.to_string()
+    }
+    assert_eq!(said(&SaveError::Volatile), "not saved: there is no flash for settings");
+    assert_eq!(said(&SaveError::Occupied(Contents::Elf)), "occupied by an ELF file");
+    assert_eq!(said(&GroupError::Full), "there are 4 groups of settings already");
+    assert_eq!(said(&FlashError::Refused), "flash may not be written there");
+    assert_eq!(said(&Reason::NoField), "no such setting");
+}
+
+#[test]
 fn without_flash_save_says_so() {
     let settings = Settings::new(PLAN, Box::leak(Box::new(Room::new())));
     assert_eq!(ask(&settings, "save"), r#"{"error":"not saved: there is no flash for settings"}"#);
     let settings: &'static Settings<'static> = Box::leak(Box::new(settings));
     settings.start(Box::leak(Box::new(Volatile)));
     assert_eq!(ask(settings, r#"set {"label":"LAB7"}"#), SET);
-    assert_eq!(ask(settings, "save"), r#"{"error":"not saved: there is no flash for settings"}"#);
+    assert_eq!(ask(settings, "save"), format!(r#"{{"error":"{}"}}"#, SaveError::Volatile));
     assert_eq!(ask(settings, "get label"), r#"{"label":"LAB7"}"#);
 }
 

@@ -80,6 +80,7 @@ impl core::error::Error for UpdateError {}
 
 /// The file is not registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NotAdded;
 
 impl fmt::Display for NotAdded {

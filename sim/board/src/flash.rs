@@ -6,6 +6,7 @@
 
 use picovd_wire::random::Random;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Bytes that an erase sets to ones.
 pub const SECTOR: usize = 4096;
@@ -36,12 +37,24 @@ pub enum Torn {
 
 /// Why an operation was not done.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FlashFault {
     /// The caller broke a rule; the text names it.
     Misuse(String),
     /// Power failed.
     PowerCut,
 }
+
+impl fmt::Display for FlashFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Misuse(rule) => f.write_str(rule),
+            Self::PowerCut => f.write_str("power failed"),
+        }
+    }
+}
+
+impl std::error::Error for FlashFault {}
 
 /// The chip.
 #[derive(Clone, Debug)]

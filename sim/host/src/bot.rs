@@ -146,6 +146,7 @@ pub struct Outcome {
 
 /// Why a command has no status.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BotError {
     /// A transfer failed in the named step.
     Transfer(&'static str, TransferError),

@@ -28,6 +28,7 @@ const ATTACH_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What went wrong, and in which step.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum EnumerationError {
     /// D+ stayed down.
     NotAttached,

@@ -98,6 +98,7 @@ impl fmt::Display for Sense {
 
 /// What came of a command.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CommandError {
     /// CHECK CONDITION with this sense.
     Check(Sense),

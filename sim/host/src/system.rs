@@ -58,6 +58,7 @@ pub enum Event {
 
 /// Why a file could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SystemError {
     /// Nothing is mounted.
     NotMounted,

@@ -62,6 +62,7 @@ mod settle;
 use super::foreign::Contents;
 use super::nor::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
 use super::record::{EXTENTS_LENGTH, Extent, Extents, HEADER_LENGTH, Header};
+use core::fmt;
 use pages::{Place, wipe};
 
 /// Bytes of payload that a record holds. The longest takes five pages.
@@ -76,6 +77,7 @@ const READS: u8 = 3;
 
 /// Why settings were not saved. Those saved before stay as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SaveError {
     /// The payload is longer than [`MAX_PAYLOAD`]: the application has to do with less.
     TooLong,
@@ -94,6 +96,35 @@ pub enum SaveError {
     /// answers this.
     TooOften,
 }
+
+impl SaveError {
+    /// What [`Display`](fmt::Display) writes, without `core::fmt`'s code.
+    pub(super) const fn words(self) -> &'static str {
+        match self {
+            Self::TooLong => "not saved: too many bytes",
+            Self::WornOut => "not saved: the flash takes no more",
+            Self::Volatile => "not saved: there is no flash for settings",
+            Self::OtherCore => "not saved: the second core did not stop, try again",
+            Self::Refused => "not saved: the partition table forbids it",
+            // A save that claims the sectors would erase it.
+            Self::Occupied(Contents::Littlefs) => "occupied by a littlefs, the files of MicroPython or Arduino-Pico",
+            Self::Occupied(Contents::Fat) => "occupied by a FAT volume",
+            Self::Occupied(Contents::Uf2) => "occupied by a UF2 file",
+            Self::Occupied(Contents::Elf) => "occupied by an ELF file",
+            Self::Occupied(Contents::Program) => "occupied by a program",
+            Self::Occupied(Contents::Unknown) => "occupied by something unknown",
+            Self::TooOften => "not saved: too many saves wear the flash out",
+        }
+    }
+}
+
+impl fmt::Display for SaveError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.words())
+    }
+}
+
+impl core::error::Error for SaveError {}
 
 /// How the store is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
