@@ -7,7 +7,6 @@
 pub mod arena;
 pub mod bus;
 pub mod chatter;
-pub mod cli;
 pub mod demo;
 pub mod diagnosis;
 pub mod example;

@@ -64,7 +64,7 @@ pub fn run(workspace: &Workspace, elf: &Path, manifest: Option<&Path>, form: For
 
 /// Builds the stock firmware and what it is compared with, and measures everything.
 pub fn run_all(workspace: &Workspace, toolchain: &Toolchain, form: Form) -> Result<(), String> {
-    let elf = firmware::build(workspace, toolchain, "picovd", true)?.elf;
+    let elf = firmware::build(workspace, toolchain, true)?.elf;
     let mut bench = Command::new(program(workspace)?);
     bench.current_dir(&workspace.root).arg("--elf").arg(&elf);
     if form != Form::Profile {
@@ -100,11 +100,11 @@ fn companions(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<OsStri
     let folder = workspace.scratch("bench")?;
     let root = &workspace.root;
     let mut arguments: Vec<OsString> = Vec::new();
-    let hal = Variant { binary: "picovd", manifest: None, name: "picovd-hal-usb" };
+    let hal = Variant { binary: firmware::BINARY, manifest: None, name: "picovd-hal-usb" };
     let hal = firmware::build_with(workspace, toolchain, hal, Processor::Arm, &["hal-usb"], true)?;
     arguments.extend(["--hal".into(), hal.elf.into()]);
     let manifest = root.join("tests/manifests/full.toml");
-    let full = Variant { binary: "picovd", manifest: Some(&manifest), name: "full" };
+    let full = Variant { binary: firmware::BINARY, manifest: Some(&manifest), name: "full" };
     let full = firmware::build_variant(workspace, toolchain, full, true)?;
     arguments.extend(["--full".into(), full.elf.into(), manifest.into()]);
     let log = firmware::test_program(workspace, toolchain, "picovd-chatter")?;
@@ -112,7 +112,7 @@ fn companions(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<OsStri
     for files in MANY {
         let (name, manifest) = (format!("many-{files}"), folder.join(format!("many-{files}.toml")));
         write(&manifest, &many(files))?;
-        let variant = Variant { binary: "picovd", manifest: Some(&manifest), name: &name };
+        let variant = Variant { binary: firmware::BINARY, manifest: Some(&manifest), name: &name };
         let elf = firmware::build_variant(workspace, toolchain, variant, true)?.elf;
         arguments.extend(["--many".into(), elf.into(), manifest.into()]);
     }

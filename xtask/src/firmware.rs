@@ -17,6 +17,10 @@ use picovd_uf2 as uf2;
 /// The cargo profile that the chip's programs are built with; also the name of the folder that cargo puts them into.
 pub const PROFILE: &str = "firmware";
 
+/// The binary target of package `picovd`. Its files are called `picovd` all the same: cargo would write a target of that name to
+/// where it writes the program of cli/.
+pub const BINARY: &str = "picovd-firmware";
+
 /// What a build left.
 #[derive(Clone, Debug)]
 pub struct Built {
@@ -37,9 +41,9 @@ pub struct Variant<'a> {
     pub name: &'a str,
 }
 
-/// Builds one of the firmware binaries from picovd.toml, and writes `target/firmware/NAME.elf` and `NAME.uf2`.
-pub fn build(workspace: &Workspace, toolchain: &Toolchain, binary: &str, quiet: bool) -> Result<Built, String> {
-    build_variant(workspace, toolchain, Variant { binary, manifest: None, name: binary }, quiet)
+/// Builds the firmware from picovd.toml, and writes `target/firmware/picovd.elf` and `picovd.uf2`.
+pub fn build(workspace: &Workspace, toolchain: &Toolchain, quiet: bool) -> Result<Built, String> {
+    build_variant(workspace, toolchain, Variant { binary: BINARY, manifest: None, name: "picovd" }, quiet)
 }
 
 /// Builds a firmware from any manifest, and writes `target/firmware/NAME.elf` and `NAME.uf2`.
@@ -112,7 +116,7 @@ fn wants_defmt(manifest: &Path) -> Result<bool, String> {
 /// Builds the tool that runs from SRAM and shows the flash of any board: `target/firmware/picovd-tool.elf` and its UF2.
 pub fn build_tool(workspace: &Workspace, toolchain: &Toolchain, quiet: bool) -> Result<Built, String> {
     let manifest = workspace.root.join("examples/picovd-tool.toml");
-    let variant = Variant { binary: "picovd", manifest: Some(&manifest), name: "picovd-tool" };
+    let variant = Variant { binary: BINARY, manifest: Some(&manifest), name: "picovd-tool" };
     build_variant(workspace, toolchain, variant, quiet)
 }
 

@@ -64,10 +64,9 @@ bytes in every folder.
 
 usage: cargo xtask firmware [options]
 
-    --bin NAME          picovd (the default) or another binary of the package
     --manifest FILE     build from this manifest in place of picovd.toml; examples/picovd-tool.toml is that of the tool which
                         runs from RAM and shows the flash of any board
-    --name NAME         write target/firmware/NAME.elf and NAME.uf2; without it the manifest's or the binary's name
+    --name NAME         write target/firmware/NAME.elf and NAME.uf2; without it the manifest's name, or picovd
     --riscv             for the chip's RISC-V cores, as NAME-riscv.elf and NAME-riscv.uf2: built, and never run by anybody yet
     --toolchain HOW     rustup: the Rust in use, with its target from `rustup target add`
                         debian: Debian's rustc-web, cargo-web and rust-web-src; core is built here
@@ -187,7 +186,6 @@ struct Options {
     rings: Vec<u8>,
     long: bool,
     bless: bool,
-    binary: String,
     name: Option<String>,
     elf: Option<PathBuf>,
     manifest: Option<PathBuf>,
@@ -204,7 +202,6 @@ fn options(mut parser: lexopt::Parser, allowed: &[&str], help: &str) -> Result<O
         rings: Vec::new(),
         long: false,
         bless: false,
-        binary: "picovd".to_owned(),
         name: None,
         elf: None,
         manifest: None,
@@ -232,7 +229,6 @@ fn options(mut parser: lexopt::Parser, allowed: &[&str], help: &str) -> Result<O
             Long("riscv") if allowed.contains(&"riscv") => options.processor = Processor::RiscV,
             Long("long") if allowed.contains(&"long") => options.long = true,
             Long("bless") if allowed.contains(&"bless") => options.bless = true,
-            Long("bin") if allowed.contains(&"bin") => options.binary = parser.value()?.to_string_lossy().into_owned(),
             Long("name") if allowed.contains(&"name") => {
                 options.name = Some(parser.value()?.to_string_lossy().into_owned());
             }
@@ -263,7 +259,7 @@ fn setup(parser: lexopt::Parser) -> Result<(), Stop> {
 }
 
 fn firmware(parser: lexopt::Parser) -> Result<(), Stop> {
-    let allowed = ["bin", "manifest", "name", "riscv", "no-install", "toolchain"];
+    let allowed = ["manifest", "name", "riscv", "no-install", "toolchain"];
     let Some(options) = options(parser, &allowed, FIRMWARE_HELP)? else { return Ok(()) };
     let workspace = Workspace::find()?;
     let toolchain = Toolchain::find(&workspace, options.choice, options.policy)?;
@@ -271,9 +267,9 @@ fn firmware(parser: lexopt::Parser) -> Result<(), Stop> {
     println!("building with {}", toolchain.describe(options.processor));
     // A firmware from another manifest does not take the place of the stock one.
     let stem = options.manifest.as_deref().and_then(|path| path.file_stem()).map(|stem| stem.to_string_lossy());
-    let name = options.name.as_deref().or(stem.as_deref()).unwrap_or(&options.binary);
+    let name = options.name.as_deref().or(stem.as_deref()).unwrap_or("picovd");
     let name = if options.processor == Processor::RiscV { format!("{name}-riscv") } else { name.to_owned() };
-    let variant = firmware::Variant { binary: &options.binary, manifest: options.manifest.as_deref(), name: &name };
+    let variant = firmware::Variant { binary: firmware::BINARY, manifest: options.manifest.as_deref(), name: &name };
     let built = firmware::build_with(&workspace, &toolchain, variant, options.processor, &[], false)?;
     println!("{}", built.elf.display());
     println!("{}", built.uf2.display());

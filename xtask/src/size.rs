@@ -39,7 +39,7 @@ pub fn run(
         let manifest: Option<PathBuf> = image.manifest.as_ref().map(|path| workspace.root.join(path));
         let arm = image.processor == Processor::Arm;
         let name = if arm && manifest.is_none() { "picovd" } else { image.name.as_str() };
-        let variant = Variant { binary: "picovd", manifest: manifest.as_deref(), name };
+        let variant = Variant { binary: firmware::BINARY, manifest: manifest.as_deref(), name };
         let toolchain = &toolchain.of(image.processor, workspace, policy)?;
         let built = firmware::build_with(workspace, toolchain, variant, image.processor, &[], true)?;
         let elf = Elf::read(&built.elf)?;
@@ -238,7 +238,8 @@ pub fn module(symbol: &Symbol) -> String {
     let Ok(name) = rustc_demangle::try_demangle(&symbol.name) else {
         return "(not Rust)".to_owned();
     };
-    let name = format!("{name:#}");
+    // The firmware's own crate is `main` and `firmware` of src/.
+    let name = format!("{name:#}").replace("picovd_firmware::", "picovd::");
     // `<T as Trait>::f` and `<impl Trait for T>::f` belong to T; to Trait when T is a type parameter or a built-in type.
     let path = match name.strip_prefix('<') {
         Some(inner) => {
@@ -287,7 +288,8 @@ mod tests {
     fn symbols_find_their_module() {
         let of = |name: &str| module(&symbol(name, 1));
         assert_eq!(of("_ZN6picovd4scsi4unit5Thing17h0123456789abcdefE"), "picovd::scsi");
-        assert_eq!(of("_ZN6picovd4main17h0123456789abcdefE"), "picovd");
+        assert_eq!(of("_ZN15picovd_firmware4main17h0123456789abcdefE"), "picovd");
+        assert_eq!(of("_ZN15picovd_firmware8firmware4disk17h0123456789abcdefE"), "picovd::firmware");
         // <picovd::volume::Volume as picovd::scsi::Medium>::read
         let implementation =
             "_ZN63_$LT$picovd..volume..Volume$u20$as$u20$picovd..scsi..Medium$GT$4read17h0123456789abcdefE";

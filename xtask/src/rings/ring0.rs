@@ -117,8 +117,8 @@ fn firmware(context: &Context, report: &mut Report) {
         let copy = Copy::make(&context.workspace)?;
         let there = copy.0.clone();
         let toolchain_there = toolchain.clone();
-        let second = thread::spawn(move || firmware::build(&there, &toolchain_there, "picovd", true));
-        let here = firmware::build(&context.workspace, toolchain, "picovd", true)?;
+        let second = thread::spawn(move || firmware::build(&there, &toolchain_there, true));
+        let here = firmware::build(&context.workspace, toolchain, true)?;
         let there = second.join().map_err(|_| "the second build panicked".to_owned())??;
         Ok((here, there, copy))
     });

@@ -21,7 +21,7 @@ fn run(context: &Context, report: &mut Report) {
         let (files, paths) = imports::check(&context.workspace.root)?;
         if files < 8 || paths < 8 { Err(format!("only {files} files with {paths} paths were seen")) } else { Ok(()) }
     });
-    cargo_test(context, report, "cargo test", &["--workspace", "--exclude", "picovd-sim"]);
+    cargo_test(context, report, "cargo test", &["--workspace", "--exclude", "picovd-sim", "--exclude", "picovd-cli"]);
     models(context, report);
     if context.long {
         miri(context, report);

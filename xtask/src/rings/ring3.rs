@@ -19,7 +19,7 @@ pub const RING: Ring = Ring {
 };
 
 fn run(context: &Context, report: &mut Report) {
-    cargo_test(context, report, "cargo test of the simulator", &["--package", "picovd-sim"]);
+    cargo_test(context, report, "cargo test of the simulator", &["--package", "picovd-sim", "--package", "picovd-cli"]);
     if context.long {
         fuzz(context, report);
     }

@@ -30,7 +30,7 @@ pub const RING: Ring = Ring {
 
 fn run(context: &Context, report: &mut Report) {
     let workspace = &context.workspace;
-    let built = report.check("the firmware builds", || firmware::build(workspace, context.chip()?, "picovd", true));
+    let built = report.check("the firmware builds", || firmware::build(workspace, context.chip()?, true));
     let Some(elf) = built.map(|built| built.elf) else { return };
     tests(context, report, &elf);
     report.check("sizes stay within their budgets, and no unknown place may panic", || {
@@ -179,7 +179,7 @@ fn mistakes(context: &Context, report: &mut Report) {
     });
     let Some(elf) = built else { return };
     let mut cargo = command::cargo(&workspace.root);
-    cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "board_mistakes"]);
+    cargo.args(["test", "--no-fail-fast", "--package", "picovd-cli", "--test", "board_mistakes"]);
     cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
     harness(report, "`cargo sim` names each mistake with its place, the log's end and a backtrace", cargo);
 }
@@ -211,7 +211,8 @@ fn images(context: &Context, report: &mut Report, program: &Path) {
     harness(report, "a SETUP packet begins a transfer of its own, 0 to 200 us after any that was given up", cargo);
     let manifest = workspace.root.join("tests/manifests/partition-table.toml");
     let built = report.check("a firmware with a partition table before its volume builds", || {
-        let variant = firmware::Variant { binary: "picovd", manifest: Some(&manifest), name: "partition-table" };
+        let variant =
+            firmware::Variant { binary: firmware::BINARY, manifest: Some(&manifest), name: "partition-table" };
         firmware::build_variant(workspace, context.chip()?, variant, true)
     });
     let Some(elf) = built.map(|built| built.elf) else { return };
@@ -229,7 +230,7 @@ fn composite(context: &Context, report: &mut Report, program: &Path) {
     let workspace = &context.workspace;
     let manifest = workspace.root.join("tests/manifests/composite.toml");
     let built = report.check("a firmware with console and picotool reset builds", || {
-        let variant = firmware::Variant { binary: "picovd", manifest: Some(&manifest), name: "composite" };
+        let variant = firmware::Variant { binary: firmware::BINARY, manifest: Some(&manifest), name: "composite" };
         firmware::build_variant(workspace, context.chip()?, variant, true)
     });
     let Some(elf) = built.map(|built| built.elf) else { return };
@@ -254,7 +255,7 @@ fn cases(context: &Context, report: &mut Report, examples: &[PathBuf]) {
         let manifest = |name: &str| workspace.root.join("tests/cases").join(name).with_extension("toml");
         for name in ["console", "small", "composition-00", "composition-01", "composition-10", "composition-11"] {
             let manifest = manifest(name);
-            let variant = firmware::Variant { binary: "picovd", manifest: Some(&manifest), name };
+            let variant = firmware::Variant { binary: firmware::BINARY, manifest: Some(&manifest), name };
             elves.push(firmware::build_variant(workspace, toolchain, variant, true)?.elf);
         }
         // The program that prints, and that registers bad names, as the tests tell it.
@@ -339,7 +340,7 @@ fn settings_over_the_port(context: &Context, report: &mut Report) {
     let workspace = &context.workspace;
     let manifest = workspace.root.join("tests/manifests/settings.toml");
     let built = report.check("a firmware with settings and a serial port builds", || {
-        let variant = firmware::Variant { binary: "picovd", manifest: Some(&manifest), name: "settings" };
+        let variant = firmware::Variant { binary: firmware::BINARY, manifest: Some(&manifest), name: "settings" };
         firmware::build_variant(workspace, context.chip()?, variant, true)
     });
     let Some(elf) = built.map(|built| built.elf) else { return };

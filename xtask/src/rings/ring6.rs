@@ -66,9 +66,8 @@ fn run(context: &Context, report: &mut Report) {
     let bench = Bench { workspace, program, packages, initial, scratch };
     device(context, report, &bench, None);
     report.check("the library: GRUB reads a file without any kernel", || grub(&bench, None));
-    let elf = report.check("the firmware builds", || {
-        Ok::<PathBuf, String>(firmware::build(workspace, context.chip()?, "picovd", true)?.elf)
-    });
+    let elf = report
+        .check("the firmware builds", || Ok::<PathBuf, String>(firmware::build(workspace, context.chip()?, true)?.elf));
     if let Some(elf) = elf {
         device(context, report, &bench, Some(&elf));
         report.check("the ELF: GRUB reads a file without any kernel", || grub(&bench, Some(&elf)));

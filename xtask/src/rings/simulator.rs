@@ -8,12 +8,12 @@ use crate::command::{self, LONG};
 use crate::truth::Truth;
 use crate::workspace::Workspace;
 
-/// Builds picovd-sim in release form, as `cargo sim` does, and returns where it is.
+/// Builds picovd-cli in release form, as `cargo sim` does, and returns where it is.
 pub fn build(workspace: &Workspace) -> Result<PathBuf, String> {
     let mut cargo = command::cargo(&workspace.root);
-    cargo.args(["build", "--release", "--package", "picovd-sim"]).env("CARGO_TARGET_DIR", &workspace.target);
+    cargo.args(["build", "--release", "--package", "picovd-cli"]).env("CARGO_TARGET_DIR", &workspace.target);
     command::run(&mut cargo, LONG)?;
-    let program = workspace.target.join("release/picovd-sim");
+    let program = workspace.target.join("release/picovd");
     if program.is_file() { Ok(program) } else { Err(format!("the build left no {}", program.display())) }
 }
 

@@ -1,9 +1,9 @@
 //! `serve`: the device for other programs.
 
 use super::{Failure, Options, plan, plug};
-use crate::native::Start;
-use crate::plug::{Plug, native_with};
-use crate::{chatter, serve};
+use picovd_sim::native::Start;
+use picovd_sim::plug::{Plug, native_with};
+use picovd_sim::{chatter, serve};
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;

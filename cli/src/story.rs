@@ -1,7 +1,7 @@
 //! `story`: the end-to-end scripts.
 
 use super::{Failure, Options, plug};
-use crate::story::{self, Effort, Story};
+use picovd_sim::story::{self, Effort, Story};
 use std::io::Write;
 
 /// `cargo sim story [NAME]`.

@@ -1,6 +1,6 @@
 //! What is wrong, as the report tells it: the rule, where, the clause, and what to do.
 
-use crate::host::exfat::check::{Check, Finding};
+use picovd_sim::host::exfat::check::{Check, Finding};
 use std::collections::BTreeMap;
 use std::fmt;
 

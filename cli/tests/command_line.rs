@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use picovd_sim::plug;
 
 fn sim(words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_picovd-sim"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_picovd"));
     command.args(words);
     command
 }
@@ -301,7 +301,7 @@ fn a_story_runs_by_its_name() {
 fn stories_are_listed_and_the_version_is_told() {
     let text = succeed(&["story", "--list"]);
     assert!(text.lines().any(|line| line.starts_with("reads-agree ")) && text.lines().count() > 10, "{text}");
-    assert_eq!(succeed(&["--version"]), format!("picovd-sim {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(succeed(&["--version"]), format!("picovd {}\n", env!("CARGO_PKG_VERSION")));
     for block in ["I2C", "ADC", "UART", "SPI", "GPIO", "DMA", "TRNG", "PWM, PIO"] {
         assert!(succeed(&["--help"]).contains(&format!("\n  {block}")), "{block}");
     }
@@ -408,7 +408,7 @@ fn an_image_of_terabytes_has_an_answer_in_bounded_memory() {
     for command in ["check", "verify"] {
         let words = format!("ulimit -v 1000000; exec \"$0\" {command} \"$1\"");
         let mut limited = Command::new("sh");
-        limited.args(["-c", &words, env!("CARGO_BIN_EXE_picovd-sim"), path.to_str().expect("UTF-8")]);
+        limited.args(["-c", &words, env!("CARGO_BIN_EXE_picovd"), path.to_str().expect("UTF-8")]);
         let output = limited.output().expect("the shell starts");
         let said = String::from_utf8([output.stdout, output.stderr].concat()).expect("text");
         assert_eq!(output.status.code(), Some(1), "{command}: {said}");

@@ -1,10 +1,10 @@
 //! `check`: the volume against the standard.
 
 use super::{Failure, Options, measured, mount, plug, settle};
-use crate::host::BlockSource;
-use crate::host::exfat::check::{Finding, check};
-use crate::host::scsi::Disk;
-use crate::host::source::ImageFile;
+use picovd_sim::host::BlockSource;
+use picovd_sim::host::exfat::check::{Finding, check};
+use picovd_sim::host::scsi::Disk;
+use picovd_sim::host::source::ImageFile;
 use std::fmt::Display;
 use std::io::Write;
 use std::path::Path;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 fn run(words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_picovd-sim")).arg("layout").args(words).output().expect("the program starts")
+    Command::new(env!("CARGO_BIN_EXE_picovd")).arg("layout").args(words).output().expect("the program starts")
 }
 
 fn succeed(words: &[&str]) -> String {
@@ -89,7 +89,7 @@ fn the_drawing_goes_into_a_file() {
 
 #[test]
 fn other_commands_draw_no_map() {
-    let ls = Command::new(env!("CARGO_BIN_EXE_picovd-sim")).args(["ls", "--json"]).output().expect("it starts");
+    let ls = Command::new(env!("CARGO_BIN_EXE_picovd")).args(["ls", "--json"]).output().expect("it starts");
     assert_eq!(ls.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&ls.stderr).contains("takes no --json; it is for layout"));
 }

@@ -9,16 +9,16 @@ mod tests;
 
 use super::progress::Progress;
 use super::{Failure, Options, plan};
-use crate::host::BlockSource;
-use crate::host::exfat::boot::BootSector;
-use crate::host::exfat::check::{Check, check};
-use crate::host::exfat::volume::Volume;
-use crate::host::printed::Printed;
-use crate::host::raw::{Kind, RawDisk};
-use crate::host::source::{BLOCK_LENGTH, ReadError};
 use files::Judge;
 use medium::Medium;
 use picovd_manifest::DiskPlan;
+use picovd_sim::host::BlockSource;
+use picovd_sim::host::exfat::boot::BootSector;
+use picovd_sim::host::exfat::check::{Check, check};
+use picovd_sim::host::exfat::volume::Volume;
+use picovd_sim::host::printed::Printed;
+use picovd_sim::host::raw::{Kind, RawDisk};
+use picovd_sim::host::source::{BLOCK_LENGTH, ReadError};
 use problem::{Problem, Problems};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
@@ -181,7 +181,7 @@ fn cannot_open(path: &Path, error: &std::io::Error) -> String {
             None => "`lsblk -o PATH,SIZE,VENDOR,MODEL` lists the disks".to_owned(),
         },
         ErrorKind::PermissionDenied => {
-            let program = std::env::current_exe().unwrap_or_else(|_| "picovd-sim".into());
+            let program = std::env::current_exe().unwrap_or_else(|_| "picovd".into());
             let words = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
             let more = match cfg!(target_os = "macos") {
                 true => "; where sudo is refused, too, give the terminal Full Disk Access in System Settings",

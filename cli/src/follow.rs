@@ -1,8 +1,8 @@
 //! A file as it is after a while, and what is added to it: `cat --after`, `cat --follow`, `log`.
 
 use super::{Failure, Options, plug, tell};
-use crate::host::system::{Event, LINUX_DESKTOP, System, SystemError};
 use picovd_manifest::BuiltInSource;
+use picovd_sim::host::system::{Event, LINUX_DESKTOP, System, SystemError};
 use std::io::Write;
 use std::time::{Duration, Instant};
 

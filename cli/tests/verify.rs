@@ -11,7 +11,7 @@ use picovd_sim::plug;
 const BLOCK: usize = 512;
 
 fn run(words: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_picovd-sim")).args(words).output().expect("the program starts")
+    Command::new(env!("CARGO_BIN_EXE_picovd")).args(words).output().expect("the program starts")
 }
 
 fn temporary(name: &str) -> PathBuf {

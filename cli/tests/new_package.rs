@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 fn new(folder: &Path, words: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_picovd-sim"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_picovd"));
     command.arg("new").args(words).current_dir(folder).output().expect("the program starts")
 }
 
@@ -74,7 +74,7 @@ fn a_package_to_be_shared_names_nothing_of_this_machine() {
         for file in ["Cargo.toml", "build.rs", "picovd.toml", "src/main.rs", ".cargo/config.toml"] {
             assert!(!read(file).contains(clone.to_str().expect("UTF-8")), "{file}: {}", read(file));
         }
-        assert!(read(".cargo/config.toml").contains("runner = [\"picovd-sim\", \"--manifest\""));
+        assert!(read(".cargo/config.toml").contains("runner = [\"picovd\", \"--manifest\""));
         assert!(picovd_manifest::load(&package.join("picovd.toml"), None).is_ok());
     }
 }

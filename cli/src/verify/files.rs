@@ -2,12 +2,12 @@
 
 use super::problem::{Problem, Problems};
 use super::{Failure, Shown};
-use crate::host::BlockSource;
-use crate::host::exfat::boot::BootSector;
-use crate::host::exfat::volume::{Node, Volume};
-use crate::host::printed::Printed;
-use crate::host::source::{BLOCK_LENGTH, ReadError};
 use picovd_manifest::{DiskPlan, FileSource, Partitions, PlannedFile};
+use picovd_sim::host::BlockSource;
+use picovd_sim::host::exfat::boot::BootSector;
+use picovd_sim::host::exfat::volume::{Node, Volume};
+use picovd_sim::host::printed::Printed;
+use picovd_sim::host::source::{BLOCK_LENGTH, ReadError};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeSet, HashSet};
 use std::io::Write;

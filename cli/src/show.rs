@@ -3,11 +3,11 @@
 use super::progress::Progress;
 use super::watch::{self, Until};
 use super::{Failure, Options, check, files, measured, mount};
-use crate::demo;
-use crate::host::exfat::volume::{ExfatError, Node, Volume};
-use crate::host::printed::Printed;
-use crate::truth::TrueFile;
 use picovd_manifest::{DiskPlan, Partitions};
+use picovd_sim::demo;
+use picovd_sim::host::exfat::volume::{ExfatError, Node, Volume};
+use picovd_sim::host::printed::Printed;
+use picovd_sim::truth::TrueFile;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;

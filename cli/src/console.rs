@@ -1,8 +1,8 @@
 //! `console`: a terminal on the device's serial port.
 
 use super::{Failure, Options, plug, tell};
-use crate::host::system::{LINUX_DESKTOP, System};
-use crate::host::terminal::Terminal;
+use picovd_sim::host::system::{LINUX_DESKTOP, System};
+use picovd_sim::host::terminal::Terminal;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;

@@ -1,4 +1,4 @@
-//! The command line: `cargo sim [COMMAND]`.
+//! `picovd`, the program that `cargo sim` runs: the stick at work, without hardware.
 
 mod check;
 mod console;
@@ -16,15 +16,15 @@ mod uf2;
 mod verify;
 mod watch;
 
-use crate::diagnosis::Outcome;
-use crate::host::printed::Lines;
-use crate::host::scsi::Disk;
-use crate::host::{Host, Initiator};
-use crate::link::Link;
-use crate::native::Start;
-use crate::plug::{self, FlashChip, Plug, PlugError};
 use options::{AFTER, DEVICE, Described, LAYOUT, NEW, Options, SERVE, STORY, UF2, VERIFY, WATCH};
 use picovd_manifest::{Diagnostics, DiskPlan};
+use picovd_sim::diagnosis::Outcome;
+use picovd_sim::host::printed::Lines;
+use picovd_sim::host::scsi::Disk;
+use picovd_sim::host::{Host, Initiator};
+use picovd_sim::link::Link;
+use picovd_sim::native::Start;
+use picovd_sim::plug::{self, FlashChip, Plug, PlugError};
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -192,7 +192,7 @@ impl Failure {
     fn of_plug(error: PlugError) -> Self {
         match error {
             PlugError::Manifest(problems) => Self::Manifest(problems),
-            PlugError::Firmware(text) => Self::Failed(text),
+            other => Self::of(other),
         }
     }
 
@@ -207,10 +207,10 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// Runs the program with its words. The status is 0 for success, 1 for failure, 2 for wrong words.
-pub fn run(words: impl Iterator<Item = OsString>) -> ExitCode {
+/// The status is 0 for success, 1 for failure, 2 for wrong words.
+fn main() -> ExitCode {
     let mut out = io::stdout().lock();
-    let result = command(words, &mut out).and_then(|()| Ok(out.flush()?));
+    let result = command(std::env::args_os().skip(1), &mut out).and_then(|()| Ok(out.flush()?));
     match result {
         Ok(()) | Err(Failure::PipeClosed) => ExitCode::SUCCESS,
         Err(Failure::Failed(text)) => {
@@ -237,7 +237,7 @@ fn command(words: impl Iterator<Item = OsString>, out: &mut dyn Write) -> Result
     let options = Options::parse(words, |name| COMMANDS.iter().any(|command| command.name == name))?;
     let name = options.command.as_deref();
     if options.version {
-        return Ok(writeln!(out, "picovd-sim {}", env!("CARGO_PKG_VERSION"))?);
+        return Ok(writeln!(out, "picovd {}", env!("CARGO_PKG_VERSION"))?);
     }
     if options.help {
         return Ok(write!(out, "{}", name.and_then(find).map_or_else(overview, help))?);

@@ -1,12 +1,12 @@
 //! What watching shows of files that change.
 
 use super::{Until, added, run, show};
-use crate::native::Application;
-use crate::plug;
 use picovd::clock::Instant;
 use picovd::files::Rendered;
 use picovd::vd::{File, Files, vd_add_file, vd_update_file};
 use picovd_manifest::DiskPlan;
+use picovd_sim::native::Application;
+use picovd_sim::plug;
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;

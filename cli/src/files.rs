@@ -1,8 +1,8 @@
 //! `ls` and `cat`.
 
 use super::{Failure, Options, follow, mount, plug, settle};
-use crate::host::exfat::volume::{Node, Volume};
-use crate::host::printed::Printed;
+use picovd_sim::host::exfat::volume::{Node, Volume};
+use picovd_sim::host::printed::Printed;
 use std::io::Write;
 
 /// `cargo sim ls [DIR]`.

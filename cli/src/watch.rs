@@ -1,11 +1,11 @@
 //! Watches the stick as a desktop does: what changes while it is plugged in.
 
 use super::{Failure, files};
-use crate::host::exfat::volume::Node;
-use crate::host::printed::Printed;
-use crate::host::system::{Event, LINUX_DESKTOP, System};
-use crate::link::Link;
 use picovd_manifest::DiskPlan;
+use picovd_sim::host::exfat::volume::Node;
+use picovd_sim::host::printed::Printed;
+use picovd_sim::host::system::{Event, LINUX_DESKTOP, System};
+use picovd_sim::link::Link;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::time::{Duration, Instant};

@@ -1,10 +1,10 @@
 //! The words of the command line.
 
 use super::Failure;
-use crate::diagnosis::Outcome;
-use crate::i2c_device::I2cDevice;
-use crate::partitions::Partition;
 use lexopt::{Arg, Parser, ValueExt};
+use picovd_sim::diagnosis::Outcome;
+use picovd_sim::i2c_device::I2cDevice;
+use picovd_sim::partitions::Partition;
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -170,7 +170,7 @@ pub struct Options {
     /// `--svg`.
     pub svg: Option<PathBuf>,
     /// The options of `serve`.
-    pub serve: crate::serve::Options,
+    pub serve: picovd_sim::serve::Options,
     /// `--help`.
     pub help: bool,
     /// Names of all options but `--help`, in the order in which they are there.

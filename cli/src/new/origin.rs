@@ -1,6 +1,6 @@
 //! Where a new package has PicoVD from: a clone on this machine, a git repository, or the registry.
 
-use super::super::{Failure, Options};
+use crate::{Failure, Options};
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -40,8 +40,8 @@ impl Origin {
     /// The command that puts the simulator into PATH.
     pub fn install(&self) -> String {
         match self {
-            Self::Git(url) => format!("cargo install --git {url} picovd-sim"),
-            Self::Clone(_) | Self::Registry => "cargo install picovd-sim".to_owned(),
+            Self::Git(url) => format!("cargo install --git {url} picovd-cli"),
+            Self::Clone(_) | Self::Registry => "cargo install picovd-cli".to_owned(),
         }
     }
 
@@ -78,9 +78,9 @@ impl Origin {
                 // Not quiet: where cargo builds it first, that takes a minute, and it tells of each crate. The target is this
                 // PC, not the package's.
                 let words = ["cargo", "run", "--release", "--target", "host-tuple", "--manifest-path", &workspace];
-                words.iter().chain(&["--package", "picovd-sim", "--"]).map(quoted).collect()
+                words.iter().chain(&["--package", "picovd-cli", "--"]).map(quoted).collect()
             }
-            Self::Git(_) | Self::Registry => vec![quoted("picovd-sim")],
+            Self::Git(_) | Self::Registry => vec![quoted("picovd")],
         };
         let words = ["--manifest", "picovd.toml", "--elf"].map(quoted);
         simulator.into_iter().chain(words).collect::<Vec<_>>().join(", ")
@@ -118,7 +118,7 @@ fn clone() -> Option<PathBuf> {
 }
 
 fn is_clone(path: &Path) -> bool {
-    ["picovd.schema.json", "manifest/Cargo.toml", "sim/Cargo.toml"].iter().all(|file| path.join(file).is_file())
+    ["picovd.schema.json", "manifest/Cargo.toml", "cli/Cargo.toml"].iter().all(|file| path.join(file).is_file())
 }
 
 fn text(path: &Path) -> String {

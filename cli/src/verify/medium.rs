@@ -1,8 +1,8 @@
 //! What a medium holds that is no exFAT volume: a partition table, another file system, nothing.
 
 use super::problem::Problem;
-use crate::host::bytes::le32;
-use crate::host::source::BLOCK_LENGTH;
+use picovd_sim::host::bytes::le32;
+use picovd_sim::host::source::BLOCK_LENGTH;
 use std::ffi::OsStr;
 use std::path::Path;
 

@@ -1,12 +1,12 @@
 //! Reports about media that fail while they are read.
 
 use super::report;
-use crate::host::exfat::boot::BootSector;
-use crate::host::exfat::volume::Volume;
-use crate::host::raw::{Kind, RawDisk};
-use crate::host::scsi::Disk;
-use crate::host::{BlockSource, Host, Initiator};
-use crate::plug;
+use picovd_sim::host::exfat::boot::BootSector;
+use picovd_sim::host::exfat::volume::Volume;
+use picovd_sim::host::raw::{Kind, RawDisk};
+use picovd_sim::host::scsi::Disk;
+use picovd_sim::host::{BlockSource, Host, Initiator};
+use picovd_sim::plug;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
 /// A medium with bad blocks.

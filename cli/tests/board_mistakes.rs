@@ -1,5 +1,6 @@
 //! What people do wrong in a firmware, and what `cargo sim` says about it: a program of the tests makes one mistake at a time.
 
+#[path = "../../sim/tests/board_elf/mod.rs"]
 mod board_elf;
 
 mod ring5 {
@@ -19,7 +20,7 @@ mod ring5 {
     /// `cargo sim` in the package's folder, where its source files are.
     fn sim(elf: &Path, words: &[&str]) -> Output {
         let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/mistakes");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_picovd-sim"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_picovd"));
         command.current_dir(package).args(words).args(["--manifest", "picovd.toml", "--elf"]).arg(elf);
         command.output().expect("the program starts")
     }

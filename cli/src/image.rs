@@ -2,8 +2,8 @@
 
 use super::progress::Progress;
 use super::{Failure, Options, measured, mount, plug, settle};
-use crate::host::BlockSource;
-use crate::host::scsi::{CommandError, Disk, Sense};
+use picovd_sim::host::BlockSource;
+use picovd_sim::host::scsi::{CommandError, Disk, Sense};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
@@ -100,15 +100,15 @@ fn read_once(disk: &mut Disk<'_>, blocks: u64, path: &Path) -> Result<bool, Fail
 #[cfg(test)]
 mod tests {
     use super::{part_of, read};
-    use crate::cli::mount;
-    use crate::host::BlockSource;
-    use crate::host::exfat::check::check;
-    use crate::host::source::ImageFile;
-    use crate::native::{Application, Start};
-    use crate::plug;
+    use crate::mount;
     use picovd::clock::Instant;
     use picovd::files::Rendered;
     use picovd::vd::{File, Files, vd_add_file, vd_update_file};
+    use picovd_sim::host::BlockSource;
+    use picovd_sim::host::exfat::check::check;
+    use picovd_sim::host::source::ImageFile;
+    use picovd_sim::native::{Application, Start};
+    use picovd_sim::plug;
     use std::fs;
     use std::path::{Path, PathBuf};
 
