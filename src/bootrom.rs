@@ -5,6 +5,7 @@
 //! [`Stacked`] gives each call another stack, and takes it back afterwards.
 
 /// Words of that stack: 4 KiB, with which load_partition_table is known to work.
+#[cfg(target_arch = "riscv32")]
 pub const STACK_WORDS: usize = 1024;
 
 /// The functions, with the boot ROM's own results: negative ones are errors. What they need of the chip's state is for who calls

@@ -16,7 +16,8 @@ extern crate picovd_sim as _;
 extern crate std;
 
 pub mod block;
-pub mod bootrom;
+#[cfg(any(test, all(target_os = "none", feature = "rp2350")))]
+mod bootrom;
 pub mod bot;
 pub mod clock;
 pub mod device;

@@ -9,8 +9,7 @@ const CHIP_INFO: u32 = 0x0001;
 /// Asks the bootrom's get_sys_info (section 5.4.8.17) for the chip's 64-bit unique identity.
 ///
 /// `None` when the bootrom does not know it.
-#[must_use]
-pub fn read() -> Option<BoardIdentity> {
+pub(super) fn read() -> Option<BoardIdentity> {
     let mut words = [0; 4];
     let filled = rom(|rom| rom.get_sys_info(&mut words, CHIP_INFO));
     let [known, _, device, wafer] = words;

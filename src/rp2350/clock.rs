@@ -14,7 +14,7 @@ const LONGEST: u64 = 3_600_000_000;
 const SHORTEST: u64 = 100;
 
 /// TIMER0 and its first alarm.
-pub struct Clock {
+pub(super) struct Clock {
     timer: Timer<CopyableTimer0>,
     armed: Option<Instant>,
 }

@@ -9,7 +9,7 @@ use defmt::Encoder;
 static RING: Mutex<Cell<Option<&'static LogRing>>> = Mutex::new(Cell::new(None));
 
 /// Lets defmt's macros write into `ring`.
-pub fn set_ring(ring: &'static LogRing) {
+pub(super) fn set_ring(ring: &'static LogRing) {
     critical_section::with(|section| RING.borrow(section).set(Some(ring)));
 }
 

@@ -9,8 +9,7 @@ use crate::volume::BoardIdentity;
 use rp235x_hal::{pac, rom_data};
 
 /// Finds out. To be called once, at boot; the kept panic is taken.
-#[must_use]
-pub fn read(identity: Option<BoardIdentity>, flash: Option<u32>) -> BoardFacts<'static> {
+pub(super) fn read(identity: Option<BoardIdentity>, flash: Option<u32>) -> BoardFacts<'static> {
     let kept = processor::singleton!(: Option<Reason> = panic::take_reason());
     let panic = kept.and_then(|reason| reason.as_ref()).map(Reason::text);
     let reset = if panic.is_some() { ResetReason::Panic } else { reset() };
@@ -21,8 +20,7 @@ pub fn read(identity: Option<BoardIdentity>, flash: Option<u32>) -> BoardFacts<'
 ///
 /// The bootrom says what OTP has in FLASH_DEVINFO (sections 5.4.8.17 and 13.10): 16 MiB where nobody has written it, as on the
 /// Pico 2.
-#[must_use]
-pub fn flash(reserved: u32) -> Option<u32> {
+pub(super) fn flash(reserved: u32) -> Option<u32> {
     const FLASH_DEV_INFO: u32 = 0x0008;
     let mut words = [0; 2];
     let filled = rom(|rom| rom.get_sys_info(&mut words, FLASH_DEV_INFO));

@@ -5,9 +5,8 @@
 //! erase, and 1 to 3 ms for a page. The USB controller answers NAK by itself; a watchdog has to be more patient. A DMA transfer
 //! that reads flash gets a bus error: the application stops its own before settings are saved.
 
-use super::memory::RawMemory;
-use super::park;
-use super::partitions;
+use super::memory::{RawMemory, SRAM, STORAGE, translate};
+use super::{facts, park, partitions, xip};
 use crate::settings::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
 use crate::volume::Memory;
 use core::mem::transmute;
@@ -17,9 +16,6 @@ use rp235x_hal::{pac, rom_data};
 
 /// Addresses of flash for flash_op; it takes storage addresses, which the translation of section 5.1.19 leaves alone.
 const XIP_BASE: u32 = 0x1000_0000;
-/// The same bytes, past cache and translation (section 4.4.1).
-const UNCACHED_UNTRANSLATED: u32 = 0x1C00_0000;
-const SRAM_BASE: u32 = 0x2000_0000;
 /// Where the bootrom keeps the function that sets up fast reading from flash, at most 256 bytes (section 4.3).
 const BOOT_RAM: *const u32 = 0x400E_0000 as *const u32;
 /// Cache maintenance: cleaning by set and way, at addresses that leave no line with a valid tag behind (section 4.4.1, erratum
@@ -36,7 +32,10 @@ const OK: i32 = 0;
 /// BOOTROM_ERROR_LOCK_REQUIRED: bootrom locks are in use, and the other core holds this one (section 5.4.4).
 const LOCK_REQUIRED: i32 = -19;
 
-/// The settings' sectors. There is nothing to stop two of these from being made for the same place: the stick makes one.
+/// The settings' sectors. The sectors of the program itself are never written; all others of the chip can be, where the partition
+/// table permits it.
+///
+/// There is nothing to stop two of these from being made for the same place: the stick makes one.
 #[derive(Debug)]
 pub struct SettingsFlash {
     start: u32,
@@ -44,36 +43,33 @@ pub struct SettingsFlash {
 }
 
 impl SettingsFlash {
-    /// The sectors that begin `start` bytes into flash, a multiple of [`SECTOR_LENGTH`]. Needs 3264 bytes of stack once.
+    /// The sectors that begin `start` bytes into flash, a multiple of [`SECTOR_LENGTH`], in a chip of `chip_length` bytes. Needs 3264
+    /// bytes of stack once.
     ///
-    /// `None` when the program runs from SRAM: flash may not be connected then, and holds the settings of another program.
-    ///
-    /// The caller has seen to it that the flash chip is that long: a shorter one ignores the upper bits of an address, and the
-    /// program would erase itself ([`facts::flash`](super::facts::flash)).
+    /// `None` when the chip shows that it is shorter, or when the program runs from SRAM: flash may not be connected then, and holds
+    /// the settings of another program.
     #[must_use]
-    pub fn new(start: u32) -> Option<Self> {
-        let here: fn(u32) -> Option<Self> = Self::new;
-        if here as usize >= SRAM_BASE as usize || !start.is_multiple_of(SECTOR_LENGTH) {
+    pub fn new(start: u32, chip_length: u32) -> Option<Self> {
+        // A shorter one ignores the upper bits of an address: the settings' sectors would be some of the program's.
+        if xip::runs_from_sram() || !start.is_multiple_of(SECTOR_LENGTH) || facts::flash(chip_length).is_some() {
             return None;
         }
         // flash_op permits nothing before (section 5.1.3). Where it fails, flash_op will say so.
         let _ = partitions::load();
-        Some(Self { start, chip_length: 0 })
-    }
-
-    /// The same in a chip of `length` bytes, where settings that were kept in other sectors are looked for.
-    #[must_use]
-    pub const fn in_chip(self, length: u32) -> Self {
-        Self { chip_length: length, ..self }
+        Some(Self { start, chip_length })
     }
 
     fn operate(&mut self, flags: u32, offset: u32, length: u32, page: *const u8) -> Result<(), FlashError> {
-        let address = XIP_BASE.wrapping_add(self.start).wrapping_add(offset);
+        let place = self.start.wrapping_add(offset);
+        if place >= self.chip_length || is_program(place) {
+            return Err(FlashError::Refused);
+        }
+        let address = XIP_BASE.wrapping_add(place);
         cortex_m::interrupt::free(|_| {
             // Released when this ends.
             let _parked = park::other_core().ok_or(FlashError::OtherCore)?;
-            // SAFETY: interrupts are masked and the other core does not touch flash; flash_op checks the address. `page` is
-            // null, which an erase ignores, or a whole page in RAM.
+            // SAFETY: interrupts are masked and the other core does not touch flash; the program is not there, and flash_op checks the
+            // address. `page` is null, which an erase ignores, or a whole page in RAM.
             match unsafe { call_flash_op(flags, address, length, page) } {
                 OK => Ok(()),
                 LOCK_REQUIRED => Err(FlashError::OtherCore),
@@ -93,7 +89,12 @@ impl NorFlash for SettingsFlash {
     }
 
     fn read(&mut self, offset: u32, out: &mut [u8]) {
-        RawMemory.read(UNCACHED_UNTRANSLATED.wrapping_add(self.start).wrapping_add(offset), out);
+        let place = self.start.wrapping_add(offset);
+        if place < self.chip_length.min(STORAGE.end - STORAGE.start) {
+            RawMemory.read(STORAGE.start + place, out);
+        } else {
+            out.fill(0);
+        }
     }
 
     fn erase(&mut self, offset: u32) -> Result<(), FlashError> {
@@ -102,11 +103,34 @@ impl NorFlash for SettingsFlash {
 
     fn program(&mut self, offset: u32, page: &[u8; PAGE_LENGTH]) -> Result<(), FlashError> {
         // The bootrom reads it while flash cannot be read.
-        if page.as_ptr().addr() < SRAM_BASE as usize {
+        if page.as_ptr().addr() < SRAM.start as usize {
             return Err(FlashError::Refused);
         }
         self.operate(PROGRAM, offset, PAGE_LENGTH as u32, page.as_ptr())
     }
+}
+
+unsafe extern "C" {
+    /// Where initial values of variables are in flash: the last of what the program loads from there (cortex-m-rt's link.x).
+    static __sidata: u8;
+    static __sdata: u8;
+    static __edata: u8;
+}
+
+/// Whether the sector of flash at a storage address, a place within it, has some of the program.
+fn is_program(place: u32) -> bool {
+    let sector = place / SECTOR_LENGTH * SECTOR_LENGTH;
+    let variables = (&raw const __edata).addr() - (&raw const __sdata).addr();
+    let end = ((&raw const __sidata).addr() + variables) as u32 - XIP_BASE;
+    let mut offset = 0;
+    while offset < end {
+        let (storage, length) = translate(offset);
+        if storage.is_some_and(|first| sector < first + length.min(end - offset) && first < sector + SECTOR_LENGTH) {
+            return true;
+        }
+        offset += length;
+    }
+    false
 }
 
 /// The functions of the sequence in section 5.4.8.9, found before flash goes away.
@@ -131,6 +155,7 @@ unsafe fn call_flash_op(flags: u32, address: u32, length: u32, page: *const u8) 
         // SAFETY: boot RAM has 1 KiB, readable by Secure code, and only the program itself changes this part of it.
         *word = unsafe { BOOT_RAM.add(n).read_volatile() };
     }
+    // The words are there before they run: for the compiler, which sees a call by address, and for the core.
     compiler_fence(Ordering::SeqCst);
     asm::dsb();
     asm::isb();

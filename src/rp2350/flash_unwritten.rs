@@ -13,14 +13,8 @@ pub struct SettingsFlash(Infallible);
 impl SettingsFlash {
     /// `None`.
     #[must_use]
-    pub fn new(_start: u32) -> Option<Self> {
+    pub fn new(_start: u32, _chip_length: u32) -> Option<Self> {
         None
-    }
-
-    /// There is none.
-    #[must_use]
-    pub const fn in_chip(self, _length: u32) -> Self {
-        self
     }
 }
 

@@ -22,7 +22,7 @@ use static_cell::StaticCell;
 #[derive(Clone, Copy, Debug)]
 pub struct AddressSpace;
 
-/// All of it, for those who show nothing of it to anybody.
+/// All of ROM, SRAM and flash by storage address ([`STORAGE`]), for those who show nothing of it to anybody. Zeros elsewhere.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RawMemory;
 
@@ -38,21 +38,27 @@ struct Guard {
 
 type Read = fn(u32, &mut [u8]);
 
-/// Set once, before the stick appears on the bus.
+/// Set once, before the stick appears on the bus. Stored with release and loaded with acquire: who finds the guard, on whichever
+/// core, finds what is in it.
 static GUARD: AtomicPtr<Guard> = AtomicPtr::new(core::ptr::null_mut());
 
+/// The boot ROM (section 4.1).
+const ROM: Range<u32> = 0..0x8000;
+/// SRAM (section 4.2).
+pub(super) const SRAM: Range<u32> = 0x2000_0000..0x2008_2000;
+/// Flash at the first chip select by storage address, without cache (section 4.4.1).
+pub(super) const STORAGE: Range<u32> = 0x1C00_0000..0x1C00_0000 + CHIP_SELECT;
+
 /// Bits 28 to 31 of addresses of ROM, flash and SRAM (section 2.2).
-const ROM: u32 = 0;
-const FLASH: u32 = 1;
-const SRAM: u32 = 2;
+const IN_ROM: u32 = 0;
+const IN_FLASH: u32 = 1;
+const IN_SRAM: u32 = 2;
 
 /// Length of the aliases of flash (section 4.4.1), and the number of the one for cache maintenance and of the one without
 /// translation.
 const XIP_ALIAS: u32 = 0x0400_0000;
 const MAINTENANCE: u32 = 2;
 const UNTRANSLATED: u32 = 3;
-/// Flash by storage address, without cache.
-const STORAGE: u32 = 0x1C00_0000;
 /// How much of flash one register translates, and all that is at one chip select (section 12.14.4).
 const TRANSLATED: u32 = 4 << 20;
 const CHIP_SELECT: u32 = 16 << 20;
@@ -68,9 +74,9 @@ impl Memory for AddressSpace {
             return;
         };
         match (address >> 28, guard.ram) {
-            (FLASH, _) => read_flash(guard, address, out),
-            (SRAM, Some(read)) => read(address, out),
-            (ROM | SRAM, _) => RawMemory.read(address, out),
+            (IN_FLASH, _) => read_flash(guard, address, out),
+            (IN_SRAM, Some(read)) => read(address, out),
+            (IN_ROM | IN_SRAM, _) => RawMemory.read(address, out),
             // Registers, the USB controller's buffers, the boot RAM.
             _ => out.fill(0),
         }
@@ -78,21 +84,38 @@ impl Memory for AddressSpace {
 }
 
 impl Memory for RawMemory {
-    // A call is shorter than its text in every place.
-    #[inline(never)]
     fn read(&self, address: u32, out: &mut [u8]) {
-        let words = out.len() / BLOCK * BLOCK;
-        if words != 0 && address.is_multiple_of(4) && out.as_ptr().addr().is_multiple_of(4) {
-            // SAFETY: `out` is valid for writes of `words` bytes, a multiple of 32 and not 0, and word-aligned like
-            // `address`. Reading `address` has no side effect: the manifest allows ROM (section 4.1), XIP (section 4.4) and
-            // SRAM (section 4.2) only. It may be address 0, which no Rust reference can name; asm may read it.
-            unsafe { copy_words(address as usize, out.as_mut_ptr().cast(), words) };
-            if let Some(rest) = out.get_mut(words..).filter(|rest| !rest.is_empty()) {
-                copy_bytes(address.wrapping_add(words as u32), rest);
-            }
-        } else {
-            copy_bytes(address, out);
+        let range = match address >> 28 {
+            IN_ROM => ROM,
+            IN_FLASH => STORAGE,
+            IN_SRAM => SRAM,
+            _ => 0..0,
+        };
+        // SAFETY: the core can read all of each, without side effect.
+        unsafe { read_within(&range, address, out) };
+    }
+}
+
+/// Reads bytes, any number of them.
+///
+/// # Safety
+///
+/// The core can read all of them, without side effect.
+// A call is shorter than its text in every place.
+#[inline(never)]
+unsafe fn read_all(address: u32, out: &mut [u8]) {
+    let words = out.len() / BLOCK * BLOCK;
+    if words != 0 && address.is_multiple_of(4) && out.as_ptr().addr().is_multiple_of(4) {
+        // SAFETY: `out` is valid for writes of `words` bytes, a multiple of 32 and not 0, and word-aligned like `address`, which
+        // is as the caller promises. It may be address 0, which no Rust reference can name; asm may read it.
+        unsafe { copy_words(address as usize, out.as_mut_ptr().cast(), words) };
+        if let Some(rest) = out.get_mut(words..).filter(|rest| !rest.is_empty()) {
+            // SAFETY: as the caller promises.
+            unsafe { copy_bytes(address.wrapping_add(words as u32), rest) };
         }
+    } else {
+        // SAFETY: as the caller promises.
+        unsafe { copy_bytes(address, out) };
     }
 }
 
@@ -101,6 +124,8 @@ impl Memory for RawMemory {
 pub(super) fn hide<S: Configured<'static>>(settings: S, redacted: &'static [Range<u32>], flash: u32) {
     static ROOM: StaticCell<Guard> = StaticCell::new();
     let ram = settings.settings().map(guard_ram);
+    // No view shows what the second chip select has.
+    let flash = flash.min(CHIP_SELECT);
     if let Some(guard) = ROOM.try_init(Guard { redacted, flash, ram }) {
         GUARD.store(guard, Ordering::Release);
     }
@@ -131,7 +156,8 @@ fn variables() -> Range<u32> {
 /// Reads the variables, and zeros elsewhere: so no stack is shown, and nothing that a program before this one has left in what
 /// is not initialized at the start. Once settings were handled on a stack among the variables, nothing is shown at all.
 fn show_variables(address: u32, out: &mut [u8]) {
-    read_within(&variables(), address, out);
+    // SAFETY: the linker puts variables into SRAM.
+    unsafe { read_within(&variables(), address, out) };
     if STACKS.are_exposed() {
         out.fill(0);
     }
@@ -141,17 +167,18 @@ fn show_variables(address: u32, out: &mut [u8]) {
 fn show_stacks(address: u32, out: &mut [u8]) {
     let before = variables().end.saturating_sub(address) as usize;
     let (shown, rest) = split(out, before);
-    if !shown.is_empty() {
-        RawMemory.read(address, shown);
-    }
-    if !rest.is_empty() {
-        let behind = (&raw const __settings_end).addr() as u32..u32::MAX;
-        read_within(&behind, address.wrapping_add(before as u32), rest);
-    }
+    RawMemory.read(address, shown);
+    let after = (&raw const __settings_end).addr() as u32..SRAM.end;
+    // SAFETY: the linker puts the section into SRAM.
+    unsafe { read_within(&after, address.wrapping_add(before as u32), rest) };
 }
 
 /// Reads what of `shown` is at an address, and zeros elsewhere.
-fn read_within(shown: &Range<u32>, address: u32, out: &mut [u8]) {
+///
+/// # Safety
+///
+/// The core can read all of `shown`, without side effect.
+unsafe fn read_within(shown: &Range<u32>, address: u32, out: &mut [u8]) {
     let at = |place: u32| (place.saturating_sub(address) as usize).min(out.len());
     let (first, end) = (at(shown.start), at(shown.end));
     let (head, rest) = split(out, first);
@@ -159,7 +186,8 @@ fn read_within(shown: &Range<u32>, address: u32, out: &mut [u8]) {
     head.fill(0);
     tail.fill(0);
     if !part.is_empty() {
-        RawMemory.read(address.wrapping_add(first as u32), part);
+        // SAFETY: the part is within `shown`, see there.
+        unsafe { read_all(address.wrapping_add(first as u32), part) };
     }
 }
 
@@ -194,7 +222,7 @@ fn read_flash(guard: &Guard, address: u32, out: &mut [u8]) {
 
 /// Where in flash an offset from XIP_BASE is, if anywhere, and for how many bytes that holds (section 12.14.4). An access
 /// where nothing is would be a bus fault.
-fn translate(offset: u32) -> (Option<u32>, u32) {
+pub(super) fn translate(offset: u32) -> (Option<u32>, u32) {
     let within = offset % TRANSLATED;
     // Four registers: those after them are the second chip select's, which no view shows.
     let register = pac::QMI::ptr().addr() + ATRANS0 + (offset / TRANSLATED % 4) as usize * 4;
@@ -213,7 +241,7 @@ fn translate(offset: u32) -> (Option<u32>, u32) {
 
 /// Reads flash by storage address, all of it within the chip.
 fn read_storage(guard: &Guard, place: u32, out: &mut [u8]) {
-    RawMemory.read(STORAGE.wrapping_add(place), out);
+    RawMemory.read(STORAGE.start.wrapping_add(place), out);
     for range in guard.redacted {
         blank(range, place, out);
     }
@@ -233,19 +261,20 @@ fn blank(range: &Range<u32>, start: u32, out: &mut [u8]) {
     out.get_mut(hidden).unwrap_or_default().fill(0);
 }
 
-/// The sector that was looked at last, and in the lowest bit whether it holds records. No sector has this number.
+/// The sector that was looked at last, and in the lowest bit whether it holds records. No sector has this number. One word says
+/// all of it, so it is loaded and stored relaxed: another core that finds an older one looks by itself.
 static LOOKED: AtomicU32 = AtomicU32::new(u32::MAX);
 
 /// Whether a sector of flash holds a record of settings, of whichever firmware: then all of it is hidden, what is left of
 /// records whose beginning was lost included. Hosts read forward, so the last answer is kept; a sector changes to the worse
-/// only by [`SettingsFlash`](super::flash::SettingsFlash), which is redacted.
+/// only by [`SettingsFlash`](super::SettingsFlash), which is redacted.
 fn holds_records(sector: u32) -> bool {
     let looked = LOOKED.load(Ordering::Relaxed);
     if looked & !1 == sector {
         return looked & 1 != 0;
     }
     let holds = (0..SECTOR_LENGTH).step_by(PAGE_LENGTH).any(|page| {
-        let address = STORAGE.wrapping_add(sector).wrapping_add(page);
+        let address = STORAGE.start.wrapping_add(sector).wrapping_add(page);
         // SAFETY: a byte of flash within the chip, whose reading has no side effect. Each takes a transfer from the flash chip,
         // and this one settles most pages.
         if unsafe { load_byte(address) } != RECORD_START {
@@ -262,11 +291,14 @@ fn holds_records(sector: u32) -> bool {
 /// Bytes that [`copy_words`] moves at a time.
 const BLOCK: usize = 32;
 
+/// # Safety
+///
+/// As for [`read_all`].
 #[inline(never)]
-fn copy_bytes(from: u32, out: &mut [u8]) {
+unsafe fn copy_bytes(from: u32, out: &mut [u8]) {
     let mut address = from;
     for byte in out {
-        // SAFETY: reads one byte, without side effect, of an address that the manifest allows (see `read`).
+        // SAFETY: as the caller promises.
         *byte = unsafe { load_byte(address) };
         address = address.wrapping_add(1);
     }

@@ -1,40 +1,48 @@
 //! The RP2350: the only place that touches hardware and the only place with `unsafe`. Compiled for the chip alone.
 //!
+//! What is public is what applications need: [`firmware!`](crate::firmware) and [`serve!`](crate::serve) say how to begin.
+//! No safe function of it does harm, whatever it is called with and from wherever it is called.
+//!
 //! Section numbers are those of the RP2350 datasheet.
 #![allow(unsafe_code)]
 
 mod board;
-pub mod board_id;
-pub mod clock;
+mod board_id;
+mod clock;
 #[cfg(feature = "defmt")]
-pub mod defmt;
-pub mod facts;
+mod defmt;
+mod facts;
 #[cfg_attr(target_arch = "riscv32", path = "flash_unwritten.rs")]
-pub mod flash;
-pub mod memory;
+mod flash;
+mod memory;
 #[cfg(all(target_arch = "arm", feature = "memory-functions"))]
 mod memory_functions;
-pub mod panic;
+mod panic;
 #[cfg(target_arch = "arm")]
 pub mod park;
-pub mod partitions;
+mod partitions;
+// For `firmware!`.
+#[doc(hidden)]
 pub mod picotool;
 #[cfg_attr(target_arch = "arm", path = "arm.rs")]
 #[cfg_attr(target_arch = "riscv32", path = "riscv.rs")]
 mod processor;
-pub mod reboot;
+mod reboot;
 mod rom;
 mod served;
 mod stick;
-pub mod usb;
+mod usb;
 mod usb_endpoint;
 mod xip;
 
 pub use board::{Board, CRYSTAL, restart, restart_after};
+pub use flash::SettingsFlash;
+pub use memory::AddressSpace;
 pub use rp235x_hal;
 pub use served::Served;
 pub use static_cell::StaticCell;
 pub use stick::{Home, Running, Stick};
+pub use usb::UsbBus;
 
 use rp235x_hal::clocks::UsbClock;
 use rp235x_hal::pac;
@@ -95,13 +103,7 @@ fn attaches_in(bus: &FirmwareUsbBus) -> Option<u32> {
 }
 
 /// Takes the USB controller into use, VBUS taken for granted. Its interrupt stays masked: `Stick::sleep` waits for it.
-#[must_use]
-pub fn usb_bus(
-    registers: pac::USB,
-    dpram: pac::USB_DPRAM,
-    clock: UsbClock,
-    resets: &mut pac::RESETS,
-) -> FirmwareUsbBus {
+fn usb_bus(registers: pac::USB, dpram: pac::USB_DPRAM, clock: UsbClock, resets: &mut pac::RESETS) -> FirmwareUsbBus {
     #[cfg(not(feature = "hal-usb"))]
     let bus = usb::UsbBus::new(registers, dpram, clock, resets);
     #[cfg(feature = "hal-usb")]

@@ -1,32 +1,37 @@
 //! The last panic's reason, kept in RAM across the reset that follows it.
 
-use core::mem::MaybeUninit;
 use core::panic::PanicInfo;
-use core::ptr::{addr_of, addr_of_mut};
+use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use heapless::Vec;
 
 /// Longest reason kept, in bytes of UTF-8; what is longer is cut.
-pub const REASON_LENGTH: usize = 120;
+const REASON_LENGTH: usize = 120;
 
 const MAGIC: u32 = 0x5644_5041;
 
+/// Atomics, since both cores may panic at the same time: then the text may have some of both, and is cut where it is no UTF-8.
+///
+/// In this order: the simulator looks for it after a panic.
+#[repr(C)]
 struct Record {
-    magic: u32,
-    length: u32,
-    text: [u8; REASON_LENGTH],
+    magic: AtomicU32,
+    length: AtomicU32,
+    text: [AtomicU8; REASON_LENGTH],
 }
 
-/// Not initialized at boot (cortex-m-rt's `.uninit`), so that it outlives a reset. After a power-on it holds anything.
+/// Not initialized at boot (cortex-m-rt's `.uninit`), so that it outlives a reset. After a power-on it holds anything. `used`: the
+/// compiler is not to conclude from the values here what it may hold.
+#[used]
 #[unsafe(link_section = ".uninit.PICOVD_PANIC")]
-static mut RECORD: MaybeUninit<Record> = MaybeUninit::uninit();
+static RECORD: Record =
+    Record { magic: AtomicU32::new(0), length: AtomicU32::new(0), text: [const { AtomicU8::new(0) }; REASON_LENGTH] };
 
 /// Why the boot before this one ended in a panic.
 #[derive(Clone, Debug, Default)]
-pub struct Reason(Vec<u8, REASON_LENGTH>);
+pub(super) struct Reason(Vec<u8, REASON_LENGTH>);
 
 impl Reason {
     /// The panic's place and message, as far as they were kept.
-    #[must_use]
     pub fn text(&self) -> &str {
         let bytes = self.0.as_slice();
         match core::str::from_utf8(bytes) {
@@ -38,32 +43,23 @@ impl Reason {
     }
 }
 
-/// Takes the reason that the last panic left; `None` when there was none since the power came on. Call it once, at boot.
-#[must_use]
-pub fn take_reason() -> Option<Reason> {
-    let record = addr_of_mut!(RECORD).cast::<Record>();
-    // SAFETY: `RECORD` is aligned and lies in RAM, where any bit pattern is a valid `u32` and a valid `u8`; volatile, since the compiler
-    // takes an uninitialized static for unreadable. Nobody else runs yet: the other core is in reset, and only a panic writes here.
-    unsafe {
-        let magic = addr_of!((*record).magic).read_volatile();
-        let length = addr_of!((*record).length).read_volatile() as usize;
-        if magic != MAGIC || length > REASON_LENGTH {
-            return None;
-        }
-        addr_of_mut!((*record).magic).write_volatile(0);
-        let mut reason = Reason::default();
-        // Byte by byte: the compiler would write a load for each byte of an array that is volatile.
-        for kept in 0..length {
-            let _ = reason.0.push(addr_of!((*record).text).cast::<u8>().add(kept).read_volatile());
-        }
-        Some(reason)
+/// Takes the reason that the last panic left; `None` when there was none since the power came on, or it was taken.
+pub(super) fn take_reason() -> Option<Reason> {
+    // Acquire, as `keep` releases: where the magic number is, the rest is.
+    let magic = RECORD.magic.swap(0, Ordering::Acquire);
+    let length = RECORD.length.load(Ordering::Relaxed) as usize;
+    let text = RECORD.text.get(..length).filter(|_| magic == MAGIC)?;
+    let mut reason = Reason::default();
+    for byte in text {
+        let _ = reason.0.push(byte.load(Ordering::Relaxed));
     }
+    Some(reason)
 }
 
 /// Keeps where `info` happened, and its message where that is a plain text, for [`take_reason`] after the next reset.
 ///
 /// Messages with values in them are left out: formatting would cost 4 KiB of flash, and may be what panicked.
-pub fn keep(info: &PanicInfo<'_>) {
+pub(super) fn keep(info: &PanicInfo<'_>) {
     let mut reason = Reason::default();
     if let Some(location) = info.location() {
         reason.push(location.file().as_bytes());
@@ -72,15 +68,12 @@ pub fn keep(info: &PanicInfo<'_>) {
         reason.push(b" ");
     }
     reason.push(info.message().as_str().unwrap_or("").as_bytes());
-    let record = addr_of_mut!(RECORD).cast::<Record>();
-    // SAFETY: as in `take_reason`; this core panicked and masks interrupts, so nothing else comes between.
-    unsafe {
-        addr_of_mut!((*record).length).write_volatile(reason.0.len() as u32);
-        for (kept, byte) in reason.0.iter().enumerate() {
-            addr_of_mut!((*record).text).cast::<u8>().add(kept).write_volatile(*byte);
-        }
-        addr_of_mut!((*record).magic).write_volatile(MAGIC);
+    for (kept, byte) in RECORD.text.iter().zip(&reason.0) {
+        kept.store(*byte, Ordering::Relaxed);
     }
+    RECORD.length.store(reason.0.len() as u32, Ordering::Relaxed);
+    // Last, and after all of it: a reset may come in between.
+    RECORD.magic.store(MAGIC, Ordering::Release);
 }
 
 impl Reason {

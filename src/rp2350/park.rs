@@ -29,15 +29,17 @@ const BOOTROM_PATIENCE: u32 = 1000;
 /// The doorbell.
 const BELL: u32 = 1 << 7;
 
-/// Whether a core stands aside when it is asked to. Tests of the program find these by name.
+/// Whether a core stands aside when it is asked to. Stored with release and loaded with acquire. Tests of the program find these by name.
 #[unsafe(export_name = "PICOVD_PARK_ENABLED")]
 static ENABLED: [AtomicBool; 2] = [AtomicBool::new(false), AtomicBool::new(false)];
-/// What the other core is asked with: another number each time, 0 when it may go on.
+/// What the other core is asked with: another number each time, 0 when it may go on. Stored with release and read with acquire, or
+/// between barriers: what the asking core did to flash is done before the other one goes on.
 #[unsafe(export_name = "PICOVD_PARK_ASKED")]
 static ASKED: AtomicU32 = AtomicU32::new(0);
-/// The number that it answered last.
+/// The number that it answered last: stored after a barrier and loaded with acquire, so its last access to flash came before.
 #[unsafe(export_name = "PICOVD_PARK_ANSWERED")]
 static ANSWERED: AtomicU32 = AtomicU32::new(0);
+/// The last number. Relaxed: the core that asks has interrupts masked, and the other one stands aside or does not run.
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// Lets the core that says this stand aside when it is asked to. Once in a program, on the core that the stick does not run on.
@@ -49,7 +51,8 @@ macro_rules! park {
         extern "C" fn SIO_IRQ_BELL() {
             $crate::rp2350::park::answer();
         }
-        $crate::rp2350::park::enable();
+        // SAFETY: the handler is the one above, and shares nothing with what the core runs but atomics.
+        unsafe { $crate::rp2350::park::enable() };
     }};
 }
 
@@ -82,20 +85,27 @@ fn this_core() -> usize {
 }
 
 /// Takes the doorbell's interrupt into use, on the core that calls this. [`park!`](crate::park) calls it.
-pub fn enable() {
+///
+/// # Safety
+///
+/// The handler of SIO_IRQ_BELL calls [`answer`], and nothing on this core relies on the interrupt's being masked.
+#[doc(hidden)]
+pub unsafe fn enable() {
     sio().doorbell_in_clr().write(|w| {
         // SAFETY: every value is valid: a bit for each doorbell.
         unsafe { w.bits(BELL) }
     });
-    // SAFETY: this core has only just begun, and holds no critical section that relies on the interrupt's mask.
+    // SAFETY: as the caller promises.
     unsafe { NVIC::unmask(pac::Interrupt::SIO_IRQ_BELL) };
     if let Some(enabled) = ENABLED.get(this_core()) {
+        // Release: who finds it set may ring, and the interrupt comes.
         enabled.store(true, Ordering::Release);
     }
 }
 
 /// Answers the doorbell: stands aside if that is what it rang for. To be called by the handler of SIO_IRQ_BELL;
-/// [`park!`](crate::park) defines one.
+/// [`park!`](crate::park) defines one. Called elsewhere, it does no harm: the core stands aside for nothing, or has nothing to do.
+#[doc(hidden)]
 pub fn answer() {
     // SAFETY: as in `enable`.
     sio().doorbell_in_clr().write(|w| unsafe { w.bits(BELL) });

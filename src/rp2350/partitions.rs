@@ -7,7 +7,7 @@ use crate::files::WORK_AREA;
 
 /// The bootrom.
 #[derive(Clone, Copy, Debug)]
-pub struct Bootrom;
+pub(super) struct Bootrom;
 
 impl PartitionTableSource for Bootrom {
     /// A program that was loaded into RAM has to do this; one that was started from flash has the table loaded already, which

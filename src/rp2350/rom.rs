@@ -1,6 +1,5 @@
 //! The boot ROM's functions (section 5.4), all but flash_op's, which flash.rs calls from RAM.
 
-use super::processor;
 #[cfg(target_arch = "riscv32")]
 use crate::bootrom::STACK_WORDS;
 use crate::bootrom::{Rom, Stacked};
@@ -23,8 +22,9 @@ impl Rom for Chip {
     }
 
     fn load_partition_table(&mut self, area: &mut [u32]) -> i32 {
-        // SAFETY: the area is word-aligned and as long as it says. The bootrom reads flash, which no one writes meanwhile:
-        // interrupts are masked and the other core is in reset.
+        // SAFETY: the area is word-aligned and as long as it says. The bootrom keeps the table in boot RAM, where nobody else changes
+        // it: see `rom`. It reads flash, which nobody writes meanwhile: who does makes this core stand aside first, which it does
+        // not in here.
         unsafe { rom_data::load_partition_table(area.as_mut_ptr().cast(), size_of_val(area), false) }
     }
 
@@ -43,8 +43,8 @@ impl Rom for Chip {
     }
 
     fn connect_flash(&mut self, mode: u8, clock_divider: u8) {
-        // SAFETY: who calls this runs from SRAM, its constants and callers too, and the other core is in reset: nobody fetches from
-        // flash meanwhile. The functions change QMI, the pads and the cache alone (sections 5.4.8.1, 5.4.8.6, 5.4.8.9).
+        // SAFETY: `xip` alone calls this, where the program is in SRAM with its constants, so neither core fetches from flash. The
+        // functions change QMI, the pads and the cache alone (sections 5.4.8.1, 5.4.8.6, 5.4.8.9).
         unsafe {
             rom_data::connect_internal_flash();
             rom_data::flash_exit_xip();
@@ -54,9 +54,9 @@ impl Rom for Chip {
     }
 }
 
-/// Calls the boot ROM. Interrupts are masked meanwhile, so that no handler's call comes upon the same stack.
+/// Calls the boot ROM. One context at a time on either core: its functions share what they keep in boot RAM, and a stack.
 pub(super) fn rom<T>(work: impl FnOnce(&mut Stacked<Chip>) -> T) -> T {
-    processor::free(|| work(&mut Stacked::new(Chip, stack())))
+    critical_section::with(|_| work(&mut Stacked::new(Chip, stack())))
 }
 
 #[cfg(target_arch = "arm")]
@@ -70,7 +70,7 @@ fn stack() -> Option<[u32; 2]> {
     use core::cell::UnsafeCell;
 
     struct Stack(UnsafeCell<[u32; STACK_WORDS]>);
-    // SAFETY: the ROM alone reads and writes it, on this core and with interrupts masked.
+    // SAFETY: the ROM alone reads and writes it, and `rom` calls it for one context at a time.
     unsafe impl Sync for Stack {}
     static STACK: Stack = Stack(UnsafeCell::new([0; STACK_WORDS]));
     Some([STACK.0.get().expose_provenance() as u32, 4 * STACK_WORDS as u32])

@@ -17,7 +17,8 @@ pub struct Served<T> {
     /// The stick, for the one whose turn it is.
     stick: UnsafeCell<Option<T>>,
     turns: Turns,
-    /// Where it is served: [`NOBODY`], [`COMING`], or the core's number and [`FIRST`].
+    /// Where it is served: [`NOBODY`], [`COMING`], or the core's number and [`FIRST`]. That is stored with release after the stick,
+    /// and loaded with acquire before a turn: who finds the number finds the stick.
     core: AtomicU8,
 }
 
@@ -68,6 +69,7 @@ impl<T> Served<T> {
 
     /// Brings the stick, once. False, and it is dropped, where there is one.
     fn bring(&self, stick: T) -> bool {
+        // One of several that come at the same time exchanges it. Who does not touches nothing, so a failure may be relaxed.
         if self.core.compare_exchange(NOBODY, COMING, Ordering::AcqRel, Ordering::Relaxed).is_err() {
             return false;
         }
@@ -91,7 +93,8 @@ impl<T> Served<T> {
 
 /// Lets both interrupts come, on this core.
 fn unmask() {
-    // SAFETY: the handlers share nothing with what runs here but what is reached in turns and critical sections.
+    // SAFETY: the stick has taken USB controller and TIMER0, so their interrupts are its own, and nobody else relies on their masks. The
+    // handlers share nothing with what runs here but what is reached in turns and critical sections.
     unsafe {
         processor::unmask(pac::Interrupt::USBCTRL_IRQ);
         processor::unmask(pac::Interrupt::TIMER0_IRQ_0);

@@ -140,7 +140,8 @@ where
         flash: Option<u32>,
         digits: &'static [u8; 16],
     ) -> &'static mut Running<CONSOLE, RESET, FILES, S> {
-        let make = || stick::Stick::new(alloc, description, board, flash, digits, AddressSpace, restart as fn(Reset));
+        let make =
+            || stick::Stick::new(alloc, description, board, flash, digits, AddressSpace, reboot::restart as fn(Reset));
         let Some(stick) = H::place().try_init_with(make) else { processor::reset() };
         stick
     }
@@ -310,9 +311,9 @@ fn started<S>(
     description: &Description<'static, S>,
 ) -> Identity<'static> {
     let (plan, usb) = (settings.plan(), description.usb);
-    let sectors = if flash.is_none() { SettingsFlash::new(plan.start) } else { None };
+    // Where flash is shorter it was found out before.
+    let sectors = if flash.is_none() { SettingsFlash::new(plan.start, description.flash_size) } else { None };
     let store = sectors.and_then(|sectors| {
-        let sectors = sectors.in_chip(description.flash_size);
         // It knows checksums of secrets: a short one could be guessed from them.
         #[unsafe(link_section = ".settings.store")]
         static STORE: StaticCell<Store<SettingsFlash>> = StaticCell::new();
@@ -327,14 +328,4 @@ fn started<S>(
     let Some(strings) = processor::singleton!(: [[u8; 96]; 2] = [[0; 96]; 2]) else { return usb };
     let [manufacturer, product] = settings.usb_strings(strings);
     Identity { manufacturer: manufacturer.unwrap_or(usb.manufacturer), product: product.unwrap_or(usb.product), ..usb }
-}
-
-/// What picotool asked for.
-fn restart(reset: Reset) {
-    match reset {
-        Reset::Bootsel { no_mass_storage, no_picoboot, activity_led } => {
-            reboot::to_bootsel(no_mass_storage, no_picoboot, activity_led);
-        }
-        Reset::Flash => reboot::to_flash(),
-    }
 }

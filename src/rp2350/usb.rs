@@ -46,12 +46,12 @@ const AWAY: u32 = 20_000;
 /// Upper bound for the wait until the controller has let go of a buffer, in polls. A packet takes 8,000 cycles at most.
 const ABORT_POLLS: u32 = 10_000;
 
-/// Whether the next poll has something to report that no interrupt tells of.
+/// Whether the next poll has something to report that no interrupt tells of. Relaxed: the bus's core alone stores it, with interrupts
+/// masked; elsewhere it is a hint, and a poll looks by itself.
 static WAITS: AtomicBool = AtomicBool::new(false);
 
 /// Whether the next poll of the bus has something to report that no interrupt tells of: the core must not sleep.
-#[must_use]
-pub fn waits() -> bool {
+pub(super) fn waits() -> bool {
     WAITS.load(Ordering::Relaxed)
 }
 
@@ -62,7 +62,8 @@ pub struct UsbBus {
     core: u32,
 }
 
-// SAFETY: the controller is reached through `UsbBus::with` alone, which lets one core in, with interrupts masked.
+// SAFETY: the controller is reached through `UsbBus::with` alone, which lets one core in, with interrupts masked. What it owns, the
+// peripherals, is the same from every context.
 unsafe impl Sync for UsbBus {}
 
 /// The pull-up of D+: without it, the device is unplugged for the host (USB 2.0 7.1.7.3).
@@ -105,7 +106,7 @@ impl UsbBus {
     /// first poll. TIMER0 has to run by then.
     ///
     /// VBUS counts as present: the boards that this is for are powered by it.
-    pub fn new(registers: pac::USB, dpram: pac::USB_DPRAM, clock: UsbClock, resets: &mut pac::RESETS) -> Self {
+    pub(super) fn new(registers: pac::USB, dpram: pac::USB_DPRAM, clock: UsbClock, resets: &mut pac::RESETS) -> Self {
         resets.reset().modify(|_, w| w.usbctrl().set_bit());
         resets.reset().modify(|_, w| w.usbctrl().clear_bit());
         while resets.reset_done().read().usbctrl().bit_is_clear() {}
@@ -137,7 +138,7 @@ impl UsbBus {
     }
 
     /// In how many microseconds the device attaches, where it has left the bus: a poll is due then.
-    pub fn attaches_in(&self) -> Option<u32> {
+    pub(super) fn attaches_in(&self) -> Option<u32> {
         self.with(None, |controller| match controller.pull_up {
             PullUp::On => None,
             PullUp::Due => Some(0),

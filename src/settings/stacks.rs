@@ -9,6 +9,10 @@ use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 
 /// Where RAM is shown, and whether settings were handled on a stack in there.
+///
+/// All relaxed: what is shown is said before the first secret is read, and later contexts find it. That a stack was noted before a secret
+/// got there, and memory read before that is looked at, takes more than acquire and release: two stores and two loads in one order for
+/// both cores, by a fence each.
 #[derive(Debug)]
 pub struct Stacks {
     shown: [AtomicUsize; 2],

@@ -18,7 +18,8 @@ use usb_device::endpoint::EndpointAddress;
 use usb_device::{Result, UsbError};
 
 /// What endpoint 0 is armed with when its time comes, in the IN direction and in the OUT direction: buffer control's fields, 0 for
-/// nothing. Beside the controller, since this is looked at around each sleep.
+/// nothing. Beside the controller, since this is looked at around each sleep. Relaxed, here and below: the bus's core alone stores
+/// them, with interrupts masked, and one core sees its own stores in their order.
 static HELD: [AtomicU16; 2] = [const { AtomicU16::new(0) }; 2];
 
 /// The directions in which endpoint 0 was armed with that: bits of EP_ABORT. The packets may have gone, or come, since.
@@ -47,7 +48,7 @@ impl UsbBus {
     /// Takes back what endpoint 0 is armed with, before anything that takes longer than the few microseconds from a SETUP packet to the
     /// next token: the host gets NAK meanwhile.
     #[inline]
-    pub fn withhold(&self) {
+    pub(in super::super) fn withhold(&self) {
         if ARMED.load(Ordering::Relaxed) != 0 {
             self.with((), Controller::withhold);
         }
@@ -56,7 +57,7 @@ impl UsbBus {
     /// Arms endpoint 0 with what waits for it, until the next poll: after everything else of a poll, where [`wait`](Self::wait) does
     /// not follow.
     #[inline]
-    pub fn release(&self) {
+    pub(in super::super) fn release(&self) {
         if holds() {
             self.with((), Controller::release);
         }
@@ -65,7 +66,7 @@ impl UsbBus {
     /// Sleeps until an interrupt comes, and has endpoint 0 armed for as long: to be called with interrupts masked, and the
     /// controller's let through to wake the core.
     #[inline]
-    pub fn wait(&self) {
+    pub(in super::super) fn wait(&self) {
         if holds() || ARMED.load(Ordering::Relaxed) != 0 {
             self.with((), Controller::wait);
         } else {

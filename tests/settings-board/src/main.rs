@@ -12,7 +12,7 @@ mod program {
     use core::ptr::addr_of;
     use core::sync::atomic::{AtomicU32, Ordering};
     use cortex_m::peripheral::{NVIC, SYST};
-    use picovd::rp2350::flash::SettingsFlash;
+    use picovd::rp2350::SettingsFlash;
     use picovd::rp2350::rp235x_hal::multicore::{Multicore, Stack};
     use picovd::rp2350::rp235x_hal::{self, Sio, pac};
     use picovd::settings::{SaveError, Store};
@@ -131,7 +131,7 @@ mod program {
         if let (PARKS | COUNTS | DEAF | DOZES, Some(all)) = (mode(), pac::Peripherals::take()) {
             launch(all);
         }
-        let Some(flash) = SettingsFlash::new(START) else { panic!("runs from SRAM") };
+        let Some(flash) = SettingsFlash::new(START, 4 << 20) else { panic!("runs from SRAM") };
         let mut store = Store::open(flash, 2);
         let mut found = [0; 1008];
         let length = store.load(&mut found);
