@@ -4,7 +4,7 @@
 //! application's files. Firmware for the chip takes `rp2350::Stick`, which knows the hardware.
 
 use crate::block::{BlockCount, Lba};
-use crate::clock::Instant;
+use crate::clock::{Instant, Milliseconds};
 use crate::device::{Announcing, Device};
 use crate::files::{BuiltIn, LogFollower, LogRing, Named};
 use crate::scsi::UnitIdentity;
@@ -66,11 +66,11 @@ pub struct Stick<
     waiting: Option<Instant>,
 }
 
-/// How long what the console has said may come back from a terminal, in milliseconds.
-const ECHO: u32 = 5_000;
+/// How long what the console has said may come back from a terminal.
+const ECHO: Milliseconds = Milliseconds(5_000);
 
-/// How long a line waits for a READ whose end the host does not fetch, in milliseconds: as long as an announcement does.
-const PATIENCE: u32 = 60_000;
+/// How long a line waits for a READ whose end the host does not fetch: as long as an announcement does.
+const PATIENCE: Milliseconds = Milliseconds(60_000);
 
 /// Turns of the USB stack in one call, at most: several times what any event takes. A packet that nobody reads asks for
 /// another turn for ever.
@@ -143,7 +143,7 @@ where
 
     /// The USB device with its functions.
     #[inline]
-    pub fn usb(&mut self) -> &mut Composite<'b, B, Device<'b, M, FILES, S>, R, CONSOLE, RESET> {
+    pub fn usb_mut(&mut self) -> &mut Composite<'b, B, Device<'b, M, FILES, S>, R, CONSOLE, RESET> {
         &mut self.usb
     }
 
@@ -225,7 +225,7 @@ where
     /// Takes what comes from the console.
     fn listen(&mut self) {
         let settings = self.settings();
-        let Some(console) = self.usb.console() else { return };
+        let Some(console) = self.usb.console_mut() else { return };
         let ended = console.take_ended();
         if let Some(settings) = settings {
             if ended {
@@ -249,7 +249,7 @@ where
                 *echo = Some(now.after(ECHO));
             }
         };
-        let Some(console) = self.usb.console() else { return };
+        let Some(console) = self.usb.console_mut() else { return };
         while console.is_open() {
             let mut piece = [0; PIECE];
             let begun = settings.answer_begun();
@@ -299,7 +299,7 @@ where
 
     /// Gives the console what it does not show of the log yet, from the oldest text that the ring holds.
     fn show_log(&mut self) {
-        let Some((console, log)) = self.usb.console().zip(self.built_in.log) else { return };
+        let Some((console, log)) = self.usb.console_mut().zip(self.built_in.log) else { return };
         while console.is_open() {
             let mut piece = [0; PIECE];
             let length = self.shown.peek(log, &mut piece);
@@ -327,8 +327,8 @@ where
     }
 
     /// The console, where there is one.
-    pub fn console(&mut self) -> Option<&mut Console<'b, B>> {
-        self.usb.console()
+    pub fn console_mut(&mut self) -> Option<&mut Console<'b, B>> {
+        self.usb.console_mut()
     }
 }
 

@@ -72,6 +72,7 @@
 //!
 //! Say [`vd_update_file`] when hosts are to see what was written; the log of `[log]` does that by itself.
 
+pub use crate::clock::Milliseconds;
 pub use crate::device::{Announcing, Refresh};
 pub use crate::volume::{
     AddError, Content, File, FileSlot, Files, FilesOf, Frozen, Generation, NotAdded, Timing, UpdateError,
@@ -137,13 +138,13 @@ pub fn vd_update_file<'a>(files: &Files<'a>, file: &'a File<'a>) -> Result<(), U
 /// # let mut host = picovd_sim::example::Host::new();
 /// # let files = host.files();
 /// # mod disk { pub const ANNOUNCING: picovd::vd::Announcing = picovd_sim::example::ANNOUNCING; }
-/// # use picovd::{files::Text, vd::{File, Refresh, UpdateError, vd_add_file, vd_update_file_with}};
+/// # use picovd::{files::Text, vd::{File, Milliseconds, Refresh, UpdateError, vd_add_file, vd_update_file_with}};
 /// # static ALARM: Text = Text::new("No.\r\n");
 /// # static ALARM_TXT: File = File::new("ALARM.TXT", &ALARM, 4096);
 /// # vd_add_file(files, &ALARM_TXT).expect("there is room");
 /// # assert_eq!(host.sees("ALARM.TXT"), b"No.\r\n");
 /// ALARM.set("Fire!\r\n");
-/// let now = disk::ANNOUNCING.with_quiet(0).with_hold(0).with_refresh(Refresh::Reconnect);
+/// let now = disk::ANNOUNCING.with_quiet(Milliseconds(0)).with_hold(Milliseconds(0)).with_refresh(Refresh::Reconnect);
 /// vd_update_file_with(files, &ALARM_TXT, now)?;
 /// # assert_eq!(host.sees("ALARM.TXT"), b"Fire!\r\n");
 /// # Ok::<(), UpdateError>(())

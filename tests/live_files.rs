@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use picovd::clock::Milliseconds;
 use picovd::device::{Announcing, Refresh};
 use picovd::vd::{
     Content, File, Files, Frozen, Generation, Timing, vd_add_file, vd_add_file_with, vd_remove_file,
@@ -124,7 +125,7 @@ fn leak<T>(value: T) -> &'static T {
     Box::leak(Box::new(value))
 }
 
-const TIMING: Timing = Timing { quiet: 100, max_age: 1_000, hold: 2_000 };
+const TIMING: Timing = Timing { quiet: Milliseconds(100), max_age: Milliseconds(1_000), hold: Milliseconds(2_000) };
 
 impl Bench {
     fn new(refresh: Refresh, seed: u64) -> (Self, NativeDevice) {
@@ -214,8 +215,8 @@ impl Bench {
         let ways = if profile.poll.is_some() { &ways[..] } else { &ways[..2] };
         let refresh = ways[self.random.below(ways.len() as u32) as usize];
         let Timing { quiet, max_age, hold } = TIMING;
-        let times = [quiet, max_age, hold].map(|time| self.random.below(time + 1));
-        let timing = Timing { quiet: times[0], max_age: times[1], hold: times[2] };
+        let [quiet, max_age, hold] = [quiet, max_age, hold].map(|time| Milliseconds(self.random.below(time.0 + 1)));
+        let timing = Timing { quiet, max_age, hold };
         (self.random.below(2) == 0).then_some(Announcing { refresh, timing })
     }
 
@@ -276,7 +277,7 @@ impl Bench {
 /// How long after its change a host shows it at most: max-age, hold, a reader's gap, and then what the host needs. The README has
 /// these in a table.
 fn bound(profile: Profile, refresh: Refresh) -> Duration {
-    let announced = Duration::from_millis(u64::from(TIMING.max_age + TIMING.hold) + 500);
+    let announced = Duration::from_millis(u64::from(TIMING.max_age.0 + TIMING.hold.0) + 500);
     let away = Duration::from_millis(2_500);
     let patience = Duration::from_secs(5);
     let attach = Duration::from_millis(500);

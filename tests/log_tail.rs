@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use picovd::clock::Milliseconds;
 use picovd::device::{Announcing, Refresh};
 use picovd::files::LogRing;
 use picovd::volume::Timing;
@@ -31,7 +32,10 @@ fn board(refresh: Refresh) -> (NativeDevice, &'static LogRing) {
     let plan = picovd_manifest::check(&manifest, None).and_then(|checked| picovd_manifest::plan(&checked));
     let plan = plan.expect("the manifest is right");
     let mut board = plug::board(plan.clone(), Contents::noise(plan.chip.flash_size as usize));
-    board.announcing = Announcing { refresh, timing: Timing { quiet: 200, max_age: 1_000, hold: 2_000 } };
+    board.announcing = Announcing {
+        refresh,
+        timing: Timing { quiet: Milliseconds(200), max_age: Milliseconds(1_000), hold: Milliseconds(2_000) },
+    };
     let device = NativeDevice::new(board);
     let log = device.log().expect("the manifest asks for a log");
     (device, log)

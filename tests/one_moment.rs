@@ -231,13 +231,13 @@ fn play(layout: &'static picovd::volume::layout::Layout<'static>, before: &[Call
         }
         *count.borrow_mut() += 1;
     };
-    with_interrupts(handler, || volume.begin_generation(Instant(1), false));
+    with_interrupts(handler, || volume.begin_generation(Instant(1)));
     let shown = look(&mut volume, &what);
     let paths: BTreeSet<&str> = shown.keys().map(String::as_str).collect();
     let world = world.borrow();
     assert!(world.history.contains(&paths), "{}: {paths:?} was never wanted: {:?}", what(), world.history);
     assert!(shown.values().all(|bytes| is_whole(bytes)), "{}: bytes of several versions", what());
-    volume.begin_generation(Instant(2), false);
+    volume.begin_generation(Instant(2));
     let shown = look(&mut volume, &what);
     let paths: BTreeSet<&str> = shown.keys().map(String::as_str).collect();
     assert_eq!(paths, world.wanted, "{}: the next generation", what());
@@ -376,7 +376,7 @@ fn the_second_core_finds_a_generation_of_one_moment() {
         let mut generation = 0;
         while Time::now() < end {
             generation += 1;
-            volume.begin_generation(Instant(generation), false);
+            volume.begin_generation(Instant(generation));
             let shown = look(&mut volume, &|| format!("generation {generation}"));
             assert!(shown.values().all(|bytes| is_whole(bytes)), "generation {generation}: bytes of several versions");
             let names = NAMES[0].iter().filter(|name| shown.contains_key(**name)).count();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use picovd::block::Lba;
 use picovd::bot::CommandSet;
-use picovd::clock::Instant;
+use picovd::clock::{Instant, Milliseconds};
 use picovd::device::{Announcing, Device, Refresh};
 use picovd::files::{Rendered, Text};
 use picovd::scsi::UnitIdentity;
@@ -174,7 +174,7 @@ impl Twin {
     }
 
     fn generation(&mut self, number: u64) -> Vec<u8> {
-        self.volume.begin_generation(Instant(number), false);
+        self.volume.begin_generation(Instant(number));
         let mut image = vec![0; self.volume.block_count().bytes() as usize];
         self.volume.read(Lba(0), 0, &mut image);
         image
@@ -317,7 +317,10 @@ fn contents_that_grow_past_their_capacity_after_they_were_accepted_are_cut() {
 #[test]
 fn a_refused_call_is_not_announced() {
     let Twin { files, volume, contents, entries } = Twin::new(layout());
-    let at_once = Announcing { refresh: Refresh::Attention, timing: Timing { quiet: 0, max_age: 0, hold: 0 } };
+    let at_once = Announcing {
+        refresh: Refresh::Attention,
+        timing: Timing { quiet: Milliseconds(0), max_age: Milliseconds(0), hold: Milliseconds(0) },
+    };
     let unit = UnitIdentity { vendor: "V", product: "P", revision: "1", serial: "0123456789AB" };
     let mut device = Device::new(volume, unit, at_once);
     // A host has looked.

@@ -124,7 +124,7 @@ fn random_volumes_with_files_of_run_time_follow_the_standard() {
         let files: &'static Files<'static> = Box::leak(Box::new(FilesOf::<32>::new(layout)));
         let mut volume = Volume::new(layout, Some(BoardIdentity(round.into())), memory.clone()).with_files(files);
         let taken = register(&mut random, files, &folders);
-        volume.begin_generation(Instant(0), true);
+        volume.begin_other_volume(Instant(0));
         let findings = check_volume(&mut Direct(&mut volume)).expect("every block can be read");
         assert!(findings.is_empty(), "{findings:?}\nvolume {round}: {taken:?}\n{text}");
         let mut source = Direct(&mut volume);
@@ -156,7 +156,7 @@ fn a_directory_has_a_second_cluster_only_while_its_entries_need_one() {
         let files: &'static Files<'static> = Box::leak(Box::new(FilesOf::<64>::new(layout)));
         let mut volume = Volume::new(layout, Some(BoardIdentity(7)), memory.clone()).with_files(files);
         let round = |volume: &mut Volume<'static, SharedMemory>, count: usize, needs: &str| {
-            volume.begin_generation(Instant(0), true);
+            volume.begin_other_volume(Instant(0));
             let findings = check_volume(&mut Direct(volume)).expect("every block can be read");
             assert!(findings.is_empty(), "{count} files in {folder:?}: {findings:?}");
             for other in ["", "given"].into_iter().filter(|other| *other != folder) {
@@ -214,7 +214,7 @@ fn reads_of_metadata_do_not_look_at_every_file_for_each_directory() {
         let content: &'static Bytes<'static> = Box::leak(Box::new(Bytes::new(b"contents")));
         vd_add_file(files, Box::leak(Box::new(File::new(path.leak(), content, 8)))).expect("there is room");
     }
-    volume.begin_generation(Instant(0), true);
+    volume.begin_other_volume(Instant(0));
     let mut most = 0;
     for region in layout.regions {
         let length = match region.kind {

@@ -197,10 +197,19 @@ impl Diagnostics {
         told.chain(left_out)
     }
 
-    /// The problems with excerpts, carets and remedies, as many as [`lines`](Self::lines) tells; `colour` for a terminal.
+    /// The problems with excerpts, carets and remedies, as many as [`lines`](Self::lines) tells.
     #[must_use]
-    pub fn excerpts(&self, colour: bool) -> String {
-        let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    pub fn excerpts(&self) -> String {
+        self.render(&Renderer::plain())
+    }
+
+    /// The same in colour, for a terminal.
+    #[must_use]
+    pub fn coloured_excerpts(&self) -> String {
+        self.render(&Renderer::styled())
+    }
+
+    fn render(&self, renderer: &Renderer) -> String {
         let mut out = String::new();
         for item in self.shown() {
             let code = item.code.to_string();
@@ -254,7 +263,7 @@ struct Excerpt<'a> {
 
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.excerpts(false).trim_end())
+        f.write_str(self.excerpts().trim_end())
     }
 }
 
@@ -366,7 +375,7 @@ mod tests {
             for end in start..20 {
                 let mut collector = Collector::default();
                 collector.report(Code::Syntax, start..end, "m", "r");
-                assert!(collector.into_diagnostics(&source).excerpts(true).contains("M002"));
+                assert!(collector.into_diagnostics(&source).coloured_excerpts().contains("M002"));
             }
         }
     }

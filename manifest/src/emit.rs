@@ -154,7 +154,11 @@ fn files(plan: &DiskPlan, out: &mut String) {
     line!(out, "#[allow(dead_code)]");
     line!(out, "pub const ANNOUNCING: ::picovd::device::Announcing = ::picovd::device::Announcing {{");
     line!(out, "    refresh: ::picovd::device::Refresh::{refresh:?},");
-    line!(out, "    timing: ::picovd::volume::Timing {{ quiet: {quiet}, max_age: {max_age}, hold: {hold} }},");
+    line!(out, "    timing: ::picovd::volume::Timing {{");
+    for (name, time) in [("quiet", quiet), ("max_age", max_age), ("hold", hold)] {
+        line!(out, "        {name}: ::picovd::clock::Milliseconds({time}),");
+    }
+    line!(out, "    }},");
     line!(out, "}};");
 }
 
@@ -329,7 +333,7 @@ fn settings(plan: &DiskPlan, out: &mut String) {
     line!(out, "        defaults: ::picovd::settings::Defaults {{");
     line!(out, "            label: {},", literal(&String::from_utf16_lossy(&plan.label.units)));
     line!(out, "            refresh: ::picovd::settings::Refresh::{refresh:?},");
-    line!(out, "            times: [{quiet}, {max_age}, {hold}],");
+    line!(out, "            times: [{quiet}, {max_age}, {hold}].map(::picovd::clock::Milliseconds),");
     line!(out, "            manufacturer: {},", literal(&plan.usb.manufacturer));
     line!(out, "            product: {},", literal(&plan.usb.product));
     line!(out, "        }},");

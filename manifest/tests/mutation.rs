@@ -37,7 +37,7 @@ fn run(text: &str, rendered: bool) -> Option<DiskPlan> {
         assert!(!item.message.is_empty() && !item.remedy.is_empty(), "{item:?}");
     }
     if rendered {
-        assert!(problems.excerpts(true).contains(&problems.items()[0].code.to_string()));
+        assert!(problems.coloured_excerpts().contains(&problems.items()[0].code.to_string()));
     }
     None
 }

@@ -4,6 +4,7 @@ use crate::host::system::{LINUX_DESKTOP, System};
 use crate::memory::Contents;
 use crate::native::NativeDevice;
 use crate::plug;
+use picovd::clock::Milliseconds;
 use picovd::device::{Announcing, Refresh};
 use picovd::vd::Files;
 use picovd::volume::Timing;
@@ -11,8 +12,10 @@ use std::path::Path;
 use std::time::Duration;
 
 /// How hosts hear of the stick's changes.
-pub const ANNOUNCING: Announcing =
-    Announcing { refresh: Refresh::Auto, timing: Timing { quiet: 500, max_age: 5_000, hold: 10_000 } };
+pub const ANNOUNCING: Announcing = Announcing {
+    refresh: Refresh::Auto,
+    timing: Timing { quiet: Milliseconds(500), max_age: Milliseconds(5_000), hold: Milliseconds(10_000) },
+};
 
 /// Its manifest.
 const MANIFEST: &str = "[dynamic]\nfiles = 4\nwindow = '256 KiB'\n";

@@ -2,6 +2,7 @@
 
 use crate::arena::Arena;
 use picovd::block::{BlockCount, Lba};
+use picovd::clock::Milliseconds;
 use picovd::device::{Announcing, Refresh};
 use picovd::files::{
     BuiltIn, ConfigFile, Info, InfoFile, LogFile, LogFrames, LogRing, LogRingOf, LogTail, PartitionPlan, Program,
@@ -106,7 +107,10 @@ pub fn announcing(plan: &DiskPlan) -> Announcing {
         manifest::Refresh::Reconnect => Refresh::Reconnect,
         manifest::Refresh::Auto => Refresh::Auto,
     };
-    Announcing { refresh, timing: Timing { quiet, max_age, hold } }
+    Announcing {
+        refresh,
+        timing: Timing { quiet: Milliseconds(quiet), max_age: Milliseconds(max_age), hold: Milliseconds(hold) },
+    }
 }
 
 /// What the manifest decides of settings, where it has sectors for them; for the rest of the program.
@@ -131,7 +135,7 @@ pub fn settings(plan: &DiskPlan) -> Option<settings::Plan<'static>> {
             manifest::Refresh::Reconnect => settings::Refresh::Reconnect,
             manifest::Refresh::Auto => settings::Refresh::Auto,
         },
-        times: [quiet, max_age, hold],
+        times: [quiet, max_age, hold].map(Milliseconds),
         manufacturer: plan.usb.manufacturer.clone().leak(),
         product: plan.usb.product.clone().leak(),
     };

@@ -30,7 +30,8 @@ impl CommandSet for NoDisk {
     fn end(&mut self) -> bool {
         false
     }
-    fn reset(&mut self, _bus: bool) {}
+    fn reset(&mut self) {}
+    fn bus_reset(&mut self) {}
 }
 
 const IDENTITY: Identity<'static> = Identity {
@@ -68,7 +69,7 @@ impl Device {
         for _ in 0..TURNS {
             self.stick.poll();
             let _ = self.stick.tick(Instant(self.wire.now().as_micros() as u64));
-            let console = self.stick.console().expect("it is there");
+            let console = self.stick.console_mut().expect("it is there");
             // Less than a packet at a time.
             let mut bytes = [0; 24];
             while self.reads {
@@ -151,10 +152,10 @@ impl Bench {
     /// Opens the port, waits until it speaks, and takes the greeting away.
     fn open(&mut self) {
         self.port.set_open(&mut self.initiator.host, true).expect("accepted");
-        self.initiator.host.elapse(Duration::from_millis(u64::from(HOLD) / 2));
+        self.initiator.host.elapse(Duration::from_millis(u64::from(HOLD.0) / 2));
         assert_eq!(self.write(b"too early"), 0, "until the port is raw, a terminal sends back what it gets");
         assert_eq!(self.drain(), b"");
-        self.initiator.host.elapse(Duration::from_millis(HOLD.into()));
+        self.initiator.host.elapse(Duration::from_millis(HOLD.0.into()));
         let greeting = self.drain();
         let greeting = String::from_utf8_lossy(&greeting);
         assert!(greeting.starts_with("PicoVD ") && greeting.ends_with(", board 0123456789ABCDEF\r\n"), "{greeting:?}");
@@ -165,7 +166,7 @@ impl Bench {
     }
 
     fn write(&self, text: &[u8]) -> usize {
-        self.device.0.borrow_mut().stick.console().expect("it is there").write(text)
+        self.device.0.borrow_mut().stick.console_mut().expect("it is there").write(text)
     }
 
     /// Everything that comes until the port is silent.

@@ -37,7 +37,7 @@ pub enum Intent {
 ///
 /// The transport calls [`begin`](Self::begin), then [`data_in`](Self::data_in) or [`data_out`](Self::data_out) for
 /// consecutive pieces until the intent or the host's length is reached, then [`end`](Self::end). A reset may come
-/// instead of any of them: [`reset`](Self::reset).
+/// instead of any of them: [`reset`](Self::reset), [`bus_reset`](Self::bus_reset).
 ///
 /// Where host and device disagree (BOT 6.7) there may be less data than the intent named, or none; `end` comes all the
 /// same.
@@ -62,7 +62,9 @@ pub trait CommandSet {
     /// Ends the command: true for Command Passed, false for Command Failed (BOT 5.2).
     fn end(&mut self) -> bool;
 
-    /// The transport was reset (USB bus reset: `bus` is true; else Bulk-Only Mass Storage Reset). A command that ran is
-    /// void.
-    fn reset(&mut self, bus: bool);
+    /// Bulk-Only Mass Storage Reset. A command that ran is void.
+    fn reset(&mut self);
+
+    /// USB bus reset: that, and whatever the host has said before is void.
+    fn bus_reset(&mut self);
 }

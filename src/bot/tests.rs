@@ -64,9 +64,14 @@ impl CommandSet for Script {
         !self.fails
     }
 
-    fn reset(&mut self, bus: bool) {
+    fn reset(&mut self) {
         self.running = None;
-        self.resets.push(bus);
+        self.resets.push(false);
+    }
+
+    fn bus_reset(&mut self) {
+        self.running = None;
+        self.resets.push(true);
     }
 }
 

@@ -183,13 +183,13 @@ impl Transport {
     /// complete (BOT 5.3.4).
     pub fn bulk_only_reset(&mut self, set: &mut impl CommandSet) {
         *self = Self { halts: self.halts, ..Self::new() };
-        set.reset(false);
+        set.reset();
     }
 
     /// USB bus reset: everything as new, nothing halted.
     pub fn bus_reset(&mut self, set: &mut impl CommandSet) {
         *self = Self::new();
-        set.reset(true);
+        set.bus_reset();
     }
 
     /// The answer to Get Max LUN (BOT 3.2): 0 to 15.

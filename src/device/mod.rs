@@ -44,12 +44,16 @@ impl<M: Memory, const FILES: bool, L: Look> Medium for VolumeMedium<'_, M, FILES
         self.volume.read(lba, offset, out);
     }
 
-    fn load(&mut self, loaded: bool) {
+    fn load(&mut self) {
         // Coming back is a change, which the host is told by NOT READY TO READY CHANGE; going away shows by itself.
-        if loaded && !self.loaded {
+        if !self.loaded {
             self.change_count = self.change_count.wrapping_add(1);
         }
-        self.loaded = loaded;
+        self.loaded = true;
+    }
+
+    fn eject(&mut self) {
+        self.loaded = false;
     }
 }
 
@@ -122,7 +126,7 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Device<'a, M, FILES, L> {
     pub fn poll(&mut self, now: Instant) -> Poll {
         let Some(files) = self.volume().files() else { return Poll::default() };
         if files.take_insert() {
-            self.unit.medium_mut().load(true);
+            self.unit.medium_mut().load();
         }
         let volume = &mut self.unit.medium_mut().volume;
         let (read, mounted) = (volume.take_read(), volume.take_mounted());
@@ -146,7 +150,11 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Device<'a, M, FILES, L> {
                 if touched {
                     // Another root directory: hosts that go on with the same volume would not look at it.
                     let other_volume = other_volume || L::PRESENT && medium.volume.differs();
-                    medium.volume.begin_generation(now, other_volume);
+                    if other_volume {
+                        medium.volume.begin_other_volume(now);
+                    } else {
+                        medium.volume.begin_generation(now);
+                    }
                     medium.change_count = medium.change_count.wrapping_add(1);
                 } else {
                     medium.volume.begin_unseen_generation(now);
@@ -182,8 +190,13 @@ impl<M: Memory, const FILES: bool, L: Look> CommandSet for Device<'_, M, FILES, 
         self.unit.status() == Status::Good
     }
 
-    fn reset(&mut self, bus: bool) {
+    fn reset(&mut self) {
         self.busy = false;
-        self.unit.reset(bus);
+        self.unit.reset();
+    }
+
+    fn bus_reset(&mut self) {
+        self.busy = false;
+        self.unit.bus_reset();
     }
 }

@@ -3,27 +3,27 @@
 //! What hosts do with each way was measured (Linux) or read; `auto` suits all of them: a host that polls sees the medium go and
 //! come back, one that does not sees the device go and come back.
 
-use crate::clock::Instant;
+use crate::clock::{Instant, Milliseconds};
 use crate::volume::{Announcing, Pending, Refresh};
 
-/// How long the medium stays away after the host has seen that it is, in milliseconds: hosts poll every two seconds, and one
+/// How long the medium stays away after the host has seen that it is: hosts poll every two seconds, and one
 /// that looked twice has taken the old volume down.
-const SEEN_FOR: u32 = 2_500;
+const SEEN_FOR: Milliseconds = Milliseconds(2_500);
 
-/// How long [`Refresh::Auto`] waits for the host to look, in milliseconds.
-const PATIENCE: u32 = 5_000;
+/// How long [`Refresh::Auto`] waits for the host to look.
+const PATIENCE: Milliseconds = Milliseconds(5_000);
 
-/// A file counts as being read for that long after its last bytes, in milliseconds: no announcement falls between two READs
+/// A file counts as being read for that long after its last bytes: no announcement falls between two READs
 /// of a copy.
-const READ_GAP: u32 = 500;
+const READ_GAP: Milliseconds = Milliseconds(500);
 
-/// A volume counts as being read for that long after a file system's driver has taken it up, in milliseconds: programs find what
+/// A volume counts as being read for that long after a file system's driver has taken it up: programs find what
 /// they look for a moment after the mount, and a medium that goes before they have read it looks broken to them.
-const MOUNT_GAP: u32 = 4_000;
+const MOUNT_GAP: Milliseconds = Milliseconds(4_000);
 
-/// A due announcement waits for a reader, or for a host that does not fetch the end of a command, at most that long, in
-/// milliseconds: one that never ends must not hide changes.
-const READER_PATIENCE: u32 = 60_000;
+/// A due announcement waits for a reader, or for a host that does not fetch the end of a command, at most that long:
+/// one that never ends must not hide changes.
+const READER_PATIENCE: Milliseconds = Milliseconds(60_000);
 
 /// What the device has to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

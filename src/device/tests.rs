@@ -4,6 +4,7 @@ mod asked;
 
 use super::*;
 use crate::block::BLOCK_LENGTH;
+use crate::clock::Milliseconds;
 use crate::files::Text;
 use crate::vd::{vd_add_file, vd_remove_file, vd_rename_file, vd_update_file};
 use crate::volume::layout::{Directory, DynamicWindow, Gap, Label, Layout, Region, RegionKind};
@@ -60,7 +61,10 @@ static LAYOUT: Layout<'static> = Layout {
 const UNIT: UnitIdentity<'static> = UnitIdentity { vendor: "V", product: "P", revision: "1", serial: "0123456789AB" };
 
 fn announcing(refresh: Refresh) -> Announcing {
-    Announcing { refresh, timing: Timing { quiet: 500, max_age: 5_000, hold: 10_000 } }
+    Announcing {
+        refresh,
+        timing: Timing { quiet: Milliseconds(500), max_age: Milliseconds(5_000), hold: Milliseconds(10_000) },
+    }
 }
 
 struct Bench {
@@ -212,7 +216,7 @@ fn auto_reconnects_where_nobody_looks() {
     assert_eq!(bench.reconnects, 0);
     bench.pass(200);
     assert_eq!(bench.reconnects, 1);
-    bench.device.reset(true);
+    bench.device.bus_reset();
     assert_eq!(bench.ready(), Err((6, 0x28)));
     assert_eq!(bench.contents("NOTE.TXT"), b"hello");
 }
@@ -357,7 +361,7 @@ fn names_of_other_letters_are_taken_for_their_twins_through_all_generations() {
                 if moment == 2 {
                     assert_eq!(vd_update_file(files, first), Ok(()));
                 }
-                volume.begin_generation(Instant(moment), false);
+                volume.begin_generation(Instant(moment));
             }
             assert_eq!(vd_rename_file(files, first, second), Ok(()), "it leaves the name");
             assert_eq!(vd_remove_file(files, second), Ok(()));

@@ -92,7 +92,7 @@ impl<'a, M: Memory + Clone + Sync> PartitionFiles<'a, M> {
         memory: M,
         files: &Files<'a>,
     ) -> Result<(), AddError> {
-        self.table.read(source, self.paths.work_area(), plan.flash_size);
+        self.table.read(source, self.paths.work_area_mut(), plan.flash_size);
         self.paths.fill(&mut self.table, plan.folder, files);
         let paths = &self.paths;
         for (place, partition) in self.contents.iter_mut().zip(self.table.partitions()) {

@@ -37,7 +37,7 @@ impl PartitionPaths {
     }
 
     /// [`WORK_AREA`] bytes, word-aligned, to be used while there are no paths yet.
-    pub fn work_area(&mut self) -> &mut [u8] {
+    pub fn work_area_mut(&mut self) -> &mut [u8] {
         self.texts.as_flattened_mut()
     }
 

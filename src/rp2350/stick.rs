@@ -148,18 +148,18 @@ where
 
     /// Does what there is to do: to be called after every interrupt, and after each change of the application's files.
     pub fn poll(&mut self) {
-        super::withhold(self.stick.usb().bus());
+        super::withhold(self.stick.usb_mut().bus());
         self.look_around();
         // A program that sleeps in between does it there, where nothing of the program comes in between.
         if !core::mem::take(&mut self.slept) {
-            super::release(self.stick.usb().bus());
+            super::release(self.stick.usb_mut().bus());
         }
     }
 
     /// What [`poll`](Self::poll) does while endpoint 0 sends nothing.
     #[inline]
     fn look_around(&mut self) {
-        let usb = self.stick.usb();
+        let usb = self.stick.usb_mut();
         // The short ways, past what usb-device does for each event.
         if self.busy && usb.send_next() {
             return;
@@ -178,7 +178,7 @@ where
         } else {
             self.seen = processor::interrupts_enabled().then(|| self.stick.news());
             self.again = self.stick.poll(self.clock.now());
-            if let Some(wait) = super::attaches_in(self.stick.usb().bus()) {
+            if let Some(wait) = super::attaches_in(self.stick.usb_mut().bus()) {
                 self.wake_at(Instant(self.clock.now().0.saturating_add(u64::from(wait))));
             }
             if self.stick.take_restart() {
@@ -210,7 +210,7 @@ where
                         processor::unmask(pac::Interrupt::TIMER0_IRQ_0);
                     }
                     self.slept = true;
-                    super::wait(self.stick.usb().bus());
+                    super::wait(self.stick.usb_mut().bus());
                     processor::mask(pac::Interrupt::USBCTRL_IRQ);
                     processor::mask(pac::Interrupt::TIMER0_IRQ_0);
                 }
@@ -232,7 +232,7 @@ where
                 processor::unmask(pac::Interrupt::TIMER0_IRQ_0);
             }
             self.slept = true;
-            super::wait(self.stick.usb().bus());
+            super::wait(self.stick.usb_mut().bus());
             processor::mask(pac::Interrupt::USBCTRL_IRQ);
             processor::mask(pac::Interrupt::TIMER0_IRQ_0);
         });
@@ -281,8 +281,8 @@ where
     }
 
     /// The console, where there is one.
-    pub fn console(&mut self) -> Option<&mut Console<'static, FirmwareUsbBus>> {
-        self.stick.console()
+    pub fn console_mut(&mut self) -> Option<&mut Console<'static, FirmwareUsbBus>> {
+        self.stick.console_mut()
     }
 }
 

@@ -45,9 +45,9 @@ pub trait Medium {
     /// stays within `block_count`.
     fn read(&mut self, lba: Lba, offset: usize, out: &mut [u8]);
 
-    /// The host ejected the medium (START STOP UNIT with LOEJ, SBC-3 5.25; `loaded` false) or wants it back (`loaded`
-    /// true: the same command, or a bus reset).
-    ///
-    /// May come when the medium already is as the host wants it.
-    fn load(&mut self, loaded: bool);
+    /// The host wants the medium back: START STOP UNIT with LOEJ (SBC-3 5.25), or a bus reset. It may be there already.
+    fn load(&mut self);
+
+    /// The host ejected the medium: START STOP UNIT with LOEJ. It may be gone already.
+    fn eject(&mut self);
 }

@@ -41,9 +41,14 @@ impl Medium for Fake {
         }
     }
 
-    fn load(&mut self, loaded: bool) {
-        self.present = loaded;
-        self.loads.push(loaded);
+    fn load(&mut self) {
+        self.present = true;
+        self.loads.push(true);
+    }
+
+    fn eject(&mut self) {
+        self.present = false;
+        self.loads.push(false);
     }
 }
 
@@ -573,9 +578,9 @@ fn eject_and_load() {
 
     // An eject ends with a bus reset, not with a reset of the transport.
     run(&mut unit, &EJECT);
-    unit.reset(false);
+    unit.reset();
     assert_eq!(fails(&mut unit, &TEST_UNIT_READY), NO_MEDIUM);
-    unit.reset(true);
+    unit.bus_reset();
     assert_eq!(fails(&mut unit, &TEST_UNIT_READY), CHANGE);
     run(&mut unit, &TEST_UNIT_READY);
 
@@ -741,14 +746,14 @@ fn random_commands() {
             }
         }
         match random() % 64 {
-            0 => unit.reset(true),
-            1 => unit.reset(false),
+            0 => unit.bus_reset(),
+            1 => unit.reset(),
             2 => unit.medium_mut().change_count += 1,
             _ => {}
         }
     }
     assert!(cfg!(miri) || good > 20_000 && bad > 20_000, "{good} {bad}");
-    unit.reset(true);
+    unit.bus_reset();
     let _ = run_on(&mut unit, 0, &TEST_UNIT_READY);
     run(&mut unit, &TEST_UNIT_READY);
     assert_eq!(run(&mut unit, &[0x28, 0, 0, 0, 0, 1, 0, 0, 1, 0]), contents(1, 1));

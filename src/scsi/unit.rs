@@ -133,18 +133,20 @@ impl<'a, M: Medium> LogicalUnit<'a, M> {
         self.status
     }
 
-    /// A reset made the command void that was under way. After a reset of the `bus`, sense data is gone, and the medium is
-    /// loaded again; the reset of a transport alone leaves all that as it was. Unit attentions stay as they are
-    /// (`UnitAttentions` says why).
-    pub fn reset(&mut self, bus: bool) {
+    /// A reset of the transport made the command void that was under way. Sense data and the medium stay as they are, and so do unit
+    /// attentions (`UnitAttentions` says why).
+    pub fn reset(&mut self) {
         self.response.clear();
         self.reply = Reply::Response;
         self.status = Status::Good;
-        if bus {
-            self.sense = Sense::NO_SENSE;
-            // A host that forgot the unit also forgot that it ejected the medium.
-            self.medium.load(true);
-        }
+    }
+
+    /// A reset of the bus: that, and sense data is gone, and the medium is loaded again.
+    pub fn bus_reset(&mut self) {
+        self.reset();
+        self.sense = Sense::NO_SENSE;
+        // A host that forgot the unit also forgot that it ejected the medium.
+        self.medium.load();
     }
 
     /// The gate, then the command. The result is the length of the reply in bytes.
@@ -264,7 +266,11 @@ impl<'a, M: Medium> LogicalUnit<'a, M> {
         }
         let (start, load_eject) = (flags & START != 0, flags & LOEJ != 0);
         if load_eject {
-            self.medium.load(start);
+            if start {
+                self.medium.load();
+            } else {
+                self.medium.eject();
+            }
             if !start {
                 self.attentions.absence_known();
             }

@@ -187,7 +187,7 @@ impl Settings<'_> {
     }
 
     /// Says so.
-    pub fn set_amid_line(&self, amid: bool) {
+    pub(crate) fn set_amid_line(&self, amid: bool) {
         self.console.set(Place { amid, ..self.console.place() });
     }
 

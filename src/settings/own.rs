@@ -3,6 +3,7 @@
 use super::field::{Field, Reason};
 use super::group::{LINE_LENGTH, Section, hash};
 use super::value::{DEFAULT, MAX_VALUE, Out, encode, hashes, number, split};
+use crate::clock::Milliseconds;
 use crate::piece::Piece;
 use core::fmt;
 use picovd_exfat::name::{LABEL_UNITS, is_forbidden};
@@ -47,8 +48,8 @@ pub struct Defaults<'a> {
     pub label: &'a str,
     /// How hosts are notified of changes.
     pub refresh: Refresh,
-    /// When changes are announced, in milliseconds: `quiet`, `max-age` and `hold` of the manifest.
-    pub times: [u32; 3],
+    /// When changes are announced: `quiet`, `max-age` and `hold` of the manifest.
+    pub times: [Milliseconds; 3],
     /// The USB device's iManufacturer.
     pub manufacturer: &'a str,
     /// Its iProduct.
@@ -174,11 +175,11 @@ impl<'p> Values<'p> {
         }
     }
 
-    /// Quiet period, greatest age and hold, in milliseconds.
-    pub fn times(self, plan: &Plan<'_>) -> [u32; 3] {
+    /// Quiet period, greatest age and hold.
+    pub fn times(self, plan: &Plan<'_>) -> [Milliseconds; 3] {
         let mut index = QUIET;
         plan.defaults.times.map(|default| {
-            let time = self.number(index).unwrap_or(default);
+            let time = self.number(index).map_or(default, Milliseconds);
             index += 1;
             time
         })
@@ -304,7 +305,7 @@ impl Section for Own<'_> {
                 out.text(if between == "[" { "[]" } else { "]" })
             }
             REFRESH => out.quoted(REFRESHES.get(values.refresh(&self.0) as usize).unwrap_or(&"")),
-            QUIET..=HOLD => out.decimal(values.times(&self.0).get(index - QUIET).copied().unwrap_or(0).into()),
+            QUIET..=HOLD => out.decimal(values.times(&self.0).get(index - QUIET).map_or(0, |time| time.0).into()),
             MANUFACTURER => out.quoted(values.text(index).unwrap_or(defaults.manufacturer)),
             PRODUCT => out.quoted(values.text(index).unwrap_or(defaults.product)),
             _ => out.text(if values.lock() { "true" } else { "false" }),

@@ -1,7 +1,7 @@
 //! Groups, lines and views together.
 
 use super::*;
-use crate::clock::Instant;
+use crate::clock::{Instant, Milliseconds};
 use core::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 extern crate std;
@@ -28,7 +28,7 @@ const PLAN: Plan<'static> = Plan {
     defaults: Defaults {
         label: "PICOVD",
         refresh: Refresh::Auto,
-        times: [500, 5000, 10_000],
+        times: [Milliseconds(500), Milliseconds(5000), Milliseconds(10_000)],
         manufacturer: "PicoVD",
         product: "PicoVD memory disk",
     },
@@ -155,7 +155,7 @@ fn a_set_changes_what_it_names_and_nothing_else() {
     assert_eq!(ask(settings, r#"set {"label":"LAB7"}"#), SET);
     assert_eq!(ask(settings, "get"), FRESH.replace(r#""label":"PICOVD""#, r#""label":"LAB7""#));
     assert_eq!(ask(settings, r#"set {"refresh":"reconnect","quiet":0,"exposed":["keys/KEY.BIN"]}"#), SET);
-    assert_eq!(settings.announcing(), (Refresh::Reconnect, [0, 5000, 10_000]));
+    assert_eq!(settings.announcing(), (Refresh::Reconnect, [0, 5000, 10_000].map(Milliseconds)));
     assert!(settings.differs());
     settings.freeze();
     assert!(!settings.differs());

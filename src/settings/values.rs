@@ -11,7 +11,7 @@ use super::stacks::STACKS;
 use super::store::{SaveError, Storage};
 use super::text::Text;
 use super::wear::Erases;
-use crate::clock::Instant;
+use crate::clock::{Instant, Milliseconds};
 use crate::piece::Piece;
 use core::cell::{Cell, RefCell};
 use core::fmt;
@@ -452,9 +452,9 @@ impl<'a> Settings<'a> {
         files.fold(0, |bits, (number, file)| bits | u32::from(is_exposed(file)) << number)
     }
 
-    /// How hosts are notified of changes, and quiet period, greatest age and hold in milliseconds.
+    /// How hosts are notified of changes, and quiet period, greatest age and hold.
     #[must_use]
-    pub fn announcing(&self) -> (Refresh, [u32; 3]) {
+    pub fn announcing(&self) -> (Refresh, [Milliseconds; 3]) {
         let announcing = self.own(Which::Now, |own| (own.refresh(self.plan()), own.times(self.plan())));
         announcing.unwrap_or((self.plan().defaults.refresh, self.plan().defaults.times))
     }

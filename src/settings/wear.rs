@@ -1,13 +1,13 @@
 //! How often flash may be erased, so that nobody at the port can wear it out.
 
-use crate::clock::Instant;
+use crate::clock::{Instant, Milliseconds};
 
 /// Erases that a start may do at once.
 const AT_START: u8 = 2;
 /// Erases that may be saved up.
 const MOST: u8 = 8;
-/// Milliseconds until another one is granted.
-const EACH: u32 = 60_000;
+/// Time until another one is granted.
+const EACH: Milliseconds = Milliseconds(60_000);
 
 /// Erases that are granted. An erase is granted each minute; makers promise 100,000 for a sector, and there are two at least, which
 /// are erased in turn: 200,000 minutes are 139 days. Who starts the board again and again, once a second, takes 27 hours.

@@ -143,7 +143,7 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), const CONSOLE: boo
     }
 
     /// The console, where there is one.
-    pub fn console(&mut self) -> Option<&mut Console<'b, B>> {
+    pub fn console_mut(&mut self) -> Option<&mut Console<'b, B>> {
         self.console.as_mut().filter(|_| CONSOLE)
     }
 

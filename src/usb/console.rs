@@ -14,7 +14,7 @@
 use super::bulk_only::HaltFeature;
 use super::chapter9::Owned;
 use super::is_set_configuration;
-use crate::clock::Instant;
+use crate::clock::{Instant, Milliseconds};
 use usb_device::Result;
 use usb_device::bus::{StringIndex, UsbBus, UsbBusAllocator};
 use usb_device::class::{ControlIn, ControlOut, UsbClass};
@@ -30,8 +30,8 @@ const PACKET_LENGTH: usize = 64;
 /// the host shows the text at once and no empty packet has to follow.
 const STAGED_LENGTH: usize = PACKET_LENGTH - 1;
 
-/// How long a port is silent after it was opened, in milliseconds: programs put it into raw mode within a few.
-pub const HOLD: u32 = 100;
+/// How long a port is silent after it was opened: programs put it into raw mode within some milliseconds.
+pub const HOLD: Milliseconds = Milliseconds(100);
 
 /// Packets that may wait in the controller for somebody who reads them, at most.
 const RECEIVED: usize = 2;

@@ -1,6 +1,6 @@
 //! When and how changes are announced: many become one announcement.
 
-use crate::clock::Instant;
+use crate::clock::{Instant, Milliseconds};
 
 /// How a host is notified of a change: `[dynamic] refresh` of the manifest. In ascending order of what a host cannot miss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,15 +16,15 @@ pub enum Refresh {
     Reconnect,
 }
 
-/// The times of `[dynamic]` in the manifest, in milliseconds.
+/// The times of `[dynamic]` in the manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
     /// A change is announced when no other has come for that long ...
-    pub quiet: u32,
+    pub quiet: Milliseconds,
     /// ... or when the oldest one is that old ...
-    pub max_age: u32,
+    pub max_age: Milliseconds,
     /// ... but never sooner than that after the last announcement.
-    pub hold: u32,
+    pub hold: Milliseconds,
 }
 
 /// How changes reach the host: by the manifest's `[dynamic]`, or as the application says for one of them.
@@ -34,13 +34,16 @@ pub struct Timing {
 ///
 /// ```
 /// # extern crate picovd_sim;
-/// use picovd::vd::{Announcing, Refresh, Timing};
+/// use picovd::vd::{Announcing, Milliseconds, Refresh, Timing};
 ///
-/// const MANIFEST: Announcing =
-///     Announcing { refresh: Refresh::Auto, timing: Timing { quiet: 500, max_age: 5_000, hold: 10_000 } };
+/// const MANIFEST: Announcing = Announcing {
+///     refresh: Refresh::Auto,
+///     timing: Timing { quiet: Milliseconds(500), max_age: Milliseconds(5_000), hold: Milliseconds(10_000) },
+/// };
 /// // At once, but not sooner than 2 s after the last announcement, by leaving the bus.
-/// const ALARM: Announcing = MANIFEST.with_quiet(0).with_hold(2_000).with_refresh(Refresh::Reconnect);
-/// # assert_eq!(ALARM.timing, Timing { quiet: 0, max_age: 5_000, hold: 2_000 });
+/// const ALARM: Announcing =
+///     MANIFEST.with_quiet(Milliseconds(0)).with_hold(Milliseconds(2_000)).with_refresh(Refresh::Reconnect);
+/// # assert_eq!(ALARM.timing, Timing { hold: Milliseconds(2_000), quiet: Milliseconds(0), ..MANIFEST.timing });
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Announcing {
@@ -58,23 +61,23 @@ impl Announcing {
         self
     }
 
-    /// The same, when no other change has come for `quiet` milliseconds.
+    /// The same, when no other change has come for so long.
     #[must_use]
-    pub const fn with_quiet(mut self, quiet: u32) -> Self {
+    pub const fn with_quiet(mut self, quiet: Milliseconds) -> Self {
         self.timing.quiet = quiet;
         self
     }
 
-    /// The same, when the oldest change is `max_age` milliseconds old.
+    /// The same, when the oldest change is so old.
     #[must_use]
-    pub const fn with_max_age(mut self, max_age: u32) -> Self {
+    pub const fn with_max_age(mut self, max_age: Milliseconds) -> Self {
         self.timing.max_age = max_age;
         self
     }
 
-    /// The same, but not sooner than `hold` milliseconds after the last announcement.
+    /// The same, but not sooner than `hold` after the last announcement.
     #[must_use]
-    pub const fn with_hold(mut self, hold: u32) -> Self {
+    pub const fn with_hold(mut self, hold: Milliseconds) -> Self {
         self.timing.hold = hold;
         self
     }
@@ -153,8 +156,10 @@ impl Pending {
 mod tests {
     use super::*;
 
-    const USUAL: Announcing =
-        Announcing { refresh: Refresh::Reinsert, timing: Timing { quiet: 500, max_age: 5_000, hold: 10_000 } };
+    const USUAL: Announcing = Announcing {
+        refresh: Refresh::Reinsert,
+        timing: Timing { quiet: Milliseconds(500), max_age: Milliseconds(5_000), hold: Milliseconds(10_000) },
+    };
 
     fn at(milliseconds: u64) -> Instant {
         Instant(milliseconds * 1000)
@@ -198,11 +203,11 @@ mod tests {
     fn of_several_changes_the_shortest_times_and_the_strongest_way_count() {
         let mut pending = Pending::default();
         pending.announce(at(0));
-        pending.note(USUAL.with_max_age(3_000), at(1_000));
-        pending.note(USUAL.with_refresh(Refresh::Attention).with_hold(2_000), at(3_900));
+        pending.note(USUAL.with_max_age(Milliseconds(3_000)), at(1_000));
+        pending.note(USUAL.with_refresh(Refresh::Attention).with_hold(Milliseconds(2_000)), at(3_900));
         // The first one's age, not the second one's, and the second one's hold.
         assert_eq!(pending.due(), Some((at(4_000), Refresh::Reinsert)));
-        pending.note(USUAL.with_refresh(Refresh::Reconnect).with_quiet(20), at(3_950));
+        pending.note(USUAL.with_refresh(Refresh::Reconnect).with_quiet(Milliseconds(20)), at(3_950));
         assert_eq!(pending.due(), Some((at(3_970), Refresh::Reconnect)));
         // What was asked for once is over with its announcement.
         pending.announce(at(3_970));

@@ -187,12 +187,16 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
         self.generation
     }
 
-    /// Begins a generation at `now`: what the application wants becomes what hosts see. With `other_volume` they see another
-    /// VolumeSerialNumber (exFAT 3.1.11): the board's and one more each time.
+    /// Begins a generation at `now`: what the application wants becomes what hosts see.
     ///
     /// Whatever a host has read before is void then; it has to be told.
-    pub fn begin_generation(&mut self, now: Instant, other_volume: bool) {
-        self.begin(now, other_volume, true);
+    pub fn begin_generation(&mut self, now: Instant) {
+        self.begin(now, false, true);
+    }
+
+    /// The same, and hosts see another VolumeSerialNumber (exFAT 3.1.11): the board's and one more each time.
+    pub fn begin_other_volume(&mut self, now: Instant) {
+        self.begin(now, true, true);
     }
 
     /// The same while no host has looked yet: nobody has to be told, and no place has to be kept.

@@ -166,7 +166,7 @@ fn no_announced_volume_has_the_serial_number_of_an_earlier_one() {
         let mut backup = [0; 4];
         volume.read(Lba(12), 100, &mut backup);
         assert_eq!(serial, backup);
-        volume.begin_generation(Instant(announced), true);
+        volume.begin_other_volume(Instant(announced));
     }
 }
 

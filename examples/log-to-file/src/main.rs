@@ -2,14 +2,14 @@
 #![no_std]
 #![no_main]
 
-use picovd::clock::Instant;
+use picovd::clock::{Instant, Milliseconds};
 use picovd::println;
 use picovd::rp2350::rp235x_hal;
 
 picovd::firmware!(disk);
 
-/// From line to line, in milliseconds.
-const PAUSE: u32 = 250;
+/// From line to line.
+const PAUSE: Milliseconds = Milliseconds(250);
 
 #[rp235x_hal::entry]
 fn main() -> ! {

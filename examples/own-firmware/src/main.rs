@@ -4,15 +4,15 @@
 
 use core::fmt;
 use embedded_hal::digital::StatefulOutputPin;
-use picovd::clock::Instant;
+use picovd::clock::{Instant, Milliseconds};
 use picovd::files::Rendered;
 use picovd::rp2350::rp235x_hal::{self, Sio, gpio::Pins};
 use picovd::vd::{File, vd_add_file, vd_update_file};
 
 picovd::firmware!(disk);
 
-/// From light to dark, in milliseconds.
-const PAUSE: u32 = 500;
+/// From light to dark.
+const PAUSE: Milliseconds = Milliseconds(500);
 
 #[derive(Clone, Copy)]
 struct Blinks(u32);

@@ -2,7 +2,7 @@
 #![no_std]
 #![no_main]
 
-use picovd::clock::Instant;
+use picovd::clock::{Instant, Milliseconds};
 use picovd::println;
 use picovd::rp2350::rp235x_hal;
 use picovd::settings::{Secret, Text};
@@ -35,7 +35,7 @@ fn main() -> ! {
     let mut next = Instant::default();
     loop {
         if next <= stick.now() {
-            next = next.after(u32::from(blink()) * 1000);
+            next = next.after(Milliseconds(u32::from(blink()) * 1000));
         }
         stick.poll();
         stick.wake_at(next);

@@ -12,7 +12,7 @@ mod program {
     use core::sync::atomic::{AtomicU32, Ordering};
     use cortex_m::asm;
     use cortex_m::peripheral::NVIC;
-    use picovd::clock::Instant;
+    use picovd::clock::{Instant, Milliseconds};
     use picovd::rp2350::rp235x_hal::multicore::{Multicore, Stack};
     use picovd::rp2350::rp235x_hal::pac::{self, interrupt};
     use picovd::rp2350::rp235x_hal::{self, Sio};
@@ -23,8 +23,8 @@ mod program {
     /// Lines of each of the two.
     const LINES: u32 = 600;
 
-    /// From line to line of the main loop, in milliseconds.
-    const PAUSE: u32 = 20;
+    /// From line to line of the main loop.
+    const PAUSE: Milliseconds = Milliseconds(20);
 
     /// An interrupt of a device that is not in use.
     const INTERRUPT: pac::Interrupt = pac::Interrupt::PWM_IRQ_WRAP_0;

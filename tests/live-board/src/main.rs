@@ -10,7 +10,7 @@ mod program {
     use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
     use cortex_m::peripheral::SYST;
     use critical_section::Mutex;
-    use picovd::clock::Instant;
+    use picovd::clock::{Instant, Milliseconds};
     use picovd::rp2350::rp235x_hal::multicore::{Multicore, Stack};
     use picovd::rp2350::rp235x_hal::{self, Sio};
     use picovd::vd::{
@@ -26,9 +26,9 @@ mod program {
     /// Changes of each of the three.
     const CHANGES: u32 = 250;
 
-    /// Between two changes of the main loop, of the handler, and of the second core, in milliseconds: they drift against each
+    /// Between two changes of the main loop, of the handler and of the second core, in milliseconds: they drift against each
     /// other.
-    const PAUSE: u32 = 83;
+    const PAUSE: Milliseconds = Milliseconds(83);
     const PERIOD: u32 = 67;
     const INTERVAL: u32 = 71;
 
@@ -180,7 +180,10 @@ mod program {
             }
             (Some(file), 2) => {
                 renew();
-                let asked = disk::ANNOUNCING.with_quiet(0).with_hold(1_000).with_refresh(Refresh::Reconnect);
+                let asked = disk::ANNOUNCING
+                    .with_quiet(Milliseconds(0))
+                    .with_hold(Milliseconds(1_000))
+                    .with_refresh(Refresh::Reconnect);
                 vd_update_file_with(&disk::FILES, file, asked).is_ok()
             }
             (Some(file), _) => {

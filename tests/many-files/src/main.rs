@@ -9,7 +9,7 @@ mod program {
     use core::fmt;
     use core::ptr::addr_of;
     use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
-    use picovd::clock::Instant;
+    use picovd::clock::{Instant, Milliseconds};
     use picovd::files::{Rendered, Text};
     use picovd::rp2350::rp235x_hal;
     use picovd::vd::{File, Files, vd_add_file, vd_remove_file, vd_rename_file, vd_update_file};
@@ -152,7 +152,7 @@ mod program {
         loop {
             stick.poll();
             if change && stick.now() >= next {
-                next = stick.now().after(10);
+                next = stick.now().after(Milliseconds(10));
                 let file = &FILES[number];
                 number = (number + 1) % FILES.len();
                 let fine = vd_update_file(files, file).is_ok()

@@ -11,7 +11,7 @@ mod program {
     use core::ptr::addr_of;
     use core::sync::atomic::{AtomicBool, Ordering};
     use cortex_m::peripheral::NVIC;
-    use picovd::clock::Instant;
+    use picovd::clock::{Instant, Milliseconds};
     use picovd::files::Rendered;
     use picovd::println;
     use picovd::rp2350::rp235x_hal;
@@ -29,9 +29,9 @@ mod program {
     static COUNT: Rendered<u32> = Rendered::new(0);
     static COUNT_TXT: File = File::new("COUNT.TXT", &COUNT, 16);
 
-    /// How many lines of each kind a program that prints a lot prints, and the milliseconds from one to the next.
+    /// How many lines of each kind a program that prints a lot prints, and the time from one to the next.
     const LINES: u32 = 600;
-    const PAUSE: u32 = 20;
+    const PAUSE: Milliseconds = Milliseconds(20);
 
     static NAMES: [File; 9] = [
         File::new("CON", &COUNT, 16),
@@ -86,7 +86,7 @@ mod program {
             11 => crate::blocks::use_all(board),
             _ => {}
         }
-        let later = Instant::default().after(300);
+        let later = Instant::default().after(Milliseconds(300));
         let (mut line, mut next) = (0, Instant::default().after(PAUSE));
         loop {
             stick.poll();
