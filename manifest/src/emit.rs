@@ -333,7 +333,8 @@ fn settings(plan: &DiskPlan, out: &mut String) {
     line!(out, "        defaults: ::picovd::settings::Defaults {{");
     line!(out, "            label: {},", literal(&String::from_utf16_lossy(&plan.label.units)));
     line!(out, "            refresh: ::picovd::settings::Refresh::{refresh:?},");
-    line!(out, "            times: [{quiet}, {max_age}, {hold}].map(::picovd::clock::Milliseconds),");
+    let times = [quiet, max_age, hold].map(|time| format!("::picovd::clock::Milliseconds({time})"));
+    line!(out, "            times: [{}],", times.join(", "));
     line!(out, "            manufacturer: {},", literal(&plan.usb.manufacturer));
     line!(out, "            product: {},", literal(&plan.usb.product));
     line!(out, "        }},");

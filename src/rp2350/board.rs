@@ -2,7 +2,8 @@
 
 use super::clock::Clock;
 use super::stick::{Home, Running};
-use super::{Stick, panic, processor, usb_bus};
+use super::usb::UsbBus;
+use super::{Stick, panic, processor};
 use crate::settings::Configured;
 use crate::stick::Description;
 use crate::volume::Look;
@@ -81,7 +82,7 @@ where
         let Ok(clocks) = clocks else { panic!("the crystal does not run at 12 MHz") };
         let clock = Clock::new(all.TIMER0, resets, &clocks);
         let timer = Timer::new_timer1(all.TIMER1, resets, &clocks);
-        let bus = usb_bus(all.USB, all.USB_DPRAM, clocks.usb_clock, resets);
+        let bus = UsbBus::new(all.USB, all.USB_DPRAM, clocks.usb_clock, resets);
         let board = Board {
             system_clock: clocks.system_clock,
             peripheral_clock: clocks.peripheral_clock,

@@ -1,7 +1,6 @@
 //! Restarting the chip through the bootrom's reboot function (section 5.4.8.24).
 
 use super::rom::rom;
-use crate::usb::Reset;
 
 /// Reboot types and flags.
 const NORMAL: u32 = 0x0;
@@ -18,9 +17,8 @@ const GPIOS: u8 = 48;
 /// Milliseconds until the restart: a USB control transfer that asked for it still ends well.
 const DELAY: u32 = 100;
 
-/// Restarts as picotool asked, a moment after this has returned.
-pub(super) fn restart(reset: Reset) {
-    let Reset::Bootsel { no_mass_storage, no_picoboot, activity_led } = reset else { return to_flash() };
+/// Restarts in BOOTSEL mode, a moment after this has returned. `activity_led` is the GPIO of an LED that shows activity there.
+pub(super) fn to_bootsel(no_mass_storage: bool, no_picoboot: bool, activity_led: Option<u8>) {
     let led = activity_led.filter(|&gpio| gpio < GPIOS);
     let mut flags = 0;
     for (set, flag) in

@@ -4,7 +4,8 @@ use super::clock::Clock;
 use super::flash::SettingsFlash;
 use super::memory::{self, AddressSpace};
 use super::partitions::Bootrom;
-use super::{FirmwareUsbBus, board_id, facts, processor, reboot, usb_bus, xip};
+use super::usb::{self, UsbBus};
+use super::{board_id, facts, processor, reboot, xip};
 use crate::clock::Instant;
 use crate::files::{PartitionFiles, PartitionPlan};
 use crate::settings::{Configured, Settings, Storage, Store, Volatile};
@@ -22,13 +23,9 @@ use usb_device::bus::UsbBusAllocator;
 /// 131 ms. A power of two, which needs no division.
 const LOOK: u64 = 1 << 17;
 
-/// It cannot tell.
-#[cfg(feature = "hal-usb")]
-impl crate::usb::Packets for FirmwareUsbBus {}
-
 /// What runs on the chip's USB port.
 pub type Running<const CONSOLE: bool, const RESET: bool, const FILES: bool, S> =
-    stick::Stick<'static, FirmwareUsbBus, AddressSpace, fn(Reset), CONSOLE, RESET, FILES, S>;
+    stick::Stick<'static, UsbBus, AddressSpace, fn(Reset), CONSOLE, RESET, FILES, S>;
 
 /// Where a program's stick lives, so that it takes no stack: a `static`, which [`firmware!`](crate::firmware) makes.
 pub trait Home<T: 'static> {
@@ -76,7 +73,7 @@ where
     /// from then on it has to be polled again and again.
     #[must_use]
     pub fn new(
-        usb: pac::USB,
+        controller: pac::USB,
         dpram: pac::USB_DPRAM,
         timer: pac::TIMER0,
         clocks: ClocksManager,
@@ -84,12 +81,12 @@ where
         description: &Description<'static, S>,
     ) -> Self {
         let clock = Clock::new(timer, resets, &clocks);
-        Self::on(clock, usb_bus(usb, dpram, clocks.usb_clock, resets), description)
+        Self::on(clock, UsbBus::new(controller, dpram, clocks.usb_clock, resets), description)
     }
 
     /// The stick on a bus. In a frame of its own, which takes stack at the start only.
     #[inline(never)]
-    pub(super) fn on(clock: Clock, bus: FirmwareUsbBus, description: &Description<'static, S>) -> Self {
+    pub(super) fn on(clock: Clock, bus: UsbBus, description: &Description<'static, S>) -> Self {
         if let Some(log) = description.built_in.log {
             crate::files::set_log(log);
         }
@@ -134,25 +131,24 @@ where
     /// Puts the stick into its place.
     #[inline(never)]
     fn make(
-        alloc: &'static UsbBusAllocator<FirmwareUsbBus>,
+        alloc: &'static UsbBusAllocator<UsbBus>,
         description: &Description<'static, S>,
         board: Option<BoardIdentity>,
         flash: Option<u32>,
         digits: &'static [u8; 16],
     ) -> &'static mut Running<CONSOLE, RESET, FILES, S> {
-        let make =
-            || stick::Stick::new(alloc, description, board, flash, digits, AddressSpace, reboot::restart as fn(Reset));
+        let make = || stick::Stick::new(alloc, description, board, flash, digits, AddressSpace, restart as fn(Reset));
         let Some(stick) = H::place().try_init_with(make) else { processor::reset() };
         stick
     }
 
     /// Does what there is to do: to be called after every interrupt, and after each change of the application's files.
     pub fn poll(&mut self) {
-        super::withhold(self.stick.usb_mut().bus());
+        self.stick.usb_mut().bus().withhold();
         self.look_around();
         // A program that sleeps in between does it there, where nothing of the program comes in between.
         if !core::mem::take(&mut self.slept) {
-            super::release(self.stick.usb_mut().bus());
+            self.stick.usb_mut().bus().release();
         }
     }
 
@@ -178,7 +174,7 @@ where
         } else {
             self.seen = processor::interrupts_enabled().then(|| self.stick.news());
             self.again = self.stick.poll(self.clock.now());
-            if let Some(wait) = super::attaches_in(self.stick.usb_mut().bus()) {
+            if let Some(wait) = self.stick.usb_mut().bus().attaches_in() {
                 self.wake_at(Instant(self.clock.now().0.saturating_add(u64::from(wait))));
             }
             if self.stick.take_restart() {
@@ -202,7 +198,7 @@ where
             // The short way, for each packet of a READ. The alarm that was set before wakes the core once: the host may never go on.
             // Whatever it finds asks for another moment.
             return processor::free(|| {
-                if !super::bus_waits() {
+                if !usb::waits() {
                     processor::unpend(pac::Interrupt::USBCTRL_IRQ);
                     // SAFETY: as below.
                     unsafe {
@@ -210,7 +206,7 @@ where
                         processor::unmask(pac::Interrupt::TIMER0_IRQ_0);
                     }
                     self.slept = true;
-                    super::wait(self.stick.usb_mut().bus());
+                    self.stick.usb_mut().bus().wait();
                     processor::mask(pac::Interrupt::USBCTRL_IRQ);
                     processor::mask(pac::Interrupt::TIMER0_IRQ_0);
                 }
@@ -220,7 +216,7 @@ where
         processor::free(|| {
             self.clock.acknowledge();
             self.clock.wake_at(self.next_look());
-            if super::bus_waits() || self.seen.is_some_and(|seen| seen != self.stick.news()) {
+            if usb::waits() || self.seen.is_some_and(|seen| seen != self.stick.news()) {
                 return;
             }
             // What came since the last poll keeps the controller's line up, which pends the interrupt again, and a pending
@@ -232,7 +228,7 @@ where
                 processor::unmask(pac::Interrupt::TIMER0_IRQ_0);
             }
             self.slept = true;
-            super::wait(self.stick.usb_mut().bus());
+            self.stick.usb_mut().bus().wait();
             processor::mask(pac::Interrupt::USBCTRL_IRQ);
             processor::mask(pac::Interrupt::TIMER0_IRQ_0);
         });
@@ -243,7 +239,7 @@ where
         self.clock.acknowledge();
         self.poll();
         self.clock.wake_at(self.next_look());
-        if super::bus_waits() {
+        if usb::waits() {
             processor::pend(pac::Interrupt::USBCTRL_IRQ);
         }
     }
@@ -281,15 +277,15 @@ where
     }
 
     /// The console, where there is one.
-    pub fn console_mut(&mut self) -> Option<&mut Console<'static, FirmwareUsbBus>> {
+    pub fn console_mut(&mut self) -> Option<&mut Console<'static, UsbBus>> {
         self.stick.console_mut()
     }
 }
 
 /// The bus's allocator, where it stays; once.
 #[inline(never)]
-fn allocator(bus: FirmwareUsbBus) -> Option<&'static UsbBusAllocator<FirmwareUsbBus>> {
-    processor::singleton!(: UsbBusAllocator<FirmwareUsbBus> = UsbBusAllocator::new(bus)).map(|alloc| &*alloc)
+fn allocator(bus: UsbBus) -> Option<&'static UsbBusAllocator<UsbBus>> {
+    processor::singleton!(: UsbBusAllocator<UsbBus> = UsbBusAllocator::new(bus)).map(|alloc| &*alloc)
 }
 
 /// Registers the files of the flash partitions.
@@ -328,4 +324,14 @@ fn started<S>(
     let Some(strings) = processor::singleton!(: [[u8; 96]; 2] = [[0; 96]; 2]) else { return usb };
     let [manufacturer, product] = settings.usb_strings(strings);
     Identity { manufacturer: manufacturer.unwrap_or(usb.manufacturer), product: product.unwrap_or(usb.product), ..usb }
+}
+
+/// What picotool asked for.
+fn restart(reset: Reset) {
+    match reset {
+        Reset::Bootsel { no_mass_storage, no_picoboot, activity_led } => {
+            reboot::to_bootsel(no_mass_storage, no_picoboot, activity_led);
+        }
+        Reset::Flash => reboot::to_flash(),
+    }
 }

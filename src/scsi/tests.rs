@@ -216,11 +216,11 @@ fn unit_attentions_come_in_their_order() {
     assert_eq!(request_sense(&mut unit), NONE);
 
     // No reset is a reason for one, and none takes one away.
-    for bus in [false, true] {
-        unit.reset(bus);
+    for reset in [Unit::reset, Unit::bus_reset] {
+        reset(&mut unit);
         run(&mut unit, &TEST_UNIT_READY);
         unit.medium_mut().change_count += 1;
-        unit.reset(bus);
+        reset(&mut unit);
         assert_eq!(fails(&mut unit, &TEST_UNIT_READY), CHANGE);
     }
 }

@@ -11,7 +11,7 @@ use crate::elf::{Elf, Kind};
 use crate::firmware::{self, Variant};
 use crate::rings::{examples, simulator};
 use crate::size;
-use crate::toolchain::{Processor, Toolchain};
+use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 
 /// What to print.
@@ -100,9 +100,8 @@ fn companions(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<OsStri
     let folder = workspace.scratch("bench")?;
     let root = &workspace.root;
     let mut arguments: Vec<OsString> = Vec::new();
-    let hal = Variant { binary: firmware::BINARY, manifest: None, name: "picovd-hal-usb" };
-    let hal = firmware::build_with(workspace, toolchain, hal, Processor::Arm, &["hal-usb"], true)?;
-    arguments.extend(["--hal".into(), hal.elf.into()]);
+    let hal = firmware::test_program(workspace, toolchain, "picovd-hal-bus")?;
+    arguments.extend(["--hal".into(), hal.into()]);
     let manifest = root.join("tests/manifests/full.toml");
     let full = Variant { binary: firmware::BINARY, manifest: Some(&manifest), name: "full" };
     let full = firmware::build_variant(workspace, toolchain, full, true)?;

@@ -53,16 +53,15 @@ pub fn build_variant(
     variant: Variant<'_>,
     quiet: bool,
 ) -> Result<Built, String> {
-    build_with(workspace, toolchain, variant, Processor::Arm, &[], quiet)
+    build_with(workspace, toolchain, variant, Processor::Arm, quiet)
 }
 
-/// The same for either kind of core, with features of package `picovd` beside those that a firmware has anyway.
+/// The same for either kind of core.
 pub fn build_with(
     workspace: &Workspace,
     toolchain: &Toolchain,
     variant: Variant<'_>,
     processor: Processor,
-    more: &[&str],
     quiet: bool,
 ) -> Result<Built, String> {
     let Variant { binary, manifest, name } = variant;
@@ -73,8 +72,8 @@ pub fn build_with(
     cargo.args(["build", "--package", "picovd", "--bin", binary, "--profile", PROFILE]);
     let stock = workspace.root.join("picovd.toml");
     // A manifest that wants DEFMT.BIN wants its logger.
-    let defmt: &[&str] = if wants_defmt(manifest.unwrap_or(&stock))? { &["defmt"] } else { &[] };
-    cargo.args(["--features", &[&["firmware"], defmt, more].concat().join(",")]);
+    let features = if wants_defmt(manifest.unwrap_or(&stock))? { "firmware,defmt" } else { "firmware" };
+    cargo.args(["--features", features]);
     cargo.args(toolchain.arguments_for(processor));
     cargo.args(reproducible(workspace, toolchain, processor)?);
     cargo.env("CARGO_TARGET_DIR", &workspace.target);

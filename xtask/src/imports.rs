@@ -52,7 +52,7 @@ const RULES: &[Rule] = &[
         modules: &["block", "clock", "device", "files", "scsi", "settings", "usb", "vd", "volume"],
         crates: &["usb_device"],
     },
-    Rule { part: "vd", modules: &["device", "volume"], crates: &[] },
+    Rule { part: "vd", modules: &["clock", "device", "volume"], crates: &[] },
     // Partitions and the board's facts: it hands `files` what only the hardware knows. Flash is `settings`' NorFlash.
     Rule {
         part: "rp2350",

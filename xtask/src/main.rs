@@ -270,7 +270,7 @@ fn firmware(parser: lexopt::Parser) -> Result<(), Stop> {
     let name = options.name.as_deref().or(stem.as_deref()).unwrap_or("picovd");
     let name = if options.processor == Processor::RiscV { format!("{name}-riscv") } else { name.to_owned() };
     let variant = firmware::Variant { binary: firmware::BINARY, manifest: options.manifest.as_deref(), name: &name };
-    let built = firmware::build_with(&workspace, &toolchain, variant, options.processor, &[], false)?;
+    let built = firmware::build_with(&workspace, &toolchain, variant, options.processor, false)?;
     println!("{}", built.elf.display());
     println!("{}", built.uf2.display());
     println!("{}", firmware::summary(&elf::Elf::read(&built.elf)?));

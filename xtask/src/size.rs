@@ -41,7 +41,7 @@ pub fn run(
         let name = if arm && manifest.is_none() { "picovd" } else { image.name.as_str() };
         let variant = Variant { binary: firmware::BINARY, manifest: manifest.as_deref(), name };
         let toolchain = &toolchain.of(image.processor, workspace, policy)?;
-        let built = firmware::build_with(workspace, toolchain, variant, image.processor, &[], true)?;
+        let built = firmware::build_with(workspace, toolchain, variant, image.processor, true)?;
         let elf = Elf::read(&built.elf)?;
         let modules = modules::of(&elf, &built.elf)?;
         let before = recorded.get(&image.name);
