@@ -1,28 +1,44 @@
 //! `check`: the volume against the standard.
 
-use super::{Failure, Options, measured, mount, plug, settle};
+use crate::device::Device;
+use crate::{Failure, measured, mount};
+use clap::Args;
 use picovd_sim::host::BlockSource;
 use picovd_sim::host::exfat::check::{Finding, check};
 use picovd_sim::host::scsi::Disk;
 use picovd_sim::host::source::ImageFile;
 use std::fmt::Display;
 use std::io::Write;
-use std::path::Path;
+use std::path::PathBuf;
 
-/// `cargo sim check [IMAGE]`.
-pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
-    match options.arguments.first() {
-        // A package's `cargo sim` names its manifest and its program, whatever the command; the board is nobody's but the user's.
-        Some(_) if options.flash_size.is_some() || !options.partitions.is_empty() => {
-            Err(Failure::Usage("an IMAGE is no board: it takes neither --flash-size nor --partition".to_owned()))
-        }
-        Some(path) => report(&mut ImageFile::open(Path::new(path)).map_err(Failure::of)?, out),
-        None => {
-            let mut disk = mount(plug(options)?.link)?;
-            report_disk(&mut disk, out)?;
-            measured(&mut disk, out)?;
-            settle(options, &mut disk);
-            Ok(())
+/// Hold the volume, or an image, against the exFAT specification
+///
+/// Prints each finding with its clause and ends 1 where there is one. With --elf alone it ends with what the board measured (see
+/// show).
+#[derive(Args)]
+pub struct Check {
+    /// A file or a block device: no device is plugged in, and --manifest and --elf are not looked at
+    image: Option<PathBuf>,
+    #[command(flatten)]
+    pub device: Device,
+}
+
+impl Check {
+    /// Runs the command.
+    pub fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        match &self.image {
+            // A package's `cargo sim` names its manifest and its program, whatever the command; the board is nobody's but the user's.
+            Some(_) if self.device.flash_size.is_some() || !self.device.partitions.is_empty() => {
+                Err(Failure::Usage("an IMAGE is no board: it takes neither --flash-size nor --partition".to_owned()))
+            }
+            Some(path) => report(&mut ImageFile::open(path).map_err(Failure::of)?, out),
+            None => {
+                let mut disk = mount(self.device.plug()?.link)?;
+                report_disk(&mut disk, out)?;
+                measured(&mut disk, out)?;
+                self.device.settle(&mut disk);
+                Ok(())
+            }
         }
     }
 }

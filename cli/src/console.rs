@@ -1,21 +1,14 @@
 //! `console`: a terminal on the device's serial port.
 
-use super::{Failure, Options, plug, tell};
+use crate::device::Device;
+use crate::{Failure, tell};
+use clap::Args;
 use picovd_sim::host::system::{LINUX_DESKTOP, System};
 use picovd_sim::host::terminal::Terminal;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
-
-pub const DETAILS: &str = "\
-Sends each line of standard input to the device and prints what it says, while a Linux desktop has the disk mounted.
-In a pipe it ends with its input, else with Ctrl-D:
-
-    echo get | cargo sim console --manifest FILE
-
-What is saved is there until the command ends: say `reboot` to see it come back. The manifest needs console = true
-in [usb] and sectors in [settings].";
 
 /// How long the device is watched at once, in simulated time, and a person's time with it.
 const STEP: Duration = Duration::from_millis(20);
@@ -29,77 +22,96 @@ const PATIENCE: usize = 50;
 /// Steps after the last line of a pipe: what it set off may take a moment.
 const LINGER: usize = 10;
 
-/// `cargo sim console`.
-pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
-    let plug = plug(options)?;
-    let has_settings = plug.plan.settings.sectors > 0;
-    let mut system = System::boot(LINUX_DESKTOP, plug.link).map_err(Failure::of)?;
-    let mut terminal = Some(Terminal::open(system.initiator()).map_err(Failure::Failed)?);
-    if !has_settings && options.elf.is_none() {
-        tell("nobody answers here: the manifest has no sectors in [settings]; the port shows what the program prints");
-    }
-    let mut unanswered = 0;
-    let live = io::stdin().is_terminal();
-    let (sender, lines) = mpsc::sync_channel(0);
-    thread::spawn(move || {
-        for line in io::stdin().lock().split(b'\n') {
-            if line.is_err() || line.is_ok_and(|line| sender.send(line).is_err()) {
-                return;
-            }
+/// Speak to the device over its serial port: settings
+///
+/// Sends each line of standard input to the device and prints what it says, while a Linux desktop has the disk mounted. In a pipe
+/// it ends with its input, else with Ctrl-D:
+///
+/// echo get | picovd console --manifest FILE
+///
+/// What is saved is there until the command ends: say `reboot` to see it come back. The manifest needs console = true in [usb]
+/// and sectors in [settings].
+#[derive(Args)]
+pub struct Console {
+    #[command(flatten)]
+    pub device: Device,
+}
+
+impl Console {
+    /// Runs the command.
+    pub fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        let plug = self.device.plug()?;
+        let has_settings = plug.plan.settings.sectors > 0;
+        let mut system = System::boot(LINUX_DESKTOP, plug.link).map_err(Failure::of)?;
+        let mut terminal = Some(Terminal::open(system.initiator()).map_err(Failure::Failed)?);
+        if !has_settings && self.device.elf.is_none() {
+            tell(
+                "nobody answers here: the manifest has no sectors in [settings]; the port shows what the program prints",
+            );
         }
-    });
-    let mut lingered = 0;
-    while lingered < LINGER {
-        // Who types wants to see what comes meanwhile; a pipe is in no hurry.
-        let next =
-            if live { lines.recv_timeout(STEP) } else { lines.recv().map_err(|_| RecvTimeoutError::Disconnected) };
-        match next {
-            Ok(mut line) => {
-                let restarts = line.trim_ascii() == b"reboot";
-                line.push(b'\n');
-                if terminal.is_none() {
-                    terminal = reopen(&mut system);
+        let mut unanswered = 0;
+        let live = io::stdin().is_terminal();
+        let (sender, lines) = mpsc::sync_channel(0);
+        thread::spawn(move || {
+            for line in io::stdin().lock().split(b'\n') {
+                if line.is_err() || line.is_ok_and(|line| sender.send(line).is_err()) {
+                    return;
                 }
-                let Some(open) = &mut terminal else {
-                    return Err(Failure::Failed("the serial port is gone".to_owned()));
-                };
-                open.send(system.initiator(), &line).map_err(Failure::Failed)?;
-                // Its answer comes before the next line; one that has to wait for flash takes a while.
-                let mut said = Vec::new();
-                for _ in 0..PATIENCE {
-                    open.take(system.initiator()).map_err(Failure::Failed)?;
-                    said.extend(open.text());
-                    if line.trim_ascii().is_empty() || is_answer(&said) {
-                        break;
+            }
+        });
+        let mut lingered = 0;
+        while lingered < LINGER {
+            // Who types wants to see what comes meanwhile; a pipe is in no hurry.
+            let next =
+                if live { lines.recv_timeout(STEP) } else { lines.recv().map_err(|_| RecvTimeoutError::Disconnected) };
+            match next {
+                Ok(mut line) => {
+                    let restarts = line.trim_ascii() == b"reboot";
+                    line.push(b'\n');
+                    if terminal.is_none() {
+                        terminal = reopen(&mut system);
                     }
-                    system.elapse(STEP);
+                    let Some(open) = &mut terminal else {
+                        return Err(Failure::Failed("the serial port is gone".to_owned()));
+                    };
+                    open.send(system.initiator(), &line).map_err(Failure::Failed)?;
+                    // Its answer comes before the next line; one that has to wait for flash takes a while.
+                    let mut said = Vec::new();
+                    for _ in 0..PATIENCE {
+                        open.take(system.initiator()).map_err(Failure::Failed)?;
+                        said.extend(open.text());
+                        if line.trim_ascii().is_empty() || is_answer(&said) {
+                            break;
+                        }
+                        system.elapse(STEP);
+                    }
+                    out.write_all(&said)?;
+                    unanswered += usize::from(!line.trim_ascii().is_empty() && !is_answer(&said));
+                    if restarts {
+                        terminal = None;
+                        system.elapse(RESTART);
+                    }
                 }
-                out.write_all(&said)?;
-                unanswered += usize::from(!line.trim_ascii().is_empty() && !is_answer(&said));
-                if restarts {
-                    terminal = None;
-                    system.elapse(RESTART);
-                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => lingered += 1,
             }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => lingered += 1,
+            system.elapse(STEP);
+            terminal = terminal.and_then(|mut open| open.take(system.initiator()).is_ok().then_some(open));
+            if let Some(open) = &mut terminal {
+                out.write_all(&open.text())?;
+            } else {
+                // It left the bus, and comes back.
+                terminal = reopen(&mut system);
+            }
+            out.flush()?;
         }
-        system.elapse(STEP);
-        terminal = terminal.and_then(|mut open| open.take(system.initiator()).is_ok().then_some(open));
-        if let Some(open) = &mut terminal {
-            out.write_all(&open.text())?;
-        } else {
-            // It left the bus, and comes back.
-            terminal = reopen(&mut system);
+        // A program may answer in words of its own; without settings and without a program nobody does.
+        match unanswered {
+            1.. if !has_settings && self.device.elf.is_none() => {
+                Err(Failure::Failed(format!("lines that nobody has answered: {unanswered}; set sectors in [settings]")))
+            }
+            _ => Ok(()),
         }
-        out.flush()?;
-    }
-    // A program may answer in words of its own; without settings and without a program nobody does.
-    match unanswered {
-        1.. if !has_settings && options.elf.is_none() => {
-            Err(Failure::Failed(format!("lines that nobody has answered: {unanswered}; set sectors in [settings]")))
-        }
-        _ => Ok(()),
     }
 }
 

@@ -1,45 +1,74 @@
 //! `ls` and `cat`.
 
-use super::{Failure, Options, follow, mount, plug, settle};
+use crate::device::{Device, Moment};
+use crate::{Failure, follow, mount};
+use clap::Args;
 use picovd_sim::host::exfat::volume::{Node, Volume};
 use picovd_sim::host::printed::Printed;
 use std::io::Write;
 
-/// `cargo sim ls [DIR]`.
-pub fn ls(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
-    let mut disk = mount(plug(options)?.link)?;
-    let mut volume = Volume::open(&mut disk).map_err(Failure::of)?;
-    let node = volume.find(options.text(0)?.unwrap_or("/")).map_err(Failure::of)?;
-    let nodes = if node.is_directory() { volume.list(&node).map_err(Failure::of)? } else { vec![node] };
-    for node in nodes {
-        writeln!(out, "{}", line(&node))?;
-    }
-    settle(options, &mut disk);
-    Ok(())
+/// List a directory
+///
+/// One line for each entry: size in bytes, then name; folders end in /.
+#[derive(Args)]
+pub struct Ls {
+    /// The directory, with / between folders (default: the root directory)
+    #[arg(value_name = "DIR")]
+    folder: Option<String>,
+    #[command(flatten)]
+    pub device: Device,
 }
 
-/// `cargo sim cat PATH`.
-pub fn cat(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
-    let path = options.text(0)?.unwrap_or_default();
-    if options.after.is_some() || options.follow {
-        return follow::show(options, path, options.follow, out);
-    }
-    let mut disk = mount(plug(options)?.link)?;
-    let mut volume = Volume::open(&mut disk).map_err(Failure::of)?;
-    let node = volume.find(path).map_err(Failure::of)?;
-    if node.is_directory() {
-        return Err(Failure::Failed(format!("{path} is a directory; `cargo sim ls {path}` lists it")));
-    }
-    let mut written = Ok(());
-    let read = volume.stream_file(&node, &mut |piece| {
-        if written.is_ok() {
-            written = out.write_all(piece);
+impl Ls {
+    /// Runs the command.
+    pub fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        let mut disk = mount(self.device.plug()?.link)?;
+        let mut volume = Volume::open(&mut disk).map_err(Failure::of)?;
+        let node = volume.find(self.folder.as_deref().unwrap_or("/")).map_err(Failure::of)?;
+        let nodes = if node.is_directory() { volume.list(&node).map_err(Failure::of)? } else { vec![node] };
+        for node in nodes {
+            writeln!(out, "{}", line(&node))?;
         }
-    });
-    written?;
-    read.map_err(Failure::of)?;
-    settle(options, &mut disk);
-    Ok(())
+        self.device.settle(&mut disk);
+        Ok(())
+    }
+}
+
+/// Write a file's bytes to standard output
+#[derive(Args)]
+pub struct Cat {
+    /// The file, with / between folders. As on any exFAT volume, case does not matter
+    path: String,
+    #[command(flatten)]
+    moment: Moment,
+    #[command(flatten)]
+    pub device: Device,
+}
+
+impl Cat {
+    /// Runs the command.
+    pub fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        let path = &self.path;
+        if self.moment.after.is_some() || self.moment.follow {
+            return follow::show(&self.device, path, self.moment.after, self.moment.follow, out);
+        }
+        let mut disk = mount(self.device.plug()?.link)?;
+        let mut volume = Volume::open(&mut disk).map_err(Failure::of)?;
+        let node = volume.find(path).map_err(Failure::of)?;
+        if node.is_directory() {
+            return Err(Failure::Failed(format!("{path} is a directory; `ls {path}` lists it")));
+        }
+        let mut written = Ok(());
+        let read = volume.stream_file(&node, &mut |piece| {
+            if written.is_ok() {
+                written = out.write_all(piece);
+            }
+        });
+        written?;
+        read.map_err(Failure::of)?;
+        self.device.settle(&mut disk);
+        Ok(())
+    }
 }
 
 /// Size and name; folders end in a slash.

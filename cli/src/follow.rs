@@ -1,15 +1,12 @@
 //! A file as it is after a while, and what is added to it: `cat --after`, `cat --follow`, `log`.
 
-use super::{Failure, Options, plug, tell};
+use crate::device::{Device, Moment};
+use crate::{Failure, tell};
+use clap::Args;
 use picovd_manifest::BuiltInSource;
 use picovd_sim::host::system::{Event, LINUX_DESKTOP, System, SystemError};
 use std::io::Write;
 use std::time::{Duration, Instant};
-
-/// What `--help` adds for `log`.
-pub const DETAILS: &str = "\
-Prints the log file of the manifest's [log], and what is added to it, until Ctrl-C; with --after what was printed in that
-time, and no more. Time passes as it does for a person; with --after alone as fast as it can be simulated.";
 
 /// How coarsely time passes.
 const STEP: Duration = Duration::from_millis(100);
@@ -17,19 +14,40 @@ const STEP: Duration = Duration::from_millis(100);
 /// A host that has lost the volume to a change has mounted it again by then.
 const MOUNTED: Duration = Duration::from_secs(20);
 
-/// `cargo sim log`.
-pub fn log(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
-    let plan = super::plan(options)?;
-    let find = |wanted| plan.built_in.iter().find(|file| file.source == wanted).map(|file| file.path.clone());
-    let path = find(BuiltInSource::Stdout)
-        .ok_or_else(|| Failure::Failed("the manifest has no log: set `stdout = true` in [log]".to_owned()))?;
-    show(options, &path, options.after.is_none() || options.follow, out)
+/// Print what the program prints, until Ctrl-C
+///
+/// Prints the log file of the manifest's [log], and what is added to it, until Ctrl-C; with --after what was printed in that
+/// time, and no more. Time passes as it does for a person; with --after alone as fast as it can be simulated.
+#[derive(Args)]
+pub struct Log {
+    #[command(flatten)]
+    moment: Moment,
+    #[command(flatten)]
+    pub device: Device,
 }
 
-/// The file at `path` after the time that the options name, and with `follows` what is added to it from then on.
-pub fn show(options: &Options, path: &str, follows: bool, out: &mut dyn Write) -> Result<(), Failure> {
-    let mut system = System::boot(LINUX_DESKTOP, plug(options)?.link).map_err(Failure::of)?;
-    if let Some(after) = options.after {
+impl Log {
+    /// Runs the command.
+    pub fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        let plan = self.device.manifest.plan()?;
+        let find = |wanted| plan.built_in.iter().find(|file| file.source == wanted).map(|file| file.path.clone());
+        let path = find(BuiltInSource::Stdout)
+            .ok_or_else(|| Failure::Failed("the manifest has no log: set `stdout = true` in [log]".to_owned()))?;
+        let Moment { after, follow } = self.moment;
+        show(&self.device, &path, after, after.is_none() || follow, out)
+    }
+}
+
+/// The file at `path` that long after power-on, and with `follows` what is added to it from then on.
+pub fn show(
+    device: &Device,
+    path: &str,
+    after: Option<Duration>,
+    follows: bool,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let mut system = System::boot(LINUX_DESKTOP, device.plug()?.link).map_err(Failure::of)?;
+    if let Some(after) = after {
         let rest = after.saturating_sub(system.now());
         system.elapse(rest);
     }

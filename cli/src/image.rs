@@ -1,7 +1,9 @@
 //! `image`: the whole volume as a file.
 
-use super::progress::Progress;
-use super::{Failure, Options, measured, mount, plug, settle};
+use crate::device::Device;
+use crate::progress::Progress;
+use crate::{Failure, measured, mount};
+use clap::Args;
 use picovd_sim::host::BlockSource;
 use picovd_sim::host::scsi::{CommandError, Disk, Sense};
 use std::ffi::OsString;
@@ -16,28 +18,48 @@ const BLOCK_LENGTH: u64 = 512;
 /// How often the reading begins again because the disk has changed.
 const TRIES: u32 = 4;
 
-/// `cargo sim image OUT.img`.
-pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
-    let Some(path) = options.arguments.first().map(Path::new) else { return Ok(()) };
-    let mut disk = mount(plug(options)?.link)?;
-    let blocks = disk.block_count();
-    // Under its own name it is there when it is whole.
-    if path == Path::new("-") {
-        return to_output(&mut disk, blocks, out);
+/// Read the whole volume into a file
+///
+/// Reads every block through USB. Blocks of zeros become holes in the file. With --elf it ends with what the board measured (see
+/// show).
+#[derive(Args)]
+pub struct Image {
+    /// The file, or - for standard output
+    #[arg(value_name = "OUT.img")]
+    path: PathBuf,
+    #[command(flatten)]
+    pub device: Device,
+}
+
+impl Image {
+    /// Runs the command.
+    pub fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        let path = &self.path;
+        let mut disk = mount(self.device.plug()?.link)?;
+        let blocks = disk.block_count();
+        // Under its own name it is there when it is whole.
+        if self.is_output() {
+            return to_output(&mut disk, blocks, out);
+        }
+        let part = part_of(path);
+        let result = read(&mut disk, blocks, &part).and_then(|()| {
+            fs::rename(&part, path).map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))
+        });
+        if result.is_err() {
+            // Nothing is lost: it is not whole.
+            let _ = fs::remove_file(&part);
+        }
+        result?;
+        writeln!(out, "{}: {blocks} blocks, {} KiB", path.display(), blocks * BLOCK_LENGTH / 1024)?;
+        measured(&mut disk, out)?;
+        self.device.settle(&mut disk);
+        Ok(())
     }
-    let part = part_of(path);
-    let result = read(&mut disk, blocks, &part).and_then(|()| {
-        fs::rename(&part, path).map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))
-    });
-    if result.is_err() {
-        // Nothing is lost: it is not whole.
-        let _ = fs::remove_file(&part);
+
+    /// Whether the image goes to standard output.
+    pub fn is_output(&self) -> bool {
+        self.path == Path::new("-")
     }
-    result?;
-    writeln!(out, "{}: {blocks} blocks, {} KiB", path.display(), blocks * BLOCK_LENGTH / 1024)?;
-    measured(&mut disk, out)?;
-    settle(options, &mut disk);
-    Ok(())
 }
 
 /// The image on standard output: by a file, since the reading may begin again.

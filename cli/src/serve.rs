@@ -1,68 +1,105 @@
 //! `serve`: the device for other programs.
 
-use super::{Failure, Options, plan, plug};
+use crate::device::Device;
+use crate::{Failure, values};
+use clap::Args;
+use clap::builder::{StringValueParser, TypedValueParser};
 use picovd_sim::native::Start;
 use picovd_sim::plug::{Plug, native_with};
+use picovd_sim::serve::Place;
 use picovd_sim::{chatter, serve};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// What `--help` adds.
-pub const DETAILS: &str = "\
-Prints how to attach the device, then a line for each SCSI command that the host sends, until Ctrl-C. Whoever unplugs it and
-plugs it in again has taken its power: settings that were saved are there again. One connection at a time has the device; at
-most 8 are open, and one that has not asked for the device within 10 s is closed. One that has it and was silent for 10 minutes
-makes room for another.
+/// Offer the device to a virtual machine or to this PC (--usbredir, --usbip)
+///
+/// Prints how to attach the device, then a line for each SCSI command that the host sends, until Ctrl-C. Whoever unplugs it and
+/// plugs it in again has taken its power: settings that were saved are there again. One connection at a time has the device; at
+/// most 8 are open, and one that has not asked for the device within 10 s is closed. One that has it and was silent for 10 minutes
+/// makes room for another.
+#[derive(Args)]
+pub struct Serve {
+    /// For QEMU: the path of a Unix socket, or ADDRESS:PORT
+    #[arg(long, value_name = "SOCKET", value_parser = StringValueParser::new().map(|word| Place::usbredir(&word)))]
+    usbredir: Option<Place>,
+    /// For Linux's `usbip attach`; the usual port is 3240
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = Place::usbip)]
+    usbip: Option<Place>,
+    /// Allow addresses that other machines can reach
+    #[arg(long)]
+    listen_anywhere: bool,
+    /// Write each command to FILE: name, LBA, blocks, bytes, status
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// Write every file to DIR as the manifest promises it, files of changing memory excepted
+    #[arg(long, value_name = "DIR")]
+    truth: Option<PathBuf>,
+    /// Show the files of DIR, and every change of them, as files that an application registers at run time: for trying how a host
+    /// takes a change ([dynamic] of the manifest). Not with --elf
+    #[arg(long, value_name = "DIR")]
+    live: Option<PathBuf>,
+    /// Let an application print numbered lines into the log for 12 s ([log] of the manifest). Not with --elf
+    #[arg(long)]
+    print: bool,
+    /// Let it print N numbered lines instead, R of them a second
+    #[arg(long, value_name = "N/R", value_parser = values::lines)]
+    print_lines: Option<(u32, u32)>,
+    /// Leave out the line for each command
+    #[arg(long)]
+    quiet: bool,
+    #[command(flatten)]
+    pub device: Device,
+}
 
-  --usbredir SOCKET     for QEMU: the path of a Unix socket, or ADDRESS:PORT
-  --usbip ADDRESS:PORT  for Linux's `usbip attach`; the usual port is 3240
-  --listen-anywhere     allow addresses that other machines can reach
-  --record FILE         write each command to FILE: name, LBA, blocks, bytes, status
-  --truth DIR           write every file to DIR as the manifest promises it, files of changing memory excepted
-  --live DIR            show the files of DIR, and every change of them, as files that an application registers at
-                        run time: for trying how a host takes a change ([dynamic] of the manifest). Not with --elf
-  --print               let an application print numbered lines into the log for 12 s ([log] of the manifest). Not with
-                        --elf
-  --print-lines N/R     let it print N numbered lines instead, R of them a second
-  --quiet               leave out the line for each command";
-
-/// `cargo sim serve`.
-pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
-    options.serve.check().map_err(Failure::Usage)?;
-    let application: Option<Start> = match (&options.serve.live, options.serve.print) {
-        (None, false) => None,
-        (Some(folder), false) => {
-            serve::mirror::follow(folder).map_err(Failure::Failed)?;
-            Some(serve::mirror::start)
-        }
-        (None, true) => {
-            if let Some((lines, rate)) = options.serve.lines {
-                chatter::number(lines, rate);
+impl Serve {
+    /// Runs the command.
+    pub fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        let options = serve::Options {
+            usbredir: self.usbredir.clone(),
+            usbip: self.usbip.clone(),
+            listen_anywhere: self.listen_anywhere,
+            record: self.record.clone(),
+            quiet: self.quiet,
+        };
+        options.check().map_err(Failure::Usage)?;
+        let prints = self.print || self.print_lines.is_some();
+        let application: Option<Start> = match (&self.live, prints) {
+            (None, false) => None,
+            (Some(folder), false) => {
+                serve::mirror::follow(folder).map_err(Failure::Failed)?;
+                Some(serve::mirror::start)
             }
-            Some(chatter::start)
+            (None, true) => {
+                if let Some((lines, rate)) = self.print_lines {
+                    chatter::number(lines, rate);
+                }
+                Some(chatter::start)
+            }
+            (Some(_), true) => {
+                return Err(Failure::Usage("--live and --print are two applications: take one".to_owned()));
+            }
+        };
+        let plug = match application {
+            None => self.device.plug()?,
+            Some(_) if self.device.elf.is_some() => {
+                let what = if prints { "--print" } else { "--live" };
+                let why = format!("{what} is an application beside the library: it does not go with --elf");
+                return Err(Failure::Usage(why));
+            }
+            application => native_with(self.device.manifest.plan()?, application),
+        };
+        if let Some(folder) = &self.truth {
+            write_truth(&plug, folder).map_err(|error| Failure::Failed(format!("{}: {error}", folder.display())))?;
         }
-        (Some(_), true) => return Err(Failure::Usage("--live and --print are two applications: take one".to_owned())),
-    };
-    let plug = match application {
-        None => plug(options)?,
-        Some(_) if options.elf.is_some() => {
-            let what = if options.serve.print { "--print" } else { "--live" };
-            let why = format!("{what} is an application beside the library: it does not go with --elf");
-            return Err(Failure::Usage(why));
-        }
-        application => native_with(plan(options)?, application),
-    };
-    if let Some(folder) = &options.serve.truth {
-        write_truth(&plug, folder).map_err(|error| Failure::Failed(format!("{}: {error}", folder.display())))?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&stop);
+        ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).map_err(Failure::of)?;
+        let mut log = Log { out, closed: false };
+        let result = serve::run(plug.link, &options, &stop, &mut log);
+        result.map_err(|text| if log.closed { Failure::PipeClosed } else { Failure::Failed(text) })
     }
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed)).map_err(Failure::of)?;
-    let mut log = Log { out, closed: false };
-    let result = serve::run(plug.link, &options.serve, &stop, &mut log);
-    result.map_err(|text| if log.closed { Failure::PipeClosed } else { Failure::Failed(text) })
 }
 
 /// The output, which notes that nobody reads it any more.

@@ -1,8 +1,10 @@
-//! `cargo sim` alone: the stick at work.
+//! `show`, and no command at all: the stick at work.
 
-use super::progress::Progress;
-use super::watch::{self, Until};
-use super::{Failure, Options, check, files, measured, mount};
+use crate::device::Device;
+use crate::progress::Progress;
+use crate::watch::{self, Until};
+use crate::{Failure, check, files, measured, mount};
+use clap::Args;
 use picovd_manifest::{DiskPlan, Partitions};
 use picovd_sim::demo;
 use picovd_sim::host::exfat::volume::{ExfatError, Node, Volume};
@@ -15,61 +17,110 @@ use std::time::Duration;
 /// The sample sensor is waited for at most so long, in simulated time.
 const LONGEST: Duration = Duration::from_secs(180);
 
-/// Plugs the device in, shows its disk, reads and checks everything on it.
-pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
-    let plug = match options.elf {
-        None => super::plug_with(options, demo::start)?,
-        Some(_) => super::plug(options)?,
-    };
-    write!(out, "The disk, from the manifest:\n\n{}\n", picovd_manifest::emit(&plug.plan).layout)?;
+/// Plug the device in, print its disk, read and check every file, see one change (the default)
+///
+/// Prints the disk's map and the directory tree with sizes, reads every file through USB packets, compares it with the manifest,
+/// and holds the volume against the exFAT specification. With --elf it ends with what the board measured: bytes a frame, NAKs a
+/// packet, processor cycles a sector, and the margin that the driver has to arm an endpoint again before the next token (so do
+/// image and check).
+///
+/// Without --elf it ends with a sample sensor, whose file appears and changes while a host has the volume mounted, where the
+/// manifest has room for one; with --watch that goes on in real time until Ctrl-C, also with --elf. What has changed is listed, in
+/// all folders, with the lines that are new.
+#[derive(Args)]
+pub struct Show {
+    /// Go on in real time until Ctrl-C
+    #[arg(long)]
+    watch: bool,
+    #[command(flatten)]
+    pub device: Device,
+}
 
-    let mut disk = mount(plug.link)?;
-    let device = &disk.initiator.device;
-    let (id, serial) = (&device.descriptor, device.serial_number().unwrap_or("none"));
-    writeln!(out, "Plugged in: USB device {:04x}:{:04x}, serial number {}", id.vendor, id.product, Printed(serial))?;
-    let mut volume = Volume::open(&mut disk).map_err(Failure::of)?;
-    writeln!(out, "Mounted: exFAT volume {:?}\n", volume.label())?;
-    let root = volume.root();
-    let mut found = BTreeMap::new();
-    tree(&mut volume, &root, "", 0, &mut found, out)?;
+impl Show {
+    /// Runs the command.
+    pub fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        let plug = match self.device.elf {
+            None => self.device.plug_with(demo::start)?,
+            Some(_) => self.device.plug()?,
+        };
+        write!(out, "The disk, from the manifest:\n\n{}\n", picovd_manifest::emit(&plug.plan).layout)?;
 
-    let (mut made, count) = (0, plug.files.len());
-    let total = plug.files.iter().map(|file| file.bytes.len() as u64).sum();
-    compare(&mut volume, &mut found, &plug.files, total)?;
-    // What the firmware makes by itself says things that no manifest knows: it has to be readable.
-    for (path, node) in &found {
-        if !is_made(&plug.plan, path) {
-            return Err(Failure::Failed(format!("{} is on the disk but not in the manifest", Printed(path))));
-        }
-        volume.stream_file(node, &mut |_| {}).map_err(Failure::of)?;
-        made += 1;
-    }
-    writeln!(out, "\nRead {count} files, {total} bytes, through USB packets: all as the manifest has them")?;
-    if made > 0 {
-        writeln!(out, "Read {made} files that the board makes by itself")?;
-    }
-    check::report_disk(&mut disk, out)?;
-    measured(&mut disk, out)?;
-    super::settle(options, &mut disk);
-    let link = disk.initiator.host.into_link();
-    match ending(options, &plug.plan) {
-        Ending::None => Ok(()),
-        Ending::LeftOut(reason) => Ok(writeln!(out, "\nThe sample sensor is left out: {reason}")?),
-        Ending::Watch { sensor } => {
-            writeln!(out, "\nWatching as a Linux desktop does, until Ctrl-C:")?;
-            if sensor {
-                demo::plug_in();
+        let mut disk = mount(plug.link)?;
+        let device = &disk.initiator.device;
+        let (id, serial) = (&device.descriptor, device.serial_number().unwrap_or("none"));
+        writeln!(
+            out,
+            "Plugged in: USB device {:04x}:{:04x}, serial number {}",
+            id.vendor,
+            id.product,
+            Printed(serial)
+        )?;
+        let mut volume = Volume::open(&mut disk).map_err(Failure::of)?;
+        writeln!(out, "Mounted: exFAT volume {:?}\n", volume.label())?;
+        let root = volume.root();
+        let mut found = BTreeMap::new();
+        tree(&mut volume, &root, "", 0, &mut found, out)?;
+
+        let (mut made, count) = (0, plug.files.len());
+        let total = plug.files.iter().map(|file| file.bytes.len() as u64).sum();
+        compare(&mut volume, &mut found, &plug.files, total)?;
+        // What the firmware makes by itself says things that no manifest knows: it has to be readable.
+        for (path, node) in &found {
+            if !is_made(&plug.plan, path) {
+                return Err(Failure::Failed(format!("{} is on the disk but not in the manifest", Printed(path))));
             }
-            watch::run(link, &plug.plan, &Until::Stopped, out)
+            volume.stream_file(node, &mut |_| {}).map_err(Failure::of)?;
+            made += 1;
         }
-        Ending::Sensor(longest) => {
-            let path = demo::PATH;
-            writeln!(
-                out,
-                "\nNow an application registers {path}; a Linux desktop, which polls every two seconds, sees:"
-            )?;
-            demo::plug_in();
-            watch::run(link, &plug.plan, &Until::Changes(path, longest), out)
+        writeln!(out, "\nRead {count} files, {total} bytes, through USB packets: all as the manifest has them")?;
+        if made > 0 {
+            writeln!(out, "Read {made} files that the board makes by itself")?;
+        }
+        check::report_disk(&mut disk, out)?;
+        measured(&mut disk, out)?;
+        self.device.settle(&mut disk);
+        let link = disk.initiator.host.into_link();
+        match self.ending(&plug.plan) {
+            Ending::None => Ok(()),
+            Ending::LeftOut(reason) => Ok(writeln!(out, "\nThe sample sensor is left out: {reason}")?),
+            Ending::Watch { sensor } => {
+                writeln!(out, "\nWatching as a Linux desktop does, until Ctrl-C:")?;
+                if sensor {
+                    demo::plug_in();
+                }
+                watch::run(link, &plug.plan, &Until::Stopped, out)
+            }
+            Ending::Sensor(longest) => {
+                let path = demo::PATH;
+                writeln!(
+                    out,
+                    "\nNow an application registers {path}; a Linux desktop, which polls every two seconds, sees:"
+                )?;
+                demo::plug_in();
+                watch::run(link, &plug.plan, &Until::Changes(path, longest), out)
+            }
+        }
+    }
+
+    /// The sensor is expected to show just as far as the manifest has room for it and lets hosts hear of it.
+    fn ending(&self, plan: &DiskPlan) -> Ending {
+        let obstacle = demo::obstacle(plan);
+        if self.watch {
+            return Ending::Watch { sensor: self.device.elf.is_none() && obstacle.is_none() };
+        }
+        if self.device.elf.is_some() {
+            return Ending::None;
+        }
+        match (obstacle, demo::patience(plan)) {
+            (Some(reason), _) => Ending::LeftOut(reason),
+            (None, None) => {
+                Ending::LeftOut("with [dynamic] refresh = \"attention\" a mounted volume keeps what it has".to_owned())
+            }
+            (None, Some(longest)) if longest > LONGEST => Ending::LeftOut(format!(
+                "by [dynamic] max-age and hold, a desktop sees two readings within {} s; --watch waits for them",
+                longest.as_secs()
+            )),
+            (None, Some(longest)) => Ending::Sensor(longest),
         }
     }
 }
@@ -85,28 +136,6 @@ enum Ending {
     },
     /// Two readings of the sensor are seen within that time.
     Sensor(Duration),
-}
-
-/// The sensor is expected to show just as far as the manifest has room for it and lets hosts hear of it.
-fn ending(options: &Options, plan: &DiskPlan) -> Ending {
-    let obstacle = demo::obstacle(plan);
-    if options.watch {
-        return Ending::Watch { sensor: options.elf.is_none() && obstacle.is_none() };
-    }
-    if options.elf.is_some() {
-        return Ending::None;
-    }
-    match (obstacle, demo::patience(plan)) {
-        (Some(reason), _) => Ending::LeftOut(reason),
-        (None, None) => {
-            Ending::LeftOut("with [dynamic] refresh = \"attention\" a mounted volume keeps what it has".to_owned())
-        }
-        (None, Some(longest)) if longest > LONGEST => Ending::LeftOut(format!(
-            "by [dynamic] max-age and hold, a desktop sees two readings within {} s; --watch waits for them",
-            longest.as_secs()
-        )),
-        (None, Some(longest)) => Ending::Sensor(longest),
-    }
 }
 
 /// Prints a directory and what is below it, and gathers the files by path.

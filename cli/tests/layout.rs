@@ -91,5 +91,5 @@ fn the_drawing_goes_into_a_file() {
 fn other_commands_draw_no_map() {
     let ls = Command::new(env!("CARGO_BIN_EXE_picovd")).args(["ls", "--json"]).output().expect("it starts");
     assert_eq!(ls.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&ls.stderr).contains("takes no --json; it is for layout"));
+    assert!(String::from_utf8_lossy(&ls.stderr).contains("--json is for layout"));
 }

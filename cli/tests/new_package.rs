@@ -93,9 +93,9 @@ fn an_empty_folder_will_do() {
 fn wrong_words_get_an_answer() {
     let folder = scratch("bad");
     fs::write(folder.join("file"), "").expect("the target folder is ours");
-    refused(&folder, &[], 2, "usage: cargo sim new DIR");
-    refused(&folder, &["one", "two"], 2, "usage: cargo sim new DIR");
-    refused(&folder, &["--manifest", "picovd.toml", "my-stick"], 2, "`cargo sim new` takes no --manifest");
+    refused(&folder, &[], 2, "Usage: picovd new <DIR>");
+    refused(&folder, &["one", "two"], 2, "Usage: picovd new [OPTIONS] <DIR>");
+    refused(&folder, &["--manifest", "picovd.toml", "my-stick"], 2, "unexpected argument '--manifest' found");
     refused(&folder, &["my stick"], 1, "try `my-stick`");
     refused(&folder, &["core"], 1, "try `my-core`");
     refused(&folder, &["file"], 1, "is a file: name a new folder");

@@ -342,7 +342,7 @@ fn wrong_words_end_2_and_what_cannot_be_opened_says_what_to_do() {
         assert!(error.contains(name) && error.contains(hint) && output.stdout.is_empty(), "{error}");
     }
     let help = text(&run(&["verify", "--help"]).stdout);
-    assert!(help.contains("cargo sim verify DEVICE|IMAGE") && help.contains("/dev/rdiskN"), "{help}");
+    assert!(help.contains("picovd verify [OPTIONS] <DEVICE|IMAGE>") && help.contains("/dev/rdiskN"), "{help}");
     let output = run(&["verify", "no/such.img", "--manifest", "no/such.toml"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("no/such.toml"));

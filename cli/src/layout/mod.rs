@@ -3,27 +3,46 @@
 mod json;
 mod svg;
 
-use super::{Failure, Options};
+use crate::Failure;
+use crate::device::Manifest;
+use clap::Args;
 use std::fs;
 use std::io::Write;
+use std::path::PathBuf;
 
-/// What `cargo sim layout --help` adds.
-pub const DETAILS: &str = "What the manifest decides, without plugging the device in: LBA and length of each region in blocks of 512\n\
-                           bytes, what it holds, the exFAT specification's clause, and the file's or directory's path.\n\n\
-                           --json      the same for programs\n\
-                           --svg FILE  draw the map into FILE, or to standard output for -";
+/// Print the disk's map, or draw it (--json, --svg FILE)
+///
+/// What the manifest decides, without plugging the device in: LBA and length of each region in blocks of 512 bytes, what it holds,
+/// the exFAT specification's clause, and the file's or directory's path.
+#[derive(Args)]
+pub struct Layout {
+    #[command(flatten)]
+    manifest: Manifest,
+    /// The same for programs
+    #[arg(long)]
+    json: bool,
+    /// Draw the map into FILE, or to standard output for -
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// A package's `cargo sim` names its program, too, whose map is its manifest's.
+    #[arg(long, hide = true)]
+    elf: Option<PathBuf>,
+}
 
-/// `cargo sim layout`.
-pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
-    let plan = super::plan(options)?;
-    let drawing = |path: &std::path::Path| {
-        fs::write(path, svg::drawing(&plan)).map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))
-    };
-    match &options.svg {
-        Some(path) if path.as_os_str() == "-" => write!(out, "{}", svg::drawing(&plan))?,
-        Some(path) => drawing(path)?,
-        None if options.json => write!(out, "{}", json::text(&plan))?,
-        None => write!(out, "{}", picovd_manifest::emit(&plan).layout)?,
+impl Layout {
+    /// Runs the command.
+    pub fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        let plan = self.manifest.plan()?;
+        let drawing = |path: &std::path::Path| {
+            fs::write(path, svg::drawing(&plan))
+                .map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))
+        };
+        match &self.svg {
+            Some(path) if path.as_os_str() == "-" => write!(out, "{}", svg::drawing(&plan))?,
+            Some(path) => drawing(path)?,
+            None if self.json => write!(out, "{}", json::text(&plan))?,
+            None => write!(out, "{}", picovd_manifest::emit(&plan).layout)?,
+        }
+        Ok(())
     }
-    Ok(())
 }

@@ -3,23 +3,14 @@
 mod name;
 mod origin;
 
-use super::{Failure, Options};
+use crate::Failure;
+use clap::Args;
 use name::package_name;
 use origin::Origin;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-/// What the help says of it.
-pub const DETAILS: &str = "\
-DIR is created; an empty folder will do, too. The folder's name becomes the package's. The package uses this clone of PicoVD by its path,
-unless an option says otherwise. In the new folder, `cargo run` and `cargo sim` run the program on an emulated board, and
-`cargo uf2` writes the file that a board is flashed with.
-
-  --git URL             use PicoVD from a git repository, so that the package can be shared and built anywhere
-  --registry            use PicoVD's published version
-Both run the simulator that `cargo install` has put into PATH.";
 
 /// The target of the RP2350's Arm cores.
 const TARGET: &str = "thumbv8m.main-none-eabihf";
@@ -34,41 +25,61 @@ const FILES: [(&str, &str); 6] = [
     (".gitignore", include_str!("template/gitignore.in")),
 ];
 
-/// `cargo sim new DIR`.
-pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
-    let given = PathBuf::from(options.arguments.first().cloned().unwrap_or_default());
-    let folder =
-        std::path::absolute(&given).map_err(|reason| Failure::Failed(format!("{}: {reason}", given.display())))?;
-    // `.` and `..` have their names from the file system.
-    let named = fs::canonicalize(&folder).unwrap_or_else(|_| folder.clone());
-    let name = package_name(named.file_name().unwrap_or_default()).map_err(Failure::Failed)?;
-    check_empty(&folder, &given)?;
-    let origin = Origin::of(options)?;
-    write(&folder, &name, &origin)
-        .map_err(|reason| Failure::Failed(format!("{} cannot be written: {reason}", given.display())))?;
-    for (path, what) in [
-        ("Cargo.toml", "the package"),
-        ("build.rs", "makes the disk's tables from picovd.toml"),
-        ("picovd.toml", "what is on the stick"),
-        ("src/main.rs", "the program, with a file of its own: COUNT.TXT"),
-        (".cargo/config.toml", "what `cargo run`, `cargo sim` and `cargo uf2` do"),
-    ] {
-        writeln!(out, "wrote {:<32} {what}", given.join(path).display().to_string())?;
+/// Write a package for a firmware of your own
+///
+/// The package uses this clone of PicoVD by its path, unless an option says otherwise. In the new folder, `cargo run` and
+/// `cargo sim` run the program on an emulated board, and `cargo uf2` writes the file that a board is flashed with. With --git and
+/// --registry both run the program `picovd` that `cargo install` has put into PATH.
+#[derive(Args)]
+pub struct New {
+    /// The folder, which is created; an empty one will do, too. Its name becomes the package's
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// Use PicoVD from a git repository, so that the package can be shared and built anywhere
+    #[arg(long, value_name = "URL")]
+    git: Option<String>,
+    /// Use PicoVD's published version
+    #[arg(long, conflicts_with = "git")]
+    registry: bool,
+}
+
+impl New {
+    /// Runs the command.
+    pub fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        let given = &self.folder;
+        let folder =
+            std::path::absolute(given).map_err(|reason| Failure::Failed(format!("{}: {reason}", given.display())))?;
+        // `.` and `..` have their names from the file system.
+        let named = fs::canonicalize(&folder).unwrap_or_else(|_| folder.clone());
+        let name = package_name(named.file_name().unwrap_or_default()).map_err(Failure::Failed)?;
+        check_empty(&folder, given)?;
+        let origin = Origin::of(self.git.as_deref(), self.registry)?;
+        write(&folder, &name, &origin)
+            .map_err(|reason| Failure::Failed(format!("{} cannot be written: {reason}", given.display())))?;
+        for (path, what) in [
+            ("Cargo.toml", "the package"),
+            ("build.rs", "makes the disk's tables from picovd.toml"),
+            ("picovd.toml", "what is on the stick"),
+            ("src/main.rs", "the program, with a file of its own: COUNT.TXT"),
+            (".cargo/config.toml", "what `cargo run`, `cargo sim` and `cargo uf2` do"),
+        ] {
+            writeln!(out, "wrote {:<32} {what}", given.join(path).display().to_string())?;
+        }
+        writeln!(out, "{} is a package now", given.display())?;
+        writeln!(out, "\nNow:\n")?;
+        writeln!(out, "    cd {}", shell_word(&given.display().to_string()))?;
+        if !target_is_installed() {
+            writeln!(out, "    {:<41} # Rust's library for the chip", format!("rustup target add {TARGET}"))?;
+        }
+        if origin.is_elsewhere() {
+            writeln!(out, "    {:<41} # the simulator", origin.install())?;
+        }
+        writeln!(out, "    {:<41} # build it, and run it on an emulated board;", "cargo sim")?;
+        writeln!(out, "    {:<41} # the first time builds the libraries, too: a minute or two", "")?;
+        writeln!(out, "    {:<41} # one of its files", "cargo sim cat README.TXT")?;
+        writeln!(out, "    {:<41} # {name}.uf2: hold BOOTSEL, plug the board in, copy it", "cargo uf2")?;
+        Ok(())
     }
-    writeln!(out, "{} is a package now", given.display())?;
-    writeln!(out, "\nNow:\n")?;
-    writeln!(out, "    cd {}", shell_word(&given.display().to_string()))?;
-    if !target_is_installed() {
-        writeln!(out, "    {:<41} # Rust's library for the chip", format!("rustup target add {TARGET}"))?;
-    }
-    if origin.is_elsewhere() {
-        writeln!(out, "    {:<41} # the simulator", origin.install())?;
-    }
-    writeln!(out, "    {:<41} # build it, and run it on an emulated board;", "cargo sim")?;
-    writeln!(out, "    {:<41} # the first time builds the libraries, too: a minute or two", "")?;
-    writeln!(out, "    {:<41} # one of its files", "cargo sim cat README.TXT")?;
-    writeln!(out, "    {:<41} # {name}.uf2: hold BOOTSEL, plug the board in, copy it", "cargo uf2")?;
-    Ok(())
 }
 
 /// Refuses a folder with anything in it, and what is no folder.

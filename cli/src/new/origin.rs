@@ -1,6 +1,6 @@
 //! Where a new package has PicoVD from: a clone on this machine, a git repository, or the registry.
 
-use crate::{Failure, Options};
+use crate::Failure;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,16 +16,15 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// As the words want it.
+    /// A repository, or the registry, or else a clone.
     ///
     /// # Errors
-    /// There are two of them, or there is no clone.
-    pub fn of(options: &Options) -> Result<Self, Failure> {
-        match (&options.git, options.registry) {
-            (Some(_), true) => Err(Failure::Usage("--git and --registry are two origins: take one".to_owned())),
-            (Some(url), false) => Ok(Self::Git(url.clone())),
-            (None, true) => Ok(Self::Registry),
-            (None, false) => clone().map(Self::Clone).ok_or_else(|| {
+    /// There is no clone.
+    pub fn of(git: Option<&str>, registry: bool) -> Result<Self, Failure> {
+        match git {
+            Some(url) => Ok(Self::Git(url.to_owned())),
+            None if registry => Ok(Self::Registry),
+            None => clone().map(Self::Clone).ok_or_else(|| {
                 let here = "neither above this program nor above this folder";
                 Failure::Failed(format!("there is no clone of PicoVD {here}: run it in the clone, or give --git URL"))
             }),

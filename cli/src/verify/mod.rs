@@ -7,8 +7,9 @@ mod problem;
 #[cfg(test)]
 mod tests;
 
-use super::progress::Progress;
-use super::{Failure, Options, plan};
+use crate::progress::Progress;
+use crate::{Failure, device};
+use clap::Args;
 use files::Judge;
 use medium::Medium;
 use picovd_manifest::DiskPlan;
@@ -21,48 +22,61 @@ use picovd_sim::host::raw::{Kind, RawDisk};
 use picovd_sim::host::source::{BLOCK_LENGTH, ReadError};
 use problem::{Problem, Problems};
 use std::io::{ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What `--help` adds.
-pub const DETAILS: &str = "\
-DEVICE is the whole disk, with or without a partition table: /dev/sdX on Linux, /dev/rdiskN on macOS. Nothing is
-written to it. IMAGE is a copy of one, such as `cargo sim image` or dd makes.
+/// Hold a real disk, or an image, against the specification and the manifest
+///
+/// Reads every file whole and prints its SHA-256, holds the volume against the exFAT specification, and, with --manifest, against
+/// the manifest: static files byte for byte; files of memory by their length, that they can be read, and that what is redacted is
+/// zero. Files that the firmware makes are known by their names. Without --manifest, no manifest is looked at. A block that cannot
+/// be read is named by its LBA, and the rest is read all the same.
+///
+/// Prints one report, made to be attached to a bug. Ends 0 when all is right, 1 when something is not.
+#[derive(Args)]
+pub struct Verify {
+    /// The whole disk, with or without a partition table: /dev/sdX on Linux, /dev/rdiskN on macOS; nothing is written to it. Or a
+    /// copy of one, such as `picovd image` or dd makes
+    #[arg(value_name = "DEVICE|IMAGE")]
+    medium: PathBuf,
+    /// The manifest to hold the files against (default: none)
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+    /// Accepted beside a manifest: a package's `cargo sim` names its program, too.
+    #[arg(long, hide = true)]
+    elf: Option<PathBuf>,
+}
 
-Reads every file whole and prints its SHA-256, holds the volume against the exFAT specification, and, with --manifest,
-against the manifest: static files byte for byte; files of memory by their length, that they can be read, and that
-what is redacted is zero. Files that the firmware makes are known by their names. Without --manifest, no manifest is
-looked at. A block that cannot be read is named by its LBA, and the rest is read all the same.
+impl Verify {
+    /// Runs the command.
+    pub fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
+        // A package's `cargo sim` names its manifest and its program, whatever the command.
+        if self.elf.is_some() && self.manifest.is_none() {
+            return Err(Failure::Usage(
+                "`verify` reads a disk or an image; `check --elf FILE` runs a firmware".to_owned(),
+            ));
+        }
+        let path = &self.medium;
+        // A wrong manifest is told before a slow disk is read.
+        let plan = match &self.manifest {
+            Some(manifest) => Some(device::plan(Some(manifest))?),
+            None => None,
+        };
+        let disk = RawDisk::open(path).map_err(|error| Failure::Failed(cannot_open(path, &error)))?;
 
-Prints one report, made to be attached to a bug. Ends 0 when all is right, 1 when something is not.";
-
-/// `cargo sim verify DEVICE|IMAGE`.
-pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Failure> {
-    // A package's `cargo sim` names its manifest and its program, whatever the command.
-    if options.elf.is_some() && options.manifest.is_none() {
-        return Err(Failure::Usage("`verify` reads a disk or an image; `check --elf FILE` runs a firmware".to_owned()));
-    }
-    let Some(path) = options.arguments.first() else { return Ok(()) };
-    let path = Path::new(path);
-    // A wrong manifest is told before a slow disk is read.
-    let plan = match &options.manifest {
-        Some(_) => Some(plan(options)?),
-        None => None,
-    };
-    let disk = RawDisk::open(path).map_err(|error| Failure::Failed(cannot_open(path, &error)))?;
-
-    writeln!(out, "PicoVD verification report\n")?;
-    for (name, value) in environment::lines(path) {
-        line(out, name, &value)?;
-    }
-    line(out, "medium", &format!("{}, {}", path.display(), kind(disk.kind())))?;
-    if let Some(manifest) = &options.manifest {
-        line(out, "manifest", &manifest.display().to_string())?;
-    }
-    match report(disk, plan.as_ref(), out)? {
-        0 => Ok(()),
-        1 => Err(Failure::Failed("1 problem".to_owned())),
-        count => Err(Failure::Failed(format!("{count} problems"))),
+        writeln!(out, "PicoVD verification report\n")?;
+        for (name, value) in environment::lines(path) {
+            line(out, name, &value)?;
+        }
+        line(out, "medium", &format!("{}, {}", path.display(), kind(disk.kind())))?;
+        if let Some(manifest) = &self.manifest {
+            line(out, "manifest", &manifest.display().to_string())?;
+        }
+        match report(disk, plan.as_ref(), out)? {
+            0 => Ok(()),
+            1 => Err(Failure::Failed("1 problem".to_owned())),
+            count => Err(Failure::Failed(format!("{count} problems"))),
+        }
     }
 }
 

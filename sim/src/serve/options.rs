@@ -25,6 +25,26 @@ impl fmt::Display for Place {
     }
 }
 
+impl Place {
+    /// A place for usbredir: ADDRESS:PORT, or the path of a Unix socket.
+    #[must_use]
+    pub fn usbredir(word: &str) -> Self {
+        word.parse().map_or_else(|_| Self::Path(word.into()), Self::Tcp)
+    }
+
+    /// A place for USB/IP: ADDRESS or ADDRESS:PORT.
+    ///
+    /// # Errors
+    ///
+    /// A sentence, when the word is no address.
+    pub fn usbip(word: &str) -> Result<Self, String> {
+        word.parse()
+            .or_else(|_| word.parse().map(|ip| SocketAddr::new(ip, USBIP_PORT)))
+            .map(Self::Tcp)
+            .map_err(|_| format!("`{word}` is no address; for example 127.0.0.1:{USBIP_PORT}"))
+    }
+}
+
 /// What `serve` was told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
@@ -36,53 +56,11 @@ pub struct Options {
     pub listen_anywhere: bool,
     /// A file that gets one line per command, tab-separated: name, LBA, blocks, bytes, status.
     pub record: Option<PathBuf>,
-    /// A folder that gets every file as the manifest promises it, but for live ones.
-    pub truth: Option<PathBuf>,
-    /// A folder whose files are dynamic files, see [`mirror`](super::mirror).
-    pub live: Option<PathBuf>,
-    /// Let an application print, see [`chatter`](crate::chatter).
-    pub print: bool,
-    /// Numbered lines, and how many a second, in place of what it says else.
-    pub lines: Option<(u32, u32)>,
     /// Leave out the line per command.
     pub quiet: bool,
 }
 
 impl Options {
-    /// Reads a place for usbredir: ADDRESS:PORT, or the path of a Unix socket.
-    pub fn set_usbredir(&mut self, word: &str) {
-        self.usbredir = Some(word.parse().map_or_else(|_| Place::Path(word.into()), Place::Tcp));
-    }
-
-    /// Reads a place for USB/IP: ADDRESS or ADDRESS:PORT.
-    ///
-    /// # Errors
-    ///
-    /// A sentence, when the word is no address.
-    pub fn set_usbip(&mut self, word: &str) -> Result<(), String> {
-        let address = word
-            .parse()
-            .or_else(|_| word.parse().map(|ip| SocketAddr::new(ip, USBIP_PORT)))
-            .map_err(|_| format!("`{word}` is no address; for example 127.0.0.1:{USBIP_PORT}"))?;
-        self.usbip = Some(Place::Tcp(address));
-        Ok(())
-    }
-
-    /// Reads how many lines to print, and how many a second: COUNT/RATE.
-    ///
-    /// # Errors
-    ///
-    /// A sentence, when the word is something else.
-    pub fn set_lines(&mut self, word: &str) -> Result<(), String> {
-        let parsed = || {
-            let (lines, rate) = word.split_once('/')?;
-            Some((lines.parse().ok()?, rate.parse().ok().filter(|rate| (1..=1_000_000).contains(rate))?))
-        };
-        let lines = parsed().ok_or_else(|| format!("`{word}` is no number of lines; for example 1000/20"))?;
-        (self.print, self.lines) = (true, Some(lines));
-        Ok(())
-    }
-
     /// Holds the options against each other.
     ///
     /// # Errors
@@ -148,24 +126,22 @@ impl Options {
 
 #[cfg(test)]
 mod tests {
-    use super::Options;
+    use super::{Options, Place};
 
     #[test]
     fn only_loopback_unless_told_otherwise() {
         let mut options = Options::default();
         assert!(options.check().is_err());
-        options.set_usbip("127.0.0.1").unwrap();
+        options.usbip = Some(Place::usbip("127.0.0.1").unwrap());
         assert!(options.check().is_ok());
         assert!(options.how_to_attach().contains("usbip attach --remote=127.0.0.1 --busid=1-1"));
-        options.set_usbip("0.0.0.0:1234").unwrap();
+        options.usbip = Some(Place::usbip("0.0.0.0:1234").unwrap());
         assert!(options.check().is_err());
         options.listen_anywhere = true;
         assert!(options.check().is_ok());
-        assert!(options.set_usbip("nonsense").is_err());
-        options.set_lines("1000/20").unwrap();
-        assert_eq!((options.print, options.lines), (true, Some((1000, 20))));
-        for wrong in ["", "1000", "1000/0", "x/1", "1/x"] {
-            assert!(options.set_lines(wrong).is_err(), "{wrong}");
-        }
+        options.usbip = None;
+        options.usbredir = Some(Place::usbredir("/tmp/picovd.sock"));
+        assert!(options.check().is_ok());
+        assert!(Place::usbip("nonsense").is_err());
     }
 }

@@ -1,0 +1,131 @@
+//! The device that is plugged in: options that most commands share, and what becomes of them.
+
+use crate::values;
+use crate::{Failure, tell};
+use clap::Args;
+use picovd_manifest::DiskPlan;
+use picovd_sim::diagnosis::Outcome;
+use picovd_sim::host::scsi::Disk;
+use picovd_sim::i2c_device::I2cDevice;
+use picovd_sim::native::Start;
+use picovd_sim::partitions::Partition;
+use picovd_sim::plug::{self, FlashChip, Plug};
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long an emulated board runs at least.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// What the disk is made from.
+#[derive(Args)]
+pub struct Manifest {
+    /// The manifest to build the device from (default: the stock picovd.toml)
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+}
+
+impl Manifest {
+    /// What it decides.
+    pub fn plan(&self) -> Result<DiskPlan, Failure> {
+        plan(self.manifest.as_deref())
+    }
+}
+
+/// What the manifest at `path` decides, or the stock manifest.
+pub fn plan(path: Option<&Path>) -> Result<DiskPlan, Failure> {
+    let plan = plug::plan(path).map_err(Failure::Manifest)?;
+    warn(&plan);
+    Ok(plan)
+}
+
+/// Tells what is worth knowing about a manifest that is right.
+fn warn(plan: &DiskPlan) {
+    if !plan.warnings.items().is_empty() {
+        tell(&plan.warnings.to_string());
+    }
+}
+
+/// Which device is plugged in.
+#[derive(Args)]
+pub struct Device {
+    #[command(flatten)]
+    pub manifest: Manifest,
+    /// Run this firmware on an emulated RP2350 instead of the library on the PC; --manifest then names the manifest that it was
+    /// built from
+    #[arg(long, value_name = "FILE")]
+    pub elf: Option<PathBuf>,
+    /// A device on the board's first I2C bus has these registers; once for each
+    #[arg(long, value_name = "ADDRESS=FILE.toml", value_parser = values::on_i2c0)]
+    i2c0: Vec<I2cDevice>,
+    /// The same on the second I2C bus
+    #[arg(long, value_name = "ADDRESS=FILE.toml", value_parser = values::on_i2c1)]
+    i2c1: Vec<I2cDevice>,
+    /// Print what the board's UARTs send, on standard error
+    #[arg(long)]
+    uart: bool,
+    /// Stop the board where the firmware uses a register that is not modelled, and refuse descriptors that a driver would put up
+    /// with; without it, both are told on standard error
+    #[arg(long)]
+    strict: bool,
+    /// The board's flash chip has N bytes, or KiB or MiB by `512K` or `2M`: a power of two from 512K to 16M (default: as much as
+    /// the manifest reserves)
+    #[arg(long, value_name = "N", value_parser = values::flash_size)]
+    pub flash_size: Option<usize>,
+    /// The board's partition table has this partition, for example `Calibration=2M,64K`; once for each
+    #[arg(long = "partition", value_name = "NAME=START,LENGTH", value_parser = values::partition)]
+    pub partitions: Vec<Partition>,
+    /// Of each firmware that was plugged in, whether it has failed.
+    #[arg(skip)]
+    outcomes: RefCell<Vec<Outcome>>,
+}
+
+impl Device {
+    /// The device, with what its manifest promises.
+    pub fn plug(&self) -> Result<Plug, Failure> {
+        let i2c = [&self.i2c0[..], &self.i2c1].concat();
+        let treatment = plug::Treatment { uart: self.uart, i2c: &i2c, strict: self.strict, sink: tell };
+        let plug = plug::open_with(self.manifest.manifest.as_deref(), self.elf.as_deref(), self.flash(), treatment)
+            .map_err(Failure::of_plug)?;
+        self.outcomes.borrow_mut().push(plug.outcome.clone());
+        warn(&plug.plan);
+        Ok(plug)
+    }
+
+    /// The library with an application beside it.
+    pub fn plug_with(&self, application: Start) -> Result<Plug, Failure> {
+        plug::native_on(self.manifest.plan()?, self.flash(), application).map_err(Failure::of_plug)
+    }
+
+    fn flash(&self) -> FlashChip<'_> {
+        FlashChip { length: self.flash_size, partitions: &self.partitions }
+    }
+
+    /// Lets an emulated board run on until it was powered for a while: a command that reads a file is over so early that a
+    /// firmware which fails soon after its start would look right.
+    pub fn settle(&self, disk: &mut Disk<'_>) {
+        let host = &mut disk.initiator.host;
+        if self.elf.is_some()
+            && let Some(rest) = SETTLED.checked_sub(host.now())
+        {
+            host.elapse(rest);
+        }
+    }
+
+    /// Whether a firmware that was plugged in has failed. The report is on standard error then.
+    pub fn has_failed(&self) -> bool {
+        self.outcomes.borrow().iter().any(|outcome| outcome.failure().is_some())
+    }
+}
+
+/// When a file is read.
+#[derive(Args)]
+pub struct Moment {
+    /// The file as a desktop reads it that long after power-on, for example 10s, 500ms or 2min; where the device has just told of
+    /// a change, as soon as the volume is mounted again
+    #[arg(long, value_name = "TIME", value_parser = values::duration)]
+    pub after: Option<Duration>,
+    /// Then print what is added, in real time until Ctrl-C
+    #[arg(long)]
+    pub follow: bool,
+}
