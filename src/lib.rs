@@ -15,12 +15,13 @@ extern crate picovd_sim as _;
 #[cfg(test)]
 extern crate std;
 
+pub mod announcement;
 pub mod block;
-#[cfg(any(test, all(target_os = "none", feature = "rp2350")))]
-mod bootrom;
 pub mod bot;
+pub mod chip;
 pub mod clock;
 pub mod device;
+pub mod dynamic;
 pub mod files;
 pub mod piece;
 #[cfg(all(target_os = "none", feature = "rp2350"))]

@@ -72,11 +72,10 @@
 //!
 //! Say [`vd_update_file`] when hosts are to see what was written; the log of `[log]` does that by itself.
 
+pub use crate::announcement::{Announcing, Refresh, Timing};
 pub use crate::clock::Milliseconds;
-pub use crate::device::{Announcing, Refresh};
-pub use crate::volume::{
-    AddError, Content, File, FileSlot, Files, FilesOf, Frozen, Generation, NotAdded, Timing, UpdateError,
-};
+pub use crate::dynamic::{AddError, Content, File, FileSlot, Files, FilesOf, Frozen, NotAdded, UpdateError};
+pub use crate::volume::Generation;
 
 /// Registers a file: it shows from the next generation on.
 ///

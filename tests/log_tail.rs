@@ -1,12 +1,10 @@
 //! STDOUT-TAIL.TXT, followed as `tail -F` does: anyone who reads each generation to its end gets every byte once, and where the ring
 //! did not keep up, exactly so many bytes are missing as the file says.
 
+use picovd::vd::{Announcing, Milliseconds, Refresh, Timing};
 use std::time::Duration;
 
-use picovd::clock::Milliseconds;
-use picovd::device::{Announcing, Refresh};
 use picovd::files::LogRing;
-use picovd::volume::Timing;
 use picovd_sim::host::system::{Event, LINUX_DESKTOP, MACOS, Profile, System, WINDOWS};
 use picovd_sim::memory::Contents;
 use picovd_sim::native::NativeDevice;

@@ -3,9 +3,10 @@
 // Its critical sections.
 extern crate picovd_sim as _;
 
+use picovd::dynamic::Content;
 use picovd::files::{LogFile, LogRing, LogRingOf, LogTail, set_log};
 use picovd::println;
-use picovd::volume::{Content, Generation};
+use picovd::volume::Generation;
 use std::fmt;
 use std::thread;
 

@@ -2,6 +2,7 @@
 //! and the second core does so all the time. The strict checker judges every generation and the one after it, and what it shows
 //! is what was wanted at some moment.
 
+use picovd::dynamic::{FromRegistry, Registered};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -24,7 +25,7 @@ use picovd_sim::section::with_interrupts;
 use picovd_sim::tables::Tables;
 
 /// Blocks straight from a volume, without USB.
-struct Direct<'v, 'a>(&'v mut Volume<'a, SharedMemory>);
+struct Direct<'v, 'a>(&'v mut Volume<'a, SharedMemory, Registered<'a>>);
 
 impl BlockSource for Direct<'_, '_> {
     fn block_count(&self) -> u64 {
@@ -173,7 +174,10 @@ impl World {
 }
 
 /// Everything that a volume shows: paths and bytes. The checker finds nothing wrong with it.
-fn look(volume: &mut Volume<'_, SharedMemory>, what: &dyn Fn() -> String) -> BTreeMap<String, Vec<u8>> {
+fn look<'a>(
+    volume: &mut Volume<'a, SharedMemory, Registered<'a>>,
+    what: &dyn Fn() -> String,
+) -> BTreeMap<String, Vec<u8>> {
     let mut source = Direct(volume);
     let findings = check(&mut source).expect("every block can be read");
     assert!(findings.is_empty(), "{}: {findings:?}", what());
@@ -211,7 +215,7 @@ fn layout() -> &'static picovd::volume::layout::Layout<'static> {
 fn play(layout: &'static picovd::volume::layout::Layout<'static>, before: &[Call], script: &[(usize, Call)]) -> usize {
     let files: &'static Files<'static> = leak(FilesOf::<9>::new(layout));
     let memory = SharedMemory::new(Contents::noise(1 << 12));
-    let mut volume = Volume::new(layout, Some(BoardIdentity(7)), memory).with_files(files);
+    let mut volume = Volume::new(layout, Some(BoardIdentity(7)), memory).with_files(Registered::of(files));
     let world = Rc::new(RefCell::new(World::begun(files)));
     let call = |call: Call| world.borrow_mut().call(call);
     volume.begin_unseen_generation(Instant(0));
@@ -352,7 +356,7 @@ fn the_second_core_finds_a_generation_of_one_moment() {
     let layout = layout();
     let files: &'static Files<'static> = leak(FilesOf::<9>::new(layout));
     let memory = SharedMemory::new(Contents::noise(1 << 12));
-    let mut volume = Volume::new(layout, Some(BoardIdentity(7)), memory).with_files(files);
+    let mut volume = Volume::new(layout, Some(BoardIdentity(7)), memory).with_files(Registered::of(files));
     let mut world = World::begun(files);
     // Both end by the clock, so that neither waits for one that has failed.
     let end = Time::now() + Duration::from_secs(5);

@@ -1,18 +1,19 @@
 //! A refused call leaves everything as it was. Two registries get the same calls, and one of them also those that are refused:
 //! every generation of both is the same, byte for byte, from the first to the last.
 
+use picovd::dynamic::{FromRegistry, Registered};
 use std::collections::BTreeMap;
 
 use picovd::block::Lba;
 use picovd::bot::CommandSet;
 use picovd::clock::{Instant, Milliseconds};
-use picovd::device::{Announcing, Device, Refresh};
+use picovd::device::Device;
 use picovd::files::{Rendered, Text};
 use picovd::scsi::UnitIdentity;
 use picovd::vd::{
-    AddError, Content, File, Files, FilesOf, NotAdded, Timing, UpdateError, vd_add_file, vd_add_file_with,
-    vd_remove_file, vd_remove_file_with, vd_rename_file, vd_rename_file_with, vd_set_clock, vd_update_file,
-    vd_update_file_with,
+    AddError, Announcing, Content, File, Files, FilesOf, NotAdded, Refresh, Timing, UpdateError, vd_add_file,
+    vd_add_file_with, vd_remove_file, vd_remove_file_with, vd_rename_file, vd_rename_file_with, vd_set_clock,
+    vd_update_file, vd_update_file_with,
 };
 use picovd::volume::layout::Layout;
 use picovd::volume::{BoardIdentity, Volume};
@@ -24,7 +25,7 @@ use picovd_sim::random::Random;
 use picovd_sim::tables::Tables;
 
 /// Blocks straight from a volume, without USB.
-struct Direct<'v, 'a>(&'v mut Volume<'a, SharedMemory>);
+struct Direct<'v, 'a>(&'v mut Volume<'a, SharedMemory, Registered<'a>>);
 
 impl BlockSource for Direct<'_, '_> {
     fn block_count(&self) -> u64 {
@@ -112,7 +113,7 @@ const CAPACITIES: [u32; 5] = [50, 4096, 9000, 30_000, 70_000];
 /// One registry, its contents and its volume.
 struct Twin {
     files: &'static Files<'static>,
-    volume: Volume<'static, SharedMemory>,
+    volume: Volume<'static, SharedMemory, Registered<'static>>,
     contents: Vec<&'static Kept>,
     entries: Vec<&'static File<'static>>,
 }
@@ -122,7 +123,7 @@ impl Twin {
         let files: &'static Files<'static> = leak(FilesOf::<7>::new(layout));
         vd_set_clock(files, || 1_795_256_430);
         let memory = SharedMemory::new(Contents::noise(1 << 12));
-        let volume = Volume::new(layout, Some(BoardIdentity(7)), memory).with_files(files);
+        let volume = Volume::new(layout, Some(BoardIdentity(7)), memory).with_files(Registered::of(files));
         let contents: Vec<&'static Kept> = (0..4)
             .map(|id| match id % 2 {
                 0 => leak(Kept::Text(Text::new("begun"))),

@@ -2,10 +2,11 @@
 
 use picovd::block::Lba;
 use picovd::clock::Instant;
+use picovd::dynamic::{FromRegistry, Registered};
 use picovd::files::Bytes;
 use picovd::vd::{AddError, File, Files, FilesOf, vd_add_file, vd_remove_file};
 use picovd::volume::layout::RegionKind;
-use picovd::volume::{BoardIdentity, Volume};
+use picovd::volume::{BoardIdentity, DynamicFiles, Volume};
 use picovd_manifest::{check, load, plan, read_text};
 use picovd_sim::host::exfat::check::check as check_volume;
 use picovd_sim::host::exfat::volume::Volume as ExfatVolume;
@@ -46,9 +47,9 @@ fn two_volumes_of_two_manifests_live_side_by_side() {
 }
 
 /// Blocks straight from a volume, without USB.
-struct Direct<'v, 'a>(&'v mut Volume<'a, SharedMemory>);
+struct Direct<'v, 'a, D>(&'v mut Volume<'a, SharedMemory, D>);
 
-impl BlockSource for Direct<'_, '_> {
+impl<D: DynamicFiles> BlockSource for Direct<'_, '_, D> {
     fn block_count(&self) -> u64 {
         u64::from(self.0.block_count().0)
     }
@@ -111,7 +112,7 @@ fn register(random: &mut Random, files: &'static Files<'static>, folders: &[Stri
 }
 
 #[test]
-fn random_volumes_with_files_of_run_time_follow_the_standard() {
+fn random_volumes_with_dynamic_files_follow_the_standard() {
     let memory = SharedMemory::new(Contents::noise(1 << 20));
     let mut random = Random::new(6);
     let mut shown = [0; 2];
@@ -122,7 +123,8 @@ fn random_volumes_with_files_of_run_time_follow_the_standard() {
         folders.extend(tables.plan().directories.iter().map(|directory| directory.path.clone()));
         let layout = tables.leak();
         let files: &'static Files<'static> = Box::leak(Box::new(FilesOf::<32>::new(layout)));
-        let mut volume = Volume::new(layout, Some(BoardIdentity(round.into())), memory.clone()).with_files(files);
+        let mut volume =
+            Volume::new(layout, Some(BoardIdentity(round.into())), memory.clone()).with_files(Registered::of(files));
         let taken = register(&mut random, files, &folders);
         volume.begin_other_volume(Instant(0));
         let findings = check_volume(&mut Direct(&mut volume)).expect("every block can be read");
@@ -140,7 +142,7 @@ fn random_volumes_with_files_of_run_time_follow_the_standard() {
 }
 
 /// Clusters of a directory, by its FAT chain.
-fn directory_clusters(volume: &mut Volume<'_, SharedMemory>, path: &str) -> usize {
+fn directory_clusters(volume: &mut Volume<'_, SharedMemory, Registered<'_>>, path: &str) -> usize {
     let mut source = Direct(volume);
     let mut reader = ExfatVolume::open(&mut source).expect("it is an exFAT volume");
     let node = if path.is_empty() { reader.root() } else { reader.find(path).expect("the directory is there") };
@@ -154,8 +156,8 @@ fn a_directory_has_a_second_cluster_only_while_its_entries_need_one() {
     for folder in ["", "given", "made", "given/made"] {
         let layout = tables(text).leak();
         let files: &'static Files<'static> = Box::leak(Box::new(FilesOf::<64>::new(layout)));
-        let mut volume = Volume::new(layout, Some(BoardIdentity(7)), memory.clone()).with_files(files);
-        let round = |volume: &mut Volume<'static, SharedMemory>, count: usize, needs: &str| {
+        let mut volume = Volume::new(layout, Some(BoardIdentity(7)), memory.clone()).with_files(Registered::of(files));
+        let round = |volume: &mut Volume<'static, SharedMemory, Registered<'static>>, count: usize, needs: &str| {
             volume.begin_other_volume(Instant(0));
             let findings = check_volume(&mut Direct(volume)).expect("every block can be read");
             assert!(findings.is_empty(), "{count} files in {folder:?}: {findings:?}");
@@ -204,7 +206,7 @@ fn reads_of_metadata_do_not_look_at_every_file_for_each_directory() {
     let layout = tables(&text).leak();
     let files: &'static Files<'static> = Box::leak(Box::new(FilesOf::<SLOTS>::new(layout)));
     let memory = SharedMemory::new(Contents::noise(1 << 20));
-    let mut volume = Volume::new(layout, Some(BoardIdentity(7)), memory).with_files(files);
+    let mut volume = Volume::new(layout, Some(BoardIdentity(7)), memory).with_files(Registered::of(files));
     for index in 0..170 {
         let path = match index % 3 {
             0 => format!("R{index:07}"),
@@ -238,7 +240,10 @@ fn reads_of_metadata_do_not_look_at_every_file_for_each_directory() {
 fn assert_sound(tables: &Tables, identity: u64, memory: &SharedMemory, what: impl Fn() -> String) {
     let regions = tables.regions();
     let layout = tables.layout(&regions);
-    let mut volume = Volume::new(&layout, Some(BoardIdentity(identity)), memory.clone());
+    // Directories have the clusters that their entries need: who has no registry keeps all that the layout reserves.
+    let files = FilesOf::<0>::new(&layout);
+    let volume = Volume::new(&layout, Some(BoardIdentity(identity)), memory.clone());
+    let mut volume = volume.with_files(Registered::of(&files));
     let findings = check_volume(&mut Direct(&mut volume)).expect("every block can be read");
     assert!(findings.is_empty(), "{findings:?}\n{}", what());
 }

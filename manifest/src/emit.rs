@@ -114,7 +114,7 @@ fn volume_rs(plan: &DiskPlan, contents: &mut Vec<(String, Vec<u8>)>) -> String {
     );
     features(plan, &mut out);
     settings(plan, &mut out);
-    let configured = if plan.settings.sectors == 0 { "::picovd::settings::NoSettings" } else { "&SETTINGS" };
+    let configured = if plan.settings.sectors == 0 { "::picovd::volume::NoOverrides" } else { "&SETTINGS" };
     out.push_str(&DESCRIPTION.replace("CONFIGURED", configured));
     out.push_str(ASSERTIONS);
     out
@@ -150,13 +150,17 @@ fn files(plan: &DiskPlan, out: &mut String) {
     line!(out, "#[allow(dead_code)]");
     line!(out, "pub static FILES: ::picovd::vd::FilesOf<'static, {}> =", plan.dynamic.slots);
     line!(out, "    ::picovd::vd::FilesOf::new(&LAYOUT);");
+    let shown = if plan.dynamic.slots == 0 { "volume::NoFiles" } else { "dynamic::Registered<'static>" };
+    line!(out, "/// What `Stick`'s type has of them.");
+    line!(out, "#[allow(dead_code)]");
+    line!(out, "pub type DynamicFiles = ::picovd::{shown};");
     line!(out, "/// How hosts are notified of changes.");
     line!(out, "#[allow(dead_code)]");
-    line!(out, "pub const ANNOUNCING: ::picovd::device::Announcing = ::picovd::device::Announcing {{");
-    line!(out, "    refresh: ::picovd::device::Refresh::{refresh:?},");
-    line!(out, "    timing: ::picovd::volume::Timing {{");
+    line!(out, "pub const ANNOUNCING: ::picovd::vd::Announcing = ::picovd::vd::Announcing {{");
+    line!(out, "    refresh: ::picovd::vd::Refresh::{refresh:?},");
+    line!(out, "    timing: ::picovd::vd::Timing {{");
     for (name, time) in [("quiet", quiet), ("max_age", max_age), ("hold", hold)] {
-        line!(out, "        {name}: ::picovd::clock::Milliseconds({time}),");
+        line!(out, "        {name}: ::picovd::vd::Milliseconds({time}),");
     }
     line!(out, "    }},");
     line!(out, "}};");
@@ -308,7 +312,7 @@ fn settings(plan: &DiskPlan, out: &mut String) {
     line!(out, "/// What `Stick`'s type has of settings.");
     line!(out, "#[allow(dead_code)]");
     if settings.sectors == 0 {
-        line!(out, "pub type Configured = ::picovd::settings::NoSettings;");
+        line!(out, "pub type Configured = ::picovd::volume::NoOverrides;");
         return;
     }
     line!(out, "pub type Configured = &'static ::picovd::settings::Settings<'static>;");
@@ -329,12 +333,9 @@ fn settings(plan: &DiskPlan, out: &mut String) {
     }
     line!(out, "        ],");
     line!(out, "        board_digits: {},", plan.label.board_digits);
-    let Dynamic { refresh, quiet, max_age, hold, .. } = plan.changes;
     line!(out, "        defaults: ::picovd::settings::Defaults {{");
     line!(out, "            label: {},", literal(&String::from_utf16_lossy(&plan.label.units)));
-    line!(out, "            refresh: ::picovd::settings::Refresh::{refresh:?},");
-    let times = [quiet, max_age, hold].map(|time| format!("::picovd::clock::Milliseconds({time})"));
-    line!(out, "            times: [{}],", times.join(", "));
+    line!(out, "            announcing: ANNOUNCING,");
     line!(out, "            manufacturer: {},", literal(&plan.usb.manufacturer));
     line!(out, "            product: {},", literal(&plan.usb.product));
     line!(out, "        }},");
@@ -353,6 +354,10 @@ fn literal(text: &str) -> String {
 
 /// All of it, as `Stick` takes it.
 const DESCRIPTION: &str = "\
+/// What `Stick` has, by a type.
+#[derive(Clone, Copy, Debug)]
+#[allow(dead_code)]
+pub struct Manifest;
 /// All of it.
 #[allow(dead_code)]
 pub static DESCRIPTION: ::picovd::stick::Description<'static, Configured> = ::picovd::stick::Description {
@@ -368,12 +373,14 @@ pub static DESCRIPTION: ::picovd::stick::Description<'static, Configured> = ::pi
     unit: UNIT,
     settings: CONFIGURED,
 };
-/// Whether there is a serial port, for `Stick`'s type.
-#[allow(dead_code)]
-pub const CONSOLE: bool = USB.console;
-/// Whether picotool can restart the board, for `Stick`'s type.
-#[allow(dead_code)]
-pub const RESET: bool = USB.picotool_reset;
+impl ::picovd::usb::Functions for Manifest {
+    const CONSOLE: bool = USB.console;
+    const RESET: bool = USB.picotool_reset;
+}
+impl ::picovd::stick::Firmware<'static> for Manifest {
+    type Files = DynamicFiles;
+    type Settings = Configured;
+}
 ";
 
 /// What the standard demands of the tables, held by anyone who compiles them.

@@ -4,10 +4,7 @@ use crate::host::system::{LINUX_DESKTOP, System};
 use crate::memory::Contents;
 use crate::native::NativeDevice;
 use crate::plug;
-use picovd::clock::Milliseconds;
-use picovd::device::{Announcing, Refresh};
-use picovd::vd::Files;
-use picovd::volume::Timing;
+use picovd::vd::{Announcing, Files, Milliseconds, Refresh, Timing};
 use std::path::Path;
 use std::time::Duration;
 

@@ -102,4 +102,8 @@ impl Memory for SharedMemory {
             }
         });
     }
+
+    fn flash_offset(&self, address: u32) -> Option<u32> {
+        picovd::chip::address_map::flash_offset(address)
+    }
 }

@@ -7,16 +7,18 @@ use crate::memory::SharedMemory;
 use crate::partitions::RomTable;
 use crate::settings_flash::SettingsFlash;
 use crate::tables::BuiltInFiles;
+use picovd::chip::flash_length;
 use picovd::clock::Instant;
-use picovd::device::Announcing;
-use picovd::files::{BoardFacts, BuiltIn, LogRing, PartitionFiles, PartitionPlan, ResetReason, flash_length};
+use picovd::dynamic::Registered;
+use picovd::files::{BoardFacts, BuiltIn, LogRing, PartitionFiles, PartitionPlan, ResetReason};
 use picovd::scsi::UnitIdentity;
-use picovd::settings::{self, Room, Settings, Store};
-use picovd::stick::{Description, Stick};
+use picovd::settings::{self, Configured, Room, Settings, Storage, Store, Volatile};
+use picovd::stick::{Description, Firmware, Hardware, Stick, boot};
 use picovd::usb::{self, Reset};
-use picovd::vd::{Files, FilesOf};
+use picovd::vd::{Announcing, Files, FilesOf};
 use picovd::volume::BoardIdentity;
 use picovd::volume::layout::Layout;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use usb_device::bus::UsbBusAllocator;
@@ -36,7 +38,7 @@ pub struct Board {
     pub memory: SharedMemory,
     /// Length of the flash that the manifest reserves; the memory's may be less.
     pub flash_size: u32,
-    /// How hosts hear of changes.
+    /// How hosts are notified of changes.
     pub announcing: Announcing,
     /// Makes the dynamic files that come with the firmware; each power-on makes them again.
     pub built_in: BuiltInFiles,
@@ -80,21 +82,22 @@ pub struct NativeDevice {
     frees: bool,
 }
 
-/// The stick of every board, with settings or without.
-type NativeStick = Stick<
-    'static,
-    SimBus,
-    SharedMemory,
-    Box<dyn FnMut(Reset) + Send>,
-    true,
-    true,
-    true,
-    Option<&'static Settings<'static>>,
->;
+/// A stick of every board: with all functions, with settings or without.
+struct Everything;
+
+impl usb::Functions for Everything {
+    const CONSOLE: bool = true;
+    const RESET: bool = true;
+}
+
+impl Firmware<'static> for Everything {
+    type Files = Registered<'static>;
+    type Settings = Option<&'static Settings<'static>>;
+}
 
 /// What a power cycle throws away.
 struct Running {
-    stick: NativeStick,
+    stick: Stick<'static, Powered<'static>, Everything>,
     /// What the host asked for through the reset interface.
     wanted: Arc<Mutex<Option<Reset>>>,
     files: &'static Files<'static>,
@@ -200,7 +203,10 @@ impl NativeDevice {
 fn power(board: &Board) -> (WireSide, Running) {
     let mut arena = Arena::default();
     let files: &'static Files<'static> = arena.keep(FilesOf::<FILES>::new(board.layout));
-    let settings = board.settings.map(|plan| start_settings(plan, &board.memory, &mut arena));
+    let settings = board.settings.map(|plan| {
+        let room: &'static Room = arena.keep(Room::new());
+        &*arena.keep(Settings::new(plan, room))
+    });
     let built_in = board.built_in.make(board.layout, settings, &mut arena);
     let built_in: &'static BuiltIn<'static> = arena.keep(built_in);
     if let Some(log) = built_in.log {
@@ -212,7 +218,7 @@ fn power(board: &Board) -> (WireSide, Running) {
         files,
         built_in,
         announcing: board.announcing,
-        usb: named(board.usb, settings, &mut arena),
+        usb: board.usb,
         flash_size: board.flash_size,
         redacted: &[],
         program_in_sram: false,
@@ -220,6 +226,7 @@ fn power(board: &Board) -> (WireSide, Running) {
         unit: board.unit,
         settings,
     };
+    let found = boot::<_, Everything>(&mut Powered { board, arena: &mut arena }, &description);
     let bus = SimBus::new();
     let wire = bus.wire();
     let alloc: &'static UsbBusAllocator<SimBus> = arena.keep(UsbBusAllocator::new(bus));
@@ -228,60 +235,61 @@ fn power(board: &Board) -> (WireSide, Running) {
     let reset = Box::new(move |reset| *wish.lock().unwrap_or_else(PoisonError::into_inner) = Some(reset));
     let digits: &'static [u8; 16] = arena.keep(board.identity.digits());
     let reset = reset as Box<dyn FnMut(Reset) + Send>;
-    let flash = flash_length(&board.memory, board.flash_size, None);
-    let stick = Stick::new(alloc, &description, Some(board.identity), flash, digits, board.memory.clone(), reset);
-    describe(board, flash, built_in, files, &mut arena);
+    let stick = Stick::new(alloc, &description, found, digits, board.memory.clone(), reset);
     let application = board.application.map(|start| start(files));
     wire.plug(true);
     (wire, Running { stick, wanted, files, log: built_in.log, settings, application, arena })
 }
 
-/// The settings as they were saved in the board's flash.
-fn start_settings(
-    plan: settings::Plan<'static>,
-    memory: &SharedMemory,
-    arena: &mut Arena,
-) -> &'static Settings<'static> {
-    let room: &'static Room = arena.keep(Room::new());
-    let settings: &'static Settings<'static> = arena.keep(Settings::new(plan, room));
-    let store = Store::open(SettingsFlash::new(memory.clone(), plan.start, plan.sectors), plan.sectors);
-    settings.start(arena.keep(store));
-    settings
+/// A board with power, as the start of a stick asks for it.
+struct Powered<'p> {
+    board: &'p Board,
+    arena: &'p mut Arena,
 }
 
-/// The identity, with the strings that settings give it.
-fn named(
-    usb: usb::Identity<'static>,
-    settings: Option<&'static Settings<'static>>,
-    arena: &mut Arena,
-) -> usb::Identity<'static> {
-    let Some(settings) = settings else { return usb };
-    let [manufacturer, product] = settings.usb_strings(arena.keep([[0; 96]; 2]));
-    usb::Identity {
-        manufacturer: manufacturer.unwrap_or(usb.manufacturer),
-        product: product.unwrap_or(usb.product),
-        ..usb
+impl Hardware<'static> for Powered<'_> {
+    type Bus = SimBus;
+    type Memory = SharedMemory;
+    type Restart = Box<dyn FnMut(Reset) + Send>;
+
+    fn identity(&mut self) -> Option<BoardIdentity> {
+        Some(self.board.identity)
     }
-}
 
-/// What the firmware finds out at boot.
-fn describe(
-    board: &Board,
-    flash: Option<u32>,
-    built_in: &'static BuiltIn<'static>,
-    files: &'static Files<'static>,
-    arena: &mut Arena,
-) {
-    if let Some(info) = built_in.info {
+    fn flash(&mut self, reserved: u32) -> Option<u32> {
+        flash_length(&self.board.memory, reserved, None)
+    }
+
+    /// The manifest's tables leave out what is redacted, and the host's memory is not the board's.
+    fn hide<S: Configured<'static>>(&mut self, _: S, _: &'static [Range<u32>], _: u32) {}
+
+    fn facts(&mut self, identity: Option<BoardIdentity>, flash: Option<u32>) -> BoardFacts<'static> {
         let reset = ResetReason::PowerOn;
-        let identity = Some(board.identity);
-        info.set(BoardFacts { chip: "RP2350 (simulated)", bootrom: None, flash, identity, reset, panic: None });
+        BoardFacts { chip: "RP2350 (simulated)", bootrom: None, flash, identity, reset, panic: None }
     }
-    if let Some(plan) = built_in.partitions {
-        let partitions: &'static mut PartitionFiles<'static, SharedMemory> = arena.keep(PartitionFiles::new());
-        let mut rom = RomTable::new(board.memory.clone());
-        let plan = PartitionPlan { flash_size: flash.unwrap_or(plan.flash_size), ..plan };
-        partitions.register(plan, &mut rom, board.memory.clone(), files).expect("the manifest has room for it");
+
+    fn show_partitions(&mut self, plan: PartitionPlan<'static>, files: &'static Files<'static>) {
+        let partitions: &'static mut PartitionFiles<'static, SharedMemory> = self.arena.keep(PartitionFiles::new());
+        let memory = &self.board.memory;
+        partitions
+            .register(plan, &mut RomTable::new(memory.clone()), memory.clone(), files)
+            .expect("the manifest has room for it");
+    }
+
+    fn storage(
+        &mut self,
+        plan: &settings::Plan<'static>,
+        flash: Option<u32>,
+    ) -> Option<&'static mut (dyn Storage + Send)> {
+        if flash.is_none() {
+            return Some(self.arena.keep(Volatile));
+        }
+        let sectors = SettingsFlash::new(self.board.memory.clone(), plan.start, plan.sectors);
+        Some(self.arena.keep(Store::open(sectors, plan.sectors)))
+    }
+
+    fn strings(&mut self) -> Option<&'static mut [[u8; 96]; 2]> {
+        Some(self.arena.keep([[0; 96]; 2]))
     }
 }
 

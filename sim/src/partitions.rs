@@ -3,7 +3,7 @@
 
 use crate::board::partition::PartitionTable;
 use crate::memory::SharedMemory;
-use picovd::files::PartitionTableSource;
+use picovd::chip::PartitionTableSource;
 
 /// Errors of the boot ROM (RP2350 datasheet 5.4.8).
 const INVALID_ARG: i32 = -5;

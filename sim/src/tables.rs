@@ -2,14 +2,11 @@
 
 use crate::arena::Arena;
 use picovd::block::{BlockCount, Lba};
-use picovd::clock::Milliseconds;
-use picovd::device::{Announcing, Refresh};
 use picovd::files::{
     BuiltIn, ConfigFile, Info, InfoFile, LogFile, LogFrames, LogRing, LogRingOf, LogTail, PartitionPlan, Program,
 };
 use picovd::settings::{self, Defaults, Exposable, Settings};
-use picovd::vd::File;
-use picovd::volume::Timing;
+use picovd::vd::{Announcing, File, Milliseconds, Refresh, Timing};
 use picovd::volume::layout::{
     Directory, DynamicWindow, FlashFile, Gap, Growing, Label, Layout, MemoryWindow, Region, RegionKind,
 };
@@ -97,7 +94,7 @@ impl Tables {
     }
 }
 
-/// How hosts hear of changes.
+/// How hosts are notified of changes.
 #[must_use]
 pub fn announcing(plan: &DiskPlan) -> Announcing {
     let manifest::Dynamic { refresh, quiet, max_age, hold, .. } = plan.changes;
@@ -120,7 +117,6 @@ pub fn announcing(plan: &DiskPlan) -> Announcing {
 #[must_use]
 pub fn settings(plan: &DiskPlan) -> Option<settings::Plan<'static>> {
     let manifest::Settings { sectors, start, lock, show_stacks } = plan.settings;
-    let manifest::Dynamic { refresh, quiet, max_age, hold, .. } = plan.changes;
     let exposable = plan.exposable.iter().map(|file| Exposable {
         path: file.path.clone().leak(),
         directory: file.directory,
@@ -129,13 +125,7 @@ pub fn settings(plan: &DiskPlan) -> Option<settings::Plan<'static>> {
     });
     let defaults = Defaults {
         label: String::from_utf16_lossy(&plan.label.units).leak(),
-        refresh: match refresh {
-            manifest::Refresh::Attention => settings::Refresh::Attention,
-            manifest::Refresh::Reinsert => settings::Refresh::Reinsert,
-            manifest::Refresh::Reconnect => settings::Refresh::Reconnect,
-            manifest::Refresh::Auto => settings::Refresh::Auto,
-        },
-        times: [quiet, max_age, hold].map(Milliseconds),
+        announcing: announcing(plan),
         manufacturer: plan.usb.manufacturer.clone().leak(),
         product: plan.usb.product.clone().leak(),
     };

@@ -3,23 +3,21 @@
 //! No USB types: it is a command set, and `usb` carries its packets over a bus. [`Device::poll`] lets it follow the
 //! application's changes.
 
-mod refresh;
 #[cfg(test)]
 mod tests;
 
-pub use crate::volume::{Announcing, Refresh};
-
+use crate::announcement::{Announcer, Announcing, Step, View};
 use crate::block::{BlockCount, Lba};
 use crate::bot::{CommandSet, Intent};
 use crate::clock::Instant;
+use crate::dynamic::FromRegistry;
 use crate::scsi::{LogicalUnit, Medium, Status, UnitIdentity};
-use crate::volume::{Look, Memory, Plain, Volume};
-use refresh::{Announcer, Step, View};
+use crate::volume::{DynamicFiles, Memory, NoFiles, NoOverrides, Overrides, Volume};
 
 /// A volume as a removable medium.
 #[derive(Debug)]
-struct VolumeMedium<'a, M, const FILES: bool, L> {
-    volume: Volume<'a, M, FILES, L>,
+struct VolumeMedium<'a, M, D, O> {
+    volume: Volume<'a, M, D, O>,
     /// Whether hosts want it.
     loaded: bool,
     /// Whether a change keeps it away.
@@ -27,7 +25,7 @@ struct VolumeMedium<'a, M, const FILES: bool, L> {
     change_count: u32,
 }
 
-impl<M: Memory, const FILES: bool, L: Look> Medium for VolumeMedium<'_, M, FILES, L> {
+impl<M: Memory, D: DynamicFiles, O: Overrides> Medium for VolumeMedium<'_, M, D, O> {
     fn is_present(&self) -> bool {
         self.loaded && !self.away
     }
@@ -68,8 +66,8 @@ pub struct Poll {
 
 /// The stick: a volume behind a SCSI logical unit, as a command set for Bulk-Only Transport.
 #[derive(Debug)]
-pub struct Device<'a, M, const FILES: bool = true, L = Plain> {
-    unit: LogicalUnit<'a, VolumeMedium<'a, M, FILES, L>>,
+pub struct Device<'a, M, D = NoFiles, O = NoOverrides> {
+    unit: LogicalUnit<'a, VolumeMedium<'a, M, D, O>>,
     announcer: Announcer,
     /// Whether a host has sent a command since power-on.
     touched: bool,
@@ -79,11 +77,11 @@ pub struct Device<'a, M, const FILES: bool = true, L = Plain> {
     given_up: bool,
 }
 
-impl<'a, M: Memory, const FILES: bool, L: Look> Device<'a, M, FILES, L> {
+impl<'a, M: Memory, D: FromRegistry<'a>, O: Overrides> Device<'a, M, D, O> {
     /// A device that has just been powered on, its medium present. Changes of its dynamic files are announced as
     /// `announcing` says.
     #[must_use]
-    pub fn new(volume: Volume<'a, M, FILES, L>, identity: UnitIdentity<'a>, announcing: Announcing) -> Self {
+    pub fn new(volume: Volume<'a, M, D, O>, identity: UnitIdentity<'a>, announcing: Announcing) -> Self {
         let medium = VolumeMedium { volume, loaded: true, away: false, change_count: 0 };
         let unit = LogicalUnit::new(medium, identity);
         Self { unit, announcer: Announcer::new(announcing), touched: false, busy: false, given_up: false }
@@ -91,7 +89,7 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Device<'a, M, FILES, L> {
 
     /// The volume.
     #[must_use]
-    pub fn volume(&self) -> &Volume<'a, M, FILES, L> {
+    pub fn volume(&self) -> &Volume<'a, M, D, O> {
         &self.unit.medium().volume
     }
 
@@ -105,7 +103,7 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Device<'a, M, FILES, L> {
     /// from when it is due.
     pub fn patience(&mut self, now: Instant) -> Option<Instant> {
         let usual = self.announcer.usual();
-        let changes = self.volume().files()?.take_changes(usual);
+        let changes = self.volume().files().registry()?.take_changes(usual);
         self.announcer.patience(changes, now)
     }
 
@@ -124,7 +122,7 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Device<'a, M, FILES, L> {
     ///
     /// `now` never goes back.
     pub fn poll(&mut self, now: Instant) -> Poll {
-        let Some(files) = self.volume().files() else { return Poll::default() };
+        let Some(files) = self.volume().files().registry() else { return Poll::default() };
         if files.take_insert() {
             self.unit.medium_mut().load();
         }
@@ -149,7 +147,7 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Device<'a, M, FILES, L> {
             Step::Turn { other_volume, reconnect } => {
                 if touched {
                     // Another root directory: hosts that go on with the same volume would not look at it.
-                    let other_volume = other_volume || L::PRESENT && medium.volume.differs();
+                    let other_volume = other_volume || O::PRESENT && medium.volume.has_changed();
                     if other_volume {
                         medium.volume.begin_other_volume(now);
                     } else {
@@ -165,7 +163,7 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Device<'a, M, FILES, L> {
     }
 }
 
-impl<M: Memory, const FILES: bool, L: Look> CommandSet for Device<'_, M, FILES, L> {
+impl<'a, M: Memory, D: FromRegistry<'a>, O: Overrides> CommandSet for Device<'a, M, D, O> {
     fn max_lun(&self) -> u8 {
         self.unit.max_lun()
     }

@@ -3,12 +3,13 @@
 mod asked;
 
 use super::*;
+use crate::announcement::{Announcing, Refresh, Timing};
 use crate::block::BLOCK_LENGTH;
 use crate::clock::Milliseconds;
+use crate::dynamic::{AddError, File, Files, FilesOf, FromRegistry, Registered};
 use crate::files::Text;
 use crate::vd::{vd_add_file, vd_remove_file, vd_rename_file, vd_update_file};
 use crate::volume::layout::{Directory, DynamicWindow, Gap, Label, Layout, Region, RegionKind};
-use crate::volume::{File, FilesOf, Timing};
 extern crate std;
 use std::boxed::Box;
 use std::vec;
@@ -68,18 +69,20 @@ fn announcing(refresh: Refresh) -> Announcing {
 }
 
 struct Bench {
-    device: Device<'static, NoMemory>,
+    device: Device<'static, NoMemory, Registered<'static>>,
     files: &'static Files<'static>,
     now: u64,
     reconnects: u32,
 }
 
-use crate::volume::{AddError, Files};
-
 impl Bench {
     fn new(refresh: Refresh) -> Self {
         let files: &'static Files<'static> = Box::leak(Box::new(FilesOf::<4>::new(&LAYOUT)));
-        let device = Device::new(Volume::new(&LAYOUT, None, NoMemory).with_files(files), UNIT, announcing(refresh));
+        let device = Device::new(
+            Volume::new(&LAYOUT, None, NoMemory).with_files(Registered::of(files)),
+            UNIT,
+            announcing(refresh),
+        );
         Self { device, files, now: 0, reconnects: 0 }
     }
 
@@ -350,7 +353,7 @@ fn folders_come_with_their_files_and_go_with_the_last() {
 #[test]
 fn names_of_other_letters_are_taken_for_their_twins_through_all_generations() {
     let files: &'static Files<'static> = Box::leak(Box::new(FilesOf::<4>::new(&LAYOUT)));
-    let mut volume = Volume::new(&LAYOUT, None, NoMemory).with_files(files);
+    let mut volume = Volume::new(&LAYOUT, None, NoMemory).with_files(Registered::of(files));
     // The kelvin sign and a K; one letter in two cases; a letter and its two parts.
     for (one, other) in [("\u{212A}", "K"), ("\u{E4}.x", "\u{C4}.X"), ("e\u{301}", "\u{E9}")] {
         for (one, other) in [(one, other), (other, one)] {
@@ -371,7 +374,7 @@ fn names_of_other_letters_are_taken_for_their_twins_through_all_generations() {
 
 #[test]
 fn every_wrong_registration_is_refused_and_changes_nothing() {
-    use crate::volume::{NotAdded, UpdateError};
+    use crate::dynamic::{NotAdded, UpdateError};
     let bench = Bench::new(Refresh::Auto);
     let files = bench.files;
     let add = |path, capacity| {

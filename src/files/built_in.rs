@@ -3,7 +3,7 @@
 use super::info::Info;
 use super::log::{LogRing, LogTail};
 use super::partition::PartitionPlan;
-use crate::volume::{AddError, File, Files};
+use crate::dynamic::{AddError, File, Files};
 
 /// Dynamic files that come with the firmware. Made by the manifest's tables.
 #[derive(Clone, Copy)]

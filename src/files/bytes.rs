@@ -1,6 +1,7 @@
 //! Slices: contents that are somewhere as they are.
 
-use crate::volume::{Content, Frozen, Generation};
+use crate::dynamic::{Content, Frozen};
+use crate::volume::Generation;
 use core::cell::Cell;
 use critical_section::Mutex;
 

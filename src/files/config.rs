@@ -1,9 +1,10 @@
 //! Settings as files: CONFIG.JSON and CONFIG.SCHEMA.JSON.
 
 use super::info::Named;
+use crate::dynamic::{Content, Frozen};
 use crate::piece::Piece;
 use crate::settings::{Contents, Settings, View};
-use crate::volume::{Content, Frozen, Generation, LabelText};
+use crate::volume::{Generation, LabelText};
 use core::fmt;
 
 /// A view of the settings. Each packet renders it from its beginning: there is no buffer for the whole.

@@ -1,6 +1,7 @@
 //! Functions: contents that are computed.
 
-use crate::volume::{Content, Frozen, Generation};
+use crate::dynamic::{Content, Frozen};
+use crate::volume::Generation;
 
 /// Contents that two functions make. They answer for the generation whose number they get: the same number gives the same
 /// bytes, unless the file is meant to differ at every read.

@@ -4,10 +4,11 @@
 
 use super::info_report::Report;
 use super::log::LogRing;
+use crate::dynamic::{Content, Frozen};
 use crate::piece::Piece;
 use crate::settings::Contents;
 use crate::volume::layout::Layout;
-use crate::volume::{BoardIdentity, Content, Frozen, Generation, LabelText};
+use crate::volume::{BoardIdentity, Generation, LabelText};
 use core::cell::Cell;
 use core::fmt;
 use critical_section::Mutex;

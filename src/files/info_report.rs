@@ -169,8 +169,9 @@ mod tests {
     use super::*;
     use crate::block::{BlockCount, Lba};
     use crate::clock::Instant;
+    use crate::dynamic::Content;
     use crate::volume::layout::{DynamicWindow, Label, Layout, Region, RegionKind};
-    use crate::volume::{BoardIdentity, Content, Generation};
+    use crate::volume::{BoardIdentity, Generation};
     extern crate std;
     use std::string::String;
     use std::vec;

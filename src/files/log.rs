@@ -3,8 +3,9 @@
 //! Writers may be anywhere: main loop, interrupt handlers, the other core. A write never waits and never fails: the oldest
 //! text falls out of the ring.
 
+use crate::dynamic::{Content, Frozen};
 use crate::piece::divide;
-use crate::volume::{Content, Frozen, Generation};
+use crate::volume::Generation;
 use core::cell::Cell;
 use core::fmt;
 use core::num::NonZero;

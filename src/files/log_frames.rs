@@ -1,7 +1,8 @@
 //! A log of frames as a file: each ends with a byte 0 and has none inside, as defmt's rzCOBS encoding makes them.
 
 use super::log::LogRing;
-use crate::volume::{Content, Frozen, Generation};
+use crate::dynamic::{Content, Frozen};
+use crate::volume::Generation;
 use core::cell::Cell;
 use critical_section::Mutex;
 

@@ -6,13 +6,11 @@
 
 use super::partition_json::Description;
 use super::partition_name::PartitionPaths;
-use super::partition_table::{PARTITIONS, PartitionState, PartitionTable, PartitionTableSource};
-use crate::volume::{AddError, Content, File, Files, Memory};
+use crate::chip::address_map::STORAGE_BASE;
+use crate::chip::partition_table::{PARTITIONS, PartitionState, PartitionTable, PartitionTableSource};
+use crate::dynamic::{AddError, Content, File, Files};
+use crate::volume::Memory;
 use core::ops::Range;
-
-/// Flash without cache and without address translation: a big read does not evict the program from the cache, and place 0 is
-/// the beginning of the chip, whatever partition the program was started from (RP2350 datasheet 4.4.1, 5.1.19).
-const STORAGE_BASE: u32 = 0x1C00_0000;
 
 /// What the manifest says of the partitions' files. Made by its tables.
 #[derive(Clone, Copy, Debug)]
@@ -140,6 +138,8 @@ impl<M: Memory + Sync> Content for FlashRange<'_, M> {
 
     fn read(&self, _: u32, offset: u32, out: &mut [u8]) {
         let start = self.offset.saturating_add(offset);
+        // Without cache and translation: a big read does not evict the program from the cache, and place 0 is the beginning of the
+        // chip, whatever partition the program was started from (RP2350 datasheet 4.4.1, 5.1.19).
         self.memory.read(STORAGE_BASE.wrapping_add(start), out);
         for range in self.redacted {
             let first = range.start.saturating_sub(start) as usize;
@@ -155,7 +155,7 @@ impl<M: Memory + Sync> Content for FlashRange<'_, M> {
 mod tests {
     use super::*;
     use crate::block::{BlockCount, Lba};
-    use crate::volume::FilesOf;
+    use crate::dynamic::FilesOf;
     use crate::volume::layout::{DynamicWindow, Label, Layout, Region, RegionKind};
     extern crate std;
     use std::vec;

@@ -1,9 +1,11 @@
 //! PARTITIONS.JSON: the partition table for programs and for curious people.
 
 use super::partition_name::{PartitionPaths, file_name};
-use super::partition_table::{Accessor, Flags, Link, Location, Partition, PartitionState, PartitionTable, TableState};
+use crate::chip::partition_table::{
+    Accessor, Flags, Link, Location, Partition, PartitionState, PartitionTable, TableState,
+};
+use crate::dynamic::Content;
 use crate::piece::Piece;
-use crate::volume::Content;
 use core::fmt;
 
 /// The whole.

@@ -1,8 +1,8 @@
 //! What a partition's file is called.
 
-use super::partition_table::{PARTITIONS, Partition, PartitionState, PartitionTable, WORK_AREA};
+use crate::chip::partition_table::{PARTITIONS, Partition, PartitionState, PartitionTable, WORK_AREA};
+use crate::dynamic::Files;
 use crate::piece::Piece;
-use crate::volume::Files;
 use core::fmt;
 use picovd_exfat::name::{Name, is_forbidden};
 use picovd_exfat::portable::{is_alike, is_device, is_unseen};

@@ -1,7 +1,8 @@
 //! Values that are rendered as text at any offset, without a buffer for the whole.
 
+use crate::dynamic::{Content, Frozen};
 use crate::piece::Piece;
-use crate::volume::{Content, Frozen, Generation};
+use crate::volume::Generation;
 use core::cell::Cell;
 use core::fmt::{Display, Write};
 use critical_section::Mutex;

@@ -1,6 +1,7 @@
 //! Ranges of memory as files.
 
-use crate::volume::{Content, Memory};
+use crate::dynamic::Content;
+use crate::volume::Memory;
 
 /// A range of memory, read at the moment when the host reads it: a flash partition, for example.
 pub struct Window<M> {

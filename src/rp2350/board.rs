@@ -4,9 +4,7 @@ use super::clock::Clock;
 use super::stick::{Home, Running};
 use super::usb::UsbBus;
 use super::{Stick, panic, processor};
-use crate::settings::Configured;
-use crate::stick::Description;
-use crate::volume::Look;
+use crate::stick::{Description, Firmware};
 use core::panic::PanicInfo;
 use rp235x_hal::clocks::{AdcClock, PeripheralClock, SystemClock, init_clocks_and_plls};
 use rp235x_hal::pac;
@@ -56,11 +54,7 @@ pub struct Board {
     pub UART1: pac::UART1,
 }
 
-impl<const CONSOLE: bool, const RESET: bool, const FILES: bool, S, H> Stick<CONSOLE, RESET, FILES, S, H>
-where
-    S: Configured<'static> + Look + 'static,
-    H: Home<Running<CONSOLE, RESET, FILES, S>>,
-{
+impl<F: Firmware<'static>, H: Home<Running<F>>> Stick<F, H> {
     /// Starts the crystal, the clocks and the stick, once: 150 MHz from a crystal of 12 MHz, as the Pico 2 and its relatives
     /// have it. On another board start the clocks yourself and call [`new`](Self::new).
     ///
@@ -70,7 +64,7 @@ where
     ///
     /// When the peripherals were taken before, or when the crystal does not run.
     #[must_use]
-    pub fn start(description: &Description<'static, S>) -> (Self, Board) {
+    pub fn start(description: &Description<'static, F::Settings>) -> (Self, Board) {
         let Some(mut all) = pac::Peripherals::take() else { panic!("the peripherals are taken") };
         let mut watchdog = Watchdog::new(all.WATCHDOG);
         // The boot ROM reboots by the watchdog, and leaves it armed: it would count from where the clocks give it its tick, and
@@ -161,21 +155,10 @@ macro_rules! firmware {
         $crate::tables!($module);
 
         /// The stick that the tables describe.
-        type Stick = $crate::rp2350::Stick<
-            { $module::CONSOLE },
-            { $module::RESET },
-            { $module::LAYOUT.dynamic.slots != 0 },
-            $module::Configured,
-            StickHome,
-        >;
+        type Stick = $crate::rp2350::Stick<$module::Manifest, StickHome>;
 
         /// What lives in [`StickHome`].
-        type RunningStick = $crate::rp2350::Running<
-            { $module::CONSOLE },
-            { $module::RESET },
-            { $module::LAYOUT.dynamic.slots != 0 },
-            $module::Configured,
-        >;
+        type RunningStick = $crate::rp2350::Running<$module::Manifest>;
 
         /// The place of the stick.
         struct StickHome;

@@ -4,7 +4,8 @@ use super::memory::RawMemory;
 use super::panic::{self, Reason};
 use super::processor;
 use super::rom::rom;
-use crate::files::{BoardFacts, ResetReason, flash_length};
+use crate::chip::flash_length;
+use crate::files::{BoardFacts, ResetReason};
 use crate::volume::BoardIdentity;
 use rp235x_hal::{pac, rom_data};
 

@@ -5,8 +5,9 @@
 //! erase, and 1 to 3 ms for a page. The USB controller answers NAK by itself; a watchdog has to be more patient. A DMA transfer
 //! that reads flash gets a bus error: the application stops its own before settings are saved.
 
-use super::memory::{RawMemory, SRAM, STORAGE, translate};
+use super::memory::{RawMemory, translate};
 use super::{facts, park, partitions, xip};
+use crate::chip::address_map::{SRAM, STORAGE, XIP_BASE};
 use crate::settings::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
 use crate::volume::Memory;
 use core::mem::transmute;
@@ -14,8 +15,6 @@ use core::sync::atomic::{Ordering, compiler_fence};
 use cortex_m::asm;
 use rp235x_hal::{pac, rom_data};
 
-/// Addresses of flash for flash_op; it takes storage addresses, which the translation of section 5.1.19 leaves alone.
-const XIP_BASE: u32 = 0x1000_0000;
 /// Where the bootrom keeps the function that sets up fast reading from flash, at most 256 bytes (section 4.3).
 const BOOT_RAM: *const u32 = 0x400E_0000 as *const u32;
 /// Cache maintenance: cleaning by set and way, at addresses that leave no line with a valid tag behind (section 4.4.1, erratum
@@ -64,6 +63,7 @@ impl SettingsFlash {
         if place >= self.chip_length || is_program(place) {
             return Err(FlashError::Refused);
         }
+        // flash_op takes storage addresses, which the translation of section 5.1.19 leaves alone.
         let address = XIP_BASE.wrapping_add(place);
         cortex_m::interrupt::free(|_| {
             // Released when this ends.

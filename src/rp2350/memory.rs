@@ -7,6 +7,10 @@
 
 pub(super) use super::processor::copy_words;
 use super::processor::load_byte;
+use crate::chip::address_map::{
+    CHIP_SELECT, ROM, ROM_REGION, SRAM, SRAM_REGION, STORAGE, TRANSLATED, XIP_MAINTENANCE, XIP_REGION,
+    XIP_UNTRANSLATED, XIP_WINDOW, flash_offset,
+};
 use crate::settings::{
     Configured, HEADER_LENGTH, PAGE_LENGTH, RECORD_START, SECTOR_LENGTH, STACKS, Settings, record_pages,
 };
@@ -42,27 +46,7 @@ type Read = fn(u32, &mut [u8]);
 /// core, finds what is in it.
 static GUARD: AtomicPtr<Guard> = AtomicPtr::new(core::ptr::null_mut());
 
-/// The boot ROM (section 4.1).
-const ROM: Range<u32> = 0..0x8000;
-/// SRAM (section 4.2).
-pub(super) const SRAM: Range<u32> = 0x2000_0000..0x2008_2000;
-/// Flash at the first chip select by storage address, without cache (section 4.4.1).
-pub(super) const STORAGE: Range<u32> = 0x1C00_0000..0x1C00_0000 + CHIP_SELECT;
-
-/// Bits 28 to 31 of addresses of ROM, flash and SRAM (section 2.2).
-const IN_ROM: u32 = 0;
-const IN_FLASH: u32 = 1;
-const IN_SRAM: u32 = 2;
-
-/// Length of the aliases of flash (section 4.4.1), and the number of the one for cache maintenance and of the one without
-/// translation.
-const XIP_ALIAS: u32 = 0x0400_0000;
-const MAINTENANCE: u32 = 2;
-const UNTRANSLATED: u32 = 3;
-/// How much of flash one register translates, and all that is at one chip select (section 12.14.4).
-const TRANSLATED: u32 = 4 << 20;
-const CHIP_SELECT: u32 = 16 << 20;
-/// Offset of the first of those registers in QMI.
+/// Offset in QMI of the first register that translates addresses of flash (section 12.14.4).
 const ATRANS0: usize = 0x34;
 
 impl Memory for AddressSpace {
@@ -74,21 +58,25 @@ impl Memory for AddressSpace {
             return;
         };
         match (address >> 28, guard.ram) {
-            (IN_FLASH, _) => read_flash(guard, address, out),
-            (IN_SRAM, Some(read)) => read(address, out),
-            (IN_ROM | IN_SRAM, _) => RawMemory.read(address, out),
+            (XIP_REGION, _) => read_flash(guard, address, out),
+            (SRAM_REGION, Some(read)) => read(address, out),
+            (ROM_REGION | SRAM_REGION, _) => RawMemory.read(address, out),
             // Registers, the USB controller's buffers, the boot RAM.
             _ => out.fill(0),
         }
+    }
+
+    fn flash_offset(&self, address: u32) -> Option<u32> {
+        flash_offset(address)
     }
 }
 
 impl Memory for RawMemory {
     fn read(&self, address: u32, out: &mut [u8]) {
         let range = match address >> 28 {
-            IN_ROM => ROM,
-            IN_FLASH => STORAGE,
-            IN_SRAM => SRAM,
+            ROM_REGION => ROM,
+            XIP_REGION => STORAGE,
+            SRAM_REGION => SRAM,
             _ => 0..0,
         };
         // SAFETY: the core can read all of each, without side effect.
@@ -199,13 +187,13 @@ fn split(out: &mut [u8], first: usize) -> (&mut [u8], &mut [u8]) {
 
 /// Reads flash, through whatever alias.
 fn read_flash(guard: &Guard, address: u32, out: &mut [u8]) {
-    let alias = address / XIP_ALIAS % 4;
-    let mut offset = address % XIP_ALIAS;
+    let alias = address / XIP_WINDOW % 4;
+    let mut offset = address % XIP_WINDOW;
     let mut rest = out;
     while !rest.is_empty() {
         let (storage, most) = match alias {
-            UNTRANSLATED => (Some(offset), XIP_ALIAS - offset % XIP_ALIAS),
-            MAINTENANCE => (None, u32::MAX),
+            XIP_UNTRANSLATED => (Some(offset), XIP_WINDOW - offset % XIP_WINDOW),
+            XIP_MAINTENANCE => (None, u32::MAX),
             _ => translate(offset),
         };
         let storage = storage.filter(|place| *place < guard.flash);

@@ -1,9 +1,9 @@
 //! The flash's partition table, by the bootrom's functions (sections 5.4.8.16 and 5.4.8.19).
 
 use super::rom::rom;
-use crate::files::PartitionTableSource;
+use crate::chip::PartitionTableSource;
 #[cfg(target_arch = "arm")]
-use crate::files::WORK_AREA;
+use crate::chip::WORK_AREA;
 
 /// The bootrom.
 #[derive(Clone, Copy, Debug)]

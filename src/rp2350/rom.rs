@@ -1,8 +1,8 @@
 //! The boot ROM's functions (section 5.4), all but flash_op's, which flash.rs calls from RAM.
 
 #[cfg(target_arch = "riscv32")]
-use crate::bootrom::STACK_WORDS;
-use crate::bootrom::{Rom, Stacked};
+use crate::chip::bootrom::STACK_WORDS;
+use crate::chip::bootrom::{Rom, Stacked};
 use rp235x_hal::rom_data;
 
 /// The chip's own.

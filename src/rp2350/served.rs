@@ -2,9 +2,8 @@
 
 use super::stick::{Home, Running, Stick};
 use super::{current_core, processor};
-use crate::settings::Configured;
+use crate::stick::Firmware;
 use crate::turns::Turns;
-use crate::volume::Look;
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU8, Ordering};
 use rp235x_hal::pac;
@@ -123,14 +122,10 @@ fn force_timer() {
     write_force(SET);
 }
 
-impl<const CONSOLE: bool, const RESET: bool, const FILES: bool, S, H> Served<Stick<CONSOLE, RESET, FILES, S, H>>
-where
-    S: Configured<'static> + Look + 'static,
-    H: Home<Running<CONSOLE, RESET, FILES, S>>,
-{
+impl<F: Firmware<'static>, H: Home<Running<F>>> Served<Stick<F, H>> {
     /// From now on interrupts of this core serve the stick, and it appears on the bus. To be called on the core that started the
     /// stick: its USB controller does nothing on the other one. There is one stick, so a second call has nothing to do.
-    pub fn begin(&self, stick: Stick<CONSOLE, RESET, FILES, S, H>) {
+    pub fn begin(&self, stick: Stick<F, H>) {
         if self.bring(stick) {
             unmask();
             self.wake();

@@ -7,13 +7,14 @@ use super::partitions::Bootrom;
 use super::usb::{self, UsbBus};
 use super::{board_id, facts, processor, reboot, xip};
 use crate::clock::Instant;
-use crate::files::{PartitionFiles, PartitionPlan};
-use crate::settings::{Configured, Settings, Storage, Store, Volatile};
-use crate::stick::{self, Description};
-use crate::usb::{Console, Identity, Reset};
+use crate::files::{BoardFacts, PartitionFiles, PartitionPlan};
+use crate::settings::{Configured, Plan, Storage, Store, Volatile};
+use crate::stick::{self, Description, Firmware, Found, Hardware};
+use crate::usb::{Console, Reset};
 use crate::vd::Files;
-use crate::volume::{BoardIdentity, Look};
+use crate::volume::{BoardIdentity, DynamicFiles};
 use core::marker::PhantomData;
+use core::ops::Range;
 use rp235x_hal::clocks::ClocksManager;
 use rp235x_hal::pac;
 use static_cell::{ConstStaticCell, StaticCell};
@@ -24,8 +25,7 @@ use usb_device::bus::UsbBusAllocator;
 const LOOK: u64 = 1 << 17;
 
 /// What runs on the chip's USB port.
-pub type Running<const CONSOLE: bool, const RESET: bool, const FILES: bool, S> =
-    stick::Stick<'static, UsbBus, AddressSpace, fn(Reset), CONSOLE, RESET, FILES, S>;
+pub type Running<F> = stick::Stick<'static, Chip, F>;
 
 /// Where a program's stick lives, so that it takes no stack: a `static`, which [`firmware!`](crate::firmware) makes.
 pub trait Home<T: 'static> {
@@ -34,8 +34,7 @@ pub trait Home<T: 'static> {
 }
 
 /// The stick that the manifest's tables describe, on the chip's USB port: usually by the name that
-/// [`firmware!`](crate::firmware) gives it. The parameters are the tables' `CONSOLE` and `RESET`, whether there may be dynamic
-/// files, the tables' `Configured`, and the place where it lives.
+/// [`firmware!`](crate::firmware) gives it. The parameters are the tables' `Manifest`, and the place where it lives.
 ///
 /// ```ignore
 /// picovd::firmware!(disk);
@@ -45,12 +44,8 @@ pub trait Home<T: 'static> {
 ///     stick.sleep();
 /// }
 /// ```
-pub struct Stick<const CONSOLE: bool, const RESET: bool, const FILES: bool, S, H>
-where
-    S: Configured<'static> + Look + 'static,
-    H: Home<Running<CONSOLE, RESET, FILES, S>>,
-{
-    stick: &'static mut Running<CONSOLE, RESET, FILES, S>,
+pub struct Stick<F: Firmware<'static>, H: Home<Running<F>>> {
+    stick: &'static mut Running<F>,
     clock: Clock,
     again: Option<Instant>,
     /// What `again` was when the alarm was set last.
@@ -64,11 +59,7 @@ where
     home: PhantomData<H>,
 }
 
-impl<const CONSOLE: bool, const RESET: bool, const FILES: bool, S, H> Stick<CONSOLE, RESET, FILES, S, H>
-where
-    S: Configured<'static> + Look + 'static,
-    H: Home<Running<CONSOLE, RESET, FILES, S>>,
-{
+impl<F: Firmware<'static>, H: Home<Running<F>>> Stick<F, H> {
     /// Starts the USB controller and the timer. The stick appears on the bus at the first [`poll`](Self::poll), however late that is;
     /// from then on it has to be polled again and again.
     #[must_use]
@@ -78,7 +69,7 @@ where
         timer: pac::TIMER0,
         clocks: ClocksManager,
         resets: &mut pac::RESETS,
-        description: &Description<'static, S>,
+        description: &Description<'static, F::Settings>,
     ) -> Self {
         let clock = Clock::new(timer, resets, &clocks);
         Self::on(clock, UsbBus::new(controller, dpram, clocks.usb_clock, resets), description)
@@ -86,7 +77,7 @@ where
 
     /// The stick on a bus. In a frame of its own, which takes stack at the start only.
     #[inline(never)]
-    pub(super) fn on(clock: Clock, bus: UsbBus, description: &Description<'static, S>) -> Self {
+    pub(super) fn on(clock: Clock, bus: UsbBus, description: &Description<'static, F::Settings>) -> Self {
         if let Some(log) = description.built_in.log {
             crate::files::set_log(log);
         }
@@ -98,33 +89,12 @@ where
         if description.program_in_sram {
             xip::connect();
         }
-        let board = board_id::read();
+        let found = stick::boot::<_, F>(&mut Chip, description);
         let digits = processor::singleton!(: [u8; 16] = [0; 16]);
         // The peripherals exist once, so this runs once.
         let (Some(digits), Some(alloc)) = (digits, allocator(bus)) else { processor::reset() };
-        *digits = board.unwrap_or(BoardIdentity(0)).digits();
-        let built_in = description.built_in;
-        let shows_flash =
-            !description.layout.flash_files.is_empty() || built_in.info.is_some() || built_in.partitions.is_some();
-        // On a shorter chip the settings' sectors would be some of the program's.
-        let flash = if shows_flash || S::SETTINGS { facts::flash(description.flash_size) } else { None };
-        // Before anything is shown, and before a secret is read.
-        memory::hide(description.settings, description.redacted, flash.unwrap_or(description.flash_size));
-        if let Some(info) = built_in.info {
-            info.set(facts::read(board, flash));
-        }
-        // Before a host can see the stick, and after the files that have their names for good: `Stick::new` finds these added.
-        if FILES {
-            let _ = built_in.register(description.files);
-        }
-        if let Some(plan) = built_in.partitions {
-            let plan = PartitionPlan { flash_size: flash.unwrap_or(plan.flash_size), ..plan };
-            show_partitions(plan, description.files);
-        }
-        let settings = description.settings;
-        let usb = settings.settings().map_or(description.usb, |settings| started(settings, flash, description));
-        let description = &Description { usb, ..*description };
-        let stick = Self::make(alloc, description, board, flash, digits);
+        *digits = found.board.unwrap_or(BoardIdentity(0)).digits();
+        let stick = Self::make(alloc, description, found, digits);
         Self { stick, clock, again: None, alarmed: None, busy: false, seen: None, slept: false, home: PhantomData }
     }
 
@@ -132,12 +102,11 @@ where
     #[inline(never)]
     fn make(
         alloc: &'static UsbBusAllocator<UsbBus>,
-        description: &Description<'static, S>,
-        board: Option<BoardIdentity>,
-        flash: Option<u32>,
+        description: &Description<'static, F::Settings>,
+        found: Found<'static>,
         digits: &'static [u8; 16],
-    ) -> &'static mut Running<CONSOLE, RESET, FILES, S> {
-        let make = || stick::Stick::new(alloc, description, board, flash, digits, AddressSpace, restart as fn(Reset));
+    ) -> &'static mut Running<F> {
+        let make = || stick::Stick::new(alloc, description, found, digits, AddressSpace, restart as fn(Reset));
         let Some(stick) = H::place().try_init_with(make) else { processor::reset() };
         stick
     }
@@ -166,7 +135,7 @@ where
             if short { self.busy.then(|| self.stick.silent_until()) } else { self.stick.wait(self.clock.now()) };
         if let Some(again) = waits {
             // What is no packet of the command was the alarm, maybe, which is set again by the long way to sleep.
-            self.again = if short || !(FILES || CONSOLE) {
+            self.again = if short || !Self::LOOKS {
                 again
             } else {
                 Some(again.map_or(self.look(), |again| again.min(self.look())))
@@ -247,12 +216,15 @@ where
     /// When to wake up: when the stick needs it, and where the other core may have changed or printed something, every now and
     /// then. It wakes nobody.
     fn next_look(&self) -> Option<Instant> {
-        if !FILES && !CONSOLE {
+        if !Self::LOOKS {
             return self.again;
         }
         let look = self.look();
         Some(self.again.map_or(look, |again| again.min(look)))
     }
+
+    /// Whether the other core may have something for hosts that wakes nobody here.
+    const LOOKS: bool = F::Files::PRESENT || F::CONSOLE;
 
     /// The next moment to look. The same one for as long as it has not come: the alarm is set once.
     fn look(&self) -> Instant {
@@ -288,42 +260,58 @@ fn allocator(bus: UsbBus) -> Option<&'static UsbBusAllocator<UsbBus>> {
     processor::singleton!(: UsbBusAllocator<UsbBus> = UsbBusAllocator::new(bus)).map(|alloc| &*alloc)
 }
 
-/// Registers the files of the flash partitions.
-#[inline(never)]
-fn show_partitions(plan: PartitionPlan<'static>, files: &'static Files<'static>) {
-    // Made when the program is built: it would not fit on the stack.
-    static ROOM: ConstStaticCell<PartitionFiles<'static, AddressSpace>> = ConstStaticCell::new(PartitionFiles::new());
-    if let Some(room) = ROOM.try_take() {
-        // PARTITIONS.JSON has its room by the manifest's checks, and there is nobody to tell.
-        let _ = room.register(plan, &mut Bootrom, AddressSpace, files);
-    }
-}
+/// The chip, as the start of a stick asks for it.
+pub struct Chip;
 
-/// Starts the settings with what was saved of them. Returns the identity with the strings that they give it. `flash` is the
-/// chip's length where it is less than the manifest reserves: then it has no sectors for settings.
-fn started<S>(
-    settings: &'static Settings<'static>,
-    flash: Option<u32>,
-    description: &Description<'static, S>,
-) -> Identity<'static> {
-    let (plan, usb) = (settings.plan(), description.usb);
-    // Where flash is shorter it was found out before.
-    let sectors = if flash.is_none() { SettingsFlash::new(plan.start, description.flash_size) } else { None };
-    let store = sectors.and_then(|sectors| {
-        // It knows checksums of secrets: a short one could be guessed from them.
-        #[unsafe(link_section = ".settings.store")]
-        static STORE: StaticCell<Store<SettingsFlash>> = StaticCell::new();
-        let store = STORE.try_init_with(|| Store::open(sectors, plan.sectors))?;
-        Some(store as &'static mut (dyn Storage + Send))
-    });
-    let volatile =
-        || processor::singleton!(: Volatile = Volatile).map(|volatile| volatile as &'static mut (dyn Storage + Send));
-    if let Some(storage) = store.or_else(volatile) {
-        settings.start(storage);
+impl Hardware<'static> for Chip {
+    type Bus = UsbBus;
+    type Memory = AddressSpace;
+    type Restart = fn(Reset);
+
+    fn identity(&mut self) -> Option<BoardIdentity> {
+        board_id::read()
     }
-    let Some(strings) = processor::singleton!(: [[u8; 96]; 2] = [[0; 96]; 2]) else { return usb };
-    let [manufacturer, product] = settings.usb_strings(strings);
-    Identity { manufacturer: manufacturer.unwrap_or(usb.manufacturer), product: product.unwrap_or(usb.product), ..usb }
+
+    fn flash(&mut self, reserved: u32) -> Option<u32> {
+        facts::flash(reserved)
+    }
+
+    fn hide<S: Configured<'static>>(&mut self, settings: S, redacted: &'static [Range<u32>], flash: u32) {
+        memory::hide(settings, redacted, flash);
+    }
+
+    fn facts(&mut self, identity: Option<BoardIdentity>, flash: Option<u32>) -> BoardFacts<'static> {
+        facts::read(identity, flash)
+    }
+
+    #[inline(never)]
+    fn show_partitions(&mut self, plan: PartitionPlan<'static>, files: &'static Files<'static>) {
+        // Made when the program is built: it would not fit on the stack.
+        static ROOM: ConstStaticCell<PartitionFiles<'static, AddressSpace>> =
+            ConstStaticCell::new(PartitionFiles::new());
+        if let Some(room) = ROOM.try_take() {
+            // PARTITIONS.JSON has its room by the manifest's checks, and there is nobody to tell.
+            let _ = room.register(plan, &mut Bootrom, AddressSpace, files);
+        }
+    }
+
+    fn storage(&mut self, plan: &Plan<'static>, flash: Option<u32>) -> Option<&'static mut (dyn Storage + Send)> {
+        let sectors = flash.and_then(|length| SettingsFlash::new(plan.start, length));
+        let store = sectors.and_then(|sectors| {
+            // It knows checksums of secrets: a short one could be guessed from them.
+            #[unsafe(link_section = ".settings.store")]
+            static STORE: StaticCell<Store<SettingsFlash>> = StaticCell::new();
+            let store = STORE.try_init_with(|| Store::open(sectors, plan.sectors))?;
+            Some(store as &'static mut (dyn Storage + Send))
+        });
+        let volatile =
+            || processor::singleton!(: Volatile = Volatile).map(|storage| storage as &'static mut (dyn Storage + Send));
+        store.or_else(volatile)
+    }
+
+    fn strings(&mut self) -> Option<&'static mut [[u8; 96]; 2]> {
+        processor::singleton!(: [[u8; 96]; 2] = [[0; 96]; 2])
+    }
 }
 
 /// What picotool asked for.

@@ -1,7 +1,7 @@
 //! Flash for a program that the bootrom has loaded into SRAM: nobody has connected it yet.
 
-use super::memory::SRAM;
 use super::rom::rom;
+use crate::chip::address_map::SRAM;
 
 /// bootrom_xip_mode_t of flash_select_xip_read_mode (section 5.4.8.13): 03h, serial read, which every flash chip knows.
 const SERIAL_READ: u8 = 0;

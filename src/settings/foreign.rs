@@ -4,6 +4,7 @@
 //! is not erased unless the user says so. At the end of flash, MicroPython and Arduino-Pico keep their littlefs.
 
 use super::nor::SECTOR_LENGTH;
+use crate::chip::address_map::{SRAM, flash_offset};
 
 /// What a foreign sector holds, as far as it can be recognized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +62,7 @@ pub fn foreign_contents(
     let mut signature = [0; 2];
     read(sector.wrapping_add(510), &mut signature);
     // In the sector, or where a program begins: a vector table, whose stack pointer is in SRAM and whose entry in flash.
-    let vectors = (0x2000_0000..=0x2008_2000).contains(&first) && second >> 28 == 1 && second & 1 != 0;
+    let vectors = (SRAM.start..=SRAM.end).contains(&first) && flash_offset(second).is_some() && second & 1 != 0;
     Some(match (first, second) {
         _ if signature == [0x55, 0xAA] && matches!(a, 0xEB | 0xE9) => Contents::Fat,
         (0x0A32_4655, 0x9E5D_5157) => Contents::Uf2,

@@ -4,6 +4,7 @@
 //! dedicates, over any [`NorFlash`]. [`Storage`] is the same for those who need not know which flash.
 
 mod codec;
+mod configured;
 mod console;
 mod declare;
 mod field;
@@ -25,16 +26,17 @@ mod value;
 mod values;
 mod wear;
 
+pub use configured::Configured;
 pub use console::PACKET_LENGTH;
 pub use declare::Choice;
 pub use field::{Field, Reason};
 pub use foreign::{Contents, START_LENGTH, foreign_contents};
 pub use group::{Group, Rule, Section};
 pub use nor::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
-pub use own::{Defaults, Exposable, MAX_EXPOSABLE, Plan, Refresh};
+pub use own::{Defaults, Exposable, MAX_EXPOSABLE, Plan};
 pub use record::{HEADER_LENGTH, RECORD_START, record_pages};
 pub use secret::Secret;
 pub use stacks::STACKS;
 pub use store::{Health, MAX_PAYLOAD, MAX_SECTORS, SaveError, Storage, Store, Volatile};
 pub use text::Text;
-pub use values::{Configured, GroupError, MAX_GROUPS, NoSettings, Room, Settings, View};
+pub use values::{GroupError, MAX_GROUPS, Room, Settings, View};

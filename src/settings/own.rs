@@ -3,6 +3,7 @@
 use super::field::{Field, Reason};
 use super::group::{LINE_LENGTH, Section, hash};
 use super::value::{DEFAULT, MAX_VALUE, Out, encode, hashes, number, split};
+use crate::announcement::{Announcing, Refresh, Timing};
 use crate::clock::Milliseconds;
 use crate::piece::Piece;
 use core::fmt;
@@ -47,26 +48,16 @@ pub struct Defaults<'a> {
     /// The volume's label.
     pub label: &'a str,
     /// How hosts are notified of changes.
-    pub refresh: Refresh,
-    /// When changes are announced: `quiet`, `max-age` and `hold` of the manifest.
-    pub times: [Milliseconds; 3],
+    pub announcing: Announcing,
     /// The USB device's iManufacturer.
     pub manufacturer: &'a str,
     /// Its iProduct.
     pub product: &'a str,
 }
 
-/// How hosts are notified of changes: `[dynamic] refresh` of the manifest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "as device::Refresh")]
-pub enum Refresh {
-    Auto,
-    Attention,
-    Reinsert,
-    Reconnect,
-}
-
-const REFRESHES: [&str; 4] = ["auto", "attention", "reinsert", "reconnect"];
+/// The ways by which hosts are notified of changes, by the numbers that are kept of them, and their names.
+const WAYS: [Refresh; 4] = [Refresh::Auto, Refresh::Attention, Refresh::Reinsert, Refresh::Reconnect];
+const WAY_NAMES: [&str; 4] = ["auto", "attention", "reinsert", "reconnect"];
 
 /// Most files that the manifest may leave to settings.
 pub const MAX_EXPOSABLE: usize = 16;
@@ -94,7 +85,7 @@ static FIELDS: [Field; 9] = [
         MAX_EXPOSABLE as u16,
         "Which of the files that the manifest leaves to settings are on the volume: their paths.",
     ),
-    Field::choice("refresh", &REFRESHES, "How hosts hear of changes.").or_null(),
+    Field::choice("refresh", &WAY_NAMES, "How hosts are notified of changes.").or_null(),
     Field::integer("quiet", 0, LONGEST, "A change is announced when no other has come for so many milliseconds.")
         .or_null(),
     Field::integer("max-age", 0, LONGEST, "A change is announced when it is so many milliseconds old, quiet or not.")
@@ -165,24 +156,14 @@ impl<'p> Values<'p> {
     }
 
     /// How hosts are notified of changes.
-    pub fn refresh(self, plan: &Plan<'_>) -> Refresh {
-        match self.number(REFRESH) {
-            Some(0) => Refresh::Auto,
-            Some(1) => Refresh::Attention,
-            Some(2) => Refresh::Reinsert,
-            Some(3) => Refresh::Reconnect,
-            _ => plan.defaults.refresh,
-        }
-    }
-
-    /// Quiet period, greatest age and hold.
-    pub fn times(self, plan: &Plan<'_>) -> [Milliseconds; 3] {
-        let mut index = QUIET;
-        plan.defaults.times.map(|default| {
-            let time = self.number(index).map_or(default, Milliseconds);
-            index += 1;
-            time
-        })
+    pub fn announcing(self, plan: &Plan<'_>) -> Announcing {
+        let Announcing { refresh, timing } = plan.defaults.announcing;
+        let way = self.number(REFRESH).and_then(|way| WAYS.get(way as usize));
+        let time = |index, default| self.number(index).map_or(default, Milliseconds);
+        let quiet = time(QUIET, timing.quiet);
+        let max_age = time(MAX_AGE, timing.max_age);
+        let hold = time(HOLD, timing.hold);
+        Announcing { refresh: way.copied().unwrap_or(refresh), timing: Timing { quiet, max_age, hold } }
     }
 
     /// The hashes of the files that are exposed.
@@ -228,7 +209,7 @@ impl Own<'_> {
                 if values.exposed().all(known) { Ok(()) } else { Err(Reason::Rule("not a file that `files` lists")) }
             }
             QUIET | MAX_AGE => {
-                let [quiet, max_age, _] = values.times(&self.0);
+                let Timing { quiet, max_age, .. } = values.announcing(&self.0).timing;
                 if quiet <= max_age { Ok(()) } else { Err(Reason::Rule("quiet is longer than max-age")) }
             }
             MANUFACTURER | PRODUCT => {
@@ -304,8 +285,19 @@ impl Section for Own<'_> {
                 }
                 out.text(if between == "[" { "[]" } else { "]" })
             }
-            REFRESH => out.quoted(REFRESHES.get(values.refresh(&self.0) as usize).unwrap_or(&"")),
-            QUIET..=HOLD => out.decimal(values.times(&self.0).get(index - QUIET).map_or(0, |time| time.0).into()),
+            REFRESH => {
+                let way = values.announcing(&self.0).refresh;
+                out.quoted(WAYS.iter().zip(WAY_NAMES).find(|(other, _)| **other == way).map_or("", |(_, name)| name))
+            }
+            QUIET..=HOLD => {
+                let Timing { quiet, max_age, hold } = values.announcing(&self.0).timing;
+                let time = match index {
+                    QUIET => quiet,
+                    MAX_AGE => max_age,
+                    _ => hold,
+                };
+                out.decimal(time.0.into())
+            }
             MANUFACTURER => out.quoted(values.text(index).unwrap_or(defaults.manufacturer)),
             PRODUCT => out.quoted(values.text(index).unwrap_or(defaults.product)),
             _ => out.text(if values.lock() { "true" } else { "false" }),

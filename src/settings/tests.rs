@@ -1,6 +1,7 @@
 //! Groups, lines and views together.
 
 use super::*;
+use crate::announcement::{Announcing, Refresh, Timing};
 use crate::clock::{Instant, Milliseconds};
 use core::fmt::Write as _;
 use serde::{Deserialize, Serialize};
@@ -27,8 +28,10 @@ const PLAN: Plan<'static> = Plan {
     board_digits: false,
     defaults: Defaults {
         label: "PICOVD",
-        refresh: Refresh::Auto,
-        times: [Milliseconds(500), Milliseconds(5000), Milliseconds(10_000)],
+        announcing: Announcing {
+            refresh: Refresh::Auto,
+            timing: Timing { quiet: Milliseconds(500), max_age: Milliseconds(5000), hold: Milliseconds(10_000) },
+        },
         manufacturer: "PicoVD",
         product: "PicoVD memory disk",
     },
@@ -155,10 +158,16 @@ fn a_set_changes_what_it_names_and_nothing_else() {
     assert_eq!(ask(settings, r#"set {"label":"LAB7"}"#), SET);
     assert_eq!(ask(settings, "get"), FRESH.replace(r#""label":"PICOVD""#, r#""label":"LAB7""#));
     assert_eq!(ask(settings, r#"set {"refresh":"reconnect","quiet":0,"exposed":["keys/KEY.BIN"]}"#), SET);
-    assert_eq!(settings.announcing(), (Refresh::Reconnect, [0, 5000, 10_000].map(Milliseconds)));
-    assert!(settings.differs());
+    assert_eq!(
+        settings.announcing(),
+        Announcing {
+            refresh: Refresh::Reconnect,
+            timing: Timing { quiet: Milliseconds(0), max_age: Milliseconds(5000), hold: Milliseconds(10_000) }
+        }
+    );
+    assert!(settings.has_changed());
     settings.freeze();
-    assert!(!settings.differs());
+    assert!(!settings.has_changed());
     assert!(settings.hidden().map(|file| file.path).eq(["FLASH.BIN"]));
     assert_eq!(ask(settings, "files"), r#"{"files":{"FLASH.BIN":false,"keys/KEY.BIN":true}}"#);
     assert_eq!(ask(settings, r#"set {"label":null,"refresh":null,"quiet":null,"exposed":[]}"#), SET);

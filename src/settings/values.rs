@@ -4,14 +4,15 @@ use super::console::{Console, PACKET_LENGTH};
 use super::field::{Field, Reason};
 use super::foreign::Contents;
 use super::group::{LINE_LENGTH, Section};
-use super::own::{Exposable, Own, Plan, Refresh, Values};
+use super::own::{Exposable, Own, Plan, Values};
 use super::payload::Payload;
 use super::printed::Sum;
 use super::stacks::STACKS;
 use super::store::{SaveError, Storage};
 use super::text::Text;
 use super::wear::Erases;
-use crate::clock::{Instant, Milliseconds};
+use crate::announcement::Announcing;
+use crate::clock::Instant;
 use crate::piece::Piece;
 use core::cell::{Cell, RefCell};
 use core::fmt;
@@ -166,43 +167,6 @@ pub enum View {
     Values,
     /// What may be set.
     Schema,
-}
-
-/// What a stick has of settings, by type: all of them, or nothing, which costs nothing.
-pub trait Configured<'a>: Copy {
-    /// Whether there may be any.
-    const SETTINGS: bool;
-
-    /// The settings.
-    fn settings(self) -> Option<&'a Settings<'a>>;
-}
-
-/// A stick without settings.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoSettings;
-
-impl<'a> Configured<'a> for NoSettings {
-    const SETTINGS: bool = false;
-
-    fn settings(self) -> Option<&'a Settings<'a>> {
-        None
-    }
-}
-
-impl<'a> Configured<'a> for &'a Settings<'a> {
-    const SETTINGS: bool = true;
-
-    fn settings(self) -> Option<&'a Settings<'a>> {
-        Some(self)
-    }
-}
-
-impl<'a> Configured<'a> for Option<&'a Settings<'a>> {
-    const SETTINGS: bool = true;
-
-    fn settings(self) -> Option<&'a Settings<'a>> {
-        self
-    }
 }
 
 impl<'a> Settings<'a> {
@@ -436,7 +400,7 @@ impl<'a> Settings<'a> {
 
     /// Whether the next generation would have another label or other files.
     #[must_use]
-    pub fn differs(&self) -> bool {
+    pub fn has_changed(&self) -> bool {
         self.label_in(Which::Now) != self.label() || self.exposed_in(Which::Now) != self.flags().shown_files
     }
 
@@ -452,11 +416,10 @@ impl<'a> Settings<'a> {
         files.fold(0, |bits, (number, file)| bits | u32::from(is_exposed(file)) << number)
     }
 
-    /// How hosts are notified of changes, and quiet period, greatest age and hold.
+    /// How hosts are notified of changes.
     #[must_use]
-    pub fn announcing(&self) -> (Refresh, [Milliseconds; 3]) {
-        let announcing = self.own(Which::Now, |own| (own.refresh(self.plan()), own.times(self.plan())));
-        announcing.unwrap_or((self.plan().defaults.refresh, self.plan().defaults.times))
+    pub fn announcing(&self) -> Announcing {
+        self.own(Which::Now, |own| own.announcing(self.plan())).unwrap_or(self.plan().defaults.announcing)
     }
 
     /// Copies the USB device's manufacturer and product, where they are set, into `out`. Returns them.

@@ -12,6 +12,7 @@ use super::packets::Packets;
 use super::picotool_reset::{PicotoolReset, Reset};
 use crate::bot::CommandSet;
 use crate::clock::Instant;
+use core::marker::PhantomData;
 use usb_device::Result;
 use usb_device::bus::{UsbBus, UsbBusAllocator};
 use usb_device::device::{UsbDevice, UsbDeviceState};
@@ -28,8 +29,25 @@ const DISK_INTERFACE: u8 = 0;
 /// The first of the console's two interfaces, the one after it being that of its data.
 const CONSOLE_INTERFACE: u8 = 1;
 
-/// A USB device with mass storage around `S`; with `CONSOLE` it may have a console, with `RESET` the interface for picotool.
-pub struct Composite<'b, B: UsbBus, S, R, const CONSOLE: bool = true, const RESET: bool = true> {
+/// Which functions a device may have beside mass storage. The linker leaves out the code of the others.
+pub trait Functions {
+    /// Whether there may be a console.
+    const CONSOLE: bool;
+    /// Whether there may be the interface for picotool.
+    const RESET: bool;
+}
+
+/// All of them.
+#[derive(Clone, Copy, Debug)]
+pub struct AllFunctions;
+
+impl Functions for AllFunctions {
+    const CONSOLE: bool = true;
+    const RESET: bool = true;
+}
+
+/// A USB device with mass storage around `S`, and with the other functions that `F` allows.
+pub struct Composite<'b, B: UsbBus, S, R, F = AllFunctions> {
     /// It sees each request before the others.
     chapter9: Chapter9,
     // In the order in which they are constructed and polled: usb-device wants both to be the same.
@@ -38,11 +56,10 @@ pub struct Composite<'b, B: UsbBus, S, R, const CONSOLE: bool = true, const RESE
     reset: Option<PicotoolReset<R>>,
     usb: UsbDevice<'b, B>,
     serial: &'b str,
+    functions: PhantomData<F>,
 }
 
-impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), const CONSOLE: bool, const RESET: bool>
-    Composite<'b, B, S, R, CONSOLE, RESET>
-{
+impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Composite<'b, B, S, R, F> {
     /// The device on the bus of `alloc`, attached. `serial` is as for [`device`](super::device), `reset` as for [`PicotoolReset::new`].
     ///
     /// # Panics
@@ -51,8 +68,8 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), const CONSOLE: boo
     #[inline]
     pub fn new(alloc: &'b UsbBusAllocator<B>, identity: Identity<'b>, serial: &'b str, device: S, reset: R) -> Self {
         let identity = Identity {
-            console: identity.console && CONSOLE,
-            picotool_reset: identity.picotool_reset && RESET,
+            console: identity.console && F::CONSOLE,
+            picotool_reset: identity.picotool_reset && F::RESET,
             ..identity
         };
         // In this order: interfaces are numbered as they are taken, and the device attaches last.
@@ -71,14 +88,15 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), const CONSOLE: boo
             reset: identity.picotool_reset.then(|| PicotoolReset::new(alloc, reset)),
             usb: super::device(alloc, identity, serial),
             serial,
+            functions: PhantomData,
         }
     }
 
     /// Does what the bus has for the device. Returns whether there may be more: call it again before the core sleeps.
     pub fn poll(&mut self) -> bool {
         let Self { chapter9, mass_storage, usb, .. } = self;
-        let console = self.console.as_mut().filter(|_| CONSOLE);
-        let reset = self.reset.as_mut().filter(|_| RESET);
+        let console = self.console.as_mut().filter(|_| F::CONSOLE);
+        let reset = self.reset.as_mut().filter(|_| F::RESET);
         let more = match (console, reset) {
             (None, None) => usb.poll(&mut [chapter9, mass_storage]),
             (None, Some(reset)) => usb.poll(&mut [chapter9, mass_storage, reset]),
@@ -115,7 +133,7 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), const CONSOLE: boo
 
     /// What the console cannot see itself.
     fn serve_console(&mut self) {
-        let Some(console) = self.console.as_mut().filter(|_| CONSOLE) else { return };
+        let Some(console) = self.console.as_mut().filter(|_| F::CONSOLE) else { return };
         if console.take_stale() {
             self.usb.bus().withdraw(console.in_address());
         }
@@ -125,7 +143,7 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), const CONSOLE: boo
     /// Tells the time, `now`, which never goes back: a console that was opened is silent for a moment, and greets then. To be
     /// called after [`poll`](Self::poll), and at the moment that it returns, if any.
     pub fn tick(&mut self, now: Instant) -> Option<Instant> {
-        let console = self.console.as_mut().filter(|_| CONSOLE)?;
+        let console = self.console.as_mut().filter(|_| F::CONSOLE)?;
         // Nothing waits in a port that was silent: there is room.
         if console.tick(now) {
             for piece in [GREETING, self.serial, END_OF_LINE] {
@@ -139,12 +157,12 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), const CONSOLE: boo
     /// When [`tick`](Self::tick) is to be called at the latest, if it has to be.
     #[inline]
     pub fn silent_until(&self) -> Option<Instant> {
-        self.console.as_ref().filter(|_| CONSOLE)?.silent_until()
+        self.console.as_ref().filter(|_| F::CONSOLE)?.silent_until()
     }
 
     /// The console, where there is one.
     pub fn console_mut(&mut self) -> Option<&mut Console<'b, B>> {
-        self.console.as_mut().filter(|_| CONSOLE)
+        self.console.as_mut().filter(|_| F::CONSOLE)
     }
 
     /// The bus, for what usb-device does not offer.
@@ -178,9 +196,7 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), const CONSOLE: boo
     }
 }
 
-impl<B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), const CONSOLE: bool, const RESET: bool>
-    Composite<'_, B, S, R, CONSOLE, RESET>
-{
+impl<B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Composite<'_, B, S, R, F> {
     /// Where a packet of mass storage went to the host and nothing else has happened on the bus, puts the next one into its
     /// place: the usual case in a READ. True where that was so: then [`poll`](Self::poll) has nothing to do.
     #[inline]

@@ -14,7 +14,7 @@ mod ms_os_20;
 mod packets;
 mod picotool_reset;
 
-pub use composite::Composite;
+pub use composite::{AllFunctions, Composite, Functions};
 pub use console::{Console, HOLD};
 pub use mass_storage::MassStorage;
 pub use packets::Packets;

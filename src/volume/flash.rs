@@ -2,15 +2,10 @@
 //! that are free.
 
 use super::layout::{FlashFile, Layout, MemoryWindow};
-use super::tables;
+use super::{Memory, tables};
 use crate::block::Lba;
 use picovd_exfat::ClusterIndex;
 use picovd_exfat::entry::Allocation;
-
-/// Where the execute-in-place windows begin, and how often flash appears in them (RP2350 datasheet 4.4.1).
-const XIP_BASE: u32 = 0x1000_0000;
-const XIP_END: u32 = 0x2000_0000;
-const XIP_ALIAS: u32 = 0x0400_0000;
 
 impl FlashFile {
     /// Its length in bytes where the chip has `flash`.
@@ -20,11 +15,8 @@ impl FlashFile {
 }
 
 /// Length in bytes of what a window shows of memory where the chip has `flash` bytes of it.
-pub(super) fn length_of(window: MemoryWindow, flash: u32) -> u32 {
-    match window.base {
-        XIP_BASE..XIP_END => window.length.min(flash.saturating_sub(window.base % XIP_ALIAS)),
-        _ => window.length,
-    }
+pub(super) fn length_of(memory: &impl Memory, window: MemoryWindow, flash: u32) -> u32 {
+    memory.flash_offset(window.base).map_or(window.length, |offset| window.length.min(flash.saturating_sub(offset)))
 }
 
 /// Clusters that are allocated for good where the chip has `flash` bytes: runs of first cluster and number.

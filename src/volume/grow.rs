@@ -2,8 +2,8 @@
 //! its entries need: some readers follow no directory into a second cluster. What dynamic files need is found out once, when a
 //! generation begins.
 
+use super::dynamic_files::{DynamicFiles, NoFiles};
 use super::layout::{Growing, Layout};
-use super::registry::Files;
 use super::tables;
 use crate::block::Lba;
 use picovd_exfat::ClusterIndex;
@@ -13,28 +13,28 @@ use picovd_exfat::window;
 
 impl Growing {
     /// Number of clusters that its entries need, an end-of-directory entry among them.
-    fn used(&self, layout: &Layout<'_>, files: Option<&Files<'_>>) -> u32 {
-        let more = files.map_or(0, |files| files.listed(self.first_cluster));
+    fn used(&self, layout: &Layout<'_>, files: &impl DynamicFiles) -> u32 {
+        let more = files.listed(self.first_cluster);
         layout.clusters(self.entries + more + ENTRY_LENGTH as u32).min(self.clusters)
     }
 
     /// First cluster and number of those that are free.
-    fn spare(&self, layout: &Layout<'_>, files: Option<&Files<'_>>) -> (u32, u32) {
+    fn spare(&self, layout: &Layout<'_>, files: &impl DynamicFiles) -> (u32, u32) {
         let used = self.used(layout, files);
         (self.first_cluster.saturating_add(used), self.clusters - used)
     }
 }
 
 /// Clusters that are kept for directories and that none has: runs of first cluster and number.
-pub(super) fn spare<'l, 't, 'f>(
+pub(super) fn spare<'l, 't, D: DynamicFiles>(
     layout: &'l Layout<'t>,
-    files: Option<&'l Files<'f>>,
-) -> impl Iterator<Item = (u32, u32)> + use<'l, 't, 'f> {
+    files: &'l D,
+) -> impl Iterator<Item = (u32, u32)> + use<'l, 't, D> {
     layout.growing.iter().map(move |folder| folder.spare(layout, files))
 }
 
 /// Ends the FAT chains of directories where they end: `out` is at byte `start` of the FAT.
-pub(super) fn end_chains(layout: &Layout<'_>, files: Option<&Files<'_>>, start: u32, out: &mut [u8]) {
+pub(super) fn end_chains(layout: &Layout<'_>, files: &impl DynamicFiles, start: u32, out: &mut [u8]) {
     let byte = |cluster: u32| cluster as usize * FAT_ENTRY_LENGTH;
     let (start, end) = (start as usize, start as usize + out.len());
     for folder in layout.growing {
@@ -50,7 +50,7 @@ pub(super) fn end_chains(layout: &Layout<'_>, files: Option<&Files<'_>>, start: 
 /// block `parent`.
 pub(super) fn lengths(
     layout: &Layout<'_>,
-    files: Option<&Files<'_>>,
+    files: &impl DynamicFiles,
     parent: Lba,
     entries: &[u8],
     start: u32,
@@ -62,7 +62,7 @@ pub(super) fn lengths(
         if folder.parent == parent && folder.entry < end && start < folder.entry + 2 * ENTRY_LENGTH as u32 {
             let used = folder.used(layout, files);
             // What is encoded is right as long as dynamic files take no cluster of it.
-            if used == folder.used(layout, None) {
+            if used == folder.used(layout, &NoFiles) {
                 continue;
             }
             let length = used << layout.cluster_shift();

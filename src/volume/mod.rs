@@ -7,36 +7,25 @@
 //!
 //! Within a generation every byte stays as it is, memory windows excepted, which show the memory as it is at that moment.
 
-mod change;
-mod content;
 mod directory;
-mod enter;
-mod error;
-mod file;
+mod dynamic_files;
 mod flash;
+mod generation;
 mod grow;
 pub mod layout;
-mod look;
-mod place;
+pub(crate) mod lookup;
+mod overrides;
 mod region;
-mod registry;
-mod shown;
-mod slot;
 mod tables;
 #[cfg(test)]
 mod tests;
 
-pub use change::{Announcing, Pending, Refresh, Timing};
-pub use content::{Content, Frozen, Generation};
-pub use error::{AddError, NotAdded, UpdateError};
-pub use file::File;
-pub use look::{Hidden, LabelText, Look, Plain};
-pub use registry::{Files, FilesOf};
-pub use slot::FileSlot;
+pub use dynamic_files::{DynamicFiles, NoFiles, Reader};
+pub use generation::Generation;
+pub use overrides::{Hidden, LabelText, NoOverrides, Overrides};
 
 use crate::block::{BLOCK_LENGTH, BlockCount, Lba};
 use crate::clock::Instant;
-use directory::Bookmark;
 use layout::{Layout, Region, RegionKind};
 use picovd_exfat::boot::BootRegion;
 use picovd_exfat::entry::ENTRY_LENGTH;
@@ -46,6 +35,12 @@ use region::RegionFinder;
 pub trait Memory {
     /// Copies `out.len()` bytes from `address` on. The addresses lie in a window that the manifest allows.
     fn read(&self, address: u32, out: &mut [u8]);
+
+    /// Where in flash an address is, in bytes, if it is one of flash: a window there is as long as the chip at most.
+    fn flash_offset(&self, address: u32) -> Option<u32> {
+        let _ = address;
+        None
+    }
 }
 
 /// Who the board is: what its volume shows of its unique identity.
@@ -80,22 +75,18 @@ const fn hexadecimal(value: u64) -> u8 {
     if nibble < 10 { b'0' + nibble } else { b'A' - 10 + nibble }
 }
 
-/// A synthesized exFAT volume. Where `FILES` is false it has no dynamic files, and the linker leaves their code out. `L`
-/// decides what settings do.
+/// A synthesized exFAT volume: the manifest's `layout`, memory, dynamic files, and what settings override.
 #[derive(Debug)]
-pub struct Volume<'a, M, const FILES: bool = true, L = Plain> {
+pub struct Volume<'a, M, D = NoFiles, O = NoOverrides> {
     layout: &'a Layout<'a>,
     memory: M,
-    look: L,
+    files: D,
+    overrides: O,
     identity: Option<BoardIdentity>,
     /// Bytes of flash that files show at most.
     flash: u32,
     boot: BootRegion,
     finder: RegionFinder,
-    files: Option<&'a Files<'a>>,
-    /// The slot that a read of the window found last.
-    slot: usize,
-    bookmark: Bookmark,
     generation: Generation,
     /// Whether bytes of a file were read, or of clusters that dynamic files may be in.
     read: bool,
@@ -104,42 +95,30 @@ pub struct Volume<'a, M, const FILES: bool = true, L = Plain> {
     reader: Reader,
 }
 
-/// Who reads, by what was read of the volume since hosts were to take it for another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reader {
-    /// Nothing tells yet: what is read of files counts for now.
-    Unknown,
-    /// Something that looks what kind of disk this is: it read where no file system has anything.
-    Probe,
-    /// A file system's driver: it read the up-case table, as those of Linux, Windows and macOS do when they mount it.
-    Driver,
-}
-
 impl<'a, M: Memory> Volume<'a, M> {
-    /// The volume of `layout`. Without an identity it carries the layout's own serial number and no label digits.
+    /// The volume of `layout` as the manifest has it, for a layout without room for dynamic files. Without an identity it carries the
+    /// layout's own serial number and no label digits.
     #[must_use]
     pub fn new(layout: &'a Layout<'a>, identity: Option<BoardIdentity>, memory: M) -> Self {
-        Self::of(layout, identity, memory, Plain)
+        Self::of(layout, identity, memory, NoFiles, NoOverrides)
     }
 }
 
-impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
-    /// As [`new`](Volume::new), with dynamic files or without, and with what `look` decides.
+impl<'a, M: Memory, D: DynamicFiles, O: Overrides> Volume<'a, M, D, O> {
+    /// As [`new`](Volume::new), with dynamic files, and with what `overrides` decides.
     #[must_use]
-    pub fn of(layout: &'a Layout<'a>, identity: Option<BoardIdentity>, memory: M, look: L) -> Self {
-        let spare: u32 = if FILES { grow::spare(layout, None).map(|run| run.1).sum() } else { 0 };
+    pub fn of(layout: &'a Layout<'a>, identity: Option<BoardIdentity>, memory: M, files: D, overrides: O) -> Self {
+        let spare: u32 = if D::PRESENT { grow::spare(layout, &NoFiles).map(|run| run.1).sum() } else { 0 };
         let boot = tables::boot_region(layout, identity, layout.allocated_clusters.saturating_sub(spare), 0);
         Self {
             layout,
             memory,
-            look,
+            files,
+            overrides,
             identity,
             flash: u32::MAX,
             boot,
             finder: RegionFinder::new(),
-            files: None,
-            slot: 0,
-            bookmark: Bookmark::START,
             generation: Generation::default(),
             read: false,
             mounted: false,
@@ -147,10 +126,11 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
         }
     }
 
-    /// The same with dynamic files.
+    /// The same with other dynamic files.
     #[must_use]
-    pub fn with_files(self, files: &'a Files<'a>) -> Self {
-        Self { files: Some(files), ..self }
+    pub fn with_files<F: DynamicFiles>(self, files: F) -> Volume<'a, M, F, O> {
+        let Self { layout, memory, overrides, identity, flash, .. } = self;
+        Volume::of(layout, identity, memory, files, overrides).with_flash(flash)
     }
 
     /// The same on a chip that has `length` bytes of flash: files that would show more are shorter.
@@ -164,21 +144,22 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
     /// Clusters that the manifest's files take.
     fn allocated(&self) -> u32 {
         let runs = flash::allocated(self.layout, self.flash);
-        let allocated: u32 = runs.map(|run| run.1 - look::freed(&self.look, self.layout, run).min(run.1)).sum();
-        let spare = if FILES { grow::spare(self.layout, self.files).map(|run| run.1).sum() } else { 0 };
+        let allocated: u32 =
+            runs.map(|run| run.1 - overrides::freed(&self.overrides, self.layout, run).min(run.1)).sum();
+        let spare = if D::PRESENT { grow::spare(self.layout, &self.files).map(|run| run.1).sum() } else { 0 };
         allocated.saturating_sub(spare)
     }
 
     /// Whether the next generation has another label or other files of the manifest.
     #[must_use]
-    pub fn differs(&self) -> bool {
-        self.look.differs()
+    pub fn has_changed(&self) -> bool {
+        self.overrides.has_changed()
     }
 
     /// The dynamic files.
     #[must_use]
-    pub fn files(&self) -> Option<&'a Files<'a>> {
-        self.files.filter(|_| FILES)
+    pub fn files(&self) -> &D {
+        &self.files
     }
 
     /// The generation that hosts see.
@@ -205,18 +186,16 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
     }
 
     fn begin(&mut self, now: Instant, other_volume: bool, seen: bool) {
-        let Some(files) = self.files() else { return };
         let Generation { number, volumes, .. } = self.generation;
         let volumes = volumes.wrapping_add(other_volume.into());
         self.generation = Generation { number: number.wrapping_add(1), since: now, volumes };
         if other_volume || self.reader != Reader::Driver {
             self.reader = Reader::Unknown;
         }
-        self.look.freeze();
-        files.begin(self.generation, seen);
-        self.bookmark = Bookmark::START;
+        self.overrides.freeze();
+        self.files.begin(self.generation, seen);
         let mut allocated = self.allocated();
-        files.standing(|_, length| allocated = allocated.saturating_add(self.layout.clusters(length)));
+        self.files.allocated(|_, length| allocated = allocated.saturating_add(self.layout.clusters(length)));
         self.boot = tables::boot_region(self.layout, self.identity, allocated, volumes);
     }
 
@@ -270,7 +249,9 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
     /// Renders bytes of one region, from byte `start` of it on; the piece ends within it.
     fn render(&mut self, region: &Region<'a>, start: u32, out: &mut [u8]) {
         match region.kind {
-            RegionKind::Bytes(_) | RegionKind::Memory(_) if L::PRESENT && look::hides(&self.look, region.first) => {
+            RegionKind::Bytes(_) | RegionKind::Memory(_)
+                if O::PRESENT && overrides::hides(&self.overrides, region.first) =>
+            {
                 out.fill(0);
             }
             RegionKind::Bytes(bytes) => {
@@ -279,7 +260,7 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
             }
             RegionKind::Memory(window) => {
                 self.read = true;
-                let length = flash::length_of(window, self.flash);
+                let length = flash::length_of(&self.memory, window, self.flash);
                 let inside = (length.saturating_sub(start) as usize).min(out.len());
                 let (shown, padding) = out.split_at_mut(inside);
                 if !shown.is_empty() {
@@ -292,13 +273,13 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
             RegionKind::Boot => tables::boot(&self.boot, start, out),
             RegionKind::Fat => {
                 tables::fat(self.layout, start, out);
-                if FILES {
-                    grow::end_chains(self.layout, self.files, start, out);
+                if D::PRESENT {
+                    grow::end_chains(self.layout, &self.files, start, out);
                 }
             }
             RegionKind::Bitmap => {
-                tables::bitmap::<FILES>(self.layout, self.flash, self.files, start, out);
-                look::free(&self.look, self.layout, start, out);
+                tables::bitmap(self.layout, self.flash, &self.files, start, out);
+                overrides::free(&self.overrides, self.layout, start, out);
             }
             RegionKind::Upcase => {
                 self.read_by(Reader::Driver);
@@ -306,14 +287,13 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
             }
             RegionKind::Directory(directory) => {
                 let label = (directory.root && start < ENTRY_LENGTH as u32).then(|| self.label_entry());
-                let files = self.files().map(|files| (files, &mut self.bookmark));
                 let cluster = self.layout.cluster_of(region.first);
-                directory::render(&directory, cluster, self.layout, files, label.as_ref(), start, out);
+                directory::render(&directory, cluster, &mut self.files, label.as_ref(), start, out);
                 flash::shorten(self.layout, self.flash, region.first, directory.entries, start, out);
-                if FILES {
-                    grow::lengths(self.layout, self.files, region.first, directory.entries, start, out);
+                if D::PRESENT {
+                    grow::lengths(self.layout, &self.files, region.first, directory.entries, start, out);
                 }
-                look::blank(&self.look, region.first, start, out);
+                overrides::blank(&self.overrides, region.first, start, out);
             }
             RegionKind::Dynamic => self.render_window(start, out),
             RegionKind::Unused(_) => {
@@ -331,17 +311,15 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
         }
         self.reader = reader;
         self.mounted |= reader == Reader::Driver;
-        if was == Reader::Unknown
-            && let Some(files) = self.files()
-        {
-            files.unread();
+        if was == Reader::Unknown {
+            self.files.unread();
         }
     }
 
     /// The root directory's first entry. Out of line: few of the reads of a directory take it.
     #[inline(never)]
     fn label_entry(&self) -> [u8; ENTRY_LENGTH] {
-        tables::label_entry(&LabelText::of(self.layout.label, self.look.label(), self.identity))
+        tables::label_entry(&LabelText::of(self.layout.label, self.overrides.label(), self.identity))
     }
 
     /// Renders bytes of the dynamic window, from byte `start` of it on.
@@ -349,26 +327,15 @@ impl<'a, M: Memory, const FILES: bool, L: Look> Volume<'a, M, FILES, L> {
         out.fill(0);
         // Anyone who reads the whole disk reads on here, files or not.
         self.read = true;
-        let Some(files) = self.files() else { return };
+        if !D::PRESENT {
+            return;
+        }
         let (shift, length) = (self.layout.cluster_shift(), self.layout.cluster_length());
         let (mut cluster, mut offset) = (start >> shift, start & (length - 1));
         let mut rest = out;
         while !rest.is_empty() {
             let (piece, later) = rest.split_at_mut(((length - offset) as usize).min(rest.len()));
-            if let Some((slot, shown)) = files.standing_at(cluster, self.slot) {
-                self.slot = slot;
-                let position = ((cluster - shown.first) << shift).saturating_add(offset);
-                let inside = (shown.length.saturating_sub(position) as usize).min(piece.len());
-                let piece = piece.split_at_mut(inside).0;
-                if shown.is_folder() {
-                    directory::list(self.layout, files, &mut self.bookmark, slot as u8, position, piece);
-                } else if !piece.is_empty() {
-                    shown.file.content.read(shown.generation, position, piece);
-                    if self.reader == Reader::Probe {
-                        shown.file.content.unread();
-                    }
-                }
-            } else {
+            if !self.files.read(cluster, offset, self.reader, piece) {
                 self.read_by(Reader::Probe);
             }
             (cluster, offset) = (cluster + 1, 0);

@@ -1,9 +1,9 @@
 //! The volume's own structures: boot regions, FAT, allocation bitmap, up-case table, label.
 
 use super::BoardIdentity;
+use super::dynamic_files::DynamicFiles;
 use super::layout::Layout;
-use super::look::LabelText;
-use super::registry::Files;
+use super::overrides::LabelText;
 use super::{flash, grow};
 use crate::block::BLOCK_LENGTH;
 use picovd_exfat::ClusterIndex;
@@ -68,8 +68,8 @@ pub(super) fn fat(layout: &Layout<'_>, start: u32, out: &mut [u8]) {
     }
     let (entries, tail) = rest.as_chunks_mut();
     let mut entries = entries.iter_mut();
-    // Behind the last chain there is nothing but zeros.
-    while !chains.are_behind()
+    // After the last chain there is nothing but zeros.
+    while !chains.are_over()
         && let Some(entry) = entries.next()
     {
         *entry = chains.entry(cluster).encode();
@@ -97,7 +97,7 @@ impl<'a> Chains<'a> {
     }
 
     /// Whether no chain goes on here or later.
-    fn are_behind(&self) -> bool {
+    fn are_over(&self) -> bool {
         self.ends.is_empty()
     }
 
@@ -120,13 +120,7 @@ impl<'a> Chains<'a> {
 
 /// Bytes of the allocation bitmap (exFAT 7.1.5), from byte `start` of it on.
 /// `flash` is the chip's length in bytes.
-pub(super) fn bitmap<const FILES: bool>(
-    layout: &Layout<'_>,
-    flash: u32,
-    files: Option<&Files<'_>>,
-    start: u32,
-    out: &mut [u8],
-) {
+pub(super) fn bitmap<D: DynamicFiles>(layout: &Layout<'_>, flash: u32, files: &D, start: u32, out: &mut [u8]) {
     out.fill(0);
     // Clusters from `first` to `end` have their bits here.
     let first = start.saturating_mul(8).saturating_add(ClusterIndex::FIRST.0);
@@ -136,7 +130,7 @@ pub(super) fn bitmap<const FILES: bool>(
             bitmap::allocate(start, out, ClusterIndex(first), count);
         }
     }
-    if !FILES {
+    if !D::PRESENT {
         return;
     }
     // The directories are in a row, and most of what is read is past them.
@@ -149,11 +143,10 @@ pub(super) fn bitmap<const FILES: bool>(
         }
     }
     let window = layout.dynamic;
-    let Some(files) = files.filter(|_| window.first_cluster < end) else { return };
-    if first >= window.first_cluster.saturating_add(window.cluster_count) {
+    if end <= window.first_cluster || first >= window.first_cluster.saturating_add(window.cluster_count) {
         return;
     }
-    files.standing(|first, length| {
+    files.allocated(|first, length| {
         let first = ClusterIndex(layout.dynamic.first_cluster.saturating_add(first));
         bitmap::allocate(start, out, first, layout.clusters(length));
     });

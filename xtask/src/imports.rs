@@ -24,43 +24,52 @@ struct Rule {
 const RULES: &[Rule] = &[
     Rule { part: "block", modules: &[], crates: &[] },
     Rule { part: "clock", modules: &[], crates: &[] },
-    Rule { part: "bootrom", modules: &[], crates: &[] },
     Rule { part: "piece", modules: &[], crates: &[] },
     Rule { part: "turns", modules: &[], crates: &[] },
-    Rule { part: "volume", modules: &["block", "clock"], crates: &["picovd_exfat", "critical_section"] },
+    Rule { part: "announcement", modules: &["clock"], crates: &[] },
+    Rule { part: "volume", modules: &["block", "clock"], crates: &["picovd_exfat"] },
+    Rule { part: "dynamic", modules: &["announcement", "volume"], crates: &["picovd_exfat", "critical_section"] },
+    // What is known of the RP2350; its memory is handed in.
+    Rule { part: "chip", modules: &["volume"], crates: &[] },
     Rule { part: "scsi", modules: &["block"], crates: &[] },
     Rule { part: "bot", modules: &["block"], crates: &[] },
     Rule {
         part: "settings",
         // The clock: saves are counted in time. `group` is the macro of that name.
-        modules: &["clock", "group", "piece"],
+        modules: &["announcement", "block", "chip", "clock", "group", "piece", "volume"],
         crates: &["crc", "critical_section", "picovd_exfat", "postcard", "serde", "serde_json_core", "zeroize"],
     },
     Rule {
         part: "files",
         // `print` is the macro of that name.
-        modules: &["volume", "block", "clock", "piece", "settings", "print"],
+        modules: &["block", "chip", "clock", "dynamic", "piece", "settings", "print", "volume"],
         crates: &["critical_section", "heapless", "picovd_exfat"],
     },
     // The bottom vocabulary comes with every layer that is plugged in here.
-    Rule { part: "device", modules: &["block", "clock", "bot", "scsi", "volume", "settings", "files"], crates: &[] },
+    Rule {
+        part: "device",
+        modules: &["announcement", "block", "bot", "clock", "dynamic", "scsi", "volume"],
+        crates: &[],
+    },
     // The clock: a port that opens keeps quiet for a moment, a detached device comes back after one.
     Rule { part: "usb", modules: &["clock", "device", "bot"], crates: &["usb_device", "usbd_serial", "usbd_storage"] },
     // With `device` the place where layers are plugged together.
     Rule {
         part: "stick",
-        modules: &["block", "clock", "device", "files", "scsi", "settings", "usb", "vd", "volume"],
+        modules: &["announcement", "clock", "device", "dynamic", "files", "scsi", "settings", "usb", "volume"],
         crates: &["usb_device"],
     },
-    Rule { part: "vd", modules: &["clock", "device", "volume"], crates: &[] },
+    Rule { part: "vd", modules: &["announcement", "clock", "dynamic", "volume"], crates: &[] },
     // Partitions and the board's facts: it hands `files` what only the hardware knows. Flash is `settings`' NorFlash.
     Rule {
         part: "rp2350",
-        modules: &["block", "bootrom", "clock", "files", "settings", "turns", "volume"],
+        modules: &["block", "chip", "clock", "files", "settings", "turns", "volume"],
         crates: HARDWARE,
     },
     // `tables` and `firmware` are the macros of those names.
-    Rule { part: "rp2350/board", modules: &["firmware", "settings", "stick", "tables", "volume"], crates: HARDWARE },
+    Rule { part: "rp2350/board", modules: &["firmware", "stick", "tables"], crates: HARDWARE },
+    // `serve` is the macro of that name.
+    Rule { part: "rp2350/served", modules: &["serve", "stick", "turns"], crates: HARDWARE },
     Rule {
         part: "rp2350/stick",
         modules: &["clock", "files", "settings", "stick", "usb", "vd", "volume"],
@@ -495,7 +504,7 @@ mod tests {
         assert_eq!(wrong("volume/mod.rs", "type T = usb_device::Bus;").len(), 1);
         assert_eq!(wrong("rp2350/flash.rs", "use usb_device::bus::UsbBus;").len(), 1);
         assert_eq!(wrong("stranger.rs", "").len(), 1);
-        assert_eq!(wrong("settings/mod.rs", "mod inner { use super::super::volume::X; }").len(), 1);
+        assert_eq!(wrong("settings/mod.rs", "mod inner { use super::super::device::X; }").len(), 1);
     }
 
     #[test]
@@ -507,7 +516,7 @@ mod tests {
                 "use picovd_exfat::entry; use crate::block::{Lba, BlockCount}; use self::region::Region;",
             ),
             ("rp2350/usb.rs", "use usb_device::bus::UsbBus;"),
-            ("device.rs", "use crate::{bot, scsi, volume};"),
+            ("device/mod.rs", "use crate::{bot, scsi, volume};"),
             ("main.rs", "use usb_device::prelude::*; use picovd::scsi;"),
             ("bot/mod.rs", "mod inner { use super::Cbw; }"),
         ] {

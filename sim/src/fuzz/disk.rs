@@ -7,10 +7,12 @@ use crate::host::source::{BlockSource, ReadError};
 use crate::memory::{Contents, SharedMemory};
 use crate::native::Board;
 use crate::plug;
+use picovd::chip::PartitionTableSource;
 use picovd::clock::Instant;
-use picovd::files::{PartitionFiles, PartitionPlan, PartitionTableSource};
+use picovd::dynamic::{Files, FilesOf, FromRegistry, Registered};
+use picovd::files::{PartitionFiles, PartitionPlan};
 use picovd::settings::{FlashError, MAX_PAYLOAD, NorFlash, PAGE_LENGTH, SECTOR_LENGTH, Store};
-use picovd::volume::{self, FilesOf};
+use picovd::volume::{self, DynamicFiles};
 use std::cell::OnceCell;
 use std::path::Path;
 
@@ -108,11 +110,11 @@ pub fn partition_table(data: &[u8]) {
             (board, plan)
         });
         let files = FilesOf::<64>::new(board.layout);
-        let files: &volume::Files<'_> = &files;
+        let files: &Files<'_> = &files;
         let mut partitions = PartitionFiles::new();
         partitions.register(*plan, &mut Words(data), board.memory.clone(), files).expect("it has its room");
-        let mut volume = volume::Volume::<SharedMemory>::new(board.layout, Some(board.identity), board.memory.clone())
-            .with_files(files);
+        let mut volume = volume::Volume::new(board.layout, Some(board.identity), board.memory.clone())
+            .with_files(Registered::of(files));
         volume.begin_unseen_generation(Instant(0));
         let findings = check(&mut Rendered(volume)).expect("every block can be read");
         assert!(findings.is_empty(), "{findings:?}");
@@ -120,9 +122,9 @@ pub fn partition_table(data: &[u8]) {
 }
 
 /// A volume of the library, past USB.
-struct Rendered<'a>(volume::Volume<'a, SharedMemory>);
+struct Rendered<'a, D>(volume::Volume<'a, SharedMemory, D>);
 
-impl BlockSource for Rendered<'_> {
+impl<D: DynamicFiles> BlockSource for Rendered<'_, D> {
     fn block_count(&self) -> u64 {
         self.0.block_count().0.into()
     }
@@ -180,7 +182,7 @@ pub fn image(data: &[u8]) {
                 let plan = plug::plan(Some(&path)).unwrap_or_else(|problems| panic!("{problems}"));
                 let contents = Contents::noise(plan.chip.flash_size as usize);
                 let board = plug::board(plan, contents);
-                let volume = volume::Volume::<SharedMemory>::new(board.layout, Some(board.identity), board.memory);
+                let volume = volume::Volume::new(board.layout, Some(board.identity), board.memory);
                 let mut rendered = Rendered(volume);
                 let count = rendered.block_count() as u32;
                 rendered.read(0, count).expect("it can be read")

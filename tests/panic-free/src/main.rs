@@ -23,6 +23,7 @@ mod program {
     use picovd::bot::{Direction, Transport};
     use picovd::clock::Instant;
     use picovd::device::Device;
+    use picovd::dynamic::{FromRegistry, Registered};
     use picovd::settings::{Configured, FlashError, NorFlash, PAGE_LENGTH, Storage, Store};
     use picovd::volume::{BoardIdentity, Memory, Volume};
 
@@ -90,8 +91,8 @@ mod program {
         let _ = description.built_in.register(description.files);
         let identity = black_box(Some(BoardIdentity(0)));
         let settings = description.settings;
-        let volume = Volume::<_, true, _>::of(black_box(description.layout), identity, Anything, settings);
-        let volume = volume.with_files(description.files);
+        let files = Registered::of(description.files);
+        let volume = Volume::of(black_box(description.layout), identity, Anything, files, settings);
         let mut device = Device::new(volume, black_box(description.unit), black_box(description.announcing));
         let mut transport = Transport::new();
         let mut store = Store::open(Anything, black_box(2));

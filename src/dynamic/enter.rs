@@ -4,13 +4,13 @@
 //! taken away; else it is found out again. The critical section that then enters everything looks at each slot's words, twice
 //! at most, and at no name.
 
-use super::change::Announcing;
-use super::directory::{self, Given};
 use super::error::AddError;
 use super::file::{Components, File};
-use super::layout::Layout;
 use super::registry::Files;
 use super::slot::{FileSlot, LEVELS, ROOT, Slot, Wanted};
+use crate::announcement::Announcing;
+use crate::volume::layout::Layout;
+use crate::volume::lookup::{self, Given};
 use critical_section::CriticalSection;
 use picovd_exfat::entry::entries_for;
 use picovd_exfat::name::Name;
@@ -85,9 +85,9 @@ impl Parts {
                 return Err(AddError::NameTooLong);
             }
             let part = parts.parts.get_mut(usize::from(parts.count)).ok_or(AddError::InvalidPath)?;
-            parts.taken |= folder.is_some_and(|cluster| directory::has_twin(layout, cluster, name));
+            parts.taken |= folder.is_some_and(|cluster| lookup::has_twin(layout, cluster, name));
             let hash = name.name_hash();
-            let given = folder.and_then(|cluster| directory::find(layout, cluster, name, hash));
+            let given = folder.and_then(|cluster| lookup::find(layout, cluster, name, hash));
             folder = match given {
                 Some(Given::Folder(cluster)) if !components.is_done() => Some(cluster),
                 _ => None,

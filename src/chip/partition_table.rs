@@ -351,7 +351,7 @@ impl PartitionTable {
     }
 
     /// Writes down that the volume had no room for a partition.
-    pub(super) fn refuse(&mut self, index: usize) {
+    pub(crate) fn refuse(&mut self, index: usize) {
         if let Some(partition) = self.partitions.get_mut(index) {
             partition.state = PartitionState::NoRoom;
         }

@@ -4,12 +4,12 @@
 //! contents are never called inside one, nor names compared. What a critical section does at most is to look at one word or two
 //! of each slot. Whatever takes longer is found out before, and holds when nothing was registered meanwhile.
 
-use super::change::Announcing;
 use super::enter::{Parts, Room};
 use super::error::{AddError, NotAdded, UpdateError};
 use super::file::File;
-use super::layout::Layout;
 use super::slot::FileSlot;
+use crate::announcement::Announcing;
+use crate::volume::layout::Layout;
 use core::cell::Cell;
 use critical_section::{CriticalSection, Mutex};
 use picovd_exfat::entry::ENTRY_LENGTH;
@@ -187,7 +187,7 @@ impl<'a> Files<'a> {
         self.layout.clusters(entries) << self.layout.cluster_shift()
     }
 
-    // What follows is the device's side; the volume's is in `shown`.
+    // What follows is the device's side; the volume's is in `generation`.
 
     /// Count of changes that are to be announced.
     pub(crate) fn announced(&self) -> u32 {

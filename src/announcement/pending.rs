@@ -1,97 +1,7 @@
-//! When and how changes are announced: many become one announcement.
+//! Changes that wait for their announcement.
 
-use crate::clock::{Instant, Milliseconds};
-
-/// How a host is notified of a change: `[dynamic] refresh` of the manifest. In ascending order of what a host cannot miss.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Refresh {
-    /// Unit attention NOT READY TO READY CHANGE (06h/28h/00h) once. Hosts that keep the volume mounted may go on showing
-    /// what they have in their caches.
-    Attention,
-    /// MEDIUM NOT PRESENT (02h/3Ah/00h) until the host has seen it and 2.5 s more, then the unit attention.
-    Reinsert,
-    /// [`Reinsert`](Self::Reinsert), and [`Reconnect`](Self::Reconnect) when the host has not looked for 5 s.
-    Auto,
-    /// The device leaves the bus for a moment.
-    Reconnect,
-}
-
-/// The times of `[dynamic]` in the manifest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timing {
-    /// A change is announced when no other has come for that long ...
-    pub quiet: Milliseconds,
-    /// ... or when the oldest one is that old ...
-    pub max_age: Milliseconds,
-    /// ... but never sooner than that after the last announcement.
-    pub hold: Milliseconds,
-}
-
-/// How changes reach the host: by the manifest's `[dynamic]`, or as the application says for one of them.
-///
-/// What waits together is announced together, so that no change waits longer and is told more weakly than it asks for: of
-/// several changes the shortest of each time counts, and the [`Refresh`] that a host can miss least.
-///
-/// ```
-/// # extern crate picovd_sim;
-/// use picovd::vd::{Announcing, Milliseconds, Refresh, Timing};
-///
-/// const MANIFEST: Announcing = Announcing {
-///     refresh: Refresh::Auto,
-///     timing: Timing { quiet: Milliseconds(500), max_age: Milliseconds(5_000), hold: Milliseconds(10_000) },
-/// };
-/// // At once, but not sooner than 2 s after the last announcement, by leaving the bus.
-/// const ALARM: Announcing =
-///     MANIFEST.with_quiet(Milliseconds(0)).with_hold(Milliseconds(2_000)).with_refresh(Refresh::Reconnect);
-/// # assert_eq!(ALARM.timing, Timing { hold: Milliseconds(2_000), quiet: Milliseconds(0), ..MANIFEST.timing });
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Announcing {
-    /// The way.
-    pub refresh: Refresh,
-    /// The times.
-    pub timing: Timing,
-}
-
-impl Announcing {
-    /// The same in another way.
-    #[must_use]
-    pub const fn with_refresh(mut self, refresh: Refresh) -> Self {
-        self.refresh = refresh;
-        self
-    }
-
-    /// The same, when no other change has come for so long.
-    #[must_use]
-    pub const fn with_quiet(mut self, quiet: Milliseconds) -> Self {
-        self.timing.quiet = quiet;
-        self
-    }
-
-    /// The same, when the oldest change is so old.
-    #[must_use]
-    pub const fn with_max_age(mut self, max_age: Milliseconds) -> Self {
-        self.timing.max_age = max_age;
-        self
-    }
-
-    /// The same, but not sooner than `hold` after the last announcement.
-    #[must_use]
-    pub const fn with_hold(mut self, hold: Milliseconds) -> Self {
-        self.timing.hold = hold;
-        self
-    }
-
-    /// What suits both.
-    #[must_use]
-    pub fn together(self, other: Self) -> Self {
-        let (a, b) = (self.timing, other.timing);
-        Self {
-            refresh: self.refresh.max(other.refresh),
-            timing: Timing { quiet: a.quiet.min(b.quiet), max_age: a.max_age.min(b.max_age), hold: a.hold.min(b.hold) },
-        }
-    }
-}
+use super::{Announcing, Refresh};
+use crate::clock::Instant;
 
 /// Changes that no announcement has told yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -154,7 +64,9 @@ impl Pending {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Announcing, Refresh, Timing};
     use super::*;
+    use crate::clock::Milliseconds;
 
     const USUAL: Announcing = Announcing {
         refresh: Refresh::Reinsert,

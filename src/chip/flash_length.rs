@@ -3,10 +3,8 @@
 //! A chip ignores the upper bits of an address, so a short one shows up again and again in the window that was reserved for a
 //! longer one. Its id would tell more, but asking for it takes flash away from the program that runs from it.
 
+use super::address_map::STORAGE_BASE;
 use crate::volume::Memory;
-
-/// Flash without cache and without address translation (RP2350 datasheet 4.4.1).
-const STORAGE_BASE: u32 = 0x1C00_0000;
 
 /// The shortest chip that a manifest can be made for: 512 KiB.
 const SHORTEST: u32 = 512 << 10;

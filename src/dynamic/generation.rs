@@ -1,10 +1,10 @@
-//! What hosts see of the dynamic files: the volume's side of [`Files`].
+//! What hosts see of the dynamic files in one generation, and how the next one begins.
 
-use super::content::Generation;
-use super::directory;
-use super::place::{self, Run};
+use super::allocator::{self, Run};
+use super::file::Components;
 use super::registry::Files;
 use super::slot::{FileSlot, ROOT, Shown, Taken};
+use crate::volume::{Generation, lookup};
 use picovd_exfat::entry::ENTRY_LENGTH;
 use picovd_exfat::time::Timestamp;
 
@@ -20,7 +20,7 @@ const ATTEMPTS: u8 = 4;
 impl<'a> Files<'a> {
     /// Tells `found` the first cluster, counted from the window's first, and the length in bytes of everything that takes clusters
     /// of the window.
-    pub(super) fn standing(&self, mut found: impl FnMut(u32, u32)) {
+    pub(super) fn allocated(&self, mut found: impl FnMut(u32, u32)) {
         for slots in self.showing().chunks(AT_ONCE) {
             let mut some = [(0, 0); AT_ONCE];
             critical_section::with(|section| {
@@ -89,7 +89,7 @@ impl<'a> Files<'a> {
     }
 
     /// The slot whose file is at a cluster of the window. `hint` is looked at first.
-    pub(super) fn standing_at(&self, cluster: u32, hint: usize) -> Option<(usize, Shown<'a>)> {
+    pub(super) fn at_cluster(&self, cluster: u32, hint: usize) -> Option<(usize, Shown<'a>)> {
         let here = |index: usize, shown: Shown<'a>| {
             let run = shown.run(self.layout);
             (cluster.checked_sub(run.first)? < run.count).then_some((index, shown))
@@ -98,7 +98,7 @@ impl<'a> Files<'a> {
         hinted.or_else(|| self.search(0, here))
     }
 
-    /// What was read of the present generation reached nobody ([`Content::unread`]).
+    /// What was read of the present generation reached nobody ([`Content::unread`](super::Content::unread)).
     pub(super) fn unread(&self) {
         self.showing().iter().filter_map(FileSlot::shown).for_each(|shown| shown.file.content.unread());
     }
@@ -122,7 +122,8 @@ impl<'a> Files<'a> {
             }
             (end, in_given) = (index as u8 + 1, in_given || given);
             if given {
-                shown.first = directory::follow(self.layout, shown.file.path, shown.level).unwrap_or(0);
+                shown.first =
+                    lookup::follow(self.layout, Components::of(shown.file.path).take(shown.level.into())).unwrap_or(0);
                 shown.length = 0;
                 shown.generation = self.entries_in(index as u8);
                 slot.show(Some(shown));
@@ -190,8 +191,8 @@ impl<'a> Files<'a> {
             // What takes no clusters is nowhere: `first` of a folder of the manifest is no place in the window.
             others.filter_map(move |other| Some(other.shown()?.run(self.layout))).filter(|run| run.count != 0)
         };
-        let first = place::find(window, cursor, count, taken(true))
-            .or_else(|| place::find(window, cursor, count, taken(false)))?;
+        let first = allocator::find(window, cursor, count, taken(true))
+            .or_else(|| allocator::find(window, cursor, count, taken(false)))?;
         critical_section::with(|section| self.change_state(section, |state| state.cursor = first + count));
         Some(first)
     }

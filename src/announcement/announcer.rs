@@ -3,8 +3,8 @@
 //! What hosts do with each way was measured (Linux) or read; `auto` suits all of them: a host that polls sees the medium go and
 //! come back, one that does not sees the device go and come back.
 
+use super::{Announcing, Pending, Refresh};
 use crate::clock::{Instant, Milliseconds};
-use crate::volume::{Announcing, Pending, Refresh};
 
 /// How long the medium stays away after the host has seen that it is: hosts poll every two seconds, and one
 /// that looked twice has taken the old volume down.
@@ -27,7 +27,7 @@ const READER_PATIENCE: Milliseconds = Milliseconds(60_000);
 
 /// What the device has to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// Nothing before that moment, if any.
     Wait(Option<Instant>),
     /// Show the next generation.
@@ -41,7 +41,7 @@ pub(super) enum Step {
 
 /// What the machine looks at.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct View {
+pub(crate) struct View {
     /// What the changes since the last look ask for, when there are any to be announced.
     pub changes: Option<Announcing>,
     /// Whether a host has sent a command since power-on.
@@ -70,7 +70,7 @@ enum State {
 
 /// The machine.
 #[derive(Debug)]
-pub(super) struct Announcer {
+pub(crate) struct Announcer {
     usual: Announcing,
     pending: Pending,
     state: State,

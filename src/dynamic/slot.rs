@@ -1,8 +1,8 @@
 //! One slot of the registry: what the application wants there, and what hosts see there.
 
+use super::allocator::Run;
 use super::file::{Components, File};
-use super::layout::Layout;
-use super::place::Run;
+use crate::volume::layout::Layout;
 use core::cell::Cell;
 use critical_section::{CriticalSection, Mutex};
 use picovd_exfat::ClusterIndex;

@@ -73,7 +73,7 @@ impl LabelText {
 }
 
 /// What decides beside the manifest. What it answers stays as it is from one [`freeze`](Self::freeze) to the next.
-pub trait Look {
+pub trait Overrides {
     /// Whether it decides anything.
     const PRESENT: bool;
 
@@ -81,7 +81,7 @@ pub trait Look {
     fn freeze(&self);
 
     /// Whether the next generation would have another label or other files.
-    fn differs(&self) -> bool;
+    fn has_changed(&self) -> bool;
 
     /// The label in place of the manifest's.
     fn label(&self) -> Option<LabelText>;
@@ -92,14 +92,14 @@ pub trait Look {
 
 /// As the manifest has it.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Plain;
+pub struct NoOverrides;
 
-impl Look for Plain {
+impl Overrides for NoOverrides {
     const PRESENT: bool = false;
 
     fn freeze(&self) {}
 
-    fn differs(&self) -> bool {
+    fn has_changed(&self) -> bool {
         false
     }
 
@@ -113,13 +113,13 @@ impl Look for Plain {
 }
 
 /// Whether the contents of the region that begins at block `first` are not on the volume.
-pub(super) fn hides(look: &impl Look, first: Lba) -> bool {
-    look.hidden().any(|file| first.0.checked_sub(file.first.0).is_some_and(|block| block < file.length.0))
+pub(super) fn hides(overrides: &impl Overrides, first: Lba) -> bool {
+    overrides.hidden().any(|file| first.0.checked_sub(file.first.0).is_some_and(|block| block < file.length.0))
 }
 
 /// Makes the entries of hidden files unused: `out` is at byte `start` of the directory that begins at block `directory`.
-pub(super) fn blank(look: &impl Look, directory: Lba, start: u32, out: &mut [u8]) {
-    for file in look.hidden().filter(|file| file.directory == directory) {
+pub(super) fn blank(overrides: &impl Overrides, directory: Lba, start: u32, out: &mut [u8]) {
+    for file in overrides.hidden().filter(|file| file.directory == directory) {
         for place in overlap(&file.entries, start, out.len()) {
             if let Some(byte) = out.get_mut((place - start) as usize) {
                 *byte = if place % ENTRY_LENGTH as u32 == 0 { UNUSED } else { 0 };
@@ -129,20 +129,20 @@ pub(super) fn blank(look: &impl Look, directory: Lba, start: u32, out: &mut [u8]
 }
 
 /// Frees the clusters of hidden files: `out` is at byte `start` of the allocation bitmap (exFAT 7.1.5).
-pub(super) fn free(look: &impl Look, layout: &Layout<'_>, start: u32, out: &mut [u8]) {
-    for file in look.hidden() {
+pub(super) fn free(overrides: &impl Overrides, layout: &Layout<'_>, start: u32, out: &mut [u8]) {
+    for file in overrides.hidden() {
         let clusters = clusters(&file, layout);
         bitmap::free(start, out, ClusterIndex(clusters.start), clusters.end - clusters.start);
     }
 }
 
 /// How many of the clusters of a run of first cluster and number belong to hidden files.
-pub(super) fn freed(look: &impl Look, layout: &Layout<'_>, (first, count): (u32, u32)) -> u32 {
+pub(super) fn freed(overrides: &impl Overrides, layout: &Layout<'_>, (first, count): (u32, u32)) -> u32 {
     let within = |file: Hidden| {
         let clusters = clusters(&file, layout);
         clusters.end.min(first.saturating_add(count)).saturating_sub(clusters.start.max(first))
     };
-    look.hidden().map(within).sum()
+    overrides.hidden().map(within).sum()
 }
 
 /// The clusters of a file.

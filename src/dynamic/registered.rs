@@ -1,0 +1,91 @@
+//! The volume's view of the registry.
+
+use super::listing::{self, Bookmark};
+use super::registry::Files;
+use super::slot::ROOT;
+use crate::volume::{DynamicFiles, Generation, NoFiles, Reader};
+
+/// Dynamic files as a volume shows them, or none at all: the linker leaves out what nobody can have.
+pub trait FromRegistry<'a>: DynamicFiles {
+    /// Those of a registry.
+    fn of(files: &'a Files<'a>) -> Self;
+
+    /// The registry, where there is one.
+    fn registry(&self) -> Option<&'a Files<'a>>;
+}
+
+impl<'a> FromRegistry<'a> for NoFiles {
+    fn of(_: &'a Files<'a>) -> Self {
+        Self
+    }
+
+    fn registry(&self) -> Option<&'a Files<'a>> {
+        None
+    }
+}
+
+/// What hosts see of a registry's files: their entries, and the clusters of the dynamic window.
+#[derive(Debug)]
+pub struct Registered<'a> {
+    files: &'a Files<'a>,
+    /// The slot that a read found last.
+    slot: usize,
+    bookmark: Bookmark,
+}
+
+impl<'a> FromRegistry<'a> for Registered<'a> {
+    fn of(files: &'a Files<'a>) -> Self {
+        Self { files, slot: 0, bookmark: Bookmark::START }
+    }
+
+    fn registry(&self) -> Option<&'a Files<'a>> {
+        Some(self.files)
+    }
+}
+
+impl DynamicFiles for Registered<'_> {
+    const PRESENT: bool = true;
+
+    fn begin(&mut self, generation: Generation, seen: bool) {
+        self.files.begin(generation, seen);
+        self.bookmark = Bookmark::START;
+    }
+
+    fn allocated(&self, found: impl FnMut(u32, u32)) {
+        self.files.allocated(found);
+    }
+
+    fn listed(&self, cluster: u32) -> u32 {
+        self.files.listed(cluster)
+    }
+
+    fn list(&mut self, cluster: u32, start: u32, out: &mut [u8]) {
+        let root = cluster == self.files.layout.first_cluster_of_root_directory;
+        let folder = if root { Some(ROOT) } else { self.files.given_at(cluster).map(|(folder, _)| folder) };
+        if let Some(folder) = folder {
+            listing::render(self.files, &mut self.bookmark, folder, start, out);
+        }
+    }
+
+    fn read(&mut self, cluster: u32, offset: u32, reader: Reader, out: &mut [u8]) -> bool {
+        let Some((slot, shown)) = self.files.at_cluster(cluster, self.slot) else { return false };
+        self.slot = slot;
+        let shift = self.files.layout.cluster_shift();
+        let position = ((cluster - shown.first) << shift).saturating_add(offset);
+        let inside = (shown.length.saturating_sub(position) as usize).min(out.len());
+        let piece = out.split_at_mut(inside).0;
+        if shown.is_folder() {
+            listing::render(self.files, &mut self.bookmark, slot as u8, position, piece);
+        } else if !piece.is_empty() {
+            shown.file.content.read(shown.generation, position, piece);
+            if reader == Reader::Probe {
+                shown.file.content.unread();
+            }
+        }
+        true
+    }
+
+    fn unread(&self) {
+        self.files.unread();
+    }
+}

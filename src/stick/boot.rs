@@ -1,0 +1,96 @@
+//! What happens between power-on and the first look of a host, on the chip and in the simulator alike.
+
+use super::{Description, Firmware};
+use crate::dynamic::Files;
+use crate::files::{BoardFacts, PartitionPlan};
+use crate::settings::{Configured, Plan, Settings, Storage};
+use crate::usb::{Identity, Packets, Reset};
+use crate::volume::{BoardIdentity, DynamicFiles, Memory, Overrides};
+use core::ops::Range;
+use usb_device::bus::UsbBus;
+
+/// What a stick runs on.
+pub trait Hardware<'b> {
+    /// The USB bus.
+    type Bus: UsbBus + Packets;
+    /// The memory that files show.
+    type Memory: Memory;
+    /// What restarts the board where picotool asks for it.
+    type Restart: FnMut(Reset);
+
+    /// Who the board is.
+    fn identity(&mut self) -> Option<BoardIdentity>;
+
+    /// Length in bytes of the flash chip, where it is less than `reserved`.
+    fn flash(&mut self, reserved: u32) -> Option<u32>;
+
+    /// Hides what no view of memory may show: what settings leave in it, and `redacted` ranges of the `flash` bytes of flash.
+    fn hide<S: Configured<'b>>(&mut self, settings: S, redacted: &'static [Range<u32>], flash: u32);
+
+    /// What INFO.TXT and INFO.JSON tell of the board.
+    fn facts(&mut self, identity: Option<BoardIdentity>, flash: Option<u32>) -> BoardFacts<'b>;
+
+    /// Registers the files of the flash partitions.
+    fn show_partitions(&mut self, plan: PartitionPlan<'b>, files: &'b Files<'b>);
+
+    /// Opens the settings' sectors in a flash of so many bytes; where there are none, a storage that forgets.
+    fn storage(&mut self, plan: &Plan<'b>, flash: Option<u32>) -> Option<&'b mut (dyn Storage + Send)>;
+
+    /// Room for the USB device's manufacturer and product, where settings have some.
+    fn strings(&mut self) -> Option<&'b mut [[u8; 96]; 2]>;
+}
+
+/// What [`boot`] has found out.
+#[derive(Clone, Copy, Debug)]
+pub struct Found<'b> {
+    /// Who the board is.
+    pub board: Option<BoardIdentity>,
+    /// Length in bytes of the flash chip, where it is less than the manifest reserves.
+    pub flash: Option<u32>,
+    /// The USB device, with what settings say of it.
+    pub usb: Identity<'b>,
+}
+
+/// Finds out about the board, and brings what `description` describes into being: the log, the board's facts, files, settings.
+pub fn boot<'b, H: Hardware<'b>, F: Firmware<'b>>(
+    hardware: &mut H,
+    description: &Description<'b, F::Settings>,
+) -> Found<'b> {
+    let Description { layout, files, built_in, settings, flash_size, redacted, .. } = *description;
+    let board = hardware.identity();
+    let shows_flash = !layout.flash_files.is_empty() || built_in.info.is_some() || built_in.partitions.is_some();
+    // On a shorter chip the settings' sectors would be some of the program's.
+    let flash = if shows_flash || F::Settings::PRESENT { hardware.flash(flash_size) } else { None };
+    // Before anything is shown, and before a secret is read.
+    hardware.hide(settings, redacted, flash.unwrap_or(flash_size));
+    if let Some(info) = built_in.info {
+        info.set(hardware.facts(board, flash));
+    }
+    // Before a host can see the stick, and after the files that have their names for good.
+    if F::Files::PRESENT {
+        let _ = built_in.register(files);
+    }
+    if let Some(plan) = built_in.partitions {
+        hardware.show_partitions(PartitionPlan { flash_size: flash.unwrap_or(plan.flash_size), ..plan }, files);
+    }
+    let usb = settings.settings().map_or(description.usb, |settings| start(hardware, settings, flash, description));
+    Found { board, flash, usb }
+}
+
+/// Starts the settings with what was saved of them. Returns the identity with the strings that they give it.
+fn start<'b, S>(
+    hardware: &mut impl Hardware<'b>,
+    settings: &'b Settings<'b>,
+    flash: Option<u32>,
+    description: &Description<'b, S>,
+) -> Identity<'b> {
+    let usb = description.usb;
+    // A chip that is shorter than the manifest reserves has no sectors for settings.
+    let sectors = if flash.is_none() { Some(description.flash_size) } else { None };
+    if let Some(storage) = hardware.storage(settings.plan(), sectors) {
+        settings.start(storage);
+    }
+    let Some(strings) = hardware.strings() else { return usb };
+    let [manufacturer, product] = settings.usb_strings(strings);
+    Identity { manufacturer: manufacturer.unwrap_or(usb.manufacturer), product: product.unwrap_or(usb.product), ..usb }
+}

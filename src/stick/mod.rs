@@ -1,0 +1,251 @@
+//! The stick: everything that the manifest's tables describe, running on a bus.
+//!
+//! [`Description`] is what `picovd-manifest` generates. [`boot`] finds out about the board and brings everything into being that the
+//! tables describe; [`Stick`] plugs it into a bus and a memory, and follows the application's files. Firmware for the chip takes
+//! `rp2350::Stick`, which knows the hardware.
+
+mod boot;
+mod console;
+
+pub use boot::{Found, Hardware, boot};
+
+use crate::announcement::Announcing;
+use crate::clock::{Instant, Milliseconds};
+use crate::device::Device;
+use crate::dynamic::{Files, FromRegistry};
+use crate::files::{BuiltIn, LogFollower, LogRing};
+use crate::scsi::UnitIdentity;
+use crate::settings::{Configured, Settings};
+use crate::usb::{Composite, Console, Functions, Identity};
+use crate::volume::layout::Layout;
+use crate::volume::{DynamicFiles, NoOverrides, Volume};
+use usb_device::bus::UsbBusAllocator;
+
+/// What the manifest decides, as generated tables.
+#[derive(Clone, Copy, Debug)]
+pub struct Description<'a, S = NoOverrides> {
+    /// The volume.
+    pub layout: &'a Layout<'a>,
+    /// The dynamic files.
+    pub files: &'a Files<'a>,
+    /// Those of them that come with the firmware.
+    pub built_in: &'a BuiltIn<'a>,
+    /// How hosts are notified of changes.
+    pub announcing: Announcing,
+    /// The USB device.
+    pub usb: Identity<'a>,
+    /// Length in bytes of the flash that the manifest reserves room for.
+    pub flash_size: u32,
+    /// Ranges of flash that read as zeros, by storage address: offsets in bytes.
+    pub redacted: &'static [core::ops::Range<u32>],
+    /// Whether the program is linked for SRAM, where the boot ROM has loaded it.
+    pub program_in_sram: bool,
+    /// A serial number in place of the board's.
+    pub usb_serial: Option<&'a str>,
+    /// The SCSI unit; its serial number is the USB device's.
+    pub unit: UnitIdentity<'a>,
+    /// The settings, where the manifest has sectors for them.
+    pub settings: S,
+}
+
+/// What a program's stick has: the manifest decides, and the tables made of it say so by a type. What a stick does not have, the
+/// linker leaves out.
+pub trait Firmware<'b>: Functions + 'b {
+    /// The dynamic files: a [`Registered`](crate::dynamic::Registered), or [`NoFiles`](crate::volume::NoFiles).
+    type Files: FromRegistry<'b>;
+    /// The settings: references to them, or [`NoOverrides`].
+    type Settings: Configured<'b>;
+}
+
+/// A stick on a bus.
+pub struct Stick<'b, H: Hardware<'b>, F: Firmware<'b>> {
+    usb: Usb<'b, H, F>,
+    settings: F::Settings,
+    files: &'b Files<'b>,
+    built_in: &'b BuiltIn<'b>,
+    /// Up to where the console shows the log.
+    shown: LogFollower,
+    /// Until when what the console has said may come back.
+    echo: Option<Instant>,
+    /// Since when a line waits for a command of the host that is under way.
+    waiting: Option<Instant>,
+}
+
+/// The USB device of a stick.
+pub type Usb<'b, H, F> = Composite<
+    'b,
+    <H as Hardware<'b>>::Bus,
+    Device<'b, <H as Hardware<'b>>::Memory, <F as Firmware<'b>>::Files, <F as Firmware<'b>>::Settings>,
+    <H as Hardware<'b>>::Restart,
+    F,
+>;
+
+/// How long a line waits for a READ whose end the host does not fetch: as long as an announcement does.
+const PATIENCE: Milliseconds = Milliseconds(60_000);
+
+/// Turns of the USB stack in one call, at most: several times what any event takes. A packet that nobody reads asks for
+/// another turn for ever.
+const TURNS: usize = 8;
+
+impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
+    /// The stick on the bus of `alloc`, attached. `digits` are those of the board's identity, which stay its serial number for as long
+    /// as the stick lives.
+    ///
+    /// # Panics
+    ///
+    /// As [`Composite::new`].
+    #[inline]
+    pub fn new(
+        alloc: &'b UsbBusAllocator<H::Bus>,
+        description: &Description<'b, F::Settings>,
+        found: Found<'b>,
+        digits: &'b [u8; 16],
+        memory: H::Memory,
+        restart: H::Restart,
+    ) -> Self {
+        let Description { layout, files, built_in, announcing, usb_serial, unit, settings, .. } = *description;
+        let Found { board, flash, usb } = found;
+        // The digits are ASCII, and the checks of the manifest see to it that there is room for what it asks for.
+        let serial = usb_serial.or(core::str::from_utf8(digits).ok()).unwrap_or_default();
+        let mut volume =
+            Volume::of(layout, board, memory, F::Files::of(files), settings).with_flash(flash.unwrap_or(u32::MAX));
+        // Files whose changes are not announced are there from the beginning, too.
+        volume.begin_unseen_generation(Instant(0));
+        let device = Device::new(volume, UnitIdentity { serial, ..unit }, announcing);
+        Self {
+            usb: Composite::new(alloc, usb, serial, device, restart),
+            settings,
+            files,
+            built_in,
+            shown: LogFollower::new(),
+            echo: None,
+            waiting: None,
+        }
+    }
+
+    /// One turn of the USB stack, after an event of the bus. True while a command is under way: then nothing else is to do
+    /// before the bus's next event, and [`poll`](Self::poll) is for later.
+    #[inline]
+    pub fn turn(&mut self) -> bool {
+        self.usb.poll();
+        self.listen();
+        self.is_under_way()
+    }
+
+    /// Whether a command is under way: then nothing else is to do before the bus's next event.
+    #[inline]
+    pub fn is_under_way(&self) -> bool {
+        self.usb.device().is_busy() || self.usb.is_sending()
+    }
+
+    /// The USB device with its functions.
+    #[inline]
+    pub fn usb_mut(&mut self) -> &mut Usb<'b, H, F> {
+        &mut self.usb
+    }
+
+    /// Does what there is to do at `now`, which never goes back: after an event of the bus, after a change of the
+    /// application's files, and at the moment that it returns, if any.
+    pub fn poll(&mut self, now: Instant) -> Option<Instant> {
+        let mut more = true;
+        for _ in 0..TURNS {
+            more = self.usb.poll();
+            self.listen();
+            if !more {
+                break;
+            }
+        }
+        if let Some(again) = self.wait(now) {
+            // The command's next packet is an event of the bus.
+            return if more { Some(now) } else { again };
+        }
+        let silent = self.usb.tick(now);
+        self.echo = self.echo.filter(|until| now < *until);
+        if let Some(settings) = self.settings() {
+            if self.echo.is_none() {
+                settings.forget_printed();
+            }
+            // Here no READ is running: what is saved takes flash away for a while.
+            // What came after the line is no event of the bus any more, and may be next.
+            more |= settings.carry_out(now);
+            if settings.take_news() {
+                self.usb.device_mut().set_announcing(settings.announcing());
+                self.files.announce();
+            }
+            self.talk(settings, now);
+        } else {
+            self.show_log();
+        }
+        if F::Files::PRESENT {
+            self.built_in.follow(self.files);
+        }
+        let poll = self.usb.device_mut().poll(now);
+        if poll.reconnect {
+            // A bus that cannot leaves the change to the host's own look.
+            let _ = self.usb.reconnect();
+        }
+        if more { Some(now) } else { earlier(poll.again, silent) }
+    }
+
+    /// What there is to do at `now` while a command is under way. Returns when to call again, if at all; `None` where no command is,
+    /// or one that has waited for the host for too long while other things wait for its end.
+    pub fn wait(&mut self, now: Instant) -> Option<Option<Instant>> {
+        if !self.usb.device().is_busy() {
+            self.waiting = None;
+            return None;
+        }
+        let silent = self.usb.tick(now);
+        if F::Files::PRESENT {
+            self.built_in.follow(self.files);
+        }
+        let line = self.settings().is_some_and(Settings::is_line_complete);
+        self.waiting = if line { self.waiting.or(Some(now)) } else { None };
+        let until = earlier(self.usb.device_mut().patience(now), self.waiting.map(|since| since.after(PATIENCE)));
+        if until.is_some_and(|until| until <= now) {
+            // The medium changes under it, and the READ fails when the host goes on with it.
+            self.usb.device_mut().give_up();
+            return None;
+        }
+        Some(earlier(silent, until))
+    }
+
+    /// When a console that was opened may speak, if it waits for that.
+    #[inline]
+    pub fn silent_until(&self) -> Option<Instant> {
+        self.usb.silent_until()
+    }
+
+    fn settings(&self) -> Option<&'b Settings<'b>> {
+        self.settings.settings()
+    }
+
+    /// Whether somebody wants the program to start again, since the last call.
+    pub fn take_restart(&self) -> bool {
+        self.settings().is_some_and(Settings::take_restart)
+    }
+
+    /// Counts what the next [`poll`](Self::poll) follows: changes to be announced, and bytes of the log. They may come from
+    /// interrupt handlers and the other core at any moment.
+    #[must_use]
+    pub fn news(&self) -> (u32, u64) {
+        (if F::Files::PRESENT { self.files.announced() } else { 0 }, self.built_in.log.map_or(0, LogRing::written))
+    }
+
+    /// The dynamic files.
+    pub fn files(&self) -> &'b Files<'b> {
+        self.files
+    }
+
+    /// The console, where there is one.
+    pub fn console_mut(&mut self) -> Option<&mut Console<'b, H::Bus>> {
+        self.usb.console_mut()
+    }
+}
+
+/// The earlier one of two moments that may not be.
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        _ => one.or(other),
+    }
+}

@@ -1,0 +1,64 @@
+//! What a volume asks of the files that come and go while the device runs. Who they are is not known here.
+
+use super::generation::Generation;
+
+/// Who reads, by what was read of the volume since hosts were to take it for another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    /// Nothing tells yet: what is read of files counts for now.
+    Unknown,
+    /// Something that looks what kind of disk this is: it read where no file system has anything.
+    Probe,
+    /// A file system's driver: it read the up-case table, as those of Linux, Windows and macOS do when they mount it.
+    Driver,
+}
+
+/// Files that come and go while the device runs. Within a generation they stay as they are.
+pub trait DynamicFiles {
+    /// Whether there may be any. Where not, the linker leaves their code out.
+    const PRESENT: bool;
+
+    /// A generation begins. Where hosts have not `seen` the one before, nothing has to keep its place.
+    fn begin(&mut self, generation: Generation, seen: bool);
+
+    /// Tells `found` the first cluster, counted from the window's first, and the length in bytes of everything that takes clusters
+    /// of the window.
+    fn allocated(&self, found: impl FnMut(u32, u32));
+
+    /// Length in bytes of the entries in the directory of the manifest that begins at a cluster.
+    fn listed(&self, cluster: u32) -> u32;
+
+    /// Renders these entries, from byte `start` of them on. Bytes after the last one stay as they are.
+    fn list(&mut self, cluster: u32, start: u32, out: &mut [u8]);
+
+    /// Renders bytes of a cluster of the window, from byte `offset` of it on. Bytes that belong to no file stay as they are. False
+    /// where the cluster is free.
+    fn read(&mut self, cluster: u32, offset: u32, reader: Reader, out: &mut [u8]) -> bool;
+
+    /// What was read of the present generation reached nobody.
+    fn unread(&self);
+}
+
+/// No dynamic files.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoFiles;
+
+impl DynamicFiles for NoFiles {
+    const PRESENT: bool = false;
+
+    fn begin(&mut self, _: Generation, _: bool) {}
+
+    fn allocated(&self, _: impl FnMut(u32, u32)) {}
+
+    fn listed(&self, _: u32) -> u32 {
+        0
+    }
+
+    fn list(&mut self, _: u32, _: u32, _: &mut [u8]) {}
+
+    fn read(&mut self, _: u32, _: u32, _: Reader, _: &mut [u8]) -> bool {
+        false
+    }
+
+    fn unread(&self) {}
+}
