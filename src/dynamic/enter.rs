@@ -1,4 +1,4 @@
-//! How files get into the registry and out of it: what a path needs, and where it leads.
+//! How files get into the registry and out of it: where a path leads, and what it needs.
 //!
 //! Names are compared while interrupts are enabled. What was found out so holds as long as nothing else was registered or
 //! taken away; else it is found out again. The critical section that then enters everything looks at each slot's words, twice
@@ -6,106 +6,16 @@
 
 use super::error::AddError;
 use super::file::{Components, File};
+use super::path::{Part, Parts};
 use super::registry::Files;
+use super::room::Room;
 use super::slot::{FileSlot, LEVELS, ROOT, Slot, Wanted};
 use crate::announcement::Announcing;
-use crate::volume::layout::Layout;
-use crate::volume::lookup::{self, Given};
 use critical_section::CriticalSection;
-use picovd_exfat::entry::entries_for;
 use picovd_exfat::name::Name;
-use picovd_exfat::portable;
 
 /// How often a call starts over because others were first. Then it gives up: names are never compared with interrupts masked.
 const ATTEMPTS: usize = 16;
-
-/// What files and folders take of what the manifest keeps.
-#[derive(Clone, Copy)]
-pub(super) struct Room {
-    slots: u16,
-    /// Directory entries.
-    entries: u16,
-    /// Clusters of the window.
-    clusters: u32,
-}
-
-impl Room {
-    pub const NONE: Self = Self { slots: 0, entries: 0, clusters: 0 };
-
-    const fn plus(self, other: Self) -> Self {
-        Self {
-            slots: self.slots.saturating_add(other.slots),
-            entries: self.entries.saturating_add(other.entries),
-            clusters: self.clusters.saturating_add(other.clusters),
-        }
-    }
-
-    const fn minus(self, other: Self) -> Self {
-        Self {
-            slots: self.slots.saturating_sub(other.slots),
-            entries: self.entries.saturating_sub(other.entries),
-            clusters: self.clusters.saturating_sub(other.clusters),
-        }
-    }
-}
-
-/// One component of a path.
-#[derive(Clone, Copy)]
-struct Part {
-    /// NameHash (exFAT 7.6.4).
-    hash: u16,
-    /// Number of entries of its set.
-    entries: u8,
-    /// Whether this is a folder that the manifest gives.
-    given: bool,
-    /// Whether the name is all ASCII.
-    ascii: bool,
-}
-
-/// A path's components, and what the manifest has at them.
-pub(super) struct Parts {
-    parts: [Part; LEVELS],
-    count: u8,
-    /// Whether the manifest has something at the path, or a file on the way there.
-    taken: bool,
-}
-
-impl Parts {
-    /// Those of a path whose components are names that the manifest has room for.
-    pub fn of(layout: &Layout<'_>, path: &str) -> Result<Self, AddError> {
-        const NONE: Part = Part { hash: 0, entries: 0, given: false, ascii: true };
-        let mut parts = Self { parts: [NONE; LEVELS], count: 0, taken: false };
-        let mut components = Components::of(path);
-        let mut folder = Some(layout.first_cluster_of_root_directory);
-        while let Some(component) = components.next() {
-            let name = Name::new(component).map_err(|_| AddError::InvalidPath)?;
-            portable::check(component).map_err(|_| AddError::Unportable)?;
-            let entries = entries_for(name.length());
-            if entries > layout.dynamic.slot_entries.into() {
-                return Err(AddError::NameTooLong);
-            }
-            let part = parts.parts.get_mut(usize::from(parts.count)).ok_or(AddError::InvalidPath)?;
-            parts.taken |= folder.is_some_and(|cluster| lookup::has_twin(layout, cluster, name));
-            let hash = name.name_hash();
-            let given = folder.and_then(|cluster| lookup::find(layout, cluster, name, hash));
-            folder = match given {
-                Some(Given::Folder(cluster)) if !components.is_done() => Some(cluster),
-                _ => None,
-            };
-            parts.taken |= given.is_some() && folder.is_none();
-            *part = Part { hash, entries: entries as u8, given: folder.is_some(), ascii: name.is_ascii() };
-            parts.count += 1;
-        }
-        Ok(parts)
-    }
-
-    /// The components from one on: level, 0 for the last, and what is known of it.
-    fn from(&self, first: u8) -> impl Iterator<Item = (u8, Part)> {
-        let count = self.count;
-        let level = move |index: u8| if index + 1 == count { 0 } else { index + 1 };
-        (0..count).zip(self.parts).skip(first.into()).map(move |(index, part)| (level(index), part))
-    }
-}
 
 /// What a rename empties: the slots of the file and of the folders that it leaves empty, from the file upwards.
 #[derive(Clone, Copy, Default)]

@@ -10,8 +10,10 @@ mod error;
 mod file;
 mod generation;
 mod listing;
+mod path;
 mod registered;
 mod registry;
+mod room;
 mod slot;
 
 pub use content::{Content, Frozen};

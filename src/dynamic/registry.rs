@@ -4,9 +4,10 @@
 //! contents are never called inside one, nor names compared. What a critical section does at most is to look at one word or two
 //! of each slot. Whatever takes longer is found out before, and holds when nothing was registered meanwhile.
 
-use super::enter::{Parts, Room};
 use super::error::{AddError, NotAdded, UpdateError};
 use super::file::File;
+use super::path::Parts;
+use super::room::Room;
 use super::slot::FileSlot;
 use crate::announcement::Announcing;
 use crate::volume::layout::Layout;

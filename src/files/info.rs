@@ -2,9 +2,7 @@
 //!
 //! Both are frozen with each generation, so that they tell of the moment at which the volume that shows them began.
 
-use super::info_report::Report;
 use super::log::LogRing;
-use crate::dynamic::{Content, Frozen};
 use crate::piece::Piece;
 use crate::settings::Contents;
 use crate::volume::layout::Layout;
@@ -156,7 +154,7 @@ impl<'a> Info<'a> {
         critical_section::with(|section| self.board.borrow(section).set(board));
     }
 
-    fn now(&self, generation: Generation) -> Snapshot<'a> {
+    pub(super) fn now(&self, generation: Generation) -> Snapshot<'a> {
         Snapshot {
             generation,
             board: critical_section::with(|section| self.board.borrow(section).get()),
@@ -183,62 +181,4 @@ pub(super) struct Snapshot<'a> {
 pub(super) enum Form {
     Text,
     Json,
-}
-
-/// An [`Info`] as a file. To be registered as [`renewed`](crate::volume::File::renewed).
-pub struct InfoFile<'a> {
-    info: &'a Info<'a>,
-    form: Form,
-    frozen: Mutex<Cell<Snapshot<'a>>>,
-}
-
-impl<'a> InfoFile<'a> {
-    /// For people.
-    #[must_use]
-    pub const fn text(info: &'a Info<'a>) -> Self {
-        Self::new(info, Form::Text)
-    }
-
-    /// For programs.
-    #[must_use]
-    pub const fn json(info: &'a Info<'a>) -> Self {
-        Self::new(info, Form::Json)
-    }
-
-    const fn new(info: &'a Info<'a>, form: Form) -> Self {
-        let board = BoardFacts::NONE;
-        let generation = Generation::FIRST;
-        Self {
-            info,
-            form,
-            frozen: Mutex::new(Cell::new(Snapshot { generation, board, occupied: None, log: 0, defmt: 0 })),
-        }
-    }
-
-    fn report(&self, snapshot: Snapshot<'a>) -> Report<'a> {
-        Report { info: self.info, form: self.form, snapshot }
-    }
-}
-
-/// Length in bytes of a report.
-fn length(report: &Report<'_>) -> u32 {
-    Piece::length(|out| report.write(out)) as u32
-}
-
-impl Content for InfoFile<'_> {
-    fn length(&self) -> u32 {
-        length(&self.report(self.info.now(Generation::FIRST)))
-    }
-
-    fn freeze(&self, generation: Generation) -> Frozen {
-        let snapshot = self.info.now(generation);
-        critical_section::with(|section| self.frozen.borrow(section).set(snapshot));
-        Frozen { length: length(&self.report(snapshot)), kept: false }
-    }
-
-    fn read(&self, _: u32, offset: u32, out: &mut [u8]) {
-        let frozen = critical_section::with(|section| self.frozen.borrow(section).get());
-        // What does not fit comes with the next piece.
-        let _ = self.report(frozen).write(&mut Piece::new(offset as usize, out));
-    }
 }

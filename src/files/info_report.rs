@@ -164,7 +164,8 @@ impl Report<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::info::{BoardFacts, InfoFile, Program, ResetReason};
+    use super::super::info::{BoardFacts, Program, ResetReason};
+    use super::super::info_file::InfoFile;
     use super::super::log::LogRingOf;
     use super::*;
     use crate::block::{BlockCount, Lba};

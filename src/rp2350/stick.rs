@@ -124,12 +124,12 @@ impl<F: Firmware<'static>, H: Home<Running<F>>> Stick<F, H> {
     /// What [`poll`](Self::poll) does while endpoint 0 sends nothing.
     #[inline]
     fn look_around(&mut self) {
-        let usb = self.stick.usb_mut();
         // The short ways, past what usb-device does for each event.
-        if self.busy && usb.send_next() {
+        let mut fast = self.stick.usb_mut().fast_path();
+        if self.busy && fast.send_next() {
             return;
         }
-        let short = self.busy && usb.send_last() || usb.receive();
+        let short = self.busy && fast.send_last() || fast.receive();
         self.busy = if short { self.stick.is_under_way() } else { self.stick.turn() };
         let waits =
             if short { self.busy.then(|| self.stick.silent_until()) } else { self.stick.wait(self.clock.now()) };

@@ -1,42 +1,11 @@
-//! The console's lines: what people and programs set settings with.
-//!
-//! A line ends with CR or LF and is answered by exactly one line of JSON; empty lines are not answered. What is longer than
-//! the buffer is dropped up to its end, and answered by an error. While an answer waits to be fetched, nothing is taken.
-//!
-//! A terminal that is not in raw mode sends back what it gets, as Linux does until the program that opens a port has made it
-//! raw. A line that was printed just before is therefore dropped, and so is one that begins as an answer with an error does, or
-//! as the greeting: else the two would talk for ever, and what a log says would be obeyed. Where one such line has come, lines
-//! that begin with no command are dropped as well for the rest of the session: they are what was left of others.
+//! Where the console is between two lines, and what it has to say.
 
-use super::field::Reason;
-use super::group::LINE_LENGTH;
-use super::json::{Object, is_same_name};
-use super::printed::{Printed, Sum};
-use super::stacks::STACKS;
-use super::store::SaveError;
-use super::values::{Settings, Style, Which};
-use crate::clock::Instant;
-use crate::piece::Piece;
+use super::printed::Printed;
 use core::cell::{Cell, RefCell};
-use core::fmt;
 use critical_section::Mutex;
-use zeroize::{Zeroize, Zeroizing};
 
 /// Longest packet of a console.
 pub const PACKET_LENGTH: usize = 64;
-
-const COMMANDS: &str = "get, get FIELD, set {\"FIELD\":VALUE}, save, save claim, revert, defaults, files, reboot, help";
-
-/// The words that commands begin with.
-const WORDS: [&[u8]; 8] = [b"get", b"set", b"save", b"revert", b"defaults", b"files", REBOOT.as_bytes(), b"help"];
-
-const REBOOT: &str = "reboot";
-
-/// What answers with an error begin with.
-const ERROR: &str = "{\"error\":";
-
-/// What the greeting begins with, of anyone who opens the port.
-const GREETING: &str = "PicoVD ";
 
 /// Where a console is between two lines.
 pub(super) struct Console {
@@ -45,26 +14,26 @@ pub(super) struct Console {
 }
 
 #[derive(Clone, Copy)]
-struct Place {
+pub(super) struct Place {
     /// Bytes of the line so far.
-    length: u16,
+    pub length: u16,
     /// There were more.
-    longer: bool,
+    pub longer: bool,
     /// The line is there.
-    complete: bool,
+    pub complete: bool,
     /// What of the input is not part of a line yet: from, to.
-    input: (u8, u8),
+    pub input: (u8, u8),
     /// What was printed comes back.
-    echoes: bool,
+    pub echoes: bool,
     /// A line of something else has begun on the console and has not ended.
-    amid: bool,
+    pub amid: bool,
     /// The answer under way, and how many bytes of it are out.
-    answer: Option<(Answer, u32)>,
+    pub answer: Option<(Answer, u32)>,
 }
 
 /// An answer.
 #[derive(Clone, Copy)]
-enum Answer {
+pub(super) enum Answer {
     /// All values.
     Values,
     /// One value: group and place of its field.
@@ -84,20 +53,13 @@ enum Answer {
 }
 
 impl Answer {
-    const fn wrong(why: &'static str, right: &'static str) -> Self {
+    pub const fn wrong(why: &'static str, right: &'static str) -> Self {
         Self::Wrong { why, field: None, right }
     }
 }
 
-/// A set that is refused: where, and why.
-enum Refused {
-    NoObject,
-    Unknown,
-    Value((u8, u8), Reason),
-}
-
 /// Nothing has come.
-const PLACE: Place =
+pub(super) const PLACE: Place =
     Place { length: 0, longer: false, complete: false, input: (0, 0), echoes: false, amid: false, answer: None };
 
 impl Console {
@@ -107,375 +69,17 @@ impl Console {
 
     // A call is shorter than a critical section.
     #[inline(never)]
-    fn place(&self) -> Place {
+    pub fn place(&self) -> Place {
         critical_section::with(|section| self.place.borrow(section).get())
     }
 
     #[inline(never)]
-    fn set(&self, place: Place) {
+    pub fn set(&self, place: Place) {
         critical_section::with(|section| self.place.borrow(section).set(place));
     }
 
-    fn with_printed<R>(&self, work: impl FnOnce(&mut Printed) -> R) -> Option<R> {
+    pub fn with_printed<R>(&self, work: impl FnOnce(&mut Printed) -> R) -> Option<R> {
         // Every use is short and calls nothing that comes back here.
         critical_section::with(|section| Some(work(&mut *self.printed.borrow(section).try_borrow_mut().ok()?)))
     }
 }
-
-impl Settings<'_> {
-    /// Takes what has come, as far as `read` fetches it: a packet, and the number of its bytes. Nothing is fetched while a line
-    /// waits to be answered, or its answer to be fetched: anyone who sends has to wait.
-    pub fn listen(&self, mut read: impl FnMut(&mut [u8; PACKET_LENGTH]) -> usize) {
-        STACKS.note();
-        loop {
-            self.take_input();
-            let mut place = self.console.place();
-            if place.input.0 < place.input.1 || !self.takes_bytes() {
-                return;
-            }
-            let mut packet = Zeroizing::new([0; PACKET_LENGTH]);
-            let length = read(&mut packet).min(PACKET_LENGTH);
-            if length == 0 {
-                return;
-            }
-            place.input = (0, length as u8);
-            critical_section::with(|section| self.with_state(section, |state| state.input = *packet));
-            self.console.set(place);
-        }
-    }
-
-    fn take_input(&self) {
-        while self.takes_bytes() {
-            let mut place = self.console.place();
-            let (from, to) = place.input;
-            let mut byte = None;
-            critical_section::with(|section| {
-                self.with_state(section, |state| {
-                    let place = state.input.get_mut(usize::from(from)).filter(|_| from < to);
-                    byte = place.map(core::mem::take);
-                });
-            });
-            let Some(byte) = byte else { return };
-            place.input = (from + 1, to);
-            self.console.set(place);
-            self.take_byte(byte);
-        }
-    }
-
-    /// Whether the console takes bytes: none while a line waits to be answered, or its answer to be fetched.
-    pub(super) fn takes_bytes(&self) -> bool {
-        let place = self.console.place();
-        !place.complete && place.answer.is_none()
-    }
-
-    /// Whether a line is there that was not carried out yet.
-    #[must_use]
-    pub fn is_line_complete(&self) -> bool {
-        self.console.place().complete
-    }
-
-    /// Whether an answer waits to be fetched; if so, whether some of it is out.
-    #[must_use]
-    pub fn answer_begun(&self) -> Option<bool> {
-        self.console.place().answer.map(|(_, out)| out != 0)
-    }
-
-    /// Whether a line of something else, the log, has begun on the console and has not ended.
-    #[must_use]
-    pub fn is_amid_line(&self) -> bool {
-        self.console.place().amid
-    }
-
-    /// Says so.
-    pub(crate) fn set_amid_line(&self, amid: bool) {
-        self.console.set(Place { amid, ..self.console.place() });
-    }
-
-    /// These bytes went out over the console. They may come back.
-    pub fn printed(&self, bytes: &[u8]) {
-        // Piece by piece, so that interrupts do not wait for long.
-        self.console.with_printed(|printed| printed.print(bytes));
-    }
-
-    /// What was printed is not expected back any more.
-    pub fn forget_printed(&self) {
-        self.console.with_printed(Printed::forget);
-    }
-
-    /// The session is over: nobody is there any more who could end the line that was begun, or fetch the answer. A line that was
-    /// not carried out yet is not carried out.
-    pub fn hang_up(&self) {
-        self.drop_answer();
-        self.console.set(PLACE);
-        self.console.with_printed(|printed| *printed = Printed::NOTHING);
-        critical_section::with(|section| {
-            self.with_state(section, |state| {
-                state.sum = Sum::EMPTY;
-                state.line.zeroize();
-                state.input.zeroize();
-            });
-        });
-    }
-
-    /// Takes a byte of a line.
-    pub(super) fn take_byte(&self, byte: u8) {
-        let mut place = self.console.place();
-        match byte {
-            b'\r' | b'\n' => {
-                place.complete = place.length != 0 || place.longer;
-                if !place.complete {
-                    critical_section::with(|section| self.with_state(section, |state| state.sum = Sum::EMPTY));
-                }
-            }
-            // Backspace and delete, for people.
-            0x08 | 0x7F => {
-                let mut left = 0;
-                critical_section::with(|section| {
-                    self.with_state(section, |state| {
-                        state.sum.add(byte);
-                        left = without_last(state.line.get(..place.length.into()).unwrap_or_default());
-                        state.line.get_mut(left..).unwrap_or_default().zeroize();
-                    });
-                });
-                place.length = left as u16;
-            }
-            _ => {
-                let mut stored = false;
-                critical_section::with(|section| {
-                    self.with_state(section, |state| {
-                        state.sum.add(byte);
-                        if let Some(room) = state.line.get_mut(usize::from(place.length)) {
-                            *room = byte;
-                            stored = true;
-                        }
-                    });
-                });
-                place.length += u16::from(stored);
-                place.longer |= !stored;
-            }
-        }
-        self.console.set(place);
-    }
-
-    /// Carries out the line that is there at `now`, if any: the answer waits to be fetched then. Returns whether there was one.
-    pub fn carry_out(&self, now: Instant) -> bool {
-        let mut place = self.console.place();
-        if !place.complete {
-            return false;
-        }
-        let mut line = Zeroizing::new([0; LINE_LENGTH]);
-        let mut sum = Sum::EMPTY;
-        critical_section::with(|section| {
-            self.with_state(section, |state| {
-                sum = core::mem::replace(&mut state.sum, Sum::EMPTY);
-                *line = state.line;
-                state.line.zeroize();
-            });
-        });
-        let text = line.get(..place.length.into()).unwrap_or_default().trim_ascii();
-        let came_back = self.console.with_printed(|printed| printed.came_back(sum)) == Some(true)
-            || [ERROR, GREETING].iter().any(|sent| text.starts_with(sent.as_bytes()));
-        place.echoes |= came_back;
-        let word = text.split(u8::is_ascii_whitespace).next().unwrap_or_default();
-        let answer = match text {
-            _ if came_back => None,
-            _ if place.echoes && !WORDS.contains(&word) => None,
-            _ if place.longer => Some(Answer::wrong("the line is too long", "at most 512 bytes")),
-            b"" => None,
-            _ => Some(self.obey(text, now)),
-        };
-        let answer = answer.map(|answer| (answer, 0));
-        place = Place { length: 0, longer: false, complete: false, answer, ..place };
-        self.console.set(place);
-        true
-    }
-
-    /// Renders the next bytes of the answer under way into `out`. Returns how many there are, 0 without an answer.
-    pub fn answer(&self, out: &mut [u8]) -> usize {
-        let Some((answer, begin)) = self.console.place().answer else { return 0 };
-        let mut piece = Piece::new(begin as usize, out);
-        // What does not fit comes with the next piece.
-        let _ = self.write_answer(&answer, &mut piece);
-        piece.filled()
-    }
-
-    /// So many bytes of the answer are out.
-    pub fn answered(&self, bytes: usize) {
-        let mut place = self.console.place();
-        if let Some((_, begin)) = &mut place.answer {
-            *begin = begin.saturating_add(bytes as u32);
-        }
-        self.console.set(place);
-        if self.answer(&mut [0]) == 0 {
-            self.drop_answer();
-        }
-    }
-
-    /// Nobody is there any more who could fetch the answer.
-    pub(super) fn drop_answer(&self) {
-        let mut place = self.console.place();
-        if let Some((answer, _)) = place.answer.take() {
-            self.console.set(place);
-            if let Answer::Done(REBOOT, _) = answer {
-                self.want_restart();
-            }
-            critical_section::with(|section| self.with_state(section, |state| state.answered.clear()));
-        }
-    }
-
-    fn obey(&self, text: &[u8], now: Instant) -> Answer {
-        let end = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
-        let (command, rest) = text.split_at_checked(end).unwrap_or_default();
-        let rest = rest.trim_ascii();
-        if self.is_locked() && matches!(command, b"set" | b"save" | b"revert" | b"defaults") {
-            return Answer::wrong("the settings are locked", "get, files, reboot, help");
-        }
-        match (command, rest) {
-            (b"get", b"") => {
-                self.keep_for_answer();
-                Answer::Values
-            }
-            (b"get", name) => match self.find(|field| field.as_bytes() == name) {
-                Some((group, field)) => {
-                    self.keep_for_answer();
-                    Answer::Value(group as u8, field as u8)
-                }
-                None => UNKNOWN,
-            },
-            (b"set", object) => match self.edit(|payload| self.set_members(payload, object)) {
-                Ok(()) => self.done("set"),
-                Err(Refused::NoObject) => Answer::wrong("not a JSON object", "set {\"FIELD\":VALUE}"),
-                Err(Refused::Unknown) => UNKNOWN,
-                Err(Refused::Value(field, reason)) => {
-                    let right = if let Reason::Rule(_) | Reason::NoRoom = reason { "" } else { FIELD };
-                    Answer::Wrong { why: reason.words(), field: Some(field), right }
-                }
-            },
-            (b"save", b"" | b"claim") => match self.save(!rest.is_empty(), now) {
-                Ok(()) => self.done("save"),
-                Err(error @ SaveError::TooOften) => Answer::wrong(error.words(), "again in a minute"),
-                Err(error @ SaveError::Occupied(_)) => Answer::wrong(error.words(), "save claim"),
-                Err(error) => Answer::wrong(error.words(), ""),
-            },
-            (b"revert", b"") => {
-                self.load();
-                self.done("revert")
-            }
-            (b"defaults", b"") => {
-                self.forget();
-                self.done("defaults")
-            }
-            (b"files", b"") => {
-                self.keep_for_answer();
-                Answer::Files
-            }
-            (b"reboot", b"") => self.done(REBOOT),
-            (b"help", b"") => Answer::Help,
-            _ => Answer::wrong("no such command", COMMANDS),
-        }
-    }
-
-    fn done(&self, what: &'static str) -> Answer {
-        Answer::Done(what, !self.is_unsaved())
-    }
-
-    /// Sets every member of a JSON object, or none.
-    fn set_members(&self, payload: &mut super::payload::Payload, object: &[u8]) -> Result<(), Refused> {
-        // Each group is held against its rule when all of its fields are set.
-        let mut changed = [0_u32; super::values::MAX_GROUPS + 1];
-        let mut members = Object::new(object);
-        let mut out = Zeroizing::new([0; super::codec::MAX_LENGTH]);
-        while let Some((name, value)) = members.next().map_err(|_| Refused::NoObject)? {
-            let place = self.find(|field| is_same_name(name, field));
-            let (number, index) = place.ok_or(Refused::Unknown)?;
-            let refused = |reason| Refused::Value((number as u8, index as u8), reason);
-            let Some(group) = self.section(number) else { continue };
-            if let Some(field) = group.fields().get(index) {
-                field.check(value).map_err(refused)?;
-            }
-            let length = group.set(payload.get(group.id()), index, value, &mut *out).map_err(refused)?;
-            self.put(payload, group.id(), out.get(..length).unwrap_or_default()).map_err(refused)?;
-            if let Some(changed) = changed.get_mut(number) {
-                *changed |= 1_u32.checked_shl(index as u32).unwrap_or(0);
-            }
-        }
-        for (number, changed) in changed.into_iter().enumerate().filter(|(_, changed)| *changed != 0) {
-            let check = self.section(number).map(|group| group.check(payload.get(group.id()), changed));
-            check.unwrap_or(Ok(())).map_err(|(index, reason)| Refused::Value((number as u8, index as u8), reason))?;
-        }
-        Ok(())
-    }
-
-    /// Keeps the values for the answer: they may change before it is fetched.
-    fn keep_for_answer(&self) {
-        let payload = self.of(Which::Now);
-        critical_section::with(|section| self.with_state(section, |state| state.answered.copy(&payload)));
-    }
-
-    fn write_answer(&self, answer: &Answer, out: &mut Piece<'_>) -> fmt::Result {
-        match answer {
-            Answer::Values => self.write_values(Which::Answered, Style::Line, out)?,
-            Answer::Value(group, index) => {
-                let (group, index) = (usize::from(*group), usize::from(*index));
-                let payload = self.of(Which::Answered);
-                out.text("{")?;
-                if let Some(group) = self.section(group)
-                    && let Some(field) = group.fields().get(index)
-                {
-                    self.write_member(&payload, group, index, field, out)?;
-                }
-                out.text("}")?;
-            }
-            Answer::Files => self.write_files(out)?,
-            Answer::Help => out.template("{\"help\":$c}", &mut |_, out| out.quoted(COMMANDS))?,
-            Answer::Done(what, saved) => out.template(r#"{"ok":$o,"saved":$s}"#, &mut |letter, out| match letter {
-                b'o' => out.quoted(what),
-                _ => out.text(if *saved { "true" } else { "false" }),
-            })?,
-            Answer::Wrong { why, field, right } => {
-                out.text(ERROR)?;
-                out.quoted(why)?;
-                if let Some((group, index)) = field {
-                    let group = self.section((*group).into());
-                    if let Some(field) = group.and_then(|group| group.fields().get(usize::from(*index))) {
-                        out.template(",\"field\":$n", &mut |_, out| out.quoted(field.name))?;
-                        if *right == FIELD {
-                            out.template(",\"allowed\":\"$w\"", &mut |_, out| field.allowed(out))?;
-                        }
-                    }
-                } else if !right.is_empty() {
-                    out.template(",\"allowed\":$w", &mut |_, out| out.quoted(right))?;
-                }
-                out.text("}")?;
-            }
-        }
-        out.text("\r\n")
-    }
-
-    fn write_files(&self, out: &mut Piece<'_>) -> fmt::Result {
-        let exposed = self.exposed_in(Which::Answered);
-        out.text("{\"files\":{")?;
-        for (number, file) in self.plan().exposable.iter().enumerate() {
-            if number != 0 {
-                out.text(",")?;
-            }
-            out.quoted(file.path)?;
-            out.text(if exposed >> number & 1 != 0 { ":true" } else { ":false" })?;
-        }
-        out.text("}}")
-    }
-}
-
-/// How long a line is without its last character: all bytes of it, where it is UTF-8 (RFC 3629 section 3); else its last byte.
-fn without_last(line: &[u8]) -> usize {
-    let continuations = line.iter().rev().take(3).take_while(|byte| **byte & 0xC0 == 0x80).count();
-    let begin = line.len().saturating_sub(continuations + 1);
-    // The number of leading ones is that of the character's bytes.
-    let whole = line.get(begin).is_some_and(|byte| byte.leading_ones() as usize == continuations + 1);
-    if continuations != 0 && whole { begin } else { line.len().saturating_sub(1) }
-}
-
-/// Stands for what the field itself says.
-const FIELD: &str = "field";
-
-const UNKNOWN: Answer = Answer::wrong("no such setting", "what `get` lists");

@@ -1,6 +1,7 @@
 //! What a field of a group may be set to, in words for people and in JSON Schema for programs.
 
-use super::json::{Characters, is_same_name};
+use super::json::{Characters, is_same_name, within};
+use super::reason::Reason;
 use crate::piece::Piece;
 use core::fmt;
 
@@ -26,48 +27,6 @@ pub(super) enum Kind {
     Choice(&'static [&'static str]),
     /// A list of texts, at most so many.
     Texts(u16),
-}
-
-/// Why a value is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Reason {
-    /// The value is of another type.
-    WrongType,
-    /// The number lies outside the field's range.
-    OutOfRange,
-    /// The text has too few or too many characters, or more bytes than the field has room for.
-    Length,
-    /// The text is none of those to choose from.
-    NoChoice,
-    /// A rule of the structure's own: why, in words.
-    Rule(&'static str),
-    /// All values together have more bytes than can be kept.
-    NoRoom,
-    /// No field has that name.
-    NoField,
-}
-
-impl core::fmt::Display for Reason {
-    fn fmt(&self, out: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        out.write_str(self.words())
-    }
-}
-
-impl core::error::Error for Reason {}
-
-impl Reason {
-    pub(super) const fn words(self) -> &'static str {
-        match self {
-            Self::WrongType => "wrong type",
-            Self::OutOfRange => "out of range",
-            Self::Length => "wrong length",
-            Self::NoChoice => "not to choose from",
-            Self::Rule(words) => words,
-            Self::NoRoom => "no room for all settings together",
-            Self::NoField => "no such setting",
-        }
-    }
 }
 
 impl Field {
@@ -258,11 +217,6 @@ pub(super) fn whole(json: &[u8]) -> Result<i64, Reason> {
         number.checked_mul(10)?.checked_add(if negative { -digit } else { digit })
     });
     number.ok_or(Reason::OutOfRange)
-}
-
-/// What is between the quotation marks of a string.
-pub(super) fn within(json: &[u8]) -> Result<&[u8], Reason> {
-    json.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).ok_or(Reason::WrongType)
 }
 
 #[cfg(test)]

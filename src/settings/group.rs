@@ -1,7 +1,10 @@
 //! Groups of settings: one structure each.
 
 use super::codec::{self, Broken, Encoded, Other};
-use super::field::{Field, Reason};
+use super::field::Field;
+use super::hash::hash;
+use super::reason::Reason;
+use super::section::{LINE_LENGTH, Section};
 use super::values::Settings;
 use crate::piece::Piece;
 use core::fmt;
@@ -9,47 +12,6 @@ use core::marker::PhantomData;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
-
-/// Longest line that a console takes, and so the longest text in JSON.
-pub(super) const LINE_LENGTH: usize = 512;
-
-/// What [`Group`] is to those that do not know its structure. `present` are the bytes of its values, as kept; without any,
-/// all of them are defaults.
-pub trait Section: Sync {
-    /// Tells groups apart in what is saved.
-    fn id(&self) -> u32;
-
-    /// The fields, in the structure's order.
-    fn fields(&self) -> &[Field];
-
-    /// Reads one field again from JSON. Returns how many bytes of `out` the group has then.
-    ///
-    /// # Errors
-    /// Why the value is refused.
-    fn set(&self, present: &[u8], index: usize, json: &[u8], out: &mut [u8]) -> Result<usize, Reason>;
-
-    /// Holds the values against the structure's own rule, after the fields of `changed` (a bit each) were set.
-    ///
-    /// # Errors
-    /// The field's place, and why.
-    fn check(&self, present: &[u8], changed: u32) -> Result<(), (usize, Reason)>;
-
-    /// Writes the value of one field as JSON.
-    ///
-    /// # Errors
-    /// Those of `out`.
-    fn write(&self, present: &[u8], index: usize, out: &mut Piece<'_>) -> fmt::Result;
-
-    /// Whether a field has its default.
-    fn is_default(&self, present: &[u8], index: usize) -> bool;
-
-    /// How many of its bytes the group knows: what follows is a newer firmware's.
-    fn known(&self, present: &[u8]) -> usize;
-
-    /// Gives defaults to fields that have values which they may not have: another firmware allowed them. Returns the bytes
-    /// then, `None` when nothing is wrong.
-    fn repair(&self, present: &[u8], out: &mut [u8]) -> Option<usize>;
-}
 
 /// An application's rule: the field that breaks it, and why, in words.
 pub type Rule<T> = fn(&T) -> Result<(), (&'static str, &'static str)>;
@@ -289,22 +251,4 @@ pub(super) fn join(values: &Encoded, unknown: Option<&[u8]>, out: &mut [u8]) -> 
         *byte = *value;
     }
     Ok(length)
-}
-
-/// 32 bits of FNV-1a.
-pub(super) const fn hash(text: &str) -> u32 {
-    hash_on(HASH_OF_NOTHING, text.as_bytes())
-}
-
-/// The hash that one begins with.
-pub(super) const HASH_OF_NOTHING: u32 = 0x811C_9DC5;
-
-/// Goes on with a hash.
-pub(super) const fn hash_on(mut hash: u32, bytes: &[u8]) -> u32 {
-    let mut bytes = bytes;
-    while let [byte, rest @ ..] = bytes {
-        hash = (hash ^ *byte as u32).wrapping_mul(0x0100_0193);
-        bytes = rest;
-    }
-    hash
 }

@@ -3,7 +3,7 @@
 //! serde-json-core reads values; it writes into one buffer only, which settings do not have.
 
 use super::codec::Broken;
-use super::field::{Reason, within};
+use super::reason::Reason;
 use crate::piece::Piece;
 use core::fmt::{self, Display, Write};
 use core::ops::Range;
@@ -496,6 +496,11 @@ impl<'t> Object<'t> {
         let trimmed = text.trim_ascii_end().len();
         if trimmed == 0 { Err(NoObject) } else { Ok(begin..begin + trimmed) }
     }
+}
+
+/// What is between the quotation marks of a string.
+pub(super) fn within(json: &[u8]) -> Result<&[u8], Reason> {
+    json.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).ok_or(Reason::WrongType)
 }
 
 #[cfg(test)]

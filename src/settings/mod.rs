@@ -4,19 +4,23 @@
 //! dedicates, over any [`NorFlash`]. [`Storage`] is the same for those who need not know which flash.
 
 mod codec;
+mod commands;
 mod configured;
 mod console;
 mod declare;
 mod field;
 mod foreign;
 mod group;
+mod hash;
 mod json;
 mod nor;
 mod own;
 mod payload;
 mod printed;
+mod reason;
 mod record;
 mod secret;
+mod section;
 mod stacks;
 mod store;
 #[cfg(test)]
@@ -29,13 +33,15 @@ mod wear;
 pub use configured::Configured;
 pub use console::PACKET_LENGTH;
 pub use declare::Choice;
-pub use field::{Field, Reason};
+pub use field::Field;
 pub use foreign::{Contents, START_LENGTH, foreign_contents};
-pub use group::{Group, Rule, Section};
+pub use group::{Group, Rule};
 pub use nor::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
 pub use own::{Defaults, Exposable, MAX_EXPOSABLE, Plan};
+pub use reason::Reason;
 pub use record::{HEADER_LENGTH, RECORD_START, record_pages};
 pub use secret::Secret;
+pub use section::Section;
 pub use stacks::STACKS;
 pub use store::{Health, MAX_PAYLOAD, MAX_SECTORS, SaveError, Storage, Store, Volatile};
 pub use text::Text;

@@ -1,7 +1,9 @@
 //! The stick's own settings: the first group.
 
-use super::field::{Field, Reason};
-use super::group::{LINE_LENGTH, Section, hash};
+use super::field::Field;
+use super::hash::hash;
+use super::reason::Reason;
+use super::section::{LINE_LENGTH, Section};
 use super::value::{DEFAULT, MAX_VALUE, Out, encode, hashes, number, split};
 use crate::announcement::{Announcing, Refresh, Timing};
 use crate::clock::Milliseconds;
@@ -205,7 +207,7 @@ impl Own<'_> {
         match index {
             LABEL => values.label().map_or(Ok(()), |label| self.check_label(label)),
             EXPOSED => {
-                let known = |hash| self.0.exposable.iter().any(|file| super::group::hash(file.path) == hash);
+                let known = |known| self.0.exposable.iter().any(|file| hash(file.path) == known);
                 if values.exposed().all(known) { Ok(()) } else { Err(Reason::Rule("not a file that `files` lists")) }
             }
             QUIET | MAX_AGE => {

@@ -4,9 +4,10 @@
 //! a value where there may be none; numbers, lengths and choices in groups of seven bits, least significant first. A table of
 //! fields leads through it: nothing is compiled for each of them.
 
-use super::field::{Field, Kind, Reason};
-use super::group::{HASH_OF_NOTHING, hash_on};
+use super::field::{Field, Kind};
+use super::hash::{HASH_OF_NOTHING, hash_on};
 use super::json::{Characters, Object, is_same_name};
+use super::reason::Reason;
 
 /// Longest value in bytes: a text of 96.
 pub(super) const MAX_VALUE: usize = 128;
@@ -122,7 +123,7 @@ pub(super) fn encode(field: &Field, json: &[u8], out: &mut Out<'_>) -> Result<()
         Kind::Boolean => out.put(&[(json == b"true").into()]),
         Kind::Integer(..) => out.number(super::field::whole(json)? as u32),
         Kind::Choice(choices) => {
-            let text = super::field::within(json)?;
+            let text = super::json::within(json)?;
             let place = choices.iter().position(|choice| is_same_name(text, choice));
             out.number(place.ok_or(Reason::NoChoice)? as u32)
         }

@@ -1,12 +1,13 @@
 //! The values: one set that holds now, one that the present generation shows, and what the flash keeps.
 
 use super::console::{Console, PACKET_LENGTH};
-use super::field::{Field, Reason};
+use super::field::Field;
 use super::foreign::Contents;
-use super::group::{LINE_LENGTH, Section};
 use super::own::{Exposable, Own, Plan, Values};
 use super::payload::Payload;
 use super::printed::Sum;
+use super::reason::Reason;
+use super::section::{LINE_LENGTH, Section};
 use super::stacks::STACKS;
 use super::store::{SaveError, Storage};
 use super::text::Text;

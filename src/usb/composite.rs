@@ -4,9 +4,9 @@
 //! whose manifest has one of them off leaves it out of the type, and the linker leaves its code out.
 
 use super::Identity;
-use super::bulk_only::Waiting;
 use super::chapter9::{Chapter9, Effect};
 use super::console::Console;
+use super::fast_path::FastPath;
 use super::mass_storage::MassStorage;
 use super::packets::Packets;
 use super::picotool_reset::{PicotoolReset, Reset};
@@ -196,39 +196,10 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Comp
     }
 }
 
-impl<B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Composite<'_, B, S, R, F> {
-    /// Where a packet of mass storage went to the host and nothing else has happened on the bus, puts the next one into its
-    /// place: the usual case in a READ. True where that was so: then [`poll`](Self::poll) has nothing to do.
+impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Composite<'b, B, S, R, F> {
+    /// Single packets of mass storage, past what [`poll`](Self::poll) does for each event.
     #[inline]
-    pub fn send_next(&mut self) -> bool {
-        let replaced = match self.mass_storage.waiting() {
-            Some(Waiting::Full(packet)) => self.usb.bus().replace_sent(self.mass_storage.in_address(), packet),
-            _ => false,
-        };
-        if replaced {
-            self.mass_storage.replaced();
-        }
-        replaced
-    }
-
-    /// The same where no full packet is next, but the status, or nothing.
-    #[inline]
-    pub fn send_last(&mut self) -> bool {
-        let taken = match self.mass_storage.waiting() {
-            Some(Waiting::Part(packet)) => self.usb.bus().take_sent(self.mass_storage.in_address(), packet),
-            _ => false,
-        };
-        if taken {
-            self.mass_storage.replaced_by_part();
-        }
-        taken
-    }
-
-    /// Where a packet of mass storage came from the host, most likely a command, and nothing else has happened on the bus, takes
-    /// it: the host asks for the command's data at once. True where that was so.
-    #[inline]
-    pub fn receive(&mut self) -> bool {
-        let (address, bus) = (self.mass_storage.out_address(), self.usb.bus());
-        self.mass_storage.received(|packet| bus.take_received(address, packet))
+    pub fn fast_path(&mut self) -> FastPath<'_, 'b, B, S> {
+        FastPath { transport: self.mass_storage.transport_mut(), bus: self.usb.bus() }
     }
 }

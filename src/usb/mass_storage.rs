@@ -1,8 +1,8 @@
 //! The mass storage class: interface descriptor and class requests around [`BulkOnly`].
 
-use super::bulk_only::{BulkOnly, HaltFeature, REQUEST_RESET, Waiting};
+use super::bulk_only::{BulkOnly, HaltFeature, REQUEST_RESET};
 use super::is_set_configuration;
-use crate::bot::{CommandSet, PACKET_LENGTH};
+use crate::bot::CommandSet;
 use usb_device::Result;
 use usb_device::bus::{InterfaceNumber, UsbBus, UsbBusAllocator};
 use usb_device::class::{ControlIn, ControlOut, UsbClass};
@@ -51,28 +51,10 @@ impl<'b, B: UsbBus, S: CommandSet> MassStorage<'b, B, S> {
         self.transport.out_address()
     }
 
-    /// As [`BulkOnly::received`].
+    /// What carries the command set.
     #[inline]
-    pub fn received(&mut self, take: impl FnOnce(&mut [u8; PACKET_LENGTH]) -> Option<usize>) -> bool {
-        self.transport.received(take)
-    }
-
-    /// As [`BulkOnly::waiting`].
-    #[inline]
-    pub fn waiting(&self) -> Option<Waiting<'_>> {
-        self.transport.waiting()
-    }
-
-    /// As [`BulkOnly::replaced`].
-    #[inline]
-    pub fn replaced(&mut self) {
-        self.transport.replaced();
-    }
-
-    /// As [`BulkOnly::replaced_by_part`].
-    #[inline]
-    pub fn replaced_by_part(&mut self) {
-        self.transport.replaced_by_part();
+    pub(super) fn transport_mut(&mut self) -> &mut BulkOnly<'b, B, S> {
+        &mut self.transport
     }
 
     /// As [`BulkOnly::configured`].

@@ -9,6 +9,7 @@ pub mod bulk_only;
 mod chapter9;
 mod composite;
 mod console;
+mod fast_path;
 mod mass_storage;
 mod ms_os_20;
 mod packets;
@@ -16,6 +17,7 @@ mod picotool_reset;
 
 pub use composite::{AllFunctions, Composite, Functions};
 pub use console::{Console, HOLD};
+pub use fast_path::FastPath;
 pub use mass_storage::MassStorage;
 pub use packets::Packets;
 pub use picotool_reset::{PicotoolReset, Reset};

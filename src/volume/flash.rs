@@ -2,7 +2,7 @@
 //! that are free.
 
 use super::layout::{FlashFile, Layout, MemoryWindow};
-use super::{Memory, tables};
+use super::{Memory, entry_set};
 use crate::block::Lba;
 use picovd_exfat::ClusterIndex;
 use picovd_exfat::entry::Allocation;
@@ -42,6 +42,6 @@ pub(super) fn shorten(layout: &Layout<'_>, flash: u32, directory: Lba, entries: 
             continue;
         }
         let allocation = Allocation::contiguous(ClusterIndex(file.first_cluster), length.into());
-        tables::reallocate(entries, file.entry, allocation, start, out);
+        entry_set::reallocate(entries, file.entry, allocation, start, out);
     }
 }

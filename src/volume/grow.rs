@@ -3,8 +3,8 @@
 //! generation begins.
 
 use super::dynamic_files::{DynamicFiles, NoFiles};
+use super::entry_set;
 use super::layout::{Growing, Layout};
-use super::tables;
 use crate::block::Lba;
 use picovd_exfat::ClusterIndex;
 use picovd_exfat::entry::{Allocation, ENTRY_LENGTH};
@@ -67,7 +67,7 @@ pub(super) fn lengths(
             }
             let length = used << layout.cluster_shift();
             let allocation = Allocation::chained(ClusterIndex(folder.first_cluster), length.into());
-            tables::reallocate(entries, folder.entry, allocation, start, out);
+            entry_set::reallocate(entries, folder.entry, allocation, start, out);
         }
     }
 }

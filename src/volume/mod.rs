@@ -9,6 +9,7 @@
 
 mod directory;
 mod dynamic_files;
+mod entry_set;
 mod flash;
 mod generation;
 mod grow;

@@ -9,10 +9,8 @@ use crate::block::BLOCK_LENGTH;
 use picovd_exfat::ClusterIndex;
 use picovd_exfat::bitmap;
 use picovd_exfat::boot::{BootRegion, BootSector};
-use picovd_exfat::checksum;
-use picovd_exfat::entry::{Allocation, ENTRY_LENGTH, StreamExtensionEntry, VolumeLabelEntry};
+use picovd_exfat::entry::{ENTRY_LENGTH, VolumeLabelEntry};
 use picovd_exfat::fat::{FAT_ENTRY_LENGTH, FatEntry};
-use picovd_exfat::window;
 
 /// The boot region of `layout` (exFAT 3), main and backup, with that many clusters `allocated`. `volumes` counts how
 /// often hosts were to see another volume.
@@ -150,23 +148,6 @@ pub(super) fn bitmap<D: DynamicFiles>(layout: &Layout<'_>, flash: u32, files: &D
         let first = ClusterIndex(layout.dynamic.first_cluster.saturating_add(first));
         bitmap::allocate(start, out, first, layout.clusters(length));
     });
-}
-
-/// Gives the entry set at byte `place` of a directory's `entries` another allocation: `out` is at byte `start` of them.
-pub(super) fn reallocate(entries: &[u8], place: u32, allocation: Allocation, start: u32, out: &mut [u8]) {
-    let place = place as usize;
-    let set = entries.get(place..).unwrap_or(&[]);
-    // Both entries that change are at the set's beginning (exFAT 7.4, 7.6).
-    let (&[_, secondary_count, ..], Some(stream)) = (set, set.get(ENTRY_LENGTH..)) else { return };
-    let &[_, _, _, name_length, low, high, ..] = stream else { return };
-    let stream = StreamExtensionEntry { name_length, name_hash: u16::from_le_bytes([low, high]), allocation }.encode();
-    let names = set.get(2 * ENTRY_LENGTH..(usize::from(secondary_count) + 1) * ENTRY_LENGTH).unwrap_or(&[]);
-    // SetChecksum (7.4.3) is that of the whole set; its own bytes do not count.
-    let mut sum = checksum::set_checksum(0, 0, set.get(..ENTRY_LENGTH).unwrap_or(&[]));
-    sum = checksum::set_checksum(sum, ENTRY_LENGTH, &stream);
-    sum = checksum::set_checksum(sum, 2 * ENTRY_LENGTH, names);
-    window::copy(start as usize, out, place + checksum::SET_CHECKSUM_SKIPS.start, &sum.to_le_bytes());
-    window::copy(start as usize, out, place + ENTRY_LENGTH, &stream);
 }
 
 /// Bytes of the up-case table (exFAT 7.2.5), from byte `start` of it on; zeros follow its end.

@@ -1,7 +1,7 @@
 //! Payloads that no firmware has written.
 
 use super::*;
-use crate::settings::group::hash;
+use crate::settings::hash::hash;
 use picovd_sim::random::Random;
 use std::println;
 

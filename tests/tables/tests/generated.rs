@@ -3,14 +3,9 @@
 use picovd_manifest::{emit, load};
 use picovd_sim::plug;
 use picovd_sim::tables::Tables;
+use picovd_tables::stock;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-/// The tables that the firmware is built from.
-#[allow(dead_code, reason = "the firmware uses all of it, the test the layout")]
-mod stock {
-    include!(concat!(env!("OUT_DIR"), "/volume.rs"));
-}
 
 #[test]
 fn the_compiled_tables_are_those_of_the_plan() {

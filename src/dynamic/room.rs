@@ -1,0 +1,31 @@
+//! Room for files: what they take, and what there is.
+
+/// What files and folders take of what the manifest keeps.
+#[derive(Clone, Copy)]
+pub(super) struct Room {
+    pub slots: u16,
+    /// Directory entries.
+    pub entries: u16,
+    /// Clusters of the window.
+    pub clusters: u32,
+}
+
+impl Room {
+    pub const NONE: Self = Self { slots: 0, entries: 0, clusters: 0 };
+
+    pub const fn plus(self, other: Self) -> Self {
+        Self {
+            slots: self.slots.saturating_add(other.slots),
+            entries: self.entries.saturating_add(other.entries),
+            clusters: self.clusters.saturating_add(other.clusters),
+        }
+    }
+
+    pub const fn minus(self, other: Self) -> Self {
+        Self {
+            slots: self.slots.saturating_sub(other.slots),
+            entries: self.entries.saturating_sub(other.entries),
+            clusters: self.clusters.saturating_sub(other.clusters),
+        }
+    }
+}
