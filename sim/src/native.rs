@@ -285,7 +285,7 @@ impl Hardware<'static> for Powered<'_> {
             return Some(self.arena.keep(Volatile));
         }
         let sectors = SettingsFlash::new(self.board.memory.clone(), plan.start, plan.sectors);
-        Some(self.arena.keep(Store::open(sectors, plan.sectors)))
+        Some(self.arena.keep(Store::open(sectors, plan.start, plan.sectors)))
     }
 
     fn strings(&mut self) -> Option<&'static mut [[u8; 96]; 2]> {

@@ -1,7 +1,8 @@
 //! The settings' sectors of a simulated board's flash, as strict as NOR flash is.
 
 use crate::memory::SharedMemory;
-use picovd::settings::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
+use picovd::settings::nor_flash::{ErrorType, MultiwriteNorFlash, NorFlash, ReadNorFlash};
+use picovd::settings::{FlashError, PAGE_LENGTH, SECTOR_LENGTH};
 use std::ops::Range;
 
 /// The sectors. What is written there stays when the board loses its power.
@@ -20,49 +21,62 @@ impl SettingsFlash {
         Self { memory, place: start..start + usize::from(sectors) * SECTOR_LENGTH as usize }
     }
 
-    /// The bytes from `offset` on; a chip that ends before has none.
-    fn with<R>(&self, offset: u32, length: usize, work: impl FnOnce(&mut [u8]) -> R) -> Option<R> {
-        // Settings that were kept in other sectors are outside, too: a store says by its offset that it means to go there.
-        let start = (self.place.start as u32).wrapping_add(offset) as usize;
-        let within = start >= self.place.start && start < self.place.end;
+    /// The bytes from `address` on; a chip that ends before has none.
+    fn with<R>(&self, address: u32, length: usize, work: impl FnOnce(&mut [u8]) -> R) -> Option<R> {
+        // Settings that were kept in other sectors are outside, too: a store says by the address that it means to go there.
+        let start = address as usize;
+        let within = self.place.contains(&start);
         assert!(
             !within || start + length <= self.place.end,
-            "{length} bytes at {offset:#x} leave the settings' sectors"
+            "{length} bytes at {address:#x} leave the settings' sectors"
         );
         self.memory.with(|contents| contents.flash.get_mut(start..start + length).map(work))
     }
 }
 
-impl NorFlash for SettingsFlash {
-    fn start(&self) -> u32 {
-        self.place.start as u32
-    }
+impl ErrorType for SettingsFlash {
+    type Error = FlashError;
+}
 
-    fn chip_length(&self) -> u32 {
-        self.memory.with(|contents| contents.flash.len() as u32)
-    }
+impl ReadNorFlash for SettingsFlash {
+    const READ_SIZE: usize = 1;
 
-    fn read(&mut self, offset: u32, out: &mut [u8]) {
+    fn read(&mut self, address: u32, out: &mut [u8]) -> Result<(), FlashError> {
         let length = out.len();
-        if self.with(offset, length, |bytes| out.copy_from_slice(bytes)).is_none() {
+        // A chip that is shorter than the manifest says has blank sectors there, which cannot be written.
+        if self.with(address, length, |bytes| out.copy_from_slice(bytes)).is_none() {
             out.fill(0xFF);
         }
+        Ok(())
     }
 
-    fn erase(&mut self, offset: u32) -> Result<(), FlashError> {
-        assert!(offset.is_multiple_of(SECTOR_LENGTH), "an erase at {offset:#x}, amid a sector");
-        self.with(offset, SECTOR_LENGTH as usize, |bytes| bytes.fill(0xFF)).ok_or(FlashError::Refused)
+    fn capacity(&self) -> usize {
+        self.memory.with(|contents| contents.flash.len())
+    }
+}
+
+impl NorFlash for SettingsFlash {
+    const WRITE_SIZE: usize = PAGE_LENGTH;
+    const ERASE_SIZE: usize = SECTOR_LENGTH as usize;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), FlashError> {
+        assert!(from.is_multiple_of(SECTOR_LENGTH), "an erase at {from:#x}, amid a sector");
+        assert_eq!(to - from, SECTOR_LENGTH, "an erase at {from:#x}, of other than a sector");
+        self.with(from, SECTOR_LENGTH as usize, |bytes| bytes.fill(0xFF)).ok_or(FlashError::Refused)
     }
 
-    fn program(&mut self, offset: u32, page: &[u8; PAGE_LENGTH]) -> Result<(), FlashError> {
-        assert!((offset as usize).is_multiple_of(PAGE_LENGTH), "a program operation at {offset:#x}, amid a page");
+    fn write(&mut self, address: u32, page: &[u8]) -> Result<(), FlashError> {
+        assert!((address as usize).is_multiple_of(PAGE_LENGTH), "a write at {address:#x}, amid a page");
+        assert_eq!(page.len(), PAGE_LENGTH, "a write at {address:#x}, of other than a page");
         let program = |bytes: &mut [u8]| {
             assert!(
                 bytes.iter().zip(page).all(|(old, new)| old & new == *new),
-                "bits set without an erase at {offset:#x}"
+                "bits set without an erase at {address:#x}"
             );
             bytes.copy_from_slice(page);
         };
-        self.with(offset, PAGE_LENGTH, program).ok_or(FlashError::Refused)
+        self.with(address, PAGE_LENGTH, program).ok_or(FlashError::Refused)
     }
 }
+
+impl MultiwriteNorFlash for SettingsFlash {}

@@ -8,7 +8,8 @@
 use super::memory::{RawMemory, translate};
 use super::{facts, park, partitions, xip};
 use crate::chip::address_map::{SRAM, STORAGE, XIP_BASE};
-use crate::settings::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
+use crate::settings::nor_flash::{ErrorType, MultiwriteNorFlash, NorFlash, ReadNorFlash};
+use crate::settings::{FlashError, PAGE_LENGTH, SECTOR_LENGTH};
 use crate::volume::Memory;
 use core::mem::transmute;
 use core::sync::atomic::{Ordering, compiler_fence};
@@ -31,46 +32,43 @@ const OK: i32 = 0;
 /// BOOTROM_ERROR_LOCK_REQUIRED: bootrom locks are in use, and the other core holds this one (section 5.4.4).
 const LOCK_REQUIRED: i32 = -19;
 
-/// The settings' sectors. The sectors of the program itself are never written; all others of the chip can be, where the partition
-/// table permits it.
+/// The flash chip, as settings are kept in it: by storage address. The sectors of the program itself are never written; all others
+/// can be, where the partition table permits it.
 ///
-/// There is nothing to stop two of these from being made for the same place: the stick makes one.
+/// There is nothing to stop two stores from being made for the same place: the stick makes one.
 #[derive(Debug)]
 pub struct SettingsFlash {
-    start: u32,
-    chip_length: u32,
+    length: u32,
 }
 
 impl SettingsFlash {
-    /// The sectors that begin `start` bytes into flash, a multiple of [`SECTOR_LENGTH`], in a chip of `chip_length` bytes. Needs 3264
-    /// bytes of stack once.
+    /// A chip of `length` bytes. Needs 3264 bytes of stack once.
     ///
     /// `None` when the chip shows that it is shorter, or when the program runs from SRAM: flash may not be connected then, and holds
     /// the settings of another program.
     #[must_use]
-    pub fn new(start: u32, chip_length: u32) -> Option<Self> {
+    pub fn new(length: u32) -> Option<Self> {
         // A shorter one ignores the upper bits of an address: the settings' sectors would be some of the program's.
-        if xip::runs_from_sram() || !start.is_multiple_of(SECTOR_LENGTH) || facts::flash(chip_length).is_some() {
+        if xip::runs_from_sram() || facts::flash(length).is_some() {
             return None;
         }
         // flash_op permits nothing before (section 5.1.3). Where it fails, flash_op will say so.
         let _ = partitions::load();
-        Some(Self { start, chip_length })
+        Some(Self { length: length.min(STORAGE.end - STORAGE.start) })
     }
 
-    fn operate(&mut self, flags: u32, offset: u32, length: u32, page: *const u8) -> Result<(), FlashError> {
-        let place = self.start.wrapping_add(offset);
-        if place >= self.chip_length || is_program(place) {
+    /// Erases a sector, or programs a page, at a storage address.
+    fn operate(&mut self, flags: u32, place: u32, length: u32, page: *const u8) -> Result<(), FlashError> {
+        if !place.is_multiple_of(length) || place >= self.length || is_program(place) {
             return Err(FlashError::Refused);
         }
-        // flash_op takes storage addresses, which the translation of section 5.1.19 leaves alone.
-        let address = XIP_BASE.wrapping_add(place);
         cortex_m::interrupt::free(|_| {
             // Released when this ends.
             let _parked = park::other_core().ok_or(FlashError::OtherCore)?;
             // SAFETY: interrupts are masked and the other core does not touch flash; the program is not there, and flash_op checks the
             // address. `page` is null, which an erase ignores, or a whole page in RAM.
-            match unsafe { call_flash_op(flags, address, length, page) } {
+            // flash_op takes storage addresses, which the translation of section 5.1.19 leaves alone.
+            match unsafe { call_flash_op(flags, XIP_BASE + place, length, page) } {
                 OK => Ok(()),
                 LOCK_REQUIRED => Err(FlashError::OtherCore),
                 _ => Err(FlashError::Refused),
@@ -79,36 +77,54 @@ impl SettingsFlash {
     }
 }
 
-impl NorFlash for SettingsFlash {
-    fn start(&self) -> u32 {
-        self.start
-    }
+impl ErrorType for SettingsFlash {
+    type Error = FlashError;
+}
 
-    fn chip_length(&self) -> u32 {
-        self.chip_length
-    }
+impl ReadNorFlash for SettingsFlash {
+    const READ_SIZE: usize = 1;
 
-    fn read(&mut self, offset: u32, out: &mut [u8]) {
-        let place = self.start.wrapping_add(offset);
-        if place < self.chip_length.min(STORAGE.end - STORAGE.start) {
-            RawMemory.read(STORAGE.start + place, out);
-        } else {
-            out.fill(0);
-        }
-    }
-
-    fn erase(&mut self, offset: u32) -> Result<(), FlashError> {
-        self.operate(ERASE, offset, SECTOR_LENGTH, core::ptr::null())
-    }
-
-    fn program(&mut self, offset: u32, page: &[u8; PAGE_LENGTH]) -> Result<(), FlashError> {
-        // The bootrom reads it while flash cannot be read.
-        if page.as_ptr().addr() < SRAM.start as usize {
+    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), FlashError> {
+        if bytes.len() > self.length.saturating_sub(offset) as usize {
             return Err(FlashError::Refused);
         }
-        self.operate(PROGRAM, offset, PAGE_LENGTH as u32, page.as_ptr())
+        RawMemory.read(STORAGE.start + offset, bytes);
+        Ok(())
+    }
+
+    fn capacity(&self) -> usize {
+        self.length as usize
     }
 }
+
+impl NorFlash for SettingsFlash {
+    const WRITE_SIZE: usize = PAGE_LENGTH;
+    const ERASE_SIZE: usize = SECTOR_LENGTH as usize;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), FlashError> {
+        if !to.is_multiple_of(SECTOR_LENGTH) {
+            return Err(FlashError::Refused);
+        }
+        (from..to)
+            .step_by(Self::ERASE_SIZE)
+            .try_for_each(|place| self.operate(ERASE, place, SECTOR_LENGTH, core::ptr::null()))
+    }
+
+    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), FlashError> {
+        let (pages, rest) = bytes.as_chunks::<PAGE_LENGTH>();
+        // The bootrom reads them while flash cannot be read.
+        if !rest.is_empty() || bytes.as_ptr().addr() < SRAM.start as usize {
+            return Err(FlashError::Refused);
+        }
+        (offset..)
+            .step_by(PAGE_LENGTH)
+            .zip(pages)
+            .try_for_each(|(place, page)| self.operate(PROGRAM, place, PAGE_LENGTH as u32, page.as_ptr()))
+    }
+}
+
+/// A page is programmed bit by bit.
+impl MultiwriteNorFlash for SettingsFlash {}
 
 unsafe extern "C" {
     /// Where initial values of variables are in flash: the last of what the program loads from there (cortex-m-rt's link.x).

@@ -3,7 +3,8 @@
 //! The sequence in flash.rs runs a function out of boot RAM and parks the other core, both by Arm's means. What it would take
 //! here nobody has tried, so settings hold until the power goes.
 
-use crate::settings::{FlashError, NorFlash, PAGE_LENGTH};
+use crate::settings::FlashError;
+use crate::settings::nor_flash::{ErrorType, MultiwriteNorFlash, NorFlash, ReadNorFlash};
 use core::convert::Infallible;
 
 /// The settings' sectors: there are none.
@@ -13,21 +14,38 @@ pub struct SettingsFlash(Infallible);
 impl SettingsFlash {
     /// `None`.
     #[must_use]
-    pub fn new(_start: u32, _chip_length: u32) -> Option<Self> {
+    pub fn new(_length: u32) -> Option<Self> {
         None
     }
 }
 
-impl NorFlash for SettingsFlash {
-    fn read(&mut self, _offset: u32, _out: &mut [u8]) {
+impl ErrorType for SettingsFlash {
+    type Error = FlashError;
+}
+
+impl ReadNorFlash for SettingsFlash {
+    const READ_SIZE: usize = 1;
+
+    fn read(&mut self, _offset: u32, _bytes: &mut [u8]) -> Result<(), FlashError> {
         match self.0 {}
     }
 
-    fn erase(&mut self, _offset: u32) -> Result<(), FlashError> {
-        match self.0 {}
-    }
-
-    fn program(&mut self, _offset: u32, _page: &[u8; PAGE_LENGTH]) -> Result<(), FlashError> {
+    fn capacity(&self) -> usize {
         match self.0 {}
     }
 }
+
+impl NorFlash for SettingsFlash {
+    const WRITE_SIZE: usize = 1;
+    const ERASE_SIZE: usize = 1;
+
+    fn erase(&mut self, _from: u32, _to: u32) -> Result<(), FlashError> {
+        match self.0 {}
+    }
+
+    fn write(&mut self, _offset: u32, _bytes: &[u8]) -> Result<(), FlashError> {
+        match self.0 {}
+    }
+}
+
+impl MultiwriteNorFlash for SettingsFlash {}

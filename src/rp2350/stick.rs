@@ -296,12 +296,12 @@ impl Hardware<'static> for Chip {
     }
 
     fn storage(&mut self, plan: &Plan<'static>, flash: Option<u32>) -> Option<&'static mut (dyn Storage + Send)> {
-        let sectors = flash.and_then(|length| SettingsFlash::new(plan.start, length));
-        let store = sectors.and_then(|sectors| {
+        let chip = flash.and_then(SettingsFlash::new);
+        let store = chip.and_then(|chip| {
             // It knows checksums of secrets: a short one could be guessed from them.
             #[unsafe(link_section = ".settings.store")]
             static STORE: StaticCell<Store<SettingsFlash>> = StaticCell::new();
-            let store = STORE.try_init_with(|| Store::open(sectors, plan.sectors))?;
+            let store = STORE.try_init_with(|| Store::open(chip, plan.start, plan.sectors))?;
             Some(store as &'static mut (dyn Storage + Send))
         });
         let volatile =

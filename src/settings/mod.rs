@@ -1,7 +1,7 @@
 //! Settings: values that outlive a power cut, in flash sectors of their own.
 //!
 //! [`Store`] keeps a payload of bytes, the whole of all settings, as records in the sectors that the manifest's `[settings]`
-//! dedicates, over any [`NorFlash`]. [`Storage`] is the same for those who need not know which flash.
+//! dedicates, over any [`Flash`]. [`Storage`] is the same for those who need not know which flash.
 
 mod codec;
 mod commands;
@@ -33,10 +33,11 @@ mod wear;
 pub use configured::Configured;
 pub use console::PACKET_LENGTH;
 pub use declare::Choice;
+pub use embedded_storage::nor_flash;
 pub use field::Field;
 pub use foreign::{Contents, START_LENGTH, foreign_contents};
 pub use group::{Group, Rule};
-pub use nor::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
+pub use nor::{Flash, FlashError, PAGE_LENGTH, SECTOR_LENGTH};
 pub use own::{Defaults, Exposable, MAX_EXPOSABLE, Plan};
 pub use reason::Reason;
 pub use record::{HEADER_LENGTH, RECORD_START, record_pages};

@@ -12,8 +12,7 @@ mod subject;
 use judge::{exhaust, payload, wander, wear_out};
 use nor::{Defect, Nor};
 use picovd::settings::{
-    FlashError, Health, MAX_PAYLOAD, MAX_SECTORS, NorFlash, PAGE_LENGTH, SECTOR_LENGTH, SaveError, Storage, Store,
-    Volatile,
+    FlashError, Health, MAX_PAYLOAD, MAX_SECTORS, PAGE_LENGTH, SECTOR_LENGTH, SaveError, Storage, Store, Volatile,
 };
 use subject::{
     BELIEVES_ANYTHING, DOES_NOT_VERIFY, ERASES_THE_NEWEST, RIGHT, SUMS_TOO_LITTLE, Simple, Subject, TAKES_THE_OLDEST,
@@ -50,7 +49,12 @@ fn forged_record(sequence: u32, payload: &[u8]) -> Vec<u8> {
 }
 
 fn blank(sectors: u8) -> Store<Nor> {
-    Store::open(Nor::new(sectors, 0), sectors)
+    open(Nor::new(sectors, 0), sectors)
+}
+
+/// The store in a chip's sectors.
+fn open(flash: Nor, sectors: u8) -> Store<Nor> {
+    Subject::open(flash, sectors)
 }
 
 fn loaded(store: &mut Store<Nor>) -> Option<Vec<u8>> {
@@ -89,7 +93,7 @@ fn what_is_saved_is_loaded() {
         let bytes = payload(length, number as u64);
         store.save(&bytes).unwrap();
         assert_eq!(loaded(&mut store), Some(bytes.clone()));
-        store = Store::open(store.into_flash(), 2);
+        store = open(store.into_flash(), 2);
         assert_eq!(loaded(&mut store), Some(bytes), "{length} bytes, after a restart");
         // A start leaves a number out.
         assert_eq!(store.health().sequence, Some(number as u32 * 2 + 1));
@@ -104,7 +108,7 @@ fn opening_and_loading_write_nothing() {
     let mut flash = Nor::new(3, 1);
     flash.data[..60].copy_from_slice(&record(3, 9, &[7; 44]));
     let before = flash.clone();
-    let mut store = Store::open(flash, 3);
+    let mut store = open(flash, 3);
     assert_eq!(loaded(&mut store), None);
     let flash = store.into_flash();
     assert_eq!(flash.operations, 0);
@@ -116,7 +120,7 @@ fn without_sectors_there_is_nowhere_to_save() {
     assert_eq!(blank(0).save(b"x"), Err(SaveError::Volatile));
     assert_eq!(blank(1).save(b"x"), Err(SaveError::WornOut));
     assert_eq!(Storage::save(&mut Volatile, b"x"), Err(SaveError::Volatile));
-    assert_eq!(Store::open(Nor::new(200, 0), 200).health().sectors, MAX_SECTORS);
+    assert_eq!(open(Nor::new(200, 0), 200).health().sectors, MAX_SECTORS);
 }
 
 /// A later firmware's record is neither loaded nor in the way, and stays until its sector is erased in its turn.
@@ -127,11 +131,11 @@ fn records_of_another_version_are_left_alone() {
     let mut flash = store.into_flash();
     let theirs = record(3, 7, &payload(700, 5));
     flash.data[256..256 + theirs.len()].copy_from_slice(&theirs);
-    let mut store = Store::open(flash, 2);
+    let mut store = open(flash, 2);
     assert_eq!(loaded(&mut store).as_deref(), Some(&b"ours"[..]));
     store.save(b"ours again").unwrap();
     assert_eq!(store.health().sequence, Some(9), "newer than theirs");
-    let mut store = Store::open(store.into_flash(), 2);
+    let mut store = open(store.into_flash(), 2);
     assert_eq!(loaded(&mut store).as_deref(), Some(&b"ours again"[..]));
     let flash = store.into_flash();
     assert_eq!(flash.data[256..256 + theirs.len()], theirs);
@@ -152,7 +156,7 @@ fn a_payload_cannot_pass_for_a_record() {
     for lost in 0..16 {
         let mut flash = store.clone_flash();
         flash.data[lost] ^= 0x10;
-        assert_eq!(loaded(&mut Store::open(flash, 2)), None, "byte {lost} is lost");
+        assert_eq!(loaded(&mut open(flash, 2)), None, "byte {lost} is lost");
     }
 }
 
@@ -165,7 +169,7 @@ impl CloneFlash for Store<Nor> {
     fn clone_flash(&mut self) -> Nor {
         let store = std::mem::replace(self, blank(0));
         let flash = store.into_flash();
-        *self = Store::open(flash.clone(), (flash.data.len() / SECTOR_LENGTH as usize) as u8);
+        *self = open(flash.clone(), (flash.data.len() / SECTOR_LENGTH as usize) as u8);
         flash
     }
 }
@@ -178,7 +182,7 @@ fn a_bad_sector_is_taken_out_of_use_and_reported() {
         let mut flash = store.into_flash();
         flash.defects[0] = Some(defect);
         flash.defects[1] = Some(defect);
-        let mut store = Store::open(flash, 3);
+        let mut store = open(flash, 3);
         // Programs in sector 0 fail at once, erases when its turn comes. In the end one good sector is left.
         let mut last = b"first".to_vec();
         let worn = (0..200).find_map(|number| {
@@ -194,7 +198,7 @@ fn a_bad_sector_is_taken_out_of_use_and_reported() {
         assert_eq!(worn, Some(SaveError::WornOut), "{defect:?}");
         assert_eq!(store.health().retired, 2, "{defect:?}");
         assert_eq!(loaded(&mut store), Some(last.clone()), "{defect:?}");
-        assert_eq!(loaded(&mut Store::open(store.into_flash(), 3)), Some(last), "{defect:?}");
+        assert_eq!(loaded(&mut open(store.into_flash(), 3)), Some(last), "{defect:?}");
     }
 }
 
@@ -205,7 +209,7 @@ fn what_was_refused_changed_nothing_and_blames_no_sector() {
     for (error, answer) in [(FlashError::OtherCore, SaveError::OtherCore), (FlashError::Refused, SaveError::Refused)] {
         let mut flash = store.clone_flash();
         flash.refuses = Some(error);
-        let mut refused = Store::open(flash, 2);
+        let mut refused = open(flash, 2);
         for _ in 0..40 {
             assert_eq!(refused.save(b"new"), Err(answer));
         }
@@ -224,12 +228,12 @@ fn a_save_that_is_refused_in_its_last_step_is_none() {
             let mut flash = store.into_flash();
             // Erase, page, seal, seal.
             flash.refusals = Some((after, 1, error));
-            let mut store = Store::open(flash, 2);
+            let mut store = open(flash, 2);
             assert!(store.save(b"new").is_err(), "{error:?} after {after}");
             assert_eq!(loaded(&mut store).as_deref(), Some(&b"old"[..]));
             // It is acknowledged again, and holds: what was refused does not turn up.
             store.save(b"old").unwrap();
-            let mut store = Store::open(store.into_flash(), 2);
+            let mut store = open(store.into_flash(), 2);
             assert_eq!(loaded(&mut store).as_deref(), Some(&b"old"[..]), "{error:?} after {after}");
         }
     }
@@ -244,12 +248,12 @@ fn an_interrupted_erase_is_not_trusted() {
     }
     let mut flash = store.into_flash();
     flash.cut = Some(nor::Cut { after: 0, at: 1, seed: 0 });
-    let mut store = Store::open(flash, 2);
+    let mut store = open(flash, 2);
     assert!(store.save(b"cut").is_err());
     let mut flash = store.into_flash();
     flash.power_on();
     assert_eq!((flash.erases[1], flash.data[4096]), (1, 0xFF));
-    let mut store = Store::open(flash, 2);
+    let mut store = open(flash, 2);
     store.save(b"new").unwrap();
     assert_eq!(store.into_flash().erases, [1, 2]);
 }
@@ -330,7 +334,7 @@ fn wear(saves: u64) {
                 store.save(&payload(length, number)).unwrap();
                 // A restart is no reason to begin again.
                 if number % 1000 == 0 {
-                    store = Store::open(store.into_flash(), sectors);
+                    store = open(store.into_flash(), sectors);
                 }
             }
             let erases = store.into_flash().erases;

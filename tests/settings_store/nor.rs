@@ -4,7 +4,8 @@
 //! With `unstable`, an operation that loses its power leaves bits between the thresholds: some read differently each time, some
 //! differently after each start. They stay so until an operation that changes them ends.
 
-use picovd::settings::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
+use picovd::settings::nor_flash::{ErrorType, MultiwriteNorFlash, NorFlash, ReadNorFlash};
+use picovd::settings::{FlashError, PAGE_LENGTH, SECTOR_LENGTH};
 use picovd_sim::random::Random;
 
 const SECTOR: usize = SECTOR_LENGTH as usize;
@@ -245,16 +246,9 @@ impl Nor {
     }
 }
 
-impl NorFlash for Nor {
-    fn start(&self) -> u32 {
-        self.start as u32
-    }
-
-    fn chip_length(&self) -> u32 {
-        if self.whole_chip { self.data.len() as u32 } else { 0 }
-    }
-
-    fn read(&mut self, offset: u32, out: &mut [u8]) {
+/// By offset from the first of the sectors.
+impl Nor {
+    pub fn read(&mut self, offset: u32, out: &mut [u8]) {
         let at = self.place(offset, out.len());
         self.reads += out.len() as u64;
         out.copy_from_slice(&self.data[at..at + out.len()]);
@@ -265,7 +259,7 @@ impl NorFlash for Nor {
         }
     }
 
-    fn erase(&mut self, offset: u32) -> Result<(), FlashError> {
+    pub fn erase(&mut self, offset: u32) -> Result<(), FlashError> {
         if let Some(error) = self.refusal() {
             return Err(error);
         }
@@ -298,7 +292,7 @@ impl NorFlash for Nor {
         Ok(())
     }
 
-    fn program(&mut self, offset: u32, page: &[u8; PAGE_LENGTH]) -> Result<(), FlashError> {
+    pub fn program(&mut self, offset: u32, page: &[u8; PAGE_LENGTH]) -> Result<(), FlashError> {
         if let Some(error) = self.refusal() {
             return Err(error);
         }
@@ -334,3 +328,38 @@ impl NorFlash for Nor {
         Ok(())
     }
 }
+
+/// By address.
+impl ErrorType for Nor {
+    type Error = FlashError;
+}
+
+impl ReadNorFlash for Nor {
+    const READ_SIZE: usize = 1;
+
+    fn read(&mut self, address: u32, out: &mut [u8]) -> Result<(), FlashError> {
+        self.read(address.wrapping_sub(self.start as u32), out);
+        Ok(())
+    }
+
+    fn capacity(&self) -> usize {
+        self.data.len()
+    }
+}
+
+impl NorFlash for Nor {
+    const WRITE_SIZE: usize = PAGE_LENGTH;
+    const ERASE_SIZE: usize = SECTOR_LENGTH as usize;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), FlashError> {
+        assert_eq!(to - from, SECTOR_LENGTH, "an erase at {from:#x}, of other than a sector");
+        self.erase(from.wrapping_sub(self.start as u32))
+    }
+
+    fn write(&mut self, address: u32, page: &[u8]) -> Result<(), FlashError> {
+        let page = page.try_into().expect("a write is a page long");
+        self.program(address.wrapping_sub(self.start as u32), page)
+    }
+}
+
+impl MultiwriteNorFlash for Nor {}

@@ -2,7 +2,7 @@
 
 use super::judge::payload;
 use super::nor::Nor;
-use super::{blank, loaded, ours, record};
+use super::{blank, loaded, open, ours, record};
 use picovd::settings::{Contents, SECTOR_LENGTH, SaveError, Store};
 
 const SECTOR: usize = SECTOR_LENGTH as usize;
@@ -32,7 +32,7 @@ fn what_is_not_ours_is_not_erased_until_it_is_claimed() {
     ] {
         let mut flash = chip(start, contents);
         let before = flash.data.clone();
-        let mut store = Store::open(flash, 2);
+        let mut store = open(flash, 2);
         assert_eq!((loaded(&mut store), store.health().occupied), (None, Some(what)), "{what:?}");
         for _ in 0..3 {
             assert_eq!(store.save(b"ours"), Err(SaveError::Occupied(what)), "{what:?}");
@@ -40,17 +40,17 @@ fn what_is_not_ours_is_not_erased_until_it_is_claimed() {
         assert_eq!(store.health().occupied, Some(what));
         flash = store.into_flash();
         assert_eq!((flash.operations, &flash.data), (0, &before), "{what:?}");
-        let mut store = Store::open(flash, 2);
+        let mut store = open(flash, 2);
         store.claim();
         store.save(b"ours").unwrap();
-        let mut store = Store::open(store.into_flash(), 2);
+        let mut store = open(store.into_flash(), 2);
         assert_eq!((loaded(&mut store).as_deref(), store.health().occupied), (Some(&b"ours"[..]), None));
         store.save(b"and again").unwrap();
     }
     // A block in the middle of a littlefs that begins far before.
     let mut flash = chip(2 * SECTOR, b"a file's contents");
     flash.data[..superblock.len()].copy_from_slice(&superblock);
-    assert_eq!(Store::open(flash, 2).save(b"ours"), Err(SaveError::Occupied(Contents::Littlefs)));
+    assert_eq!(open(flash, 2).save(b"ours"), Err(SaveError::Occupied(Contents::Littlefs)));
 }
 
 /// Somebody's data may begin with the two bytes of a record. They are ours only with the header's check.
@@ -61,7 +61,7 @@ fn what_begins_like_a_record_is_foreign_without_its_check() {
         let occupied = |start: &[u8]| {
             let flash = chip(first * SECTOR, start);
             let before = flash.data.clone();
-            let mut store = Store::open(flash, 2);
+            let mut store = open(flash, 2);
             let saved = store.save(b"ours");
             (saved, store.into_flash().data == before)
         };
@@ -80,11 +80,11 @@ fn what_begins_like_a_record_is_foreign_without_its_check() {
 
 #[test]
 fn sectors_that_are_added_are_asked_for() {
-    let mut store = Store::open(Nor::new(4, 0).moved_to(2), 2);
+    let mut store = open(Nor::new(4, 0).moved_to(2), 2);
     store.save(b"ours").unwrap();
     let mut flash = store.into_flash();
     flash.data[SECTOR..SECTOR + 4].copy_from_slice(b"file");
-    let mut store = Store::open(flash.moved_to(0), 4);
+    let mut store = open(flash.moved_to(0), 4);
     assert_eq!(loaded(&mut store).as_deref(), Some(&b"ours"[..]));
     assert_eq!(store.save(b"new"), Err(SaveError::Occupied(Contents::Unknown)));
     assert_eq!(&store.into_flash().data[SECTOR..SECTOR + 4], b"file");
@@ -94,7 +94,7 @@ fn sectors_that_are_added_are_asked_for() {
 fn settings_move_and_leave_nothing_behind() {
     for length in [20, 900] {
         let secret = payload(length, 1);
-        let mut store = Store::open(Nor::new(6, 0).moved_to(3), 2);
+        let mut store = open(Nor::new(6, 0).moved_to(3), 2);
         for number in 2..20 {
             store.save(&payload(length, number)).unwrap();
         }
@@ -106,13 +106,13 @@ fn settings_move_and_leave_nothing_behind() {
                 let mut flash = before.clone().moved_to(first);
                 flash.unstable = true;
                 flash.cut = after.map(|after| super::nor::Cut { after, at: (after * 37 % 261) as usize, seed: after });
-                let mut store = Store::open(flash, sectors);
+                let mut store = open(flash, sectors);
                 let _ = loaded(&mut store);
                 let mut flash = store.into_flash();
                 flash.power_on();
-                let mut store = Store::open(flash, sectors);
+                let mut store = open(flash, sectors);
                 assert_eq!(loaded(&mut store), Some(secret.clone()), "to {first}, {after:?}");
-                let mut store = Store::open(store.into_flash(), sectors);
+                let mut store = open(store.into_flash(), sectors);
                 assert_eq!(loaded(&mut store), Some(secret.clone()), "to {first}, {after:?}");
                 let flash = store.into_flash();
                 for sector in (0..6).filter(|sector| !(first..first + 2).contains(sector)) {
@@ -127,7 +127,7 @@ fn settings_move_and_leave_nothing_behind() {
 /// Somebody's file may hold a copy of flash in which settings were.
 #[test]
 fn a_copy_of_settings_in_somebodys_file_is_left_alone() {
-    let mut store = Store::open(Nor::new(8, 0).moved_to(5), 2);
+    let mut store = open(Nor::new(8, 0).moved_to(5), 2);
     for number in 0..30 {
         store.save(&payload(200, number)).unwrap();
     }
@@ -135,17 +135,17 @@ fn a_copy_of_settings_in_somebodys_file_is_left_alone() {
     flash.data.copy_within(5 * SECTOR..7 * SECTOR, 2 * SECTOR);
     let copy = flash.data[2 * SECTOR..4 * SECTOR].to_vec();
     // It is between the old place and the new one.
-    let mut store = Store::open(flash.clone().moved_to(0), 2);
+    let mut store = open(flash.clone().moved_to(0), 2);
     assert_eq!(loaded(&mut store), Some(payload(200, 29)));
     store.save(b"new").unwrap();
-    let mut store = Store::open(store.into_flash(), 2);
+    let mut store = open(store.into_flash(), 2);
     assert_eq!(loaded(&mut store).as_deref(), Some(&b"new"[..]));
     let moved = store.into_flash();
     assert!(moved.data[2 * SECTOR..4 * SECTOR] == copy, "the copy is as it was");
     assert!(moved.data[5 * SECTOR..7 * SECTOR].iter().all(|byte| *byte == 0xFF), "nothing is left of the settings");
     // Without settings, it is none.
     flash.data[5 * SECTOR..7 * SECTOR].fill(0xFF);
-    let mut store = Store::open(flash.moved_to(0), 2);
+    let mut store = open(flash.moved_to(0), 2);
     assert_eq!(loaded(&mut store), None);
     store.save(b"first").unwrap();
     assert!(store.into_flash().data[2 * SECTOR..4 * SECTOR] == copy, "the copy is as it was");
@@ -156,12 +156,12 @@ fn a_number_at_the_end_of_its_range_is_no_trap() {
     let mut flash = Nor::new(2, 0);
     let old = ours(u32::MAX, 2, b"old");
     flash.data[..old.len()].copy_from_slice(&old);
-    let mut store = Store::open(flash, 2);
+    let mut store = open(flash, 2);
     assert_eq!(loaded(&mut store).as_deref(), Some(&b"old"[..]));
     for number in 0..40 {
         let bytes = payload(30, number);
         store.save(&bytes).unwrap();
-        store = Store::open(store.into_flash(), 2);
+        store = open(store.into_flash(), 2);
         assert_eq!(loaded(&mut store), Some(bytes));
     }
 }
@@ -170,10 +170,10 @@ fn a_number_at_the_end_of_its_range_is_no_trap() {
 fn opened_within(mut flash: Nor) -> Store<Nor> {
     flash.fence = Some(2);
     let operations = flash.operations;
-    let mut flash = Store::open(flash, 2).into_flash();
+    let mut flash = open(flash, 2).into_flash();
     assert_eq!(flash.operations, operations, "opening writes nothing");
     flash.fence = None;
-    Store::open(flash, 2)
+    open(flash, 2)
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn opening_reads_nothing_outside_of_the_sectors() {
     assert_eq!(loaded(&mut opened_within(Nor::new(6, 0).moved_to(2))), None);
     assert_eq!(loaded(&mut opened_within(Nor::new(6, 1).moved_to(2))), None);
     assert_eq!(loaded(&mut opened_within(chip(2 * SECTOR, b"somebody's"))), None);
-    let mut store = Store::open(Nor::new(6, 0).moved_to(2), 2);
+    let mut store = open(Nor::new(6, 0).moved_to(2), 2);
     store.save(b"ours").unwrap();
     let flash = store.into_flash();
     for first in [0, 2, 3, 4] {
@@ -194,7 +194,7 @@ fn opening_reads_nothing_outside_of_the_sectors() {
         let mut flash = flash.clone().moved_to(4);
         flash.unstable = true;
         flash.cut = Some(super::nor::Cut { after, at: 100, seed: after });
-        let mut store = Store::open(flash, 2);
+        let mut store = open(flash, 2);
         let _ = loaded(&mut store);
         let mut flash = store.into_flash();
         flash.power_on();
@@ -218,7 +218,7 @@ fn a_record_in_somebodys_sector_is_left_alone() {
         let at = 2 * SECTOR + page * 256;
         flash.data[at..at + torn.len()].copy_from_slice(&torn);
         let before = flash.data.clone();
-        let mut store = Store::open(flash, 2);
+        let mut store = open(flash, 2);
         assert_eq!(loaded(&mut store), None);
         assert_eq!(store.save(b"ours"), Err(SaveError::Occupied(Contents::Unknown)));
         let flash = store.into_flash();
@@ -237,14 +237,14 @@ fn torn_records_are_read_once_and_within_their_sectors() {
         let bytes = &long[..if page % 16 < 15 { 16 } else { 256 }];
         flash.data[at..at + bytes.len()].copy_from_slice(bytes);
     }
-    let mut store = Store::open(flash.clone(), 2);
+    let mut store = open(flash.clone(), 2);
     assert_eq!(loaded(&mut store), None);
     for page in 0..32usize {
         let torn = record(2, page as u32 + 1, &[page as u8; 100]);
         flash.data[page * 256..page * 256 + 100].copy_from_slice(&torn[..100]);
     }
     let reads = flash.reads;
-    let mut store = Store::open(flash, 2);
+    let mut store = open(flash, 2);
     assert_eq!(loaded(&mut store), None);
     let reads = store.into_flash().reads - reads;
     assert!(reads <= 3 * 2 * u64::from(SECTOR_LENGTH), "{reads} bytes are read of 8192");
@@ -256,7 +256,7 @@ fn what_is_saved_already_is_not_written_again() {
     store.save(b"the same").unwrap();
     let operations = store.into_flash();
     let count = operations.operations;
-    let mut store = Store::open(operations, 2);
+    let mut store = open(operations, 2);
     for _ in 0..100 {
         store.save(b"the same").unwrap();
     }

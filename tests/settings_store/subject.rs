@@ -1,7 +1,7 @@
 //! What is put before the judge: the store, and a far simpler one that can be right or wrong on purpose.
 
 use super::nor::Nor;
-use picovd::settings::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH, SaveError, Store};
+use picovd::settings::{FlashError, PAGE_LENGTH, SECTOR_LENGTH, SaveError, Store};
 
 /// A store of one payload.
 pub trait Subject {
@@ -17,7 +17,8 @@ pub trait Subject {
 
 impl Subject for Store<Nor> {
     fn open(flash: Nor, sectors: u8) -> Self {
-        Self::open(flash, sectors)
+        let start = flash.start as u32;
+        Self::open(flash, start, sectors)
     }
 
     fn load(&mut self) -> Option<Vec<u8>> {

@@ -37,7 +37,16 @@ const RULES: &[Rule] = &[
         part: "settings",
         // The clock: saves are counted in time. `group` is the macro of that name.
         modules: &["announcement", "block", "chip", "clock", "group", "piece", "volume"],
-        crates: &["crc", "critical_section", "picovd_exfat", "postcard", "serde", "serde_json_core", "zeroize"],
+        crates: &[
+            "crc",
+            "critical_section",
+            "embedded_storage",
+            "picovd_exfat",
+            "postcard",
+            "serde",
+            "serde_json_core",
+            "zeroize",
+        ],
     },
     Rule {
         part: "files",
@@ -60,7 +69,7 @@ const RULES: &[Rule] = &[
         crates: &["usb_device"],
     },
     Rule { part: "vd", modules: &["announcement", "clock", "dynamic", "volume"], crates: &[] },
-    // Partitions and the board's facts: it hands `files` what only the hardware knows. Flash is `settings`' NorFlash.
+    // Partitions and the board's facts: it hands `files` what only the hardware knows.
     Rule {
         part: "rp2350",
         modules: &["block", "chip", "clock", "files", "settings", "turns", "volume"],

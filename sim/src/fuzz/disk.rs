@@ -11,7 +11,8 @@ use picovd::chip::PartitionTableSource;
 use picovd::clock::Instant;
 use picovd::dynamic::{Files, FilesOf, FromRegistry, Registered};
 use picovd::files::{PartitionFiles, PartitionPlan};
-use picovd::settings::{FlashError, MAX_PAYLOAD, NorFlash, PAGE_LENGTH, SECTOR_LENGTH, Store};
+use picovd::settings::nor_flash::{ErrorType, MultiwriteNorFlash, NorFlash, ReadNorFlash};
+use picovd::settings::{FlashError, MAX_PAYLOAD, PAGE_LENGTH, SECTOR_LENGTH, Store};
 use picovd::volume::{self, DynamicFiles};
 use std::cell::OnceCell;
 use std::path::Path;
@@ -19,23 +20,40 @@ use std::path::Path;
 /// The sectors of the settings, as somebody has left them.
 struct Sectors(Vec<u8>);
 
-impl NorFlash for Sectors {
-    fn read(&mut self, offset: u32, out: &mut [u8]) {
-        let from = offset as usize;
-        out.copy_from_slice(&self.0[from..from + out.len()]);
-    }
+impl ErrorType for Sectors {
+    type Error = FlashError;
+}
 
-    fn erase(&mut self, offset: u32) -> Result<(), FlashError> {
-        self.0[offset as usize..][..SECTOR_LENGTH as usize].fill(0xFF);
+impl ReadNorFlash for Sectors {
+    const READ_SIZE: usize = 1;
+
+    fn read(&mut self, address: u32, out: &mut [u8]) -> Result<(), FlashError> {
+        out.copy_from_slice(&self.0[address as usize..][..out.len()]);
         Ok(())
     }
 
-    fn program(&mut self, offset: u32, page: &[u8; PAGE_LENGTH]) -> Result<(), FlashError> {
+    fn capacity(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl NorFlash for Sectors {
+    const WRITE_SIZE: usize = PAGE_LENGTH;
+    const ERASE_SIZE: usize = SECTOR_LENGTH as usize;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), FlashError> {
+        self.0[from as usize..to as usize].fill(0xFF);
+        Ok(())
+    }
+
+    fn write(&mut self, address: u32, page: &[u8]) -> Result<(), FlashError> {
         // Bits are cleared, never set.
-        self.0[offset as usize..][..PAGE_LENGTH].iter_mut().zip(page).for_each(|(to, from)| *to &= from);
+        self.0[address as usize..][..page.len()].iter_mut().zip(page).for_each(|(to, from)| *to &= from);
         Ok(())
     }
 }
+
+impl MultiwriteNorFlash for Sectors {}
 
 /// Settings' sectors with anything in them: what is loaded is loaded again, and what is saved is loaded next.
 pub fn settings_flash(data: &[u8]) {
@@ -50,14 +68,14 @@ pub fn settings_flash(data: &[u8]) {
             *to = *from;
         }
     }
-    let mut store = Store::open(Sectors(sectors), COUNT);
+    let mut store = Store::open(Sectors(sectors), 0, COUNT);
     let mut room = [0; MAX_PAYLOAD];
     let first = store.load(&mut room).map(|length| room[..length].to_vec());
-    let mut again = Store::open(store.into_flash(), COUNT);
+    let mut again = Store::open(store.into_flash(), 0, COUNT);
     let second = again.load(&mut room).map(|length| room[..length].to_vec());
     assert_eq!(first, second, "loaded twice");
     if again.save(b"new values").is_ok() {
-        let mut next = Store::open(again.into_flash(), COUNT);
+        let mut next = Store::open(again.into_flash(), 0, COUNT);
         let length = next.load(&mut room).expect("what was saved is there");
         assert_eq!(&room[..length], b"new values");
     }

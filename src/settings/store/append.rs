@@ -1,6 +1,6 @@
 //! How a record is appended.
 
-use super::super::nor::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
+use super::super::nor::{Flash, FlashError, PAGE_LENGTH, SECTOR_LENGTH};
 use super::super::record::{Extents, FIRST_SEALED, HEADER_LENGTH, Header, SEALED};
 use super::pages::{PAGES, PIECE, Place, wipe};
 use super::{Newest, READS, Store};
@@ -12,7 +12,7 @@ pub(super) enum Body<'p> {
     Copy(Place),
 }
 
-impl<F: NorFlash> Store<F> {
+impl<F: Flash> Store<F> {
     /// Whether the newest record has this payload already, in these sectors.
     pub(super) fn has(&mut self, payload: &[u8]) -> bool {
         let Some(Newest { place, header, .. }) = self.newest.filter(|_| !self.doubt) else { return false };
@@ -67,7 +67,7 @@ impl<F: NorFlash> Store<F> {
         for number in 0..header.pages() {
             self.page(header, body, number, &mut page);
             if result.is_ok() {
-                result = self.flash.program(place.after(number).offset(), &page);
+                result = self.program(place.after(number).offset(), &page);
             }
         }
         wipe(&mut page);
@@ -93,7 +93,7 @@ impl<F: NorFlash> Store<F> {
         match body {
             Body::Payload(extents, payload) => header.page(*extents, payload, number, page),
             Body::Copy(from) => {
-                self.flash.read(from.after(number).offset(), page);
+                self.read(from.after(number).offset(), page);
                 let length = (HEADER_LENGTH + header.length()).saturating_sub(usize::from(number) * PAGE_LENGTH);
                 let length = length.min(PAGE_LENGTH);
                 page.get_mut(length..).unwrap_or_default().fill(0xFF);

@@ -1,11 +1,11 @@
 //! What is erased, and what is said in flash before.
 
-use super::super::nor::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
+use super::super::nor::{Flash, FlashError, PAGE_LENGTH, SECTOR_LENGTH};
 use super::super::record::{Extent, Extents, Header, SEALED};
 use super::Store;
 use super::pages::{PAGES, Place};
 
-impl<F: NorFlash> Store<F> {
+impl<F: Flash> Store<F> {
     /// The page that claims the sectors before the first record does.
     pub(super) fn claim_page(&self) -> [u8; PAGE_LENGTH] {
         let extents = Extents { own: self.own(), left: Extent::default() };
@@ -37,7 +37,7 @@ impl<F: NorFlash> Store<F> {
                         could_become(piece, expected)
                     });
                 if free {
-                    match self.flash.program(place.offset(), &claim) {
+                    match self.program(place.offset(), &claim) {
                         // That sector's wear is not in the way of this one.
                         Err(FlashError::Failed) => break,
                         result => return result,
@@ -70,7 +70,8 @@ impl<F: NorFlash> Store<F> {
     }
 
     pub(super) fn erase(&mut self, sector: u32) -> Result<(), FlashError> {
-        let result = self.flash.erase(sector);
+        let from = self.start.wrapping_add(sector);
+        let result = self.flash.erase(from, from.saturating_add(SECTOR_LENGTH)).map_err(Into::into);
         if matches!(result, Ok(()) | Err(FlashError::Failed)) {
             self.erases = self.erases.saturating_add(1);
         }

@@ -18,7 +18,7 @@
 //!
 //! # Cells between the thresholds
 //!
-//! An operation that a power cut interrupts leaves bits that read differently each time ([`NorFlash`] states the model). A
+//! An operation that a power cut interrupts leaves bits that read differently each time ([`Flash`] states the model). A
 //! record that was cut short may read as whole once, and as torn at the next start. Two seals in its header decide instead of
 //! its sum: the first is cleared after all of the record was written and read back, the second after the first. A save is
 //! acknowledged after the second one was read back.
@@ -60,7 +60,7 @@ mod pages;
 mod settle;
 
 use super::foreign::Contents;
-use super::nor::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
+use super::nor::{Flash, FlashError, PAGE_LENGTH, SECTOR_LENGTH};
 use super::record::{EXTENTS_LENGTH, Extent, Extents, HEADER_LENGTH, Header};
 use core::fmt;
 use pages::{Place, wipe};
@@ -191,6 +191,9 @@ struct Newest {
 #[derive(Debug)]
 pub struct Store<F> {
     flash: F,
+    /// Where the store's sectors begin, in bytes from the beginning of flash. Offsets count from there, modulo 2^32: what is before them
+    /// in flash has large ones.
+    start: u32,
     sectors: u8,
     /// A bit for each sector that is out of use.
     retired: u32,
@@ -216,7 +219,7 @@ pub struct Store<F> {
     doubt: bool,
 }
 
-impl<F: NorFlash> Store<F> {
+impl<F: Flash> Store<F> {
     /// Copies the payload that was saved last. Returns its length; `None` when nothing was saved, or when `out` is too short.
     pub fn load(&mut self, out: &mut [u8]) -> Option<usize> {
         self.survey();
@@ -230,8 +233,8 @@ impl<F: NorFlash> Store<F> {
                 let mut extents = [0; EXTENTS_LENGTH];
                 let extents = extents.get_mut(..before).unwrap_or_default();
                 let at = place.offset().wrapping_add(HEADER_LENGTH as u32);
-                self.flash.read(at, extents);
-                self.flash.read(at.wrapping_add(before as u32), payload);
+                self.read(at, extents);
+                self.read(at.wrapping_add(before as u32), payload);
                 digest.update(extents);
                 digest.update(payload);
                 if header.is(digest) {
@@ -330,12 +333,12 @@ impl<F: NorFlash> Store<F> {
 
     /// The number of a sector, counted from the beginning of flash.
     fn number(&self, sector: u32) -> u32 {
-        self.flash.start().wrapping_add(sector) / SECTOR_LENGTH
+        self.start.wrapping_add(sector) / SECTOR_LENGTH
     }
 
     /// The store's sectors.
     fn own(&self) -> Extent {
-        Extent { first: (self.flash.start() / SECTOR_LENGTH) as u16, count: self.sectors }
+        Extent { first: (self.start / SECTOR_LENGTH) as u16, count: self.sectors }
     }
 
     /// What the next record says of sectors.
@@ -345,11 +348,11 @@ impl<F: NorFlash> Store<F> {
 
     /// The offset of the sector with that number.
     fn offset(&self, number: u32) -> u32 {
-        number.wrapping_mul(SECTOR_LENGTH).wrapping_sub(self.flash.start())
+        number.wrapping_mul(SECTOR_LENGTH).wrapping_sub(self.start)
     }
 }
 
-impl<F: NorFlash> Storage for Store<F> {
+impl<F: Flash> Storage for Store<F> {
     fn load(&mut self, out: &mut [u8]) -> Option<usize> {
         Self::load(self, out)
     }

@@ -1,22 +1,28 @@
 //! What a start finds: the newest record, in the store's sectors or where settings were before, and whose the sectors are.
 
 use super::super::foreign::{START_LENGTH, foreign_contents, is_blank_after};
-use super::super::nor::{NorFlash, SECTOR_LENGTH};
+use super::super::nor::{Flash, PAGE_LENGTH, SECTOR_LENGTH};
 use super::super::record::{EXTENTS_LENGTH, Extent, Extents, HEADER_LENGTH, record_pages};
 use super::erase::could_become;
-use super::pages::{PAGES, Place};
+use super::pages::{PAGES, Place, read};
 use super::{MAX_SECTORS, Newest, Store};
 
-impl<F: NorFlash> Store<F> {
-    /// Looks for what was saved in the first `sectors` sectors, at most [`MAX_SECTORS`]. Reads nothing but these, each byte twice
-    /// at most, and writes nothing.
+impl<F: Flash> Store<F> {
+    /// Looks for what was saved in `sectors` sectors, at most [`MAX_SECTORS`], from byte `start` of flash on, a multiple of
+    /// [`SECTOR_LENGTH`]. Reads nothing but these, each byte twice at most, and writes nothing.
     #[must_use]
-    pub fn open(flash: F, sectors: u8) -> Self {
+    pub fn open(flash: F, start: u32, sectors: u8) -> Self {
+        const {
+            assert!(F::READ_SIZE == 1, "the store reads single bytes");
+            assert!(PAGE_LENGTH.is_multiple_of(F::WRITE_SIZE), "the store writes single pages");
+            assert!((SECTOR_LENGTH as usize).is_multiple_of(F::ERASE_SIZE), "the store erases single sectors");
+        }
         let sectors = sectors.min(MAX_SECTORS);
         // After the last: the first save erases the first sector.
         let cursor = Place { sector: u32::from(sectors.saturating_sub(1)) * SECTOR_LENGTH, page: PAGES };
         let mut store = Self {
             flash,
+            start,
             sectors,
             retired: 0,
             newest: None,
@@ -79,15 +85,14 @@ impl<F: NorFlash> Store<F> {
             Some(_) => own,
             None => {
                 // They may be anywhere.
-                for number in 0..self.flash.chip_length() / SECTOR_LENGTH {
+                for number in 0..self.chip_length() / SECTOR_LENGTH {
                     self.look_into_other(number, below);
                 }
                 let Some(newest) = self.newest else { return };
                 newest.extents.own.hull(newest.extents.left)
             }
         };
-        // Where nothing can be looked at, nothing is left.
-        if !own.covers(former) && self.flash.chip_length() != 0 {
+        if !own.covers(former) {
             self.left = former;
             for number in former.sectors() {
                 self.look_into_other(number, below);
@@ -107,12 +112,12 @@ impl<F: NorFlash> Store<F> {
     /// is the answer for them.
     pub(super) fn elsewhere(&mut self, number: u32, old: bool) -> Option<Place> {
         let place = Place { sector: self.offset(number), page: 0 };
-        if number >= self.flash.chip_length() / SECTOR_LENGTH || self.is_own(place) {
+        if number >= self.chip_length() / SECTOR_LENGTH || self.is_own(place) {
             return None;
         }
         let (before, _) = self.header(place)?.split()?;
         let mut extents = [0; EXTENTS_LENGTH];
-        self.flash.read(place.offset().wrapping_add(HEADER_LENGTH as u32), &mut extents);
+        self.read(place.offset().wrapping_add(HEADER_LENGTH as u32), &mut extents);
         let was_there = if before == 0 { old } else { Extents::decode(extents).own.sectors().contains(&number) };
         was_there.then_some(place)
     }
@@ -163,7 +168,7 @@ impl<F: NorFlash> Store<F> {
         let known = self.newest.map_or(Extent::default(), |newest| newest.extents.own);
         let claim = self.claim_page();
         for number in 0..self.sectors.into() {
-            let (start, address) = (self.flash.start(), self.flash.start().wrapping_add(number * SECTOR_LENGTH));
+            let address = self.start.wrapping_add(number * SECTOR_LENGTH);
             let sector = address / SECTOR_LENGTH;
             if self.occupied.is_some() || known.sectors().contains(&sector) || self.claimed.sectors().contains(&sector)
             {
@@ -171,7 +176,7 @@ impl<F: NorFlash> Store<F> {
             }
             let flash = &mut self.flash;
             let mut torn = false;
-            let mut read = |at: u32, out: &mut [u8]| flash.read(at.wrapping_sub(start), out);
+            let mut read = |at: u32, out: &mut [u8]| read(flash, at, out);
             let foreign = foreign_contents(address, &mut read, &mut |start| {
                 torn = could_become(start, &claim);
                 start.first_chunk().is_some_and(|start| record_pages(start).is_some())

@@ -1,6 +1,6 @@
 //! Pages of flash, and what is read of them.
 
-use super::super::nor::{NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
+use super::super::nor::{Flash, FlashError, PAGE_LENGTH, SECTOR_LENGTH};
 use super::super::record::{Extents, HEADER_LENGTH, Header};
 use super::Store;
 
@@ -27,11 +27,33 @@ impl Place {
     }
 }
 
-impl<F: NorFlash> Store<F> {
+/// Reads flash. Where it cannot be read there are zeros: neither a record nor a blank page.
+pub(super) fn read(flash: &mut impl Flash, address: u32, out: &mut [u8]) {
+    if flash.read(address, out).is_err() {
+        out.fill(0);
+    }
+}
+
+impl<F: Flash> Store<F> {
+    /// Reads bytes.
+    pub(super) fn read(&mut self, offset: u32, out: &mut [u8]) {
+        read(&mut self.flash, self.start.wrapping_add(offset), out);
+    }
+
+    /// Programs the page at an offset.
+    pub(super) fn program(&mut self, offset: u32, page: &[u8; PAGE_LENGTH]) -> Result<(), FlashError> {
+        self.flash.write(self.start.wrapping_add(offset), page).map_err(Into::into)
+    }
+
+    /// Length of the flash chip in bytes.
+    pub(super) fn chip_length(&self) -> u32 {
+        self.flash.capacity() as u32
+    }
+
     /// The header at a place, if there is one.
     pub(super) fn header(&mut self, place: Place) -> Option<Header> {
         let mut bytes = [0; HEADER_LENGTH];
-        self.flash.read(place.offset(), &mut bytes);
+        self.read(place.offset(), &mut bytes);
         Header::parse(&bytes)
     }
 
@@ -72,7 +94,7 @@ impl<F: NorFlash> Store<F> {
         let mut always = true;
         while always && at < length {
             let part = piece.get_mut(..PIECE.min(length - at)).unwrap_or_default();
-            self.flash.read(offset.wrapping_add(at as u32), part);
+            self.read(offset.wrapping_add(at as u32), part);
             always = seen(part);
             at += part.len();
         }

@@ -1,13 +1,13 @@
 //! What makes a start's answer that of every later one.
 
-use super::super::nor::{FlashError, NorFlash, PAGE_LENGTH, SECTOR_LENGTH};
+use super::super::nor::{Flash, FlashError, PAGE_LENGTH, SECTOR_LENGTH};
 use super::super::record::{Header, SEALED, SEALS};
 use super::append::Body;
 use super::open::is_newer;
 use super::pages::{PAGES, Place, wipe};
 use super::{Newest, READS, Store};
 
-impl<F: NorFlash> Store<F> {
+impl<F: Flash> Store<F> {
     /// Makes the answer the same at every later start: see the module's documentation. Where that fails, it is in doubt, and the
     /// next start tries again.
     pub(super) fn settle(&mut self) {
@@ -180,9 +180,9 @@ impl<F: NorFlash> Store<F> {
     #[inline(never)]
     pub(super) fn seal(&mut self, place: Place, header: &Header) -> Result<(), FlashError> {
         let mut page = [0; PAGE_LENGTH];
-        self.flash.read(place.offset(), &mut page);
+        self.read(place.offset(), &mut page);
         header.seal(&mut page);
-        let result = self.flash.program(place.offset(), &page);
+        let result = self.program(place.offset(), &page);
         wipe(&mut page);
         result
     }
@@ -197,10 +197,10 @@ impl<F: NorFlash> Store<F> {
             let place = place.after(number);
             if number == 0 {
                 let mut start = [0; 4];
-                self.flash.read(place.offset(), &mut start);
+                self.read(place.offset(), &mut start);
                 zeros[3] = start[3] & SEALS;
             }
-            if self.is_blank(place, 1) { Ok(()) } else { self.flash.program(place.offset(), &zeros) }
+            if self.is_blank(place, 1) { Ok(()) } else { self.program(place.offset(), &zeros) }
         })
     }
 }

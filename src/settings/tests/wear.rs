@@ -1,26 +1,45 @@
 //! How often what is set may be saved.
 
 use super::*;
+use embedded_storage::nor_flash::{ErrorType, MultiwriteNorFlash, NorFlash, ReadNorFlash};
 
 /// Flash with a store in it: two sectors.
 struct Flash(Vec<u8>, Arc<Mutex<u32>>);
 
-impl NorFlash for Flash {
-    fn read(&mut self, offset: u32, out: &mut [u8]) {
-        out.copy_from_slice(&self.0[offset as usize..][..out.len()]);
+impl ErrorType for Flash {
+    type Error = FlashError;
+}
+
+impl ReadNorFlash for Flash {
+    const READ_SIZE: usize = 1;
+
+    fn read(&mut self, address: u32, out: &mut [u8]) -> Result<(), FlashError> {
+        out.copy_from_slice(&self.0[address as usize..][..out.len()]);
+        Ok(())
     }
 
-    fn erase(&mut self, offset: u32) -> Result<(), FlashError> {
-        self.0[offset as usize..][..SECTOR_LENGTH as usize].fill(0xFF);
+    fn capacity(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl NorFlash for Flash {
+    const WRITE_SIZE: usize = PAGE_LENGTH;
+    const ERASE_SIZE: usize = SECTOR_LENGTH as usize;
+
+    fn erase(&mut self, from: u32, to: u32) -> Result<(), FlashError> {
+        self.0[from as usize..to as usize].fill(0xFF);
         *self.1.lock().unwrap() += 1;
         Ok(())
     }
 
-    fn program(&mut self, offset: u32, page: &[u8; PAGE_LENGTH]) -> Result<(), FlashError> {
-        self.0[offset as usize..].iter_mut().zip(page).for_each(|(old, new)| *old &= new);
+    fn write(&mut self, address: u32, page: &[u8]) -> Result<(), FlashError> {
+        self.0[address as usize..].iter_mut().zip(page).for_each(|(old, new)| *old &= new);
         Ok(())
     }
 }
+
+impl MultiwriteNorFlash for Flash {}
 
 const SAVED: &str = r#"{"ok":"save","saved":true}"#;
 const TOO_OFTEN: &str = r#"{"error":"not saved: too many saves wear the flash out","allowed":"again in a minute"}"#;
@@ -32,7 +51,7 @@ fn a_script_at_the_port_cannot_wear_the_flash_out() {
         Box::leak(Box::new(Settings::new(PLAN, Box::leak(Box::new(Room::new())))));
     let count = Arc::new(Mutex::new(0));
     let flash = Flash(vec![0xFF; 8192], count.clone());
-    let storage: &'static mut Store<Flash> = Box::leak(Box::new(Store::open(flash, 2)));
+    let storage: &'static mut Store<Flash> = Box::leak(Box::new(Store::open(flash, 0, 2)));
     settings.start(storage);
     settings.add(&NEW).unwrap();
     let erases = || *count.lock().unwrap();

@@ -24,7 +24,8 @@ mod program {
     use picovd::clock::Instant;
     use picovd::device::Device;
     use picovd::dynamic::{FromRegistry, Registered};
-    use picovd::settings::{Configured, FlashError, NorFlash, PAGE_LENGTH, Storage, Store};
+    use picovd::settings::nor_flash::{ErrorType, MultiwriteNorFlash, NorFlash, ReadNorFlash};
+    use picovd::settings::{Configured, FlashError, PAGE_LENGTH, SECTOR_LENGTH, Storage, Store};
     use picovd::volume::{BoardIdentity, Memory, Volume};
 
     #[cfg(not(feature = "application"))]
@@ -68,21 +69,40 @@ mod program {
         }
     }
 
-    impl NorFlash for Anything {
-        fn read(&mut self, offset: u32, out: &mut [u8]) {
-            out.fill(black_box(offset) as u8);
+    impl ErrorType for Anything {
+        type Error = FlashError;
+    }
+
+    impl ReadNorFlash for Anything {
+        const READ_SIZE: usize = 1;
+
+        fn read(&mut self, address: u32, out: &mut [u8]) -> Result<(), FlashError> {
+            out.fill(black_box(address) as u8);
             black_box(out);
+            black_box(Ok(()))
         }
 
-        fn erase(&mut self, _: u32) -> Result<(), FlashError> {
+        fn capacity(&self) -> usize {
+            black_box(4 << 20)
+        }
+    }
+
+    impl NorFlash for Anything {
+        const WRITE_SIZE: usize = PAGE_LENGTH;
+        const ERASE_SIZE: usize = SECTOR_LENGTH as usize;
+
+        fn erase(&mut self, from: u32, to: u32) -> Result<(), FlashError> {
+            black_box((from, to));
             black_box(Err(FlashError::Failed))
         }
 
-        fn program(&mut self, _: u32, page: &[u8; PAGE_LENGTH]) -> Result<(), FlashError> {
-            black_box(page);
+        fn write(&mut self, address: u32, page: &[u8]) -> Result<(), FlashError> {
+            black_box((address, page));
             black_box(Ok(()))
         }
     }
+
+    impl MultiwriteNorFlash for Anything {}
 
     // SAFETY: nothing else in the program has this name.
     #[unsafe(no_mangle)]
@@ -95,8 +115,8 @@ mod program {
         let volume = Volume::of(black_box(description.layout), identity, Anything, files, settings);
         let mut device = Device::new(volume, black_box(description.unit), black_box(description.announcing));
         let mut transport = Transport::new();
-        let mut store = Store::open(Anything, black_box(2));
-        let mut kept = Store::open(Anything, black_box(2));
+        let mut store = Store::open(Anything, black_box(0x3F_D000), black_box(2));
+        let mut kept = Store::open(Anything, black_box(0x3F_D000), black_box(2));
         if let Some(settings) = settings.settings() {
             let kept = &raw mut kept;
             // SAFETY: this function does not return, and nothing else uses it.

@@ -131,8 +131,8 @@ mod program {
         if let (PARKS | COUNTS | DEAF | DOZES, Some(all)) = (mode(), pac::Peripherals::take()) {
             launch(all);
         }
-        let Some(flash) = SettingsFlash::new(START, 4 << 20) else { panic!("runs from SRAM") };
-        let mut store = Store::open(flash, 2);
+        let Some(flash) = SettingsFlash::new(4 << 20) else { panic!("runs from SRAM") };
+        let mut store = Store::open(flash, START, 2);
         let mut found = [0; 1008];
         let length = store.load(&mut found);
         let mut last = length.map_or(0, |length| number(found.get(..length).unwrap_or_default()));
