@@ -8,7 +8,7 @@ fn main() {
     println!("cargo::rerun-if-env-changed=PICOVD_MANIFEST");
     let manifest = std::env::var("PICOVD_MANIFEST").unwrap_or_else(|_| "picovd.toml".to_owned());
     // With the linker script.
-    picovd_manifest::build(&manifest, true);
+    picovd_manifest::build(&manifest);
 }
 
 #[cfg(not(feature = "firmware"))]

@@ -1,3 +1,3 @@
 fn main() {
-    picovd_manifest::build("picovd.toml", true);
+    picovd_manifest::build("picovd.toml");
 }

@@ -9,20 +9,28 @@ use crate::{check, emit, plan, read};
 /// The linker script that cortex-m-rt's `link.x` includes.
 const MEMORY_X: &str = "memory.x";
 
-/// Makes `volume.rs` and what it includes in OUT_DIR from the manifest at `manifest`, a path relative to the package.
-///
-/// With `linker`, it sees to the arguments that link a firmware for the chip, and to `memory.x`: the package's own, when one
-/// is beside its Cargo.toml, else one from the manifest in OUT_DIR. (Cargo does not notice by itself that a first memory.x
-/// comes to a package that was built before: change the build script or the manifest then.)
+/// Makes `volume.rs` and what it includes in OUT_DIR from the manifest at `manifest`, a path relative to the package, and sees to the
+/// arguments that link a firmware for the chip, and to `memory.x`: the package's own, when one is beside its Cargo.toml, else one from
+/// the manifest in OUT_DIR. (Cargo does not notice by itself that a first memory.x comes to a package that was built before: change
+/// the build script or the manifest then.)
 ///
 /// Problems become cargo's error lines, one each, and fail the build when the script ends. For build scripts only.
 ///
 /// All that a build script does:
 ///
 /// ```no_run
-/// picovd_manifest::build("picovd.toml", true);
+/// picovd_manifest::build("picovd.toml");
 /// ```
-pub fn build(manifest: &str, linker: bool) {
+pub fn build(manifest: &str) {
+    make(manifest, true);
+}
+
+/// The same without what is linked: for packages that are no firmware for the chip, or link it in a way of their own.
+pub fn build_tables(manifest: &str) {
+    make(manifest, false);
+}
+
+fn make(manifest: &str, linker: bool) {
     println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
     println!("cargo::rerun-if-changed={manifest}");
     let folders = (env::var_os("OUT_DIR").map(PathBuf::from), env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from));

@@ -27,7 +27,7 @@ mod read;
 pub mod schema;
 mod source;
 
-pub use build::build;
+pub use build::{build, build_tables};
 pub use check::{Checked, Chip, Dynamic, FLASH_SECTOR, Log, Partitions, Settings, Usb, Window, check};
 pub use diagnostic::{Code, Diagnostic, Diagnostics};
 pub use emit::{Output, emit};

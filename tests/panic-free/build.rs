@@ -3,5 +3,5 @@
 fn main() {
     println!("cargo::rerun-if-env-changed=PICOVD_MANIFEST");
     let manifest = std::env::var("PICOVD_MANIFEST").unwrap_or_else(|_| "../../picovd.toml".to_owned());
-    picovd_manifest::build(&manifest, false);
+    picovd_manifest::build_tables(&manifest);
 }
