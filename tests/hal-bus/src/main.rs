@@ -5,10 +5,12 @@
 #[cfg(target_os = "none")]
 #[allow(unsafe_code)]
 mod program {
+    use core::ops::Range;
     use core::ptr;
     use cortex_m::peripheral::NVIC;
     use cortex_m::singleton;
     use picovd::clock::Instant;
+    use picovd::files::{BoardFacts, PartitionPlan, ResetReason};
     use picovd::rp2350::CRYSTAL;
     use picovd::rp2350::rp235x_hal::clocks::init_clocks_and_plls;
     use picovd::rp2350::rp235x_hal::fugit::MicrosDurationU32;
@@ -16,8 +18,11 @@ mod program {
     use picovd::rp2350::rp235x_hal::timer::{Alarm, Alarm0, CopyableTimer0};
     use picovd::rp2350::rp235x_hal::usb::UsbBus;
     use picovd::rp2350::rp235x_hal::{self, Timer, Watchdog};
-    use picovd::usb::Packets;
-    use picovd::volume::Memory;
+    use picovd::settings::{Configured, Plan, Storage};
+    use picovd::stick::{Hardware, Stick, boot};
+    use picovd::usb::{Packets, Reset};
+    use picovd::vd::Files;
+    use picovd::volume::{BoardIdentity, Memory};
     use usb_device::bus::{PollResult, UsbBus as Bus, UsbBusAllocator};
     use usb_device::endpoint::{EndpointAddress, EndpointType};
     use usb_device::{Result, UsbDirection};
@@ -27,20 +32,9 @@ mod program {
     mod firmware {
         picovd::firmware!(tables);
 
-        pub use tables::{CONSOLE, Configured, DESCRIPTION, LAYOUT, RESET};
+        pub use tables::{DESCRIPTION, Manifest};
     }
-    use firmware::{CONSOLE, Configured, DESCRIPTION, LAYOUT, RESET};
-
-    type Stick = picovd::stick::Stick<
-        'static,
-        HalBus,
-        Chip,
-        fn(picovd::usb::Reset),
-        CONSOLE,
-        RESET,
-        { LAYOUT.dynamic.slots != 0 },
-        Configured,
-    >;
+    use firmware::{DESCRIPTION, Manifest};
 
     /// The HAL's bus. It cannot tell of single packets.
     struct HalBus(UsbBus);
@@ -117,6 +111,40 @@ mod program {
         }
     }
 
+    /// The chip with the HAL's bus. What else a start asks for, the stock manifest shows nothing of that is measured.
+    struct Hal;
+
+    impl Hardware<'static> for Hal {
+        type Bus = HalBus;
+        type Memory = Chip;
+        type Restart = fn(Reset);
+
+        fn identity(&mut self) -> Option<BoardIdentity> {
+            None
+        }
+
+        fn flash(&mut self, _: u32) -> Option<u32> {
+            None
+        }
+
+        fn hide<S: Configured<'static>>(&mut self, _: S, _: &'static [Range<u32>], _: u32) {}
+
+        fn facts(&mut self, identity: Option<BoardIdentity>, flash: Option<u32>) -> BoardFacts<'static> {
+            let reset = ResetReason::default();
+            BoardFacts { chip: "RP2350", bootrom: None, flash, identity, reset, panic: None }
+        }
+
+        fn show_partitions(&mut self, _: PartitionPlan<'static>, _: &'static Files<'static>) {}
+
+        fn storage(&mut self, _: &Plan<'static>, _: Option<u32>) -> Option<&'static mut (dyn Storage + Send)> {
+            None
+        }
+
+        fn strings(&mut self) -> Option<&'static mut [[u8; 96]; 2]> {
+            None
+        }
+    }
+
     /// Sleeps until the bus has something to report, or `moment`.
     fn sleep(timer: &Timer<CopyableTimer0>, alarm: &mut Alarm0<CopyableTimer0>, moment: Option<Instant>) {
         alarm.clear_interrupt();
@@ -154,7 +182,8 @@ mod program {
         let Some(alloc) = singleton!(: UsbBusAllocator<HalBus> = UsbBusAllocator::new(HalBus(bus))) else {
             panic!("the bus is taken")
         };
-        let mut stick = Stick::new(alloc, &DESCRIPTION, None, None, &[b'0'; 16], Chip, |_| {});
+        let found = boot::<_, Manifest>(&mut Hal, &DESCRIPTION);
+        let mut stick = Stick::<Hal, Manifest>::new(alloc, &DESCRIPTION, found, &[b'0'; 16], Chip, |_| {});
         loop {
             // While a command is under way, only the bus has news.
             let waits = if stick.turn() { stick.wait(Instant(timer.get_counter().ticks())) } else { None };
