@@ -8,7 +8,7 @@ use crate::volume::Generation;
 use core::cell::Cell;
 use critical_section::Mutex;
 
-/// An [`Info`] as a file. To be registered as [`renewed`](crate::volume::File::renewed).
+/// An [`Info`] as a file. To be registered as [`renewed`](crate::dynamic::File::renewed).
 pub struct InfoFile<'a> {
     info: &'a Info<'a>,
     form: Form,

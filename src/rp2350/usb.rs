@@ -615,7 +615,7 @@ impl Bus for UsbBus {
         self.with(PollResult::None, Controller::poll)
     }
 
-    /// Detaches. A poll that comes 20 ms later or after that attaches again ([`UsbBus::attaches_in`]).
+    /// Detaches. A poll that comes 20 ms later or after that attaches again.
     fn force_reset(&self) -> Result<()> {
         self.with((), Controller::detach);
         Ok(())

@@ -8,7 +8,7 @@ use core::fmt;
 /// Longest line that a console takes, and so the longest text in JSON.
 pub(super) const LINE_LENGTH: usize = 512;
 
-/// What [`Group`] is to those that do not know its structure. `present` are the bytes of its values, as kept; without any,
+/// What [`Group`](super::Group) is to those that do not know its structure. `present` are the bytes of its values, as kept; without any,
 /// all of them are defaults.
 pub trait Section: Sync {
     /// Tells groups apart in what is saved.
