@@ -10,7 +10,7 @@
 //! | H5, H5b | half a line goes with its session | `half_lines` | `console_session.rs` |
 //! | H6 | no command in silence | `silence` | `console_session.rs` |
 //! | H7 | bcdDevice tells compositions apart | `compositions`, `ring5::releases` | `composite.rs` |
-//! | H8 | STALL for what does not exist | `what_does_not_exist` | story `chapter-9` on every image |
+//! | H8 | STALL for what does not exist | `what_does_not_exist`, `odd_requests` | story `chapter-9` on every image |
 //! | H9 | bcdUSB and BOS agree | `versions` | `composite.rs` |
 //! | H10 | names that Windows cannot open are refused | `ring5::names` | tests/refusals.rs, `serve --live`: `serve/mirror.rs` |
 //! | H11 | an echo is no command | `ring5::echo` | `console_session.rs` |
@@ -21,7 +21,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use picovd_sim::host::bot::{CswStatus, Data};
 use picovd_sim::host::controller::{Request, TransferError};
+use picovd_sim::host::scsi::Sense;
 use picovd_sim::host::terminal::Terminal;
 use picovd_sim::host::{Host, Initiator, enumerate};
 use picovd_sim::{patch, plug};
@@ -120,7 +122,7 @@ fn power(plugged: Plugged) {
 fn small_volume(plugged: Plugged) {
     let mut initiator = plugged("small");
     initiator.wait_ready().expect("ready");
-    let block = initiator.scsi(&picovd_sim::host::scsi::read_cdb(10, 0, 1), picovd_sim::host::bot::Data::In(512));
+    let block = initiator.scsi(&picovd_sim::host::scsi::read_cdb(10, 0, 1), Data::In(512));
     let block = block.expect("it reads").data;
     let clusters = u32::from_le_bytes([block[92], block[93], block[94], block[95]]);
     assert!(clusters >= 256, "{clusters} clusters");
@@ -176,6 +178,53 @@ fn what_does_not_exist(plugged: Plugged) {
         assert_eq!(initiator.host.control_in(request), Err(TransferError::Stall), "{request:02x?}");
     }
     initiator.wait_ready().expect("ready");
+}
+
+/// More requests of that kind: each field wrong by itself (USB 2.0 9.4), to every recipient. None of them harms what is under way.
+fn odd_requests(plugged: Plugged) {
+    let mut initiator = plugged("console");
+    initiator.wait_ready().expect("ready");
+    let bulk_in = u16::from(initiator.device.bulk_in) | 0x80;
+    for (request_type, request, value, index, length) in [
+        // Features that nobody has, and of other recipients.
+        (0, 3, 0, 0, 0),
+        (0, 1, 7, 0, 0),
+        (1, 3, 0, 0, 0),
+        (2, 3, 1, bulk_in, 0),
+        (2, 1, 2, bulk_in, 0),
+        // A status of another recipient's kind, and of a value.
+        (0x83, 0, 0, 0, 2),
+        (0x82, 0, 1, bulk_in, 2),
+        // Configurations and alternate settings that are none.
+        (0, 9, 2, 0, 0),
+        (0, 9, 0x101, 0, 0),
+        (1, 11, 1, 0, 0),
+        // Descriptors that are none, and SET_DESCRIPTOR, SYNCH_FRAME.
+        (0x80, 6, 0x0600, 0, 10),
+        (0x80, 6, 0x03EE, 0, 18),
+        (0, 7, 0x0100, 0, 0),
+        (0x82, 12, 0, bulk_in, 2),
+        // Class requests of nobody, and Get Max LUN of another interface.
+        (0x21, 0x7F, 0, 0, 0),
+        (0xA1, 0xFE, 0, 1, 1),
+    ] {
+        let request = Request { request_type, request, value, index, length };
+        assert_eq!(initiator.host.control_in(request), Err(TransferError::Stall), "{request:02x?}");
+        initiator.test_unit_ready().unwrap_or_else(|error| panic!("after {request:02x?}: {error}"));
+    }
+}
+
+/// A WRITE whose wrapper announces no data (BOT 6.7.1, case 1): refused, as any WRITE is, and nothing is waited for.
+fn write_without_data(plugged: Plugged) {
+    let mut initiator = plugged("picovd");
+    initiator.wait_ready().expect("ready");
+    for cdb in [[0x2A, 0, 0, 0, 0, 0, 0, 0, 1, 0], [0x2A, 0, 0, 0, 0, 0, 0, 0, 0, 0]] {
+        let outcome = initiator.command(0, &cdb, Data::None).expect("it is answered");
+        assert_eq!((outcome.csw.status, outcome.csw.residue), (CswStatus::CommandFailed, 0), "{cdb:02x?}");
+        let sense = initiator.request_sense().expect("there is a reason");
+        assert_eq!(sense, Sense(7, 0x27, 0), "{cdb:02x?}");
+    }
+    initiator.test_unit_ready().expect("ready");
 }
 
 /// H9.
@@ -356,6 +405,8 @@ both! {
     silence,
     compositions,
     what_does_not_exist,
+    odd_requests,
+    write_without_data,
     versions,
     backspace,
     reboot,
