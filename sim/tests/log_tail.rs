@@ -108,7 +108,14 @@ fn a_probe_is_no_reader() {
             if initiator.test_unit_ready().is_err() {
                 continue;
             }
-            for lba in PROBED.into_iter().chain([blocks - 8]).filter(|lba| lba + 8 <= blocks) {
+            let mut probed: Vec<u64> = PROBED.into_iter().chain([blocks - 8]).filter(|lba| lba + 8 <= blocks).collect();
+            if seed % 2 == 0 {
+                // The tail may be hit before anything tells that this is a probe.
+                for place in 1..probed.len() {
+                    probed.swap(place, random.below(place as u32 + 1) as usize);
+                }
+            }
+            for lba in probed {
                 let read = initiator.scsi(&read_cdb(10, lba, 8), Data::In(4096));
                 hits += read.map_or(0, |read| u32::from(read.data.starts_with(b"line")));
             }
