@@ -90,7 +90,7 @@ impl Announcing {
 
     /// What suits both.
     #[must_use]
-    pub fn together(self, other: Self) -> Self {
+    pub fn merge(self, other: Self) -> Self {
         let (a, b) = (self.timing, other.timing);
         Self {
             refresh: self.refresh.max(other.refresh),

@@ -34,7 +34,7 @@ impl Pending {
         self.waiting = Some(match self.waiting {
             None => Waiting { announcing, newest: now, latest },
             Some(before) => Waiting {
-                announcing: before.announcing.together(announcing),
+                announcing: before.announcing.merge(announcing),
                 newest: now,
                 latest: before.latest.min(latest),
             },

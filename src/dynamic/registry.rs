@@ -161,7 +161,7 @@ impl<'a> Files<'a> {
         self.change_state(section, |state| {
             match announcing {
                 Some(announcing) => {
-                    state.asked = Some(state.asked.map_or(announcing, |asked| asked.together(announcing)));
+                    state.asked = Some(state.asked.map_or(announcing, |asked| asked.merge(announcing)));
                 }
                 None if announced => state.usual = true,
                 None => return,
@@ -200,7 +200,7 @@ impl<'a> Files<'a> {
         critical_section::with(|section| {
             let State { asked, usual: any, .. } = self.state.borrow(section).get();
             self.change_state(section, |state| (state.usual, state.asked) = (false, None));
-            if any { Some(asked.map_or(usual, |asked| asked.together(usual))) } else { asked }
+            if any { Some(asked.map_or(usual, |asked| asked.merge(usual))) } else { asked }
         })
     }
 

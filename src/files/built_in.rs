@@ -36,7 +36,7 @@ impl<'a> BuiltIn<'a> {
         if let Some((tail, file)) = self.tail.filter(|(tail, _)| tail.has_news()) {
             // Anyone who takes the file away takes the news along.
             let _ = files.update(file, None);
-            tail.told();
+            tail.mark_announced();
         }
     }
 }

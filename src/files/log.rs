@@ -281,7 +281,7 @@ impl<'a> LogTail<'a> {
     }
 
     /// What was written up to now was told on.
-    pub fn told(&self) {
+    pub fn mark_announced(&self) {
         let heard = self.ring.written();
         self.change(|tail| tail.heard = heard);
     }
@@ -442,7 +442,7 @@ mod tests {
         assert_eq!(shown(&tail, again), b"one\ntwo\n");
         ring.write(b"three\n");
         assert!(tail.has_news());
-        tail.told();
+        tail.mark_announced();
         let length = tail.freeze(Generation::default()).length;
         assert_eq!(shown(&tail, length), b"three\n");
         assert!(!tail.has_news());

@@ -6,7 +6,7 @@
 //! that reads flash gets a bus error: the application stops its own before settings are saved.
 
 use super::memory::{RawMemory, translate};
-use super::{facts, park, partitions, xip};
+use super::{boot_info, park, partitions, xip};
 use crate::chip::address_map::{SRAM, STORAGE, XIP_BASE};
 use crate::settings::nor_flash::{ErrorType, MultiwriteNorFlash, NorFlash, ReadNorFlash};
 use crate::settings::{FlashError, PAGE_LENGTH, SECTOR_LENGTH};
@@ -49,7 +49,7 @@ impl SettingsFlash {
     #[must_use]
     pub fn new(length: u32) -> Option<Self> {
         // A shorter one ignores the upper bits of an address: the settings' sectors would be some of the program's.
-        if xip::runs_from_sram() || facts::flash(length).is_some() {
+        if xip::runs_from_sram() || boot_info::flash(length).is_some() {
             return None;
         }
         // flash_op permits nothing before (section 5.1.3). Where it fails, flash_op will say so.

@@ -8,10 +8,10 @@
 
 mod board;
 mod board_id;
+mod boot_info;
 mod clock;
 #[cfg(feature = "defmt")]
 mod defmt;
-mod facts;
 #[cfg_attr(target_arch = "riscv32", path = "flash_unwritten.rs")]
 mod flash;
 mod memory;
@@ -22,6 +22,7 @@ mod panic;
 pub mod park;
 mod partitions;
 // For `firmware!`.
+mod interrupt_driven;
 #[doc(hidden)]
 pub mod picotool;
 #[cfg_attr(target_arch = "arm", path = "arm.rs")]
@@ -29,7 +30,6 @@ pub mod picotool;
 mod processor;
 mod reboot;
 mod rom;
-mod served;
 mod stick;
 mod usb;
 mod usb_endpoint;
@@ -37,9 +37,9 @@ mod xip;
 
 pub use board::{Board, CRYSTAL, restart, restart_after};
 pub use flash::SettingsFlash;
+pub use interrupt_driven::Served;
 pub use memory::AddressSpace;
 pub use rp235x_hal;
-pub use served::Served;
 pub use static_cell::StaticCell;
 pub use stick::{Home, Running, Stick};
 pub use usb::UsbBus;

@@ -5,7 +5,7 @@ use super::flash::SettingsFlash;
 use super::memory::{self, AddressSpace};
 use super::partitions::Bootrom;
 use super::usb::{self, UsbBus};
-use super::{board_id, facts, processor, reboot, xip};
+use super::{board_id, boot_info, processor, reboot, xip};
 use crate::clock::Instant;
 use crate::files::{BoardFacts, PartitionFiles, PartitionPlan};
 use crate::settings::{Configured, Plan, Storage, Store, Volatile};
@@ -273,7 +273,7 @@ impl Hardware<'static> for Chip {
     }
 
     fn flash(&mut self, reserved: u32) -> Option<u32> {
-        facts::flash(reserved)
+        boot_info::flash(reserved)
     }
 
     fn hide<S: Configured<'static>>(&mut self, settings: S, redacted: &'static [Range<u32>], flash: u32) {
@@ -281,7 +281,7 @@ impl Hardware<'static> for Chip {
     }
 
     fn facts(&mut self, identity: Option<BoardIdentity>, flash: Option<u32>) -> BoardFacts<'static> {
-        facts::read(identity, flash)
+        boot_info::read(identity, flash)
     }
 
     #[inline(never)]

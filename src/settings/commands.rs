@@ -123,7 +123,7 @@ impl Settings<'_> {
 
     /// The session is over: nobody is there any more who could end the line that was begun, or fetch the answer. A line that was
     /// not carried out yet is not carried out.
-    pub fn hang_up(&self) {
+    pub fn disconnect(&self) {
         self.drop_answer();
         self.console.set(PLACE);
         self.console.with_printed(|printed| *printed = Printed::NOTHING);
@@ -177,7 +177,7 @@ impl Settings<'_> {
     }
 
     /// Carries out the line that is there at `now`, if any: the answer waits to be fetched then. Returns whether there was one.
-    pub fn carry_out(&self, now: Instant) -> bool {
+    pub fn execute(&self, now: Instant) -> bool {
         let mut place = self.console.place();
         if !place.complete {
             return false;

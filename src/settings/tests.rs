@@ -81,7 +81,7 @@ fn say(settings: &Settings<'_>, text: &[u8]) -> String {
     for byte in text {
         assert!(settings.takes_bytes());
         settings.take_byte(*byte);
-        settings.carry_out(Instant(0));
+        settings.execute(Instant(0));
         loop {
             let mut piece = vec![0; length];
             let filled = settings.answer(&mut piece);
@@ -286,7 +286,7 @@ fn what_was_printed_is_not_obeyed() {
     assert_eq!(ask(settings, "get label"), r#"{"label":"PICOVD"}"#);
     // An answer that comes back, of whatever kind.
     for command in ["get", "files", "what"] {
-        settings.hang_up();
+        settings.disconnect();
         let answer = ask(settings, command);
         settings.printed(answer.as_bytes());
         settings.printed(b"\r\n");
@@ -294,7 +294,7 @@ fn what_was_printed_is_not_obeyed() {
     }
     // Another session knows nothing of it.
     settings.printed(b"help\r\n");
-    settings.hang_up();
+    settings.disconnect();
     assert!(ask(settings, "help").starts_with(r#"{"help":"#));
     settings.printed(b"help\r\n");
     settings.forget_printed();
@@ -348,7 +348,7 @@ fn a_session_that_ends_leaves_nothing() {
         for byte in half {
             settings.take_byte(*byte);
         }
-        settings.hang_up();
+        settings.disconnect();
         assert_eq!(say(settings, b"\r\n"), "");
         assert_eq!(ask(settings, "get label"), r#"{"label":"PICOVD"}"#);
     }
@@ -356,13 +356,13 @@ fn a_session_that_ends_leaves_nothing() {
     for byte in b"set {\"label\":\"OOPS\"}\r" {
         settings.take_byte(*byte);
     }
-    settings.hang_up();
-    assert!(!settings.carry_out(Instant(0)));
+    settings.disconnect();
+    assert!(!settings.execute(Instant(0)));
     for byte in b"get\r" {
         settings.take_byte(*byte);
     }
-    assert!(settings.carry_out(Instant(0)));
-    settings.hang_up();
+    assert!(settings.execute(Instant(0)));
+    settings.disconnect();
     assert_eq!(settings.answer(&mut [0; 8]), 0);
     assert_eq!(ask(settings, "get label"), r#"{"label":"PICOVD"}"#);
     // A packet of which some bytes wait after a whole line.
@@ -372,9 +372,9 @@ fn a_session_that_ends_leaves_nothing() {
         room[..bytes.len()].copy_from_slice(bytes);
         bytes.len()
     });
-    settings.hang_up();
+    settings.disconnect();
     settings.listen(|_| 0);
-    assert!(!settings.carry_out(Instant(0)));
+    assert!(!settings.execute(Instant(0)));
     assert_eq!(ask(settings, "get label"), r#"{"label":"PICOVD"}"#);
 }
 
@@ -386,8 +386,8 @@ fn an_answer_that_nobody_fetches_holds_the_line() {
     }
     assert!(
         !settings.takes_bytes()
-            && settings.carry_out(Instant(0))
-            && !settings.carry_out(Instant(0))
+            && settings.execute(Instant(0))
+            && !settings.execute(Instant(0))
             && !settings.takes_bytes()
     );
     let mut piece = [0; 10];

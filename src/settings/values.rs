@@ -346,7 +346,7 @@ impl<'a> Settings<'a> {
     }
 
     /// Whether values changed since the last call: the stick has to follow.
-    pub fn take_news(&self) -> bool {
+    pub fn take_changed(&self) -> bool {
         critical_section::with(|section| {
             let flags = self.flags.borrow(section).get();
             self.change_flags(section, |flags| flags.applied = flags.changes);

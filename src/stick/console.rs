@@ -18,7 +18,7 @@ impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
         let ended = console.take_ended();
         if let Some(settings) = settings {
             if ended {
-                settings.hang_up();
+                settings.disconnect();
             }
             if console.is_open() {
                 return settings.listen(|packet| console.read_packet(packet));

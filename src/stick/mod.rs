@@ -167,8 +167,8 @@ impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
             }
             // Here no READ is running: what is saved takes flash away for a while.
             // What came after the line is no event of the bus any more, and may be next.
-            more |= settings.carry_out(now);
-            if settings.take_news() {
+            more |= settings.execute(now);
+            if settings.take_changed() {
                 self.usb.device_mut().set_announcing(settings.announcing());
                 self.files.announce();
             }

@@ -78,7 +78,7 @@ const RULES: &[Rule] = &[
     // `tables` and `firmware` are the macros of those names.
     Rule { part: "rp2350/board", modules: &["firmware", "stick", "tables"], crates: HARDWARE },
     // `serve` is the macro of that name.
-    Rule { part: "rp2350/served", modules: &["serve", "stick", "turns"], crates: HARDWARE },
+    Rule { part: "rp2350/interrupt_driven", modules: &["serve", "stick", "turns"], crates: HARDWARE },
     Rule {
         part: "rp2350/stick",
         modules: &["clock", "files", "settings", "stick", "usb", "vd", "volume"],

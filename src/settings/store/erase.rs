@@ -54,7 +54,7 @@ impl<F: Flash> Store<F> {
         let mut clean = true;
         for number in self.left.sectors() {
             if let Some(place) = self.elsewhere(number, false) {
-                clean &= self.scrub(place.sector).is_ok();
+                clean &= self.wipe(place.sector).is_ok();
             }
         }
         if clean {
@@ -64,7 +64,7 @@ impl<F: Flash> Store<F> {
 
     /// Overwrites a sector of records, and erases it: an erase that is cut short shows nothing then, and what a cut leaves before
     /// still begins with a record.
-    pub(super) fn scrub(&mut self, sector: u32) -> Result<(), FlashError> {
+    pub(super) fn wipe(&mut self, sector: u32) -> Result<(), FlashError> {
         self.zero(Place { sector, page: 0 }, PAGES)?;
         self.erase(sector)
     }

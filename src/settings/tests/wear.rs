@@ -59,7 +59,7 @@ fn a_script_at_the_port_cannot_wear_the_flash_out() {
         for byte in line.bytes().chain([b'\r']) {
             settings.take_byte(byte);
         }
-        settings.carry_out(Instant(seconds * 1_000_000));
+        settings.execute(Instant(seconds * 1_000_000));
         let mut out = [0; 200];
         let filled = settings.answer(&mut out);
         settings.answered(filled);

@@ -158,20 +158,20 @@ mod program {
                         *packet = black_box([0; 64]);
                         black_box(64)
                     });
-                    settings.carry_out(black_box(picovd::clock::Instant(1)));
+                    settings.execute(black_box(picovd::clock::Instant(1)));
                     let length = settings.answer(&mut packet);
                     packet = black_box(packet);
                     settings.answered(black_box(length));
                     settings.printed(packet.get(..black_box(length)).unwrap_or(&packet));
                     settings.forget_printed();
                     if black_box(false) {
-                        settings.hang_up();
+                        settings.disconnect();
                     }
                 }
                 9 => {
                     let Some(settings) = settings.settings() else { continue };
                     let mut strings = [[0; 96]; 2];
-                    black_box((settings.take_restart(), settings.take_news()));
+                    black_box((settings.take_restart(), settings.take_changed()));
                     black_box((settings.announcing(), settings.usb_strings(&mut strings)));
                     #[cfg(feature = "application")]
                     black_box(super::application::change(settings));
