@@ -73,7 +73,7 @@ impl Command {
             Self::New(command) => command.run(out),
             Self::Uf2(command) => command.run(out),
             Self::Verify(command) => command.run(out),
-            Self::Completions(command) => command.run(out),
+            Self::Completions(command) => command.run(&program(), out),
         }
     }
 

@@ -1,7 +1,7 @@
 //! `completions`: the program's words for a shell.
 
-use crate::{Failure, command_line};
-use clap::Args;
+use crate::Failure;
+use clap::{Args, Command};
 use clap_complete::{Generator, Shell};
 use std::io::Write;
 
@@ -13,8 +13,8 @@ pub struct Completions {
 }
 
 impl Completions {
-    /// Writes the script.
-    pub fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
-        Ok(self.shell.try_generate(&command_line::program(), out)?)
+    /// Writes the script for `program`.
+    pub fn run(&self, program: &Command, out: &mut dyn Write) -> Result<(), Failure> {
+        Ok(self.shell.try_generate(program, out)?)
     }
 }

@@ -13,6 +13,17 @@ pub fn copy(offset: usize, out: &mut [u8], at: usize, bytes: &[u8]) {
     target.copy_from_slice(source);
 }
 
+/// Puts bytes at the beginning of `out`, as many as there is room for. Returns how many that are.
+#[inline]
+pub fn put(out: &mut [u8], bytes: impl IntoIterator<Item = u8>) -> usize {
+    let mut length = 0;
+    for (place, byte) in out.iter_mut().zip(bytes) {
+        *place = byte;
+        length += 1;
+    }
+    length
+}
+
 /// Fills the part of the range `at..at + length` that is seen through `out`, when `out` is at `offset`.
 #[inline]
 pub fn fill(offset: usize, out: &mut [u8], at: usize, length: usize, value: u8) {
@@ -45,6 +56,11 @@ mod tests {
                     assert_eq!(out[..length], filled[offset..offset + length]);
                 }
             }
+        }
+        for length in 0..8 {
+            let mut out = [7; 8];
+            assert_eq!(put(&mut out[..length], bytes), length.min(4));
+            assert!(out.iter().enumerate().all(|(at, byte)| *byte == if at < length.min(4) { bytes[at] } else { 7 }));
         }
         let mut out = [7; 4];
         copy(usize::MAX, &mut out, 0, &bytes);

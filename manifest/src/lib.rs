@@ -19,6 +19,7 @@
 mod build;
 mod check;
 mod diagnostic;
+mod document;
 mod emit;
 mod layout;
 mod linker;
@@ -30,13 +31,14 @@ mod source;
 pub use build::{build, build_tables};
 pub use check::{Checked, Chip, Dynamic, FLASH_SECTOR, Log, Partitions, Settings, Usb, Window, check};
 pub use diagnostic::{Code, Diagnostic, Diagnostics};
+pub use document::Manifest;
 pub use emit::{Output, emit};
 pub use layout::{LayoutRow, layout_rows};
 pub use plan::{
     BYTES_PER_CLUSTER, BuiltIn, BuiltInSource, DiskPlan, DynamicWindow, Exposable, FileSource, FlashFile, Gap, Growing,
     Label, PlannedDirectory, PlannedFile, Region, RegionKind, plan,
 };
-pub use read::{Manifest, read, read_text};
+pub use read::{read, read_text};
 pub use schema::{Program, Refresh};
 pub use source::{Position, Source};
 

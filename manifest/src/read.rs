@@ -1,7 +1,7 @@
 //! From text to tables: TOML's own errors, unknown keys, tables of the wrong shape.
 
 use std::io::{ErrorKind, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use serde_spanned::Spanned;
@@ -9,28 +9,9 @@ use toml::de::{DeTable, DeValue};
 
 use crate::check;
 use crate::diagnostic::{Code, Collector, Diagnostics, near_miss};
+use crate::document::Manifest;
 use crate::schema::{self, Mismatch, Tables};
 use crate::source::Source;
-
-/// A manifest that is TOML, not checked yet.
-#[derive(Clone, Debug)]
-pub struct Manifest {
-    pub(crate) source: Source,
-    pub(crate) folder: PathBuf,
-    pub(crate) tables: Tables,
-    pub(crate) problems: Collector,
-}
-
-impl Manifest {
-    /// The files that hold contents, as the manifest names them, relative to its folder: what a build depends on.
-    pub fn contents(&self) -> impl Iterator<Item = PathBuf> + '_ {
-        self.tables
-            .file
-            .iter()
-            .filter_map(|file| file.get_ref().content.as_ref()?.value.as_ref().ok())
-            .map(|content| self.folder.join(content))
-    }
-}
 
 /// Reads the manifest at `path`.
 ///

@@ -4,6 +4,7 @@ use crate::dynamic::{Content, Frozen};
 use crate::volume::Generation;
 use core::cell::Cell;
 use critical_section::Mutex;
+use picovd_exfat::window;
 
 /// Bytes that stay as they are for as long as they are lent: their type says so.
 pub struct Bytes<'a> {
@@ -77,10 +78,7 @@ impl Content for Bytes<'_> {
     }
 
     fn read(&self, _: u32, offset: u32, out: &mut [u8]) {
-        let rest = self.slices().shown.get(offset as usize..).unwrap_or(&[]);
-        for (byte, value) in out.iter_mut().zip(rest) {
-            *byte = *value;
-        }
+        window::copy(offset as usize, out, 0, self.slices().shown);
     }
 }
 

@@ -10,6 +10,7 @@ use core::cell::Cell;
 use core::fmt;
 use core::num::NonZero;
 use critical_section::Mutex;
+use picovd_exfat::window;
 
 /// Bytes that one critical section moves at most, so that interrupts do not wait for long.
 const PIECE: usize = 64;
@@ -321,9 +322,7 @@ impl Content for LogTail<'_> {
         let inside = (tail.prefix().saturating_sub(offset) as usize).min(out.len());
         let (prefix, text) = out.split_at_mut(inside);
         let line = loss(tail.lost);
-        for (byte, value) in prefix.iter_mut().zip(line.iter().skip(offset as usize)) {
-            *byte = *value;
-        }
+        window::copy(offset as usize, prefix, 0, &line);
         if offset <= tail.told {
             // A line that was begun in its middle is not known to be read.
             self.change(|tail| tail.told = tail.told.max(offset + inside as u32));
@@ -348,9 +347,7 @@ pub(super) fn loss(lost: u64) -> [u8; LOSS_LENGTH] {
         (rest, digit) = divide(rest, const { NonZero::new(10).unwrap() });
         *place = b'0' + digit as u8;
     }
-    for (byte, value) in line.iter_mut().rev().zip(b"\n\r") {
-        *byte = *value;
-    }
+    window::copy(0, &mut line, LOSS_LENGTH - 2, b"\r\n");
     line
 }
 

@@ -9,6 +9,7 @@ use super::values::Settings;
 use crate::piece::Piece;
 use core::fmt;
 use core::marker::PhantomData;
+use picovd_exfat::window;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
@@ -247,8 +248,5 @@ pub(super) fn join(values: &Encoded, unknown: Option<&[u8]>, out: &mut [u8]) -> 
     let unknown = unknown.filter(|unknown| values.len() + unknown.len() <= out.len()).unwrap_or_default();
     let length = values.len() + unknown.len();
     let room = out.get_mut(..length).ok_or(Reason::NoRoom)?;
-    for (byte, value) in room.iter_mut().zip(values.iter().chain(unknown)) {
-        *byte = *value;
-    }
-    Ok(length)
+    Ok(window::put(room, values.iter().chain(unknown).copied()))
 }

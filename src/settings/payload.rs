@@ -4,6 +4,7 @@
 //! nobody knows are those of another firmware: they stay for as long as there is room.
 
 use super::store::MAX_PAYLOAD;
+use picovd_exfat::window;
 use zeroize::Zeroize;
 
 /// Bytes in front of a group's.
@@ -97,10 +98,7 @@ impl Payload {
         let begin = usize::from(self.length);
         let Some(room) = self.bytes.get_mut(begin..begin + HEADER + bytes.len()) else { return false };
         let header = id.to_le_bytes().into_iter().chain((bytes.len() as u16).to_le_bytes());
-        for (byte, value) in room.iter_mut().zip(header.chain(bytes.iter().copied())) {
-            *byte = value;
-        }
-        self.length += room.len() as u16;
+        self.length += window::put(room, header.chain(bytes.iter().copied())) as u16;
         true
     }
 

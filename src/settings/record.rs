@@ -25,6 +25,7 @@
 use super::nor::{PAGE_LENGTH, SECTOR_LENGTH};
 use core::ops::Range;
 use crc::{CRC_32_ISO_HDLC, Crc, Digest, NoTable};
+use picovd_exfat::window;
 
 /// Length of the header in bytes.
 pub const HEADER_LENGTH: usize = 16;
@@ -278,19 +279,12 @@ impl Header {
         let header = self.encode();
         let begin = usize::from(number) * PAGE_LENGTH;
         let body = body(extents.encode(), payload).enumerate().map(|(at, byte)| self.stored(at, byte));
-        let mut filled = 0;
-        for (byte, value) in page.iter_mut().zip(header.into_iter().chain(body).skip(begin)) {
-            *byte = value;
-            filled += 1;
-        }
-        filled
+        window::put(page, header.into_iter().chain(body).skip(begin))
     }
 
     /// Puts the header into the first page of the record, which has the body.
     pub(super) fn put(&self, page: &mut [u8; PAGE_LENGTH]) {
-        for (byte, value) in page.iter_mut().zip(self.encode()) {
-            *byte = value;
-        }
+        window::put(page, self.encode());
     }
 
     /// Puts the seals into the first page of the record, which has all of it.
@@ -329,9 +323,7 @@ impl Header {
 
     fn encode(&self) -> [u8; HEADER_LENGTH] {
         let mut bytes = [0; HEADER_LENGTH];
-        for (byte, value) in bytes.iter_mut().zip(self.head().into_iter().chain(self.crc.to_le_bytes())) {
-            *byte = value;
-        }
+        window::put(&mut bytes, self.head().into_iter().chain(self.crc.to_le_bytes()));
         bytes[3] |= self.seals;
         bytes
     }

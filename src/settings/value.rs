@@ -27,16 +27,9 @@ fn byte(bytes: &mut &[u8]) -> Option<u8> {
 
 /// Takes a number off the beginning.
 pub(super) fn number(bytes: &mut &[u8]) -> Option<u32> {
-    let (mut number, mut shift) = (0, 0);
-    while shift < u32::BITS {
-        let group = byte(bytes)?;
-        number |= u32::from(group & 0x7F) << shift;
-        if group & 0x80 == 0 {
-            return Some(number);
-        }
-        shift += 7;
-    }
-    None
+    let (number, rest) = postcard::take_from_bytes(bytes).ok()?;
+    *bytes = rest;
+    Some(number)
 }
 
 /// Length of a field's value at the beginning of `bytes`; `None` where there is none.
@@ -101,12 +94,10 @@ impl<'o> Out<'o> {
         Ok(())
     }
 
-    fn number(&mut self, mut number: u32) -> Result<(), Reason> {
-        while number >= 0x80 {
-            self.put(&[number as u8 | 0x80])?;
-            number >>= 7;
-        }
-        self.put(&[number as u8])
+    fn number(&mut self, number: u32) -> Result<(), Reason> {
+        let mut bytes = [0; 5];
+        let used = postcard::to_slice(&number, &mut bytes).map_err(|_| Reason::NoRoom)?;
+        self.put(used)
     }
 }
 

@@ -18,6 +18,7 @@ use crate::piece::Piece;
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use critical_section::{CriticalSection, Mutex};
+use picovd_exfat::window;
 
 /// Most groups of an application.
 pub const MAX_GROUPS: usize = 4;
@@ -429,9 +430,8 @@ impl<'a> Settings<'a> {
             let mut places = out.iter_mut();
             own.usb_strings().map(|text| {
                 let (text, place) = text.zip(places.next())?;
-                // The lengths are the same; `copy_from_slice` could panic for all that the compiler knows.
-                place.get_mut(..text.len())?.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
-                Some(text.len())
+                // `copy_from_slice` could panic for all that the compiler knows.
+                Some(window::put(place.get_mut(..text.len())?, text.bytes()))
             })
         });
         let mut places = out.iter();

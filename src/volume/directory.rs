@@ -3,6 +3,7 @@
 use super::dynamic_files::DynamicFiles;
 use super::layout::Directory;
 use picovd_exfat::entry::ENTRY_LENGTH;
+use picovd_exfat::window;
 
 /// Renders bytes of a directory that the manifest names, from byte `start` of it on. `cluster` is its first; `label` is at the
 /// beginning of the root directory, and may be left out after it.
@@ -16,9 +17,7 @@ pub(super) fn render(
 ) {
     super::copy_padded(directory.entries, start, out);
     if let Some(label) = label {
-        for (byte, value) in out.iter_mut().zip(label.get(start as usize..).unwrap_or(&[])) {
-            *byte = *value;
-        }
+        window::copy(start as usize, out, 0, label);
     }
     let first = directory.entries.len() as u32;
     let before = first.saturating_sub(start) as usize;

@@ -11,6 +11,7 @@ use picovd_exfat::bitmap;
 use picovd_exfat::boot::{BootRegion, BootSector};
 use picovd_exfat::entry::{ENTRY_LENGTH, VolumeLabelEntry};
 use picovd_exfat::fat::{FAT_ENTRY_LENGTH, FatEntry};
+use picovd_exfat::window;
 
 /// The boot region of `layout` (exFAT 3), main and backup, with that many clusters `allocated`. `volumes` counts how
 /// often hosts were to see another volume.
@@ -79,9 +80,7 @@ pub(super) fn fat(layout: &Layout<'_>, start: u32, out: &mut [u8]) {
 
 /// Copies the bytes of an entry from byte `within` on.
 fn copy_part(entry: FatEntry, within: usize, out: &mut [u8]) {
-    for (byte, value) in out.iter_mut().zip(entry.encode().iter().skip(within)) {
-        *byte = *value;
-    }
+    window::copy(within, out, 0, &entry.encode());
 }
 
 /// The FAT chains from one cluster on: contiguous, one after the other, told apart by their last clusters.

@@ -10,7 +10,7 @@ use crate::command::{self, LONG};
 use crate::elf::{Elf, Kind};
 use crate::firmware::{self, Variant};
 use crate::rings::{examples, simulator};
-use crate::size;
+use crate::symbols;
 use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 
@@ -153,7 +153,7 @@ fn profile(lines: &str, elf: &Elf) -> Result<String, String> {
         let place = functions.partition_point(|symbol| symbol.address <= address).checked_sub(1);
         let home =
             place.and_then(|place| functions.get(place)).filter(|symbol| address - symbol.address < symbol.length);
-        let name = home.map_or_else(|| "(no function)".to_owned(), |symbol| size::path(symbol));
+        let name = home.map_or_else(|| "(no function)".to_owned(), |symbol| symbols::path(symbol));
         *kinds.entry(kind).or_default().entry(name).or_default() += cycles;
     }
     let mut out = String::new();

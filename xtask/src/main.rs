@@ -17,6 +17,7 @@ mod report;
 mod rings;
 mod setup;
 mod size;
+mod symbols;
 mod toolchain;
 mod traffic;
 mod truth;

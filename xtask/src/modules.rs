@@ -73,7 +73,7 @@ pub fn of(elf: &Elf, file: &Path) -> Result<Modules, String> {
     let lines = addr2line::Context::from_dwarf(dwarf).map_err(|e| bad(&e))?;
     let mut modules = Modules::new();
     for symbol in elf.symbols.iter().filter(|symbol| symbol.kind != Kind::Text) {
-        let module = crate::size::module(symbol);
+        let module = crate::symbols::module(symbol);
         modules.entry(module).or_default().add(symbol.kind, symbol.length);
     }
     for symbol in elf.symbols.iter().filter(|symbol| symbol.kind == Kind::Text) {
@@ -88,7 +88,7 @@ pub fn of(elf: &Elf, file: &Path) -> Result<Modules, String> {
                     break;
                 }
             }
-            let module = module.unwrap_or_else(|| crate::size::module(symbol));
+            let module = module.unwrap_or_else(|| crate::symbols::module(symbol));
             modules.entry(module).or_default().text += 2.min(symbol.address + symbol.length - address);
         }
     }

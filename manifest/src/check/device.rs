@@ -7,7 +7,7 @@ use super::{
     Settings, Usb,
 };
 use crate::diagnostic::Code;
-use crate::read::Manifest;
+use crate::document::Manifest;
 use crate::schema::{
     ChipTable, DynamicTable, InfoTable, Interval, Key, LogTable, PartitionsTable, Program, Refresh, SettingsTable,
     Size, UsbTable,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use picovd_exfat::time::Timestamp;
 
 use crate::diagnostic::{Code, Collector, Diagnostic, Diagnostics};
-use crate::read::Manifest;
+use crate::document::Manifest;
 use crate::schema::{Expose, Field, Key, Program, Refresh, SettingsTable, Size};
 use crate::source::Source;
 

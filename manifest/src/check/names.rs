@@ -16,7 +16,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::{Chip, Content, Entry, File, Folder, Reserved, Rules};
 use crate::diagnostic::Code;
-use crate::read::Manifest;
+use crate::document::Manifest;
 use crate::schema::{Expose, Field, FileTable, Key};
 
 /// Folders below one another at most.
