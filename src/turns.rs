@@ -98,7 +98,7 @@ mod tests {
         let work = || {
             works.set(works.get() + 1);
             if works.get() == 1 {
-                // As handlers do that come amid the work.
+                // As handlers do that interrupt the work.
                 for _ in 0..3 {
                     turns.ask(|| unreachable!(), || unreachable!(), || refused.set(refused.get() + 1));
                 }
@@ -220,6 +220,6 @@ mod tests {
                 most = most.max(core.handlers.get());
             }
         }
-        assert!(most >= 3, "{most} handlers at most: none came amid another one");
+        assert!(most >= 3, "{most} handlers at most: none interrupted another one");
     }
 }

@@ -33,7 +33,7 @@ pub enum Intent {
     Out(u64),
 }
 
-/// A command set behind the transport.
+/// A command set that the transport carries.
 ///
 /// The transport calls [`begin`](Self::begin), then [`data_in`](Self::data_in) or [`data_out`](Self::data_out) for
 /// consecutive pieces until the intent or the host's length is reached, then [`end`](Self::end). A reset may come

@@ -108,7 +108,7 @@ mod tests {
     #[cfg_attr(miri, ignore = "takes minutes in Miri")]
     fn what_cannot_be_known_is_not_claimed() {
         assert_eq!(flash_length(&chip(1 << 20, 0), 4 << 20, None), None, "an erased chip");
-        // One byte differs, far behind.
+        // One byte differs, near the end.
         let mut other = chip(2 << 20, 1 << 20);
         other.bytes.copy_within(..1 << 20, 1 << 20);
         other.bytes[(2 << 20) - 1] ^= 1;

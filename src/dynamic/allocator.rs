@@ -35,7 +35,7 @@ pub(super) fn find(window: u32, cursor: u32, count: u32, taken: impl Iterator<It
             Some(end) => first = end,
         }
         if wrapped && first > cursor {
-            // All around: what is behind the cursor was looked at.
+            // All around: what is after the cursor was looked at.
             return None;
         }
     }

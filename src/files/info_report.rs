@@ -141,14 +141,14 @@ impl Report<'_> {
     fn rings(&self, out: &mut Piece<'_>) -> fmt::Result {
         let Snapshot { log, defmt, .. } = self.snapshot;
         let mut before = "";
-        let mut behind = "";
+        let mut end = "";
         for (name, ring, written) in [("log", self.info.log, log), ("defmt", self.info.defmt, defmt)] {
             let Some(capacity) = ring.map(LogRing::capacity) else { continue };
             let template = match self.form {
                 Form::Text => TEXT_RING,
                 Form::Json => {
                     out.text(core::mem::replace(&mut before, ","))?;
-                    behind = " ";
+                    end = " ";
                     JSON_RING
                 }
             };
@@ -158,7 +158,7 @@ impl Report<'_> {
                 _ => out.decimal((capacity as u64).saturating_sub(written)),
             })?;
         }
-        out.text(behind)
+        out.text(end)
     }
 }
 

@@ -275,7 +275,7 @@ impl<'a> LogTail<'a> {
         (ring + LOSS_LENGTH) as u32
     }
 
-    /// Whether something was written since the last [`told`](Self::told).
+    /// Whether something was written since the last [`mark_announced`](Self::mark_announced).
     #[must_use]
     pub fn has_news(&self) -> bool {
         self.state().heard != self.ring.written()
@@ -413,16 +413,16 @@ mod tests {
         assert_eq!(shown(&file, 60), [b'a'; 60]);
         assert_eq!(file.freeze(Generation::default()), Frozen { length: 100, kept: true });
         ring.write(b"c");
-        let anew = file.freeze(Generation::default());
-        assert!(!anew.kept);
+        let again = file.freeze(Generation::default());
+        assert!(!again.kept);
         assert_eq!(
-            shown(&file, anew.length),
+            shown(&file, again.length),
             [&b"c"[..], BEGUN_AGAIN].concat(),
             "what nobody was shown yet comes first"
         );
         ring.write(b"d");
         let grown = file.freeze(Generation::default());
-        assert_eq!(grown, Frozen { length: anew.length + 1, kept: true });
+        assert_eq!(grown, Frozen { length: again.length + 1, kept: true });
         assert_eq!(shown(&file, grown.length).last(), Some(&b'd'));
     }
 

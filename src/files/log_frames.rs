@@ -31,7 +31,7 @@ impl<'a> LogFrames<'a> {
         critical_section::with(|section| self.start.borrow(section).get())
     }
 
-    /// Where the first frame begins that the ring holds whole, at `from` or behind it.
+    /// Where the first frame begins that the ring holds whole, at `from` or after it.
     fn whole(&self, from: u64) -> u64 {
         let written = self.ring.written();
         let kept = written.saturating_sub(self.ring.capacity() as u64);

@@ -1,4 +1,4 @@
-//! A Pico 2 or a relative, started for a firmware of one's own: [`Stick::start`], and what it leaves of the board.
+//! A Pico 2 or a relative, started for a custom firmware: [`Stick::start`], and what it leaves of the board.
 
 use super::clock::Clock;
 use super::stick::{Home, Running};
@@ -125,7 +125,7 @@ pub fn restart() -> ! {
     processor::reset()
 }
 
-/// Declares what a firmware of one's own begins with: a module with the manifest's tables (as [`tables!`](crate::tables)),
+/// Declares what a custom firmware begins with: a module with the manifest's tables (as [`tables!`](crate::tables)),
 /// the type `Stick` for them, the image definition that the boot ROM looks for (RP2350 datasheet 5.9.5), and a panic handler
 /// that restarts the program.
 ///

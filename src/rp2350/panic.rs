@@ -19,12 +19,15 @@ struct Record {
     text: [AtomicU8; REASON_LENGTH],
 }
 
-/// Not initialized at boot (cortex-m-rt's `.uninit`), so that it outlives a reset. After a power-on it holds anything. `used`: the
-/// compiler is not to conclude from the values here what it may hold.
-#[used]
+/// Not initialized at boot (cortex-m-rt's `.uninit`), so that it outlives a reset. After a power-on it holds anything.
 #[unsafe(link_section = ".uninit.PICOVD_PANIC")]
 static RECORD: Record =
     Record { magic: AtomicU32::new(0), length: AtomicU32::new(0), text: [const { AtomicU8::new(0) }; REASON_LENGTH] };
+
+/// The record, of whose contents the compiler is to conclude nothing from the values above.
+fn record() -> &'static Record {
+    core::hint::black_box(&RECORD)
+}
 
 /// Why the boot before this one ended in a panic.
 #[derive(Clone, Debug, Default)]
@@ -46,9 +49,10 @@ impl Reason {
 /// Takes the reason that the last panic left; `None` when there was none since the power came on, or it was taken.
 pub(super) fn take_reason() -> Option<Reason> {
     // Acquire, as `keep` releases: where the magic number is, the rest is.
-    let magic = RECORD.magic.swap(0, Ordering::Acquire);
-    let length = RECORD.length.load(Ordering::Relaxed) as usize;
-    let text = RECORD.text.get(..length).filter(|_| magic == MAGIC)?;
+    let record = record();
+    let magic = record.magic.swap(0, Ordering::Acquire);
+    let length = record.length.load(Ordering::Relaxed) as usize;
+    let text = record.text.get(..length).filter(|_| magic == MAGIC)?;
     let mut reason = Reason::default();
     for byte in text {
         let _ = reason.0.push(byte.load(Ordering::Relaxed));
@@ -68,12 +72,13 @@ pub(super) fn keep(info: &PanicInfo<'_>) {
         reason.push(b" ");
     }
     reason.push(info.message().as_str().unwrap_or("").as_bytes());
-    for (kept, byte) in RECORD.text.iter().zip(&reason.0) {
+    let record = record();
+    for (kept, byte) in record.text.iter().zip(&reason.0) {
         kept.store(*byte, Ordering::Relaxed);
     }
-    RECORD.length.store(reason.0.len() as u32, Ordering::Relaxed);
+    record.length.store(reason.0.len() as u32, Ordering::Relaxed);
     // Last, and after all of it: a reset may come in between.
-    RECORD.magic.store(MAGIC, Ordering::Release);
+    record.magic.store(MAGIC, Ordering::Release);
 }
 
 impl Reason {

@@ -258,7 +258,7 @@ impl Controller {
     fn set_control_stalled(&mut self, address: EndpointAddress, stalled: bool) {
         let control = BufferControl::of(address);
         if stalled && !self.setup_received() {
-            // No buffer may be left behind the stall: the next SETUP packet would find it.
+            // No buffer may be left armed after the stall: the next SETUP packet would find it.
             self.take_back(address);
             control.write(BufferControl::STALL);
             self.arm_stall(address, true);

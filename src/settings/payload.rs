@@ -106,10 +106,10 @@ impl Payload {
     fn groups(&self) -> impl Iterator<Item = (u32, &[u8])> {
         let mut rest = self.bytes();
         core::iter::from_fn(move || {
-            let (header, behind) = rest.split_first_chunk::<HEADER>()?;
+            let (header, later) = rest.split_first_chunk::<HEADER>()?;
             let [a, b, c, d, low, high] = *header;
-            let (bytes, behind) = behind.split_at_checked(u16::from_le_bytes([low, high]).into())?;
-            rest = behind;
+            let (bytes, later) = later.split_at_checked(u16::from_le_bytes([low, high]).into())?;
+            rest = later;
             Some((u32::from_le_bytes([a, b, c, d]), bytes))
         })
     }

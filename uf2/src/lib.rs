@@ -167,7 +167,7 @@ fn decode(block: &[u8; BLOCK_LENGTH]) -> Result<Block, String> {
         (true, other) => return Err(format!("extension {other:#x}")),
     };
     if behind.iter().skip(if ignore { 4 } else { 0 }).any(|byte| *byte != 0) {
-        return Err("bytes behind the payload".to_owned());
+        return Err("bytes after the payload".to_owned());
     }
     Ok(Block { address: word(3), number: word(5), count: word(6), family: word(7), ignore, payload })
 }

@@ -30,7 +30,7 @@ impl Rules {
             None => manifest_moment,
         };
         let timestamp = timestamp.unwrap_or(const { Timestamp::from_unix(DEFAULT_MOMENT) });
-        // A label of one's own stands alone unless the manifest asks for the digits.
+        // A label that the manifest gives stays alone unless the manifest asks for the digits.
         let board_digits = self.value(&table.label_board_digits, table.label.is_none());
         let label = match self.placed(&table.label) {
             Some((label, span)) => {

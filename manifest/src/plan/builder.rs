@@ -197,7 +197,7 @@ impl<'a> Builder<'a> {
         self.append(count * SECTORS_PER_CLUSTER, kind, path);
     }
 
-    /// Fills up to `sector` of the volume, which must not lie behind.
+    /// Fills up to `sector` of the volume, which must not be before it.
     fn align(&mut self, sector: u32) {
         self.append(self.partition_offset() + sector - self.next_block, RegionKind::Unused(Gap::Alignment), "");
     }

@@ -124,7 +124,7 @@ fn the_schema_at_the_top_is_that_of_the_types() {
     let blessed = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         text == blessed,
-        "{} is not what the types say; PICOVD_BLESS=1 or `cargo xtask test --bless` writes it anew:\n{text}",
+        "{} is not what the types say; PICOVD_BLESS=1 or `cargo xtask test --bless` writes it again:\n{text}",
         path.display()
     );
 }

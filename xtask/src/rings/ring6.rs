@@ -281,7 +281,7 @@ fn changes(report: &mut Report, bench: &Bench, machine: &mut Machine) {
     };
     let polled = format!(
         "live files: with a poll each 2 s, one appears, one grows, one changes, one goes: the kernel loses the medium; \
-         unmounted and mounted anew, the truth is there within {bound} s"
+         unmounted and mounted again, the truth is there within {bound} s"
     );
     let took = report.check(&polled, || {
         live::poll(machine, 2_000)?;
@@ -299,7 +299,7 @@ fn changes(report: &mut Report, bench: &Bench, machine: &mut Machine) {
         explain(report, machine);
     }
     let reconnected = format!(
-        "live files: with no poll, the device goes and comes by itself; mounted anew, the truth is there within {bound} s"
+        "live files: with no poll, the device goes and comes by itself; mounted again, the truth is there within {bound} s"
     );
     let again = report.check(&reconnected, || {
         live::poll(machine, 0)?;
@@ -321,7 +321,7 @@ fn changes(report: &mut Report, bench: &Bench, machine: &mut Machine) {
         served.faultless()
     });
     let known =
-        "live files: by `attention` alone, the mounted volume goes on showing what it was; mounted anew, it is new";
+        "live files: by `attention` alone, the mounted volume goes on showing what it was; mounted again, it is new";
     let told = report.check(known, || {
         let (served, mut folder) = followed(bench, "attention", "attention")?;
         machine.plug(&served.socket, "xhci.0")?;
