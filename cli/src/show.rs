@@ -102,7 +102,7 @@ impl Show {
         }
     }
 
-    /// The sensor is expected to show just as far as the manifest has room for it and lets hosts hear of it.
+    /// The sensor is expected to show where the manifest has room for it and lets hosts be notified.
     fn ending(&self, plan: &DiskPlan) -> Ending {
         let obstacle = demo::obstacle(plan);
         if self.watch {

@@ -260,7 +260,7 @@ impl Hardware<'static> for Powered<'_> {
         flash_length(&self.board.memory, reserved, None)
     }
 
-    /// The manifest's tables leave out what is redacted, and the host's memory is not the board's.
+    /// Nothing: the plan has cut what is redacted out of the windows, and a simulated board's RAM holds no program's data.
     fn hide<S: Configured<'static>>(&mut self, _: S, _: &'static [Range<u32>], _: u32) {}
 
     fn facts(&mut self, identity: Option<BoardIdentity>, flash: Option<u32>) -> BoardFacts<'static> {

@@ -43,11 +43,7 @@ impl ReadNorFlash for SettingsFlash {
 
     fn read(&mut self, address: u32, out: &mut [u8]) -> Result<(), FlashError> {
         let length = out.len();
-        // A chip that is shorter than the manifest says has blank sectors there, which cannot be written.
-        if self.with(address, length, |bytes| out.copy_from_slice(bytes)).is_none() {
-            out.fill(0xFF);
-        }
-        Ok(())
+        self.with(address, length, |bytes| out.copy_from_slice(bytes)).ok_or(FlashError::Refused)
     }
 
     fn capacity(&self) -> usize {

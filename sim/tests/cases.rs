@@ -163,8 +163,7 @@ fn compositions(plugged: Plugged) {
 
 /// H8.
 fn what_does_not_exist(plugged: Plugged) {
-    let mut initiator = plugged("console");
-    for (request_type, request, value, index, length) in [
+    let requests = [
         (1, 11, 0, 9, 0),
         (0x81, 10, 0, 9, 1),
         (0x81, 0, 0, 9, 2),
@@ -173,19 +172,15 @@ fn what_does_not_exist(plugged: Plugged) {
         (2, 3, 0, 0x8F, 0),
         (0x80, 6, 0x201, 0, 9),
         (0, 3, 1, 0, 0),
-    ] {
-        let request = Request { request_type, request, value, index, length };
-        assert_eq!(initiator.host.control_in(request), Err(TransferError::Stall), "{request:02x?}");
-    }
-    initiator.wait_ready().expect("ready");
+    ];
+    refuses(&mut plugged("console"), &requests);
 }
 
-/// More requests of that kind: each field wrong by itself (USB 2.0 9.4), to every recipient. None of them harms what is under way.
+/// More requests of that kind: each field wrong by itself (USB 2.0 9.4), to every recipient.
 fn odd_requests(plugged: Plugged) {
     let mut initiator = plugged("console");
-    initiator.wait_ready().expect("ready");
     let bulk_in = u16::from(initiator.device.bulk_in) | 0x80;
-    for (request_type, request, value, index, length) in [
+    let requests = [
         // Features that nobody has, and of other recipients.
         (0, 3, 0, 0, 0),
         (0, 1, 7, 0, 0),
@@ -207,7 +202,14 @@ fn odd_requests(plugged: Plugged) {
         // Class requests of nobody, and Get Max LUN of another interface.
         (0x21, 0x7F, 0, 0, 0),
         (0xA1, 0xFE, 0, 1, 1),
-    ] {
+    ];
+    refuses(&mut initiator, &requests);
+}
+
+/// Each request gets a STALL, and a command after it passes: type, request, value, index, length.
+fn refuses(initiator: &mut Initiator<'_>, requests: &[(u8, u8, u16, u16, u16)]) {
+    initiator.wait_ready().expect("ready");
+    for &(request_type, request, value, index, length) in requests {
         let request = Request { request_type, request, value, index, length };
         assert_eq!(initiator.host.control_in(request), Err(TransferError::Stall), "{request:02x?}");
         initiator.test_unit_ready().unwrap_or_else(|error| panic!("after {request:02x?}: {error}"));

@@ -277,7 +277,7 @@ fn a_mount_counts_as_reading_once() {
         bench.pass(400);
         assert!(bench.read(HEAP + 8).is_ok(), "the up-case table can be read");
         let mut passed = 400;
-        while bench.ready().is_ok() {
+        while bench.ready().is_ok() && passed < 60_000 {
             bench.pass(50);
             passed += 50;
         }

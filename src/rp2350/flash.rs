@@ -65,10 +65,11 @@ impl SettingsFlash {
         cortex_m::interrupt::free(|_| {
             // Released when this ends.
             let _parked = park::other_core().ok_or(FlashError::OtherCore)?;
+            // flash_op takes storage addresses, which the translation of section 5.1.19 leaves alone.
+            let address = XIP_BASE + place;
             // SAFETY: interrupts are masked and the other core does not touch flash; the program is not there, and flash_op checks the
             // address. `page` is null, which an erase ignores, or a whole page in RAM.
-            // flash_op takes storage addresses, which the translation of section 5.1.19 leaves alone.
-            match unsafe { call_flash_op(flags, XIP_BASE + place, length, page) } {
+            match unsafe { call_flash_op(flags, address, length, page) } {
                 OK => Ok(()),
                 LOCK_REQUIRED => Err(FlashError::OtherCore),
                 _ => Err(FlashError::Refused),

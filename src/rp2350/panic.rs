@@ -48,8 +48,8 @@ impl Reason {
 
 /// Takes the reason that the last panic left; `None` when there was none since the power came on, or it was taken.
 pub(super) fn take_reason() -> Option<Reason> {
-    // Acquire, as `keep` releases: where the magic number is, the rest is.
     let record = record();
+    // Acquire, as `keep` releases: where the magic number is, the rest is.
     let magic = record.magic.swap(0, Ordering::Acquire);
     let length = record.length.load(Ordering::Relaxed) as usize;
     let text = record.text.get(..length).filter(|_| magic == MAGIC)?;

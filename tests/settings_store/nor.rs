@@ -71,6 +71,8 @@ pub struct Nor {
     pub whole_chip: bool,
     /// So many sectors may be read, and nothing else in the chip.
     pub fence: Option<usize>,
+    /// Whether every read fails.
+    pub unreadable: bool,
     /// Bits that read differently each time, and those that do after each start.
     flickers: Vec<u8>,
     drifts: Vec<u8>,
@@ -102,6 +104,7 @@ impl Nor {
             start: 0,
             whole_chip: false,
             fence: None,
+            unreadable: false,
             flickers: vec![0; sectors * SECTOR],
             drifts: vec![0; sectors * SECTOR],
             noisy: vec![false; sectors],
@@ -338,6 +341,9 @@ impl ReadNorFlash for Nor {
     const READ_SIZE: usize = 1;
 
     fn read(&mut self, address: u32, out: &mut [u8]) -> Result<(), FlashError> {
+        if self.unreadable {
+            return Err(FlashError::Refused);
+        }
         self.read(address.wrapping_sub(self.start as u32), out);
         Ok(())
     }

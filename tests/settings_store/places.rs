@@ -124,6 +124,22 @@ fn settings_move_and_leave_nothing_behind() {
     }
 }
 
+#[test]
+fn what_cannot_be_read_is_neither_blank_nor_ours() {
+    let mut store = open(Nor::new(2, 0), 2);
+    store.save(b"ours").unwrap();
+    let mut flash = store.into_flash();
+    let (before, operations) = (flash.data.clone(), flash.operations);
+    flash.unreadable = true;
+    let mut store = open(flash, 2);
+    assert_eq!(loaded(&mut store), None);
+    assert_eq!(store.save(b"new"), Err(SaveError::Occupied(Contents::Unknown)));
+    let mut flash = store.into_flash();
+    assert!(flash.data == before && flash.operations == operations, "nothing is written");
+    flash.unreadable = false;
+    assert_eq!(loaded(&mut open(flash, 2)).as_deref(), Some(&b"ours"[..]));
+}
+
 /// Somebody's file may hold a copy of flash in which settings were.
 #[test]
 fn a_copy_of_settings_in_somebodys_file_is_left_alone() {

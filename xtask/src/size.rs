@@ -228,27 +228,11 @@ mod tests {
     use crate::budgets::{Image, Limit, Stack, What, When};
     use crate::elf::{Kind, Symbol};
     use crate::modules::{Bytes, Modules};
-    use crate::symbols::module;
     use crate::toolchain::Processor;
     use std::collections::BTreeMap;
 
     fn symbol(name: &str, length: u32) -> Symbol {
         Symbol { name: name.to_owned(), kind: Kind::Text, address: 0, length }
-    }
-
-    #[test]
-    fn symbols_find_their_module() {
-        let of = |name: &str| module(&symbol(name, 1));
-        assert_eq!(of("_ZN6picovd4scsi4unit5Thing17h0123456789abcdefE"), "picovd::scsi");
-        assert_eq!(of("_ZN15picovd_firmware4main17h0123456789abcdefE"), "picovd");
-        assert_eq!(of("_ZN15picovd_firmware8firmware4disk17h0123456789abcdefE"), "picovd::firmware");
-        // <picovd::volume::Volume as picovd::scsi::Medium>::read
-        let implementation =
-            "_ZN63_$LT$picovd..volume..Volume$u20$as$u20$picovd..scsi..Medium$GT$4read17h0123456789abcdefE";
-        assert_eq!(of(implementation), "picovd::volume");
-        // <&T as core::fmt::Debug>::fmt
-        assert_eq!(of("_ZN42_$LT$$RF$T$u20$as$u20$core..fmt..Debug$GT$3fmt17h0123456789abcdefE"), "core::fmt");
-        assert_eq!(of("memcpy"), "(not Rust)");
     }
 
     #[test]

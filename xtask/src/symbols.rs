@@ -50,3 +50,24 @@ pub fn module(symbol: &Symbol) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::module;
+    use crate::elf::{Kind, Symbol};
+
+    #[test]
+    fn symbols_find_their_module() {
+        let of = |name: &str| module(&Symbol { name: name.to_owned(), kind: Kind::Text, address: 0, length: 1 });
+        assert_eq!(of("_ZN6picovd4scsi4unit5Thing17h0123456789abcdefE"), "picovd::scsi");
+        assert_eq!(of("_ZN15picovd_firmware4main17h0123456789abcdefE"), "picovd");
+        assert_eq!(of("_ZN15picovd_firmware8firmware4disk17h0123456789abcdefE"), "picovd::firmware");
+        // <picovd::volume::Volume as picovd::scsi::Medium>::read
+        let implementation =
+            "_ZN63_$LT$picovd..volume..Volume$u20$as$u20$picovd..scsi..Medium$GT$4read17h0123456789abcdefE";
+        assert_eq!(of(implementation), "picovd::volume");
+        // <&T as core::fmt::Debug>::fmt
+        assert_eq!(of("_ZN42_$LT$$RF$T$u20$as$u20$core..fmt..Debug$GT$3fmt17h0123456789abcdefE"), "core::fmt");
+        assert_eq!(of("memcpy"), "(not Rust)");
+    }
+}
