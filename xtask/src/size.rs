@@ -226,14 +226,9 @@ fn write(workspace: &Workspace, sums: &BTreeMap<String, BTreeMap<String, u32>>) 
 mod tests {
     use super::{judge, judge_stack, table};
     use crate::budgets::{Image, Limit, Stack, What, When};
-    use crate::elf::{Kind, Symbol};
     use crate::modules::{Bytes, Modules};
     use crate::toolchain::Processor;
     use std::collections::BTreeMap;
-
-    fn symbol(name: &str, length: u32) -> Symbol {
-        Symbol { name: name.to_owned(), kind: Kind::Text, address: 0, length }
-    }
 
     #[test]
     fn a_budget_is_kept_or_not() {
