@@ -34,6 +34,9 @@ pub mod usb;
 pub mod vd;
 pub mod volume;
 
+// Fields of settings are its strings.
+pub use heapless;
+
 /// Whether the defmt logger is there, which `[log] defmt = true` of a manifest takes for granted: feature `defmt`.
 pub const DEFMT: bool = cfg!(feature = "defmt");
 

@@ -4,7 +4,8 @@
 // Its critical sections.
 extern crate picovd_sim as _;
 
-use picovd::settings::{Secret, Text};
+use picovd::heapless::String;
+use picovd::settings::Secret;
 
 picovd::choices! {
     #[derive(Clone, Copy)]
@@ -14,7 +15,13 @@ picovd::choices! {
 const INTERVAL: u16 = if cfg!(mistake = "low") { 0 } else { 3600 };
 const OFFSET: Option<i32> = if cfg!(mistake = "null") { Some(-6) } else { None };
 const SCALE: f32 = if cfg!(mistake = "infinite") { f32::INFINITY } else { 0.5 };
-const PLACE: Option<Text<8>> = if cfg!(mistake = "short") { Some(Text::EMPTY) } else { Text::new("R\u{f6}\u{1f980}f") };
+const PLACE: Option<&str> = if cfg!(mistake = "short") {
+    Some("")
+} else if cfg!(mistake = "long") {
+    Some("\u{1f980}\u{1f980}\u{1f980}")
+} else {
+    Some("R\u{f6}\u{1f980}f")
+};
 
 picovd::group! {
     static LAMP = "lamp";
@@ -24,8 +31,8 @@ picovd::group! {
         offset: Option<i32> = OFFSET => integer(-5, 5, "Offset.").or_null(),
         scale: f32 = SCALE => number("Scale."),
         color: Color = Color::Green => choice("Color."),
-        place: Option<Text<8>> = PLACE => text(1, 4, "Where.").or_null(),
-        password: Secret<32> = Secret::EMPTY => text(0, 32, "Secret.").secret(),
+        place: Option<String<8>> = PLACE => text(1, 4, "Where.").or_null(),
+        password: Secret<32> = "" => text(0, 32, "Secret.").secret(),
     }
 }
 
@@ -45,6 +52,24 @@ picovd::group! {
 
     struct OfAnotherType {
         on: u8 = 1 => boolean("Whether it is on."),
+    }
+}
+
+#[cfg(mistake = "narrow")]
+picovd::group! {
+    static NARROW = "narrow";
+
+    struct Narrow {
+        name: String<8> = "" => text(0, 9, "What it is called."),
+    }
+}
+
+#[cfg(mistake = "unbounded")]
+picovd::group! {
+    static UNBOUNDED = "unbounded";
+
+    struct Unbounded {
+        name: std::string::String = "" => text(0, 9, "What it is called."),
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::Failure;
 use clap::Args;
 use picovd_uf2::Image;
+use std::fmt::Display;
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
@@ -27,15 +28,13 @@ impl Uf2 {
     /// Runs the command.
     pub fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
         let elf = &self.elf;
-        let failed = |what: String| Failure::Failed(format!("{}: {what}", elf.display()));
-        let bytes = fs::read(elf).map_err(|reason| failed(reason.to_string()))?;
-        let image = Image::parse(&bytes).map_err(failed)?;
-        let uf2 = picovd_uf2::write(image.family, &image.segments).map_err(failed)?;
+        let failed = |what: &dyn Display| Failure::Failed(format!("{}: {what}", elf.display()));
+        let bytes = fs::read(elf).map_err(|reason| failed(&reason))?;
+        let image = Image::parse(&bytes).map_err(|reason| failed(&reason))?;
+        let uf2 = picovd_uf2::write(image.family, &image.segments).map_err(|reason| failed(&reason))?;
         let path = match &self.out {
             Some(path) => path.clone(),
-            None => {
-                PathBuf::from(elf.file_stem().ok_or_else(|| failed("is no file".to_owned()))?).with_extension("uf2")
-            }
+            None => PathBuf::from(elf.file_stem().ok_or_else(|| failed(&"is no file"))?).with_extension("uf2"),
         };
         fs::write(&path, &uf2).map_err(|reason| Failure::Failed(format!("{}: {reason}", path.display())))?;
         let program: usize = image.segments.iter().map(|segment| segment.bytes.len()).sum();

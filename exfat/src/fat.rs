@@ -11,6 +11,12 @@ impl ClusterIndex {
     pub const NONE: Self = Self(0);
     /// The first cluster of the cluster heap.
     pub const FIRST: Self = Self(2);
+
+    /// The cluster that many clusters later.
+    #[must_use]
+    pub const fn after(self, clusters: u32) -> Self {
+        Self(self.0.saturating_add(clusters))
+    }
 }
 
 /// Length of an entry of the FAT in bytes.

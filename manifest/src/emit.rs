@@ -51,7 +51,8 @@ fn volume_rs(plan: &DiskPlan, contents: &mut Vec<(String, Vec<u8>)>) -> String {
     line!(out, "    fat_length: {},", plan.fat_length);
     line!(out, "    cluster_heap_offset: {},", plan.cluster_heap_offset);
     line!(out, "    cluster_count: {},", plan.cluster_count);
-    line!(out, "    first_cluster_of_root_directory: {},", plan.first_cluster_of_root_directory);
+    let root = plan.first_cluster_of_root_directory;
+    line!(out, "    first_cluster_of_root_directory: ::picovd::volume::layout::ClusterIndex({root}),");
     line!(out, "    volume_serial_number: {:#010x},", plan.volume_serial_number);
     line!(out, "    timestamp: {:#010x},", plan.timestamp);
     let (units, digits) = (&plan.label.units, plan.label.board_digits);
@@ -64,7 +65,7 @@ fn volume_rs(plan: &DiskPlan, contents: &mut Vec<(String, Vec<u8>)>) -> String {
     line!(out, "    growing: GROWING,");
     let dynamic = plan.dynamic;
     line!(out, "    dynamic: ::picovd::volume::layout::DynamicWindow {{");
-    line!(out, "        first_cluster: {},", dynamic.first_cluster);
+    line!(out, "        first_cluster: ::picovd::volume::layout::ClusterIndex({}),", dynamic.first_cluster);
     line!(out, "        cluster_count: {},", dynamic.cluster_count);
     line!(out, "        slots: {},", dynamic.slots);
     line!(out, "        entries: {},", dynamic.entries);
@@ -85,7 +86,8 @@ fn volume_rs(plan: &DiskPlan, contents: &mut Vec<(String, Vec<u8>)>) -> String {
     for FlashFile { directory, entry, first_cluster, offset, length } in &plan.flash_files {
         line!(out, "    ::picovd::volume::layout::FlashFile {{");
         line!(out, "        directory: ::picovd::block::Lba({directory}),");
-        line!(out, "        entry: {entry}, first_cluster: {first_cluster}, offset: {offset}, length: {length},");
+        line!(out, "        entry: {entry}, offset: {offset}, length: {length},");
+        line!(out, "        first_cluster: ::picovd::volume::layout::ClusterIndex({first_cluster}),");
         line!(out, "    }},");
     }
     line!(out, "];");
@@ -93,7 +95,8 @@ fn volume_rs(plan: &DiskPlan, contents: &mut Vec<(String, Vec<u8>)>) -> String {
     for Growing { parent, entry, entries, first_cluster, clusters } in &plan.growing {
         line!(out, "    ::picovd::volume::layout::Growing {{");
         line!(out, "        parent: ::picovd::block::Lba({parent}),");
-        line!(out, "        entry: {entry}, entries: {entries}, first_cluster: {first_cluster}, clusters: {clusters},");
+        line!(out, "        entry: {entry}, entries: {entries}, clusters: {clusters},");
+        line!(out, "        first_cluster: ::picovd::volume::layout::ClusterIndex({first_cluster}),");
         line!(out, "    }},");
     }
     line!(out, "];");
@@ -396,13 +399,13 @@ const ASSERTIONS: &str = r#"const _: () = {
     assert!(heap >= layout.fat_offset as u64 + layout.fat_length as u64, "ClusterHeapOffset (3.1.8): after the FAT");
     assert!(heap.is_multiple_of(sectors_per_cluster), "the heap is aligned to a flash sector");
     assert!(count == (volume_length - heap) / sectors_per_cluster, "ClusterCount (3.1.9): the quotient");
-    let root = layout.first_cluster_of_root_directory as u64;
+    let root = layout.first_cluster_of_root_directory.0 as u64;
     assert!(root >= 2 && root <= count + 1, "FirstClusterOfRootDirectory (3.1.10): within the heap");
     assert!(layout.allocated_clusters as u64 <= count, "the allocations fit");
     assert!(layout.label.units.len() + if layout.label.board_digits { 4 } else { 0 } <= 11, "CharacterCount (7.3.2)");
     let dynamic = layout.dynamic;
     assert!(
-        dynamic.slots == 0 || dynamic.first_cluster as u64 + dynamic.cluster_count as u64 <= count + 2,
+        dynamic.slots == 0 || dynamic.first_cluster.0 as u64 + dynamic.cluster_count as u64 <= count + 2,
         "the dynamic window fits"
     );
     let mut next = 0;

@@ -8,7 +8,7 @@ use picovd::files::{
 use picovd::settings::{self, Defaults, Exposable, Settings};
 use picovd::vd::{Announcing, File, Milliseconds, Refresh, Timing};
 use picovd::volume::layout::{
-    Directory, DynamicWindow, FlashFile, Gap, Growing, Label, Layout, MemoryWindow, Region, RegionKind,
+    ClusterIndex, Directory, DynamicWindow, FlashFile, Gap, Growing, Label, Layout, MemoryWindow, Region, RegionKind,
 };
 use picovd_manifest as manifest;
 use picovd_manifest::DiskPlan;
@@ -28,7 +28,7 @@ impl Tables {
         let flash_files = plan.flash_files.iter().map(|file| FlashFile {
             directory: Lba(file.directory),
             entry: file.entry,
-            first_cluster: file.first_cluster,
+            first_cluster: ClusterIndex(file.first_cluster),
             offset: file.offset,
             length: file.length,
         });
@@ -36,7 +36,7 @@ impl Tables {
             parent: Lba(folder.parent),
             entry: folder.entry,
             entries: folder.entries,
-            first_cluster: folder.first_cluster,
+            first_cluster: ClusterIndex(folder.first_cluster),
             clusters: folder.clusters,
         });
         Self { flash_files: flash_files.collect(), growing: growing.collect(), plan }
@@ -65,7 +65,7 @@ impl Tables {
             fat_length: plan.fat_length,
             cluster_heap_offset: plan.cluster_heap_offset,
             cluster_count: plan.cluster_count,
-            first_cluster_of_root_directory: plan.first_cluster_of_root_directory,
+            first_cluster_of_root_directory: ClusterIndex(plan.first_cluster_of_root_directory),
             volume_serial_number: plan.volume_serial_number,
             timestamp: plan.timestamp,
             label: Label { units: &plan.label.units, board_digits: plan.label.board_digits },
@@ -76,7 +76,7 @@ impl Tables {
             flash_files: &self.flash_files,
             growing: &self.growing,
             dynamic: DynamicWindow {
-                first_cluster: plan.dynamic.first_cluster,
+                first_cluster: ClusterIndex(plan.dynamic.first_cluster),
                 cluster_count: plan.dynamic.cluster_count,
                 slots: plan.dynamic.slots,
                 entries: plan.dynamic.entries,

@@ -9,7 +9,7 @@ use crate::clock::Milliseconds;
 use crate::dynamic::{AddError, File, Files, FilesOf, FromRegistry, Registered};
 use crate::files::Text;
 use crate::vd::{vd_add_file, vd_remove_file, vd_rename_file, vd_update_file};
-use crate::volume::layout::{Directory, DynamicWindow, Gap, Label, Layout, Region, RegionKind};
+use crate::volume::layout::{ClusterIndex, Directory, DynamicWindow, Gap, Label, Layout, Region, RegionKind};
 extern crate std;
 use std::boxed::Box;
 use std::vec;
@@ -46,7 +46,7 @@ static LAYOUT: Layout<'static> = Layout {
     fat_length: 1,
     cluster_heap_offset: HEAP,
     cluster_count: 19,
-    first_cluster_of_root_directory: ROOT_FIRST,
+    first_cluster_of_root_directory: ClusterIndex(ROOT_FIRST),
     volume_serial_number: 0x1234_5600,
     timestamp: 0x5C21_0000,
     label: Label { units: &[], board_digits: false },
@@ -56,7 +56,13 @@ static LAYOUT: Layout<'static> = Layout {
     regions: &REGIONS,
     flash_files: &[],
     growing: &[],
-    dynamic: DynamicWindow { first_cluster: WINDOW_FIRST, cluster_count: 16, slots: 4, entries: 12, slot_entries: 3 },
+    dynamic: DynamicWindow {
+        first_cluster: ClusterIndex(WINDOW_FIRST),
+        cluster_count: 16,
+        slots: 4,
+        entries: 12,
+        slot_entries: 3,
+    },
 };
 
 const UNIT: UnitIdentity<'static> = UnitIdentity { vendor: "V", product: "P", revision: "1", serial: "0123456789AB" };

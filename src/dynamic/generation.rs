@@ -5,6 +5,7 @@ use super::file::Components;
 use super::registry::Files;
 use super::slot::{FileSlot, ROOT, Shown, Taken};
 use crate::volume::{Generation, lookup};
+use picovd_exfat::ClusterIndex;
 use picovd_exfat::entry::ENTRY_LENGTH;
 use picovd_exfat::time::Timestamp;
 
@@ -59,17 +60,17 @@ impl<'a> Files<'a> {
     /// The number of the folder of the manifest that begins at a cluster, when dynamic files are in it, and the length in bytes of
     /// their entries.
     #[inline(never)]
-    pub(super) fn given_at(&self, cluster: u32) -> Option<(u8, u32)> {
+    pub(super) fn given_at(&self, cluster: ClusterIndex) -> Option<(u8, u32)> {
         if !self.state().in_given {
             return None;
         }
-        let here = |shown: &Shown<'a>| shown.is_given() && shown.first == cluster;
+        let here = |shown: &Shown<'a>| shown.is_given() && shown.first == cluster.0;
         self.search(0, |index, shown| here(&shown).then_some((index as u8, shown.generation)))
     }
 
     /// Length in bytes of the entries of what hosts see of dynamic files and folders in the root directory, or in the folder of the
     /// manifest, that begins at a cluster.
-    pub(super) fn listed(&self, cluster: u32) -> u32 {
+    pub(super) fn listed(&self, cluster: ClusterIndex) -> u32 {
         match cluster == self.layout.first_cluster_of_root_directory {
             true => self.state().listed,
             false => self.given_at(cluster).map_or(0, |(_, listed)| listed),
@@ -122,8 +123,8 @@ impl<'a> Files<'a> {
             }
             (end, in_given) = (index as u8 + 1, in_given || given);
             if given {
-                shown.first =
-                    lookup::follow(self.layout, Components::of(shown.file.path).take(shown.level.into())).unwrap_or(0);
+                let names = Components::of(shown.file.path).take(shown.level.into());
+                shown.first = lookup::follow(self.layout, names).unwrap_or(ClusterIndex::NONE).0;
                 shown.length = 0;
                 shown.generation = self.entries_in(index as u8);
                 slot.show(Some(shown));

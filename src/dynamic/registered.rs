@@ -4,6 +4,7 @@ use super::listing::{self, Bookmark};
 use super::registry::Files;
 use super::slot::ROOT;
 use crate::volume::{DynamicFiles, Generation, NoFiles, Reader};
+use picovd_exfat::ClusterIndex;
 
 /// Dynamic files as a volume shows them, or none at all: the linker leaves out what nobody can have.
 pub trait FromRegistry<'a>: DynamicFiles {
@@ -55,11 +56,11 @@ impl DynamicFiles for Registered<'_> {
         self.files.allocated(found);
     }
 
-    fn listed(&self, cluster: u32) -> u32 {
+    fn listed(&self, cluster: ClusterIndex) -> u32 {
         self.files.listed(cluster)
     }
 
-    fn list(&mut self, cluster: u32, start: u32, out: &mut [u8]) {
+    fn list(&mut self, cluster: ClusterIndex, start: u32, out: &mut [u8]) {
         let root = cluster == self.files.layout.first_cluster_of_root_directory;
         let folder = if root { Some(ROOT) } else { self.files.given_at(cluster).map(|(folder, _)| folder) };
         if let Some(folder) = folder {

@@ -361,13 +361,13 @@ impl<'a> Shown<'a> {
     }
 
     /// Its entry set. `window` is the cluster that the window begins with.
-    pub fn entry_set(&self, window: u32) -> EntrySet<'a> {
+    pub fn entry_set(&self, window: ClusterIndex) -> EntrySet<'a> {
         let (name, attributes, modified, allocation) = self.described(window);
         EntrySet::with_sums(name, attributes, modified, allocation, self.name_hash, self.set_checksum)
     }
 
     /// Computes both sums again.
-    pub fn seal(&mut self, window: u32) {
+    pub fn seal(&mut self, window: ClusterIndex) {
         let (name, attributes, modified, allocation) = self.described(window);
         let set = EntrySet::new(name, attributes, modified, allocation);
         self.entries = set.entries() as u8;
@@ -375,12 +375,12 @@ impl<'a> Shown<'a> {
         self.set_checksum = set.set_checksum();
     }
 
-    fn described(&self, window: u32) -> (Name<'a>, FileAttributes, Timestamp, Allocation) {
+    fn described(&self, window: ClusterIndex) -> (Name<'a>, FileAttributes, Timestamp, Allocation) {
         // What is registered has passed `Name::new`.
         let name = Name::again(name(self.file, self.level));
         let attributes = if self.is_folder() { FileAttributes::DIRECTORY } else { self.file.attributes() };
         // An empty file has no clusters: `contiguous` sees to it.
-        let allocation = Allocation::contiguous(ClusterIndex(window.saturating_add(self.first)), self.length.into());
+        let allocation = Allocation::contiguous(window.after(self.first), self.length.into());
         (name, attributes, Timestamp::from_value(self.modified).unwrap_or(Timestamp::FIRST), allocation)
     }
 }

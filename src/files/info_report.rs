@@ -171,7 +171,7 @@ mod tests {
     use crate::block::{BlockCount, Lba};
     use crate::clock::Instant;
     use crate::dynamic::Content;
-    use crate::volume::layout::{DynamicWindow, Label, Layout, Region, RegionKind};
+    use crate::volume::layout::{ClusterIndex, DynamicWindow, Label, Layout, Region, RegionKind};
     use crate::volume::{BoardIdentity, Generation};
     extern crate std;
     use std::string::String;
@@ -185,7 +185,7 @@ mod tests {
         fat_length: 8,
         cluster_heap_offset: 32,
         cluster_count: 252,
-        first_cluster_of_root_directory: 4,
+        first_cluster_of_root_directory: ClusterIndex(4),
         volume_serial_number: 0x1234_56FF,
         timestamp: 0,
         label: Label { units: &[b'L' as u16, b'A' as u16, b'B' as u16], board_digits: true },
@@ -195,7 +195,13 @@ mod tests {
         regions: &[REGION],
         flash_files: &[],
         growing: &[],
-        dynamic: DynamicWindow { first_cluster: 0, cluster_count: 0, slots: 0, entries: 0, slot_entries: 0 },
+        dynamic: DynamicWindow {
+            first_cluster: ClusterIndex::NONE,
+            cluster_count: 0,
+            slots: 0,
+            entries: 0,
+            slot_entries: 0,
+        },
     };
     const PROGRAM: Program<'static> = Program { name: "lab", version: "1.2.3", build: "abc" };
 

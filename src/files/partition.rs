@@ -156,7 +156,7 @@ mod tests {
     use super::*;
     use crate::block::{BlockCount, Lba};
     use crate::dynamic::FilesOf;
-    use crate::volume::layout::{DynamicWindow, Label, Layout, Region, RegionKind};
+    use crate::volume::layout::{ClusterIndex, DynamicWindow, Label, Layout, Region, RegionKind};
     extern crate std;
     use std::vec;
     use std::vec::Vec;
@@ -168,7 +168,7 @@ mod tests {
         fat_length: 8,
         cluster_heap_offset: 32,
         cluster_count: 2000,
-        first_cluster_of_root_directory: 4,
+        first_cluster_of_root_directory: ClusterIndex(4),
         volume_serial_number: 1,
         timestamp: 0,
         label: Label { units: &[], board_digits: false },
@@ -179,7 +179,7 @@ mod tests {
         flash_files: &[],
         growing: &[],
         dynamic: DynamicWindow {
-            first_cluster: 5,
+            first_cluster: ClusterIndex(5),
             cluster_count: 1100,
             slots: 17,
             entries: 16 * 11 + 3,

@@ -27,7 +27,7 @@ use super::usb_endpoint::{
 };
 use super::{current_core, processor};
 use crate::usb::Packets;
-use control::held;
+use control::hold;
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, Ordering};
 use queue::{Queues, pid};
@@ -199,7 +199,7 @@ impl Controller {
         let fields = PACKET_LENGTH as u32 | pid(data1);
         if address.index() == 0 && !data1 {
             // It would acknowledge and drop the first packet of the next transfer, which is DATA1. One that waits for DATA1 gets it.
-            held(address).store(fields as u16, Ordering::Relaxed);
+            hold(address, fields as u16);
         } else {
             self.give(address, fields);
         }
@@ -248,7 +248,7 @@ impl Controller {
             self.queues.forget(address.index());
         }
         if address.index() == 0 {
-            held(address).store(0, Ordering::Relaxed);
+            hold(address, 0);
         }
         word
     }

@@ -51,7 +51,7 @@ macro_rules! choices {
 /// | `boolean(about)` | `bool` | |
 /// | `integer(least, most, about)` | an integer | both ends included |
 /// | `number(about)` | `f32`, `f64` | finite |
-/// | `text(least, most, about)` | [`Text`](crate::settings::Text), [`Secret`](crate::settings::Secret) | characters, both ends included |
+/// | `text(least, most, about)` | [`heapless::String`], [`Secret`](crate::settings::Secret) | characters, both ends included; the default is a `&str` |
 /// | `choice(about)` | an enumeration of [`choices!`](crate::choices) | |
 ///
 /// `.or_null()` follows where the type is an `Option`, `.secret()` where nobody is shown the value. A [rule](crate::settings::Rule)
@@ -59,7 +59,8 @@ macro_rules! choices {
 ///
 /// ```
 /// # extern crate picovd_sim;
-/// use picovd::settings::{Secret, Text};
+/// use picovd::heapless::String;
+/// use picovd::settings::Secret;
 ///
 /// picovd::choices! {
 ///     #[derive(Clone, Copy)]
@@ -72,8 +73,8 @@ macro_rules! choices {
 ///     struct Lamp {
 ///         interval: u16 = 10 => integer(1, 3600, "Seconds from one blink to the next."),
 ///         color: Color = Color::Green => choice("The color of its light."),
-///         place: Option<Text<8>> = None => text(1, 8, "Where it is.").or_null(),
-///         password: Secret<32> = Secret::EMPTY => text(0, 32, "What it logs in with.").secret(),
+///         place: Option<String<8>> = None => text(1, 8, "Where it is.").or_null(),
+///         password: Secret<32> = "" => text(0, 32, "What it logs in with.").secret(),
 ///     }
 /// }
 /// # fn main() {}
@@ -96,7 +97,7 @@ macro_rules! group {
 
         impl ::core::default::Default for $Struct {
             fn default() -> Self {
-                Self { $($field: $default,)+ }
+                Self { $($field: $crate::group!(@default $kind, $type, $default),)+ }
             }
         }
 
@@ -111,10 +112,11 @@ macro_rules! group {
         $(const _: () = {
             const FIELD: $crate::settings::Field =
                 $crate::group!(@field $kind, $field, $type, ($($argument),+)) $(.$modifier())*;
-            const DEFAULT: &$type = &$default;
+            const DEFAULT: &$crate::group!(@type $kind, $type) = &$default;
+            $crate::group!(@fits $kind, FIELD, $field, $type);
             $crate::group!(@value DEFAULT, ($($modifier)*), value => {
                 ::core::assert!(
-                    FIELD.takes($crate::group!(@measure $kind, value)),
+                    FIELD.takes($crate::group!(@measure $kind, value, $type)),
                     ::core::concat!("setting `", ::core::stringify!($field), "`: it may not have its default")
                 );
             });
@@ -130,6 +132,23 @@ macro_rules! group {
     (@field $kind:ident, $field:ident, $type:ty, ($($argument:expr),+)) => {
         $crate::settings::Field::$kind(::core::stringify!($field), $($argument),+)
     };
+    // The field's default, and what it is written as.
+    (@default text, $type:ty, $default:expr) => {
+        <$type as $crate::settings::TextField>::from_default($default)
+    };
+    (@default $kind:ident, $type:ty, $default:expr) => {
+        $default
+    };
+    (@type text, $type:ty) => { <$type as $crate::settings::TextField>::Default };
+    (@type $kind:ident, $type:ty) => { $type };
+    // A text's type has room for its longest value, where each character is one byte.
+    (@fits text, $FIELD:ident, $field:ident, $type:ty) => {
+        ::core::assert!(
+            $FIELD.fits(<$type as $crate::settings::TextField>::CAPACITY),
+            ::core::concat!("setting `", ::core::stringify!($field), "`: its type has fewer bytes than it may have characters")
+        );
+    };
+    (@fits $kind:ident, $FIELD:ident, $field:ident, $type:ty) => {};
     // The value that the default has, where it is not null.
     (@value $default:ident, (), $value:ident => $check:block) => {{
         let $value = $default;
@@ -142,20 +161,25 @@ macro_rules! group {
         $crate::group!(@value $default, ($($modifier)*), $value => $check)
     };
     // What of a value there are limits to.
-    (@measure boolean, $value:ident) => {{
+    (@measure boolean, $value:ident, $type:ty) => {{
         let _: bool = *$value;
         0
     }};
-    (@measure integer, $value:ident) => {
+    (@measure integer, $value:ident, $type:ty) => {
         *$value as i64
     };
-    (@measure number, $value:ident) => {
+    (@measure number, $value:ident, $type:ty) => {
         (*$value as f64).is_finite() as i64
     };
-    (@measure text, $value:ident) => {
-        $value.characters() as i64
+    // A default that has no room may not be it: no text has that many characters.
+    (@measure text, $value:ident, $type:ty) => {
+        if $value.len() > <$type as $crate::settings::TextField>::CAPACITY {
+            i64::MAX
+        } else {
+            $crate::settings::characters($value)
+        }
     };
-    (@measure choice, $value:ident) => {{
+    (@measure choice, $value:ident, $type:ty) => {{
         let _ = $value;
         0
     }};

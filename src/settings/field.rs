@@ -94,6 +94,16 @@ impl Field {
         }
     }
 
+    /// Whether a type with room for `capacity` bytes has room for every text of one-byte characters that the field may have.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn fits(&self, capacity: usize) -> bool {
+        match self.kind {
+            Kind::Text(_, most) => most as usize <= capacity,
+            _ => true,
+        }
+    }
+
     /// Whether a value, as JSON, is one that the field may have.
     pub(super) fn check(&self, json: &[u8]) -> Result<(), Reason> {
         let first = json.first().copied();

@@ -45,5 +45,5 @@ pub use secret::Secret;
 pub use section::Section;
 pub use stacks::STACKS;
 pub use store::{Health, MAX_PAYLOAD, MAX_SECTORS, SaveError, Storage, Store, Volatile};
-pub use text::Text;
+pub use text::{TextField, characters};
 pub use values::{GroupError, MAX_GROUPS, Room, Settings, View};

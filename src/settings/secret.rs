@@ -1,6 +1,7 @@
 //! Text that nobody is shown.
 
-use super::text::Text;
+use core::fmt;
+use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroize;
 
@@ -21,37 +22,40 @@ use zeroize::Zeroize;
 /// fn copies<T: Copy>() {}
 /// copies::<picovd::settings::Secret<8>>();
 /// ```
-pub struct Secret<const N: usize>(Text<N>);
+pub struct Secret<const N: usize> {
+    length: u8,
+    bytes: [u8; N],
+}
 
 impl<const N: usize> Secret<N> {
     /// No characters.
-    pub const EMPTY: Self = Self(Text::EMPTY);
+    pub const EMPTY: Self = Self { length: 0, bytes: [0; N] };
 
     /// The text, or `None` when it is longer than `N` bytes.
     #[must_use]
     pub const fn new(text: &str) -> Option<Self> {
-        match Text::new(text) {
-            Some(text) => Some(Self(text)),
-            None => None,
+        if text.len() > u8::MAX as usize {
+            return None;
         }
+        let mut bytes = [0; N];
+        match bytes.split_at_mut_checked(text.len()) {
+            Some((used, _)) => used.copy_from_slice(text.as_bytes()),
+            None => return None,
+        }
+        Some(Self { length: text.len() as u8, bytes })
     }
 
-    /// How many characters it has.
-    #[must_use]
-    pub const fn characters(&self) -> u16 {
-        self.0.characters()
-    }
-
-    /// The text. Anyone who copies it elsewhere shows it there.
+    /// The text. A copy of it is visible wherever it is kept.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        // It was text when it came in.
+        self.bytes.get(..self.length.into()).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or_default()
     }
 
     /// Whether it has no characters.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.as_str().is_empty()
+        self.length == 0
     }
 }
 
@@ -61,20 +65,55 @@ impl<const N: usize> Default for Secret<N> {
     }
 }
 
+impl<const N: usize> Zeroize for Secret<N> {
+    fn zeroize(&mut self) {
+        self.length.zeroize();
+        self.bytes.zeroize();
+    }
+}
+
 impl<const N: usize> Drop for Secret<N> {
     fn drop(&mut self) {
-        self.0.zeroize();
+        self.zeroize();
     }
 }
 
 impl<const N: usize> Serialize for Secret<N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
+        serializer.serialize_str(self.as_str())
     }
 }
 
 impl<'de, const N: usize> Deserialize<'de> for Secret<N> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Text::deserialize(deserializer).map(Self)
+        struct Reader<const N: usize>;
+
+        impl<const N: usize> Visitor<'_> for Reader<N> {
+            type Value = Secret<N>;
+
+            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                out.write_str("text")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Secret<N>, E> {
+                Secret::new(text).ok_or_else(|| E::custom("too long"))
+            }
+        }
+
+        deserializer.deserialize_str(Reader)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Secret;
+    use zeroize::Zeroize;
+
+    #[test]
+    fn what_is_wiped_leaves_no_byte() {
+        let mut secret = Secret::<8>::new("hunter2").unwrap();
+        secret.zeroize();
+        assert_eq!((secret.as_str(), secret.bytes), ("", [0; 8]));
+        assert!(core::mem::needs_drop::<Secret<8>>(), "a secret wipes itself");
     }
 }

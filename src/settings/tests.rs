@@ -104,6 +104,11 @@ fn ask(settings: &Settings<'_>, line: &str) -> String {
     answer.to_string()
 }
 
+/// A field that is a text.
+fn text<const N: usize>(text: &str) -> heapless::String<N> {
+    text.try_into().expect("it has room")
+}
+
 const SET: &str = r#"{"ok":"set","saved":false}"#;
 
 crate::choices! {
@@ -115,10 +120,10 @@ crate::group! {
     static OLD = "app";
 
     /// An application's settings, first version.
-    #[derive(Clone, Copy, Debug, PartialEq)]
+    #[derive(Clone, Debug, PartialEq)]
     struct Old {
         interval: u16 = 10 => integer(1, 3600, "Seconds."),
-        password: Text<16> = Text::EMPTY => text(0, 16, "Secret.").secret(),
+        password: heapless::String<16> = "" => text(0, 16, "Secret.").secret(),
     }
 }
 
@@ -129,13 +134,13 @@ crate::group! {
     };
 
     /// The same two versions later.
-    #[derive(Clone, Copy, Debug, PartialEq)]
+    #[derive(Clone, Debug, PartialEq)]
     struct New {
         interval: u16 = 10 => integer(1, 3600, "Seconds."),
-        password: Text<16> = Text::EMPTY => text(0, 16, "Secret.").secret(),
+        password: heapless::String<16> = "" => text(0, 16, "Secret.").secret(),
         unit: Unit = Unit::Celsius => choice("Unit."),
         offset: f32 = 0.5 => number("Offset."),
-        place: Option<Text<8>> = None => text(1, 8, "Where.").or_null(),
+        place: Option<heapless::String<8>> = None => text(1, 8, "Where.").or_null(),
     }
 }
 
@@ -424,7 +429,7 @@ fn what_is_saved_comes_back() {
     let again = power(PLAN, &kept);
     again.add(&NEW).unwrap();
     assert_eq!(ask(again, "get"), saved);
-    assert_eq!(NEW.get(again), New { interval: 60, place: Text::new("ROOF"), ..New::default() });
+    assert_eq!(NEW.get(again), New { interval: 60, place: Some(text("ROOF")), ..New::default() });
     assert_eq!(ask(again, "reboot"), r#"{"ok":"reboot","saved":true}"#);
     assert!(again.take_restart() && !again.take_restart());
 }
@@ -499,7 +504,7 @@ fn older_and_newer_firmware_understand_each_other() {
     ask(other, "save");
     let new = power(PLAN, &kept);
     new.add(&NEW).unwrap();
-    let expected = New { interval: 62, unit: Unit::Kelvin, offset: -1.25, place: Text::new("ROOF"), ..New::default() };
+    let expected = New { interval: 62, unit: Unit::Kelvin, offset: -1.25, place: Some(text("ROOF")), ..New::default() };
     assert_eq!(NEW.get(new), expected);
 }
 
@@ -509,7 +514,7 @@ fn values_that_another_firmware_allowed_are_defaults() {
     #[serde(default)]
     struct Wild {
         interval: u16,
-        password: Text<16>,
+        password: heapless::String<16>,
         unit: u8,
         offset: f32,
     }
@@ -572,7 +577,7 @@ fn what_an_application_sets_leaves_secrets_as_they_are() {
     assert_eq!(values.interval, 7);
     NEW.set(settings, &New { interval: 9, ..values }).unwrap();
     assert_eq!((NEW.get(settings).interval, password().as_str()), (9, "hunter2"));
-    NEW.set(settings, &New { password: Text::new("hunter3").unwrap(), ..NEW.get(settings) }).unwrap();
+    NEW.set(settings, &New { password: text("hunter3"), ..NEW.get(settings) }).unwrap();
     assert_eq!((NEW.get(settings).interval, password().as_str()), (9, "hunter3"));
     assert_eq!(NEW.forget(settings, "no such field"), Err(Reason::NoField));
     NEW.forget(settings, "interval").unwrap();

@@ -1,118 +1,84 @@
-//! Text of bounded length, for settings.
+//! What a text setting may be in its structure.
 
-use core::fmt;
-use serde::de::{Error, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use zeroize::Zeroize;
+use super::secret::Secret;
+use heapless::String;
 
-/// UTF-8 text of at most `N` bytes, `N` being at most 255.
-///
-/// It may be a secret: [`Debug`](fmt::Debug) shows its length alone, and it can be zeroized.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Text<const N: usize> {
-    length: u8,
-    bytes: [u8; N],
+/// What a field that is a text may be: [`heapless::String`], [`Secret`], or an `Option` of one.
+#[diagnostic::on_unimplemented(
+    message = "a text setting cannot be a `{Self}`",
+    label = "this type has no bounded length",
+    note = "use `picovd::heapless::String<N>`, or `picovd::settings::Secret<N>` where nobody is shown the value"
+)]
+pub trait TextField {
+    /// What its default is written as: `&str`, or an `Option` of one.
+    type Default: Copy;
+
+    /// Most bytes of UTF-8 that it has room for.
+    const CAPACITY: usize;
+
+    /// The field with its default, of which `group!` has checked that it has room.
+    fn from_default(default: Self::Default) -> Self;
 }
 
-impl<const N: usize> Text<N> {
-    /// No characters.
-    pub const EMPTY: Self = Self { length: 0, bytes: [0; N] };
+impl<const N: usize> TextField for String<N> {
+    type Default = &'static str;
+    const CAPACITY: usize = N;
 
-    /// The text, or `None` when it is longer than `N` bytes.
-    #[must_use]
-    pub const fn new(text: &str) -> Option<Self> {
-        let mut new = Self::EMPTY;
-        if text.len() > 255 {
-            return None;
-        }
-        new.length = text.len() as u8;
-        match new.bytes.split_at_mut_checked(text.len()) {
-            Some((room, _)) => room.copy_from_slice(text.as_bytes()),
-            None => return None,
-        }
-        Some(new)
-    }
-
-    /// How many characters it has.
-    #[must_use]
-    pub const fn characters(&self) -> u16 {
-        let mut count = 0;
-        let mut rest: &[u8] = match self.bytes.split_at_checked(self.length as usize) {
-            Some((text, _)) => text,
-            None => &[],
-        };
-        while let [byte, more @ ..] = rest {
-            // All but continuations (RFC 3629 section 3).
-            count += (*byte & 0xC0 != 0x80) as u16;
-            rest = more;
-        }
-        count
-    }
-
-    /// The text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        // It was text when it came in.
-        self.bytes.get(..self.length.into()).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or_default()
+    fn from_default(default: &'static str) -> Self {
+        Self::try_from(default).unwrap_or_default()
     }
 }
 
-impl<const N: usize> Default for Text<N> {
-    fn default() -> Self {
-        Self::EMPTY
+impl<const N: usize> TextField for Secret<N> {
+    type Default = &'static str;
+    const CAPACITY: usize = N;
+
+    fn from_default(default: &'static str) -> Self {
+        Self::new(default).unwrap_or_default()
     }
 }
 
-impl<const N: usize> Zeroize for Text<N> {
-    fn zeroize(&mut self) {
-        self.length.zeroize();
-        self.bytes.zeroize();
+impl<T: TextField> TextField for Option<T> {
+    type Default = Option<T::Default>;
+    const CAPACITY: usize = T::CAPACITY;
+
+    fn from_default(default: Option<T::Default>) -> Self {
+        default.map(T::from_default)
     }
 }
 
-impl<const N: usize> fmt::Debug for Text<N> {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Text").field("length", &self.length).finish_non_exhaustive()
+/// Number of characters of a text: `str::chars().count()` for constants.
+#[doc(hidden)]
+#[must_use]
+pub const fn characters(text: &str) -> i64 {
+    let mut count = 0;
+    let mut rest = text.as_bytes();
+    while let [byte, more @ ..] = rest {
+        // All but continuation bytes (RFC 3629 section 3).
+        count += (*byte & 0xC0 != 0x80) as i64;
+        rest = more;
     }
-}
-
-impl<const N: usize> Serialize for Text<N> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
-    }
-}
-
-impl<'de, const N: usize> Deserialize<'de> for Text<N> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader<const N: usize>;
-
-        impl<const N: usize> Visitor<'_> for Reader<N> {
-            type Value = Text<N>;
-
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("text")
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<Text<N>, E> {
-                Text::new(text).ok_or_else(|| E::custom("too long"))
-            }
-        }
-
-        deserializer.deserialize_str(Reader)
-    }
+    count
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Text;
+    use super::{TextField, characters};
     use crate::settings::Secret;
-    use zeroize::Zeroize;
+    use heapless::String;
 
     #[test]
-    fn what_is_wiped_leaves_no_byte() {
-        let mut text = Text::<8>::new("hunter2").unwrap();
-        text.zeroize();
-        assert_eq!((text.as_str(), text.bytes), ("", [0; 8]));
-        assert!(core::mem::needs_drop::<Secret<8>>(), "a secret does it by itself");
+    fn characters_are_not_bytes() {
+        for text in ["", "a", "R\u{f6}\u{1f980}f", "\u{3042}"] {
+            assert_eq!(characters(text), text.chars().count() as i64, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_default_becomes_the_field() {
+        assert_eq!(String::<4>::from_default("four"), "four");
+        assert_eq!(Secret::<4>::from_default("four").as_str(), "four");
+        assert_eq!(Option::<String<4>>::from_default(None), None);
+        assert_eq!(Option::<String<4>>::from_default(Some("four")).as_deref(), Some("four"));
     }
 }

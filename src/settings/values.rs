@@ -10,7 +10,6 @@ use super::reason::Reason;
 use super::section::{LINE_LENGTH, Section};
 use super::stacks::STACKS;
 use super::store::{SaveError, Storage};
-use super::text::Text;
 use super::wear::Erases;
 use crate::announcement::Announcing;
 use crate::clock::Instant;
@@ -389,7 +388,7 @@ impl<'a> Settings<'a> {
 
     /// The volume's label, where one is set, as the present generation shows it.
     #[must_use]
-    pub fn label(&self) -> Option<Text<33>> {
+    pub fn label(&self) -> Option<heapless::String<33>> {
         self.label_in(Which::Shown)
     }
 
@@ -406,8 +405,8 @@ impl<'a> Settings<'a> {
         self.label_in(Which::Now) != self.label() || self.exposed_in(Which::Now) != self.flags().shown_files
     }
 
-    fn label_in(&self, which: Which) -> Option<Text<33>> {
-        self.own(which, |own| own.label().and_then(Text::new)).flatten()
+    fn label_in(&self, which: Which) -> Option<heapless::String<33>> {
+        self.own(which, |own| own.label().and_then(|label| label.try_into().ok())).flatten()
     }
 
     /// The files that are exposed, of those that the manifest leaves to settings: a bit each.

@@ -2,6 +2,7 @@
 
 use super::dynamic_files::DynamicFiles;
 use super::layout::Directory;
+use picovd_exfat::ClusterIndex;
 use picovd_exfat::entry::ENTRY_LENGTH;
 use picovd_exfat::window;
 
@@ -9,7 +10,7 @@ use picovd_exfat::window;
 /// beginning of the root directory, and may be left out after it.
 pub(super) fn render(
     directory: &Directory<'_>,
-    cluster: u32,
+    cluster: ClusterIndex,
     files: &mut impl DynamicFiles,
     label: Option<&[u8; ENTRY_LENGTH]>,
     start: u32,

@@ -1,6 +1,7 @@
 //! What a volume asks of the files that come and go while the device runs. Who they are is not known here.
 
 use super::generation::Generation;
+use picovd_exfat::ClusterIndex;
 
 /// Who reads, by what was read of the volume since hosts were to take it for another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +27,12 @@ pub trait DynamicFiles {
     fn allocated(&self, found: impl FnMut(u32, u32));
 
     /// Length in bytes of the entries in the directory of the manifest that begins at a cluster.
-    fn listed(&self, cluster: u32) -> u32;
+    fn listed(&self, cluster: ClusterIndex) -> u32;
 
     /// Renders these entries, from byte `start` of them on. Bytes after the last one stay as they are.
-    fn list(&mut self, cluster: u32, start: u32, out: &mut [u8]);
+    fn list(&mut self, cluster: ClusterIndex, start: u32, out: &mut [u8]);
 
-    /// Renders bytes of a cluster of the window, from byte `offset` of it on. Bytes that belong to no file stay as they are. False
+    /// Renders bytes of a cluster of the window, counted from its first, from byte `offset` of it on. Bytes that belong to no file stay as they are. False
     /// where the cluster is free.
     fn read(&mut self, cluster: u32, offset: u32, reader: Reader, out: &mut [u8]) -> bool;
 
@@ -50,11 +51,11 @@ impl DynamicFiles for NoFiles {
 
     fn allocated(&self, _: impl FnMut(u32, u32)) {}
 
-    fn listed(&self, _: u32) -> u32 {
+    fn listed(&self, _: ClusterIndex) -> u32 {
         0
     }
 
-    fn list(&mut self, _: u32, _: u32, _: &mut [u8]) {}
+    fn list(&mut self, _: ClusterIndex, _: u32, _: &mut [u8]) {}
 
     fn read(&mut self, _: u32, _: u32, _: Reader, _: &mut [u8]) -> bool {
         false

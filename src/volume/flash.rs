@@ -20,14 +20,14 @@ pub(super) fn length_of(memory: &impl Memory, window: MemoryWindow, flash: u32) 
 }
 
 /// Clusters that are allocated for good where the chip has `flash` bytes: runs of first cluster and number.
-pub(super) fn allocated<'l>(layout: &'l Layout<'_>, flash: u32) -> impl Iterator<Item = (u32, u32)> + 'l {
+pub(super) fn allocated<'l>(layout: &'l Layout<'_>, flash: u32) -> impl Iterator<Item = (ClusterIndex, u32)> + 'l {
     // What is after the last file, or all of it when there is none, is the last run.
     let end = FlashFile { directory: Lba(0), entry: 0, first_cluster: layout.allocated_end(), offset: 0, length: 0 };
-    let mut from = ClusterIndex::FIRST.0;
+    let mut from = ClusterIndex::FIRST;
     layout.flash_files.iter().copied().chain([end]).map(move |file| {
         let kept = layout.clusters(file.length_on(flash));
-        let run = (from, file.first_cluster.saturating_add(kept).saturating_sub(from));
-        from = file.first_cluster.saturating_add(layout.clusters(file.length));
+        let run = (from, file.first_cluster.after(kept).0.saturating_sub(from.0));
+        from = file.first_cluster.after(layout.clusters(file.length));
         run
     })
 }
@@ -41,7 +41,7 @@ pub(super) fn shorten(layout: &Layout<'_>, flash: u32, directory: Lba, entries: 
         if length == file.length || end <= file.entry {
             continue;
         }
-        let allocation = Allocation::contiguous(ClusterIndex(file.first_cluster), length.into());
+        let allocation = Allocation::contiguous(file.first_cluster, length.into());
         entry_set::reallocate(entries, file.entry, allocation, start, out);
     }
 }

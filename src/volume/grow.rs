@@ -19,9 +19,9 @@ impl Growing {
     }
 
     /// First cluster and number of those that are free.
-    fn spare(&self, layout: &Layout<'_>, files: &impl DynamicFiles) -> (u32, u32) {
+    fn spare(&self, layout: &Layout<'_>, files: &impl DynamicFiles) -> (ClusterIndex, u32) {
         let used = self.used(layout, files);
-        (self.first_cluster.saturating_add(used), self.clusters - used)
+        (self.first_cluster.after(used), self.clusters - used)
     }
 }
 
@@ -29,7 +29,7 @@ impl Growing {
 pub(super) fn spare<'l, 't, D: DynamicFiles>(
     layout: &'l Layout<'t>,
     files: &'l D,
-) -> impl Iterator<Item = (u32, u32)> + use<'l, 't, D> {
+) -> impl Iterator<Item = (ClusterIndex, u32)> + use<'l, 't, D> {
     layout.growing.iter().map(move |folder| folder.spare(layout, files))
 }
 
@@ -38,10 +38,10 @@ pub(super) fn end_chains(layout: &Layout<'_>, files: &impl DynamicFiles, start: 
     let byte = |cluster: u32| cluster as usize * FAT_ENTRY_LENGTH;
     let (start, end) = (start as usize, start as usize + out.len());
     for folder in layout.growing {
-        if byte(folder.first_cluster) < end && start < byte(folder.first_cluster + folder.clusters) {
+        if byte(folder.first_cluster.0) < end && start < byte(folder.first_cluster.after(folder.clusters).0) {
             let (first, count) = folder.spare(layout, files);
-            window::copy(start, out, byte(first - 1), &FatEntry::END_OF_CHAIN.encode());
-            window::fill(start, out, byte(first), byte(count), 0);
+            window::copy(start, out, byte(first.0 - 1), &FatEntry::END_OF_CHAIN.encode());
+            window::fill(start, out, byte(first.0), byte(count), 0);
         }
     }
 }
@@ -66,7 +66,7 @@ pub(super) fn lengths(
                 continue;
             }
             let length = used << layout.cluster_shift();
-            let allocation = Allocation::chained(ClusterIndex(folder.first_cluster), length.into());
+            let allocation = Allocation::chained(folder.first_cluster, length.into());
             entry_set::reallocate(entries, folder.entry, allocation, start, out);
         }
     }

@@ -7,6 +7,8 @@
 use super::BoardIdentity;
 use crate::block::{BlockCount, Lba};
 
+pub use picovd_exfat::ClusterIndex;
+
 /// One volume, as decided on the developer's machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout<'a> {
@@ -23,7 +25,7 @@ pub struct Layout<'a> {
     /// ClusterCount (exFAT 3.1.9).
     pub cluster_count: u32,
     /// FirstClusterOfRootDirectory (exFAT 3.1.10).
-    pub first_cluster_of_root_directory: u32,
+    pub first_cluster_of_root_directory: ClusterIndex,
     /// VolumeSerialNumber (exFAT 3.1.11) for a board that gives none of its own.
     pub volume_serial_number: u32,
     /// The moment that dynamic files carry when no clock is at hand: Timestamp (exFAT 7.4.8), in UTC.
@@ -49,8 +51,8 @@ pub struct Layout<'a> {
 
 impl Layout<'_> {
     /// The cluster after the last one that the manifest allocates for good.
-    pub(super) const fn allocated_end(&self) -> u32 {
-        self.allocated_clusters.saturating_add(2)
+    pub(super) const fn allocated_end(&self) -> ClusterIndex {
+        ClusterIndex::FIRST.after(self.allocated_clusters)
     }
 
     /// Base-2 logarithm of a cluster's length in bytes: sectors have 512 = 2^9.
@@ -79,15 +81,15 @@ impl Layout<'_> {
 
     /// The first block of a cluster of the heap.
     #[must_use]
-    pub const fn block_of(&self, cluster: u32) -> Lba {
-        let blocks = cluster.saturating_sub(2) << (self.sectors_per_cluster_shift & 15);
+    pub const fn block_of(&self, cluster: ClusterIndex) -> Lba {
+        let blocks = cluster.0.saturating_sub(ClusterIndex::FIRST.0) << (self.sectors_per_cluster_shift & 15);
         Lba(self.heap().saturating_add(blocks))
     }
 
     /// The cluster of the heap that a block belongs to.
     #[must_use]
-    pub const fn cluster_of(&self, block: Lba) -> u32 {
-        (block.0.saturating_sub(self.heap()) >> (self.sectors_per_cluster_shift & 15)) + 2
+    pub const fn cluster_of(&self, block: Lba) -> ClusterIndex {
+        ClusterIndex::FIRST.after(block.0.saturating_sub(self.heap()) >> (self.sectors_per_cluster_shift & 15))
     }
 
     /// VolumeSerialNumber (exFAT 3.1.11) on that board. `volumes` counts how often hosts were to see another volume: a number
@@ -108,7 +110,7 @@ pub struct FlashFile {
     /// Where its entry set is among the directory's entries, in bytes.
     pub entry: u32,
     /// First cluster.
-    pub first_cluster: u32,
+    pub first_cluster: ClusterIndex,
     /// Where in flash it begins, in bytes.
     pub offset: u32,
     /// Length in bytes where flash is as long as the manifest reserves.
@@ -126,7 +128,7 @@ pub struct Growing {
     /// Length of its own entries, in bytes.
     pub entries: u32,
     /// First cluster.
-    pub first_cluster: u32,
+    pub first_cluster: ClusterIndex,
     /// Number of clusters that are kept for it.
     pub clusters: u32,
 }
@@ -144,7 +146,7 @@ pub struct Label<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DynamicWindow {
     /// First cluster of the window; 0 when there is none.
-    pub first_cluster: u32,
+    pub first_cluster: ClusterIndex,
     /// Number of clusters.
     pub cluster_count: u32,
     /// Number of dynamic files and folders at most.

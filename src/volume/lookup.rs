@@ -1,6 +1,7 @@
 //! Finding what the manifest has by its name.
 
 use super::layout::{Directory, Layout, Region, RegionKind};
+use picovd_exfat::ClusterIndex;
 use picovd_exfat::entry::{ENTRY_LENGTH, EntryType, FileAttributes};
 use picovd_exfat::name::Name;
 use picovd_exfat::upcase::upcase;
@@ -10,11 +11,11 @@ use picovd_exfat::upcase::upcase;
 pub(crate) enum Given {
     File,
     /// A folder, by its first cluster.
-    Folder(u32),
+    Folder(ClusterIndex),
 }
 
 /// What the manifest has under that name, whose NameHash (exFAT 7.6.4) is `hash`, in the folder that begins at `cluster`.
-pub(crate) fn find(layout: &Layout<'_>, cluster: u32, name: Name<'_>, hash: u16) -> Option<Given> {
+pub(crate) fn find(layout: &Layout<'_>, cluster: ClusterIndex, name: Name<'_>, hash: u16) -> Option<Given> {
     let mut entries = directory_at(layout, cluster)?.entries.chunks_exact(ENTRY_LENGTH);
     let mut attributes = 0;
     while let Some(entry) = entries.next() {
@@ -30,7 +31,7 @@ pub(crate) fn find(layout: &Layout<'_>, cluster: u32, name: Name<'_>, hash: u16)
             {
                 let cluster = entry.get(20..24)?.try_into().map(u32::from_le_bytes).ok()?;
                 let folder = attributes & FileAttributes::DIRECTORY.0 != 0;
-                return Some(if folder { Given::Folder(cluster) } else { Given::File });
+                return Some(if folder { Given::Folder(ClusterIndex(cluster)) } else { Given::File });
             }
             _ => {}
         }
@@ -39,7 +40,7 @@ pub(crate) fn find(layout: &Layout<'_>, cluster: u32, name: Name<'_>, hash: u16)
 }
 
 /// Whether the manifest has another name in the folder that begins at `cluster` that some host may take for this one.
-pub(crate) fn has_twin(layout: &Layout<'_>, cluster: u32, name: Name<'_>) -> bool {
+pub(crate) fn has_twin(layout: &Layout<'_>, cluster: ClusterIndex, name: Name<'_>) -> bool {
     let Some(directory) = directory_at(layout, cluster) else { return false };
     let ascii = name.is_ascii();
     let mut entries = directory.entries.chunks_exact(ENTRY_LENGTH);
@@ -64,7 +65,7 @@ fn units_of<'e>(entries: impl Iterator<Item = &'e [u8]> + Clone) -> impl Iterato
 }
 
 /// The folder of the manifest that names lead to from the root directory on, by its first cluster.
-pub(crate) fn follow<'n>(layout: &Layout<'_>, mut names: impl Iterator<Item = &'n str>) -> Option<u32> {
+pub(crate) fn follow<'n>(layout: &Layout<'_>, mut names: impl Iterator<Item = &'n str>) -> Option<ClusterIndex> {
     let root = layout.first_cluster_of_root_directory;
     names.try_fold(root, |cluster, component| {
         let name = Name::new(component).ok()?;
@@ -76,7 +77,7 @@ pub(crate) fn follow<'n>(layout: &Layout<'_>, mut names: impl Iterator<Item = &'
 }
 
 /// The manifest's folder that begins at a cluster.
-fn directory_at<'a>(layout: &Layout<'a>, cluster: u32) -> Option<Directory<'a>> {
+fn directory_at<'a>(layout: &Layout<'a>, cluster: ClusterIndex) -> Option<Directory<'a>> {
     let first = layout.block_of(cluster);
     let place = layout.regions.partition_point(|region| region.first < first);
     match layout.regions.get(place)? {

@@ -137,17 +137,17 @@ pub(super) fn free(overrides: &impl Overrides, layout: &Layout<'_>, start: u32, 
 }
 
 /// How many of the clusters of a run of first cluster and number belong to hidden files.
-pub(super) fn freed(overrides: &impl Overrides, layout: &Layout<'_>, (first, count): (u32, u32)) -> u32 {
+pub(super) fn freed(overrides: &impl Overrides, layout: &Layout<'_>, (first, count): (ClusterIndex, u32)) -> u32 {
     let within = |file: Hidden| {
         let clusters = clusters(&file, layout);
-        clusters.end.min(first.saturating_add(count)).saturating_sub(clusters.start.max(first))
+        clusters.end.min(first.after(count).0).saturating_sub(clusters.start.max(first.0))
     };
     overrides.hidden().map(within).sum()
 }
 
 /// The clusters of a file.
 fn clusters(file: &Hidden, layout: &Layout<'_>) -> Range<u32> {
-    let cluster = |block: u32| layout.cluster_of(Lba(block));
+    let cluster = |block: u32| layout.cluster_of(Lba(block)).0;
     if file.length.0 == 0 { 2..2 } else { cluster(file.first.0)..cluster(file.first.0.saturating_add(file.length.0)) }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn boot_region(
         fat_length: layout.fat_length,
         cluster_heap_offset: layout.cluster_heap_offset,
         cluster_count: layout.cluster_count,
-        first_cluster_of_root_directory: ClusterIndex(layout.first_cluster_of_root_directory),
+        first_cluster_of_root_directory: layout.first_cluster_of_root_directory,
         volume_serial_number: layout.serial_number(identity, volumes),
         sectors_per_cluster_shift: layout.sectors_per_cluster_shift,
         percent_in_use: percent_in_use(layout, allocated),
@@ -120,11 +120,11 @@ impl<'a> Chains<'a> {
 pub(super) fn bitmap<D: DynamicFiles>(layout: &Layout<'_>, flash: u32, files: &D, start: u32, out: &mut [u8]) {
     out.fill(0);
     // Clusters from `first` to `end` have their bits here.
-    let first = start.saturating_mul(8).saturating_add(ClusterIndex::FIRST.0);
-    let end = first.saturating_add((out.len() as u32).saturating_mul(8));
+    let first = ClusterIndex::FIRST.after(start.saturating_mul(8));
+    let end = first.after((out.len() as u32).saturating_mul(8));
     if first < layout.allocated_end() {
         for (first, count) in flash::allocated(layout, flash) {
-            bitmap::allocate(start, out, ClusterIndex(first), count);
+            bitmap::allocate(start, out, first, count);
         }
     }
     if !D::PRESENT {
@@ -133,19 +133,18 @@ pub(super) fn bitmap<D: DynamicFiles>(layout: &Layout<'_>, flash: u32, files: &D
     // The directories are in a row, and most of what is read is past them.
     if let Some((one, last)) = layout.growing.first().zip(layout.growing.last())
         && one.first_cluster < end
-        && first < last.first_cluster.saturating_add(last.clusters)
+        && first < last.first_cluster.after(last.clusters)
     {
         for (first, count) in grow::spare(layout, files) {
-            bitmap::free(start, out, ClusterIndex(first), count);
+            bitmap::free(start, out, first, count);
         }
     }
     let window = layout.dynamic;
-    if end <= window.first_cluster || first >= window.first_cluster.saturating_add(window.cluster_count) {
+    if end <= window.first_cluster || first >= window.first_cluster.after(window.cluster_count) {
         return;
     }
     files.allocated(|first, length| {
-        let first = ClusterIndex(layout.dynamic.first_cluster.saturating_add(first));
-        bitmap::allocate(start, out, first, layout.clusters(length));
+        bitmap::allocate(start, out, window.first_cluster.after(first), layout.clusters(length));
     });
 }
 

@@ -1,6 +1,6 @@
 //! The volume against its own pieces: a piece of any length at any place agrees with the whole.
 
-use super::layout::{Directory, DynamicWindow, Gap, Label, Layout, MemoryWindow, Region, RegionKind};
+use super::layout::{ClusterIndex, Directory, DynamicWindow, Gap, Label, Layout, MemoryWindow, Region, RegionKind};
 use super::{BoardIdentity, Memory, Volume};
 use crate::block::{BLOCK_LENGTH, BlockCount, Lba};
 use crate::clock::Instant;
@@ -40,7 +40,7 @@ static LAYOUT: Layout<'static> = Layout {
     fat_length: 1,
     cluster_heap_offset: 32,
     cluster_count: 14,
-    first_cluster_of_root_directory: 5,
+    first_cluster_of_root_directory: ClusterIndex(5),
     volume_serial_number: 0x1234_5678,
     timestamp: 0x5C21_0000,
     label: Label { units: &[0x50, 0x44], board_digits: true },
@@ -61,7 +61,13 @@ static LAYOUT: Layout<'static> = Layout {
     ],
     flash_files: &[],
     growing: &[],
-    dynamic: DynamicWindow { first_cluster: 0, cluster_count: 0, slots: 2, entries: 8, slot_entries: 4 },
+    dynamic: DynamicWindow {
+        first_cluster: ClusterIndex::NONE,
+        cluster_count: 0,
+        slots: 2,
+        entries: 8,
+        slot_entries: 4,
+    },
 };
 
 fn volume() -> Volume<'static, Addresses> {

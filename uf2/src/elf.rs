@@ -4,7 +4,7 @@ use object::LittleEndian;
 use object::elf::{EM_RISCV, FileHeader32, PT_LOAD};
 use object::read::elf::{FileHeader, ProgramHeader};
 
-use crate::{RP2350_ARM_S, RP2350_RISCV};
+use crate::{Error, RP2350_ARM_S, RP2350_RISCV};
 
 /// Bytes that the board's loader puts at a physical address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,14 +29,16 @@ impl Image {
     ///
     /// # Errors
     /// What is wrong with them.
-    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let bad = |what: &'static str| move |error: object::read::Error| format!("{what}: {error}");
+    pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
+        let bad = |what: &'static str| move |error: object::read::Error| Error::Elf(format!("{what}: {error}"));
         let header = FileHeader32::<LittleEndian>::parse(bytes).map_err(bad("no 32-bit ELF file"))?;
         let endian = header.endian().map_err(bad("no little-endian ELF file"))?;
         let mut segments = Vec::new();
         for program in header.program_headers(endian, bytes).map_err(bad("program headers"))? {
             if program.p_type(endian) == PT_LOAD && program.p_filesz(endian) > 0 {
-                let data = program.data(endian, bytes).map_err(|()| "a segment lies outside the file".to_owned())?;
+                let data = program
+                    .data(endian, bytes)
+                    .map_err(|()| Error::Elf("a segment lies outside the file".to_owned()))?;
                 segments.push(Segment { address: program.p_paddr(endian), bytes: data.to_vec() });
             }
         }

@@ -9,8 +9,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 mod elf;
+mod error;
 
 pub use elf::{Image, Segment};
+pub use error::Error;
 
 /// Family rp2350-arm-s: an image for the Arm cores, secure state.
 pub const RP2350_ARM_S: u32 = 0xE48B_FF59;
@@ -62,12 +64,13 @@ pub struct Block {
 ///
 /// # Errors
 /// There are no bytes at all, segments overlap, or an address is past 4 GiB.
-pub fn write(family: u32, segments: &[Segment]) -> Result<Vec<u8>, String> {
+pub fn write(family: u32, segments: &[Segment]) -> Result<Vec<u8>, Error> {
     let pages = pages(segments)?;
     if pages.is_empty() {
-        return Err("no segment has any bytes".to_owned());
+        return Err(Error::Empty);
     }
-    let count = u32::try_from(pages.len()).map_err(|_| "too many pages".to_owned())?;
+    // 4 GiB have 2^24 pages.
+    let count = pages.len() as u32;
     let mut out = Vec::with_capacity((pages.len() + 1) * BLOCK_LENGTH);
     if pages.keys().any(|address| FLASH.contains(address)) {
         // Raspberry Pi's tools give it block 0 of 2, so that a bootrom never counts the family as complete.
@@ -88,17 +91,17 @@ pub fn write(family: u32, segments: &[Segment]) -> Result<Vec<u8>, String> {
 }
 
 /// The pages that segments touch, by address.
-fn pages(segments: &[Segment]) -> Result<BTreeMap<u32, [u8; PAGE_LENGTH]>, String> {
+fn pages(segments: &[Segment]) -> Result<BTreeMap<u32, [u8; PAGE_LENGTH]>, Error> {
     let page = PAGE_LENGTH as u32;
     let mut pages: BTreeMap<u32, [u8; PAGE_LENGTH]> = BTreeMap::new();
     let mut written: Vec<(u64, u64)> = Vec::new();
     for segment in segments {
         let range = (u64::from(segment.address), u64::from(segment.address) + segment.bytes.len() as u64);
         if range.1 > 1 << 32 {
-            return Err(format!("the segment at {:#x} reaches past 4 GiB", segment.address));
+            return Err(Error::TooHigh { address: segment.address });
         }
         if written.iter().any(|other| range.0 < other.1 && other.0 < range.1) {
-            return Err(format!("the segment at {:#x} overlaps another", segment.address));
+            return Err(Error::Overlap { address: segment.address });
         }
         written.push(range);
         for (address, byte) in (segment.address..).zip(&segment.bytes) {
@@ -136,12 +139,13 @@ fn encode(out: &mut Vec<u8>, block: &Block) {
 ///
 /// # Errors
 /// What is wrong, and in which block.
-pub fn parse(bytes: &[u8]) -> Result<Vec<Block>, String> {
+pub fn parse(bytes: &[u8]) -> Result<Vec<Block>, Error> {
     let (blocks, rest) = bytes.as_chunks::<BLOCK_LENGTH>();
     if !rest.is_empty() {
-        return Err(format!("{} bytes are not a whole number of blocks", bytes.len()));
+        return Err(Error::Uf2(format!("{} bytes are not a whole number of blocks", bytes.len())));
     }
-    blocks.iter().enumerate().map(|(index, block)| decode(block).map_err(|e| format!("block {index}: {e}"))).collect()
+    let decoded = blocks.iter().map(decode).enumerate();
+    decoded.map(|(index, block)| block.map_err(|what| Error::Uf2(format!("block {index}: {what}")))).collect()
 }
 
 fn decode(block: &[u8; BLOCK_LENGTH]) -> Result<Block, String> {
@@ -177,28 +181,28 @@ fn decode(block: &[u8; BLOCK_LENGTH]) -> Result<Block, String> {
 ///
 /// # Errors
 /// The first difference.
-pub fn compare(bytes: &[u8], family: u32, segments: &[Segment]) -> Result<(), String> {
+pub fn compare(bytes: &[u8], family: u32, segments: &[Segment]) -> Result<(), Error> {
     let blocks = parse(bytes)?;
     let (extra, image): (Vec<&Block>, Vec<&Block>) = blocks.iter().partition(|block| block.family == ABSOLUTE);
     let to_flash = segments.iter().any(|segment| FLASH.contains(&segment.address));
     let leads =
         blocks.first().is_some_and(|block| block.family == ABSOLUTE && block.ignore && block.address == E10_ADDRESS);
     if extra.len() != usize::from(to_flash) || leads != to_flash {
-        return Err("the block for RP2350-E10 is not where it belongs".to_owned());
+        return different("the block for RP2350-E10 is not where it belongs".to_owned());
     }
     let mut memory: BTreeMap<u32, u8> = BTreeMap::new();
     for (number, block) in (0..).zip(&image) {
         if block.family != family || block.ignore {
-            return Err(format!("block {number} has family {:#x}", block.family));
+            return different(format!("block {number} has family {:#x}", block.family));
         }
         if block.number != number || block.count as usize != image.len() {
-            return Err(format!("block {number} says {} of {}", block.number, block.count));
+            return different(format!("block {number} says {} of {}", block.number, block.count));
         }
         if !(block.address as usize).is_multiple_of(PAGE_LENGTH) {
-            return Err(format!("block {number} is not aligned: {:#x}", block.address));
+            return different(format!("block {number} is not aligned: {:#x}", block.address));
         }
         if memory.last_key_value().is_some_and(|(last, _)| *last >= block.address) {
-            return Err(format!("block {number} at {:#x} is out of order", block.address));
+            return different(format!("block {number} at {:#x} is out of order", block.address));
         }
         memory.extend((block.address..).zip(block.payload));
     }
@@ -206,15 +210,19 @@ pub fn compare(bytes: &[u8], family: u32, segments: &[Segment]) -> Result<(), St
         for (address, byte) in (segment.address..).zip(&segment.bytes) {
             match memory.remove(&address) {
                 Some(seen) if seen == *byte => {}
-                Some(seen) => return Err(format!("{address:#x} holds {seen:02x}, and the ELF has {byte:02x}")),
-                None => return Err(format!("{address:#x} is missing")),
+                Some(seen) => return different(format!("{address:#x} holds {seen:02x}, and the ELF has {byte:02x}")),
+                None => return different(format!("{address:#x} is missing")),
             }
         }
     }
     match memory.iter().find(|(_, byte)| **byte != 0) {
-        Some((address, byte)) => Err(format!("{address:#x} holds {byte:02x}, and the ELF has nothing there")),
+        Some((address, byte)) => different(format!("{address:#x} holds {byte:02x}, and the ELF has nothing there")),
         None => Ok(()),
     }
+}
+
+fn different(what: String) -> Result<(), Error> {
+    Err(Error::Different(what))
 }
 
 #[cfg(test)]
@@ -266,13 +274,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_written_is_refused() {
-        assert!(write(RP2350_ARM_S, &[]).is_err());
+        let refused =
+            |segments: &[Segment], reason: &Error| assert_eq!(write(RP2350_ARM_S, segments).as_ref(), Err(reason));
+        refused(&[], &Error::Empty);
         let twice = Segment { address: 0x1000_0000, bytes: vec![1; 8] };
         let inside = Segment { address: 0x1000_0007, bytes: vec![1; 8] };
-        assert!(write(RP2350_ARM_S, &[twice, inside]).unwrap_err().contains("overlaps"));
-        assert!(
-            write(RP2350_ARM_S, &[Segment { address: u32::MAX, bytes: vec![1; 2] }]).unwrap_err().contains("4 GiB")
-        );
+        refused(&[twice, inside], &Error::Overlap { address: 0x1000_0007 });
+        refused(&[Segment { address: u32::MAX, bytes: vec![1; 2] }], &Error::TooHigh { address: u32::MAX });
     }
 
     /// Every byte of a file matters to the comparison.

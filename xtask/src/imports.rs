@@ -41,6 +41,7 @@ const RULES: &[Rule] = &[
             "crc",
             "critical_section",
             "embedded_storage",
+            "heapless",
             "picovd_exfat",
             "postcard",
             "serde",

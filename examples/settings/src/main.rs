@@ -3,9 +3,10 @@
 #![no_main]
 
 use picovd::clock::{Instant, Milliseconds};
+use picovd::heapless::String;
 use picovd::println;
 use picovd::rp2350::rp235x_hal;
-use picovd::settings::{Secret, Text};
+use picovd::settings::Secret;
 
 picovd::firmware!(disk);
 
@@ -20,10 +21,10 @@ picovd::group! {
     /// What can be set, by whom and to what: name, type, default, range, and what it is good for. Fields are only ever added, and
     /// at the end: what an older firmware saved stays readable.
     struct Lamp {
-        name: Text<24> = Text::EMPTY => text(0, 24, "What the lamp is called."),
+        name: String<24> = "" => text(0, 24, "What the lamp is called."),
         interval: u16 = 2 => integer(1, 3600, "Seconds from one blink to the next."),
         color: Color = Color::Green => choice("The color of its light."),
-        password: Secret<32> = Secret::EMPTY => text(0, 32, "What the lamp logs in with.").secret(),
+        password: Secret<32> = "" => text(0, 32, "What the lamp logs in with.").secret(),
     }
 }
 

@@ -13,34 +13,42 @@ use super::super::usb_endpoint::{BufferControl, EP0_BUFFER, available, bit_of, c
 use super::queue::pid;
 use super::{Controller, UsbBus};
 use core::arch::asm;
-use core::sync::atomic::{AtomicU16, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 use usb_device::endpoint::EndpointAddress;
 use usb_device::{Result, UsbError};
 
-/// What endpoint 0 is armed with when its time comes, in the IN direction and in the OUT direction: buffer control's fields, 0 for
-/// nothing. Beside the controller, since this is looked at around each sleep. Relaxed, here and below: the bus's core alone stores
-/// them, with interrupts masked, and one core sees its own stores in their order.
-static HELD: [AtomicU16; 2] = [const { AtomicU16::new(0) }; 2];
+/// What endpoint 0 is armed with when its time comes: buffer control's fields, 0 for nothing; those of the IN direction in the low
+/// half, those of OUT in the high half. Beside the controller and in one word, since each sleep looks here. Relaxed, here and below:
+/// only the bus's core stores it, with interrupts masked, and one core sees its own stores in order.
+static HELD: AtomicU32 = AtomicU32::new(0);
 
 /// The directions in which endpoint 0 was armed with that: bits of EP_ABORT. The packets may have gone, or come, since.
 static ARMED: AtomicU32 = AtomicU32::new(0);
 
+/// Where a direction's fields are in [`HELD`].
+fn shift(address: EndpointAddress) -> u32 {
+    if address.is_in() { 0 } else { 16 }
+}
+
 /// What is held of a direction of endpoint 0.
-pub(super) fn held(address: EndpointAddress) -> &'static AtomicU16 {
-    let [inward, outward] = &HELD;
-    if address.is_in() { inward } else { outward }
+fn held(address: EndpointAddress) -> u16 {
+    (HELD.load(Ordering::Relaxed) >> shift(address)) as u16
+}
+
+/// Holds that for a direction of endpoint 0.
+pub(super) fn hold(address: EndpointAddress, fields: u16) {
+    let other = HELD.load(Ordering::Relaxed) & !(0xFFFF << shift(address));
+    HELD.store(other | u32::from(fields) << shift(address), Ordering::Relaxed);
 }
 
 /// Whether endpoint 0 has something to be armed with.
 fn holds() -> bool {
-    HELD.iter().any(|fields| fields.load(Ordering::Relaxed) != 0)
+    HELD.load(Ordering::Relaxed) != 0
 }
 
 /// The bus was reset: nothing is held any more, and nothing armed.
 pub(super) fn forget() {
-    for fields in &HELD {
-        fields.store(0, Ordering::Relaxed);
-    }
+    HELD.store(0, Ordering::Relaxed);
     ARMED.store(0, Ordering::Relaxed);
 }
 
@@ -90,7 +98,7 @@ impl Controller {
             if armed & 1 << bit_of(address) != 0 && available(word) != 0 {
                 control.write(0);
                 let fields = word & (BufferControl::LENGTH | BufferControl::DATA1 | BufferControl::FULL);
-                held(address).store(fields as u16, Ordering::Relaxed);
+                hold(address, fields as u16);
             }
         }
         self.end_abort(armed);
@@ -128,14 +136,14 @@ impl Controller {
         }
         let mut armed = 0;
         let fields = [0x80, 0x00].map(EndpointAddress::from).map(|address| {
-            let fields = held(address).load(Ordering::Relaxed);
+            let fields = held(address);
             if fields != 0 {
-                held(address).store(0, Ordering::Relaxed);
                 BufferControl::of(address).write_half(0, fields.into());
                 armed |= 1 << bit_of(address);
             }
             fields
         });
+        HELD.store(0, Ordering::Relaxed);
         processor::delay(12);
         ARMED.store(armed, Ordering::Relaxed);
         Some(fields)
@@ -144,14 +152,14 @@ impl Controller {
     /// Puts endpoint 0's next packet into its buffer. A SETUP packet that came meanwhile voids it.
     pub(super) fn write_control(&mut self, packet: &[u8]) -> Result<usize> {
         let address = EndpointAddress::from(0x80);
-        if held(address).load(Ordering::Relaxed) != 0 || available(BufferControl::of(address).read()) != 0 {
+        if held(address) != 0 || available(BufferControl::of(address).read()) != 0 {
             return Err(UsbError::WouldBlock);
         }
         // Both directions share the buffer: what comes after the SETUP packet may be in it.
         if !self.setup_received() {
             copy_to_dpram(packet, EP0_BUFFER);
             let fields = packet.len() as u32 | BufferControl::FULL | pid(self.in_toggles & 1 != 0);
-            held(address).store(fields as u16, Ordering::Relaxed);
+            hold(address, fields as u16);
             self.in_toggles ^= 1;
         }
         Ok(packet.len())

@@ -2,7 +2,8 @@
 //! places of their own.
 
 use core::hint::black_box;
-use picovd::settings::{Settings, Text};
+use picovd::heapless::String;
+use picovd::settings::Settings;
 
 picovd::choices! {
     #[derive(Clone, Copy)]
@@ -12,15 +13,15 @@ picovd::choices! {
 picovd::group! {
     static SENSOR = "sensor", |sensor| if sensor.interval == black_box(1) { Err(("interval", "too fast")) } else { Ok(()) };
 
-    #[derive(Clone, Copy)]
+    #[derive(Clone)]
     struct Sensor {
-        name: Text<24> = Text::EMPTY => text(0, 24, "Name."),
+        name: String<24> = "" => text(0, 24, "Name."),
         interval: u16 = 10 => integer(1, 3600, "Seconds."),
         offset: i32 = 0 => integer(-1000, 1000, "Offset."),
         on: bool = true => boolean("Whether it measures."),
         unit: Unit = Unit::Celsius => choice("Unit."),
-        place: Option<Text<8>> = None => text(1, 8, "Where.").or_null(),
-        password: Text<32> = Text::EMPTY => text(0, 32, "Secret.").secret(),
+        place: Option<String<8>> = None => text(1, 8, "Where.").or_null(),
+        password: String<32> = "" => text(0, 32, "Secret.").secret(),
     }
 }
 

@@ -6,11 +6,12 @@
 #[allow(unsafe_code)]
 mod program {
     use core::sync::atomic::{AtomicU32, Ordering};
+    use picovd::heapless::String;
     use picovd::println;
     use picovd::rp2350::rp235x_hal;
     #[cfg(any(feature = "second", feature = "unmarked"))]
     use picovd::rp2350::rp235x_hal::{Sio, multicore::Multicore, pac};
-    use picovd::settings::{Secret, Text};
+    use picovd::settings::Secret;
 
     picovd::firmware!(disk);
 
@@ -21,8 +22,8 @@ mod program {
         static LAMP = "lamp";
 
         struct Lamp {
-            name: Text<24> = Text::EMPTY => text(0, 24, "What it is called."),
-            password: Secret<32> = Secret::EMPTY => text(0, 32, "What it logs in with.").secret(),
+            name: String<24> = "" => text(0, 24, "What it is called."),
+            password: Secret<32> = "" => text(0, 32, "What it logs in with.").secret(),
         }
     }
 

@@ -134,7 +134,8 @@ fn fresh(context: &Context, program: &Path) -> Result<PathBuf, String> {
     let mut sim = simulator::command(workspace, program);
     command::run(sim.current_dir(&folder).args(["--manifest", "picovd.toml", "--elf"]).arg(&elf).arg("uf2"), LONG)?;
     let (bytes, elf) = (fs::read(&file).map_err(|e| format!("{}: {e}", file.display()))?, Elf::read(&elf)?);
-    uf2::compare(&bytes, elf.family, &elf.segments).map(|()| folder)
+    uf2::compare(&bytes, elf.family, &elf.segments)?;
+    Ok(folder)
 }
 
 /// Builds one example of the workspace `root`, and returns where its ELF file is.
