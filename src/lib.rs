@@ -24,7 +24,7 @@ pub mod device;
 pub mod dynamic;
 pub mod files;
 pub mod piece;
-#[cfg(all(target_os = "none", feature = "rp2350"))]
+#[cfg(all(target_os = "none", feature = "hal"))]
 pub mod rp2350;
 pub mod scsi;
 pub mod settings;

@@ -9,10 +9,13 @@ use crate::{check, emit, plan, read};
 /// The linker script that cortex-m-rt's `link.x` includes.
 const MEMORY_X: &str = "memory.x";
 
-/// Makes `volume.rs` and what it includes in OUT_DIR from the manifest at `manifest`, a path relative to the package, and sees to the
-/// arguments that link a firmware for the chip, and to `memory.x`: the package's own, when one is beside its Cargo.toml, else one from
-/// the manifest in OUT_DIR. (Cargo does not notice by itself that a first memory.x comes to a package that was built before: change
-/// the build script or the manifest then.)
+/// The linker script that adds what a program with a memory.x of its own lacks.
+const PICOVD_X: &str = "picovd.x";
+
+/// Makes `volume.rs` and what it includes in OUT_DIR from the manifest at `manifest`, a path relative to the package, and passes
+/// the arguments that link a program for the chip: `link.x` of cortex-m-rt or riscv-rt, unless rustflags name it, and `memory.x`. That
+/// is the package's own, where one is beside its Cargo.toml, else one from the manifest in OUT_DIR. (Cargo does not notice by itself that
+/// a first memory.x comes to a package that was built before: change the build script or the manifest then.)
 ///
 /// Problems become cargo's error lines, one each, and fail the build when the script ends. For build scripts only.
 ///
@@ -25,7 +28,13 @@ pub fn build(manifest: &str) {
     make(manifest, true);
 }
 
-/// The same without what is linked: for packages that are no firmware for the chip, or link it in a way of their own.
+/// The same for a package whose build script links the program itself, or that is no program for the chip: of linker scripts,
+/// only the one is passed that defines the section `.settings`, on the chip and where the package's memory.x does not.
+///
+/// ```no_run
+/// // In addition to what the build script does.
+/// picovd_manifest::build_tables("picovd.toml");
+/// ```
 pub fn build_tables(manifest: &str) {
     make(manifest, false);
 }
@@ -44,16 +53,16 @@ fn make(manifest: &str, linker: bool) {
         }
         plan(&check(&manifest, epoch.as_deref())?)
     });
-    let (output, defmt, settings) = match result {
+    let (output, defmt) = match result {
         Ok(plan) => {
             plan.warnings.lines().for_each(|line| println!("cargo::warning={}", line.replace(['\n', '\r'], " ")));
-            (emit(&plan), plan.log.defmt, plan.settings.sectors > 0)
+            (emit(&plan), plan.log.defmt)
         }
         Err(problems) => return problems.lines().for_each(|line| error(&line)),
     };
-    let mut files = vec![("volume.rs", output.volume_rs.as_bytes())];
+    let mut files = vec![("volume.rs", output.volume_rs.as_bytes()), (PICOVD_X, output.picovd_x.as_bytes())];
     files.extend(output.contents.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())));
-    let own = linker && package.join(MEMORY_X).exists();
+    let own = package.join(MEMORY_X).exists();
     let riscv = env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|architecture| architecture == "riscv32");
     if linker && !own {
         let script = if riscv { &output.memory_x_riscv } else { &output.memory_x };
@@ -64,42 +73,79 @@ fn make(manifest: &str, linker: bool) {
             error(&format!("{name} cannot be written: {reason}"));
         }
     }
+    let mut has_settings = linker && !own;
     if own {
         println!("cargo::rerun-if-changed={MEMORY_X}");
-        judge(&package.join(MEMORY_X), settings);
+        has_settings = judge(&package.join(MEMORY_X));
     }
-    if linker && env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "none") {
-        println!("cargo::rustc-link-search={}", if own { package } else { out }.display());
-        println!("cargo::rustc-link-arg-bins=--nmagic");
-        if riscv {
-            // riscv-rt's link.x does not include it.
-            println!("cargo::rustc-link-arg-bins=-T{MEMORY_X}");
-        }
-        println!("cargo::rustc-link-arg-bins=-Tlink.x");
-        if defmt {
-            println!("cargo::rustc-link-arg-bins=-Tdefmt.x");
-        }
+    if !env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "none") {
+        return;
+    }
+    println!("cargo::rustc-link-search={}", out.display());
+    if linker {
+        link(&package, own, riscv, defmt);
+    }
+    if !has_settings {
+        println!("cargo::rustc-link-arg-bins=-T{PICOVD_X}");
     }
 }
 
-/// Looks for what a memory.x of somebody's own cannot do without: the linker's complaint would not say it, or there would be
-/// none, and the board would not start.
-fn judge(path: &Path, settings: bool) {
+/// Passes the arguments that link a program, but those that rustflags have.
+fn link(package: &Path, own: bool, riscv: bool, defmt: bool) {
+    // Linker scripts that are named twice define everything twice.
+    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    let script = |name: &str| {
+        if !flags.contains(&format!("-T{name}")) {
+            println!("cargo::rustc-link-arg-bins=-T{name}");
+        }
+    };
+    if names_link_x(package) {
+        return error(
+            "build.rs names link.x, and picovd_manifest::build passes it, too: call build_tables in its place, or leave \
+             link.x to build",
+        );
+    }
+    if own {
+        println!("cargo::rustc-link-search={}", package.display());
+    }
+    println!("cargo::rustc-link-arg-bins=--nmagic");
+    if riscv {
+        // riscv-rt's link.x does not include it.
+        script(MEMORY_X);
+    }
+    script("link.x");
+    if defmt {
+        script("defmt.x");
+    }
+}
+
+/// Whether the package's build script passes `link.x` itself.
+fn names_link_x(package: &Path) -> bool {
+    let text = fs::read_to_string(package.join("build.rs")).unwrap_or_default();
+    text.lines().any(|line| line.contains("-Tlink.x") && !line.trim_start().starts_with("//"))
+}
+
+/// Looks for what the package's memory.x cannot do without: the linker's complaint would not say it, or there would be
+/// none, and the board would not start. Returns whether it defines the section `.settings`.
+fn judge(path: &Path) -> bool {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
-        Err(reason) => return error(&format!("{MEMORY_X} cannot be read: {reason}")),
+        Err(reason) => {
+            error(&format!("{MEMORY_X} cannot be read: {reason}"));
+            return true;
+        }
     };
     for (word, what) in [
-        ("FLASH", "the memory FLASH, where the program stands"),
-        ("RAM", "the memory RAM, where its variables stand"),
+        ("FLASH", "the memory FLASH, for the program"),
+        ("RAM", "the memory RAM, for its variables"),
         (".start_block", "the section .start_block, where the boot ROM looks for the image definition"),
         (".bi_entries", "the section .bi_entries, where picotool looks for what it tells of a program"),
-        (".settings", "the section .settings, which [settings] keeps secrets in"),
     ] {
-        if !text.contains(word) && (settings || word != ".settings") {
+        if !text.contains(word) {
             error(&format!("{MEMORY_X} does not define {what}; examples/own-firmware/memory.x of PicoVD does"));
         }
     }
+    text.contains(".settings")
 }
 
 fn error(line: &str) {

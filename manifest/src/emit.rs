@@ -20,6 +20,8 @@ pub struct Output {
     pub memory_x: String,
     /// The same for riscv-rt's.
     pub memory_x_riscv: String,
+    /// Linker script for programs with a memory.x of their own.
+    pub picovd_x: String,
     /// Files that are beside `volume.rs`, by name.
     pub contents: Vec<(String, Vec<u8>)>,
     /// The regions as a table to read.
@@ -32,7 +34,7 @@ pub fn emit(plan: &DiskPlan) -> Output {
     let mut contents = Vec::new();
     let volume_rs = volume_rs(plan, &mut contents);
     let (memory_x, memory_x_riscv) = (linker::memory_x(plan), linker::memory_x_riscv(plan));
-    Output { volume_rs, memory_x, memory_x_riscv, contents, layout: layout::table(plan) }
+    Output { volume_rs, memory_x, memory_x_riscv, picovd_x: linker::picovd_x(plan), contents, layout: layout::table(plan) }
 }
 
 /// `fmt::Write` into a `String` never fails.

@@ -33,6 +33,20 @@ __picovd_shown_start = {};
     )
 }
 
+/// What a program with a memory.x of its own lacks: the section `.settings`, and a check that the program ends before the settings'
+/// sectors.
+pub(crate) fn picovd_x(plan: &DiskPlan) -> String {
+    let settings = settings_section(plan);
+    let check = match plan.chip.program {
+        Program::Flash if plan.settings.sectors > 0 => format!(
+            "ASSERT(ORIGIN(FLASH) + LENGTH(FLASH) <= {:#010x}, \"memory.x: FLASH reaches into the sectors of [settings]\");\n",
+            FLASH_BASE + plan.settings.start
+        ),
+        _ => String::new(),
+    };
+    format!("/* Made from picovd.toml. Change that instead. */\n{settings}{check}")
+}
+
 /// The chip's memories, and the sections that the bootrom and picotool look for.
 pub(crate) fn memory_x(plan: &DiskPlan) -> String {
     let memories = memories(plan);
@@ -172,7 +186,7 @@ fn memories(plan: &DiskPlan) -> String {
         Program::Flash => format!(
             "\
     /* Without the settings' sectors and the last sector, which UF2 tools may overwrite (RP2350-E10). */
-    FLASH : ORIGIN = {FLASH_BASE:#010x}, LENGTH = {:#x}
+    FLASH : ORIGIN = {FLASH_BASE:#010x}, LENGTH = {:#x} /* Already defined? link.x is named twice: by rustflags and a build script. */
     /* SRAM 0 to 7 are striped into one range; 8 and 9 stand alone (RP2350 datasheet 2.2.3). */
     RAM   : ORIGIN = 0x20000000, LENGTH = 512K",
             plan.settings.start

@@ -8,7 +8,7 @@ use crate::stick::{Description, Firmware};
 use core::panic::PanicInfo;
 use rp235x_hal::clocks::{AdcClock, PeripheralClock, SystemClock, init_clocks_and_plls};
 use rp235x_hal::pac;
-use rp235x_hal::timer::CopyableTimer1;
+use rp235x_hal::timer::{CopyableTimer0, CopyableTimer1, TimerDevice};
 use rp235x_hal::{Timer, Watchdog};
 
 /// Frequency of the crystal on the Pico 2 and its relatives, in hertz.
@@ -54,7 +54,7 @@ pub struct Board {
     pub UART1: pac::UART1,
 }
 
-impl<F: Firmware<'static>, H: Home<Running<F>>> Stick<F, H> {
+impl<F: Firmware<'static>, H: Home<Running<F>>> Stick<F, H, CopyableTimer0> {
     /// Starts the crystal, the clocks and the stick, once: 150 MHz from a crystal of 12 MHz, as the Pico 2 and its relatives
     /// have it. On another board start the clocks yourself and call [`new`](Self::new).
     ///
@@ -74,9 +74,11 @@ impl<F: Firmware<'static>, H: Home<Running<F>>> Stick<F, H> {
         let resets = &mut all.RESETS;
         let clocks = init_clocks_and_plls(CRYSTAL, xosc, clocks, all.PLL_SYS, all.PLL_USB, resets, &mut watchdog);
         let Ok(clocks) = clocks else { panic!("the crystal does not run at 12 MHz") };
-        let clock = Clock::new(all.TIMER0, resets, &clocks);
+        let Some(alarm) = Timer::new_timer0(all.TIMER0, resets, &clocks).alarm_0() else {
+            panic!("the alarm is taken")
+        };
         let timer = Timer::new_timer1(all.TIMER1, resets, &clocks);
-        let bus = UsbBus::new(all.USB, all.USB_DPRAM, clocks.usb_clock, resets);
+        let bus = UsbBus::new(all.USB, all.USB_DPRAM, &clocks.usb_clock, CopyableTimer0::get_perif(), resets);
         let board = Board {
             system_clock: clocks.system_clock,
             peripheral_clock: clocks.peripheral_clock,
@@ -108,7 +110,7 @@ impl<F: Firmware<'static>, H: Home<Running<F>>> Stick<F, H> {
             UART0: all.UART0,
             UART1: all.UART1,
         };
-        (Self::on(clock, bus, description), board)
+        (Self::on(Clock::new(alarm), bus, description), board)
     }
 }
 
@@ -125,9 +127,85 @@ pub fn restart() -> ! {
     processor::reset()
 }
 
-/// Declares what a custom firmware begins with: a module with the manifest's tables (as [`tables!`](crate::tables)),
-/// the type `Stick` for them, the image definition that the boot ROM looks for (RP2350 datasheet 5.9.5), and a panic handler
-/// that restarts the program.
+/// Declares a module with the manifest's tables (as [`tables!`](crate::tables)), and the type `Stick` for them. For programs that have
+/// an image definition and a panic handler: [`firmware!`](crate::firmware) is all of it.
+///
+/// A second argument is the HAL's type of the system timer whose first alarm the stick takes:
+/// `picovd::stick!(disk, hal::timer::CopyableTimer1);`. Without it, that is TIMER0.
+#[macro_export]
+macro_rules! stick {
+    ($module:ident) => {
+        $crate::stick!($module, $crate::rp2350::rp235x_hal::timer::CopyableTimer0);
+    };
+    ($module:ident, $timer:ty) => {
+        $crate::tables!($module);
+
+        /// The stick that the tables describe.
+        type Stick = $crate::rp2350::Stick<$module::Manifest, StickHome, $timer>;
+
+        /// What lives in [`StickHome`].
+        type RunningStick = $crate::rp2350::Running<$module::Manifest>;
+
+        /// The place of the stick.
+        struct StickHome;
+
+        impl $crate::rp2350::Home<RunningStick> for StickHome {
+            fn place() -> &'static $crate::rp2350::StaticCell<RunningStick> {
+                // Beside settings no view of memory shows it: what is typed at the console comes through its buffers.
+                #[unsafe(link_section = ".settings.stick")]
+                static PLACE: $crate::rp2350::StaticCell<RunningStick> = $crate::rp2350::StaticCell::new();
+                &PLACE
+            }
+        }
+    };
+}
+
+/// Declares what picotool tells of the program: its name, its version, and which functions the stick of the tables in `$module`
+/// has.
+#[macro_export]
+macro_rules! program_info {
+    ($module:ident) => {
+        #[allow(non_upper_case_globals)]
+        const _: () = {
+            use $crate::rp2350::picotool::{EntryAddr, Header, StringEntry, consts, header, text};
+
+            const NAME: &::core::ffi::CStr = text(::core::concat!(::core::env!("CARGO_PKG_NAME"), "\0"));
+            const VERSION: &::core::ffi::CStr = text(::core::concat!(::core::env!("CARGO_PKG_VERSION"), "\0"));
+            const TAG: u16 = consts::TAG_RASPBERRY_PI;
+            static name: StringEntry = StringEntry::new(TAG, consts::ID_RP_PROGRAM_NAME, NAME);
+            static version: StringEntry = StringEntry::new(TAG, consts::ID_RP_PROGRAM_VERSION_STRING, VERSION);
+            static features: StringEntry = StringEntry::new(TAG, consts::ID_RP_PROGRAM_FEATURE, $module::FEATURES);
+
+            #[unsafe(link_section = ".bi_entries")]
+            #[used]
+            static ENTRIES: [EntryAddr; 3] = [name.addr(), version.addr(), features.addr()];
+
+            #[unsafe(link_section = ".boot_info")]
+            #[used]
+            static HEADER: Header = header();
+        };
+    };
+}
+
+/// Declares a panic handler that restarts the program. INFO.TXT of the next run says why, where the tables in `$module` have it.
+#[macro_export]
+macro_rules! panic_handler {
+    ($module:ident) => {
+        #[panic_handler]
+        fn on_panic(info: &::core::panic::PanicInfo<'_>) -> ! {
+            // Nobody would read the reason: without it, the linker leaves out what it would have been told by.
+            if $module::BUILT_IN.info.is_none() {
+                $crate::rp2350::restart()
+            }
+            $crate::rp2350::restart_after(info)
+        }
+    };
+}
+
+/// Declares what a custom firmware begins with: a module with the manifest's tables and the type `Stick` for them
+/// ([`stick!`](crate::stick)), the image definition that the boot ROM looks for (RP2350 datasheet 5.9.5), what picotool tells of the
+/// program ([`program_info!`](crate::program_info)), and a panic handler that restarts it
+/// ([`panic_handler!`](crate::panic_handler)).
 ///
 /// ```ignore
 /// #![no_std]
@@ -152,58 +230,12 @@ macro_rules! firmware {
         $crate::firmware!($module, $crate::rp2350::rp235x_hal::block::ImageDef::secure_exe());
     };
     ($module:ident, $image_definition:expr) => {
-        $crate::tables!($module);
-
-        /// The stick that the tables describe.
-        type Stick = $crate::rp2350::Stick<$module::Manifest, StickHome>;
-
-        /// What lives in [`StickHome`].
-        type RunningStick = $crate::rp2350::Running<$module::Manifest>;
-
-        /// The place of the stick.
-        struct StickHome;
-
-        impl $crate::rp2350::Home<RunningStick> for StickHome {
-            fn place() -> &'static $crate::rp2350::StaticCell<RunningStick> {
-                // Beside settings no view of memory shows it: what is typed at the console comes through its buffers.
-                #[unsafe(link_section = ".settings.stick")]
-                static PLACE: $crate::rp2350::StaticCell<RunningStick> = $crate::rp2350::StaticCell::new();
-                &PLACE
-            }
-        }
+        $crate::stick!($module);
+        $crate::program_info!($module);
+        $crate::panic_handler!($module);
 
         #[unsafe(link_section = ".start_block")]
         #[used]
         static IMAGE_DEF: $crate::rp2350::rp235x_hal::block::ImageDef = $image_definition;
-
-        /// What picotool tells of the program: its name, its version, and what it has.
-        #[allow(non_upper_case_globals)]
-        const _: () = {
-            use $crate::rp2350::picotool::{EntryAddr, Header, StringEntry, consts, header, text};
-
-            const NAME: &::core::ffi::CStr = text(::core::concat!(::core::env!("CARGO_PKG_NAME"), "\0"));
-            const VERSION: &::core::ffi::CStr = text(::core::concat!(::core::env!("CARGO_PKG_VERSION"), "\0"));
-            const TAG: u16 = consts::TAG_RASPBERRY_PI;
-            static name: StringEntry = StringEntry::new(TAG, consts::ID_RP_PROGRAM_NAME, NAME);
-            static version: StringEntry = StringEntry::new(TAG, consts::ID_RP_PROGRAM_VERSION_STRING, VERSION);
-            static features: StringEntry = StringEntry::new(TAG, consts::ID_RP_PROGRAM_FEATURE, $module::FEATURES);
-
-            #[unsafe(link_section = ".bi_entries")]
-            #[used]
-            static ENTRIES: [EntryAddr; 3] = [name.addr(), version.addr(), features.addr()];
-
-            #[unsafe(link_section = ".boot_info")]
-            #[used]
-            static HEADER: Header = header();
-        };
-
-        #[panic_handler]
-        fn on_panic(info: &::core::panic::PanicInfo<'_>) -> ! {
-            // Nobody would read the reason: without it, the linker leaves out what it would have been told by.
-            if $module::BUILT_IN.info.is_none() {
-                $crate::rp2350::restart()
-            }
-            $crate::rp2350::restart_after(info)
-        }
     };
 }

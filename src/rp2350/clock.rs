@@ -2,10 +2,9 @@
 
 use super::processor;
 use crate::clock::Instant;
-use rp235x_hal::clocks::ClocksManager;
 use rp235x_hal::pac;
 use rp235x_hal::pac::timer0::RegisterBlock;
-use rp235x_hal::timer::{CopyableTimer0, Timer};
+use rp235x_hal::timer::{Alarm, Alarm0, TimerDevice};
 
 /// Longest sleep, in microseconds: the alarm compares the low 32 bits of the time.
 const LONGEST: u64 = 3_600_000_000;
@@ -13,31 +12,44 @@ const LONGEST: u64 = 3_600_000_000;
 /// Shortest sleep, in microseconds.
 const SHORTEST: u64 = 100;
 
-/// TIMER0 and its first alarm.
-pub(super) struct Clock {
-    timer: Timer<CopyableTimer0>,
+/// The first alarm of a system timer, TIMER0 or TIMER1.
+pub(super) struct Clock<D: TimerDevice> {
+    /// Proof that the timer runs, and that the alarm is nobody else's.
+    _alarm: Alarm0<D>,
     armed: Option<Instant>,
 }
 
-impl Clock {
-    /// Starts the timer. Its first alarm's interrupt stays masked: `Stick::sleep` waits for it.
+/// The interrupt of a timer's first alarm.
+pub(super) const fn interrupt<D: TimerDevice>() -> pac::Interrupt {
+    if D::ID == 0 { pac::Interrupt::TIMER0_IRQ_0 } else { pac::Interrupt::TIMER1_IRQ_0 }
+}
+
+impl<D: TimerDevice> Clock<D> {
+    /// The clock of a timer that runs. The alarm's interrupt stays masked: `Stick::sleep` waits for it.
     #[must_use]
-    pub fn new(timer: pac::TIMER0, resets: &mut pac::RESETS, clocks: &ClocksManager) -> Self {
-        let clock = Self { timer: Timer::new_timer0(timer, resets, clocks), armed: None };
-        clock.registers().inte().write(|w| w.alarm_0().set_bit());
-        clock
+    pub fn new(mut alarm: Alarm0<D>) -> Self {
+        alarm.enable_interrupt();
+        Self { _alarm: alarm, armed: None }
     }
 
-    /// TIMER0's registers.
-    fn registers(&self) -> &RegisterBlock {
-        // SAFETY: the timer was handed to `new`, whose clock exists once. Its `timer` reads the time alone.
-        unsafe { &*pac::TIMER0::ptr() }
+    /// The timer's registers. What is written belongs to the first alarm, and to no other.
+    fn registers(&self) -> &'static RegisterBlock {
+        D::get_perif()
     }
 
     /// The time since power-on.
     #[must_use]
     pub fn now(&self) -> Instant {
-        Instant(self.timer.get_counter().ticks())
+        let timer = self.registers();
+        let mut high = timer.timerawh().read().bits();
+        loop {
+            let low = timer.timerawl().read().bits();
+            let again = timer.timerawh().read().bits();
+            if high == again {
+                return Instant(u64::from(high) << 32 | u64::from(low));
+            }
+            high = again;
+        }
     }
 
     /// Whether the alarm's interrupt has come, and was not taken back.
@@ -54,7 +66,7 @@ impl Clock {
         if self.registers().armed().read().bits() & 1 == 0 {
             self.armed = None;
         }
-        processor::unpend(pac::Interrupt::TIMER0_IRQ_0);
+        processor::unpend(interrupt::<D>());
     }
 
     /// Wakes the core at that moment, or not at all.
@@ -66,7 +78,7 @@ impl Clock {
         // An alarm that was for an earlier moment only wakes the core for nothing.
         let Some(moment) = moment else { return };
         let wait = moment.0.saturating_sub(self.now().0).clamp(SHORTEST, LONGEST) as u32;
-        let passed = |since: u32| self.timer.get_counter_low().wrapping_sub(since);
+        let passed = |since: u32| self.registers().timerawl().read().bits().wrapping_sub(since);
         processor::free(|| {
             loop {
                 let start = passed(0);

@@ -1,5 +1,6 @@
 //! A stick that its own interrupts serve: the main loop is the application's.
 
+use super::clock::interrupt;
 use super::stick::{Home, Running, Stick};
 use super::{current_core, processor};
 use crate::stick::Firmware;
@@ -7,8 +8,9 @@ use crate::turns::Turns;
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU8, Ordering};
 use rp235x_hal::pac;
+use rp235x_hal::timer::TimerDevice;
 
-/// A place for a stick that the handlers of USBCTRL_IRQ and TIMER0_IRQ_0 serve: made by [`serve!`](crate::serve).
+/// A place for a stick that the handlers of USBCTRL_IRQ and of its timer's first alarm serve: made by [`serve!`](crate::serve).
 ///
 /// The handlers have the priority that the application gives them, one for both or one each. None of them waits for the other
 /// one: who comes while the stick is served leaves a note, and the one that serves it goes on.
@@ -56,16 +58,6 @@ impl<T> Served<T> {
         Self { stick: UnsafeCell::new(None), turns: Turns::new(), core: AtomicU8::new(NOBODY) }
     }
 
-    /// Asks for the handler: to be called after dynamic files have changed, from any context on either core. Without it, the change is
-    /// noticed when the host next asks for something, or after 131 ms. Before [`begin`](Served::begin) it does nothing: that looks
-    /// at everything.
-    pub fn wake(&self) {
-        // Where a stick is, TIMER0 is out of reset.
-        if self.core.load(Ordering::Acquire) != NOBODY {
-            force_timer();
-        }
-    }
-
     /// Brings the stick, once. False, and it is dropped, where there is one.
     fn bring(&self, stick: T) -> bool {
         // One of several that come at the same time exchanges it. Who does not touches nothing, so a failure may be relaxed.
@@ -77,58 +69,52 @@ impl<T> Served<T> {
         self.core.store(here(), Ordering::Release);
         true
     }
-
-    /// Does `work` on the stick, or leaves it to the context that is at it.
-    fn with(&self, work: impl Fn(&mut T)) {
-        let turn = || {
-            // SAFETY: it is this context's turn, and nobody else's on either core until the closure returns.
-            let stick = unsafe { &mut *self.stick.get() };
-            stick.iter_mut().for_each(&work);
-        };
-        // A handler that is more urgent than the one at work would be called again and again: what called it is still there.
-        self.turns.ask(turn, unmask, mask);
-    }
 }
 
-/// Lets both interrupts come, on this core.
-fn unmask() {
-    // SAFETY: the stick has taken USB controller and TIMER0, so their interrupts are its own, and nobody else relies on their masks. The
-    // handlers share nothing with what runs here but what is reached in turns and critical sections.
+/// Lets the interrupts of the USB controller and of the timer's first alarm come, on this core.
+fn unmask<D: TimerDevice>() {
+    // SAFETY: the stick has taken the USB controller and the alarm, so their interrupts are its own, and nobody else relies on their
+    // masks. The handlers share nothing with what runs here but what is reached in turns and critical sections.
     unsafe {
         processor::unmask(pac::Interrupt::USBCTRL_IRQ);
-        processor::unmask(pac::Interrupt::TIMER0_IRQ_0);
+        processor::unmask(interrupt::<D>());
     }
 }
 
 /// Keeps both back, until the one at work is done.
-fn mask() {
+fn mask<D: TimerDevice>() {
     processor::mask(pac::Interrupt::USBCTRL_IRQ);
-    processor::mask(pac::Interrupt::TIMER0_IRQ_0);
+    processor::mask(interrupt::<D>());
 }
 
-/// The register that forces TIMER0's interrupts, which both cores see (section 12.8.5, INTF), by its aliases that set and clear
-/// bits (section 2.1.3): two cores may write at the same time.
-const INTF: u32 = 0x44;
-const SET: u32 = 0x2000;
-const CLEAR: u32 = 0x3000;
+/// Aliases of the timer's registers that set and clear bits (section 2.1.3): two cores may write at the same time.
+const SET: usize = 0x2000;
+const CLEAR: usize = 0x3000;
 
-fn write_force(alias: u32) {
-    // SAFETY: the address is that of a register of TIMER0, whose first alarm is the stick's, and this changes no other alarm.
-    unsafe { ((pac::TIMER0::ptr().addr() as u32 + alias + INTF) as *mut u32).write_volatile(1) };
+/// Forces the first alarm's interrupt, which both cores see (section 12.8.5, INTF), or no longer does.
+fn force<D: TimerDevice>(alias: usize) {
+    let register = D::get_perif().intf().as_ptr();
+    // SAFETY: the alias of a register of the timer whose first alarm is the stick's; this changes no other alarm.
+    unsafe { register.byte_add(alias).write_volatile(1) };
 }
 
-/// Raises TIMER0_IRQ_0.
-fn force_timer() {
-    write_force(SET);
-}
-
-impl<F: Firmware<'static>, H: Home<Running<F>>> Served<Stick<F, H>> {
+impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Served<Stick<F, H, D>> {
     /// From now on interrupts of this core serve the stick, and it appears on the bus. To be called on the core that started the
     /// stick: its USB controller does nothing on the other one. There is one stick, so a second call has nothing to do.
-    pub fn begin(&self, stick: Stick<F, H>) {
+    pub fn begin(&self, stick: Stick<F, H, D>) {
         if self.bring(stick) {
-            unmask();
+            unmask::<D>();
             self.wake();
+        }
+    }
+
+    /// Asks for the handler: to be called after dynamic files have changed, from any context on either core. Without it, the change is
+    /// noticed when the host next asks for something, or after 131 ms. Before [`begin`](Served::begin) it does nothing: that looks
+    /// at everything.
+    pub fn wake(&self) {
+        // Where a stick is, its timer is out of reset.
+        if self.core.load(Ordering::Acquire) != NOBODY {
+            force::<D>(SET);
         }
     }
 
@@ -139,8 +125,14 @@ impl<F: Firmware<'static>, H: Home<Running<F>>> Served<Stick<F, H>> {
             return self.wake();
         }
         // Before the work: who asks during it is heard again.
-        write_force(CLEAR);
-        self.with(Stick::serve);
+        force::<D>(CLEAR);
+        let turn = || {
+            // SAFETY: it is this context's turn, and nobody else's on either core until the closure returns.
+            let stick = unsafe { &mut *self.stick.get() };
+            stick.iter_mut().for_each(Stick::serve);
+        };
+        // A handler that is more urgent than the one at work would be called again and again: what called it is still there.
+        self.turns.ask(turn, unmask::<D>, mask::<D>);
     }
 }
 
@@ -160,9 +152,14 @@ impl<F: Firmware<'static>, H: Home<Running<F>>> Served<Stick<F, H>> {
 ///     }
 /// }
 /// ```
+///
+/// A second argument names the interrupt of the alarm where the stick's timer is not TIMER0: `picovd::serve!(STICK, TIMER1_IRQ_0);`.
 #[macro_export]
 macro_rules! serve {
     ($stick:ident) => {
+        $crate::serve!($stick, TIMER0_IRQ_0);
+    };
+    ($stick:ident, $alarm:ident) => {
         /// The stick, which its interrupts serve.
         static $stick: $crate::rp2350::Served<Stick> = $crate::rp2350::Served::new();
 
@@ -174,7 +171,7 @@ macro_rules! serve {
 
         #[allow(non_snake_case)]
         #[unsafe(no_mangle)]
-        extern "C" fn TIMER0_IRQ_0() {
+        extern "C" fn $alarm() {
             $stick.serve();
         }
     };

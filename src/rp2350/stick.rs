@@ -1,6 +1,6 @@
 //! The stick on the chip: USB controller, timer, unique identity, sleep.
 
-use super::clock::Clock;
+use super::clock::{Clock, interrupt};
 use super::flash::SettingsFlash;
 use super::memory::{self, AddressSpace};
 use super::partitions::Bootrom;
@@ -15,8 +15,9 @@ use crate::vd::Files;
 use crate::volume::{BoardIdentity, DynamicFiles};
 use core::marker::PhantomData;
 use core::ops::Range;
-use rp235x_hal::clocks::ClocksManager;
+use rp235x_hal::clocks::UsbClock;
 use rp235x_hal::pac;
+use rp235x_hal::timer::{Alarm0, CopyableTimer0, TimerDevice};
 use static_cell::{ConstStaticCell, StaticCell};
 use usb_device::bus::UsbBusAllocator;
 
@@ -34,19 +35,21 @@ pub trait Home<T: 'static> {
 }
 
 /// The stick that the manifest's tables describe, on the chip's USB port: usually by the name that
-/// [`firmware!`](crate::firmware) gives it. The parameters are the tables' `Manifest`, and the place where it lives.
+/// [`firmware!`](crate::firmware) or [`stick!`](crate::stick) gives it. The parameters are the tables' `Manifest`, the place where
+/// it lives, and the system timer whose first alarm is its own.
 ///
 /// ```ignore
-/// picovd::firmware!(disk);
-/// let mut stick = Stick::new(board.USB, board.USB_DPRAM, board.TIMER0, clocks, &mut board.RESETS, &disk::DESCRIPTION);
+/// picovd::stick!(disk);
+/// let alarm = timer.alarm_0().unwrap();
+/// let mut stick = Stick::new(pac.USB, pac.USB_DPRAM, alarm, &clocks.usb_clock, &mut pac.RESETS, &disk::DESCRIPTION);
 /// loop {
 ///     stick.poll();
 ///     stick.sleep();
 /// }
 /// ```
-pub struct Stick<F: Firmware<'static>, H: Home<Running<F>>> {
+pub struct Stick<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice = CopyableTimer0> {
     stick: &'static mut Running<F>,
-    clock: Clock,
+    clock: Clock<D>,
     again: Option<Instant>,
     /// What `again` was when the alarm was set last.
     alarmed: Option<Instant>,
@@ -59,25 +62,29 @@ pub struct Stick<F: Firmware<'static>, H: Home<Running<F>>> {
     home: PhantomData<H>,
 }
 
-impl<F: Firmware<'static>, H: Home<Running<F>>> Stick<F, H> {
-    /// Starts the USB controller and the timer. The stick appears on the bus at the first [`poll`](Self::poll), however late that is;
-    /// from then on it has to be polled again and again.
+impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Stick<F, H, D> {
+    /// Starts the USB controller, in a program that has started clocks and a timer itself: `clock` proves the former, `alarm` the
+    /// latter. The stick appears on the bus at the first [`poll`](Self::poll), however late that is; from then on it has to be polled
+    /// again and again.
+    ///
+    /// The boot ROM reboots by the watchdog and leaves it armed: a program whose start takes longer than that reboot's delay disables it
+    /// first, as [`start`](Self::start) does.
     #[must_use]
     pub fn new(
         controller: pac::USB,
         dpram: pac::USB_DPRAM,
-        timer: pac::TIMER0,
-        clocks: ClocksManager,
+        alarm: Alarm0<D>,
+        clock: &UsbClock,
         resets: &mut pac::RESETS,
         description: &Description<'static, F::Settings>,
     ) -> Self {
-        let clock = Clock::new(timer, resets, &clocks);
-        Self::on(clock, UsbBus::new(controller, dpram, clocks.usb_clock, resets), description)
+        let bus = UsbBus::new(controller, dpram, clock, D::get_perif(), resets);
+        Self::on(Clock::new(alarm), bus, description)
     }
 
     /// The stick on a bus. In a frame of its own, which takes stack at the start only.
     #[inline(never)]
-    pub(super) fn on(clock: Clock, bus: UsbBus, description: &Description<'static, F::Settings>) -> Self {
+    pub(super) fn on(clock: Clock<D>, bus: UsbBus, description: &Description<'static, F::Settings>) -> Self {
         if let Some(log) = description.built_in.log {
             crate::files::set_log(log);
         }
@@ -172,12 +179,12 @@ impl<F: Firmware<'static>, H: Home<Running<F>>> Stick<F, H> {
                     // SAFETY: as below.
                     unsafe {
                         processor::unmask(pac::Interrupt::USBCTRL_IRQ);
-                        processor::unmask(pac::Interrupt::TIMER0_IRQ_0);
+                        processor::unmask(interrupt::<D>());
                     }
                     self.slept = true;
                     self.stick.usb_mut().bus().wait();
                     processor::mask(pac::Interrupt::USBCTRL_IRQ);
-                    processor::mask(pac::Interrupt::TIMER0_IRQ_0);
+                    processor::mask(interrupt::<D>());
                 }
             });
         }
@@ -194,12 +201,12 @@ impl<F: Firmware<'static>, H: Home<Running<F>>> Stick<F, H> {
             // SAFETY: PRIMASK is set, so they only wake the core; they are disabled again before it is cleared.
             unsafe {
                 processor::unmask(pac::Interrupt::USBCTRL_IRQ);
-                processor::unmask(pac::Interrupt::TIMER0_IRQ_0);
+                processor::unmask(interrupt::<D>());
             }
             self.slept = true;
             self.stick.usb_mut().bus().wait();
             processor::mask(pac::Interrupt::USBCTRL_IRQ);
-            processor::mask(pac::Interrupt::TIMER0_IRQ_0);
+            processor::mask(interrupt::<D>());
         });
     }
 

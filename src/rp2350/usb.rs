@@ -33,6 +33,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use queue::{Queues, pid};
 use rp235x_hal::clocks::UsbClock;
 use rp235x_hal::pac;
+use rp235x_hal::pac::timer0::RegisterBlock;
 use usb_device::bus::{PollResult, UsbBus as Bus};
 use usb_device::endpoint::{EndpointAddress, EndpointType};
 use usb_device::{Result, UsbDirection, UsbError};
@@ -73,7 +74,7 @@ enum PullUp {
     On,
     /// The next poll sets it.
     Due,
-    /// Taken away at this moment of TIMER0, in microseconds.
+    /// Taken away at this moment of the timer, in microseconds.
     OffSince(u32),
 }
 
@@ -97,16 +98,22 @@ struct Controller {
     /// The address that the device takes when the status stage of SET_ADDRESS has come to its end (USB 2.0 9.4.6).
     new_address: Option<u8>,
     pull_up: PullUp,
-    /// Proof that clk_usb runs.
-    _clock: UsbClock,
+    /// The timer that counts how long the device is away.
+    timer: &'static RegisterBlock,
 }
 
 impl UsbBus {
     /// Takes the controller out of reset (section 12.7.4.1) with everything disabled and the device detached: it attaches at the
-    /// first poll. TIMER0 has to run by then.
+    /// first poll. `clock` proves that clk_usb runs; `timer` has to run by the first poll.
     ///
     /// VBUS counts as present: the boards that this is for are powered by it.
-    pub(super) fn new(registers: pac::USB, dpram: pac::USB_DPRAM, clock: UsbClock, resets: &mut pac::RESETS) -> Self {
+    pub(super) fn new(
+        registers: pac::USB,
+        dpram: pac::USB_DPRAM,
+        _clock: &UsbClock,
+        timer: &'static RegisterBlock,
+        resets: &mut pac::RESETS,
+    ) -> Self {
         resets.reset().modify(|_, w| w.usbctrl().set_bit());
         resets.reset().modify(|_, w| w.usbctrl().clear_bit());
         while resets.reset_done().read().usbctrl().bit_is_clear() {}
@@ -132,7 +139,7 @@ impl UsbBus {
             queues: Queues::new(),
             new_address: None,
             pull_up: PullUp::Due,
-            _clock: clock,
+            timer,
         };
         Self { controller: UnsafeCell::new(controller), core: current_core() }
     }
@@ -142,7 +149,7 @@ impl UsbBus {
         self.with(None, |controller| match controller.pull_up {
             PullUp::On => None,
             PullUp::Due => Some(0),
-            PullUp::OffSince(moment) => Some(AWAY.saturating_sub(now().wrapping_sub(moment))),
+            PullUp::OffSince(moment) => Some(AWAY.saturating_sub(controller.now().wrapping_sub(moment))),
         })
     }
 
@@ -157,18 +164,17 @@ impl UsbBus {
     }
 }
 
-/// The low word of TIMER0's time, in microseconds.
-fn now() -> u32 {
-    // SAFETY: the register is read-only and reading it has no side effect.
-    unsafe { (*pac::TIMER0::ptr()).timerawl().read().bits() }
-}
-
 impl Controller {
+    /// The low word of the timer's time, in microseconds.
+    fn now(&self) -> u32 {
+        self.timer.timerawl().read().bits()
+    }
+
     /// Sets the pull-up of D+ when its time has come: the host finds a device and resets it.
     fn attach_if_due(&mut self) {
         match self.pull_up {
             PullUp::On => return,
-            PullUp::OffSince(moment) if now().wrapping_sub(moment) < AWAY => return,
+            PullUp::OffSince(moment) if self.now().wrapping_sub(moment) < AWAY => return,
             PullUp::Due | PullUp::OffSince(_) => {}
         }
         self.pull_up = PullUp::On;
@@ -178,7 +184,7 @@ impl Controller {
     /// Takes the pull-up away. A device that is away already stays no longer for it: who asks again and again does not keep it away.
     fn detach(&mut self) {
         if matches!(self.pull_up, PullUp::On) {
-            self.pull_up = PullUp::OffSince(now());
+            self.pull_up = PullUp::OffSince(self.now());
             self.registers.sie_ctrl().modify(|_, w| w.pullup_en().clear_bit());
         }
     }

@@ -227,7 +227,7 @@ fn different(what: String) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ABSOLUTE, BLOCK_LENGTH, RP2350_ARM_S, Segment, compare, parse, write};
+    use super::{ABSOLUTE, BLOCK_LENGTH, Error, RP2350_ARM_S, Segment, compare, parse, write};
 
     fn flash() -> Vec<Segment> {
         vec![
