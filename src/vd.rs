@@ -5,7 +5,8 @@
 //! `files` is the registry that the manifest's tables made: `&disk::FILES` in a firmware that says
 //! `picovd::firmware!(disk)`.
 //!
-//! A [`File`] has a path, contents, and a promise of how long it may become. [`Text`](crate::files::Text) is for texts,
+//! A [`File`] has a path, contents, and a promise of how long it may become. Each call is a method of [`Files`], too:
+//! `disk::FILES.add(&FILE)`. [`Text`](crate::files::Text) is for texts,
 //! [`Function`](crate::files::Function) for what is computed, [`Rendered`](crate::files::Rendered) for values with a
 //! [`Display`](core::fmt::Display), [`LogTail`](crate::files::LogTail) for the end of a ring of text.
 //!
@@ -93,7 +94,7 @@ pub use crate::volume::Generation;
 /// # Errors
 /// Nothing is registered then; each variant of [`AddError`] says who must act.
 pub fn vd_add_file<'a>(files: &Files<'a>, file: &'a File<'a>) -> Result<(), AddError> {
-    files.add(file, None)
+    files.add(file)
 }
 
 /// The same, and hosts are notified as `announcing` says instead of the manifest; also of a file that is
@@ -102,7 +103,7 @@ pub fn vd_add_file<'a>(files: &Files<'a>, file: &'a File<'a>) -> Result<(), AddE
 /// # Errors
 /// As [`vd_add_file`].
 pub fn vd_add_file_with<'a>(files: &Files<'a>, file: &'a File<'a>, announcing: Announcing) -> Result<(), AddError> {
-    files.add(file, Some(announcing))
+    files.add_with(file, announcing)
 }
 
 /// Says that a file's contents have changed: the next generation shows what they are then.
@@ -126,7 +127,7 @@ pub fn vd_add_file_with<'a>(files: &Files<'a>, file: &'a File<'a>, announcing: A
 /// nothing: hosts go on to see what they see, and the next generation has what was accepted last. Contents that grow past the
 /// capacity without a call, after they were accepted, are cut there.
 pub fn vd_update_file<'a>(files: &Files<'a>, file: &'a File<'a>) -> Result<(), UpdateError> {
-    files.update(file, None)
+    files.update(file)
 }
 
 /// The same, and hosts are notified as `announcing` says instead of the manifest.
@@ -156,7 +157,7 @@ pub fn vd_update_file_with<'a>(
     file: &'a File<'a>,
     announcing: Announcing,
 ) -> Result<(), UpdateError> {
-    files.update(file, Some(announcing))
+    files.update_with(file, announcing)
 }
 
 /// Takes a file away. Until the next generation its contents are still read.
@@ -177,7 +178,7 @@ pub fn vd_update_file_with<'a>(
 /// # Errors
 /// The file is not registered.
 pub fn vd_remove_file<'a>(files: &Files<'a>, file: &'a File<'a>) -> Result<(), NotAdded> {
-    files.remove(file, None)
+    files.remove(file)
 }
 
 /// The same, and hosts are notified as `announcing` says instead of the manifest.
@@ -185,7 +186,7 @@ pub fn vd_remove_file<'a>(files: &Files<'a>, file: &'a File<'a>) -> Result<(), N
 /// # Errors
 /// As [`vd_remove_file`].
 pub fn vd_remove_file_with<'a>(files: &Files<'a>, file: &'a File<'a>, announcing: Announcing) -> Result<(), NotAdded> {
-    files.remove(file, Some(announcing))
+    files.remove_with(file, announcing)
 }
 
 /// Puts `new` in the place of `old`: a rename, when both have the same contents.
@@ -208,7 +209,7 @@ pub fn vd_remove_file_with<'a>(files: &Files<'a>, file: &'a File<'a>, announcing
 /// Everything stays as it was then. [`AddError::NotAdded`] when `old` is not registered, [`AddError::AlreadyAdded`] when `new`
 /// is registered already.
 pub fn vd_rename_file<'a>(files: &Files<'a>, old: &'a File<'a>, new: &'a File<'a>) -> Result<(), AddError> {
-    files.rename(old, new, None)
+    files.rename(old, new)
 }
 
 /// The same, and hosts are notified as `announcing` says instead of the manifest.
@@ -221,7 +222,7 @@ pub fn vd_rename_file_with<'a>(
     new: &'a File<'a>,
     announcing: Announcing,
 ) -> Result<(), AddError> {
-    files.rename(old, new, Some(announcing))
+    files.rename_with(old, new, announcing)
 }
 
 /// Brings the medium back that a host ejected.

@@ -29,7 +29,7 @@ pub fn build(manifest: &str) {
 }
 
 /// The same for a package whose build script links the program itself, or that is no program for the chip: of linker scripts,
-/// only the one is passed that defines the section `.settings`, on the chip and where the package's memory.x does not.
+/// only the one is passed that defines the section `.settings`, on the chip.
 ///
 /// ```no_run
 /// // In addition to what the build script does.
@@ -73,10 +73,9 @@ fn make(manifest: &str, linker: bool) {
             error(&format!("{name} cannot be written: {reason}"));
         }
     }
-    let mut has_settings = linker && !own;
     if own {
         println!("cargo::rerun-if-changed={MEMORY_X}");
-        has_settings = judge(&package.join(MEMORY_X));
+        judge(&package.join(MEMORY_X));
     }
     if !env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "none") {
         return;
@@ -85,7 +84,7 @@ fn make(manifest: &str, linker: bool) {
     if linker {
         link(&package, own, riscv, defmt);
     }
-    if !has_settings {
+    if own || !linker {
         println!("cargo::rustc-link-arg-bins=-T{PICOVD_X}");
     }
 }
@@ -126,14 +125,11 @@ fn names_link_x(package: &Path) -> bool {
 }
 
 /// Looks for what the package's memory.x cannot do without: the linker's complaint would not say it, or there would be
-/// none, and the board would not start. Returns whether it defines the section `.settings`.
-fn judge(path: &Path) -> bool {
+/// none, and the board would not start.
+fn judge(path: &Path) {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
-        Err(reason) => {
-            error(&format!("{MEMORY_X} cannot be read: {reason}"));
-            return true;
-        }
+        Err(reason) => return error(&format!("{MEMORY_X} cannot be read: {reason}")),
     };
     for (word, what) in [
         ("FLASH", "the memory FLASH, for the program"),
@@ -145,7 +141,9 @@ fn judge(path: &Path) -> bool {
             error(&format!("{MEMORY_X} does not define {what}; examples/own-firmware/memory.x of PicoVD does"));
         }
     }
-    text.contains(".settings")
+    if text.contains(".settings") {
+        error(&format!("{MEMORY_X} defines the section .settings, and {PICOVD_X} does, too: take it out of {MEMORY_X}"));
+    }
 }
 
 fn error(line: &str) {

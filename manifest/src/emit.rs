@@ -153,7 +153,8 @@ fn files(plan: &DiskPlan, out: &mut String) {
     let Dynamic { refresh, quiet, max_age, hold, .. } = plan.changes;
     line!(out, "/// The dynamic files: what vd_add_file and its like take.");
     line!(out, "#[allow(dead_code)]");
-    line!(out, "pub static FILES: ::picovd::vd::FilesOf<'static, {}> =", plan.dynamic.slots);
+    line!(out, "pub static FILES: &::picovd::vd::Files<'static> = &SLOTS;");
+    line!(out, "static SLOTS: ::picovd::vd::FilesOf<'static, {}> =", plan.dynamic.slots);
     line!(out, "    ::picovd::vd::FilesOf::new(&LAYOUT);");
     let shown = if plan.dynamic.slots == 0 { "volume::NoFiles" } else { "dynamic::Registered<'static>" };
     line!(out, "/// What `Stick`'s type has of them.");
@@ -367,7 +368,7 @@ pub struct Manifest;
 #[allow(dead_code)]
 pub static DESCRIPTION: ::picovd::stick::Description<'static, Configured> = ::picovd::stick::Description {
     layout: &LAYOUT,
-    files: &FILES,
+    files: &SLOTS,
     built_in: &BUILT_IN,
     announcing: ANNOUNCING,
     usb: USB,

@@ -97,20 +97,40 @@ impl<'a> Files<'a> {
         Parts::of(self.layout, path).is_ok_and(|parts| self.is_name_free(path, &parts))
     }
 
-    /// Registers a file: it shows from the next generation on. `announcing` says how hosts are notified, where it is to differ
-    /// from what is usual.
+    /// Registers a file: it shows from the next generation on.
     ///
     /// # Errors
     /// Nothing is registered then; each variant says who must act.
-    pub fn add(&self, file: &'a File<'a>, announcing: Option<Announcing>) -> Result<(), AddError> {
-        self.put(file, None, file.announced, announcing)
+    pub fn add(&self, file: &'a File<'a>) -> Result<(), AddError> {
+        self.put(file, None, file.announced, None)
+    }
+
+    /// The same, and hosts are notified as `announcing` says instead of the manifest; also of a file that is
+    /// [`unannounced`](File::unannounced).
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn add_with(&self, file: &'a File<'a>, announcing: Announcing) -> Result<(), AddError> {
+        self.put(file, None, file.announced, Some(announcing))
     }
 
     /// The contents have changed: the next generation shows what they are then.
     ///
     /// # Errors
     /// Nothing changes then; each variant says who must act.
-    pub fn update(&self, file: &'a File<'a>, announcing: Option<Announcing>) -> Result<(), UpdateError> {
+    pub fn update(&self, file: &'a File<'a>) -> Result<(), UpdateError> {
+        self.change(file, None)
+    }
+
+    /// The same, and hosts are notified as `announcing` says instead of the manifest.
+    ///
+    /// # Errors
+    /// As [`update`](Self::update).
+    pub fn update_with(&self, file: &'a File<'a>, announcing: Announcing) -> Result<(), UpdateError> {
+        self.change(file, Some(announcing))
+    }
+
+    fn change(&self, file: &'a File<'a>, announcing: Option<Announcing>) -> Result<(), UpdateError> {
         if critical_section::with(|section| self.find(section, file).is_none()) {
             return Err(UpdateError::NotAdded);
         }
@@ -130,7 +150,19 @@ impl<'a> Files<'a> {
     ///
     /// # Errors
     /// The file is not registered.
-    pub fn remove(&self, file: &'a File<'a>, announcing: Option<Announcing>) -> Result<(), NotAdded> {
+    pub fn remove(&self, file: &'a File<'a>) -> Result<(), NotAdded> {
+        self.take_away(file, None)
+    }
+
+    /// The same, and hosts are notified as `announcing` says instead of the manifest.
+    ///
+    /// # Errors
+    /// As [`remove`](Self::remove).
+    pub fn remove_with(&self, file: &'a File<'a>, announcing: Announcing) -> Result<(), NotAdded> {
+        self.take_away(file, Some(announcing))
+    }
+
+    fn take_away(&self, file: &'a File<'a>, announcing: Option<Announcing>) -> Result<(), NotAdded> {
         critical_section::with(|section| {
             let slot = self.find(section, file).ok_or(NotAdded)?;
             self.take_out(section, slot);
@@ -143,8 +175,16 @@ impl<'a> Files<'a> {
     ///
     /// # Errors
     /// Everything stays as it was then; each variant says who must act.
-    pub fn rename(&self, old: &'a File<'a>, new: &'a File<'a>, announcing: Option<Announcing>) -> Result<(), AddError> {
-        self.put(new, Some(old), true, announcing)
+    pub fn rename(&self, old: &'a File<'a>, new: &'a File<'a>) -> Result<(), AddError> {
+        self.put(new, Some(old), true, None)
+    }
+
+    /// The same, and hosts are notified as `announcing` says instead of the manifest.
+    ///
+    /// # Errors
+    /// As [`rename`](Self::rename).
+    pub fn rename_with(&self, old: &'a File<'a>, new: &'a File<'a>, announcing: Announcing) -> Result<(), AddError> {
+        self.put(new, Some(old), true, Some(announcing))
     }
 
     /// Number of slots that may be used.

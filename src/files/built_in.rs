@@ -28,14 +28,14 @@ impl<'a> BuiltIn<'a> {
     /// # Errors
     /// The first file that is refused, which the manifest's checks should have seen.
     pub fn register(&self, files: &Files<'a>) -> Result<(), AddError> {
-        self.files.iter().try_for_each(|file| files.add(file, None))
+        self.files.iter().try_for_each(|file| files.add(file))
     }
 
     /// Looks for text that no generation shows yet.
     pub fn follow(&self, files: &Files<'a>) {
         if let Some((tail, file)) = self.tail.filter(|(tail, _)| tail.has_news()) {
             // Anyone who takes the file away takes the news along.
-            let _ = files.update(file, None);
+            let _ = files.update(file);
             tail.mark_announced();
         }
     }

@@ -106,13 +106,13 @@ impl<'a, M: Memory + Clone + Sync> PartitionFiles<'a, M> {
             }
         }
         for (index, file) in self.files.iter().enumerate() {
-            if file.as_ref().is_some_and(|file| files.add(file, None).is_err()) {
+            if file.as_ref().is_some_and(|file| files.add(file).is_err()) {
                 self.table.refuse(index);
             }
         }
         let description =
             self.description.insert(Description { table: &self.table, paths, flash_size: plan.flash_size });
-        files.add(self.description_file.fill(File::new(plan.description, description, plan.capacity)), None)
+        files.add(self.description_file.fill(File::new(plan.description, description, plan.capacity)))
     }
 }
 
