@@ -69,7 +69,7 @@ fn read(context: &Context, report: &mut Report, program: &Path, elves: &[Example
 }
 
 /// Plays the stories on a program; `changing` says that it changes files or prints by itself.
-fn stories(workspace: &Workspace, program: &Path, manifest: &Path, elf: &Path, changing: bool) -> Result<(), String> {
+pub fn stories(workspace: &Workspace, program: &Path, manifest: &Path, elf: &Path, changing: bool) -> Result<(), String> {
     let mut sim = simulator::command(workspace, program);
     sim.args(["story", "--strict"]).args(changing.then_some("--changing"));
     command::run(sim.arg("--manifest").arg(manifest).arg("--elf").arg(elf), LONG).map(|_| ())
@@ -158,6 +158,12 @@ fn keep(workspace: &Workspace, name: &str) -> Result<PathBuf, String> {
     let elf = folder.join(format!("{name}.elf"));
     fs::copy(&made, &elf).map_err(|e| format!("cannot copy {}: {e}", made.display()))?;
     Ok(elf)
+}
+
+/// Builds a project of tests/projects, in its own folder as its author does: cargo reads the rustflags there. Returns the ELF file.
+pub fn project(workspace: &Workspace, toolchain: &Toolchain, name: &str) -> Result<PathBuf, String> {
+    compile(workspace, toolchain, &format!("tests/projects/{name}"), &["--bins"])?;
+    keep(workspace, name)
 }
 
 /// Builds each example.

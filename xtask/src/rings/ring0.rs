@@ -75,7 +75,7 @@ fn run(context: &Context, report: &mut Report) {
     });
     report.check("the libraries can be packaged, and build from their packages", || packages(context));
     report.check("rustfmt changes nothing in the examples", || {
-        ["examples", "examples/own-firmware"].iter().try_for_each(|folder| {
+        ["examples", "examples/own-firmware", "tests/projects/blinky"].iter().try_for_each(|folder| {
             let mut fmt = command::cargo(&root.join(folder));
             command::run(fmt.args(["fmt", "--", "--check", "--color", "never"]), LONG).map(|_| ())
         })

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Context, Lane, Ring, examples, harness, simulator};
+use super::{Context, Lane, Ring, examples, harness, projects, simulator};
 use crate::command::{self, LONG};
 use crate::firmware;
 use crate::readers;
@@ -77,6 +77,7 @@ fn run(context: &Context, report: &mut Report) {
     served(context, report);
     mistakes(context, report);
     let examples = examples::run(context, report, &program);
+    projects::run(context, report, &program);
     cases(context, report, &examples);
     secrets(context, report, &examples);
     let board = scratch.join("board.img");

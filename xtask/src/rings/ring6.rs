@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Context, Lane, Ring, simulator};
+use super::{Context, Lane, Ring, examples, projects, simulator};
 use crate::command::{self, SHORT};
 use crate::firmware;
 use crate::guest::console::{self, INTERRUPT, MAIN};
@@ -252,6 +252,11 @@ fn device(context: &Context, report: &mut Report, bench: &Bench, elf: Option<&Pa
     }
     together(context, report, bench, &mut machine, elf.is_some());
     settings::run(context, report, bench, &mut machine, elf.is_some());
+    if elf.is_some() {
+        for name in projects::PROJECTS {
+            project(context, report, bench, &mut machine, name);
+        }
+    }
     report.check(&format!("{what}: its driver did nothing that the strict bus refuses"), || served.faultless());
     report.check(&format!("{what}: `cargo sim serve` stops at Ctrl-C and takes its socket away"), || {
         let status = served.background.interrupt()?;
@@ -389,6 +394,32 @@ fn together(context: &Context, report: &mut Report, bench: &Bench, machine: &mut
             served.faultless()
         },
     );
+}
+
+/// A project of somebody else's with a disk beside what it does. On a guest whose other device is done with.
+fn project(context: &Context, report: &mut Report, bench: &Bench, machine: &mut Machine, name: &str) {
+    let workspace = bench.workspace;
+    let read = report.check(&format!("project {name}: the kernel mounts its disk, and every file has its hash"), || {
+        let elf = examples::project(workspace, context.chip()?, name)?;
+        let manifest = projects::folder(workspace, name).join("picovd.toml");
+        let mut served =
+            bench.offer(&format!("project-{name}"), &manifest, &[OsStr::new("--elf"), elf.as_os_str()])?;
+        let _ = machine.unplug();
+        stick::disappears(machine)?;
+        machine.plug(&served.socket, "xhci.0")?;
+        stick::appears(machine)?;
+        machine.must("mount -t exfat -o ro /dev/sda /mnt", STEP)?;
+        stick::hashes(machine, &served.sums)?;
+        machine.must("umount /mnt", STEP)?;
+        stick::quiet(machine)?;
+        machine.unplug()?;
+        stick::disappears(machine)?;
+        served.background.interrupt()?;
+        served.faultless()
+    });
+    if read.is_none() {
+        explain(report, machine);
+    }
 }
 
 /// A device that shows an empty folder, and tells of changes in the way that `refresh` names.

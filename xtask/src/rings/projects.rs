@@ -1,0 +1,81 @@
+//! Projects that somebody else could have written (tests/projects): each is kept as it was before PicoVD, too. A part of rings 5
+//! and 6.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Context, examples, simulator};
+use crate::command::{self, LONG};
+use crate::report::Report;
+use crate::workspace::Workspace;
+
+/// The projects below tests/projects/.
+pub const PROJECTS: [&str; 1] = ["blinky"];
+
+/// Most lines of Rust that PicoVD may add to one.
+const LINES: usize = 12;
+
+/// The folder of a project.
+pub fn folder(workspace: &Workspace, name: &str) -> PathBuf {
+    workspace.root.join("tests/projects").join(name)
+}
+
+/// Counts the lines of each, builds it, and reads its disk on the board.
+pub fn run(context: &Context, report: &mut Report, program: &Path) {
+    let workspace = &context.workspace;
+    for name in PROJECTS {
+        let what = format!("project {name}: PicoVD adds at most {LINES} lines of Rust and removes none");
+        if let Some(lines) = report.check(&what, || added(&folder(workspace, name))) {
+            report.note(&format!("{lines} lines"));
+        }
+        let elf = report.check(&format!("project {name} builds, as it was and as it is"), || {
+            examples::project(workspace, context.chip()?, name)
+        });
+        let Some(elf) = elf else { continue };
+        let manifest = folder(workspace, name).join("picovd.toml");
+        report.check(&format!("project {name}: the host reads every file"), || {
+            let mut sim = simulator::command(workspace, program);
+            command::run(sim.args(["show", "--strict"]).arg("--manifest").arg(&manifest).arg("--elf").arg(&elf), LONG)
+                .map(|_| ())
+        });
+        report.check(&format!("project {name}: the stories run on it"), || {
+            examples::stories(workspace, program, &manifest, &elf, true)
+        });
+    }
+}
+
+/// Number of lines that the project has more than before. Blank lines do not count.
+fn added(folder: &Path) -> Result<usize, String> {
+    let text = |path: PathBuf| fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()));
+    let mut lines = 0;
+    for (before, after) in [("before/build.rs", "build.rs"), ("before/main.rs", "src/main.rs")] {
+        lines += more(&text(folder.join(before))?, &text(folder.join(after))?).map_err(|e| format!("{after}: {e}"))?;
+    }
+    if lines == 0 || lines > LINES { Err(format!("{lines} lines")) } else { Ok(lines) }
+}
+
+/// Number of lines of `after` that are not of `before`, all of whose lines are there in their order.
+fn more(before: &str, after: &str) -> Result<usize, String> {
+    let mut kept = before.lines().filter(|line| !line.trim().is_empty()).peekable();
+    let mut lines = 0;
+    for line in after.lines().filter(|line| !line.trim().is_empty()) {
+        if kept.next_if_eq(&line).is_none() {
+            lines += 1;
+        }
+    }
+    kept.next().map_or(Ok(lines), |line| Err(format!("{line:?} is gone, or its place changed")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::more;
+
+    #[test]
+    fn lines_are_counted() {
+        assert_eq!(more("a\nb\n", "a\nb\n"), Ok(0));
+        assert_eq!(more("a\nb\n", "x\na\n\ny\nb\nz\n"), Ok(3));
+        assert!(more("a\nb\n", "b\n").is_err());
+        assert!(more("a\nb\n", "b\na\n").is_err());
+        assert!(more("a\n", "a //\n").is_err());
+    }
+}
