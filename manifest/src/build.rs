@@ -142,7 +142,9 @@ fn judge(path: &Path) {
         }
     }
     if text.contains(".settings") {
-        error(&format!("{MEMORY_X} defines the section .settings, and {PICOVD_X} does, too: take it out of {MEMORY_X}"));
+        error(&format!(
+            "{MEMORY_X} defines the section .settings, and {PICOVD_X} does, too: take it out of {MEMORY_X}"
+        ));
     }
 }
 

@@ -34,7 +34,14 @@ pub fn emit(plan: &DiskPlan) -> Output {
     let mut contents = Vec::new();
     let volume_rs = volume_rs(plan, &mut contents);
     let (memory_x, memory_x_riscv) = (linker::memory_x(plan), linker::memory_x_riscv(plan));
-    Output { volume_rs, memory_x, memory_x_riscv, picovd_x: linker::picovd_x(plan), contents, layout: layout::table(plan) }
+    Output {
+        volume_rs,
+        memory_x,
+        memory_x_riscv,
+        picovd_x: linker::picovd_x(plan),
+        contents,
+        layout: layout::table(plan),
+    }
 }
 
 /// `fmt::Write` into a `String` never fails.

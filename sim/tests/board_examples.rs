@@ -128,9 +128,8 @@ mod ring5 {
         lines
             .map(|line| {
                 let (second, celsius) = line.split_once(',').expect("two columns");
-                let (whole, part) = celsius.split_once('.').expect("two places");
-                let value = whole.parse::<i32>().expect("a number") * 100 + part.parse::<i32>().expect("a number");
-                (second.parse().expect("a number"), value)
+                let celsius: f64 = celsius.parse().expect("a number");
+                (second.parse().expect("a number"), (celsius * 100.0).round() as i32)
             })
             .collect()
     }

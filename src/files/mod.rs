@@ -13,6 +13,8 @@
 mod built_in;
 mod bytes;
 mod config;
+#[cfg(feature = "csv")]
+mod csv_ring;
 mod function;
 mod info;
 mod info_file;
@@ -30,6 +32,8 @@ mod window;
 pub use built_in::BuiltIn;
 pub use bytes::{Bytes, Text};
 pub use config::ConfigFile;
+#[cfg(feature = "csv")]
+pub use csv_ring::{CsvRing, ROW_LENGTH, RowError};
 pub use function::Function;
 pub use info::{BoardFacts, Info, Named, Program, ResetReason};
 pub use info_file::InfoFile;

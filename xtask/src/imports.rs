@@ -53,7 +53,7 @@ const RULES: &[Rule] = &[
         part: "files",
         // `print` is the macro of that name.
         modules: &["block", "chip", "clock", "dynamic", "piece", "settings", "print", "volume"],
-        crates: &["critical_section", "heapless", "picovd_exfat"],
+        crates: &["critical_section", "heapless", "picovd_exfat", "serde", "serde_csv_core"],
     },
     // The bottom vocabulary comes with every layer that is plugged in here.
     Rule {

@@ -2,23 +2,20 @@
 #![no_std]
 #![no_main]
 
-mod readings;
-
 use core::cell::RefCell;
 use critical_section::Mutex;
-use picovd::files::Rendered;
+use picovd::files::CsvRing;
 use picovd::rp2350::rp235x_hal;
-use picovd::vd::{File, vd_add_file, vd_update_file};
-use readings::Readings;
+use picovd::vd::File;
 use rp235x_hal::fugit::ExtU32;
 use rp235x_hal::pac::{self, interrupt};
 use rp235x_hal::timer::{Alarm, Alarm0, CopyableTimer1};
 
 picovd::firmware!(disk);
 
-/// What the file shows: a value that is `Display`.
-static CSV: Rendered<Readings> = Rendered::new(Readings::NONE);
-static SENSOR_CSV: File = File::new("SENSOR.CSV", &CSV, Readings::LONGEST);
+/// The last twenty readings: seconds since the start, and degrees Celsius.
+static READINGS: CsvRing<(u32, f32), 20> = CsvRing::new("second,celsius");
+static SENSOR_CSV: File = File::new("SENSOR.CSV", &READINGS, 1024);
 
 /// The alarm that rings once a second.
 static ALARM: Mutex<RefCell<Option<Alarm0<CopyableTimer1>>>> = Mutex::new(RefCell::new(None));
@@ -26,7 +23,7 @@ static ALARM: Mutex<RefCell<Option<Alarm0<CopyableTimer1>>>> = Mutex::new(RefCel
 #[rp235x_hal::entry]
 fn main() -> ! {
     let (mut stick, mut board) = Stick::start(&disk::DESCRIPTION);
-    vd_add_file(&disk::FILES, &SENSOR_CSV).expect("picovd.toml has room for it");
+    disk::FILES.add(&SENSOR_CSV).expect("picovd.toml has room for it");
     let mut alarm = board.timer.alarm_0().expect("nobody took it");
     alarm.schedule(1.secs()).expect("that is not too short");
     alarm.enable_interrupt();
@@ -41,21 +38,21 @@ fn main() -> ! {
 
 #[interrupt]
 fn TIMER1_IRQ_0() {
-    static mut READINGS: Readings = Readings::NONE;
+    static mut SECOND: u32 = 0;
     critical_section::with(|section| {
         if let Some(alarm) = ALARM.borrow_ref_mut(section).as_mut() {
             alarm.clear_interrupt();
             let _ = alarm.schedule(1.secs());
         }
     });
-    READINGS.push(read_sensor(READINGS.taken()));
-    CSV.set(*READINGS);
+    let _ = READINGS.push((*SECOND, read_sensor(*SECOND)));
+    *SECOND += 1;
     // The file is registered, and its text is never longer than promised.
-    let _ = vd_update_file(&disk::FILES, &SENSOR_CSV);
+    let _ = disk::FILES.update(&SENSOR_CSV);
 }
 
 /// Put your own sensor here. This one's room warms up from 20 to 23 degrees and cools down again, in a minute.
-fn read_sensor(second: u32) -> i16 {
+fn read_sensor(second: u32) -> f32 {
     let second = second % 60;
-    2000 + 10 * second.min(60 - second) as i16
+    20.0 + 0.1 * second.min(60 - second) as f32
 }

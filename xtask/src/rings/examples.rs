@@ -69,7 +69,13 @@ fn read(context: &Context, report: &mut Report, program: &Path, elves: &[Example
 }
 
 /// Plays the stories on a program; `changing` says that it changes files or prints by itself.
-pub fn stories(workspace: &Workspace, program: &Path, manifest: &Path, elf: &Path, changing: bool) -> Result<(), String> {
+pub fn stories(
+    workspace: &Workspace,
+    program: &Path,
+    manifest: &Path,
+    elf: &Path,
+    changing: bool,
+) -> Result<(), String> {
     let mut sim = simulator::command(workspace, program);
     sim.args(["story", "--strict"]).args(changing.then_some("--changing"));
     command::run(sim.arg("--manifest").arg(manifest).arg("--elf").arg(elf), LONG).map(|_| ())

@@ -399,24 +399,25 @@ fn together(context: &Context, report: &mut Report, bench: &Bench, machine: &mut
 /// A project of somebody else's with a disk beside what it does. On a guest whose other device is done with.
 fn project(context: &Context, report: &mut Report, bench: &Bench, machine: &mut Machine, name: &str) {
     let workspace = bench.workspace;
-    let read = report.check(&format!("project {name}: the kernel mounts its disk, and every file has its hash"), || {
-        let elf = examples::project(workspace, context.chip()?, name)?;
-        let manifest = projects::folder(workspace, name).join("picovd.toml");
-        let mut served =
-            bench.offer(&format!("project-{name}"), &manifest, &[OsStr::new("--elf"), elf.as_os_str()])?;
-        let _ = machine.unplug();
-        stick::disappears(machine)?;
-        machine.plug(&served.socket, "xhci.0")?;
-        stick::appears(machine)?;
-        machine.must("mount -t exfat -o ro /dev/sda /mnt", STEP)?;
-        stick::hashes(machine, &served.sums)?;
-        machine.must("umount /mnt", STEP)?;
-        stick::quiet(machine)?;
-        machine.unplug()?;
-        stick::disappears(machine)?;
-        served.background.interrupt()?;
-        served.faultless()
-    });
+    let read =
+        report.check(&format!("project {name}: the kernel mounts its disk, and every file has its hash"), || {
+            let elf = examples::project(workspace, context.chip()?, name)?;
+            let manifest = projects::folder(workspace, name).join("picovd.toml");
+            let mut served =
+                bench.offer(&format!("project-{name}"), &manifest, &[OsStr::new("--elf"), elf.as_os_str()])?;
+            let _ = machine.unplug();
+            stick::disappears(machine)?;
+            machine.plug(&served.socket, "xhci.0")?;
+            stick::appears(machine)?;
+            machine.must("mount -t exfat -o ro /dev/sda /mnt", STEP)?;
+            stick::hashes(machine, &served.sums)?;
+            machine.must("umount /mnt", STEP)?;
+            stick::quiet(machine)?;
+            machine.unplug()?;
+            stick::disappears(machine)?;
+            served.background.interrupt()?;
+            served.faultless()
+        });
     if read.is_none() {
         explain(report, machine);
     }
