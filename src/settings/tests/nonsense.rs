@@ -109,7 +109,7 @@ fn a_field_that_is_nonsense_leaves_the_others() {
     let new = |parts: &[&[u8]]| {
         let settings = power(PLAN, &kept(&[("app", parts.concat())]));
         settings.add(&NEW).unwrap();
-        NEW.lend(settings, |new| new.clone())
+        NEW.lend(settings, Clone::clone)
     };
     let expected = New {
         interval: 60,
