@@ -2,14 +2,13 @@
 //! That the file is what the types say is a unit test's, in src/schema/json.rs.
 
 mod mutate;
-mod random;
 mod validator;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use picovd_manifest::{Code, check, plan, read, read_text, schema};
-use random::Random;
+use picovd_property::Cases;
 use serde_json::Value;
 use validator::{json, violations};
 
@@ -117,16 +116,14 @@ fn bad_manifests_with_unknown_keys_and_wrong_types_are_invalid() {
 #[test]
 fn the_schema_is_never_stricter_than_the_rules() {
     let (schema, good) = (schema(), mutate::good());
+    let of = 1..good.len();
     let mut accepted = 0;
-    for seed in 0..20_000 {
-        let mut random = Random::new(seed ^ 0x5C4E_3A00);
-        let of = 1 + random.below(good.len() - 1);
-        let text = mutate::mutated(&mut random, &good[of]);
-        let Ok(manifest) = read_text("m", &text, Path::new("/nowhere")) else { continue };
+    Cases { count: 20_000, seed: 0 }.check(mutate::mutated(good, of), |mutated| {
+        let Ok(manifest) = read_text("m", &mutated.text, Path::new("/nowhere")) else { return };
         if check(&manifest, None).is_ok_and(|checked| plan(&checked).is_ok()) {
             accepted += 1;
-            assert_eq!(validate(&schema, &text), Vec::<String>::new(), "{text}");
+            assert_eq!(validate(&schema, &mutated.text), Vec::<String>::new());
         }
-    }
+    });
     assert!(accepted > 500, "{accepted}");
 }

@@ -2,18 +2,19 @@
 //! the text: good manifests under random mutation.
 
 mod mutate;
-mod random;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use mutate::{STOCK, good, mutated};
 use picovd_manifest::{DiskPlan, check, emit, plan, read, read_text};
-use random::Random;
+use picovd_property::Cases;
+use proptest::prelude::*;
+use proptest::sample::Index;
 
 /// Mutations in a run of all tests, and in the long one.
-const MUTATIONS: u64 = 150_000;
-const MANY_MUTATIONS: u64 = 2_000_000;
+const MUTATIONS: u32 = 150_000;
+const MANY_MUTATIONS: u32 = 2_000_000;
 
 /// Everything that the crate does with a text, and what has to be true of every report.
 fn run(text: &str, rendered: bool) -> Option<DiskPlan> {
@@ -43,31 +44,28 @@ fn run(text: &str, rendered: bool) -> Option<DiskPlan> {
 }
 
 /// Runs mutations, and says how many were good manifests still.
-fn run_mutations(seeds: impl Iterator<Item = u64>) -> u64 {
+fn run_mutations(cases: Cases) -> u32 {
     let good = good();
+    // The stock manifest is the longest by far: a mutation in sixteen is enough.
+    let of = prop_oneof![15 => 1..good.len(), 1 => Just(0)];
     let mut passed = 0;
-    for seed in seeds {
-        let mut random = Random::new(seed);
-        // The stock manifest is the longest by far: a mutation in sixteen is enough.
-        let of = if random.below(16) == 0 { 0 } else { 1 + random.below(good.len() - 1) };
-        let text = mutated(&mut random, &good[of]);
-        let plan =
-            std::panic::catch_unwind(|| run(&text, seed % 16 < 2)).unwrap_or_else(|_| panic!("seed {seed}:\n{text}"));
-        let Some(plan) = plan else { continue };
+    // Writing tables takes longer than all the rest together, as does rendering excerpts.
+    cases.check((mutated(good, of), prop::bool::weighted(0.125)), |(mutated, is_written)| {
+        let Some(plan) = run(&mutated.text, is_written) else { return };
         passed += 1;
-        // Writing tables takes longer than all the rest together, as does rendering excerpts above.
-        if seed % 16 < 2 {
-            assert!(emit(&plan).volume_rs.contains("LAYOUT"), "seed {seed}");
+        if is_written {
+            assert!(emit(&plan).volume_rs.contains("LAYOUT"));
         }
-    }
+    });
     passed
 }
 
 /// Half of them in a thread of its own.
-fn run_in_two_threads(count: u64) {
+fn run_in_two_threads(count: u32) {
     let good = std::thread::scope(|scope| {
-        let odd = scope.spawn(|| run_mutations((1..count).step_by(2)));
-        run_mutations((0..count).step_by(2)) + odd.join().expect("the thread says what is wrong")
+        let half = move |seed| run_mutations(Cases { count: count / 2, seed });
+        let other = scope.spawn(move || half(1));
+        half(0) + other.join().expect("the thread says what is wrong")
     });
     assert!(good > count / 20, "mutations that always break the syntax test nothing: {good} of {count}");
     assert!(good < count / 2, "mutations that change nothing test nothing: {good} of {count}");
@@ -143,12 +141,11 @@ fn millions_of_mutations() {
 fn bytes_that_are_no_text() {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bytes.toml");
     let good = good();
-    for seed in 0..500 {
-        let mut random = Random::new(seed ^ 0xB1_7E5);
-        let mut bytes = good[1 + random.below(good.len() - 1)].clone().into_bytes();
-        for _ in 0..=random.below(3) {
-            let at = random.below(bytes.len());
-            bytes[at] = random.next() as u8;
+    let bytes = (1..good.len(), prop::collection::vec((any::<Index>(), any::<u8>()), 1..=3));
+    Cases { count: 500, seed: 0 }.check(bytes, |(of, changes)| {
+        let mut bytes = good[of].clone().into_bytes();
+        for (at, byte) in changes {
+            *at.get_mut(&mut bytes) = byte;
         }
         std::fs::write(&path, &bytes).unwrap();
         if let Err(problems) = read(&path) {
@@ -156,5 +153,5 @@ fn bytes_that_are_no_text() {
             assert!(problems.items().iter().all(|item| item.span.as_ref().is_some_and(|span| span.end <= length)));
             assert!(problems.lines().count() > 0 && !problems.to_string().is_empty());
         }
-    }
+    });
 }

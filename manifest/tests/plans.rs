@@ -1,13 +1,15 @@
 //! Plans of random manifests, held against the standard's inequalities and decoded again: directories, entry sets,
 //! clusters.
 
-mod random;
-
 use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
 use std::path::Path;
 
 use picovd_manifest::{BYTES_PER_CLUSTER, DiskPlan, FileSource, Gap, RegionKind, check, emit, plan, read_text};
-use random::Random;
+use picovd_property::Cases;
+use proptest::prelude::*;
+use proptest::sample::Index;
 
 fn planned(text: &str) -> DiskPlan {
     let manifest = read_text("m", text, Path::new("")).unwrap_or_else(|e| panic!("{e}"));
@@ -16,54 +18,80 @@ fn planned(text: &str) -> DiskPlan {
 }
 
 /// A manifest, and each file's path with its length.
-fn random_manifest(random: &mut Random) -> (String, BTreeMap<String, u64>) {
-    let mut text = String::new();
-    let mut files = BTreeMap::new();
-    if random.below(2) == 0 {
-        let size = (1 << 20) + random.below(40 << 20);
-        text += &format!("[volume]\nlabel = \"{}\"\nminimum-size = {size}\n", "L".repeat(random.below(12)));
+#[derive(Default)]
+struct Drawn {
+    text: String,
+    files: BTreeMap<String, u64>,
+    redacted: Vec<Range<usize>>,
+}
+
+/// The text as it is, so that a failure shows a manifest.
+impl fmt::Debug for Drawn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\n{}", self.text)
     }
-    let slots = random.below(40);
-    if slots > 0 {
-        let window = slots * 8192 + random.below(1 << 20);
-        let name = 1 + random.below(255);
-        text += &format!("[dynamic]\nfiles = {slots}\nwindow = {window}\nmax-name = {name}\n");
+}
+
+/// Of a file: the folders above it, characters of its name, and its length.
+type File = (Vec<u32>, usize, usize);
+/// Of a window: offset and length in SRAM, and what is redacted of it.
+type Window = (usize, Index, Option<(Index, Index)>);
+
+impl Drawn {
+    fn volume(&mut self, label: usize, size: usize) {
+        self.text += &format!("[volume]\nlabel = \"{}\"\nminimum-size = {size}\n", "L".repeat(label));
     }
-    for index in 0..random.below(60) {
-        let depth = random.below(4);
-        let mut path = String::new();
-        for _ in 0..depth {
-            path += &format!("folder {}/", random.below(3));
-        }
-        path += &format!("{index} {}", "ö".repeat(random.below(250)));
-        let path = path.trim_end().to_owned();
-        let length = match random.below(4) {
-            0 => 0,
-            1 => 4096 * random.below(4),
-            _ => random.below(20_000),
-        };
-        text += &format!("[[file]]\npath = \"{path}\"\ntext = \"{}\"\n", "x".repeat(length));
-        files.insert(path, length as u64);
+
+    fn dynamic(&mut self, slots: usize, more: usize, name: usize) {
+        let window = slots * 8192 + more;
+        self.text += &format!("[dynamic]\nfiles = {slots}\nwindow = {window}\nmax-name = {name}\n");
     }
-    let mut redacted: Vec<std::ops::Range<usize>> = Vec::new();
-    for index in 0..random.below(4) {
+
+    fn file(&mut self, index: usize, (folders, name, length): File) {
+        let folders: String = folders.iter().map(|folder| format!("folder {folder}/")).collect();
+        let path = format!("{folders}{index} {}", "ö".repeat(name)).trim_end().to_owned();
+        self.text += &format!("[[file]]\npath = \"{path}\"\ntext = \"{}\"\n", "x".repeat(length));
+        self.files.insert(path, length as u64);
+    }
+
+    fn window(&mut self, index: usize, (offset, length, redacted): Window) {
         let path = format!("folder 1/memory {index}");
-        let offset = random.below(0x8_0000);
-        let length = 1 + random.below(0x8_2000 - offset);
-        text += &format!("[[memory]]\npath = \"{path}\"\nbase = {}\nlength = {length}\n", 0x2000_0000 + offset);
-        files.insert(path, length as u64);
-        if random.below(2) == 0 {
-            let at = offset + random.below(length);
-            let range = at..at + 1 + random.below(length + offset - at);
+        let length = 1 + length.index(0x8_2000 - offset);
+        self.text += &format!("[[memory]]\npath = \"{path}\"\nbase = {}\nlength = {length}\n", 0x2000_0000 + offset);
+        self.files.insert(path, length as u64);
+        if let Some((at, count)) = redacted {
+            let at = offset + at.index(length);
+            let range = at..at + 1 + count.index(length + offset - at);
             // One that hides nothing of its own is an error.
-            let within = |a: &std::ops::Range<usize>, b: &std::ops::Range<usize>| b.start <= a.start && a.end <= b.end;
-            if !redacted.iter().any(|other| within(&range, other) || within(other, &range)) {
-                text += &format!("[[redact]]\nbase = {}\nlength = {}\n", 0x2000_0000 + at, range.len());
-                redacted.push(range);
+            let within = |a: &Range<usize>, b: &Range<usize>| b.start <= a.start && a.end <= b.end;
+            if !self.redacted.iter().any(|other| within(&range, other) || within(other, &range)) {
+                self.text += &format!("[[redact]]\nbase = {}\nlength = {}\n", 0x2000_0000 + at, range.len());
+                self.redacted.push(range);
             }
         }
     }
-    (text, files)
+}
+
+fn manifest() -> impl Strategy<Value = Drawn> {
+    use prop::collection::vec;
+    let volume = prop::option::of((0..12_usize, 1 << 20..41_usize << 20));
+    let dynamic = prop::option::weighted(0.975, (1..40_usize, 0..1_usize << 20, 1..256_usize));
+    let length =
+        prop_oneof![1 => Just(0), 1 => (0..4_usize).prop_map(|clusters| 4096 * clusters), 2 => 0..20_000_usize];
+    let file = (vec(0..3_u32, 0..4), 0..250_usize, length);
+    let window = (0..0x8_0000_usize, any::<Index>(), prop::option::of(any::<(Index, Index)>()));
+    (volume, dynamic, vec(file, 0..60), vec(window, 0..4)).prop_map(|(volume, dynamic, files, windows)| {
+        let mut drawn = Drawn::default();
+        if let Some((label, size)) = volume {
+            drawn.volume(label, size);
+        }
+        if let Some((slots, more, name)) = dynamic {
+            drawn.dynamic(slots, more, name);
+        }
+        files.into_iter().enumerate().for_each(|(index, file)| drawn.file(index, file));
+        windows.into_iter().enumerate().for_each(|(index, window)| drawn.window(index, window));
+        drawn
+    })
 }
 
 fn word(bytes: &[u8], at: usize) -> u64 {
@@ -209,10 +237,7 @@ fn check_memory(plan: &DiskPlan, first: usize, base: u32, length: u64, redacted:
 
 #[test]
 fn random_manifests_make_sound_volumes() {
-    for seed in 0..1500 {
-        let (text, files) = random_manifest(&mut Random::new(seed));
-        check_plan(&text, &files);
-    }
+    Cases { count: 1500, seed: 0 }.check(manifest(), |drawn| check_plan(&drawn.text, &drawn.files));
 }
 
 #[test]

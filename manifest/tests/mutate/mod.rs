@@ -1,6 +1,9 @@
 //! Good manifests, and edits of them that anybody's hand could slip into.
 
-use super::random::Random;
+use std::fmt;
+
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
 
 /// The stock manifest.
 pub const STOCK: &str = include_str!("../../../picovd.toml");
@@ -92,90 +95,156 @@ pub fn good() -> Vec<String> {
     std::iter::once(stock).chain(SMALL.map(str::to_owned)).collect()
 }
 
-/// One edit of a text, or up to three.
-pub fn mutated(random: &mut Random, good: &str) -> String {
-    let mut text = good.to_owned();
-    for _ in 0..=random.below(4).saturating_sub(1) {
-        text = match random.below(8) {
-            0 => flipped(random, &text),
-            1 | 2 => spliced(random, &text),
-            3 => with_lines_moved(random, &text),
-            4 | 5 => with_values_exchanged(random, &text),
-            _ => with_a_token_replaced(random, &text),
-        };
-    }
-    text
+/// A good manifest with one edit, or up to three.
+pub struct Mutated {
+    edits: Vec<Edit>,
+    /// What is left of the manifest.
+    pub text: String,
 }
 
-/// A bit of a byte. What then is no UTF-8 becomes U+FFFD: reading bytes is another test's.
-fn flipped(random: &mut Random, text: &str) -> String {
-    let mut bytes = text.as_bytes().to_vec();
-    let at = random.below(bytes.len().max(1));
-    if let Some(byte) = bytes.get_mut(at) {
-        *byte ^= 1 << random.below(8);
+/// The text as it is, so that a failure shows a manifest.
+impl fmt::Debug for Mutated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} make\n{}", self.edits, self.text)
     }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// A range taken out, a piece put in, or a range of the text put in once more.
-fn spliced(random: &mut Random, text: &str) -> String {
-    let boundary = |at: usize| text.floor_char_boundary(at);
-    let at = boundary(random.below(text.len() + 1));
-    let end = boundary(at + random.below(12)).max(at);
-    let from = boundary(random.below(text.len() + 1));
-    let upto = boundary(from + random.below(200)).max(from);
-    let (end, piece) = match random.below(4) {
-        0 => (end, ""),
-        1 => (at, PIECES[random.below(PIECES.len())]),
-        2 => (end, PIECES[random.below(PIECES.len())]),
-        _ => (at, &text[from..upto]),
-    };
-    [&text[..at], piece, &text[end..]].concat()
+/// Edits of those of `good` that `of` draws.
+pub fn mutated(good: Vec<String>, of: impl Strategy<Value = usize>) -> impl Strategy<Value = Mutated> {
+    (of, prop::collection::vec(edit(), 1..=3)).prop_map(move |(of, edits)| {
+        let text = edits.iter().fold(good[of].clone(), |text, edit| edit.apply(&text));
+        Mutated { edits, text }
+    })
 }
 
-/// Two lines exchanged, one doubled, or one taken out.
-fn with_lines_moved(random: &mut Random, text: &str) -> String {
-    let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
-    if lines.is_empty() {
-        return String::new();
-    }
-    let (a, b) = (random.below(lines.len()), random.below(lines.len()));
-    match random.below(3) {
-        0 => lines.swap(a, b),
-        1 => lines.insert(b, lines[a]),
-        _ => drop(lines.remove(a)),
-    }
-    lines.concat()
+/// An edit of any text: places are fractions of its length.
+#[derive(Clone, Debug)]
+enum Edit {
+    /// A bit of a byte. What then is no UTF-8 becomes U+FFFD: reading bytes is another test's.
+    Flip { at: Index, bit: u8 },
+    /// As many bytes, or a few less, taken out, and a piece put in.
+    Splice { at: Index, out: usize, piece: &'static str },
+    /// A range of the text put in once more.
+    Repeat { at: Index, from: Index, length: usize },
+    /// Two lines exchanged.
+    SwapLines(Index, Index),
+    /// A line put in once more, in front of another one.
+    DoubleLine(Index, Index),
+    /// A line taken out.
+    DropLine(Index),
+    /// A key's value replaced.
+    Value(Index, New),
+    /// A word, number, quoted text or sign replaced.
+    Token(Index, New),
 }
 
-/// A key's value replaced by another key's, by a number or by a piece.
-fn with_values_exchanged(random: &mut Random, text: &str) -> String {
+/// What is put in the place of a value or a token.
+#[derive(Clone, Debug)]
+enum New {
+    Piece(&'static str),
+    Number(u64),
+    /// Another one of the same text.
+    Other(Index),
+}
+
+fn edit() -> impl Strategy<Value = Edit> {
+    let place = any::<Index>;
+    let value = prop_oneof![
+        1 => select(PIECES).prop_map(New::Piece),
+        1 => any::<u64>().prop_map(New::Number),
+        2 => place().prop_map(New::Other),
+    ];
+    let token = prop_oneof![1 => select(PIECES).prop_map(New::Piece), 2 => place().prop_map(New::Other)];
+    prop_oneof![
+        6 => (place(), 0..8_u8).prop_map(|(at, bit)| Edit::Flip { at, bit }),
+        3 => (place(), 0..12_usize).prop_map(|(at, out)| Edit::Splice { at, out, piece: "" }),
+        3 => (place(), select(PIECES)).prop_map(|(at, piece)| Edit::Splice { at, out: 0, piece }),
+        3 => (place(), 0..12_usize, select(PIECES)).prop_map(|(at, out, piece)| Edit::Splice { at, out, piece }),
+        3 => (place(), place(), 0..200_usize).prop_map(|(at, from, length)| Edit::Repeat { at, from, length }),
+        2 => (place(), place()).prop_map(|(a, b)| Edit::SwapLines(a, b)),
+        2 => (place(), place()).prop_map(|(a, b)| Edit::DoubleLine(a, b)),
+        2 => place().prop_map(Edit::DropLine),
+        12 => (place(), value).prop_map(|(at, new)| Edit::Value(at, new)),
+        12 => (place(), token).prop_map(|(at, new)| Edit::Token(at, new)),
+    ]
+}
+
+impl Edit {
+    fn apply(&self, text: &str) -> String {
+        let place = |at: &Index| text.floor_char_boundary(at.index(text.len() + 1));
+        let end = |at: usize, length: usize| text.floor_char_boundary(at + length).max(at);
+        match self {
+            Self::Flip { at, bit } => {
+                let mut bytes = text.as_bytes().to_vec();
+                let at = at.index(bytes.len().max(1));
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte ^= 1 << bit;
+                }
+                String::from_utf8_lossy(&bytes).into_owned()
+            }
+            Self::Splice { at, out, piece } => {
+                let at = place(at);
+                [&text[..at], piece, &text[end(at, *out)..]].concat()
+            }
+            Self::Repeat { at, from, length } => {
+                let (at, from) = (place(at), place(from));
+                [&text[..at], &text[from..end(from, *length)], &text[at..]].concat()
+            }
+            Self::SwapLines(..) | Self::DoubleLine(..) | Self::DropLine(_) => self.apply_to_lines(text),
+            Self::Value(at, new) => with_value_replaced(text, at, new),
+            Self::Token(at, new) => {
+                let tokens = tokens(text);
+                if tokens.is_empty() {
+                    return text.to_owned();
+                }
+                let new = new.text(|other| text[other.get(&tokens).clone()].to_owned());
+                let token = at.get(&tokens).clone();
+                [&text[..token.start], &new, &text[token.end..]].concat()
+            }
+        }
+    }
+
+    fn apply_to_lines(&self, text: &str) -> String {
+        let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
+        if lines.is_empty() {
+            return String::new();
+        }
+        let count = lines.len();
+        match self {
+            Self::SwapLines(a, b) => lines.swap(a.index(count), b.index(count)),
+            Self::DoubleLine(a, b) => lines.insert(b.index(count), lines[a.index(count)]),
+            Self::DropLine(a) => drop(lines.remove(a.index(count))),
+            _ => {}
+        }
+        lines.concat()
+    }
+}
+
+impl New {
+    fn text(&self, other: impl Fn(&Index) -> String) -> String {
+        match self {
+            Self::Piece(piece) => (*piece).to_owned(),
+            Self::Number(number) => number.to_string(),
+            Self::Other(index) => other(index),
+        }
+    }
+}
+
+fn with_value_replaced(text: &str, at: &Index, new: &New) -> String {
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let keys: Vec<usize> = (0..lines.len()).filter(|line| lines[*line].contains(" = ")).collect();
     if keys.is_empty() {
-        return spliced(random, text);
+        return text.to_owned();
     }
-    let (line, other) = (keys[random.below(keys.len())], keys[random.below(keys.len())]);
-    let value = match random.below(4) {
-        0 => random.next().to_string(),
-        1 => PIECES[random.below(PIECES.len())].to_owned(),
-        _ => lines[other].split_once(" = ").map_or(String::new(), |(_, value)| value.to_owned()),
+    let value = |other: &Index| {
+        let line = &lines[*other.get(&keys)];
+        line.split_once(" = ").map_or(String::new(), |(_, value)| value.to_owned())
     };
+    let (new, line) = (new.text(value), *at.get(&keys));
     if let Some((key, _)) = lines[line].split_once(" = ") {
-        lines[line] = format!("{key} = {value}");
+        lines[line] = format!("{key} = {new}");
     }
     lines.join("\n") + "\n"
-}
-
-/// A word, number, quoted text or sign replaced by another one of the same text, or by a piece.
-fn with_a_token_replaced(random: &mut Random, text: &str) -> String {
-    let tokens = tokens(text);
-    if tokens.is_empty() {
-        return spliced(random, text);
-    }
-    let (token, other) = (tokens[random.below(tokens.len())].clone(), tokens[random.below(tokens.len())].clone());
-    let new = if random.below(3) == 0 { PIECES[random.below(PIECES.len())] } else { &text[other] };
-    [&text[..token.start], new, &text[token.end..]].concat()
 }
 
 fn tokens(text: &str) -> Vec<std::ops::Range<usize>> {
