@@ -11,11 +11,14 @@ use picovd::vd::{
     vd_update_file_with,
 };
 use picovd_manifest::RegionKind;
+use picovd_property::Cases;
 use picovd_sim::host::system::{Event, LINUX_DESKTOP, LINUX_KERNEL, LINUX_UDEV, PROFILES, Profile, System};
 use picovd_sim::memory::Contents;
 use picovd_sim::native::NativeDevice;
 use picovd_sim::plug;
 use picovd_sim::random::Random;
+use proptest::prelude::*;
+use proptest::sample::Index;
 
 /// What was frozen: generation, file, version. Shared by all files of a bench.
 type Ledger = Arc<Mutex<Vec<(u32, u32, u64)>>>;
@@ -87,6 +90,9 @@ fn version(id: u32, read: &[u8]) -> Result<u64, String> {
     Ok(version)
 }
 
+/// How many files there are at most.
+const FILES: usize = 6;
+
 /// Most bytes of a file.
 const CAPACITY: u32 = 3 * 4096;
 
@@ -115,9 +121,82 @@ struct Bench {
     wanted: BTreeMap<usize, usize>,
     next_version: u64,
     ledger: Ledger,
-    random: Random,
+    /// What readers choose.
+    coin: Coin,
     /// The first block of the dynamic window.
     window: u64,
+}
+
+/// Sides of a coin: 64 of them, over and over.
+#[derive(Clone, Copy, Debug, Default)]
+struct Coin(u64);
+
+impl Coin {
+    fn toss(&mut self) -> bool {
+        self.0 = self.0.rotate_right(1);
+        self.0 >> 63 != 0
+    }
+}
+
+/// A change of a file, and what happens until the next one.
+#[derive(Clone, Debug)]
+struct Step {
+    change: Change,
+    /// What the change asks for by itself, where changes do so.
+    asked: Option<Asked>,
+    /// Milliseconds.
+    pause: u32,
+    /// Whether somebody looks then.
+    looks: bool,
+    coin: Coin,
+}
+
+/// What is done with a file. One that is not there is added.
+#[derive(Clone, Debug)]
+struct Change {
+    id: usize,
+    /// Under which of its names it is added.
+    name: usize,
+    what: What,
+    /// How long the new version is.
+    length: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum What {
+    Update,
+    Rename,
+    Remove,
+}
+
+/// Another way to announce a change, of those that a host knows, and shorter times.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    way: Index,
+    quiet: u32,
+    max_age: u32,
+    hold: u32,
+}
+
+impl Asked {
+    /// So that a host of that profile still sees it.
+    fn of(self, profile: Profile) -> Announcing {
+        let ways = [Refresh::Auto, Refresh::Reconnect, Refresh::Reinsert];
+        let ways = if profile.poll.is_some() { &ways[..] } else { &ways[..2] };
+        let [quiet, max_age, hold] = [self.quiet, self.max_age, self.hold].map(Milliseconds);
+        Announcing { refresh: *self.way.get(ways), timing: Timing { quiet, max_age, hold } }
+    }
+}
+
+fn step(asks: bool) -> impl Strategy<Value = Step> {
+    let what = prop_oneof![6 => Just(What::Update), 1 => Just(What::Rename), 1 => Just(What::Remove)];
+    let change = (0..FILES, 0..2_usize, what, HEADER as u32..=CAPACITY);
+    let change = change.prop_map(|(id, name, what, length)| Change { id, name, what, length });
+    let times = (0..=TIMING.quiet.0, 0..=TIMING.max_age.0, 0..=TIMING.hold.0);
+    let asked = (any::<Index>(), times).prop_map(|(way, (quiet, max_age, hold))| Asked { way, quiet, max_age, hold });
+    let asked = prop::option::of(asked).prop_map(move |asked| asked.filter(|_| asks));
+    (change, asked, 0..400_u32, prop::bool::weighted(0.33), any::<u64>().prop_map(Coin))
+        .prop_map(|(change, asked, pause, looks, coin)| Step { change, asked, pause, looks, coin })
 }
 
 fn leak<T>(value: T) -> &'static T {
@@ -127,7 +206,7 @@ fn leak<T>(value: T) -> &'static T {
 const TIMING: Timing = Timing { quiet: Milliseconds(100), max_age: Milliseconds(1_000), hold: Milliseconds(2_000) };
 
 impl Bench {
-    fn new(refresh: Refresh, seed: u64) -> (Self, NativeDevice) {
+    fn new(refresh: Refresh) -> (Self, NativeDevice) {
         let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
         let manifest = picovd_manifest::read_text("live.toml", MANIFEST, folder).expect("the manifest is right");
         let plan = picovd_manifest::check(&manifest, None).and_then(|checked| picovd_manifest::plan(&checked));
@@ -137,7 +216,7 @@ impl Bench {
         let device = NativeDevice::new(board);
         let window = plan.regions.iter().find(|region| matches!(region.kind, RegionKind::Dynamic));
         let ledger = Ledger::default();
-        let contents: Vec<&'static Versioned> = (0..6)
+        let contents: Vec<&'static Versioned> = (0..FILES as u32)
             .map(|id| leak(Versioned { id, state: Mutex::new([(0, 0); 2]), ledger: Arc::clone(&ledger) }))
             .collect();
         let names = contents
@@ -158,65 +237,50 @@ impl Bench {
             wanted: BTreeMap::new(),
             next_version: 1,
             ledger,
-            random: Random::new(seed),
+            coin: Coin::default(),
             window: u64::from(window.expect("the manifest has one").first),
         };
         (bench, device)
     }
 
     /// Gives a file a new version.
-    fn renew(&mut self, id: usize) {
-        let length = HEADER as u32 + self.random.below(CAPACITY - HEADER as u32 + 1);
+    fn renew(&mut self, id: usize, length: u32) {
         self.contents[id].state.lock().expect("nobody panics with it")[0] = (self.next_version, length);
         self.next_version += 1;
     }
 
-    /// One random change, with what it asks for by itself.
-    fn change(&mut self, asked: Option<Announcing>) {
-        let id = self.random.below(self.contents.len() as u32) as usize;
+    /// A change, with what it asks for by itself.
+    fn change(&mut self, Change { id, name, what, length }: Change, asked: Option<Announcing>) {
         let files = self.files;
-        let Some(name) = self.wanted.get(&id).copied() else {
-            self.renew(id);
-            let name = self.random.below(2) as usize;
+        let Some(present) = self.wanted.get(&id).copied() else {
+            self.renew(id, length);
             let file = self.names[id][name];
             let added = asked.map_or_else(|| vd_add_file(files, file), |asked| vd_add_file_with(files, file, asked));
             added.expect("there is room");
             self.wanted.insert(id, name);
             return;
         };
-        let [old, new] = [name, 1 - name].map(|name| self.names[id][name]);
-        match self.random.below(8) {
-            0 => {
+        let [old, new] = [present, 1 - present].map(|name| self.names[id][name]);
+        match what {
+            What::Remove => {
                 let gone =
                     asked.map_or_else(|| vd_remove_file(files, old), |asked| vd_remove_file_with(files, old, asked));
                 gone.expect("it is registered");
                 self.wanted.remove(&id);
             }
-            1 => {
+            What::Rename => {
                 let renamed =
                     asked.map_or_else(|| vd_rename_file(files, old, new), |a| vd_rename_file_with(files, old, new, a));
                 renamed.expect("the other name is free");
-                self.wanted.insert(id, 1 - name);
+                self.wanted.insert(id, 1 - present);
             }
-            _ => {
-                self.renew(id);
+            What::Update => {
+                self.renew(id, length);
                 let taken =
                     asked.map_or_else(|| vd_update_file(files, old), |asked| vd_update_file_with(files, old, asked));
                 taken.expect("it is registered");
             }
         }
-    }
-
-    /// What a change may ask for by itself, so that a host of that profile still sees it: nothing, or another way and shorter
-    /// times.
-    fn asked(&mut self, profile: Profile) -> Option<Announcing> {
-        let ways = [Refresh::Auto, Refresh::Reconnect, Refresh::Reinsert];
-        let ways = if profile.poll.is_some() { &ways[..] } else { &ways[..2] };
-        let refresh = ways[self.random.below(ways.len() as u32) as usize];
-        let Timing { quiet, max_age, hold } = TIMING;
-        let [quiet, max_age, hold] = [quiet, max_age, hold].map(|time| Milliseconds(self.random.below(time.0 + 1)));
-        let timing = Timing { quiet, max_age, hold };
-        (self.random.below(2) == 0).then_some(Announcing { refresh, timing })
     }
 
     /// Reads some files, or all of them, and holds what they say against the ledger: all bytes of a file are of one version, and
@@ -226,7 +290,7 @@ impl Bench {
     fn look(&mut self, system: &mut System<'_>, all: bool, stale: bool) -> Option<BTreeMap<String, u64>> {
         if stale {
             // What is read again comes from another generation than the rest.
-            system.evict(self.window, || self.random.below(2) == 0);
+            system.evict(self.window, || self.coin.toss());
         }
         let mut paths = Vec::new();
         let mut folders = vec![String::new()];
@@ -243,7 +307,7 @@ impl Bench {
         let mut seen = BTreeMap::new();
         let (mut first, mut last) = (0, u32::MAX);
         for path in paths {
-            if !all && self.random.below(2) == 0 {
+            if !all && self.coin.toss() {
                 continue;
             }
             let id = self.names.iter().position(|names| names.iter().any(|name| name.path() == path));
@@ -292,19 +356,18 @@ fn bound(profile: Profile, refresh: Refresh) -> Duration {
 }
 
 /// `asks`: changes ask for other ways and times.
-fn drive(profile: Profile, refresh: Refresh, asks: bool, changes: u32, seed: u64) {
-    let what = format!("{}, {refresh:?}, seed {seed}", profile.name);
-    let (mut bench, device) = Bench::new(refresh, seed);
+fn drive(profile: Profile, refresh: Refresh, asks: bool, steps: &[Step]) {
+    let what = format!("{}, {refresh:?}", profile.name);
+    let (mut bench, device) = Bench::new(refresh);
     let mut system = System::boot(profile, Box::new(device)).expect("the stick is right");
     let mut done = 0;
-    while done < changes {
-        for _ in 0..20 {
-            let asked = if asks { bench.asked(profile) } else { None };
-            bench.change(asked);
+    for steps in steps.chunks(20) {
+        for Step { change, asked, pause, looks, coin } in steps {
+            bench.coin = *coin;
+            bench.change(change.clone(), asked.map(|asked| asked.of(profile)));
             done += 1;
-            let pause = u64::from(bench.random.below(400));
-            system.elapse(Duration::from_millis(pause));
-            if bench.random.below(3) == 0 {
+            system.elapse(Duration::from_millis(u64::from(*pause)));
+            if *looks {
                 // Anyone who does not mount by itself is helped by a person.
                 if !system.is_mounted() {
                     let _ = system.remount();
@@ -335,37 +398,50 @@ fn drive(profile: Profile, refresh: Refresh, asks: bool, changes: u32, seed: u64
     assert_eq!(system.take_events(), [], "{what}");
 }
 
+/// Some histories of up to so many changes each. Returns how many changes there were.
+fn histories(profile: Profile, refresh: Refresh, asks: bool, longest: usize, seed: u64) -> usize {
+    let mut changes = 0;
+    Cases { count: 4, seed }.check(prop::collection::vec(step(asks), 1..=longest), |steps| {
+        changes += steps.len();
+        drive(profile, refresh, asks, &steps);
+    });
+    changes
+}
+
 #[test]
 fn random_changes_lose_nothing_and_mix_nothing() {
-    // 14 pairs of profile and way, 720 changes each: more than 10,000.
+    let mut changes = 0;
     for (index, profile) in PROFILES.into_iter().enumerate() {
         for refresh in [Refresh::Auto, Refresh::Reinsert, Refresh::Reconnect] {
             // The manifest's documentation says so: reinsert is for hosts that poll.
             if refresh == Refresh::Reinsert && profile.poll.is_none() {
                 continue;
             }
-            drive(profile, refresh, false, 720, index as u64);
+            changes += histories(profile, refresh, false, 400, index as u64);
         }
     }
+    assert!(changes > 10_000, "{changes} changes");
 }
 
 #[test]
 fn changes_that_ask_for_their_own_way_and_times_lose_nothing_and_mix_nothing() {
+    let mut changes = 0;
     for (index, profile) in PROFILES.into_iter().enumerate() {
-        drive(profile, Refresh::Auto, true, 400, 100 + index as u64);
-        drive(profile, Refresh::Reconnect, true, 400, 200 + index as u64);
+        changes += histories(profile, Refresh::Auto, true, 220, 100 + index as u64);
+        changes += histories(profile, Refresh::Reconnect, true, 220, 200 + index as u64);
     }
+    assert!(changes > 4_000, "{changes} changes");
 }
 
 #[test]
 fn attention_alone_leaves_a_mounted_volume_as_it_was() {
     // What the README says of `attention`: a host that keeps the volume mounted shows what it has in its cache.
-    let (mut bench, device) = Bench::new(Refresh::Attention, 1);
-    bench.renew(1);
+    let (mut bench, device) = Bench::new(Refresh::Attention);
+    bench.renew(1, 700);
     vd_add_file(bench.files, bench.names[1][0]).expect("there is room");
     let mut system = System::boot(LINUX_UDEV, Box::new(device)).expect("the stick is right");
     let before = system.read("FILE1.BIN").expect("it is there");
-    bench.renew(1);
+    bench.renew(1, 700);
     vd_update_file(bench.files, bench.names[1][0]).expect("it is registered");
     system.elapse(Duration::from_secs(10));
     assert!(system.take_events().contains(&Event::MediumChanged), "the unit attention came");
@@ -377,9 +453,9 @@ fn attention_alone_leaves_a_mounted_volume_as_it_was() {
 
 #[test]
 fn a_host_that_never_looks_sees_the_device_go_and_come() {
-    let (mut bench, device) = Bench::new(Refresh::Auto, 1);
+    let (mut bench, device) = Bench::new(Refresh::Auto);
     let mut system = System::boot(LINUX_KERNEL, Box::new(device)).expect("the stick is right");
-    bench.renew(1);
+    bench.renew(1, 700);
     vd_add_file(bench.files, bench.names[1][0]).expect("there is room");
     system.take_events();
     system.elapse(Duration::from_secs(10));
@@ -390,9 +466,9 @@ fn a_host_that_never_looks_sees_the_device_go_and_come() {
 
 #[test]
 fn dynamic_files_are_in_folders_of_the_manifest() {
-    let (mut bench, device) = Bench::new(Refresh::Auto, 1);
+    let (mut bench, device) = Bench::new(Refresh::Auto);
     let files = bench.files;
-    bench.renew(2);
+    bench.renew(2, 700);
     vd_add_file(files, bench.names[2][0]).expect("there is room");
     let taken = |path: &'static str| vd_add_file(files, leak(File::new(path, bench.contents[0], 4096)));
     use picovd::vd::AddError::NameTaken;
@@ -427,9 +503,9 @@ fn dynamic_files_are_in_folders_of_the_manifest() {
 
 #[test]
 fn a_host_sees_the_applications_clock_and_else_the_builds() {
-    let (mut bench, device) = Bench::new(Refresh::Auto, 1);
+    let (mut bench, device) = Bench::new(Refresh::Auto);
     for id in [1, 3, 4] {
-        bench.renew(id);
+        bench.renew(id, 700);
     }
     vd_add_file(bench.files, bench.names[1][0]).expect("there is room");
     let mut system = System::boot(LINUX_DESKTOP, Box::new(device)).expect("the stick is right");
@@ -454,7 +530,7 @@ fn a_host_sees_the_applications_clock_and_else_the_builds() {
     assert_eq!(seen["folder"], "2026-11-21 10:20:30", "a folder, too");
     assert_eq!(seen["FILE1.BIN"], build, "it has not changed");
     vd_set_clock(bench.files, || 1_795_257_030);
-    bench.renew(1);
+    bench.renew(1, 700);
     vd_update_file(bench.files, bench.names[1][0]).expect("it is registered");
     let seen = times(20);
     assert_eq!(seen["FILE1.BIN"], "2026-11-21 10:30:30");

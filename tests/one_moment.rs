@@ -16,6 +16,7 @@ use picovd::vd::{
     vd_update_file,
 };
 use picovd::volume::{BoardIdentity, Volume};
+use picovd_property::Cases;
 use picovd_sim::host::exfat::check::check;
 use picovd_sim::host::exfat::volume::{Node, Volume as ExfatVolume};
 use picovd_sim::host::source::{BlockSource, ReadError};
@@ -23,6 +24,8 @@ use picovd_sim::memory::{Contents, SharedMemory};
 use picovd_sim::random::Random;
 use picovd_sim::section::with_interrupts;
 use picovd_sim::tables::Tables;
+use proptest::collection::vec;
+use proptest::sample::select;
 
 /// Blocks straight from a volume, without USB.
 struct Direct<'v, 'a>(&'v mut Volume<'a, SharedMemory, Registered<'a>>);
@@ -300,26 +303,22 @@ fn a_handler_comes_wherever_it_can_while_a_folder_goes_and_comes() {
 #[test]
 fn handlers_that_come_at_several_points_find_a_generation_of_one_moment() {
     let layout = layout();
-    let (calls, mut random) = (calls(), Random::new(13));
-    let mut pick = |limit: usize| random.below(limit as u32) as usize;
-    for _ in 0..600 {
-        let before = BEFORE[pick(BEFORE.len())];
-        let script: Vec<(usize, Call)> = (0..2 + pick(5)).map(|_| (pick(60), calls[pick(calls.len())])).collect();
+    let script = vec((0..60_usize, select(calls())), 2..=6);
+    Cases { count: 600, seed: 0 }.check((select(&BEFORE[..]), script), |(before, script)| {
         play(layout, before, &script);
-    }
+    });
 }
 
 #[test]
 fn a_handler_without_pause_delays_a_generation_and_does_not_stop_it() {
     let layout = layout();
-    let calls = calls();
-    for seed in 0..60 {
-        let mut random = Random::new(seed);
-        let script: Vec<(usize, Call)> =
-            (0..5_000).map(|point| (point, calls[random.below(calls.len() as u32) as usize])).collect();
-        let releases = play(layout, BEFORE[seed as usize % BEFORE.len()], &script);
+    // Over and over, for as long as a handler comes.
+    let calls = vec(select(calls()), 1..=1_000);
+    Cases { count: 60, seed: 0 }.check((select(&BEFORE[..]), calls), |(before, calls)| {
+        let script: Vec<(usize, Call)> = (0..5_000).zip(calls.into_iter().cycle()).collect();
+        let releases = play(layout, before, &script);
         assert!(releases < 2_000, "{releases} releases");
-    }
+    });
 }
 
 #[test]
@@ -362,6 +361,7 @@ fn the_second_core_finds_a_generation_of_one_moment() {
     let end = Time::now() + Duration::from_secs(5);
     std::thread::scope(|scope| {
         scope.spawn(|| {
+            // Drawn while it runs: what comes of it depends on the clock, and would shrink to nothing.
             let (calls, mut random) = (calls(), Random::new(1));
             let mut name = 0;
             while Time::now() < end {

@@ -17,12 +17,14 @@ use picovd::vd::{
 };
 use picovd::volume::layout::Layout;
 use picovd::volume::{BoardIdentity, Volume};
+use picovd_property::Cases;
 use picovd_sim::host::exfat::check::check;
 use picovd_sim::host::exfat::volume::Volume as ExfatVolume;
 use picovd_sim::host::source::{BlockSource, ReadError};
 use picovd_sim::memory::{Contents, SharedMemory};
-use picovd_sim::random::Random;
 use picovd_sim::tables::Tables;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
 
 /// Blocks straight from a volume, without USB.
 struct Direct<'v, 'a>(&'v mut Volume<'a, SharedMemory, Registered<'a>>);
@@ -191,24 +193,68 @@ enum Call {
     Update(usize, u32, usize),
 }
 
+/// Something to do with files of which it is not known yet which ones are registered.
+#[derive(Clone, Debug)]
+enum Step {
+    Add(usize),
+    Remove(Which),
+    Rename(Which, usize),
+    Update(Which, usize),
+    /// A generation begins.
+    Begin,
+}
+
+/// A file: one of those that are registered, if there are any, or any.
+#[derive(Clone, Copy, Debug)]
+enum Which {
+    Registered(Index),
+    Any(usize),
+}
+
+impl Which {
+    fn of(self, registered: &[usize]) -> usize {
+        match self {
+            Self::Registered(index) if registered.is_empty() => index.index(ENTRIES),
+            Self::Registered(index) => *index.get(registered),
+            Self::Any(entry) => entry,
+        }
+    }
+}
+
+/// Contents, each with every path.
+const ENTRIES: usize = 4 * PATHS.len();
+
+fn step() -> impl Strategy<Value = Step> {
+    let which = || prop_oneof![3 => any::<Index>().prop_map(Which::Registered), 1 => (0..ENTRIES).prop_map(Which::Any)];
+    let lengths = select(&[5, 50, 51, 4096, 4097, 9001][..]);
+    prop_oneof![
+        8 => (0..ENTRIES).prop_map(Step::Add),
+        4 => which().prop_map(Step::Remove),
+        4 => (which(), 0..ENTRIES).prop_map(|(old, new)| Step::Rename(old, new)),
+        4 => (which(), lengths).prop_map(|(which, length)| Step::Update(which, length)),
+        5 => Just(Step::Begin),
+    ]
+}
+
 #[test]
 fn a_refused_call_leaves_everything_as_it_was() {
     let layout = layout();
     let mut refused: BTreeMap<String, u32> = BTreeMap::new();
-    for seed in 0..40 {
-        let mut random = Random::new(seed);
-        let mut pick = |limit: usize| random.below(limit as u32) as usize;
+    Cases { count: 40, seed: 0 }.check(prop::collection::vec(step(), 1..=300), |steps| {
         let (mut bothered, mut spared) = (Twin::new(layout), Twin::new(layout));
-        let mut calls: Vec<Call> = Vec::new();
+        assert_eq!(bothered.entries.len(), ENTRIES);
         let mut registered: Vec<usize> = Vec::new();
-        for step in 0..120 {
-            let any = pick(bothered.entries.len());
-            let known = if registered.is_empty() || pick(4) == 0 { any } else { registered[pick(registered.len())] };
-            let call = match pick(5) {
-                0 | 1 => Call::Add(any),
-                2 => Call::Remove(known),
-                3 => Call::Rename(known, any),
-                _ => Call::Update(known, step, [5, 50, 51, 4096, 4097, 9001][pick(6)]),
+        for (number, step) in steps.into_iter().enumerate() {
+            let call = match step {
+                Step::Add(index) => Call::Add(index),
+                Step::Remove(which) => Call::Remove(which.of(&registered)),
+                Step::Rename(old, new) => Call::Rename(old.of(&registered), new),
+                Step::Update(which, length) => Call::Update(which.of(&registered), number as u32, length),
+                Step::Begin => {
+                    let number = number as u64;
+                    assert!(bothered.generation(number) == spared.generation(number), "images differ at step {number}");
+                    continue;
+                }
             };
             // What is not registered does not change: its contents may be another file's, too.
             let changes = matches!(call, Call::Update(index, ..) if registered.contains(&index));
@@ -218,7 +264,7 @@ fn a_refused_call_leaves_everything_as_it_was() {
             match bothered.call(call) {
                 Ok(()) => {
                     spared.set(call);
-                    assert_eq!(spared.call(call), Ok(()), "seed {seed}, {calls:?}: {call:?}");
+                    assert_eq!(spared.call(call), Ok(()), "{call:?} at step {number}");
                     match call {
                         Call::Add(index) => registered.push(index),
                         Call::Remove(index) => registered.retain(|other| *other != index),
@@ -231,15 +277,10 @@ fn a_refused_call_leaves_everything_as_it_was() {
                 }
                 Err(error) => *refused.entry(error).or_default() += 1,
             }
-            calls.push(call);
-            if pick(4) == 0 {
-                let (one, other) = (bothered.generation(step.into()), spared.generation(step.into()));
-                assert!(one == other, "seed {seed}: images differ after {calls:?}");
-            }
         }
         let findings = check(&mut Direct(&mut bothered.volume)).expect("every block can be read");
-        assert!(findings.is_empty(), "seed {seed}: {findings:?} after {calls:?}");
-    }
+        assert!(findings.is_empty(), "{findings:?}");
+    });
     let all = [
         "InvalidPath, add",
         "Unportable, add",

@@ -8,14 +8,18 @@ use picovd::vd::{AddError, File, Files, FilesOf, vd_add_file, vd_remove_file};
 use picovd::volume::layout::RegionKind;
 use picovd::volume::{BoardIdentity, DynamicFiles, Volume};
 use picovd_manifest::{check, load, plan, read_text};
+use picovd_property::Cases;
 use picovd_sim::host::exfat::check::check as check_volume;
 use picovd_sim::host::exfat::volume::Volume as ExfatVolume;
 use picovd_sim::host::source::{BlockSource, ReadError};
 use picovd_sim::memory::{Contents, SharedMemory};
-use picovd_sim::random::Random;
 use picovd_sim::section::with_interrupts;
 use picovd_sim::tables::Tables;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
 use std::cell::Cell;
+use std::fmt;
 use std::fs;
 use std::path::Path;
 
@@ -61,40 +65,76 @@ impl<D: DynamicFiles> BlockSource for Direct<'_, '_, D> {
     }
 }
 
-/// A manifest with folders, files of all lengths, names of all lengths, windows and slots.
-fn random_manifest(random: &mut Random) -> String {
-    let mut text =
-        format!("[volume]\nlabel = \"V{}\"\nlabel-board-digits = {}\n", random.below(999), random.below(2) == 0);
-    if random.below(2) == 0 {
-        text += &format!("[dynamic]\nfiles = {}\nmax-name = {}\n", 1 + random.below(20), 1 + random.below(255));
+/// A manifest, shown as it is where a test fails.
+struct Manifest(String);
+
+impl fmt::Debug for Manifest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\n{}", self.0)
     }
-    for file in 0..random.below(24) {
-        let folders: String = (0..random.below(4)).map(|depth| format!("d{}-{depth}/", random.below(3))).collect();
-        let name: String =
-            (0..random.below(120)).map(|_| ['x', 'Ä', 'ß', 'ж', '語', '9'][random.below(6) as usize]).collect();
-        let length = [0, 1, 511, 512, 513, 4095, 4096, 4097, 9000][random.below(9) as usize];
-        let contents: String = (0..length).map(|_| char::from(b'a' + random.below(26) as u8)).collect();
-        text += &format!("[[file]]\npath = \"{folders}{file}{name}\"\ntext = \"{contents}\"\n");
-    }
-    for window in 0..random.below(4) {
-        let (base, length) = (0x2000_0000 + random.below(0x4_0000), 1 + random.below(0x4_0000));
-        text += &format!("[[memory]]\npath = \"w{window}.bin\"\nbase = {base:#x}\nlength = {length}\n");
-    }
-    text
 }
 
-/// Registers random dynamic files, in the manifest's folders and in others, and returns those that were taken.
-fn register(random: &mut Random, files: &'static Files<'static>, folders: &[String]) -> Vec<(String, Vec<u8>)> {
+/// A manifest with folders, files of all lengths, names of all lengths, windows and slots.
+fn manifest() -> impl Strategy<Value = Manifest> {
+    let volume = (0..999_u32, any::<bool>())
+        .prop_map(|(label, digits)| format!("[volume]\nlabel = \"V{label}\"\nlabel-board-digits = {digits}\n"));
+    let dynamic = prop::option::of((1..=20_u32, 1..=255_u32)).prop_map(|dynamic| {
+        dynamic.map_or(String::new(), |(files, name)| format!("[dynamic]\nfiles = {files}\nmax-name = {name}\n"))
+    });
+    let folders = vec(0..3_u32, 0..4).prop_map(|folders| {
+        let folders = folders.iter().enumerate();
+        folders.map(|(depth, folder)| format!("d{folder}-{depth}/")).collect::<String>()
+    });
+    let name = vec(select(&['x', 'Ä', 'ß', 'ж', '語', '9'][..]), 0..120).prop_map(String::from_iter);
+    let length = select(&[0, 1, 511, 512, 513, 4095, 4096, 4097, 9000][..]);
+    let window = (0..0x4_0000_u32, 1..=0x4_0000_u32);
+    let parts = (volume, dynamic, vec((folders, name, length), 0..24), vec(window, 0..4));
+    parts.prop_map(|(volume, dynamic, files, windows)| {
+        let mut text = volume + &dynamic;
+        for (number, (folders, name, length)) in files.into_iter().enumerate() {
+            let contents: String = ('a'..='z').cycle().skip(number).take(length).collect();
+            text += &format!("[[file]]\npath = \"{folders}{number}{name}\"\ntext = \"{contents}\"\n");
+        }
+        for (number, (offset, length)) in windows.into_iter().enumerate() {
+            let base = 0x2000_0000 + offset;
+            text += &format!("[[memory]]\npath = \"w{number}.bin\"\nbase = {base:#x}\nlength = {length}\n");
+        }
+        Manifest(text)
+    })
+}
+
+/// A dynamic file.
+#[derive(Debug)]
+struct Drawn {
+    /// A folder of the manifest, and whether it is in one of its own in there.
+    folder: Index,
+    made: bool,
+    name: String,
+    length: usize,
+}
+
+fn dynamic_file() -> impl Strategy<Value = Drawn> {
+    let name = vec(select(&['R', 'Ö', 'ñ', '7'][..]), 0..30).prop_map(String::from_iter);
+    let length = select(&[0, 1, 512, 4095, 4096, 4097][..]);
+    (any::<Index>(), prop::bool::weighted(0.33), name, length).prop_map(|(folder, made, name, length)| Drawn {
+        folder,
+        made,
+        name,
+        length,
+    })
+}
+
+/// Registers dynamic files, in the manifest's folders and in others, and returns those that were taken.
+fn register(drawn: Vec<Drawn>, files: &'static Files<'static>, folders: &[String]) -> Vec<(String, Vec<u8>)> {
     let mut taken = Vec::new();
-    for index in 0..random.below(24) {
-        let mut folder = folders[random.below(folders.len() as u32) as usize].clone();
-        if random.below(3) == 0 {
+    for (number, Drawn { folder, made, name, length }) in drawn.into_iter().enumerate() {
+        let mut folder = folder.get(folders).clone();
+        if made {
             folder = if folder.is_empty() { "made".to_owned() } else { format!("{folder}/made") };
         }
-        let name: String = (0..random.below(30)).map(|_| ['R', 'Ö', 'ñ', '7'][random.below(4) as usize]).collect();
-        let path = if folder.is_empty() { format!("r{index}{name}") } else { format!("{folder}/r{index}{name}") };
-        let mut bytes = vec![0; [0, 1, 512, 4095, 4096, 4097][random.below(6) as usize]];
-        random.fill(&mut bytes);
+        let path = if folder.is_empty() { format!("r{number}{name}") } else { format!("{folder}/r{number}{name}") };
+        // Bytes of a file that no other one has at the same place.
+        let bytes: Vec<u8> = (0..length).map(|at| (at * 7 + at / 251 + number * 11) as u8).collect();
         let content: &'static Bytes<'static> = Box::leak(Box::new(Bytes::new(bytes.clone().leak())));
         let file = Box::leak(Box::new(File::new(path.clone().leak(), content, bytes.len() as u32)));
         match vd_add_file(files, file) {
@@ -114,30 +154,29 @@ fn register(random: &mut Random, files: &'static Files<'static>, folders: &[Stri
 #[test]
 fn random_volumes_with_dynamic_files_follow_the_standard() {
     let memory = SharedMemory::new(Contents::noise(1 << 20));
-    let mut random = Random::new(6);
     let mut shown = [0; 2];
-    for round in 0..VOLUMES / 10 {
-        let text = random_manifest(&mut random);
-        let tables = tables(&text);
+    let volume = (manifest(), vec(dynamic_file(), 0..24), any::<u64>());
+    Cases { count: VOLUMES / 10, seed: 0 }.check(volume, |(manifest, drawn, identity)| {
+        let tables = tables(&manifest.0);
         let mut folders = vec![String::new()];
         folders.extend(tables.plan().directories.iter().map(|directory| directory.path.clone()));
         let layout = tables.leak();
         let files: &'static Files<'static> = Box::leak(Box::new(FilesOf::<32>::new(layout)));
-        let mut volume =
-            Volume::new(layout, Some(BoardIdentity(round.into())), memory.clone()).with_files(Registered::of(files));
-        let taken = register(&mut random, files, &folders);
+        let volume = Volume::new(layout, Some(BoardIdentity(identity)), memory.clone());
+        let mut volume = volume.with_files(Registered::of(files));
+        let taken = register(drawn, files, &folders);
         volume.begin_other_volume(Instant(0));
         let findings = check_volume(&mut Direct(&mut volume)).expect("every block can be read");
-        assert!(findings.is_empty(), "{findings:?}\nvolume {round}: {taken:?}\n{text}");
+        assert!(findings.is_empty(), "{findings:?}");
         let mut source = Direct(&mut volume);
         let mut reader = ExfatVolume::open(&mut source).expect("it is an exFAT volume");
         for (path, bytes) in taken {
-            let node = reader.find(&path).unwrap_or_else(|error| panic!("{path}: {error}\n{text}"));
-            assert!(reader.read_file(&node).expect("it can be read") == bytes, "{path} of volume {round}");
+            let node = reader.find(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+            assert!(reader.read_file(&node).expect("it can be read") == bytes, "{path}");
             let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
             shown[usize::from(!folder.is_empty() && folders.iter().any(|known| known == folder))] += 1;
         }
-    }
+    });
     assert!(shown[0] > 100 && shown[1] > 100, "{shown:?} files outside and inside of the manifest's folders");
 }
 
@@ -237,7 +276,7 @@ fn reads_of_metadata_do_not_look_at_every_file_for_each_directory() {
 }
 
 /// Holds a whole volume against the standard.
-fn assert_sound(tables: &Tables, identity: u64, memory: &SharedMemory, what: impl Fn() -> String) {
+fn assert_sound(tables: &Tables, identity: u64, memory: &SharedMemory, what: &str) {
     let regions = tables.regions();
     let layout = tables.layout(&regions);
     // Directories have the clusters that their entries need: who has no registry keeps all that the layout reserves.
@@ -245,18 +284,15 @@ fn assert_sound(tables: &Tables, identity: u64, memory: &SharedMemory, what: imp
     let volume = Volume::new(&layout, Some(BoardIdentity(identity)), memory.clone());
     let mut volume = volume.with_files(Registered::of(&files));
     let findings = check_volume(&mut Direct(&mut volume)).expect("every block can be read");
-    assert!(findings.is_empty(), "{findings:?}\n{}", what());
+    assert!(findings.is_empty(), "{what}: {findings:?}");
 }
 
 #[test]
 fn thousands_of_random_volumes_follow_the_standard() {
     let memory = SharedMemory::new(Contents::noise(1 << 20));
-    let mut random = Random::new(2);
-    for round in 0..VOLUMES {
-        let text = random_manifest(&mut random);
-        let identity = random.next_u64();
-        assert_sound(&tables(&text), identity, &memory, || format!("volume {round}:\n{text}"));
-    }
+    Cases { count: VOLUMES, seed: 0 }.check((manifest(), any::<u64>()), |(manifest, identity)| {
+        assert_sound(&tables(&manifest.0), identity, &memory, "a random volume");
+    });
 }
 
 #[test]
@@ -270,7 +306,7 @@ fn every_stored_manifest_makes_a_volume_that_follows_the_standard() {
         }
         let plan = load(&path, None).unwrap_or_else(|problems| panic!("{problems}"));
         let memory = SharedMemory::new(Contents::noise(plan.chip.flash_size as usize));
-        assert_sound(&Tables::new(plan), 0xE461_0000_0000_0001, &memory, || path.display().to_string());
+        assert_sound(&Tables::new(plan), 0xE461_0000_0000_0001, &memory, &path.display().to_string());
         seen += 1;
     }
     assert!(seen >= 13, "{seen} manifests");

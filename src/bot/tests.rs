@@ -2,6 +2,8 @@
 
 extern crate std;
 
+mod hosts;
+
 use std::vec::Vec;
 
 use super::{Cbw, CommandSet, Csw, Direction, Halts, Intent, PACKET_LENGTH, Transport, case};
@@ -293,21 +295,6 @@ fn cbw(tag: u32, host: Intent) -> Vec<u8> {
     bytes.extend_from_slice(&[flags, 0, 6]);
     bytes.extend_from_slice(&[0; 16]);
     bytes
-}
-
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 >> 11
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
 }
 
 const IN: fn(u64) -> Intent = Intent::In;
@@ -619,53 +606,4 @@ fn halts_that_the_host_set_are_kept() {
     assert_eq!(bench.host_in(), Reply::Stall);
     assert!(bench.clear(Direction::In));
     assert_eq!(bench.finish(IN(100)).data, patterned(100));
-}
-
-#[test]
-fn random_hosts() {
-    let mut random = Random(0x9E37_79B9_7F4A_7C15);
-    let mut bench = Bench::new(Intent::None);
-    let mut commands = 0;
-    /// Miri takes a second for some dozens.
-    const ROUNDS: u32 = if cfg!(miri) { 200 } else { 200_000 };
-    for round in 0..ROUNDS {
-        let length = random.below(300);
-        bench.set.intent = Some(match random.below(4) {
-            0 => Intent::None,
-            1 => OUT(length),
-            _ => IN(length),
-        });
-        bench.set.fails = random.below(3) == 0;
-        let length = random.below(300);
-        let mut packet = cbw(round, if random.below(2) == 0 { IN(length) } else { OUT(length) });
-        match random.below(8) {
-            0 => packet.truncate(random.below(32) as usize),
-            1 => packet = (0..random.below(65)).map(|_| random.next() as u8).collect(),
-            2 => packet[random.below(31) as usize] = random.next() as u8,
-            3 => packet[8..15].fill_with(|| random.next() as u8),
-            _ => {}
-        }
-        bench.host_out(&packet);
-        for _ in 0..random.below(12) {
-            match random.below(16) {
-                0 => drop(bench.clear(Direction::In)),
-                1 => drop(bench.clear(Direction::Out)),
-                2 => bench.bulk_only_reset(),
-                3..6 => drop(bench.host_out(&[0xAA; 64][..random.below(65) as usize])),
-                _ => drop(bench.host_in()),
-            }
-        }
-        commands += bench.set.begun.len();
-        bench.set.begun.clear();
-        bench.set.resets.clear();
-        if random.below(4) == 0 {
-            if random.below(2) == 0 {
-                bench.bus_reset();
-            } else {
-                bench.reset_recovery();
-            }
-            bench.assert_works();
-        }
-    }
-    assert!(commands > ROUNDS as usize / 4, "only {commands} commands got through");
 }

@@ -55,6 +55,7 @@ mod tests {
     use super::*;
     extern crate std;
     use core::cell::Cell;
+    use picovd_sim::random::Random;
     use std::vec;
     use std::vec::Vec;
 
@@ -76,11 +77,7 @@ mod tests {
     /// A chip with a program of some length at its beginning, erased after it.
     fn chip(length: u32, program: usize) -> Chip {
         let mut bytes = vec![0xFF; length as usize];
-        let mut state = 1u32;
-        for byte in &mut bytes[..program] {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            *byte = (state >> 24) as u8;
-        }
+        Random::new(1).fill(&mut bytes[..program]);
         Chip { bytes, read: Cell::new(0) }
     }
 

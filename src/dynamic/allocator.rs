@@ -45,6 +45,8 @@ pub(super) fn find(window: u32, cursor: u32, count: u32, taken: impl Iterator<It
 mod tests {
     use super::*;
     extern crate std;
+    use picovd_property::Cases;
+    use proptest::collection::vec;
     use std::vec::Vec;
 
     #[test]
@@ -62,21 +64,18 @@ mod tests {
 
     #[test]
     fn finds_whatever_a_search_of_every_place_finds() {
-        let mut state = 1u64;
-        let mut random = |limit: u32| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) as u32 % limit
-        };
-        for _ in 0..if cfg!(miri) { 200 } else { 20_000 } {
-            let window = 1 + random(24);
+        const SEARCHES: u32 = if cfg!(miri) { 200 } else { 20_000 };
+        let runs = vec((0..24_u32, 1..=4_u32), 0..5);
+        let search = (1..=24_u32, runs, 0..=24_u32, 1..=8_u32);
+        Cases { count: SEARCHES, seed: 0 }.check(search, |(window, runs, cursor, count)| {
             let mut taken: Vec<Run> = Vec::new();
-            for _ in 0..random(5) {
-                let run = Run { first: random(window), count: 1 + random(4) };
+            for (first, count) in runs {
+                let run = Run { first: first % window, count };
                 if run.end() <= window && taken.iter().all(|t| t.end() <= run.first || run.end() <= t.first) {
                     taken.push(run);
                 }
             }
-            let (cursor, count) = (random(window + 1), 1 + random(8));
+            let cursor = cursor % (window + 1);
             let free = |first: u32| {
                 first + count <= window && taken.iter().all(|t| t.end() <= first || first + count <= t.first)
             };
@@ -86,6 +85,6 @@ mod tests {
             if let Some(first) = found {
                 assert!(free(first), "{window} {cursor} {count} {taken:?} {first}");
             }
-        }
+        });
     }
 }

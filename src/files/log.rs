@@ -356,6 +356,10 @@ mod tests {
     use super::*;
     use core::fmt::Write;
     extern crate std;
+    use picovd_property::Cases;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
     use std::vec;
     use std::vec::Vec;
 
@@ -505,56 +509,89 @@ mod tests {
         }
     }
 
+    /// A writer and a reader: most bytes that one writes at a time, and that the other reads.
+    #[derive(Debug)]
+    struct History {
+        speed: usize,
+        pace: usize,
+        rounds: Vec<Round>,
+        /// What happens at each piece that is read, over and over.
+        pieces: Vec<Piece>,
+    }
+
+    /// A generation, and what is written before the next one.
+    #[derive(Debug)]
+    struct Round {
+        /// How much of it is read; `None` is all.
+        read: Option<Index>,
+        written: Index,
+    }
+
+    #[derive(Debug)]
+    struct Piece {
+        /// What is written just before.
+        written: Option<Index>,
+        length: Index,
+        /// How far back a host reads once more whose handshake was lost.
+        again: Option<u32>,
+    }
+
+    fn history() -> impl Strategy<Value = History> {
+        let now_and_then = |probability| prop::option::weighted(probability, any::<Index>());
+        let round = (now_and_then(0.33), any::<Index>()).prop_map(|(read, written)| Round { read, written });
+        let again = prop::option::weighted(0.25, 0..40_u32);
+        let piece = (now_and_then(0.33), any::<Index>(), again);
+        let piece = piece.prop_map(|(written, length, again)| Piece { written, length, again });
+        let history = (1..=300_usize, 1..=200_usize, vec(round, 1..=36), vec(piece, 1..=100));
+        history.prop_map(|(speed, pace, rounds, pieces)| History { speed, pace, rounds, pieces })
+    }
+
     /// A writer of any speed, readers of any pace: pieces of any length, pauses anywhere, generations that come before the last
     /// one was read to its end, pieces read twice. What was read and what is said to be lost are all that was written.
     #[test]
     fn what_a_tail_shows_and_what_it_says_is_lost_are_all_that_was_written() {
+        const HISTORIES: u32 = if cfg!(miri) { 3 } else { 3_000 };
         let mut nul_at_all = 0;
-        for seed in 1..=if cfg!(miri) { 3 } else { 3_000_u64 } {
-            let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            let mut below = |limit: u64| {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                state % limit
-            };
+        Cases { count: HISTORIES, seed: 0 }.check(history(), |History { speed, pace, rounds, pieces }| {
             let ring: &LogRing = &LogRingOf::<128>::new();
             let tail = LogTail::new(ring);
-            let (speed, pace) = (1 + below(300), 1 + below(200));
             let mut reader = Reader::default();
-            let write = |count: u64| {
-                let bytes: Vec<u8> = (ring.written()..ring.written() + count).map(letter).collect();
+            let write = |count: Index| {
+                let end = ring.written() + count.index(speed) as u64;
+                let bytes: Vec<u8> = (ring.written()..end).map(letter).collect();
                 ring.write(&bytes);
             };
-            let rounds = 3 + below(30);
-            for round in 0..=rounds {
-                let last = round == rounds;
-                // The last two generations are read to their end, while nobody writes.
+            let mut pieces = pieces.iter().cycle();
+            // The last two generations are read to their end, while nobody writes.
+            let last = rounds.len() - 1;
+            for (number, round) in rounds.iter().enumerate() {
                 let length = tail.freeze(Generation::default()).length;
                 let prefix = tail.state().prefix() as usize;
                 reader.begin.clear();
-                let end = if last || below(3) > 0 { length } else { below(u64::from(length) + 1) as u32 };
+                let part = round.read.filter(|_| number != last);
+                let end = part.map_or(length, |part| part.index(length as usize + 1) as u32);
                 let mut at = 0;
                 while at < end {
-                    if !last && below(3) == 0 {
-                        write(below(speed));
+                    let Piece { written, length, again } = pieces.next().expect("it never ends");
+                    if let Some(count) = written.filter(|_| number != last) {
+                        write(count);
                     }
-                    let mut piece = vec![0xEE; (1 + below(pace)).min(u64::from(end - at)) as usize];
+                    let mut piece = vec![0xEE; (1 + length.index(pace)).min((end - at) as usize)];
                     tail.read(0, at, &mut piece);
                     reader.take(prefix, &piece);
-                    if below(4) == 0 {
-                        // Again, as a host does whose handshake was lost: it changes nothing.
-                        tail.read(0, at.saturating_sub(below(40) as u32), &mut vec![0; 40.min(piece.len())]);
+                    if let Some(back) = again {
+                        // It changes nothing.
+                        tail.read(0, at.saturating_sub(*back), &mut vec![0; 40.min(piece.len())]);
                     }
                     at += piece.len() as u32;
                 }
-                if round + 1 < rounds {
-                    write(below(speed));
+                if number + 1 < last {
+                    write(round.written);
                 }
             }
             nul_at_all += reader.nul;
-            assert_eq!(reader.text + reader.said, ring.written(), "seed {seed}: {} NULs", reader.nul);
-        }
+            assert_eq!(reader.text + reader.said, ring.written(), "{} NULs", reader.nul);
+        });
         assert!(cfg!(miri) || nul_at_all > 10_000, "the writers are too slow for this test: {nul_at_all}");
     }
 

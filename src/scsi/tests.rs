@@ -2,6 +2,8 @@
 
 extern crate std;
 
+mod sequences;
+
 use std::string::String;
 use std::vec::Vec;
 
@@ -706,55 +708,4 @@ fn every_reserved_bit_of_every_command() {
         (cdb[0], cdb[length - 1]) = (operation_code, 0x04);
         assert_eq!(fails(&mut ready(), &cdb[..length]), FIELD);
     }
-}
-
-#[test]
-#[cfg_attr(miri, ignore = "takes minutes in Miri")]
-fn random_commands() {
-    let mut state = 0x2545_F491_4F6C_DD1D_u64;
-    let mut random = move || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state >> 11
-    };
-    let commands = commands();
-    let mut unit = fresh();
-    let (mut good, mut bad) = (0, 0);
-    // Miri takes a second for some dozens.
-    for _ in 0..if cfg!(miri) { 500 } else { 200_000 } {
-        let mut cdb: Vec<u8> = (0..16).map(|_| random() as u8).collect();
-        if random() % 4 != 0 {
-            // One that may pass the gate: a good one, with a byte changed.
-            let model = &commands[random() as usize % commands.len()];
-            cdb[..model.len()].copy_from_slice(model);
-            cdb[1 + random() as usize % 15] = random() as u8;
-        }
-        cdb.truncate(random() as usize % 64);
-        let lun = if random() % 8 == 0 { random() as u8 } else { 0 };
-        let length = unit.begin(lun, &cdb);
-        let mut packet = [0; 64];
-        for _ in 0..random() % 12 {
-            unit.data_in(&mut packet[..=(random() as usize % 64)]);
-        }
-        match unit.status() {
-            Status::Good => good += 1,
-            Status::CheckCondition => {
-                bad += 1;
-                assert_eq!(length, 0);
-                assert!(lun != 0 || unit.sense() != Sense::NO_SENSE);
-            }
-        }
-        match random() % 64 {
-            0 => unit.bus_reset(),
-            1 => unit.reset(),
-            2 => unit.medium_mut().change_count += 1,
-            _ => {}
-        }
-    }
-    assert!(cfg!(miri) || good > 20_000 && bad > 20_000, "{good} {bad}");
-    unit.bus_reset();
-    let _ = run_on(&mut unit, 0, &TEST_UNIT_READY);
-    run(&mut unit, &TEST_UNIT_READY);
-    assert_eq!(run(&mut unit, &[0x28, 0, 0, 0, 0, 1, 0, 0, 1, 0]), contents(1, 1));
 }

@@ -15,6 +15,11 @@ use std::sync::{Arc, Mutex};
 use std::vec::Vec;
 use std::{format, vec};
 
+use picovd_property::Cases;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
 const fn file(path: &str) -> Exposable<'_> {
     Exposable { path, directory: 0, entries: (0, 0), blocks: (0, 0) }
 }
@@ -685,8 +690,6 @@ fn the_schema_is_json_and_says_what_may_be_set() {
 #[test]
 #[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn whatever_a_host_sends_is_answered_or_dropped() {
-    let settings = fresh();
-    settings.add(&NEW).unwrap();
     let words: [&[u8]; 22] = [
         b"set ",
         b"get ",
@@ -711,26 +714,24 @@ fn whatever_a_host_sends_is_answered_or_dropped() {
         b"1.5e400",
         b"FLASH.BIN",
     ];
-    let mut state = 7_u64;
-    let mut random = |limit: usize| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as usize % limit
-    };
-    // Miri takes a second for a few.
-    for _ in 0..if cfg!(miri) { 20 } else { 20_000 } {
-        let mut text = Vec::new();
-        for _ in 0..random(12) {
-            text.extend_from_slice(words[random(words.len())]);
-            if random(8) == 0 {
-                text.push(random(256) as u8);
-            }
+    // Miri takes a second for a few lines.
+    const SESSIONS: u32 = if cfg!(miri) { 1 } else { 1_000 };
+    let piece = (select(words.to_vec()), prop::option::weighted(0.125, any::<u8>()));
+    let text = vec(piece, 0..12).prop_map(|pieces| {
+        let bytes = pieces.into_iter().flat_map(|(word, byte)| word.iter().copied().chain(byte));
+        bytes.chain([b'\n']).collect::<Vec<u8>>()
+    });
+    Cases { count: SESSIONS, seed: 0 }.check(vec(text, 1..=40), |texts| {
+        let settings = fresh();
+        settings.add(&NEW).unwrap();
+        for text in texts {
+            let lines = text.split(|byte| matches!(byte, b'\r' | b'\n')).count() - 1;
+            let answers = say(settings, &text);
+            assert!(answers.lines().count() <= lines, "{} {answers}", text.escape_ascii());
+            let whole = answers.lines().all(|line| line.starts_with('{') && line.ends_with('}'));
+            assert!(whole, "{} {answers}", text.escape_ascii());
         }
-        text.push(b'\n');
-        let lines = text.split(|byte| matches!(byte, b'\r' | b'\n')).count() - 1;
-        let answers = say(settings, &text);
-        assert!(answers.lines().count() <= lines, "{text:02x?} {answers}");
-        assert!(answers.lines().all(|line| line.starts_with('{') && line.ends_with('}')), "{text:02x?} {answers}");
-    }
-    let mut out = String::new();
-    let _ = write!(out, "{settings:?}");
+        let mut out = String::new();
+        let _ = write!(out, "{settings:?}");
+    });
 }

@@ -78,6 +78,7 @@ pub struct Nor {
     drifts: Vec<u8>,
     /// Whether a sector has such bits.
     noisy: Vec<bool>,
+    /// Drawn from at each read: what a bit is depends on all reads before it, so a test cannot draw it in advance.
     noise: Random,
 }
 

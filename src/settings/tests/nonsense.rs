@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::settings::hash::hash;
-use picovd_sim::random::Random;
-use std::println;
+use proptest::sample::Index;
 
 /// Groups as they are kept (src/settings/payload.rs).
 fn kept(groups: &[(&str, Vec<u8>)]) -> Kept {
@@ -35,7 +34,7 @@ const VALUES: [(&str, &str); 13] = [
 ];
 
 /// Everything can be read, set and saved, whatever was there, in whatever order.
-fn is_usable(kept: &Kept, random: &mut Random, what: &str) {
+fn is_usable(kept: &Kept, first: usize) {
     let settings = power(PLAN, kept);
     settings.add(&NEW).unwrap();
     if settings.is_locked() {
@@ -45,61 +44,67 @@ fn is_usable(kept: &Kept, random: &mut Random, what: &str) {
     for field in settings.sections().flat_map(|(_, section)| section.fields()) {
         let answer = get(field.name);
         let value = answer.strip_prefix(&format!("{{\"{}\":", field.name)).and_then(|rest| rest.strip_suffix('}'));
-        let value = value.unwrap_or_else(|| panic!("{what}: {answer}"));
+        let value = value.unwrap_or_else(|| panic!("{answer}"));
         // Of the manifest's own defaults, labels among them, only the form matters here.
-        assert!(field.secret || field.check(value.as_bytes()).is_ok(), "{what}: {answer}");
+        assert!(field.secret || field.check(value.as_bytes()).is_ok(), "{answer}");
     }
     // The interval before the unit: kelvin does not go with every one.
-    let first = random.below(9) as usize;
     for (name, value) in VALUES.iter().cycle().skip(first).take(13) {
-        assert_eq!(ask(settings, &format!("set {{\"{name}\":{value}}}")), SET, "{what}: {name}");
+        assert_eq!(ask(settings, &format!("set {{\"{name}\":{value}}}")), SET, "{name}");
         let shown = if *name == "password" { "\"set\"" } else { value };
-        assert_eq!(get(name), format!("{{\"{name}\":{shown}}}"), "{what}");
+        assert_eq!(get(name), format!("{{\"{name}\":{shown}}}"));
     }
-    assert_eq!(ask(settings, "save"), r#"{"ok":"save","saved":true}"#, "{what}");
+    assert_eq!(ask(settings, "save"), r#"{"ok":"save","saved":true}"#);
     let again = power(PLAN, kept);
     again.add(&NEW).unwrap();
-    assert_eq!(ask(again, "get place"), r#"{"place":"ROOF"}"#, "{what}");
-    assert_eq!(NEW.lend(again, |new| new.password.clone()), "hunter2", "{what}");
+    assert_eq!(ask(again, "get place"), r#"{"place":"ROOF"}"#);
+    assert_eq!(NEW.lend(again, |new| new.password.clone()), "hunter2");
+}
+
+/// A payload that is kept.
+#[derive(Clone, Debug)]
+enum Payload {
+    Any(Vec<u8>),
+    /// Groups by their names: the stick's, the program's, another program's.
+    Groups(Vec<(&'static str, Vec<u8>)>),
+    /// A right one with some bytes changed.
+    Changed(Vec<(Index, u8)>),
+}
+
+fn payload() -> impl Strategy<Value = Payload> {
+    // Small numbers are lengths that fit.
+    let bytes = |most: usize| prop_oneof![vec(0..8_u8, 0..most), vec(any::<u8>(), 0..most)];
+    let noise = || prop_oneof![bytes(4), bytes(40), bytes(505), bytes(1002)];
+    prop_oneof![
+        noise().prop_map(Payload::Any),
+        (noise(), noise()).prop_map(|(own, app)| Payload::Groups(vec![("picovd", own), ("app", app)])),
+        [noise(), noise(), noise()]
+            .prop_map(|groups| { Payload::Groups(["app", "other", "app"].into_iter().zip(groups).collect()) }),
+        vec((any::<Index>(), any::<u8>()), 1..=6).prop_map(Payload::Changed),
+    ]
 }
 
 #[test]
 #[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn whatever_is_kept_settings_stay_usable() {
-    let mut random = Random::new(7);
     // What a right firmware keeps.
     let right = Kept::default();
-    is_usable(&right, &mut random, "nothing");
+    is_usable(&right, 0);
     let right = right.0.lock().unwrap().clone().unwrap();
-    let noise = |random: &mut Random| {
-        let most = [4, 40, 505, 1002][random.below(4) as usize];
-        let mut bytes = vec![0; random.below(most) as usize];
-        random.fill(&mut bytes);
-        // Small numbers are lengths that fit.
-        if random.below(2) == 0 {
-            for byte in &mut bytes {
-                *byte &= 7;
-            }
-        }
-        bytes
-    };
-    for number in 0..3000 {
-        let kept = match number % 4 {
-            0 => Kept(Arc::new(Mutex::new(Some(noise(&mut random))))),
-            1 => kept(&[("picovd", noise(&mut random)), ("app", noise(&mut random))]),
-            2 => kept(&[("app", noise(&mut random)), ("other", noise(&mut random)), ("app", noise(&mut random))]),
-            _ => {
+    Cases { count: 3000, seed: 0 }.check((payload(), 0..9_usize), |(payload, first)| {
+        let kept = match payload {
+            Payload::Any(bytes) => Kept(Arc::new(Mutex::new(Some(bytes)))),
+            Payload::Groups(groups) => kept(&groups),
+            Payload::Changed(changes) => {
                 let mut bytes = right.clone();
-                for _ in 0..=random.below(6) {
-                    let at = random.below(bytes.len() as u32) as usize;
-                    bytes[at] = random.next_u64() as u8;
+                for (at, byte) in changes {
+                    *at.get_mut(&mut bytes) = byte;
                 }
                 Kept(Arc::new(Mutex::new(Some(bytes))))
             }
         };
-        is_usable(&kept, &mut random, &format!("payload {number}"));
-    }
-    println!("3000 payloads");
+        is_usable(&kept, first);
+    });
 }
 
 #[test]
