@@ -87,10 +87,9 @@ fn text_and_losses_are_all_that_was_written() {
 /// mounts it. Afterwards it reads the disk's last 4 KiB.
 const PROBED: [u64; 13] = [0, 8, 24, 32, 56, 64, 128, 256, 512, 1024, 2048, 120, 16];
 
-/// A probe may hit the tail's clusters, in any generation. Nobody has read the text then.
+/// A probe hits the tail in no generation, whether it comes before the mount or after it.
 #[test]
 fn a_probe_is_no_reader() {
-    let mut hits = 0;
     for seed in 1..=8 {
         let device = device("64 KiB");
         let ring = device.log().expect("the manifest asks for one");
@@ -110,14 +109,15 @@ fn a_probe_is_no_reader() {
             }
             let mut probed: Vec<u64> = PROBED.into_iter().chain([blocks - 8]).filter(|lba| lba + 8 <= blocks).collect();
             if seed % 2 == 0 {
-                // The tail may be hit before anything tells that this is a probe.
+                // In another order, as another program may.
                 for place in 1..probed.len() {
                     probed.swap(place, random.below(place as u32 + 1) as usize);
                 }
             }
             for lba in probed {
                 let read = initiator.scsi(&read_cdb(10, lba, 8), Data::In(4096));
-                hits += read.map_or(0, |read| u32::from(read.data.starts_with(b"line")));
+                let hit = read.is_ok_and(|read| read.data.windows(4).any(|bytes| bytes == b"line"));
+                assert!(!hit, "seed {seed}: block {lba} is the tail's");
             }
         }
         let link = initiator.host.into_link();
@@ -125,7 +125,6 @@ fn a_probe_is_no_reader() {
         system.elapse(Duration::from_secs(20));
         let file = system.read("STDOUT-TAIL.TXT").expect("it reads");
         let (text, said, nul) = count(&file);
-        assert_eq!((text, said, nul), (ring.written(), 0, 0), "seed {seed}: {hits} probes hit the tail");
+        assert_eq!((text, said, nul), (ring.written(), 0, 0), "seed {seed}");
     }
-    assert!(hits > 5, "{hits} probes hit the tail: the test shows nothing");
 }

@@ -10,6 +10,15 @@ use crate::clock::{Instant, Milliseconds};
 /// that looked twice has taken the old volume down.
 const SEEN_FOR: Milliseconds = Milliseconds(2_500);
 
+/// How long it stays away after an announcement that nobody has followed. A program may have had a file open all the time: Linux then
+/// goes on with the volume before, from its caches. `tail -F` looks for its file each 5 s, and closes the old one when there is
+/// none.
+const SEEN_FOR_LONGER: Milliseconds = Milliseconds(7_500);
+
+/// For how long after an announcement a host takes up the volume that it had mounted before. Where none does, the medium goes once
+/// more.
+const TAKE_UP: Milliseconds = Milliseconds(8_000);
+
 /// How long [`Refresh::Auto`] waits for the host to look.
 const PATIENCE: Milliseconds = Milliseconds(5_000);
 
@@ -56,6 +65,8 @@ pub(crate) struct View {
     pub read: bool,
     /// Whether a file system's driver has taken the volume up since the last look.
     pub mounted: bool,
+    /// Whether somebody uses this volume: a driver has taken it up, or bytes of a dynamic file were read.
+    pub used: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,12 +87,14 @@ pub(crate) struct Announcer {
     state: State,
     /// Until when what hosts see counts as being read.
     read_until: Option<Instant>,
+    /// Until when somebody is to take up the volume that was announced, as the one before was.
+    take_up: Option<Instant>,
 }
 
 impl Announcer {
     /// `usual` is for changes that ask for nothing else.
     pub const fn new(usual: Announcing) -> Self {
-        Self { usual, pending: Pending::new(), state: State::Steady, read_until: None }
+        Self { usual, pending: Pending::new(), state: State::Steady, read_until: None, take_up: None }
     }
 
     /// What is for changes that ask for nothing else.
@@ -109,6 +122,9 @@ impl Announcer {
                 self.read_until = self.read_until.max(Some(now.after(gap)));
             }
         }
+        if view.used && self.state == State::Steady {
+            self.take_up = None;
+        }
         match self.state {
             State::Steady => self.steady(view, now),
             State::Away { since, seen } => self.away(view, now, since, seen),
@@ -122,15 +138,20 @@ impl Announcer {
         }
         let due = match self.state {
             State::Steady => self.pending.due()?.0,
-            State::Away { since, seen } => seen.map_or(since.after(PATIENCE), |seen| seen.after(SEEN_FOR)),
+            State::Away { since, seen } => seen.map_or(since.after(PATIENCE), |seen| seen.after(self.seen_for())),
         };
         Some(due.after(READER_PATIENCE))
     }
 
     fn steady(&mut self, view: View, now: Instant) -> Step {
-        let Some((due, refresh)) = self.pending.due() else { return Step::Wait(None) };
+        let (due, refresh) = match (self.pending.due(), self.take_up) {
+            (None, None) => return Step::Wait(None),
+            (Some(due), None) => due,
+            (pending, Some(again)) => pending.filter(|(due, _)| *due <= again).unwrap_or((again, Refresh::Reinsert)),
+        };
         if !view.touched {
             // Nobody has seen what would be replaced.
+            self.take_up = None;
             self.pending.forget();
             return Step::Turn { other_volume: false, reconnect: false };
         }
@@ -138,6 +159,7 @@ impl Announcer {
             return Step::Wait(None);
         }
         if view.ejected {
+            self.take_up = None;
             self.pending.announce(now);
             return Step::Turn { other_volume: true, reconnect: false };
         }
@@ -168,7 +190,7 @@ impl Announcer {
         let refresh = self.pending.due().map_or(Refresh::Reinsert, |(_, refresh)| refresh);
         let (until, reconnect) = match (refresh, seen) {
             (Refresh::Reconnect, _) => (now, true),
-            (_, Some(seen)) => (seen.after(SEEN_FOR), false),
+            (_, Some(seen)) => (seen.after(self.seen_for()), false),
             (Refresh::Auto, None) => (since.after(PATIENCE), true),
             (_, None) => return Step::Wait(None),
         };
@@ -180,6 +202,13 @@ impl Announcer {
         }
         self.state = State::Steady;
         self.pending.announce(now);
+        let hold = self.usual.timing.hold;
+        self.take_up = (view.used && !reconnect).then(|| now.after(TAKE_UP.max(hold)));
         Step::Turn { other_volume: true, reconnect }
+    }
+
+    /// How long the medium stays away after the host has seen that it is.
+    fn seen_for(&self) -> Milliseconds {
+        if self.take_up.is_some() { SEEN_FOR_LONGER } else { SEEN_FOR }
     }
 }

@@ -127,7 +127,7 @@ impl<'a, M: Memory, D: FromRegistry<'a>, O: Overrides> Device<'a, M, D, O> {
             self.unit.medium_mut().load();
         }
         let volume = &mut self.unit.medium_mut().volume;
-        let (read, mounted) = (volume.take_read(), volume.take_mounted());
+        let (read, mounted, used) = (volume.take_read(), volume.take_mounted(), volume.is_used());
         let view = View {
             changes: files.take_changes(self.announcer.usual()),
             touched: self.touched,
@@ -136,6 +136,7 @@ impl<'a, M: Memory, D: FromRegistry<'a>, O: Overrides> Device<'a, M, D, O> {
             absence_known: self.unit.is_absence_known(),
             read,
             mounted,
+            used,
         };
         let step = self.announcer.step(view, now);
         let away = self.announcer.is_away();

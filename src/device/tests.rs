@@ -26,9 +26,12 @@ impl Memory for NoMemory {
 
 const ROOT_FIRST: u32 = 4;
 const WINDOW_FIRST: u32 = 5;
-const HEAP: u32 = 32;
+/// Between the places where disks are probed, as the window is.
+const HEAP: u32 = 1200;
+const END: u32 = HEAP + 24 + 8 * 16;
+const EXCESS: u32 = 1200;
 
-static REGIONS: [Region<'static>; 4] = [
+static REGIONS: [Region<'static>; 5] = [
     Region { first: Lba(0), length: BlockCount(HEAP + 8), kind: RegionKind::Unused(Gap::Alignment) },
     Region { first: Lba(HEAP + 8), length: BlockCount(8), kind: RegionKind::Upcase },
     Region {
@@ -37,11 +40,12 @@ static REGIONS: [Region<'static>; 4] = [
         kind: RegionKind::Directory(Directory { entries: &[0x83; 32], root: true }),
     },
     Region { first: Lba(HEAP + 24), length: BlockCount(8 * 16), kind: RegionKind::Dynamic },
+    Region { first: Lba(END), length: BlockCount(EXCESS), kind: RegionKind::Unused(Gap::Excess) },
 ];
 
 static LAYOUT: Layout<'static> = Layout {
     partition_offset: 0,
-    volume_length: BlockCount(HEAP + 24 + 8 * 16),
+    volume_length: BlockCount(END + EXCESS),
     fat_offset: 24,
     fat_length: 1,
     cluster_heap_offset: HEAP,
@@ -134,7 +138,7 @@ impl Bench {
     fn listing(&mut self) -> Vec<(std::string::String, u32, u64)> {
         let block = self.read(HEAP + 16).expect("the directory can be read");
         let mut found = Vec::new();
-        for set in block[32..].chunks(96).filter(|set| set[0] == 0x85) {
+        for set in block[32..].windows(96).step_by(32).filter(|set| set[0] == 0x85) {
             let units: Vec<u16> = set[66..96].chunks(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
             let name = std::string::String::from_utf16(&units[..usize::from(set[35])]).expect("UTF-16");
             let first = u32::from_le_bytes(set[52..56].try_into().expect("four bytes"));
@@ -291,6 +295,64 @@ fn a_mount_counts_as_reading_once() {
     };
     assert!((4_400..4_600).contains(&notified_after(1)), "programs have time to open what they look for");
     assert!((500..700).contains(&notified_after(2)), "the driver has it already");
+}
+
+/// Linux goes on with the volume before while a program has one of its files open: the medium goes once more, and for longer.
+#[test]
+fn an_announcement_that_nobody_follows_is_made_again() {
+    for follows in [true, false] {
+        let mut bench = Bench::new(Refresh::Auto);
+        let (note, _) = file("NOTE.TXT", "hello");
+        vd_add_file(bench.files, note).expect("there is room");
+        bench.pass(1);
+        bench.attach();
+        // The driver.
+        bench.read(HEAP + 8).expect("the up-case table can be read");
+        vd_update_file(bench.files, note).expect("it is registered");
+        // Whether the medium is there, looked at each half second: the lengths of its absences in half seconds.
+        let mut absences = vec![0];
+        for _ in 0..120 {
+            bench.pass(500);
+            match bench.ready() {
+                Err((2, 0x3A)) => *absences.last_mut().expect("one") += 1,
+                Err((6, 0x28)) => {
+                    absences.push(0);
+                    if follows {
+                        bench.read(HEAP + 8).expect("the up-case table can be read");
+                    }
+                }
+                other => assert_eq!(other, Ok(())),
+            }
+        }
+        let expected: &[std::ops::Range<u32>] = if follows { &[4..8, 0..1] } else { &[4..8, 14..18, 0..1] };
+        assert_eq!(absences.len(), expected.len(), "{absences:?}");
+        assert!(absences.iter().zip(expected).all(|(length, expected)| expected.contains(length)), "{absences:?}");
+    }
+}
+
+/// Linux's driver would take the file for the one that was there, which a program may have open.
+#[test]
+fn an_entry_set_is_never_where_the_generation_before_had_one() {
+    let mut bench = Bench::new(Refresh::Attention);
+    let (note, _) = file("NOTE.TXT", "hello");
+    vd_add_file(bench.files, note).expect("there is room");
+    bench.pass(1);
+    bench.attach();
+    let mut places = std::collections::BTreeSet::new();
+    let mut before = None;
+    for _ in 0..10 {
+        let block = bench.read(HEAP + 16).expect("the directory can be read");
+        let place = block.chunks(32).position(|entry| entry[0] == 0x85);
+        assert!(block.chunks(32).take(place.expect("the file is there")).skip(1).all(|entry| entry[0] == 0x05));
+        assert_ne!(place, before);
+        places.insert(place);
+        before = place;
+        vd_update_file(bench.files, note).expect("it is registered");
+        bench.pass(100_000);
+        assert_eq!(bench.ready(), Err((6, 0x28)));
+        bench.ready().expect("it is told once");
+    }
+    assert!(places.len() > 4, "a file that stays open for some generations");
 }
 
 #[test]

@@ -41,8 +41,4 @@ pub trait Content: Sync {
     /// Fills `out` from byte `offset` on with what was frozen for `generation`, the number handed to the last `freeze`. All
     /// of `out` lies within the frozen length.
     fn read(&self, generation: u32, offset: u32, out: &mut [u8]);
-
-    /// What was read of this generation reached nobody: it was a program that looks what kind of disk this is, as udev's blkid does
-    /// with each medium, and that read a block here and there.
-    fn unread(&self) {}
 }

@@ -4,7 +4,8 @@ use super::allocator::{self, Run};
 use super::file::Components;
 use super::registry::Files;
 use super::slot::{FileSlot, ROOT, Shown, Taken};
-use crate::volume::{Generation, lookup};
+use super::unused::{self, Listed};
+use crate::volume::{Generation, lookup, probes};
 use picovd_exfat::ClusterIndex;
 use picovd_exfat::entry::ENTRY_LENGTH;
 use picovd_exfat::time::Timestamp;
@@ -57,24 +58,22 @@ impl<'a> Files<'a> {
         self.search(from, |index, shown| Some((index, shown)))
     }
 
-    /// The number of the folder of the manifest that begins at a cluster, when dynamic files are in it, and the length in bytes of
-    /// their entries.
+    /// What hosts see of dynamic files and folders in the root directory, or in the folder of the manifest, that begins at a
+    /// cluster; `None` where nothing is.
     #[inline(never)]
-    pub(super) fn given_at(&self, cluster: ClusterIndex) -> Option<(u8, u32)> {
-        if !self.state().in_given {
+    pub(super) fn listed_at(&self, cluster: ClusterIndex) -> Option<Listed> {
+        let state = self.state();
+        if cluster == self.layout.first_cluster_of_root_directory {
+            return Some(state.listed);
+        }
+        if !state.in_given {
             return None;
         }
         let here = |shown: &Shown<'a>| shown.is_given() && shown.first == cluster.0;
-        self.search(0, |index, shown| here(&shown).then_some((index as u8, shown.generation)))
-    }
-
-    /// Length in bytes of the entries of what hosts see of dynamic files and folders in the root directory, or in the folder of the
-    /// manifest, that begins at a cluster.
-    pub(super) fn listed(&self, cluster: ClusterIndex) -> u32 {
-        match cluster == self.layout.first_cluster_of_root_directory {
-            true => self.state().listed,
-            false => self.given_at(cluster).map_or(0, |(_, listed)| listed),
-        }
+        self.search(0, |index, shown| {
+            let unused = u32::from(shown.name_hash) * ENTRY_LENGTH as u32;
+            here(&shown).then_some(Listed { folder: index as u8, unused, length: shown.generation })
+        })
     }
 
     /// Length in bytes of the entries of all that is in a dynamic folder, in a folder of the manifest by its slot, or in the root
@@ -99,11 +98,6 @@ impl<'a> Files<'a> {
         hinted.or_else(|| self.search(0, here))
     }
 
-    /// What was read of the present generation reached nobody ([`Content::unread`](super::Content::unread)).
-    pub(super) fn unread(&self) {
-        self.showing().iter().filter_map(FileSlot::shown).for_each(|shown| shown.file.content.unread());
-    }
-
     /// Begins a generation: what is wanted becomes what is shown. Where nobody has `seen` the one before, files are in a
     /// row from the window's beginning, however many generations there were.
     ///
@@ -126,7 +120,9 @@ impl<'a> Files<'a> {
                 let names = Components::of(shown.file.path).take(shown.level.into());
                 shown.first = lookup::follow(self.layout, names).unwrap_or(ClusterIndex::NONE).0;
                 shown.length = 0;
-                shown.generation = self.entries_in(index as u8);
+                let Listed { unused, length, .. } =
+                    self.list(index as u8, ClusterIndex(shown.first), generation.number);
+                (shown.name_hash, shown.generation) = ((unused / ENTRY_LENGTH as u32) as u16, length);
                 slot.show(Some(shown));
                 continue;
             }
@@ -155,12 +151,19 @@ impl<'a> Files<'a> {
         if crowded {
             self.move_together();
         }
-        let listed = self.entries_in(ROOT);
+        let listed = self.list(ROOT, self.layout.first_cluster_of_root_directory, generation.number);
         critical_section::with(|section| {
             self.change_state(section, |state| {
                 (state.end, state.in_given, state.listed) = (end, in_given, listed);
             });
         });
+    }
+
+    /// What the generation that begins will list in a folder of the manifest, or in the root directory, that begins at a cluster.
+    fn list(&self, folder: u8, cluster: ClusterIndex, number: u32) -> Listed {
+        let entries = self.entries_in(folder);
+        let unused = unused::length(self.layout, cluster, entries, number);
+        Listed { folder, unused, length: unused + entries }
     }
 
     /// Takes what is wanted at one moment. A few slots in each critical section, and from the beginning again where something was
@@ -192,7 +195,8 @@ impl<'a> Files<'a> {
             // What takes no clusters is nowhere: `first` of a folder of the manifest is no place in the window.
             others.filter_map(move |other| Some(other.shown()?.run(self.layout))).filter(|run| run.count != 0)
         };
-        let first = allocator::find(window, cursor, count, taken(true))
+        let first = allocator::find(window, cursor, count, taken(true).chain(self.probed()))
+            .or_else(|| allocator::find(window, cursor, count, taken(true)))
             .or_else(|| allocator::find(window, cursor, count, taken(false)))?;
         critical_section::with(|section| self.change_state(section, |state| state.cursor = first + count));
         Some(first)
@@ -200,22 +204,34 @@ impl<'a> Files<'a> {
 
     /// Puts all files in a row: their capacities fit into the window, but not where the gaps are.
     fn move_together(&self) {
+        let window = self.layout.dynamic.cluster_count;
+        let all =
+            || self.slots().iter().filter_map(|slot| Some((slot, slot.shown().filter(|shown| !shown.is_given())?)));
+        // Around the places where disks are probed, if there is room for that.
+        let around = |next, count| allocator::find(window, next, count, self.probed()).filter(|first| *first >= next);
+        let end = all().try_fold(0, |next, (_, shown)| {
+            let Run { count, .. } = shown.run(self.layout);
+            Some(around(next, count)? + count)
+        });
         let mut next = 0;
-        for slot in self.slots() {
-            if let Some(mut shown) = slot.shown().filter(|shown| !shown.is_given()) {
-                let Run { count, .. } = shown.run(self.layout);
-                // What was registered has room. Beyond the window nothing ever is.
-                let end = next + count;
-                if end > self.layout.dynamic.cluster_count {
-                    slot.show(None);
-                    continue;
-                }
-                shown.first = next;
-                shown.seal(self.layout.dynamic.first_cluster);
-                slot.show(Some(shown));
-                next = end;
+        for (slot, mut shown) in all() {
+            let Run { count, .. } = shown.run(self.layout);
+            let first = if end.is_some() { around(next, count).unwrap_or(next) } else { next };
+            // What was registered has room. Beyond the window nothing ever is.
+            if first + count > window {
+                slot.show(None);
+                continue;
             }
+            shown.first = first;
+            shown.seal(self.layout.dynamic.first_cluster);
+            slot.show(Some(shown));
+            next = first + count;
         }
         critical_section::with(|section| self.change_state(section, |state| state.cursor = next));
+    }
+
+    /// Clusters of the window in which disks are probed.
+    fn probed(&self) -> impl Iterator<Item = Run> + Clone {
+        probes::in_window(self.layout).map(|(first, count)| Run { first, count })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::registry::Files;
 use super::slot::ROOT;
+use super::unused;
 use picovd_exfat::entry::ENTRY_LENGTH;
 
 /// Where the last rendering of a directory's dynamic files ended: hosts read on from there.
@@ -9,20 +10,21 @@ use picovd_exfat::entry::ENTRY_LENGTH;
 pub(super) struct Bookmark {
     folder: u8,
     slot: usize,
-    /// Bytes of entries before that slot's.
+    /// Bytes of entries before that slot's, unused ones among them.
     position: u32,
 }
 
 impl Bookmark {
     /// The beginning of the root directory's dynamic files. Every generation begins here.
-    pub const START: Self = Self { folder: ROOT, slot: 0, position: 0 };
+    pub const START: Self = Self { folder: ROOT, slot: 0, position: u32::MAX };
 }
 
-/// Renders the entries of what a dynamic folder, or the root directory, holds, from byte `start` of them on. Bytes after
-/// the last one stay as they are: they are zeros, end-of-directory entries.
-pub(super) fn render(files: &Files<'_>, bookmark: &mut Bookmark, folder: u8, start: u32, out: &mut [u8]) {
+/// Renders the entries of what a folder, or the root directory, holds of dynamic files, from byte `start` of them on: `unused` bytes
+/// of unused ones, then the others. Bytes after the last one stay as they are: they are zeros, end-of-directory entries.
+pub(super) fn render(files: &Files<'_>, bookmark: &mut Bookmark, folder: u8, unused: u32, start: u32, out: &mut [u8]) {
     if bookmark.folder != folder || bookmark.position > start {
-        *bookmark = Bookmark { folder, ..Bookmark::START };
+        *bookmark = Bookmark { folder, slot: 0, position: unused };
+        unused::render(unused, start, out);
     }
     let Bookmark { mut slot, mut position, .. } = *bookmark;
     let end = start.saturating_add(out.len() as u32);

@@ -15,6 +15,7 @@ mod registered;
 mod registry;
 mod room;
 mod slot;
+mod unused;
 
 pub use content::{Content, Frozen};
 pub use error::{AddError, NotAdded, UpdateError};

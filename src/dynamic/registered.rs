@@ -2,8 +2,8 @@
 
 use super::listing::{self, Bookmark};
 use super::registry::Files;
-use super::slot::ROOT;
-use crate::volume::{DynamicFiles, Generation, NoFiles, Reader};
+use super::unused::Listed;
+use crate::volume::{DynamicFiles, Generation, NoFiles};
 use picovd_exfat::ClusterIndex;
 
 /// Dynamic files as a volume shows them, or none at all: the linker leaves out what nobody can have.
@@ -57,18 +57,16 @@ impl DynamicFiles for Registered<'_> {
     }
 
     fn listed(&self, cluster: ClusterIndex) -> u32 {
-        self.files.listed(cluster)
+        self.files.listed_at(cluster).map_or(0, |listed| listed.length)
     }
 
     fn list(&mut self, cluster: ClusterIndex, start: u32, out: &mut [u8]) {
-        let root = cluster == self.files.layout.first_cluster_of_root_directory;
-        let folder = if root { Some(ROOT) } else { self.files.given_at(cluster).map(|(folder, _)| folder) };
-        if let Some(folder) = folder {
-            listing::render(self.files, &mut self.bookmark, folder, start, out);
+        if let Some(Listed { folder, unused, .. }) = self.files.listed_at(cluster) {
+            listing::render(self.files, &mut self.bookmark, folder, unused, start, out);
         }
     }
 
-    fn read(&mut self, cluster: u32, offset: u32, reader: Reader, out: &mut [u8]) -> bool {
+    fn read(&mut self, cluster: u32, offset: u32, out: &mut [u8]) -> bool {
         let Some((slot, shown)) = self.files.at_cluster(cluster, self.slot) else { return false };
         self.slot = slot;
         let shift = self.files.layout.cluster_shift();
@@ -76,17 +74,10 @@ impl DynamicFiles for Registered<'_> {
         let inside = (shown.length.saturating_sub(position) as usize).min(out.len());
         let piece = out.split_at_mut(inside).0;
         if shown.is_folder() {
-            listing::render(self.files, &mut self.bookmark, slot as u8, position, piece);
+            listing::render(self.files, &mut self.bookmark, slot as u8, 0, position, piece);
         } else if !piece.is_empty() {
             shown.file.content.read(shown.generation, position, piece);
-            if reader == Reader::Probe {
-                shown.file.content.unread();
-            }
         }
         true
-    }
-
-    fn unread(&self) {
-        self.files.unread();
     }
 }

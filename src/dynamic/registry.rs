@@ -9,6 +9,7 @@ use super::file::File;
 use super::path::Parts;
 use super::room::Room;
 use super::slot::FileSlot;
+use super::unused::Listed;
 use crate::announcement::Announcing;
 use crate::volume::layout::Layout;
 use core::cell::Cell;
@@ -45,8 +46,8 @@ pub(super) struct State {
     pub(super) used: u8,
     /// Whether dynamic files are in folders of the manifest.
     pub(super) in_given: bool,
-    /// Length in bytes of the entries of what hosts see of dynamic files and folders in the root directory.
-    pub(super) listed: u32,
+    /// What hosts see of dynamic files and folders in the root directory.
+    pub(super) listed: Listed,
     /// Counts what is registered and taken away.
     pub(super) version: u32,
     /// What everything takes that is wanted.
@@ -68,7 +69,7 @@ impl<'a, const N: usize> FilesOf<'a, N> {
             end: 0,
             used: 0,
             in_given: false,
-            listed: 0,
+            listed: Listed::NOTHING,
             version: 0,
             room: Room::NONE,
             insert: false,

@@ -190,8 +190,8 @@ pub(super) const LOSS_LENGTH: usize = 32;
 /// shows as NUL where a generation had promised it, and the next generation counts it. A reader that skips to the end has lost
 /// what it skipped.
 ///
-/// Any reader counts: a program that indexes the volume reads along. What only looks which kind of disk this is does not: see
-/// [`Content::unread`].
+/// Any reader counts: a program that indexes the volume reads along. What only finds out which kind of disk this is does not: dynamic
+/// files are not where such programs read, as long as the window has room elsewhere.
 pub struct LogTail<'a> {
     ring: &'a LogRing,
     state: Mutex<Cell<Tail>>,
@@ -311,10 +311,6 @@ impl Content for LogTail<'_> {
         let next = self.state().next(self.ring.written(), self.ring.capacity());
         self.change(|tail| *tail = Tail { heard: tail.heard, ..next });
         Frozen { length: next.length(), kept: false }
-    }
-
-    fn unread(&self) {
-        self.change(|tail| *tail = Tail { told: 0, read: tail.from, ahead: (0, 0), nul: 0, ..*tail });
     }
 
     fn read(&self, _: u32, offset: u32, out: &mut [u8]) {

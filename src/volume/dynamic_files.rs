@@ -3,17 +3,6 @@
 use super::generation::Generation;
 use picovd_exfat::ClusterIndex;
 
-/// Who reads, by what was read of the volume since hosts were to take it for another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reader {
-    /// Nothing tells yet: what is read of files counts for now.
-    Unknown,
-    /// Something that looks what kind of disk this is: it read where no file system has anything.
-    Probe,
-    /// A file system's driver: it read the up-case table, as those of Linux, Windows and macOS do when they mount it.
-    Driver,
-}
-
 /// Files that come and go while the device runs. Within a generation they stay as they are.
 pub trait DynamicFiles {
     /// Whether there may be any. Where not, the linker leaves their code out.
@@ -34,10 +23,7 @@ pub trait DynamicFiles {
 
     /// Renders bytes of a cluster of the window, counted from its first, from byte `offset` of it on. Bytes that belong to no file stay as they are. False
     /// where the cluster is free.
-    fn read(&mut self, cluster: u32, offset: u32, reader: Reader, out: &mut [u8]) -> bool;
-
-    /// What was read of the present generation reached nobody.
-    fn unread(&self);
+    fn read(&mut self, cluster: u32, offset: u32, out: &mut [u8]) -> bool;
 }
 
 /// No dynamic files.
@@ -57,9 +43,7 @@ impl DynamicFiles for NoFiles {
 
     fn list(&mut self, _: ClusterIndex, _: u32, _: &mut [u8]) {}
 
-    fn read(&mut self, _: u32, _: u32, _: Reader, _: &mut [u8]) -> bool {
+    fn read(&mut self, _: u32, _: u32, _: &mut [u8]) -> bool {
         false
     }
-
-    fn unread(&self) {}
 }

@@ -77,7 +77,7 @@ pub(crate) fn follow<'n>(layout: &Layout<'_>, mut names: impl Iterator<Item = &'
 }
 
 /// The manifest's folder that begins at a cluster.
-fn directory_at<'a>(layout: &Layout<'a>, cluster: ClusterIndex) -> Option<Directory<'a>> {
+pub(crate) fn directory_at<'a>(layout: &Layout<'a>, cluster: ClusterIndex) -> Option<Directory<'a>> {
     let first = layout.block_of(cluster);
     let place = layout.regions.partition_point(|region| region.first < first);
     match layout.regions.get(place)? {

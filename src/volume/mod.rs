@@ -16,12 +16,13 @@ mod grow;
 pub mod layout;
 pub(crate) mod lookup;
 mod overrides;
+pub(crate) mod probes;
 mod region;
 mod tables;
 #[cfg(test)]
 mod tests;
 
-pub use dynamic_files::{DynamicFiles, NoFiles, Reader};
+pub use dynamic_files::{DynamicFiles, NoFiles};
 pub use generation::Generation;
 pub use overrides::{Hidden, LabelText, NoOverrides, Overrides};
 
@@ -91,9 +92,12 @@ pub struct Volume<'a, M, D = NoFiles, O = NoOverrides> {
     generation: Generation,
     /// Whether bytes of a file were read, or of clusters that dynamic files may be in.
     read: bool,
-    /// Whether a file system's driver was told from the rest since the last call of [`take_mounted`](Self::take_mounted).
+    /// Whether a file system's driver has taken the volume up since the last call of [`take_mounted`](Self::take_mounted).
     mounted: bool,
-    reader: Reader,
+    /// Whether one has since hosts were to take the volume for another one.
+    has_driver: bool,
+    /// Whether bytes of a dynamic file were read since then.
+    has_reader: bool,
 }
 
 impl<'a, M: Memory> Volume<'a, M> {
@@ -123,7 +127,8 @@ impl<'a, M: Memory, D: DynamicFiles, O: Overrides> Volume<'a, M, D, O> {
             generation: Generation::default(),
             read: false,
             mounted: false,
-            reader: Reader::Unknown,
+            has_driver: false,
+            has_reader: false,
         }
     }
 
@@ -190,8 +195,8 @@ impl<'a, M: Memory, D: DynamicFiles, O: Overrides> Volume<'a, M, D, O> {
         let Generation { number, volumes, .. } = self.generation;
         let volumes = volumes.wrapping_add(other_volume.into());
         self.generation = Generation { number: number.wrapping_add(1), since: now, volumes };
-        if other_volume || self.reader != Reader::Driver {
-            self.reader = Reader::Unknown;
+        if other_volume {
+            (self.has_driver, self.has_reader) = (false, false);
         }
         self.overrides.freeze();
         self.files.begin(self.generation, seen);
@@ -209,6 +214,13 @@ impl<'a, M: Memory, D: DynamicFiles, O: Overrides> Volume<'a, M, D, O> {
     /// since hosts were to take the volume for another one.
     pub fn take_mounted(&mut self) -> bool {
         core::mem::take(&mut self.mounted)
+    }
+
+    /// Whether somebody has used the volume since hosts were to take it for another one: a file system's driver has taken it up, or
+    /// bytes of a dynamic file were read. A driver that goes on with the volume before reads neither.
+    #[must_use]
+    pub fn is_used(&self) -> bool {
+        self.has_driver || self.has_reader
     }
 
     /// The medium's number of logical blocks: VolumeLength (exFAT 3.1.5), and what is before the volume.
@@ -283,7 +295,9 @@ impl<'a, M: Memory, D: DynamicFiles, O: Overrides> Volume<'a, M, D, O> {
                 overrides::free(&self.overrides, self.layout, start, out);
             }
             RegionKind::Upcase => {
-                self.read_by(Reader::Driver);
+                // As the drivers of Linux, Windows and macOS do when they mount a volume.
+                self.mounted |= !self.has_driver;
+                self.has_driver = true;
                 tables::upcase(start, out);
             }
             RegionKind::Directory(directory) => {
@@ -297,23 +311,7 @@ impl<'a, M: Memory, D: DynamicFiles, O: Overrides> Volume<'a, M, D, O> {
                 overrides::blank(&self.overrides, region.first, start, out);
             }
             RegionKind::Dynamic => self.render_window(start, out),
-            RegionKind::Unused(_) => {
-                self.read_by(Reader::Probe);
-                out.fill(0);
-            }
-        }
-    }
-
-    /// What is read tells who reads. What was read before somebody could be told from a probe was a probe's.
-    fn read_by(&mut self, reader: Reader) {
-        let was = self.reader;
-        if was == Reader::Driver || was == reader {
-            return;
-        }
-        self.reader = reader;
-        self.mounted |= reader == Reader::Driver;
-        if was == Reader::Unknown {
-            self.files.unread();
+            RegionKind::Unused(_) => out.fill(0),
         }
     }
 
@@ -336,9 +334,7 @@ impl<'a, M: Memory, D: DynamicFiles, O: Overrides> Volume<'a, M, D, O> {
         let mut rest = out;
         while !rest.is_empty() {
             let (piece, later) = rest.split_at_mut(((length - offset) as usize).min(rest.len()));
-            if !self.files.read(cluster, offset, self.reader, piece) {
-                self.read_by(Reader::Probe);
-            }
+            self.has_reader |= self.files.read(cluster, offset, piece);
             (cluster, offset) = (cluster + 1, 0);
             rest = later;
         }

@@ -70,6 +70,12 @@ static LAYOUT: Layout<'static> = Layout {
     },
 };
 
+/// A layout with a dynamic window in clusters of so many sectors.
+pub(super) fn layout_with_window(first: u32, count: u32, sectors_per_cluster_shift: u8) -> Layout<'static> {
+    let dynamic = DynamicWindow { first_cluster: ClusterIndex(first), cluster_count: count, ..LAYOUT.dynamic };
+    Layout { volume_length: BlockCount(1 << 16), sectors_per_cluster_shift, dynamic, ..LAYOUT }
+}
+
 fn volume() -> Volume<'static, Addresses> {
     Volume::new(&LAYOUT, Some(BoardIdentity(0x0123_4567_89AB_CDEF)), Addresses)
 }
