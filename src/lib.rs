@@ -23,12 +23,12 @@ pub mod clock;
 pub mod device;
 pub mod dynamic;
 pub mod files;
-pub mod piece;
 #[cfg(all(target_os = "none", feature = "hal"))]
 pub mod rp2350;
 pub mod scsi;
 pub mod settings;
 pub mod stick;
+pub mod text;
 pub mod turns;
 pub mod usb;
 pub mod vd;

@@ -2,8 +2,8 @@
 
 use super::info::Named;
 use crate::dynamic::{Content, Frozen};
-use crate::piece::Piece;
 use crate::settings::{Contents, Settings, View};
+use crate::text::Writer;
 use crate::volume::{Generation, LabelText};
 use core::fmt;
 
@@ -41,7 +41,7 @@ impl Named for Settings<'_> {
         Settings::occupied(self)
     }
 
-    fn tell(&self, occupied: Option<Contents>, json: bool, out: &mut Piece<'_>) -> fmt::Result {
+    fn tell(&self, occupied: Option<Contents>, json: bool, out: &mut Writer<'_>) -> fmt::Result {
         match (occupied, json) {
             (None, false) => Ok(()),
             (None, true) => out.template(JSON, &mut |_, out| out.text("null")),

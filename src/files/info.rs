@@ -3,8 +3,8 @@
 //! Both are frozen with each generation, so that they tell of the moment at which the volume that shows them began.
 
 use super::log::LogRing;
-use crate::piece::Piece;
 use crate::settings::Contents;
+use crate::text::Writer;
 use crate::volume::layout::Layout;
 use crate::volume::{BoardIdentity, Generation, LabelText};
 use core::cell::Cell;
@@ -105,7 +105,7 @@ pub trait Named {
     ///
     /// # Errors
     /// Those of `out`.
-    fn tell(&self, occupied: Option<Contents>, json: bool, out: &mut Piece<'_>) -> fmt::Result;
+    fn tell(&self, occupied: Option<Contents>, json: bool, out: &mut Writer<'_>) -> fmt::Result;
 }
 
 /// What INFO.TXT and INFO.JSON tell.
@@ -145,7 +145,7 @@ impl<'a> Info<'a> {
     }
 
     /// Writes what is told of settings, where there are some.
-    pub(super) fn tell_settings(&self, occupied: Option<Contents>, form: Form, out: &mut Piece<'_>) -> fmt::Result {
+    pub(super) fn tell_settings(&self, occupied: Option<Contents>, form: Form, out: &mut Writer<'_>) -> fmt::Result {
         self.named.map_or(Ok(()), |named| named.tell(occupied, form == Form::Json, out))
     }
 

@@ -3,7 +3,7 @@
 use super::info::{BoardFacts, Form, Info, Snapshot};
 use super::info_report::Report;
 use crate::dynamic::{Content, Frozen};
-use crate::piece::Piece;
+use crate::text::Writer;
 use crate::volume::Generation;
 use core::cell::Cell;
 use critical_section::Mutex;
@@ -45,7 +45,7 @@ impl<'a> InfoFile<'a> {
 
 /// Length in bytes of a report.
 fn length(report: &Report<'_>) -> u32 {
-    Piece::length(|out| report.write(out)) as u32
+    Writer::length(|out| report.write(out)) as u32
 }
 
 impl Content for InfoFile<'_> {
@@ -61,7 +61,7 @@ impl Content for InfoFile<'_> {
 
     fn read(&self, _: u32, offset: u32, out: &mut [u8]) {
         let frozen = critical_section::with(|section| self.frozen.borrow(section).get());
-        // What does not fit comes with the next piece.
-        let _ = self.report(frozen).write(&mut Piece::new(offset as usize, out));
+        // The reader fetches what does not fit with its next read.
+        let _ = self.report(frozen).write(&mut Writer::new(offset as usize, out));
     }
 }

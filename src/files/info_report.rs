@@ -3,7 +3,7 @@
 use super::info::{Form, Info, Snapshot};
 use super::log::LogRing;
 use crate::block::BLOCK_LENGTH;
-use crate::piece::{Piece, divide};
+use crate::text::{Writer, divide};
 use core::fmt;
 use core::num::NonZero;
 
@@ -45,16 +45,16 @@ pub(super) struct Report<'a> {
 
 impl Report<'_> {
     /// Writes all of it.
-    pub fn write(&self, out: &mut Piece<'_>) -> fmt::Result {
+    pub fn write(&self, out: &mut Writer<'_>) -> fmt::Result {
         let template = match self.form {
             Form::Text => TEXT,
             Form::Json => JSON,
         };
-        out.template(template, &mut |letter, out| self.place(letter, out))
+        out.template(template, &mut |letter, out| self.insert(letter, out))
     }
 
-    /// Writes what stands for a letter of the templates.
-    fn place(&self, letter: u8, out: &mut Piece<'_>) -> fmt::Result {
+    /// Writes the text for a letter of the templates.
+    fn insert(&self, letter: u8, out: &mut Writer<'_>) -> fmt::Result {
         let (Info { program, layout, .. }, board) = (self.info, &self.snapshot.board);
         match letter {
             b'n' => self.text(program.name, out),
@@ -118,7 +118,7 @@ impl Report<'_> {
     }
 
     /// Writes text, for programs in quotation marks.
-    fn text(&self, text: &str, out: &mut Piece<'_>) -> fmt::Result {
+    fn text(&self, text: &str, out: &mut Writer<'_>) -> fmt::Result {
         match self.form {
             // Nothing of it ends the line.
             Form::Text => {
@@ -129,7 +129,7 @@ impl Report<'_> {
     }
 
     /// The same, and where there is none, a word for people.
-    fn text_or(&self, text: Option<&str>, word: &str, out: &mut Piece<'_>) -> fmt::Result {
+    fn text_or(&self, text: Option<&str>, word: &str, out: &mut Writer<'_>) -> fmt::Result {
         match (text, self.form) {
             (Some(text), _) => self.text(text, out),
             (None, Form::Text) => out.text(word),
@@ -138,7 +138,7 @@ impl Report<'_> {
     }
 
     /// Writes the rings: their lengths, and how many bytes may be written until the first one is lost.
-    fn rings(&self, out: &mut Piece<'_>) -> fmt::Result {
+    fn rings(&self, out: &mut Writer<'_>) -> fmt::Result {
         let Snapshot { log, defmt, .. } = self.snapshot;
         let mut before = "";
         let mut end = "";

@@ -4,7 +4,7 @@
 //! text falls out of the ring.
 
 use crate::dynamic::{Content, Frozen};
-use crate::piece::divide;
+use crate::text::divide;
 use crate::volume::Generation;
 use core::cell::Cell;
 use core::fmt;

@@ -5,7 +5,7 @@ use crate::chip::partition_table::{
     Accessor, Flags, Link, Location, Partition, PartitionState, PartitionTable, TableState,
 };
 use crate::dynamic::Content;
-use crate::piece::Piece;
+use crate::text::Writer;
 use core::fmt;
 
 /// The whole.
@@ -51,17 +51,17 @@ pub(super) struct Description<'a> {
 
 impl Content for Description<'_> {
     fn length(&self) -> u32 {
-        Piece::length(|out| self.write(out)) as u32
+        Writer::length(|out| self.write(out)) as u32
     }
 
     fn read(&self, _: u32, offset: u32, out: &mut [u8]) {
-        // What does not fit comes with the next piece.
-        let _ = self.write(&mut Piece::new(offset as usize, out));
+        // The reader fetches what does not fit with its next read.
+        let _ = self.write(&mut Writer::new(offset as usize, out));
     }
 }
 
 impl Description<'_> {
-    fn write(&self, out: &mut Piece<'_>) -> fmt::Result {
+    fn write(&self, out: &mut Writer<'_>) -> fmt::Result {
         let (state, code) = match self.table.state() {
             TableState::None => ("none", None),
             TableState::Present => ("present", None),
@@ -87,17 +87,17 @@ impl Description<'_> {
         })
     }
 
-    fn partitions(&self, out: &mut Piece<'_>) -> fmt::Result {
+    fn partitions(&self, out: &mut Writer<'_>) -> fmt::Result {
         let mut between = "";
         for (index, partition) in self.table.partitions().iter().enumerate() {
             out.text(core::mem::replace(&mut between, ","))?;
             out.template(PARTITION, &mut |letter, out| match letter {
                 b'i' => out.decimal(index as u64),
-                b'n' => or_null(partition.name(), out, Piece::quoted_bytes),
+                b'n' => or_null(partition.name(), out, Writer::quoted_bytes),
                 b'f' => {
                     let path = self.paths.get(index).filter(|_| partition.state == PartitionState::Shown);
                     // Its place is this file's, so that the folder's name says nothing new.
-                    or_null(path.map(file_name), out, Piece::quoted)
+                    or_null(path.map(file_name), out, Writer::quoted)
                 }
                 b's' => out.text(match partition.state {
                     PartitionState::Shown => "shown",
@@ -115,7 +115,7 @@ impl Description<'_> {
 }
 
 /// Writes what stands for a letter of [`DESCRIBED`].
-fn described(partition: &Partition, letter: u8, out: &mut Piece<'_>) -> fmt::Result {
+fn described(partition: &Partition, letter: u8, out: &mut Writer<'_>) -> fmt::Result {
     let Partition { location, flags, .. } = partition;
     match letter {
         b'o' => out.decimal(location.offset().into()),
@@ -143,8 +143,8 @@ fn described(partition: &Partition, letter: u8, out: &mut Piece<'_>) -> fmt::Res
 
 fn or_null<'o, T>(
     value: Option<T>,
-    out: &mut Piece<'o>,
-    write: impl FnOnce(&mut Piece<'o>, T) -> fmt::Result,
+    out: &mut Writer<'o>,
+    write: impl FnOnce(&mut Writer<'o>, T) -> fmt::Result,
 ) -> fmt::Result {
     match value {
         Some(value) => write(out, value),
@@ -153,7 +153,7 @@ fn or_null<'o, T>(
 }
 
 /// Writes the permissions of a location word or a flags word.
-fn permissions(word: u32, out: &mut Piece<'_>) -> fmt::Result {
+fn permissions(word: u32, out: &mut Writer<'_>) -> fmt::Result {
     out.template(PERMISSIONS, &mut |letter, out| {
         let who = match letter {
             b's' => Accessor::Secure,
@@ -170,7 +170,7 @@ fn permissions(word: u32, out: &mut Piece<'_>) -> fmt::Result {
 }
 
 /// Writes the families that a range accepts: `more` beside those of `flags`.
-fn families(flags: Flags, more: &[u32], out: &mut Piece<'_>) -> fmt::Result {
+fn families(flags: Flags, more: &[u32], out: &mut Writer<'_>) -> fmt::Result {
     let mut between = "";
     out.text("[")?;
     list(flags.families(), &mut between, out)?;
@@ -184,7 +184,7 @@ fn families(flags: Flags, more: &[u32], out: &mut Piece<'_>) -> fmt::Result {
 }
 
 /// Writes plain words as strings with commas between them.
-fn list<'w>(words: impl Iterator<Item = &'w str>, between: &mut &'static str, out: &mut Piece<'_>) -> fmt::Result {
+fn list<'w>(words: impl Iterator<Item = &'w str>, between: &mut &'static str, out: &mut Writer<'_>) -> fmt::Result {
     for word in words {
         out.text(core::mem::replace(between, ", "))?;
         out.quoted(word)?;

@@ -2,7 +2,7 @@
 
 use crate::chip::partition_table::{PARTITIONS, Partition, PartitionState, PartitionTable, WORK_AREA};
 use crate::dynamic::Files;
-use crate::piece::Piece;
+use crate::text::Writer;
 use core::fmt;
 use picovd_exfat::name::{Name, is_forbidden};
 use picovd_exfat::portable::{is_alike, is_device, is_unseen};
@@ -99,7 +99,7 @@ impl Head {
 /// Writes the `number`th try for a partition: from the second one on with the number after the name. `None` where it is too
 /// long.
 fn write_path(text: &mut [u8], folder: &str, partition: &Partition, index: usize, number: u16) -> Option<Head> {
-    let mut path = Piece::new(0, text.get_mut(..PATH_LENGTH)?);
+    let mut path = Writer::new(0, text.get_mut(..PATH_LENGTH)?);
     let written = path.template("$f$n$t.BIN", &mut |letter, path| match letter {
         b'f' if folder.is_empty() => Ok(()),
         b'f' => {
@@ -130,7 +130,7 @@ fn write_path(text: &mut [u8], folder: &str, partition: &Partition, index: usize
 
 /// Writes a name, with `_` for every character that exFAT forbids (7.7.3) or that does not show, and for every byte that is not
 /// UTF-8.
-fn write_name(name: &[u8], path: &mut Piece<'_>) -> fmt::Result {
+fn write_name(name: &[u8], path: &mut Writer<'_>) -> fmt::Result {
     for chunk in name.utf8_chunks() {
         for character in chunk.valid().chars() {
             // Those that are forbidden are in ASCII.

@@ -1,7 +1,7 @@
 //! Values that are rendered as text at any offset, without a buffer for the whole.
 
 use crate::dynamic::{Content, Frozen};
-use crate::piece::Piece;
+use crate::text::Writer;
 use crate::volume::Generation;
 use core::cell::Cell;
 use core::fmt::{Display, Write};
@@ -87,13 +87,13 @@ impl<T: Copy + Display + Send> Content for Rendered<T> {
 
 /// Length in bytes of a value's text.
 fn length(value: &impl Display) -> u32 {
-    u32::try_from(Piece::length(|out| write!(out, "{value}"))).unwrap_or(u32::MAX)
+    u32::try_from(Writer::length(|out| write!(out, "{value}"))).unwrap_or(u32::MAX)
 }
 
 /// Fills `out` with a value's text from byte `offset` on.
 fn render(value: &impl Display, offset: u32, out: &mut [u8]) {
     // Once the piece is full, its error ends the rendering.
-    let _ = write!(Piece::new(offset as usize, out), "{value}");
+    let _ = write!(Writer::new(offset as usize, out), "{value}");
 }
 
 #[cfg(test)]

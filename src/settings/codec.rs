@@ -4,7 +4,7 @@
 //! record lacks are those at its end, and what a newer one has beside them is after the known ones. And it lets one field
 //! be read from JSON while all others come from the bytes of the present values, whatever the structure is.
 
-use crate::piece::Piece;
+use crate::text::Writer;
 use core::fmt::{self, Display};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, Visitor};
 use serde::ser::{self, Impossible, Serialize, SerializeStruct};
@@ -147,10 +147,10 @@ pub(super) enum Other<'o> {
 }
 
 /// Writes the field at `index` of a structure as JSON.
-pub(super) fn write_field(value: &impl Serialize, index: usize, out: &mut Piece<'_>) -> fmt::Result {
+pub(super) fn write_field(value: &impl Serialize, index: usize, out: &mut Writer<'_>) -> fmt::Result {
     struct OneField<'w, 'o> {
         left: usize,
-        out: Option<&'w mut Piece<'o>>,
+        out: Option<&'w mut Writer<'o>>,
     }
 
     impl FieldSink for OneField<'_, '_> {

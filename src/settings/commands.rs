@@ -17,7 +17,7 @@ use super::stacks::STACKS;
 use super::store::SaveError;
 use super::values::{Settings, Style, Which};
 use crate::clock::Instant;
-use crate::piece::Piece;
+use crate::text::Writer;
 use core::fmt;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -212,10 +212,10 @@ impl Settings<'_> {
     /// Renders the next bytes of the answer under way into `out`. Returns how many there are, 0 without an answer.
     pub fn answer(&self, out: &mut [u8]) -> usize {
         let Some((answer, begin)) = self.console.place().answer else { return 0 };
-        let mut piece = Piece::new(begin as usize, out);
-        // What does not fit comes with the next piece.
-        let _ = self.write_answer(&answer, &mut piece);
-        piece.filled()
+        let mut writer = Writer::new(begin as usize, out);
+        // The reader fetches what does not fit with its next read.
+        let _ = self.write_answer(&answer, &mut writer);
+        writer.filled()
     }
 
     /// So many bytes of the answer are out.
@@ -331,7 +331,7 @@ impl Settings<'_> {
         critical_section::with(|section| self.with_state(section, |state| state.answered.copy(&payload)));
     }
 
-    fn write_answer(&self, answer: &Answer, out: &mut Piece<'_>) -> fmt::Result {
+    fn write_answer(&self, answer: &Answer, out: &mut Writer<'_>) -> fmt::Result {
         match answer {
             Answer::Values => self.write_values(Which::Answered, Style::Line, out)?,
             Answer::Value(group, index) => {
@@ -371,7 +371,7 @@ impl Settings<'_> {
         out.text("\r\n")
     }
 
-    fn write_files(&self, out: &mut Piece<'_>) -> fmt::Result {
+    fn write_files(&self, out: &mut Writer<'_>) -> fmt::Result {
         let exposed = self.exposed_in(Which::Answered);
         out.text("{\"files\":{")?;
         for (number, file) in self.plan().exposable.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use super::json::{Characters, is_same_name, within};
 use super::reason::Reason;
-use crate::piece::Piece;
+use crate::text::Writer;
 use core::fmt;
 
 /// A field: its name in the structure, what it is good for, and what it may be set to.
@@ -146,7 +146,7 @@ impl Field {
     }
 
     /// Writes what the field may be set to, for people.
-    pub(super) fn allowed(&self, out: &mut Piece<'_>) -> fmt::Result {
+    pub(super) fn allowed(&self, out: &mut Writer<'_>) -> fmt::Result {
         let template = match self.kind {
             Kind::Boolean => "true or false",
             Kind::Number => "a number",
@@ -167,7 +167,7 @@ impl Field {
     }
 
     /// Writes the field as a property of a JSON Schema (draft 7).
-    pub(super) fn schema(&self, out: &mut Piece<'_>) -> fmt::Result {
+    pub(super) fn schema(&self, out: &mut Writer<'_>) -> fmt::Result {
         let template = if self.nullable {
             r#"$n:{"description":$a,"type":["$t","null"]$k"#
         } else {
@@ -178,7 +178,7 @@ impl Field {
     }
 
     /// Writes a template of those above.
-    fn fill(&self, template: &str, out: &mut Piece<'_>) -> fmt::Result {
+    fn fill(&self, template: &str, out: &mut Writer<'_>) -> fmt::Result {
         let (kind, limits, least, most) = match self.kind {
             Kind::Boolean => ("boolean", "", 0, 0),
             Kind::Integer(least, most) => ("integer", r#","minimum":$l,"maximum":$m"#, least, most),
@@ -201,7 +201,7 @@ impl Field {
     }
 
     /// Writes what there is to choose from, in JSON.
-    fn choices(&self, out: &mut Piece<'_>) -> fmt::Result {
+    fn choices(&self, out: &mut Writer<'_>) -> fmt::Result {
         let Kind::Choice(choices) = self.kind else { return Ok(()) };
         let mut between = "";
         for choice in choices {
@@ -275,11 +275,11 @@ mod tests {
 
     #[test]
     fn schemas_and_words() {
-        let written = |write: &dyn Fn(&mut Piece<'_>) -> fmt::Result| {
+        let written = |write: &dyn Fn(&mut Writer<'_>) -> fmt::Result| {
             let mut out = [0; 256];
-            let mut piece = Piece::new(0, &mut out);
-            write(&mut piece).unwrap();
-            let length = piece.filled();
+            let mut writer = Writer::new(0, &mut out);
+            write(&mut writer).unwrap();
+            let length = writer.filled();
             String::from_utf8(out[..length].to_vec()).unwrap()
         };
         let schema = |field: Field| written(&|out| field.schema(out));

@@ -6,7 +6,7 @@ use super::hash::hash;
 use super::reason::Reason;
 use super::section::{LINE_LENGTH, Section};
 use super::values::Settings;
-use crate::piece::Piece;
+use crate::text::Writer;
 use core::fmt;
 use core::marker::PhantomData;
 use picovd_exfat::window;
@@ -159,7 +159,7 @@ impl<T: Serialize + DeserializeOwned + Default> Section for Group<T> {
         self.broken(&read::<T>(present).0).map_or(Ok(()), |(index, words)| Err((index, Reason::Rule(words))))
     }
 
-    fn write(&self, present: &[u8], index: usize, out: &mut Piece<'_>) -> fmt::Result {
+    fn write(&self, present: &[u8], index: usize, out: &mut Writer<'_>) -> fmt::Result {
         codec::write_field(&read::<T>(present).0, index, out)
     }
 
@@ -218,7 +218,7 @@ pub(super) fn repair<T: Serialize + DeserializeOwned + Default>(
     let mut wrong = !all;
     for (index, field) in fields.iter().enumerate() {
         let mut text = Zeroizing::new([0; LINE_LENGTH]);
-        let mut json = Piece::new(0, &mut *text);
+        let mut json = Writer::new(0, &mut *text);
         let fits = codec::write_field(&values, index, &mut json).is_ok();
         let length = json.filled();
         if !fits || field.check(text.get(..length).unwrap_or_default()).is_err() {

@@ -4,20 +4,20 @@
 
 use super::codec::Broken;
 use super::reason::Reason;
-use crate::piece::Piece;
+use crate::text::Writer;
 use core::fmt::{self, Display, Write};
 use core::ops::Range;
 use serde::ser::{self, Serialize};
 
 /// Writes a value of any type.
-pub(super) fn write(value: &(impl Serialize + ?Sized), out: &mut Piece<'_>) -> fmt::Result {
-    value.serialize(Writer(out)).map_err(|_| fmt::Error)
+pub(super) fn write(value: &(impl Serialize + ?Sized), out: &mut Writer<'_>) -> fmt::Result {
+    value.serialize(JsonSerializer(out)).map_err(|_| fmt::Error)
 }
 
-struct Writer<'w, 'o>(&'w mut Piece<'o>);
+struct JsonSerializer<'w, 'o>(&'w mut Writer<'o>);
 
 /// Takes what is between a string's quotation marks.
-struct Escaped<'w, 'o>(&'w mut Piece<'o>);
+struct Escaped<'w, 'o>(&'w mut Writer<'o>);
 
 impl Write for Escaped<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
@@ -27,12 +27,12 @@ impl Write for Escaped<'_, '_> {
 
 /// A list, a map or a structure that is being written.
 struct Members<'w, 'o> {
-    out: &'w mut Piece<'o>,
+    out: &'w mut Writer<'o>,
     first: bool,
     end: &'static str,
 }
 
-impl<'w, 'o> Writer<'w, 'o> {
+impl<'w, 'o> JsonSerializer<'w, 'o> {
     fn open(self, begin: &str, end: &'static str) -> Result<Members<'w, 'o>, Broken> {
         self.0.text(begin)?;
         Ok(Members { out: self.0, first: true, end })
@@ -55,7 +55,7 @@ macro_rules! numbers {
     };
 }
 
-impl<'w, 'o> ser::Serializer for Writer<'w, 'o> {
+impl<'w, 'o> ser::Serializer for JsonSerializer<'w, 'o> {
     type Ok = ();
     type Error = Broken;
     type SerializeSeq = Members<'w, 'o>;
@@ -137,7 +137,7 @@ impl<'w, 'o> ser::Serializer for Writer<'w, 'o> {
         value: &T,
     ) -> Result<(), Broken> {
         let members = self.variant(variant, "", "}")?;
-        value.serialize(Writer(&mut *members.out))?;
+        value.serialize(JsonSerializer(&mut *members.out))?;
         members.close()
     }
 
@@ -189,14 +189,14 @@ impl Members<'_, '_> {
 
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Broken> {
         self.separate()?;
-        value.serialize(Writer(&mut *self.out))
+        value.serialize(JsonSerializer(&mut *self.out))
     }
 
     fn member<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Broken> {
         self.separate()?;
         self.out.quoted(name)?;
         self.out.text(":")?;
-        value.serialize(Writer(&mut *self.out))
+        value.serialize(JsonSerializer(&mut *self.out))
     }
 
     fn close(self) -> Result<(), Broken> {
@@ -257,7 +257,7 @@ impl ser::SerializeMap for Members<'_, '_> {
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Broken> {
         self.out.text(":")?;
-        value.serialize(Writer(&mut *self.out))
+        value.serialize(JsonSerializer(&mut *self.out))
     }
 
     fn end(self) -> Result<(), Broken> {
@@ -535,7 +535,7 @@ mod tests {
             map: [("k".to_string(), "v".to_string()), ("l".to_string(), String::new())].into(),
         };
         let mut bytes = [0; 256];
-        let mut out = Piece::new(0, &mut bytes);
+        let mut out = Writer::new(0, &mut bytes);
         write(&all, &mut out).unwrap();
         let length = out.filled();
         let expected = r#"{"list":[1,null],"pair":["\"",-1.5],"none":null,"ways":["On",{"For":7},"#.to_string()

@@ -7,7 +7,7 @@ use super::section::{LINE_LENGTH, Section};
 use super::value::{DEFAULT, MAX_VALUE, Out, encode, hashes, number, split};
 use crate::announcement::{Announcing, Refresh, Timing};
 use crate::clock::Milliseconds;
-use crate::piece::Piece;
+use crate::text::Writer;
 use core::fmt;
 use picovd_exfat::name::{LABEL_UNITS, is_forbidden};
 use picovd_exfat::portable::is_unseen;
@@ -226,7 +226,7 @@ impl Own<'_> {
     /// show: no reason to forget the others.
     fn is_right(&self, present: &[u8], index: usize, field: &Field) -> bool {
         let mut text = [0; LINE_LENGTH];
-        let mut json = Piece::new(0, &mut text);
+        let mut json = Writer::new(0, &mut text);
         let written = self.write(present, index, &mut json).is_ok();
         let length = json.filled();
         let fits = written && field.check(text.get(..length).unwrap_or_default()).is_ok();
@@ -273,7 +273,7 @@ impl Section for Own<'_> {
         places.try_for_each(|index| self.check_field(Values(present), index).map_err(|reason| (index, reason)))
     }
 
-    fn write(&self, present: &[u8], index: usize, out: &mut Piece<'_>) -> fmt::Result {
+    fn write(&self, present: &[u8], index: usize, out: &mut Writer<'_>) -> fmt::Result {
         let values = Values(present);
         let defaults = &self.0.defaults;
         match index {

@@ -2,7 +2,7 @@
 
 use super::field::Field;
 use super::reason::Reason;
-use crate::piece::Piece;
+use crate::text::Writer;
 use core::fmt;
 
 /// Longest line that a console takes, and so the longest text in JSON.
@@ -33,7 +33,7 @@ pub trait Section: Sync {
     ///
     /// # Errors
     /// Those of `out`.
-    fn write(&self, present: &[u8], index: usize, out: &mut Piece<'_>) -> fmt::Result;
+    fn write(&self, present: &[u8], index: usize, out: &mut Writer<'_>) -> fmt::Result;
 
     /// Whether a field has its default.
     fn is_default(&self, present: &[u8], index: usize) -> bool;

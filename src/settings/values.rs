@@ -13,7 +13,7 @@ use super::store::{SaveError, Storage};
 use super::wear::Erases;
 use crate::announcement::Announcing;
 use crate::clock::Instant;
-use crate::piece::Piece;
+use crate::text::Writer;
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use critical_section::{CriticalSection, Mutex};
@@ -367,19 +367,19 @@ impl<'a> Settings<'a> {
 
     /// Renders a view from byte `offset` on, as the present generation shows it. Returns how many bytes of `out` were filled.
     pub fn render(&self, view: View, offset: usize, out: &mut [u8]) -> usize {
-        let mut piece = Piece::new(offset, out);
-        // What does not fit comes with the next piece.
-        let _ = self.write_view(view, &mut piece);
-        piece.filled()
+        let mut writer = Writer::new(offset, out);
+        // The reader fetches what does not fit with its next read.
+        let _ = self.write_view(view, &mut writer);
+        writer.filled()
     }
 
     /// Length of a view in bytes, as the present generation shows it.
     #[must_use]
     pub fn length(&self, view: View) -> usize {
-        Piece::length(|out| self.write_view(view, out))
+        Writer::length(|out| self.write_view(view, out))
     }
 
-    fn write_view(&self, view: View, out: &mut Piece<'_>) -> fmt::Result {
+    fn write_view(&self, view: View, out: &mut Writer<'_>) -> fmt::Result {
         match view {
             View::Values => self.write_values(Which::Shown, Style::Lines, out),
             View::Schema => self.write_schema(out),
@@ -558,7 +558,7 @@ impl<'a> Settings<'a> {
 
     /// Writes all values as one JSON object. Between members is `between`, in front of the first and after the last one
     /// `around`.
-    pub(super) fn write_values(&self, which: Which, style: Style, out: &mut Piece<'_>) -> fmt::Result {
+    pub(super) fn write_values(&self, which: Which, style: Style, out: &mut Writer<'_>) -> fmt::Result {
         let payload = self.of(which);
         out.text("{")?;
         let mut first = true;
@@ -577,7 +577,7 @@ impl<'a> Settings<'a> {
         group: &dyn Section,
         index: usize,
         field: &Field,
-        out: &mut Piece<'_>,
+        out: &mut Writer<'_>,
     ) -> fmt::Result {
         out.quoted(field.name)?;
         out.text(":")?;
@@ -590,7 +590,7 @@ impl<'a> Settings<'a> {
     }
 
     /// Writes what may be set as a JSON Schema (draft 7).
-    pub(super) fn write_schema(&self, out: &mut Piece<'_>) -> fmt::Result {
+    pub(super) fn write_schema(&self, out: &mut Writer<'_>) -> fmt::Result {
         out.text("{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"title\":\"Settings\",")?;
         out.text("\"type\":\"object\",\"additionalProperties\":false,\"properties\":{")?;
         let mut first = true;
@@ -642,13 +642,13 @@ pub(super) enum Style {
 }
 
 impl Style {
-    fn separate(self, first: &mut bool, out: &mut Piece<'_>) -> fmt::Result {
+    fn separate(self, first: &mut bool, out: &mut Writer<'_>) -> fmt::Result {
         let comma = if core::mem::take(first) { "" } else { "," };
         out.text(comma)?;
         if self == Self::Lines { out.text("\r\n  ") } else { Ok(()) }
     }
 
-    fn end(self, empty: bool, out: &mut Piece<'_>) -> fmt::Result {
+    fn end(self, empty: bool, out: &mut Writer<'_>) -> fmt::Result {
         match self {
             Self::Line => out.text("}"),
             Self::Lines => out.text(if empty { "}\r\n" } else { "\r\n}\r\n" }),

@@ -24,7 +24,7 @@ struct Rule {
 const RULES: &[Rule] = &[
     Rule { part: "block", modules: &[], crates: &[] },
     Rule { part: "clock", modules: &[], crates: &[] },
-    Rule { part: "piece", modules: &[], crates: &[] },
+    Rule { part: "text", modules: &[], crates: &[] },
     Rule { part: "turns", modules: &[], crates: &[] },
     Rule { part: "announcement", modules: &["clock"], crates: &[] },
     Rule { part: "volume", modules: &["block", "clock"], crates: &["picovd_exfat"] },
@@ -36,7 +36,7 @@ const RULES: &[Rule] = &[
     Rule {
         part: "settings",
         // The clock: saves are counted in time. `group` is the macro of that name.
-        modules: &["announcement", "block", "chip", "clock", "group", "piece", "volume"],
+        modules: &["announcement", "block", "chip", "clock", "group", "text", "volume"],
         crates: &[
             "crc",
             "critical_section",
@@ -52,7 +52,7 @@ const RULES: &[Rule] = &[
     Rule {
         part: "files",
         // `print` is the macro of that name.
-        modules: &["block", "chip", "clock", "dynamic", "piece", "settings", "print", "volume"],
+        modules: &["block", "chip", "clock", "dynamic", "settings", "print", "text", "volume"],
         crates: &["critical_section", "heapless", "picovd_exfat", "serde", "serde_csv_core"],
     },
     // The bottom vocabulary comes with every layer that is plugged in here.

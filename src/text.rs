@@ -1,38 +1,38 @@
-//! Text that is made when it is read: every read writes all of it again, and keeps the piece that it is for. There is no buffer
-//! for the whole.
+//! Text that is rendered on demand: every read writes the whole text again and keeps only the bytes that it asked for, so no
+//! buffer for the whole is needed.
 //!
-//! Numbers and JSON (RFC 8259) are written here without `core::fmt`, which takes several kilobytes of a program that has no
-//! other use for it.
+//! Numbers and JSON (RFC 8259) are written here without `core::fmt`, which would add several kilobytes to a program that does
+//! not use it otherwise.
 
 use core::fmt::{self, Write};
 use core::num::NonZero;
 
-/// What is asked of a text: some bytes from a place on. It takes all of the text, and [`fmt::Error`] says that the rest of it
-/// is of no use any more.
-pub struct Piece<'o> {
+/// Writes one part of a text into a buffer. The whole text is passed through it: bytes before the part are skipped, and once
+/// the buffer is full, [`fmt::Error`] tells the caller to stop.
+pub struct Writer<'o> {
     skip: usize,
     out: &'o mut [u8],
     filled: usize,
 }
 
-/// What a [`template`](Piece::template) leaves to its writer: which letter, and where to.
-pub type Place<'p, 'o> = &'p mut dyn FnMut(u8, &mut Piece<'o>) -> fmt::Result;
+/// Writes the text for a letter of a [`template`](Writer::template).
+pub type Insert<'p, 'o> = &'p mut dyn FnMut(u8, &mut Writer<'o>) -> fmt::Result;
 
-impl<'o> Piece<'o> {
-    /// Drops the first `skip` bytes of the text, and keeps what comes then in `out`, for as long as there is room.
+impl<'o> Writer<'o> {
+    /// Skips the first `skip` bytes of the text and writes the following ones to `out` until it is full.
     pub fn new(skip: usize, out: &'o mut [u8]) -> Self {
         Self { skip, out, filled: 0 }
     }
 
     /// Length in bytes of the text that `write` writes.
-    pub fn length(write: impl FnOnce(&mut Piece<'_>) -> fmt::Result) -> usize {
-        let mut piece = Piece::new(usize::MAX, &mut []);
-        // It drops everything that it gets.
-        let _ = write(&mut piece);
-        usize::MAX - piece.skip
+    pub fn length(write: impl FnOnce(&mut Writer<'_>) -> fmt::Result) -> usize {
+        let mut writer = Writer::new(usize::MAX, &mut []);
+        // Cannot fail: all bytes are skipped.
+        let _ = write(&mut writer);
+        usize::MAX - writer.skip
     }
 
-    /// Number of bytes that were kept.
+    /// Number of bytes written to `out`.
     #[must_use]
     pub fn filled(&self) -> usize {
         self.filled
@@ -41,7 +41,7 @@ impl<'o> Piece<'o> {
     /// Writes bytes as they are.
     ///
     /// # Errors
-    /// Not all of them had room, here and below.
+    /// Not all of them fitted, here and below.
     pub fn bytes(&mut self, bytes: &[u8]) -> fmt::Result {
         let skipped = self.skip.min(bytes.len());
         self.skip -= skipped;
@@ -54,7 +54,7 @@ impl<'o> Piece<'o> {
         if rest.len() > room.len() { Err(fmt::Error) } else { Ok(()) }
     }
 
-    /// Writes text as it is.
+    /// Writes text without escaping it.
     ///
     /// # Errors
     /// As [`bytes`](Self::bytes).
@@ -75,7 +75,7 @@ impl<'o> Piece<'o> {
     /// # Errors
     /// As [`bytes`](Self::bytes).
     pub fn decimal(&mut self, number: u64) -> fmt::Result {
-        // 2^64 has as many digits.
+        // `u64::MAX` has 20 digits.
         let mut digits = [0; 20];
         let mut rest = number;
         let mut begin = digits.len();
@@ -102,7 +102,7 @@ impl<'o> Piece<'o> {
         self.decimal(number.unsigned_abs())
     }
 
-    /// Writes the last `digits` hexadecimal digits of a number, `ten` being `a` or `A`.
+    /// Writes the last `digits` hexadecimal digits of a number. `ten` selects their case: `a` or `A`.
     ///
     /// # Errors
     /// As [`bytes`](Self::bytes).
@@ -130,7 +130,7 @@ impl<'o> Piece<'o> {
     pub fn escaped(&mut self, text: &[u8]) -> fmt::Result {
         text.iter().try_for_each(|byte| match byte {
             b'"' | b'\\' => self.bytes(&[b'\\', *byte]),
-            // RFC 8259 section 7 wants these escaped; DEL would only make terminals do things.
+            // RFC 8259 section 7 requires escapes for control characters. DEL is escaped for the sake of terminals.
             0..=0x1F | 0x7F => {
                 self.text("\\u00")?;
                 self.hexadecimal((*byte).into(), 2, b'a')
@@ -139,7 +139,7 @@ impl<'o> Piece<'o> {
         })
     }
 
-    /// Writes bytes as a JSON string: UTF-8, and U+FFFD for what is not.
+    /// Writes bytes as a JSON string. Invalid UTF-8 is replaced by U+FFFD.
     ///
     /// # Errors
     /// As [`bytes`](Self::bytes).
@@ -154,16 +154,16 @@ impl<'o> Piece<'o> {
         self.text("\"")
     }
 
-    /// Writes a text that has `$` and a letter wherever something else belongs, which `place` writes.
+    /// Writes `template`. Wherever it has `$` and a letter, `insert` is called to write the replacement.
     ///
     /// # Errors
-    /// Those of `place`, and as [`bytes`](Self::bytes).
-    pub fn template(&mut self, template: &str, place: Place<'_, 'o>) -> fmt::Result {
+    /// Those of `insert`, and as [`bytes`](Self::bytes).
+    pub fn template(&mut self, template: &str, insert: Insert<'_, 'o>) -> fmt::Result {
         let mut parts = template.as_bytes().split(|byte| *byte == b'$');
         self.bytes(parts.next().unwrap_or_default())?;
         for part in parts {
             if let [letter, text @ ..] = part {
-                place(*letter, self)?;
+                insert(*letter, self)?;
                 self.bytes(text)?;
             }
         }
@@ -171,13 +171,14 @@ impl<'o> Piece<'o> {
     }
 }
 
-impl Write for Piece<'_> {
+impl Write for Writer<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.text(text)
     }
 }
 
-/// Quotient and remainder, by steps of 16 bits: a division of 64 bits takes a kilobyte of program on processors that have none.
+/// Quotient and remainder, computed in steps of 16 bits: on processors without a 64-bit division, the library routine takes a
+/// kilobyte.
 #[must_use]
 pub fn divide(number: u64, by: NonZero<u16>) -> (u64, u16) {
     let by = NonZero::<u32>::from(by);
@@ -198,24 +199,24 @@ mod tests {
     use std::string::String;
     use std::vec;
 
-    fn written(write: impl Fn(&mut Piece<'_>) -> fmt::Result) -> String {
-        let mut out = vec![0; Piece::length(&write)];
-        let mut piece = Piece::new(0, &mut out);
-        write(&mut piece).unwrap();
-        assert_eq!(piece.filled(), out.len());
+    fn written(write: impl Fn(&mut Writer<'_>) -> fmt::Result) -> String {
+        let mut out = vec![0; Writer::length(&write)];
+        let mut writer = Writer::new(0, &mut out);
+        write(&mut writer).unwrap();
+        assert_eq!(writer.filled(), out.len());
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     #[cfg_attr(miri, ignore = "takes minutes in Miri")]
-    fn pieces_of_a_text_are_the_text() {
+    fn every_part_of_a_text_is_written() {
         let whole = "{\"label\":\"Größe\"}\r\n";
         for skip in 0..=whole.len() {
             for length in 0..=whole.len() + 1 {
                 let mut out = vec![0; length];
-                let mut piece = Piece::new(skip, &mut out);
-                let result = whole.chars().try_for_each(|character| piece.character(character));
-                let filled = piece.filled();
+                let mut writer = Writer::new(skip, &mut out);
+                let result = whole.chars().try_for_each(|character| writer.character(character));
+                let filled = writer.filled();
                 assert_eq!(result.is_ok(), skip + length >= whole.len());
                 assert_eq!(out[..filled], whole.as_bytes()[skip..whole.len().min(skip + length)]);
             }
@@ -262,8 +263,8 @@ mod tests {
         assert_eq!(filled("$n"), "12");
         assert_eq!(filled("a $n$o$n, {$x}$"), "a 1212, {?}");
         let mut out = [0; 4];
-        let mut piece = Piece::new(1, &mut out);
-        assert_eq!(piece.template("ab$ncd", &mut |_, out| out.decimal(345)), Err(fmt::Error));
+        let mut writer = Writer::new(1, &mut out);
+        assert_eq!(writer.template("ab$ncd", &mut |_, out| out.decimal(345)), Err(fmt::Error));
         assert_eq!(&out, b"b345");
     }
 }
