@@ -6,7 +6,7 @@ use clap::Args;
 use clap::builder::{StringValueParser, TypedValueParser};
 use picovd_sim::native::Start;
 use picovd_sim::plug::{Plug, native_with};
-use picovd_sim::serve::Place;
+use picovd_sim::serve::ListenAddress;
 use picovd_sim::{chatter, serve};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -22,11 +22,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Args)]
 pub struct Serve {
     /// For QEMU: the path of a Unix socket, or ADDRESS:PORT
-    #[arg(long, value_name = "SOCKET", value_parser = StringValueParser::new().map(|word| Place::usbredir(&word)))]
-    usbredir: Option<Place>,
+    #[arg(long, value_name = "SOCKET", value_parser = StringValueParser::new().map(|word| ListenAddress::usbredir(&word)))]
+    usbredir: Option<ListenAddress>,
     /// For Linux's `usbip attach`; the usual port is 3240
-    #[arg(long, value_name = "ADDRESS:PORT", value_parser = Place::usbip)]
-    usbip: Option<Place>,
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = ListenAddress::usbip)]
+    usbip: Option<ListenAddress>,
     /// Allow addresses that other machines can reach
     #[arg(long)]
     listen_anywhere: bool,

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use picovd_sim::plug;
-use picovd_sim::serve::{self, Options, Place};
+use picovd_sim::serve::{self, Options, ListenAddress};
 
 /// The system's allocator, which counts what is in use.
 struct Counted;
@@ -72,7 +72,7 @@ fn a_connection_leaves_nothing_and_others_do_not_pile_up() {
     let flag = Arc::clone(&stop);
     let server = thread::spawn(move || {
         let plug = plug::open(Some(&manifest), None).expect("a right manifest");
-        let options = Options { usbredir: Some(Place::Tcp(address)), quiet: true, ..Options::default() };
+        let options = Options { usbredir: Some(ListenAddress::Tcp(address)), quiet: true, ..Options::default() };
         let mut log = Vec::new();
         serve::run(plug.link, &options, &flag, &mut log).map(|()| String::from_utf8(log).expect("text"))
     });

@@ -32,21 +32,21 @@ pub struct PartitionPlan<'a> {
 pub struct PartitionFiles<'a, M> {
     table: PartitionTable,
     paths: PartitionPaths,
-    contents: [Place<FlashRange<'a, M>>; PARTITIONS],
-    files: [Place<File<'a>>; PARTITIONS],
+    contents: [ZeroOption<FlashRange<'a, M>>; PARTITIONS],
+    files: [ZeroOption<File<'a>>; PARTITIONS],
     description: Option<Description<'a>>,
-    description_file: Place<File<'a>>,
+    description_file: ZeroOption<File<'a>>,
 }
 
-/// A place for something. An empty one is zero in all bytes, so that a `static` of them takes no flash.
+/// An `Option` whose `Empty` is all zero bytes, so that a `static` of them goes to .bss and takes no flash.
 #[derive(Debug)]
 #[repr(u8)]
-enum Place<T> {
+enum ZeroOption<T> {
     Empty = 0,
     Full(T),
 }
 
-impl<T> Place<T> {
+impl<T> ZeroOption<T> {
     fn fill(&mut self, value: T) -> &T {
         *self = Self::Full(value);
         match self {
@@ -70,10 +70,10 @@ impl<'a, M: Memory + Clone + Sync> PartitionFiles<'a, M> {
         Self {
             table: PartitionTable::new(),
             paths: PartitionPaths::new(),
-            contents: [const { Place::Empty }; PARTITIONS],
-            files: [const { Place::Empty }; PARTITIONS],
+            contents: [const { ZeroOption::Empty }; PARTITIONS],
+            files: [const { ZeroOption::Empty }; PARTITIONS],
             description: None,
-            description_file: Place::Empty,
+            description_file: ZeroOption::Empty,
         }
     }
 
@@ -93,16 +93,16 @@ impl<'a, M: Memory + Clone + Sync> PartitionFiles<'a, M> {
         self.table.read(source, self.paths.work_area_mut(), plan.flash_size);
         self.paths.fill(&mut self.table, plan.folder, files);
         let paths = &self.paths;
-        for (place, partition) in self.contents.iter_mut().zip(self.table.partitions()) {
+        for (slot, partition) in self.contents.iter_mut().zip(self.table.partitions()) {
             let length = partition.location.length().filter(|_| partition.state == PartitionState::Shown);
             if let Some(length) = length {
                 let offset = partition.location.offset();
-                *place = Place::Full(FlashRange { memory: memory.clone(), offset, length, redacted: plan.redacted });
+                *slot = ZeroOption::Full(FlashRange { memory: memory.clone(), offset, length, redacted: plan.redacted });
             }
         }
-        for (index, (place, content)) in self.files.iter_mut().zip(&self.contents).enumerate() {
+        for (index, (slot, content)) in self.files.iter_mut().zip(&self.contents).enumerate() {
             if let Some((path, content)) = paths.get(index).zip(content.as_ref()) {
-                *place = Place::Full(File::new(path, content, content.length));
+                *slot = ZeroOption::Full(File::new(path, content, content.length));
             }
         }
         for (index, file) in self.files.iter().enumerate() {

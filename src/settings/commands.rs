@@ -8,7 +8,7 @@
 //! as the greeting: else the two would talk for ever, and what a log says would be obeyed. Where one such line has come, lines
 //! that begin with no command are dropped as well for the rest of the session: they are what was left of others.
 
-use super::console::{Answer, PACKET_LENGTH, PLACE, Place};
+use super::console::{Answer, PACKET_LENGTH, Session};
 use super::json::{Object, is_same_name};
 use super::printed::{Printed, Sum};
 use super::reason::Reason;
@@ -48,8 +48,8 @@ impl Settings<'_> {
         STACKS.note();
         loop {
             self.take_input();
-            let mut place = self.console.place();
-            if place.input.0 < place.input.1 || !self.takes_bytes() {
+            let mut session = self.console.session();
+            if session.input.0 < session.input.1 || !self.takes_bytes() {
                 return;
             }
             let mut packet = Zeroizing::new([0; PACKET_LENGTH]);
@@ -57,57 +57,57 @@ impl Settings<'_> {
             if length == 0 {
                 return;
             }
-            place.input = (0, length as u8);
+            session.input = (0, length as u8);
             critical_section::with(|section| self.with_state(section, |state| state.input = *packet));
-            self.console.set(place);
+            self.console.set(session);
         }
     }
 
     fn take_input(&self) {
         while self.takes_bytes() {
-            let mut place = self.console.place();
-            let (from, to) = place.input;
+            let mut session = self.console.session();
+            let (from, to) = session.input;
             let mut byte = None;
             critical_section::with(|section| {
                 self.with_state(section, |state| {
-                    let place = state.input.get_mut(usize::from(from)).filter(|_| from < to);
-                    byte = place.map(core::mem::take);
+                    let next = state.input.get_mut(usize::from(from)).filter(|_| from < to);
+                    byte = next.map(core::mem::take);
                 });
             });
             let Some(byte) = byte else { return };
-            place.input = (from + 1, to);
-            self.console.set(place);
+            session.input = (from + 1, to);
+            self.console.set(session);
             self.take_byte(byte);
         }
     }
 
     /// Whether the console takes bytes: none while a line waits to be answered, or its answer to be fetched.
     pub(super) fn takes_bytes(&self) -> bool {
-        let place = self.console.place();
-        !place.complete && place.answer.is_none()
+        let session = self.console.session();
+        !session.complete && session.answer.is_none()
     }
 
     /// Whether a line is there that was not carried out yet.
     #[must_use]
     pub fn is_line_complete(&self) -> bool {
-        self.console.place().complete
+        self.console.session().complete
     }
 
     /// Whether an answer waits to be fetched; if so, whether some of it is out.
     #[must_use]
     pub fn answer_begun(&self) -> Option<bool> {
-        self.console.place().answer.map(|(_, out)| out != 0)
+        self.console.session().answer.map(|(_, out)| out != 0)
     }
 
     /// Whether a line of something else, the log, has begun on the console and has not ended.
     #[must_use]
     pub fn is_amid_line(&self) -> bool {
-        self.console.place().amid
+        self.console.session().amid
     }
 
     /// Says so.
     pub(crate) fn set_amid_line(&self, amid: bool) {
-        self.console.set(Place { amid, ..self.console.place() });
+        self.console.set(Session { amid, ..self.console.session() });
     }
 
     /// These bytes went out over the console. They may come back.
@@ -125,7 +125,7 @@ impl Settings<'_> {
     /// not carried out yet is not carried out.
     pub fn disconnect(&self) {
         self.drop_answer();
-        self.console.set(PLACE);
+        self.console.set(Session::NEW);
         self.console.with_printed(|printed| *printed = Printed::NOTHING);
         critical_section::with(|section| {
             self.with_state(section, |state| {
@@ -138,11 +138,11 @@ impl Settings<'_> {
 
     /// Takes a byte of a line.
     pub(super) fn take_byte(&self, byte: u8) {
-        let mut place = self.console.place();
+        let mut session = self.console.session();
         match byte {
             b'\r' | b'\n' => {
-                place.complete = place.length != 0 || place.longer;
-                if !place.complete {
+                session.complete = session.length != 0 || session.longer;
+                if !session.complete {
                     critical_section::with(|section| self.with_state(section, |state| state.sum = Sum::EMPTY));
                 }
             }
@@ -152,34 +152,34 @@ impl Settings<'_> {
                 critical_section::with(|section| {
                     self.with_state(section, |state| {
                         state.sum.add(byte);
-                        left = without_last(state.line.get(..place.length.into()).unwrap_or_default());
+                        left = without_last(state.line.get(..session.length.into()).unwrap_or_default());
                         state.line.get_mut(left..).unwrap_or_default().zeroize();
                     });
                 });
-                place.length = left as u16;
+                session.length = left as u16;
             }
             _ => {
                 let mut stored = false;
                 critical_section::with(|section| {
                     self.with_state(section, |state| {
                         state.sum.add(byte);
-                        if let Some(room) = state.line.get_mut(usize::from(place.length)) {
+                        if let Some(room) = state.line.get_mut(usize::from(session.length)) {
                             *room = byte;
                             stored = true;
                         }
                     });
                 });
-                place.length += u16::from(stored);
-                place.longer |= !stored;
+                session.length += u16::from(stored);
+                session.longer |= !stored;
             }
         }
-        self.console.set(place);
+        self.console.set(session);
     }
 
     /// Carries out the line that is there at `now`, if any: the answer waits to be fetched then. Returns whether there was one.
     pub fn execute(&self, now: Instant) -> bool {
-        let mut place = self.console.place();
-        if !place.complete {
+        let mut session = self.console.session();
+        if !session.complete {
             return false;
         }
         let mut line = Zeroizing::new([0; LINE_LENGTH]);
@@ -191,27 +191,27 @@ impl Settings<'_> {
                 state.line.zeroize();
             });
         });
-        let text = line.get(..place.length.into()).unwrap_or_default().trim_ascii();
+        let text = line.get(..session.length.into()).unwrap_or_default().trim_ascii();
         let came_back = self.console.with_printed(|printed| printed.came_back(sum)) == Some(true)
             || [ERROR, GREETING].iter().any(|sent| text.starts_with(sent.as_bytes()));
-        place.echoes |= came_back;
+        session.echoes |= came_back;
         let word = text.split(u8::is_ascii_whitespace).next().unwrap_or_default();
         let answer = match text {
             _ if came_back => None,
-            _ if place.echoes && !WORDS.contains(&word) => None,
-            _ if place.longer => Some(Answer::wrong("the line is too long", "at most 512 bytes")),
+            _ if session.echoes && !WORDS.contains(&word) => None,
+            _ if session.longer => Some(Answer::wrong("the line is too long", "at most 512 bytes")),
             b"" => None,
             _ => Some(self.obey(text, now)),
         };
         let answer = answer.map(|answer| (answer, 0));
-        place = Place { length: 0, longer: false, complete: false, answer, ..place };
-        self.console.set(place);
+        session = Session { length: 0, longer: false, complete: false, answer, ..session };
+        self.console.set(session);
         true
     }
 
     /// Renders the next bytes of the answer under way into `out`. Returns how many there are, 0 without an answer.
     pub fn answer(&self, out: &mut [u8]) -> usize {
-        let Some((answer, begin)) = self.console.place().answer else { return 0 };
+        let Some((answer, begin)) = self.console.session().answer else { return 0 };
         let mut writer = Writer::new(begin as usize, out);
         // The reader fetches what does not fit with its next read.
         let _ = self.write_answer(&answer, &mut writer);
@@ -220,11 +220,11 @@ impl Settings<'_> {
 
     /// So many bytes of the answer are out.
     pub fn answered(&self, bytes: usize) {
-        let mut place = self.console.place();
-        if let Some((_, begin)) = &mut place.answer {
+        let mut session = self.console.session();
+        if let Some((_, begin)) = &mut session.answer {
             *begin = begin.saturating_add(bytes as u32);
         }
-        self.console.set(place);
+        self.console.set(session);
         if self.answer(&mut [0]) == 0 {
             self.drop_answer();
         }
@@ -232,9 +232,9 @@ impl Settings<'_> {
 
     /// Nobody is there any more who could fetch the answer.
     pub(super) fn drop_answer(&self) {
-        let mut place = self.console.place();
-        if let Some((answer, _)) = place.answer.take() {
-            self.console.set(place);
+        let mut session = self.console.session();
+        if let Some((answer, _)) = session.answer.take() {
+            self.console.set(session);
             if let Answer::Done(REBOOT, _) = answer {
                 self.want_restart();
             }
@@ -305,8 +305,8 @@ impl Settings<'_> {
         let mut members = Object::new(object);
         let mut out = Zeroizing::new([0; super::codec::MAX_LENGTH]);
         while let Some((name, value)) = members.next().map_err(|_| Refused::NoObject)? {
-            let place = self.find(|field| is_same_name(name, field));
-            let (number, index) = place.ok_or(Refused::Unknown)?;
+            let found = self.find(|field| is_same_name(name, field));
+            let (number, index) = found.ok_or(Refused::Unknown)?;
             let refused = |reason| Refused::Value((number as u8, index as u8), reason);
             let Some(group) = self.section(number) else { continue };
             if let Some(field) = group.fields().get(index) {

@@ -1,4 +1,4 @@
-//! Where the console is between two lines, and what it has to say.
+//! The state that the console keeps between two packets: the line so far and the answer that is being sent.
 
 use super::printed::Printed;
 use core::cell::{Cell, RefCell};
@@ -7,28 +7,35 @@ use critical_section::Mutex;
 /// Longest packet of a console.
 pub const PACKET_LENGTH: usize = 64;
 
-/// Where a console is between two lines.
+/// State of a console.
 pub(super) struct Console {
-    place: Mutex<Cell<Place>>,
+    session: Mutex<Cell<Session>>,
     printed: Mutex<RefCell<Printed>>,
 }
 
+/// What a console remembers of its session. None of it is secret.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
-    /// Bytes of the line so far.
+pub(super) struct Session {
+    /// Length in bytes of the line received so far.
     pub length: u16,
-    /// There were more.
+    /// Whether bytes were dropped because the line was too long.
     pub longer: bool,
-    /// The line is there.
+    /// Whether the line has ended and waits to be carried out.
     pub complete: bool,
-    /// What of the input is not part of a line yet: from, to.
+    /// Which bytes of the received packet have not been added to a line yet: from, to.
     pub input: (u8, u8),
-    /// What was printed comes back.
+    /// Whether the terminal has sent printed text back.
     pub echoes: bool,
-    /// A line of something else has begun on the console and has not ended.
+    /// Whether other output, such as the log, is in the middle of a line on this console.
     pub amid: bool,
-    /// The answer under way, and how many bytes of it are out.
+    /// The answer being sent, and how many of its bytes have been sent.
     pub answer: Option<(Answer, u32)>,
+}
+
+impl Session {
+    /// Nothing received, nothing to send.
+    pub const NEW: Self =
+        Self { length: 0, longer: false, complete: false, input: (0, 0), echoes: false, amid: false, answer: None };
 }
 
 /// An answer.
@@ -36,15 +43,15 @@ pub(super) struct Place {
 pub(super) enum Answer {
     /// All values.
     Values,
-    /// One value: group and place of its field.
+    /// One value: the index of its group, and of its field in the group.
     Value(u8, u8),
-    /// Files that the manifest leaves to settings.
+    /// The files that the manifest leaves to the settings.
     Files,
     Help,
-    /// The command was carried out; whether all values are saved now.
+    /// The command was carried out: its name, and whether all values are saved now.
     Done(&'static str, bool),
-    /// Not: why, the field that it is about, and what is right. Nothing of the line is in it: who types a secret where a name
-    /// belongs is not to find it in a log, nor in memory.
+    /// The command was refused. The line itself is not repeated: somebody may have typed a secret where a name belongs, and it
+    /// must not end up in a log or in memory.
     Wrong {
         why: &'static str,
         field: Option<(u8, u8)>,
@@ -58,28 +65,24 @@ impl Answer {
     }
 }
 
-/// Nothing has come.
-pub(super) const PLACE: Place =
-    Place { length: 0, longer: false, complete: false, input: (0, 0), echoes: false, amid: false, answer: None };
-
 impl Console {
     pub const fn new() -> Self {
-        Self { place: Mutex::new(Cell::new(PLACE)), printed: Mutex::new(RefCell::new(Printed::NOTHING)) }
+        Self { session: Mutex::new(Cell::new(Session::NEW)), printed: Mutex::new(RefCell::new(Printed::NOTHING)) }
     }
 
-    // A call is shorter than a critical section.
+    // Not inlined, because a call is shorter than a critical section.
     #[inline(never)]
-    pub fn place(&self) -> Place {
-        critical_section::with(|section| self.place.borrow(section).get())
+    pub fn session(&self) -> Session {
+        critical_section::with(|section| self.session.borrow(section).get())
     }
 
     #[inline(never)]
-    pub fn set(&self, place: Place) {
-        critical_section::with(|section| self.place.borrow(section).set(place));
+    pub fn set(&self, session: Session) {
+        critical_section::with(|section| self.session.borrow(section).set(session));
     }
 
     pub fn with_printed<R>(&self, work: impl FnOnce(&mut Printed) -> R) -> Option<R> {
-        // Every use is short and calls nothing that comes back here.
+        // Never borrowed already: `work` is always short and does not call this again.
         critical_section::with(|section| Some(work(&mut *self.printed.borrow(section).try_borrow_mut().ok()?)))
     }
 }

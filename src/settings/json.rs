@@ -376,16 +376,17 @@ impl Iterator for Characters<'_> {
 pub(super) struct Object<'t> {
     text: &'t [u8],
     at: usize,
-    state: Place,
+    position: Position,
     list: bool,
 }
 
+/// How far the object has been read.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Begin,
-    First,
-    Next,
-    Done,
+enum Position {
+    Start,
+    BeforeFirst,
+    AfterMember,
+    End,
 }
 
 /// A member's name, without its quotation marks, and its value.
@@ -397,7 +398,7 @@ pub(super) struct NoObject;
 
 impl<'t> Object<'t> {
     pub fn new(text: &'t [u8]) -> Self {
-        Self { text, at: 0, state: Place::Begin, list: false }
+        Self { text, at: 0, position: Position::Start, list: false }
     }
 
     /// The same for a list.
@@ -408,23 +409,23 @@ impl<'t> Object<'t> {
     /// The next member; `None` after the last one, when nothing else follows the object.
     pub fn next(&mut self) -> Result<Option<Member<'t>>, NoObject> {
         let (begin, end) = if self.list { (b'[', b']') } else { (b'{', b'}') };
-        if self.state == Place::Begin {
+        if self.position == Position::Start {
             self.expect(begin)?;
-            self.state = Place::First;
+            self.position = Position::BeforeFirst;
         }
         let sign = self.peek();
-        if self.state == Place::Done {
+        if self.position == Position::End {
             return Ok(None);
         }
         if sign == Some(end) {
             self.at += 1;
-            self.state = Place::Done;
+            self.position = Position::End;
             return if self.peek().is_none() { Ok(None) } else { Err(NoObject) };
         }
-        if self.state == Place::Next {
+        if self.position == Position::AfterMember {
             self.expect(b',')?;
         }
-        self.state = Place::Next;
+        self.position = Position::AfterMember;
         self.peek();
         let mut name = 0..0;
         if !self.list {

@@ -1,28 +1,28 @@
-//! Where the firmware may still panic: every source place that a linked panic names.
+//! Where the firmware may still panic: every source location that a linked panic names.
 //!
 //! A panic is called with the address of its `core::panic::Location`: a pointer to the file's name, the name's length, line
-//! and column. Those that are in the image are those that the linker could not leave out.
+//! and column. The image contains only those that the linker could not remove.
 
 use std::collections::BTreeMap;
 
 use crate::elf::Elf;
 
-/// A place in a source file.
+/// A line of source code that may panic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct PanicSite {
     /// The file, from the package's folder on: `usb-device-0.3.2/src/bus.rs`, `src/volume/mod.rs`.
     pub file: String,
     /// Line, from 1.
     pub line: u32,
 }
 
-/// Longest name of a file.
+/// Longest file name.
 const NAME: u32 = 240;
 /// Length of a Location, in words.
 const WORDS: usize = 4;
 
-/// Every place, in order.
-pub fn places(elf: &Elf) -> Vec<Place> {
+/// All sites, in order.
+pub fn sites(elf: &Elf) -> Vec<PanicSite> {
     let mut found = Vec::new();
     for segment in &elf.segments {
         let words: Vec<u32> = segment
@@ -34,7 +34,7 @@ pub fn places(elf: &Elf) -> Vec<Place> {
             let &[pointer, length, line, column] = window else { continue };
             let plausible = (4..NAME).contains(&length) && (1..100_000).contains(&line) && (1..1000).contains(&column);
             if let Some(name) = plausible.then(|| text(elf, pointer, length)).flatten() {
-                found.push(Place { file: shortened(name), line });
+                found.push(PanicSite { file: shortened(name), line });
             }
         }
     }
@@ -54,7 +54,7 @@ fn text(elf: &Elf, address: u32, length: u32) -> Option<&str> {
 }
 
 fn shortened(path: &str) -> String {
-    // Where the firmware's build puts downloaded crates, and where cargo keeps them.
+    // The firmware's build maps downloaded crates to /crates/; otherwise they are in cargo's registry.
     let path = match path.split_once("/crates/").or_else(|| path.split_once("/registry/src/")) {
         Some((_, rest)) => rest.split_once('/').map_or(rest, |(_, rest)| rest),
         None => path,
@@ -65,11 +65,11 @@ fn shortened(path: &str) -> String {
     }
 }
 
-/// Holds the places against what is allowed: by file, how many and why. Returns what is wrong.
-pub fn judge(places: &[Place], allowed: &BTreeMap<String, usize>) -> Vec<String> {
+/// Compares the sites with the allowed number for each file. Returns what is wrong.
+pub fn judge(sites: &[PanicSite], allowed: &BTreeMap<String, usize>) -> Vec<String> {
     let mut by_file: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
-    for place in places {
-        by_file.entry(&place.file).or_default().push(place.line);
+    for site in sites {
+        by_file.entry(&site.file).or_default().push(site.line);
     }
     let mut wrong = Vec::new();
     for (file, lines) in &by_file {
@@ -88,13 +88,13 @@ pub fn judge(places: &[Place], allowed: &BTreeMap<String, usize>) -> Vec<String>
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, judge, places};
+    use super::{PanicSite, judge, sites};
     use crate::elf::Elf;
     use picovd_uf2::Segment;
     use std::collections::BTreeMap;
 
     #[test]
-    fn a_crate_has_one_name_wherever_it_stands() {
+    fn a_crate_has_one_name_wherever_it_is_stored() {
         for path in
             ["/crates/index-1/thing-1.0/src/lib.rs", "/home/me/.cargo/registry/src/index-1/thing-1.0/src/lib.rs"]
         {
@@ -116,8 +116,8 @@ mod tests {
             sections: vec![],
             symbols: vec![],
         };
-        let found = places(&elf);
-        assert_eq!(found, [Place { file: "thing-1.0/src/lib.rs".to_owned(), line: 42 }]);
+        let found = sites(&elf);
+        assert_eq!(found, [PanicSite { file: "thing-1.0/src/lib.rs".to_owned(), line: 42 }]);
         assert!(judge(&found, &BTreeMap::from([("thing-1.0/src/lib.rs".to_owned(), 1)])).is_empty());
         assert!(judge(&found, &BTreeMap::new())[0].contains("lines 42"));
     }

@@ -53,8 +53,8 @@ pub fn run(
             show(&text);
             wrong.extend(past);
         }
-        let places = if arm { panics::places(&elf) } else { Vec::new() };
-        for what in panics::judge(&places, &budgets.panics).into_iter().filter(|_| arm) {
+        let sites = if arm { panics::sites(&elf) } else { Vec::new() };
+        for what in panics::judge(&sites, &budgets.panics).into_iter().filter(|_| arm) {
             wrong.push(format!("{}: {what}", image.name));
         }
         sums.insert(image.name.clone(), modules.iter().map(|(name, bytes)| (name.clone(), bytes.flash())).collect());
@@ -83,8 +83,8 @@ fn panic_free(workspace: &Workspace, toolchain: &Toolchain, allowed: &BTreeMap<S
     link(Some(SETTINGS), &[]).map_err(|e| fail("with settings", e))?;
     link(Some(SETTINGS), &["--features", "application"]).map_err(|e| fail("with settings of an application", e))?;
     let elf = Elf::read(&workspace.target.join(TARGET).join(PROFILE).join("picovd-panic-free"))?;
-    let places = panics::places(&elf);
-    let wrong = panics::judge(&places, allowed);
+    let sites = panics::sites(&elf);
+    let wrong = panics::judge(&sites, allowed);
     if wrong.is_empty() { Ok(()) } else { Err(format!("settings of an application: {}", wrong.join("; "))) }
 }
 

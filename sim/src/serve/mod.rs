@@ -21,7 +21,7 @@ pub mod usbip;
 pub mod usbredir;
 pub mod watch;
 
-pub use options::{Options, Place};
+pub use options::{Options, ListenAddress};
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -85,11 +85,11 @@ pub fn run(link: Box<dyn Link>, options: &Options, stop: &AtomicBool, log: &mut 
     let mut bus = Bus::new(link);
     come_up(&mut bus)?;
     let mut listeners = Vec::new();
-    if let Some(place) = &options.usbredir {
-        listeners.push((Listener::bind(place)?, Protocol::Usbredir));
+    if let Some(address) = &options.usbredir {
+        listeners.push((Listener::bind(address)?, Protocol::Usbredir));
     }
-    if let Some(place) = &options.usbip {
-        listeners.push((Listener::bind(place)?, Protocol::Usbip));
+    if let Some(address) = &options.usbip {
+        listeners.push((Listener::bind(address)?, Protocol::Usbip));
     }
     let record = match &options.record {
         None => None,

@@ -1,22 +1,22 @@
-//! Where to listen, and what a person has to type at the other end.
+//! Where to listen, and what the user has to type at the other end.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// The port that `usbip` asks unless told otherwise.
+/// The default port of `usbip`.
 const USBIP_PORT: u16 = 3240;
 
-/// A place to listen at.
+/// An address to listen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum ListenAddress {
     /// A TCP address.
     Tcp(SocketAddr),
     /// A Unix socket.
     Path(PathBuf),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => write!(f, "{address}"),
@@ -25,87 +25,87 @@ impl fmt::Display for Place {
     }
 }
 
-impl Place {
-    /// A place for usbredir: ADDRESS:PORT, or the path of a Unix socket.
+impl ListenAddress {
+    /// An address for usbredir: ADDRESS:PORT, or the path of a Unix socket.
     #[must_use]
     pub fn usbredir(word: &str) -> Self {
         word.parse().map_or_else(|_| Self::Path(word.into()), Self::Tcp)
     }
 
-    /// A place for USB/IP: ADDRESS or ADDRESS:PORT.
+    /// An address for USB/IP: ADDRESS or ADDRESS:PORT.
     ///
     /// # Errors
     ///
-    /// A sentence, when the word is no address.
+    /// A message if the word is not an address.
     pub fn usbip(word: &str) -> Result<Self, String> {
         word.parse()
             .or_else(|_| word.parse().map(|ip| SocketAddr::new(ip, USBIP_PORT)))
             .map(Self::Tcp)
-            .map_err(|_| format!("`{word}` is no address; for example 127.0.0.1:{USBIP_PORT}"))
+            .map_err(|_| format!("`{word}` is not an address; try 127.0.0.1:{USBIP_PORT}"))
     }
 }
 
-/// What `serve` was told.
+/// The options of `serve`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// Offer the device by usbredir.
-    pub usbredir: Option<Place>,
+    pub usbredir: Option<ListenAddress>,
     /// Offer the device by USB/IP.
-    pub usbip: Option<Place>,
-    /// Addresses other than loopback are meant.
+    pub usbip: Option<ListenAddress>,
+    /// Allow addresses other than loopback.
     pub listen_anywhere: bool,
     /// A file that gets one line per command, tab-separated: name, LBA, blocks, bytes, status.
     pub record: Option<PathBuf>,
-    /// Leave out the line per command.
+    /// Do not print a line for each command.
     pub quiet: bool,
 }
 
 impl Options {
-    /// Holds the options against each other.
+    /// Checks the options for contradictions.
     ///
     /// # Errors
     ///
-    /// A sentence: nothing to listen on, or an address that others reach without `--listen-anywhere`.
+    /// A message: nothing to listen on, or an address that other machines can reach without `--listen-anywhere`.
     pub fn check(&self) -> Result<(), String> {
-        let places = [&self.usbredir, &self.usbip];
-        if places.iter().all(|place| place.is_none()) {
+        let addresses = [&self.usbredir, &self.usbip];
+        if addresses.iter().all(|address| address.is_none()) {
             return Err("serve needs --usbredir SOCKET or --usbip ADDRESS:PORT".to_owned());
         }
-        for place in places.into_iter().flatten() {
-            if let Place::Tcp(address) = place
+        for address in addresses.into_iter().flatten() {
+            if let ListenAddress::Tcp(address) = address
                 && !address.ip().is_loopback()
                 && !self.listen_anywhere
             {
                 return Err(format!(
-                    "{address} can be reached from other machines, which may then use the device: \
-                     say --listen-anywhere if that is meant"
+                    "{address} can be reached from other machines, which could then use the device: \
+                     add --listen-anywhere if that is intended"
                 ));
             }
         }
         Ok(())
     }
 
-    /// The commands that attach the device, for a person to paste.
+    /// The commands that attach the device, ready to be pasted.
     #[must_use]
     pub fn how_to_attach(&self) -> String {
         let mut text = String::new();
-        if let Some(place) = &self.usbredir {
-            let chardev = match place {
-                Place::Tcp(address) => format!("socket,id=picovd,host={},port={}", address.ip(), address.port()),
-                Place::Path(path) => {
+        if let Some(address) = &self.usbredir {
+            let chardev = match address {
+                ListenAddress::Tcp(address) => format!("socket,id=picovd,host={},port={}", address.ip(), address.port()),
+                ListenAddress::Path(path) => {
                     let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
                     format!("socket,id=picovd,path={}", path.display())
                 }
             };
             text += &format!(
-                "usbredir on {place}. For a virtual machine, add to QEMU's command line:\n\
+                "usbredir on {address}. For a virtual machine, add to QEMU's command line:\n\
                  \x20   -device qemu-xhci -chardev {chardev} -device usb-redir,chardev=picovd\n\
-                 or type into the monitor of one that runs (and has a USB controller):\n\
+                 or, if it is running already and has a USB controller, type into its monitor:\n\
                  \x20   chardev-add {chardev}\n\
                  \x20   device_add usb-redir,chardev=picovd,id=picovd\n"
             );
         }
-        if let Some(Place::Tcp(address)) = &self.usbip {
+        if let Some(ListenAddress::Tcp(address)) = &self.usbip {
             let port = match address.port() {
                 USBIP_PORT => String::new(),
                 port => format!("--tcp-port {port} "),
@@ -126,22 +126,22 @@ impl Options {
 
 #[cfg(test)]
 mod tests {
-    use super::{Options, Place};
+    use super::{Options, ListenAddress};
 
     #[test]
     fn only_loopback_unless_told_otherwise() {
         let mut options = Options::default();
         assert!(options.check().is_err());
-        options.usbip = Some(Place::usbip("127.0.0.1").unwrap());
+        options.usbip = Some(ListenAddress::usbip("127.0.0.1").unwrap());
         assert!(options.check().is_ok());
         assert!(options.how_to_attach().contains("usbip attach --remote=127.0.0.1 --busid=1-1"));
-        options.usbip = Some(Place::usbip("0.0.0.0:1234").unwrap());
+        options.usbip = Some(ListenAddress::usbip("0.0.0.0:1234").unwrap());
         assert!(options.check().is_err());
         options.listen_anywhere = true;
         assert!(options.check().is_ok());
         options.usbip = None;
-        options.usbredir = Some(Place::usbredir("/tmp/picovd.sock"));
+        options.usbredir = Some(ListenAddress::usbredir("/tmp/picovd.sock"));
         assert!(options.check().is_ok());
-        assert!(Place::usbip("nonsense").is_err());
+        assert!(ListenAddress::usbip("nonsense").is_err());
     }
 }

@@ -7,7 +7,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::options::Place;
+use super::options::ListenAddress;
 
 /// How long a write may wait for the other end to read.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -53,17 +53,17 @@ pub enum Listener {
 }
 
 impl Listener {
-    /// Listens at a place. The socket file that a program left behind is replaced; one in use is not.
-    pub fn bind(place: &Place) -> Result<Self, String> {
-        let fail = |error: io::Error| format!("cannot listen on {place}: {error}");
-        match place {
-            Place::Tcp(address) => {
+    /// Listens on an address. A stale socket file is replaced; one in use is not.
+    pub fn bind(address: &ListenAddress) -> Result<Self, String> {
+        let fail = |error: io::Error| format!("cannot listen on {address}: {error}");
+        match address {
+            ListenAddress::Tcp(address) => {
                 let listener = TcpListener::bind(address).map_err(fail)?;
                 listener.set_nonblocking(true).map_err(fail)?;
                 Ok(Self::Tcp(listener))
             }
             #[cfg(unix)]
-            Place::Path(path) => {
+            ListenAddress::Path(path) => {
                 let left_behind = UnixStream::connect(path).is_err_and(|e| e.kind() == ErrorKind::ConnectionRefused);
                 if left_behind {
                     std::fs::remove_file(path).map_err(fail)?;
@@ -73,7 +73,7 @@ impl Listener {
                 Ok(Self::Unix(listener, path.clone()))
             }
             #[cfg(not(unix))]
-            Place::Path(_) => Err(format!("{place}: this system has no Unix sockets; give ADDRESS:PORT")),
+            ListenAddress::Path(_) => Err(format!("{address}: this system has no Unix sockets; give ADDRESS:PORT")),
         }
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::bus::Bus;
 use super::front::{Front, Verdict};
 use super::usbredir::Usbredir;
-use super::{Options, Place, come_up, run};
+use super::{Options, ListenAddress, come_up, run};
 use crate::link::Link;
 
 fn device() -> Box<dyn Link> {
@@ -277,7 +277,7 @@ fn device_once() -> Box<dyn Link> {
 #[test]
 fn usbip_lists_imports_and_unlinks() {
     let address: SocketAddr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let options = Options { usbip: Some(Place::Tcp(address)), ..Options::default() };
+    let options = Options { usbip: Some(ListenAddress::Tcp(address)), ..Options::default() };
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     let server = thread::spawn(move || {

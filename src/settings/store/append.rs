@@ -2,25 +2,25 @@
 
 use super::super::nor::{Flash, FlashError, PAGE_LENGTH, SECTOR_LENGTH};
 use super::super::record::{Extents, FIRST_SEALED, HEADER_LENGTH, Header, SEALED};
-use super::pages::{PAGES, PIECE, Place, wipe};
+use super::pages::{PAGES, PIECE, PageAddress, wipe};
 use super::{Newest, READS, Store};
 
 /// Where the body of a record comes from.
 pub(super) enum Body<'p> {
     Payload(Extents, &'p [u8]),
     /// That of another record.
-    Copy(Place),
+    Copy(PageAddress),
 }
 
 impl<F: Flash> Store<F> {
     /// Whether the newest record has this payload already, in these sectors.
     pub(super) fn has(&mut self, payload: &[u8]) -> bool {
-        let Some(Newest { place, header, .. }) = self.newest.filter(|_| !self.doubt) else { return false };
+        let Some(Newest { address, header, .. }) = self.newest.filter(|_| !self.doubt) else { return false };
         let extents = self.extents();
         let mut new = Header::new(header.sequence, extents, payload);
         new.seals = SEALED;
         let body = Body::Payload(extents, payload);
-        new == header && self.is_own(place) && (0..READS).all(|_| self.holds(place, &new, &body))
+        new == header && self.is_own(address) && (0..READS).all(|_| self.holds(address, &new, &body))
     }
 
     /// One attempt. After [`FlashError::Failed`] the cursor is in the sector to blame.
@@ -28,8 +28,8 @@ impl<F: Flash> Store<F> {
         let extents = self.extents();
         let number = self.next_number();
         let header = Header::new(number, extents, payload);
-        let place = self.room(header.pages())?;
-        self.append(place, header, extents, &Body::Payload(extents, payload))
+        let address = self.room(header.pages())?;
+        self.append(address, header, extents, &Body::Payload(extents, payload))
     }
 
     /// The number of the next record. One that is refused has used its number up, too.
@@ -42,50 +42,50 @@ impl<F: Flash> Store<F> {
     /// Writes a record, which is the newest then.
     pub(super) fn append(
         &mut self,
-        place: Place,
+        address: PageAddress,
         mut header: Header,
         extents: Extents,
         body: &Body<'_>,
     ) -> Result<(), FlashError> {
-        let result = self.write(place, &mut header, body);
+        let result = self.write(address, &mut header, body);
         if result == Err(FlashError::Failed) {
             // A record that is told not to be there must not turn up: a worn bit may be a seal.
-            let _ = self.zero(place, header.pages());
+            let _ = self.zero(address, header.pages());
         }
         self.doubt |= result.is_err() && header.is_sealed();
         result?;
         self.doubt = false;
-        self.newest = Some(Newest { place, header, extents });
-        self.cursor = place.after(header.pages());
+        self.newest = Some(Newest { address, header, extents });
+        self.cursor = address.after(header.pages());
         Ok(())
     }
 
     /// Writes a record and seals it.
-    fn write(&mut self, place: Place, header: &mut Header, body: &Body<'_>) -> Result<(), FlashError> {
+    fn write(&mut self, address: PageAddress, header: &mut Header, body: &Body<'_>) -> Result<(), FlashError> {
         let mut page = [0; PAGE_LENGTH];
         let mut result = Ok(());
         for number in 0..header.pages() {
             self.page(header, body, number, &mut page);
             if result.is_ok() {
-                result = self.program(place.after(number).offset(), &page);
+                result = self.program(address.after(number).offset(), &page);
             }
         }
         wipe(&mut page);
         result?;
-        if !self.holds(place, header, body) {
+        if !self.holds(address, header, body) {
             return Err(FlashError::Failed);
         }
         header.seals = FIRST_SEALED;
-        self.seal(place, header)?;
-        if !self.holds(place, header, body) {
+        self.seal(address, header)?;
+        if !self.holds(address, header, body) {
             return Err(FlashError::Failed);
         }
         // Until the second seal holds, the next start may have to write the record again, and find no place for it.
         let mut sealed = *header;
         sealed.seals = SEALED;
-        self.seal(place, &sealed)?;
+        self.seal(address, &sealed)?;
         *header = sealed;
-        if (0..READS).all(|_| self.holds(place, header, body)) { Ok(()) } else { Err(FlashError::Failed) }
+        if (0..READS).all(|_| self.holds(address, header, body)) { Ok(()) } else { Err(FlashError::Failed) }
     }
 
     /// Makes a page of a record, counted from 0. Returns how many bytes of it are the record's.
@@ -107,19 +107,19 @@ impl<F: Flash> Store<F> {
 
     /// Whether a record is in flash as it should be. What fills the last page does not matter: a record that is told not to be
     /// there must not turn up whole.
-    fn holds(&mut self, place: Place, header: &Header, body: &Body<'_>) -> bool {
+    fn holds(&mut self, address: PageAddress, header: &Header, body: &Body<'_>) -> bool {
         let mut page = [0; PAGE_LENGTH];
         let holds = (0..header.pages()).all(|number| {
             let length = self.page(header, body, number, &mut page);
             let mut expected = page.get(..length).unwrap_or(&page).chunks(PIECE);
-            self.pieces(place.after(number).offset(), length, |piece| expected.next() == Some(piece))
+            self.pieces(address.after(number).offset(), length, |piece| expected.next() == Some(piece))
         });
         wipe(&mut page);
         holds
     }
 
     /// Finds blank pages, in a new sector where the present one has none left, and leaves the cursor at them.
-    pub(super) fn room(&mut self, pages: u8) -> Result<Place, FlashError> {
+    pub(super) fn room(&mut self, pages: u8) -> Result<PageAddress, FlashError> {
         if self.retired & self.bit(self.cursor.sector) == 0 {
             while self.cursor.page + pages <= PAGES {
                 // As `open` walks, which steps over what a header says is a record.
@@ -130,7 +130,7 @@ impl<F: Flash> Store<F> {
                 self.cursor = self.cursor.after(step.unwrap_or(1));
             }
         }
-        let newest = self.newest.map_or(0, |newest| self.bit(newest.place.sector));
+        let newest = self.newest.map_or(0, |newest| self.bit(newest.address.sector));
         let mut sector = self.cursor.sector;
         for _ in 0..self.sectors {
             sector = self.next(sector);
@@ -148,15 +148,15 @@ impl<F: Flash> Store<F> {
     }
 
     /// Erases a sector. Returns its beginning, where the cursor is then.
-    pub(super) fn make_room(&mut self, sector: u32) -> Result<Place, FlashError> {
+    pub(super) fn make_room(&mut self, sector: u32) -> Result<PageAddress, FlashError> {
         self.leave_claim(sector)?;
         self.erase(sector).inspect_err(|error| {
             // The one to blame.
             if *error == FlashError::Failed {
-                self.cursor = Place { sector, page: PAGES };
+                self.cursor = PageAddress { sector, page: PAGES };
             }
         })?;
-        self.cursor = Place { sector, page: 0 };
+        self.cursor = PageAddress { sector, page: 0 };
         if self.is_blank(self.cursor, PAGES) { Ok(self.cursor) } else { Err(FlashError::Failed) }
     }
 }

@@ -3,7 +3,7 @@
 use super::super::nor::{Flash, FlashError, PAGE_LENGTH, SECTOR_LENGTH};
 use super::super::record::{Extent, Extents, Header, SEALED};
 use super::Store;
-use super::pages::{PAGES, Place};
+use super::pages::{PAGES, PageAddress};
 
 impl<F: Flash> Store<F> {
     /// The page that claims the sectors before the first record does.
@@ -26,24 +26,24 @@ impl<F: Flash> Store<F> {
         for sector in
             (0..self.sectors.into()).map(|number: u32| number * SECTOR_LENGTH).filter(|sector| *sector != next)
         {
-            let mut place = Place { sector, page: 0 };
-            while place.page < PAGES {
-                let header = self.header(place).filter(|header| !header.is_claim());
+            let mut address = PageAddress { sector, page: 0 };
+            while address.page < PAGES {
+                let header = self.header(address).filter(|header| !header.is_claim());
                 let mut at = 0;
                 let free = header.is_none()
-                    && self.pieces(place.offset(), PAGE_LENGTH, |piece| {
+                    && self.pieces(address.offset(), PAGE_LENGTH, |piece| {
                         let expected = claim.get(at..).unwrap_or_default();
                         at += piece.len();
                         could_become(piece, expected)
                     });
                 if free {
-                    match self.program(place.offset(), &claim) {
+                    match self.program(address.offset(), &claim) {
                         // That sector's wear is not in the way of this one.
                         Err(FlashError::Failed) => break,
                         result => return result,
                     }
                 }
-                place = place.after(header.map_or(1, |header| header.pages()));
+                address = address.after(header.map_or(1, |header| header.pages()));
             }
         }
         Ok(())
@@ -53,8 +53,8 @@ impl<F: Flash> Store<F> {
     pub(super) fn clean_up(&mut self) {
         let mut clean = true;
         for number in self.left.sectors() {
-            if let Some(place) = self.elsewhere(number, false) {
-                clean &= self.wipe(place.sector).is_ok();
+            if let Some(address) = self.elsewhere(number, false) {
+                clean &= self.wipe(address.sector).is_ok();
             }
         }
         if clean {
@@ -65,7 +65,7 @@ impl<F: Flash> Store<F> {
     /// Overwrites a sector of records, and erases it: an erase that is cut short shows nothing then, and what a cut leaves before
     /// still begins with a record.
     pub(super) fn wipe(&mut self, sector: u32) -> Result<(), FlashError> {
-        self.zero(Place { sector, page: 0 }, PAGES)?;
+        self.zero(PageAddress { sector, page: 0 }, PAGES)?;
         self.erase(sector)
     }
 

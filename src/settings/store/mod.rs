@@ -63,7 +63,7 @@ use super::foreign::Contents;
 use super::nor::{Flash, FlashError, PAGE_LENGTH, SECTOR_LENGTH};
 use super::record::{EXTENTS_LENGTH, Extent, Extents, HEADER_LENGTH, Header};
 use core::fmt;
-use pages::{Place, wipe};
+use pages::{PageAddress, wipe};
 
 /// Bytes of payload that a record holds. The longest takes five pages.
 pub const MAX_PAYLOAD: usize = 1008;
@@ -182,7 +182,7 @@ impl Storage for Volatile {
 /// The record that was saved last.
 #[derive(Clone, Copy, Debug)]
 struct Newest {
-    place: Place,
+    address: PageAddress,
     header: Header,
     extents: Extents,
 }
@@ -203,7 +203,7 @@ pub struct Store<F> {
     /// How far the next number is from that one.
     step: u32,
     /// Where records go on: in a sector that was erased by a whole erase since the start.
-    cursor: Place,
+    cursor: PageAddress,
     /// Sectors that a record without payload claims.
     claimed: Extent,
     /// Sectors that other settings may have left records in.
@@ -224,7 +224,7 @@ impl<F: Flash> Store<F> {
     pub fn load(&mut self, out: &mut [u8]) -> Option<usize> {
         self.survey();
         let mut settled = false;
-        while let Some(Newest { place, header, .. }) = self.newest {
+        while let Some(Newest { address, header, .. }) = self.newest {
             let (before, length) = header.split()?;
             let payload = out.get_mut(..length)?;
             for _ in 0..READS {
@@ -232,14 +232,14 @@ impl<F: Flash> Store<F> {
                 let mut digest = header.digest();
                 let mut extents = [0; EXTENTS_LENGTH];
                 let extents = extents.get_mut(..before).unwrap_or_default();
-                let at = place.offset().wrapping_add(HEADER_LENGTH as u32);
+                let at = address.offset().wrapping_add(HEADER_LENGTH as u32);
                 self.read(at, extents);
                 self.read(at.wrapping_add(before as u32), payload);
                 digest.update(extents);
                 digest.update(payload);
                 if header.is(digest) {
                     header.restore(before, payload);
-                    if !self.is_own(place) && self.occupied.is_none() {
+                    if !self.is_own(address) && self.occupied.is_none() {
                         // What cannot move now does at the next start.
                         let _ = self.save(payload);
                     }
@@ -327,8 +327,8 @@ impl<F: Flash> Store<F> {
         if number < self.sectors.into() { 1 << (number % 32) } else { 0 }
     }
 
-    fn is_own(&self, place: Place) -> bool {
-        self.bit(place.sector) != 0
+    fn is_own(&self, address: PageAddress) -> bool {
+        self.bit(address.sector) != 0
     }
 
     /// The number of a sector, counted from the beginning of flash.

@@ -4,7 +4,7 @@ use super::super::foreign::{START_LENGTH, foreign_contents, is_blank_after};
 use super::super::nor::{Flash, PAGE_LENGTH, SECTOR_LENGTH};
 use super::super::record::{EXTENTS_LENGTH, Extent, Extents, HEADER_LENGTH, record_pages};
 use super::erase::could_become;
-use super::pages::{PAGES, Place, read};
+use super::pages::{PAGES, PageAddress, read};
 use super::{MAX_SECTORS, Newest, Store};
 
 impl<F: Flash> Store<F> {
@@ -19,7 +19,7 @@ impl<F: Flash> Store<F> {
         }
         let sectors = sectors.min(MAX_SECTORS);
         // After the last: the first save erases the first sector.
-        let cursor = Place { sector: u32::from(sectors.saturating_sub(1)) * SECTOR_LENGTH, page: PAGES };
+        let cursor = PageAddress { sector: u32::from(sectors.saturating_sub(1)) * SECTOR_LENGTH, page: PAGES };
         let mut store = Self {
             flash,
             start,
@@ -54,9 +54,9 @@ impl<F: Flash> Store<F> {
             self.step = 2;
             self.settle();
         }
-        if let Some(newest) = self.newest.filter(|newest| self.is_own(newest.place)) {
-            if self.cursor.sector != newest.place.sector {
-                self.cursor = Place { page: PAGES, ..newest.place };
+        if let Some(newest) = self.newest.filter(|newest| self.is_own(newest.address)) {
+            if self.cursor.sector != newest.address.sector {
+                self.cursor = PageAddress { page: PAGES, ..newest.address };
             }
             if !self.doubt {
                 self.clean_up();
@@ -102,35 +102,35 @@ impl<F: Flash> Store<F> {
 
     /// Looks into a sector that is not the store's.
     fn look_into_other(&mut self, number: u32, below: Option<u32>) {
-        if let Some(place) = self.elsewhere(number, true) {
-            self.look_into(place.sector, below);
+        if let Some(address) = self.elsewhere(number, true) {
+            self.look_into(address.sector, below);
         }
     }
 
     /// The beginning of a sector that is not the store's, if the chip has it and it was one of former settings: it begins with a
     /// record that says so, and is no copy in somebody's file. Records of the first version do not say where they were: `old`
     /// is the answer for them.
-    pub(super) fn elsewhere(&mut self, number: u32, old: bool) -> Option<Place> {
-        let place = Place { sector: self.offset(number), page: 0 };
-        if number >= self.chip_length() / SECTOR_LENGTH || self.is_own(place) {
+    pub(super) fn elsewhere(&mut self, number: u32, old: bool) -> Option<PageAddress> {
+        let address = PageAddress { sector: self.offset(number), page: 0 };
+        if number >= self.chip_length() / SECTOR_LENGTH || self.is_own(address) {
             return None;
         }
-        let (before, _) = self.header(place)?.split()?;
+        let (before, _) = self.header(address)?.split()?;
         let mut extents = [0; EXTENTS_LENGTH];
-        self.read(place.offset().wrapping_add(HEADER_LENGTH as u32), &mut extents);
+        self.read(address.offset().wrapping_add(HEADER_LENGTH as u32), &mut extents);
         let was_there = if before == 0 { old } else { Extents::decode(extents).own.sectors().contains(&number) };
-        was_there.then_some(place)
+        was_there.then_some(address)
     }
 
     fn look_into(&mut self, sector: u32, below: Option<u32>) {
-        let mut place = Place { sector, page: 0 };
-        while place.page < PAGES {
-            let Some(header) = self.header(place) else {
-                place = place.after(1);
+        let mut address = PageAddress { sector, page: 0 };
+        while address.page < PAGES {
+            let Some(header) = self.header(address) else {
+                address = address.after(1);
                 continue;
             };
             if header.is_claim() {
-                if let Some(extents) = self.whole(place, &header)
+                if let Some(extents) = self.whole(address, &header)
                     && !self.claimed.covers(self.own())
                 {
                     self.claimed = extents.own;
@@ -145,12 +145,12 @@ impl<F: Flash> Store<F> {
                 if newer
                     && older
                     && header.is_sealed()
-                    && let Some(extents) = self.whole(place, &header)
+                    && let Some(extents) = self.whole(address, &header)
                 {
-                    self.newest = Some(Newest { place, header, extents });
+                    self.newest = Some(Newest { address, header, extents });
                 }
             }
-            place = place.after(header.pages());
+            address = address.after(header.pages());
         }
     }
 
@@ -160,7 +160,7 @@ impl<F: Flash> Store<F> {
         let known = self.newest.map_or(Extent::default(), |newest| newest.extents.own);
         known.sectors().contains(&number)
             || self.claimed.sectors().contains(&number)
-            || self.header(Place { sector, page: 0 }).is_some()
+            || self.header(PageAddress { sector, page: 0 }).is_some()
     }
 
     /// Finds out whether there is anything in the sectors that is not the store's.

@@ -1,4 +1,4 @@
-//! Pages of flash, and what is read of them.
+//! Pages of flash, and reading records from them.
 
 use super::super::nor::{Flash, FlashError, PAGE_LENGTH, SECTOR_LENGTH};
 use super::super::record::{Extents, HEADER_LENGTH, Header};
@@ -6,18 +6,18 @@ use super::Store;
 
 /// Pages in a sector.
 pub(super) const PAGES: u8 = (SECTOR_LENGTH / PAGE_LENGTH as u32) as u8;
-/// Bytes that are read at once.
+/// Number of bytes that are read at once.
 pub(super) const PIECE: usize = 32;
 
-/// A page of a sector; the number of pages means its end.
+/// A page of a sector. `page` may be [`PAGES`], which means the sector's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct PageAddress {
     /// Offset of the sector, in bytes.
     pub sector: u32,
     pub page: u8,
 }
 
-impl Place {
+impl PageAddress {
     pub fn offset(self) -> u32 {
         self.sector.wrapping_add(u32::from(self.page) * PAGE_LENGTH as u32)
     }
@@ -27,7 +27,7 @@ impl Place {
     }
 }
 
-/// Reads flash. Where it cannot be read there are zeros: neither a record nor a blank page.
+/// Reads flash. If that fails, the result is zeros, which are neither a record nor a blank page.
 pub(super) fn read(flash: &mut impl Flash, address: u32, out: &mut [u8]) {
     if flash.read(address, out).is_err() {
         out.fill(0);
@@ -35,7 +35,6 @@ pub(super) fn read(flash: &mut impl Flash, address: u32, out: &mut [u8]) {
 }
 
 impl<F: Flash> Store<F> {
-    /// Reads bytes.
     pub(super) fn read(&mut self, offset: u32, out: &mut [u8]) {
         read(&mut self.flash, self.start.wrapping_add(offset), out);
     }
@@ -50,23 +49,23 @@ impl<F: Flash> Store<F> {
         self.flash.capacity() as u32
     }
 
-    /// The header at a place, if there is one.
-    pub(super) fn header(&mut self, place: Place) -> Option<Header> {
+    /// The header at this page, if there is one.
+    pub(super) fn header(&mut self, address: PageAddress) -> Option<Header> {
         let mut bytes = [0; HEADER_LENGTH];
-        self.read(place.offset(), &mut bytes);
+        self.read(address.offset(), &mut bytes);
         Header::parse(&bytes)
     }
 
-    /// What a record says of sectors, if it is whole and of a version that is understood.
-    pub(super) fn whole(&mut self, place: Place, header: &Header) -> Option<Extents> {
+    /// The sectors that a record names, if the record is complete and its version is supported.
+    pub(super) fn whole(&mut self, address: PageAddress, header: &Header) -> Option<Extents> {
         let (before, _) = header.split()?;
-        // None is longer than what is left of its sector.
-        if place.page.saturating_add(header.pages()) > PAGES {
+        // A record never crosses the end of its sector.
+        if address.page.saturating_add(header.pages()) > PAGES {
             return None;
         }
         let mut digest = header.digest();
         let mut extents = None;
-        self.body(place, header, |piece| {
+        self.body(address, header, |piece| {
             extents = extents.or_else(|| piece.first_chunk().copied());
             digest.update(piece);
         });
@@ -75,19 +74,19 @@ impl<F: Flash> Store<F> {
     }
 
     /// Reads the body of a record piece by piece.
-    pub(super) fn body(&mut self, place: Place, header: &Header, mut seen: impl FnMut(&[u8])) {
-        self.pieces(place.offset().wrapping_add(HEADER_LENGTH as u32), header.length(), |piece| {
+    pub(super) fn body(&mut self, address: PageAddress, header: &Header, mut seen: impl FnMut(&[u8])) {
+        self.pieces(address.offset().wrapping_add(HEADER_LENGTH as u32), header.length(), |piece| {
             seen(piece);
             true
         });
     }
 
-    pub(super) fn is_blank(&mut self, place: Place, pages: u8) -> bool {
+    pub(super) fn is_blank(&mut self, address: PageAddress, pages: u8) -> bool {
         let length = usize::from(pages) * PAGE_LENGTH;
-        self.pieces(place.offset(), length, |piece| piece.iter().all(|byte| *byte == 0xFF))
+        self.pieces(address.offset(), length, |piece| piece.iter().all(|byte| *byte == 0xFF))
     }
 
-    /// Reads piece by piece, as long as `seen` says so. Returns whether it always did.
+    /// Reads piece by piece until `seen` returns `false`. Returns whether it never did.
     pub(super) fn pieces(&mut self, offset: u32, length: usize, mut seen: impl FnMut(&[u8]) -> bool) -> bool {
         let mut piece = [0; PIECE];
         let mut at = 0;
@@ -103,9 +102,9 @@ impl<F: Flash> Store<F> {
     }
 }
 
-/// Leaves nothing of a payload on the stack: it may hold secrets.
+/// Clears bytes of a payload from the stack: they may be secret.
 pub(super) fn wipe(bytes: &mut [u8]) {
     bytes.fill(0);
-    // Anyone who looks at them sees zeros.
+    // Keeps the compiler from removing the writes.
     core::hint::black_box(bytes);
 }

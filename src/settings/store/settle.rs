@@ -4,7 +4,7 @@ use super::super::nor::{Flash, FlashError, PAGE_LENGTH, SECTOR_LENGTH};
 use super::super::record::{Header, SEALED, SEALS};
 use super::append::Body;
 use super::open::is_newer;
-use super::pages::{PAGES, Place, wipe};
+use super::pages::{PAGES, PageAddress, wipe};
 use super::{Newest, READS, Store};
 
 impl<F: Flash> Store<F> {
@@ -19,7 +19,7 @@ impl<F: Flash> Store<F> {
         // Where there is no other place, or settings have moved and will be written again anyway.
         if let Some(mut newest) = self.newest.filter(|_| self.is_unsealed()) {
             newest.header.seals = SEALED;
-            let _ = self.seal(newest.place, &newest.header);
+            let _ = self.seal(newest.address, &newest.header);
             // A worn page may have lost the record by that.
             self.newest = None;
             self.look(None);
@@ -52,29 +52,29 @@ impl<F: Flash> Store<F> {
     /// Whether the record reads the same each time, but for its seals: those that a cut has left between the thresholds may.
     fn is_steady(&mut self, record: &Newest) -> bool {
         (0..READS).all(|_| {
-            let header = self.header(record.place).filter(|header| header.is_same(&record.header));
-            header.is_some_and(|header| self.whole(record.place, &header).is_some())
+            let header = self.header(record.address).filter(|header| header.is_same(&record.header));
+            header.is_some_and(|header| self.whole(record.address, &header).is_some())
         })
     }
 
     /// Sees to it that no record after the newest that counts can ever be whole; with `erase`, by an erase where nothing else
     /// helps. Returns whether that is so.
     fn bury(&mut self, erase: bool) -> bool {
-        let newest = self.newest.map_or(0, |newest| self.bit(newest.place.sector));
+        let newest = self.newest.map_or(0, |newest| self.bit(newest.address.sector));
         let mut all = true;
         for sector in (0..self.sectors.into()).map(|number: u32| number * SECTOR_LENGTH) {
             // In somebody's files there may be records, too.
             if !self.is_ours(sector) {
                 continue;
             }
-            let mut place = Place { sector, page: 0 };
+            let mut address = PageAddress { sector, page: 0 };
             let mut buried = true;
-            while let Some((torn, pages)) = self.next_torn(place) {
+            while let Some((torn, pages)) = self.next_torn(address) {
                 buried &= self.zero(torn, pages).is_ok() && (0..READS).all(|_| self.header(torn).is_none());
-                place = torn.after(pages);
+                address = torn.after(pages);
             }
             if !buried && erase && self.bit(sector) != newest {
-                let first = Place { sector, page: 0 };
+                let first = PageAddress { sector, page: 0 };
                 buried = self.erase(sector).is_ok() && (0..READS).all(|_| self.next_torn(first).is_none());
             }
             all &= buried;
@@ -83,16 +83,16 @@ impl<F: Flash> Store<F> {
     }
 
     /// The next record of a sector that is newer than the newest that counts, from a place on, and its pages.
-    fn next_torn(&mut self, mut place: Place) -> Option<(Place, u8)> {
+    fn next_torn(&mut self, mut address: PageAddress) -> Option<(PageAddress, u8)> {
         let newest = self.newest.map(|newest| newest.header.sequence);
-        while place.page < PAGES {
-            let header = self.header(place);
+        while address.page < PAGES {
+            let header = self.header(address);
             let pages = header.map_or(1, |header| header.pages());
             let is_newer = |header: &Header| newest.is_none_or(|newest| is_newer(header.sequence, newest));
             if header.is_some_and(|header| header.is_doubtful() && is_newer(&header)) {
-                return Some((place, pages));
+                return Some((address, pages));
             }
-            place = place.after(pages);
+            address = address.after(pages);
         }
         None
     }
@@ -100,30 +100,30 @@ impl<F: Flash> Store<F> {
     /// Writes the newest record again, with a number above all others, where nothing is lost by it: what the others read as does
     /// not matter then. Returns whether it holds there.
     fn renew(&mut self) -> bool {
-        let Some(from) = self.newest.filter(|newest| self.is_own(newest.place) && newest.header.is_doubtful()) else {
+        let Some(from) = self.newest.filter(|newest| self.is_own(newest.address) && newest.header.is_doubtful()) else {
             return false;
         };
         let keep = self.candidates(from);
-        let mut sector = from.place.sector;
+        let mut sector = from.address.sector;
         for _ in 0..self.sectors {
             sector = self.next(sector);
             if (keep | self.retired) & self.bit(sector) != 0 || self.occupied.is_some() {
                 continue;
             }
-            match self.make_room(sector).and_then(|place| self.copy(&from, place)) {
+            match self.make_room(sector).and_then(|address| self.copy(&from, address)) {
                 Ok(()) => return true,
                 Err(FlashError::Failed) => self.retired |= self.bit(sector),
                 Err(_) => return false,
             }
         }
         // After the last record of a sector: of the newest one's first, which nothing but a save has written since it was erased.
-        sector = from.place.sector;
+        sector = from.address.sector;
         for _ in 0..self.sectors {
             if keep & self.bit(sector) != 0
-                && let Some(place) = self.tail(sector, from.header.pages())
-                && self.copy(&from, place).is_ok()
+                && let Some(address) = self.tail(sector, from.header.pages())
+                && self.copy(&from, address).is_ok()
             {
-                self.cursor = Place { sector, page: PAGES };
+                self.cursor = PageAddress { sector, page: PAGES };
                 return true;
             }
             sector = self.next(sector);
@@ -138,7 +138,7 @@ impl<F: Flash> Store<F> {
         let mut sectors = 0;
         let mut next = Some(from);
         while let Some(record) = next {
-            sectors |= self.bit(record.place.sector);
+            sectors |= self.bit(record.address.sector);
             if record.header.seals != SEALED {
                 self.look_into_own(Some(record.header.sequence));
             }
@@ -149,23 +149,23 @@ impl<F: Flash> Store<F> {
     }
 
     /// Blank pages at the end of a sector.
-    fn tail(&mut self, sector: u32, pages: u8) -> Option<Place> {
-        let mut place = Place { sector, page: 0 };
-        while place.page.saturating_add(pages) <= PAGES {
-            let step = self.header(place).map(|header| header.pages());
-            if step.is_none() && (0..READS).all(|_| self.is_blank(place, PAGES - place.page)) {
-                return Some(place);
+    fn tail(&mut self, sector: u32, pages: u8) -> Option<PageAddress> {
+        let mut address = PageAddress { sector, page: 0 };
+        while address.page.saturating_add(pages) <= PAGES {
+            let step = self.header(address).map(|header| header.pages());
+            if step.is_none() && (0..READS).all(|_| self.is_blank(address, PAGES - address.page)) {
+                return Some(address);
             }
-            place = place.after(step.unwrap_or(1));
+            address = address.after(step.unwrap_or(1));
         }
         None
     }
 
     /// Writes a record again, with the next number. It is the newest then.
-    fn copy(&mut self, from: &Newest, place: Place) -> Result<(), FlashError> {
+    fn copy(&mut self, from: &Newest, address: PageAddress) -> Result<(), FlashError> {
         let mut header = from.header.renumbered(self.next_number());
         let (mut old, mut new) = (from.header.digest(), header.digest());
-        self.body(from.place, &from.header, |piece| {
+        self.body(from.address, &from.header, |piece| {
             old.update(piece);
             new.update(piece);
         });
@@ -173,34 +173,34 @@ impl<F: Flash> Store<F> {
             return Err(FlashError::Failed);
         }
         header.set_sum(new);
-        self.append(place, header, from.extents, &Body::Copy(from.place))
+        self.append(address, header, from.extents, &Body::Copy(from.address))
     }
 
     /// Programs the first page of a record again, with its seals. All of it is stable: it was written before.
     #[inline(never)]
-    pub(super) fn seal(&mut self, place: Place, header: &Header) -> Result<(), FlashError> {
+    pub(super) fn seal(&mut self, address: PageAddress, header: &Header) -> Result<(), FlashError> {
         let mut page = [0; PAGE_LENGTH];
-        self.read(place.offset(), &mut page);
+        self.read(address.offset(), &mut page);
         header.seal(&mut page);
-        let result = self.program(place.offset(), &page);
+        let result = self.program(address.offset(), &page);
         wipe(&mut page);
         result
     }
 
     /// Overwrites pages with zeros, the first one last. The seals of a record there stay as they are: one that is overwritten in part
     /// is never taken for one that was sealed.
-    pub(super) fn zero(&mut self, place: Place, pages: u8) -> Result<(), FlashError> {
+    pub(super) fn zero(&mut self, address: PageAddress, pages: u8) -> Result<(), FlashError> {
         // In RAM: a constant would be in flash, which cannot be read while it is written.
         let mut zeros = [0xFF; PAGE_LENGTH];
         wipe(&mut zeros);
-        (0..pages.min(PAGES - place.page)).rev().try_for_each(|number| {
-            let place = place.after(number);
+        (0..pages.min(PAGES - address.page)).rev().try_for_each(|number| {
+            let address = address.after(number);
             if number == 0 {
                 let mut start = [0; 4];
-                self.read(place.offset(), &mut start);
+                self.read(address.offset(), &mut start);
                 zeros[3] = start[3] & SEALS;
             }
-            if self.is_blank(place, 1) { Ok(()) } else { self.program(place.offset(), &zeros) }
+            if self.is_blank(address, 1) { Ok(()) } else { self.program(address.offset(), &zeros) }
         })
     }
 }
