@@ -128,7 +128,7 @@ fn wrong_words_get_an_error_and_status_2() {
         (&["ls", "--after", "1s"], "--after is for cat, log\n"),
         (&["ls", "--flash-size", "3M"], "`3M` is no length of a flash chip; for example 2M"),
         (&["ls", "--partition", "A"], "`A` is no partition; for example Calibration=2M,64K"),
-        (&["serve", "--usbip", "here"], "`here` is no address; for example 127.0.0.1:3240"),
+        (&["serve", "--usbip", "here"], "`here` is not an address; try 127.0.0.1:3240"),
         (&["serve", "--quiet"], "serve needs --usbredir SOCKET or --usbip ADDRESS:PORT"),
         (&["ls", "--i2c0", "0x76"], "`0x76` is no device; for example 0x76=bme280.toml"),
         (&["new", "x", "--git", "a", "--registry"], "'--git <URL>' cannot be used with '--registry'"),

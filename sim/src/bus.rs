@@ -55,8 +55,9 @@ impl Endpoint {
     }
 }
 
+/// What both ends of the bus share.
 #[derive(Debug, Default)]
-struct State {
+struct BusState {
     ins: [Option<Endpoint>; ENDPOINTS],
     outs: [Option<Endpoint>; ENDPOINTS],
     setup: Option<[u8; 8]>,
@@ -77,7 +78,7 @@ struct State {
     now: Duration,
 }
 
-impl State {
+impl BusState {
     fn endpoint(&mut self, address: EndpointAddress) -> Option<&mut Endpoint> {
         let table = if address.is_in() { &mut self.ins } else { &mut self.outs };
         table.get_mut(address.index())?.as_mut()
@@ -119,14 +120,14 @@ impl State {
 /// The device's side: a handle over shared state.
 #[derive(Clone, Debug)]
 pub struct SimBus {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<BusState>>,
 }
 
 impl SimBus {
     /// A bus without endpoints, plugged in; the device attaches with [`UsbBus::enable`].
     #[must_use]
     pub fn new() -> Self {
-        Self { state: Arc::new(Mutex::new(State { plugged: true, ..State::default() })) }
+        Self { state: Arc::new(Mutex::new(BusState { plugged: true, ..BusState::default() })) }
     }
 
     /// The other end of the cable.
@@ -135,7 +136,7 @@ impl SimBus {
         WireSide { state: Arc::clone(&self.state) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, BusState> {
         lock(&self.state)
     }
 }
@@ -147,7 +148,7 @@ impl Default for SimBus {
 }
 
 /// A poisoned lock only says that some test failed while it was held; the state itself is plain data.
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+fn lock(state: &Mutex<BusState>) -> MutexGuard<'_, BusState> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -349,11 +350,11 @@ impl Packets for SimBus {
 /// Time stands still but for the bits of the transactions and what [`advance`](Self::advance) adds.
 #[derive(Clone, Debug)]
 pub struct WireSide {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<BusState>>,
 }
 
 impl WireSide {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, BusState> {
         lock(&self.state)
     }
 

@@ -4,7 +4,7 @@ mod board_elf;
 
 mod ring5 {
     use super::board_elf;
-    use picovd_sim::board::{ElfDevice, RomReboot, State};
+    use picovd_sim::board::{ElfDevice, RomReboot, RunState};
     use picovd_sim::host::picotool::{BOOTSEL, FLASH};
     use picovd_sim::host::{Host, Initiator};
     use std::time::Duration;
@@ -50,7 +50,7 @@ mod ring5 {
         ];
         for (value, parameters) in cases {
             let mut device = restarted(BOOTSEL, value);
-            assert_eq!(*device.machine().state(), State::BootSel);
+            assert_eq!(*device.machine().state(), RunState::BootSel);
             let call = device.machine().rom_reboot();
             assert_eq!(call, Some(RomReboot { flags: 2, parameters }), "wValue {value:#06x}");
         }
@@ -60,7 +60,7 @@ mod ring5 {
     #[ignore = "needs the firmware: cargo xtask test --ring 5"]
     fn flash_starts_the_program_again() {
         let mut device = restarted(FLASH, 1);
-        assert_eq!(*device.machine().state(), State::Running);
+        assert_eq!(*device.machine().state(), RunState::Running);
         assert_eq!(device.machine().rom_reboot(), Some(RomReboot { flags: 0, parameters: [0, 0] }));
         let initiator = Initiator::attach(Host::new(Box::new(&mut device))).expect("it enumerates again");
         assert!(initiator.device.console.is_some());

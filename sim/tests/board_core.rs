@@ -5,7 +5,7 @@
 
 use picovd_sim::board::elf::{Image, Segment};
 use picovd_sim::board::engine::Engine;
-use picovd_sim::board::{ChipIdentity, Machine, State};
+use picovd_sim::board::{ChipIdentity, Machine, RunState};
 
 const BASE: u32 = 0x1000_0000;
 const STACK: u32 = 0x2008_0000;
@@ -277,7 +277,7 @@ fn run(program: &[u16], vectors: &[(usize, usize)], handlers: &[(usize, &[u16])]
 fn stop(program: &[u16]) -> String {
     let mut machine = machine(image(program, &[], &[]));
     machine.run_until(10_000);
-    assert_eq!(*machine.state(), State::Failed, "it ran on to {:x?}", machine.core().registers());
+    assert_eq!(*machine.state(), RunState::Failed, "it ran on to {:x?}", machine.core().registers());
     machine.fault().expect("a failed board has a reason").to_string()
 }
 
@@ -383,7 +383,7 @@ fn the_rom_tells_the_chip_identity() {
 fn a_system_reset_starts_again() {
     let mut machine = machine(image(RESET, &[], &[]));
     machine.run_until(10_000);
-    assert_eq!(*machine.state(), State::Running);
+    assert_eq!(*machine.state(), RunState::Running);
     assert!(machine.reboots() > 10);
 }
 

@@ -39,7 +39,7 @@ fn well(device: &ElfDevice) {
 mod ring5 {
     use super::{CHUNK, EP1_IN, attach, firmware, read, well};
     use picovd_manifest::{Region, RegionKind};
-    use picovd_sim::board::{State, Statistics};
+    use picovd_sim::board::{RunState, Statistics};
     use picovd_sim::host::bot::{Cbw, CswStatus, Data};
     use picovd_sim::host::{Host, Initiator};
     use picovd_sim::link::Link;
@@ -162,7 +162,7 @@ mod ring5 {
         assert!(!device.attached(), "a cold boot takes time");
         assert_eq!(read(&mut attach(&mut device), 0, CHUNK), before);
         well(&device);
-        assert_eq!(*device.machine().state(), State::Running);
+        assert_eq!(*device.machine().state(), RunState::Running);
         assert_eq!(device.machine().reboots(), 0);
         assert_eq!(device.machine().flash().operations(), (0, 0));
     }

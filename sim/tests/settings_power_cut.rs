@@ -9,7 +9,7 @@ mod machine_code;
 use machine_code::{Defect, calls, masks_interrupts, plant};
 use picovd_sim::board::elf::Image;
 use picovd_sim::board::flash::{PowerCut, Torn};
-use picovd_sim::board::{ChipIdentity, DEFAULT_FLASH_SIZE, Machine, SecondCore, State};
+use picovd_sim::board::{ChipIdentity, DEFAULT_FLASH_SIZE, Machine, SecondCore, RunState};
 
 /// Where the settings are: two sectors in front of flash's last.
 const START: usize = 0x3F_D000;
@@ -102,7 +102,7 @@ impl Bench {
     /// Runs until the board stops for a reason of its own. Returns the reason.
     fn stops(&mut self) -> String {
         let end = self.machine.cycles() + PATIENCE;
-        while *self.machine.state() == State::Running && self.machine.cycles() < end {
+        while *self.machine.state() == RunState::Running && self.machine.cycles() < end {
             let next = self.machine.cycles() + STEP;
             self.machine.run_until(next);
         }
@@ -172,7 +172,7 @@ mod ring5 {
                     assert!(bench.machine.flash().preload(START, state));
                     bench.start(Some(cut));
                     assert_eq!(bench.looks(), number, "before {cut:?}");
-                    bench.until("power fails", |bench| *bench.machine.state() == State::Off);
+                    bench.until("power fails", |bench| *bench.machine.state() == RunState::Off);
                     bench.start(None);
                     let found = bench.looks();
                     assert!(found == number || found == number + 1, "{found} after {number}, {cut:?}");
@@ -283,7 +283,7 @@ mod ring5 {
             bench.until("it was asked", |bench| bench.word(asked) != 0);
             // Until the other one wakes up.
             let end = bench.machine.cycles() + PATIENCE;
-            while *bench.machine.state() == State::Running && bench.machine.cycles() < end {
+            while *bench.machine.state() == RunState::Running && bench.machine.cycles() < end {
                 let number = bench.word(asked);
                 assert!(bench.machine.preload_sram(answered, &number.to_le_bytes()));
                 let next = bench.machine.cycles() + STEP;

@@ -6,7 +6,7 @@ mod board_elf;
 mod ring5 {
     use super::board_elf;
     use picovd_sim::board::flash::{PowerCut, Torn};
-    use picovd_sim::board::{ElfDevice, State};
+    use picovd_sim::board::{ElfDevice, RunState};
     use picovd_sim::host::terminal::Terminal;
     use picovd_sim::host::{Host, Initiator};
     use picovd_sim::link::Link;
@@ -77,7 +77,7 @@ mod ring5 {
             String::from_utf8_lossy(&terminal.text()).contains(SAVED)
         };
         assert_eq!(device.fault(), None);
-        assert_eq!(*device.machine().state(), State::Off, "{cut:?} does not happen");
+        assert_eq!(*device.machine().state(), RunState::Off, "{cut:?} does not happen");
         let again = PowerCut { after: cut.after % 2, torn: Torn::Unstable(cut.after + 100) };
         device.machine().flash().set_power_cut(Some(again));
         device.replug();

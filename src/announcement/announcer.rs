@@ -70,9 +70,9 @@ pub(crate) struct View {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Steady,
-    /// The medium is away since then; since when the host knows.
+enum Medium {
+    Present,
+    /// Away since `since`. The host has seen that since `seen`.
     Away {
         since: Instant,
         seen: Option<Instant>,
@@ -84,7 +84,7 @@ enum State {
 pub(crate) struct Announcer {
     usual: Announcing,
     pending: Pending,
-    state: State,
+    medium: Medium,
     /// Until when what hosts see counts as being read.
     read_until: Option<Instant>,
     /// Until when somebody is to take up the volume that was announced, as the one before was.
@@ -109,7 +109,7 @@ impl Announcer {
 
     /// Whether the medium is away for a change.
     pub fn is_away(&self) -> bool {
-        self.state != State::Steady
+        self.medium != Medium::Present
     }
 
     /// Looks at the world at `now`.
@@ -177,7 +177,7 @@ impl Announcer {
                 Step::Turn { other_volume: true, reconnect: true }
             }
             Refresh::Reinsert | Refresh::Auto => {
-                self.state = State::Away { since: now, seen: None };
+                self.medium = Medium::Away { since: now, seen: None };
                 Step::Wait((refresh == Refresh::Auto).then(|| now.after(PATIENCE)))
             }
         }
@@ -185,7 +185,7 @@ impl Announcer {
 
     fn away(&mut self, view: View, now: Instant, since: Instant, seen: Option<Instant>) -> Step {
         let seen = seen.or(view.absence_known.then_some(now));
-        self.state = State::Away { since, seen };
+        self.medium = Medium::Away { since, seen };
         // A change that came meanwhile may ask for a stronger way.
         let refresh = self.pending.due().map_or(Refresh::Reinsert, |(_, refresh)| refresh);
         let (until, reconnect) = match (refresh, seen) {
@@ -200,7 +200,7 @@ impl Announcer {
         if view.busy {
             return Step::Wait(None);
         }
-        self.state = State::Steady;
+        self.medium = Medium::Present;
         self.pending.announce(now);
         let hold = self.usual.timing.hold;
         self.take_up = (view.used && !reconnect).then(|| now.after(TAKE_UP.max(hold)));

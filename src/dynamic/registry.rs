@@ -22,16 +22,16 @@ use picovd_exfat::entry::ENTRY_LENGTH;
 /// A slot holds a file, or a folder that dynamic files are in. What is registered shows from the next generation on.
 pub struct Files<'a, S: ?Sized = [FileSlot<'a>]> {
     pub(super) layout: &'a Layout<'a>,
-    pub(super) state: Mutex<Cell<State>>,
+    pub(super) state: Mutex<Cell<RegistryState>>,
     slots: S,
 }
 
 /// [`Files`] with `N` slots.
 pub type FilesOf<'a, const N: usize> = Files<'a, [FileSlot<'a>; N]>;
 
-/// What concerns all slots.
+/// What belongs to the registry as a whole, not to one slot.
 #[derive(Clone, Copy)]
-pub(super) struct State {
+pub(super) struct RegistryState {
     /// Count of changes that are to be announced.
     announced: u32,
     /// Whether some of those since the last look are to be announced as usual ...
@@ -61,7 +61,7 @@ impl<'a, const N: usize> FilesOf<'a, N> {
     /// No files yet. `layout` keeps clusters and directory slots for them; what it keeps limits the number, too.
     #[must_use]
     pub const fn new(layout: &'a Layout<'a>) -> Self {
-        let state = State {
+        let state = RegistryState {
             announced: 0,
             usual: false,
             asked: None,
@@ -211,7 +211,7 @@ impl<'a> Files<'a> {
         });
     }
 
-    pub(super) fn change_state(&self, section: CriticalSection<'_>, change: impl FnOnce(&mut State)) {
+    pub(super) fn change_state(&self, section: CriticalSection<'_>, change: impl FnOnce(&mut RegistryState)) {
         let state = self.state.borrow(section);
         let mut value = state.get();
         change(&mut value);
@@ -219,7 +219,7 @@ impl<'a> Files<'a> {
     }
 
     #[inline(never)]
-    pub(super) fn state(&self) -> State {
+    pub(super) fn state(&self) -> RegistryState {
         critical_section::with(|section| self.state.borrow(section).get())
     }
 
@@ -239,7 +239,7 @@ impl<'a> Files<'a> {
     /// What the changes since the last call ask for, all together; `None` when there are none to be announced.
     pub(crate) fn take_changes(&self, usual: Announcing) -> Option<Announcing> {
         critical_section::with(|section| {
-            let State { asked, usual: any, .. } = self.state.borrow(section).get();
+            let RegistryState { asked, usual: any, .. } = self.state.borrow(section).get();
             self.change_state(section, |state| (state.usual, state.asked) = (false, None));
             if any { Some(asked.map_or(usual, |asked| asked.merge(usual))) } else { asked }
         })

@@ -13,13 +13,13 @@ pub(super) fn set_ring(ring: &'static LogRing) {
     critical_section::with(|section| RING.borrow(section).set(Some(ring)));
 }
 
-/// What belongs to the frame that is being written.
-struct State(UnsafeCell<(RestoreState, Encoder)>);
+/// The critical section and the encoder of the frame that is being written.
+struct SharedEncoder(UnsafeCell<(RestoreState, Encoder)>);
 
 // SAFETY: it is touched between `acquire` and `release` alone, which are one critical section: by one context of one core.
-unsafe impl Sync for State {}
+unsafe impl Sync for SharedEncoder {}
 
-static STATE: State = State(UnsafeCell::new((RestoreState::invalid(), Encoder::new())));
+static ENCODER: SharedEncoder = SharedEncoder(UnsafeCell::new((RestoreState::invalid(), Encoder::new())));
 
 #[defmt::global_logger]
 struct Logger;
@@ -37,8 +37,8 @@ unsafe impl defmt::Logger for Logger {
     fn acquire() {
         // SAFETY: released by `release`, which defmt calls once for each `acquire`, in the same context.
         let restore = unsafe { critical_section::acquire() };
-        // SAFETY: the critical section has begun, see `State`.
-        let (state, encoder) = unsafe { &mut *STATE.0.get() };
+        // SAFETY: the critical section has begun, see `SharedEncoder`.
+        let (state, encoder) = unsafe { &mut *ENCODER.0.get() };
         *state = restore;
         encoder.start_frame(put);
     }
@@ -48,15 +48,15 @@ unsafe impl defmt::Logger for Logger {
     }
 
     unsafe fn write(bytes: &[u8]) {
-        // SAFETY: as the trait demands, between `acquire` and `release`: see `State`.
-        let (_, encoder) = unsafe { &mut *STATE.0.get() };
+        // SAFETY: as the trait demands, between `acquire` and `release`: see `SharedEncoder`.
+        let (_, encoder) = unsafe { &mut *ENCODER.0.get() };
         encoder.write(bytes, put);
     }
 
     unsafe fn release() {
         // SAFETY: as in `write`; the critical section that `acquire` began ends here, and the reference is gone by then.
         let restore = unsafe {
-            let (state, encoder) = &mut *STATE.0.get();
+            let (state, encoder) = &mut *ENCODER.0.get();
             encoder.end_frame(put);
             core::mem::replace(state, RestoreState::invalid())
         };

@@ -58,7 +58,7 @@ impl Settings<'_> {
                 return;
             }
             session.input = (0, length as u8);
-            critical_section::with(|section| self.with_state(section, |state| state.input = *packet));
+            critical_section::with(|section| self.with_buffers(section, |buffers| buffers.input = *packet));
             self.console.set(session);
         }
     }
@@ -69,8 +69,8 @@ impl Settings<'_> {
             let (from, to) = session.input;
             let mut byte = None;
             critical_section::with(|section| {
-                self.with_state(section, |state| {
-                    let next = state.input.get_mut(usize::from(from)).filter(|_| from < to);
+                self.with_buffers(section, |buffers| {
+                    let next = buffers.input.get_mut(usize::from(from)).filter(|_| from < to);
                     byte = next.map(core::mem::take);
                 });
             });
@@ -128,10 +128,10 @@ impl Settings<'_> {
         self.console.set(Session::NEW);
         self.console.with_printed(|printed| *printed = Printed::NOTHING);
         critical_section::with(|section| {
-            self.with_state(section, |state| {
-                state.sum = Sum::EMPTY;
-                state.line.zeroize();
-                state.input.zeroize();
+            self.with_buffers(section, |buffers| {
+                buffers.sum = Sum::EMPTY;
+                buffers.line.zeroize();
+                buffers.input.zeroize();
             });
         });
     }
@@ -143,17 +143,17 @@ impl Settings<'_> {
             b'\r' | b'\n' => {
                 session.complete = session.length != 0 || session.longer;
                 if !session.complete {
-                    critical_section::with(|section| self.with_state(section, |state| state.sum = Sum::EMPTY));
+                    critical_section::with(|section| self.with_buffers(section, |buffers| buffers.sum = Sum::EMPTY));
                 }
             }
             // Backspace and delete, for people.
             0x08 | 0x7F => {
                 let mut left = 0;
                 critical_section::with(|section| {
-                    self.with_state(section, |state| {
-                        state.sum.add(byte);
-                        left = without_last(state.line.get(..session.length.into()).unwrap_or_default());
-                        state.line.get_mut(left..).unwrap_or_default().zeroize();
+                    self.with_buffers(section, |buffers| {
+                        buffers.sum.add(byte);
+                        left = without_last(buffers.line.get(..session.length.into()).unwrap_or_default());
+                        buffers.line.get_mut(left..).unwrap_or_default().zeroize();
                     });
                 });
                 session.length = left as u16;
@@ -161,9 +161,9 @@ impl Settings<'_> {
             _ => {
                 let mut stored = false;
                 critical_section::with(|section| {
-                    self.with_state(section, |state| {
-                        state.sum.add(byte);
-                        if let Some(room) = state.line.get_mut(usize::from(session.length)) {
+                    self.with_buffers(section, |buffers| {
+                        buffers.sum.add(byte);
+                        if let Some(room) = buffers.line.get_mut(usize::from(session.length)) {
                             *room = byte;
                             stored = true;
                         }
@@ -185,10 +185,10 @@ impl Settings<'_> {
         let mut line = Zeroizing::new([0; LINE_LENGTH]);
         let mut sum = Sum::EMPTY;
         critical_section::with(|section| {
-            self.with_state(section, |state| {
-                sum = core::mem::replace(&mut state.sum, Sum::EMPTY);
-                *line = state.line;
-                state.line.zeroize();
+            self.with_buffers(section, |buffers| {
+                sum = core::mem::replace(&mut buffers.sum, Sum::EMPTY);
+                *line = buffers.line;
+                buffers.line.zeroize();
             });
         });
         let text = line.get(..session.length.into()).unwrap_or_default().trim_ascii();
@@ -238,7 +238,7 @@ impl Settings<'_> {
             if let Answer::Done(REBOOT, _) = answer {
                 self.want_restart();
             }
-            critical_section::with(|section| self.with_state(section, |state| state.answered.clear()));
+            critical_section::with(|section| self.with_buffers(section, |buffers| buffers.answered.clear()));
         }
     }
 
@@ -328,7 +328,7 @@ impl Settings<'_> {
     /// Keeps the values for the answer: they may change before it is fetched.
     fn keep_for_answer(&self) {
         let payload = self.of(Which::Now);
-        critical_section::with(|section| self.with_state(section, |state| state.answered.copy(&payload)));
+        critical_section::with(|section| self.with_buffers(section, |buffers| buffers.answered.copy(&payload)));
     }
 
     fn write_answer(&self, answer: &Answer, out: &mut Writer<'_>) -> fmt::Result {

@@ -50,28 +50,28 @@ fn is_alike(one: &dyn Section, other: &dyn Section) -> bool {
     one.id() == other.id() || one.fields().iter().any(has)
 }
 
-/// Everything that may hold a secret, in one piece: the values and the line that a console takes. A `static` in the linker
-/// section `.settings`, which starts as zeros and which no view of memory shows.
+/// Everything that may hold a secret: the values, and the line that a console receives. A `static` in the linker section
+/// `.settings`, which starts as zeros and is hidden from all files that show memory.
 pub struct Room {
-    state: Mutex<RefCell<State>>,
+    buffers: Mutex<RefCell<Buffers>>,
 }
 
-/// What is in it.
-pub(super) struct State {
-    /// The values that hold.
+/// The buffers in a [`Room`].
+pub(super) struct Buffers {
+    /// The values in effect.
     now: Payload,
-    /// Those that the present generation shows.
+    /// The values that the current generation shows.
     shown: Payload,
-    /// Those that the answer under way tells.
+    /// The values that the answer being sent contains.
     pub answered: Payload,
     pub line: [u8; LINE_LENGTH],
-    /// The sum of that line, as it came.
+    /// Checksum of the line as it was received.
     pub sum: Sum,
-    /// What came and is not part of a line yet.
+    /// The received packet, whose bytes have not all been added to a line yet.
     pub input: [u8; PACKET_LENGTH],
 }
 
-impl State {
+impl Buffers {
     fn of(&self, which: Which) -> &Payload {
         match which {
             Which::Now => &self.now,
@@ -85,7 +85,7 @@ impl Room {
     /// Zeros: no values, no line.
     #[must_use]
     pub const fn new() -> Self {
-        let state = State {
+        let buffers = Buffers {
             now: Payload::EMPTY,
             shown: Payload::EMPTY,
             answered: Payload::EMPTY,
@@ -93,7 +93,7 @@ impl Room {
             sum: Sum::EMPTY,
             input: [0; PACKET_LENGTH],
         };
-        Self { state: Mutex::new(RefCell::new(state)) }
+        Self { buffers: Mutex::new(RefCell::new(buffers)) }
     }
 }
 
@@ -265,7 +265,7 @@ impl<'a> Settings<'a> {
             let _ = self.repair(&mut payload, group);
         }
         critical_section::with(|section| {
-            self.with_state(section, |state| state.now.copy(&payload));
+            self.with_buffers(section, |buffers| buffers.now.copy(&payload));
             self.change_flags(section, |flags| {
                 flags.changes = flags.changes.wrapping_add(1);
                 flags.saved = flags.changes;
@@ -357,7 +357,7 @@ impl<'a> Settings<'a> {
     /// A generation begins: it shows what holds now.
     pub fn freeze(&self) {
         critical_section::with(|section| {
-            self.with_state(section, |state| state.shown.copy(&state.now));
+            self.with_buffers(section, |buffers| buffers.shown.copy(&buffers.now));
             let groups = self.groups.borrow(section).get().iter().flatten().count() as u8;
             self.change_flags(section, |flags| flags.shown_groups = groups);
         });
@@ -442,21 +442,21 @@ impl<'a> Settings<'a> {
 
     /// Looks at the stick's own values. None of them is a secret: they leave no traces.
     fn own<R>(&self, which: Which, work: impl FnOnce(Values<'_>) -> R) -> Option<R> {
-        critical_section::with(|section| self.with_state(section, |state| work(Values(state.of(which).get(Own::ID)))))
+        critical_section::with(|section| self.with_buffers(section, |buffers| work(Values(buffers.of(which).get(Own::ID)))))
     }
 
     /// Copies what of a group's bytes there is room for. Returns how many: none where the group has none.
     #[inline(never)]
     pub(super) fn copy(&self, id: u32, out: &mut [u8]) -> usize {
-        let copy = |state: &mut State| {
-            let bytes = state.now.get(id);
+        let copy = |buffers: &mut Buffers| {
+            let bytes = buffers.now.get(id);
             let length = bytes.len().min(out.len());
             if let (Some(out), Some(bytes)) = (out.get_mut(..length), bytes.get(..length)) {
                 out.copy_from_slice(bytes);
             }
             length
         };
-        critical_section::with(|section| self.with_state(section, copy)).unwrap_or(0)
+        critical_section::with(|section| self.with_buffers(section, copy)).unwrap_or(0)
     }
 
     /// The values that hold, and the count of changes that led to them.
@@ -464,7 +464,7 @@ impl<'a> Settings<'a> {
     pub(super) fn present(&self) -> (Payload, u32) {
         let mut payload = Payload::EMPTY;
         let changes = critical_section::with(|section| {
-            self.with_state(section, |state| payload.copy(&state.now));
+            self.with_buffers(section, |buffers| payload.copy(&buffers.now));
             self.flags.borrow(section).get().changes
         });
         (payload, changes)
@@ -475,7 +475,7 @@ impl<'a> Settings<'a> {
     pub(super) fn of(&self, which: Which) -> Payload {
         let mut payload = Payload::EMPTY;
         critical_section::with(|section| {
-            self.with_state(section, |state| payload.copy(state.of(which)));
+            self.with_buffers(section, |buffers| payload.copy(buffers.of(which)));
         });
         payload
     }
@@ -498,7 +498,7 @@ impl<'a> Settings<'a> {
         critical_section::with(|section| {
             let same = self.flags.borrow(section).get().changes == changes;
             if same {
-                self.with_state(section, |state| state.now.copy(payload));
+                self.with_buffers(section, |buffers| buffers.now.copy(payload));
                 self.change_flags(section, |flags| flags.changes = flags.changes.wrapping_add(1));
             }
             same
@@ -624,11 +624,11 @@ impl<'a> Settings<'a> {
         cell.set(flags);
     }
 
-    pub(super) fn with_state<R>(&self, section: CriticalSection<'_>, work: impl FnOnce(&mut State) -> R) -> Option<R> {
+    pub(super) fn with_buffers<R>(&self, section: CriticalSection<'_>, work: impl FnOnce(&mut Buffers) -> R) -> Option<R> {
         STACKS.note();
         // Every use is short and calls nothing that comes back here.
-        let mut state = self.room.state.borrow(section).try_borrow_mut().ok()?;
-        Some(work(&mut state))
+        let mut buffers = self.room.buffers.borrow(section).try_borrow_mut().ok()?;
+        Some(work(&mut buffers))
     }
 }
 

@@ -26,9 +26,9 @@ mod descriptor {
 
 /// The device's state (USB 2.0 9.1.1), suspension aside.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum State {
+enum DeviceState {
     Default,
-    Addressed,
+    Address,
     Configured,
 }
 
@@ -51,14 +51,14 @@ pub struct Chapter9 {
     endpoints: [Option<Owned>; 5],
     /// Whether the BOS announces Microsoft's descriptors; there is none without.
     windows: bool,
-    state: State,
+    state: DeviceState,
     effect: Option<Effect>,
 }
 
 impl Chapter9 {
     /// A device with so many interfaces, numbered from 0, and these endpoints beside 0.
     pub fn new(interfaces: u8, endpoints: [Option<Owned>; 5], windows: bool) -> Self {
-        Self { interfaces, endpoints, windows, state: State::Default, effect: None }
+        Self { interfaces, endpoints, windows, state: DeviceState::Default, effect: None }
     }
 
     /// What the last request resets, once.
@@ -73,12 +73,12 @@ impl Chapter9 {
     }
 
     fn has_interface(&self, index: u16) -> bool {
-        self.state == State::Configured && index < u16::from(self.interfaces)
+        self.state == DeviceState::Configured && index < u16::from(self.interfaces)
     }
 
     /// Whether wIndex names an endpoint in use, other than 0.
     fn has_endpoint(&self, index: u16) -> bool {
-        self.state == State::Configured && self.endpoints().any(|(address, _)| u16::from(address) == index)
+        self.state == DeviceState::Configured && self.endpoints().any(|(address, _)| u16::from(address) == index)
     }
 
     /// Whether a request for data may be answered.
@@ -92,7 +92,7 @@ impl Chapter9 {
                 kind == descriptor::STRING || kind >= descriptor::DEVICE && index_of == 0
             }
             (Device, Request::GET_CONFIGURATION | Request::GET_STATUS) => {
-                self.state != State::Default && value == 0 && index == 0
+                self.state != DeviceState::Default && value == 0 && index == 0
             }
             (Interface, Request::GET_INTERFACE | Request::GET_STATUS) => value == 0 && self.has_interface(index),
             (Endpoint, Request::GET_STATUS) => value == 0 && self.has_endpoint(index),
@@ -108,16 +108,16 @@ impl Chapter9 {
             return false;
         }
         match (request.recipient, request.request) {
-            (Device, Request::SET_ADDRESS) if index == 0 && value < 128 && self.state != State::Configured => {
+            (Device, Request::SET_ADDRESS) if index == 0 && value < 128 && self.state != DeviceState::Configured => {
                 if value != 0 {
-                    self.state = State::Addressed;
+                    self.state = DeviceState::Address;
                 }
                 true
             }
-            (Device, Request::SET_CONFIGURATION) if index == 0 && self.state != State::Default => {
+            (Device, Request::SET_CONFIGURATION) if index == 0 && self.state != DeviceState::Default => {
                 let (state, effect) = match value {
-                    value if value == u16::from(CONFIGURATION_NONE) => (State::Addressed, Effect::Unconfigured),
-                    value if value == u16::from(CONFIGURATION_VALUE) => (State::Configured, Effect::Configured),
+                    value if value == u16::from(CONFIGURATION_NONE) => (DeviceState::Address, Effect::Unconfigured),
+                    value if value == u16::from(CONFIGURATION_VALUE) => (DeviceState::Configured, Effect::Configured),
                     _ => return false,
                 };
                 (self.state, self.effect) = (state, Some(effect));
@@ -173,7 +173,7 @@ const BOS_LENGTH: usize = 5 + 7 + 3 + ms_os_20::PLATFORM_CAPABILITY.len();
 
 impl<B: UsbBus> UsbClass<B> for Chapter9 {
     fn reset(&mut self) {
-        (self.state, self.effect) = (State::Default, None);
+        (self.state, self.effect) = (DeviceState::Default, None);
     }
 
     fn control_in(&mut self, xfer: ControlIn<'_, '_, '_, B>) {
@@ -185,7 +185,7 @@ impl<B: UsbBus> UsbClass<B> for Chapter9 {
             && request.request == Request::GET_STATUS
             && request.value == 0
             && request.index & !0x80 == 0
-            && self.state != State::Default;
+            && self.state != DeviceState::Default;
         let _ = if is_status_of_0 {
             // Endpoint 0 has no halt that a host can see: the SETUP packet has ended it (8.5.3.4).
             xfer.accept_with(&[0; 2])
@@ -209,8 +209,8 @@ impl<B: UsbBus> UsbClass<B> for Chapter9 {
         let _ = if !self.carries_out(&request) {
             xfer.reject()
         } else if request.request == Request::SET_ADDRESS && request.value == 0 {
-            if self.state == State::Addressed {
-                (self.state, self.effect) = (State::Default, Some(Effect::Unaddressed));
+            if self.state == DeviceState::Address {
+                (self.state, self.effect) = (DeviceState::Default, Some(Effect::Unaddressed));
             }
             xfer.accept()
         } else if request.request == Request::SET_INTERFACE {

@@ -11,7 +11,7 @@ use super::bootrom::ChipIdentity;
 use super::clocks::CPU_MHZ;
 use super::elf::{ElfError, Image};
 use super::engine::Engine;
-use super::machine::{Machine, State};
+use super::machine::{Machine, RunState};
 use super::stall::{Stall, Step};
 use super::thumb::Interpreter;
 use super::usb::{InDecision, OutDecision};
@@ -151,7 +151,7 @@ impl<E: Engine + Default> ElfDevice<E> {
     }
 
     fn alive(&self) -> bool {
-        *self.machine.state() == State::Running && !self.suspended
+        *self.machine.state() == RunState::Running && !self.suspended
     }
 
     fn pass(&mut self, cycles: u64) {
@@ -177,7 +177,7 @@ impl<E: Engine + Default> ElfDevice<E> {
         self.frame_number = self.frame_number.wrapping_add(1) & 0x7FF;
         let number = self.frame_number;
         self.machine.statistics().frame();
-        if *self.machine.state() == State::Running {
+        if *self.machine.state() == RunState::Running {
             self.machine.usb().0.start_of_frame(number);
             self.machine.usb_done();
         }
@@ -188,7 +188,7 @@ impl<E: Engine + Default> ElfDevice<E> {
     }
 
     fn look_for_stall(&mut self) {
-        if *self.machine.state() != State::Running {
+        if *self.machine.state() != RunState::Running {
             return;
         }
         let usb = self.machine.usb().0;
@@ -225,7 +225,7 @@ impl<E: Engine + Default> ElfDevice<E> {
 
 impl<E: Engine + Default> Link for ElfDevice<E> {
     fn attached(&mut self) -> bool {
-        *self.machine.state() == State::Running && self.machine.usb().0.attached()
+        *self.machine.state() == RunState::Running && self.machine.usb().0.attached()
     }
 
     fn bus_reset(&mut self) {

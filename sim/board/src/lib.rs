@@ -36,6 +36,6 @@ pub mod usb;
 
 pub use bootrom::ChipIdentity;
 pub use device::{DEFAULT_FLASH_SIZE, ElfDevice};
-pub use machine::{Machine, RomReboot, State};
+pub use machine::{Machine, RomReboot, RunState};
 pub use sio::SecondCore;
 pub use statistics::Statistics;

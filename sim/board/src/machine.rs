@@ -40,12 +40,12 @@ const REBOOT_FLASH_UPDATE: u32 = 4;
 
 /// Where the board is in its life.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum RunState {
     /// The image executes.
     Running,
-    /// The boot ROM waits for UF2 files: the image asked for it.
+    /// The image has rebooted into BOOTSEL mode: the boot ROM waits for UF2 files.
     BootSel,
-    /// No power: a planned cut, or unplugged.
+    /// No power: a planned power cut, or unplugged.
     Off,
     /// Stopped by an error.
     Failed,
@@ -61,7 +61,7 @@ pub struct Machine<E = Interpreter> {
     /// Where in flash it is.
     partition: Range<u32>,
     in_sram: bool,
-    state: State,
+    state: RunState,
     fault: Arc<OnceLock<String>>,
     counted: (u64, u64),
     reboots: u64,
@@ -121,7 +121,7 @@ impl<E: Engine + Default> Machine<E> {
             image,
             partition,
             in_sram,
-            state: State::Running,
+            state: RunState::Running,
             fault: Arc::default(),
             counted: (0, 0),
             reboots: 0,
@@ -185,12 +185,12 @@ impl<E: Engine + Default> Machine<E> {
         if let Some(stack) = Stack::of(&self.image) {
             self.core.guard_stack(stack.range());
         }
-        self.state = State::Running;
+        self.state = RunState::Running;
         Ok(())
     }
 
     fn fail(&mut self, what: &str) {
-        self.state = State::Failed;
+        self.state = RunState::Failed;
         let core = match &self.second {
             Some(second) if self.system.core == 1 => &second.core,
             _ => &self.core,
@@ -293,7 +293,7 @@ impl<E: Engine + Default> Machine<E> {
 
     /// Where the board is in its life.
     #[must_use]
-    pub fn state(&self) -> &State {
+    pub fn state(&self) -> &RunState {
         &self.state
     }
 
@@ -428,14 +428,14 @@ impl<E: Engine + Default> Machine<E> {
 
     /// Takes power away.
     pub fn unplug(&mut self) {
-        if self.state != State::Failed {
-            self.state = State::Off;
+        if self.state != RunState::Failed {
+            self.state = RunState::Off;
         }
     }
 
     /// Gives power: a cold boot. Flash keeps its contents. A board that failed stays failed.
     pub fn plug(&mut self) {
-        if self.state == State::Failed {
+        if self.state == RunState::Failed {
             return;
         }
         if let Err(what) = self.power_on() {
@@ -479,7 +479,7 @@ impl<E: Engine + Default> Machine<E> {
     /// Executes until the clock reaches this cycle. The last instruction, or a flash operation, may reach beyond.
     pub fn run_until(&mut self, cycle: u64) {
         while self.system.clock.now < cycle {
-            if self.state != State::Running {
+            if self.state != RunState::Running {
                 self.system.clock.now = cycle;
                 return;
             }
@@ -540,7 +540,7 @@ impl<E: Engine + Default> Machine<E> {
                 self.tell(Cause::Restarts);
                 self.reset(None);
             }
-            Some(ResetRequest::PowerCut) => self.state = State::Off,
+            Some(ResetRequest::PowerCut) => self.state = RunState::Off,
             Some(ResetRequest::Reboot { at, .. }) if at > now => {}
             Some(ResetRequest::Reboot { flags, parameters, delay, .. }) => {
                 self.rom_reboot = Some(RomReboot { flags, parameters });
@@ -558,7 +558,7 @@ impl<E: Engine + Default> Machine<E> {
             REBOOT_BOOTSEL => {
                 self.reboots += 1;
                 self.system.restart(true);
-                self.state = State::BootSel;
+                self.state = RunState::BootSel;
             }
             other => self.fail(&format!("ROM reboot of type {other} is not modelled")),
         }

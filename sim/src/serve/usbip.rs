@@ -71,15 +71,15 @@ struct Submitted {
     short_is_error: bool,
 }
 
-/// Where a connection is.
+/// How far a connection has got.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
-    /// Before a request.
+enum Stage {
+    /// Waiting for a request to list or import devices.
     #[default]
-    Asked,
-    /// A device was asked for and not yet given.
+    Request,
+    /// A device was requested, but not attached yet.
     Importing,
-    /// Transfers.
+    /// The device is attached; transfers follow.
     Imported,
 }
 
@@ -87,7 +87,7 @@ enum State {
 #[derive(Debug, Default)]
 pub struct Usbip {
     buffer: Vec<u8>,
-    state: State,
+    stage: Stage,
     submitted: BTreeMap<TransferId, Submitted>,
 }
 
@@ -168,7 +168,7 @@ impl Usbip {
                 // Only what is before the first zero byte is the name.
                 let name = request.iter().skip(OP_LENGTH).take_while(|&&byte| byte != 0);
                 if name.copied().eq(BUS_ID.bytes()) {
-                    self.state = State::Importing;
+                    self.stage = Stage::Importing;
                     Ok(Verdict::Claim)
                 } else {
                     op(OP_REP_IMPORT, OP_ERROR, out);
@@ -257,20 +257,20 @@ impl Front for Usbip {
 
     fn receive(&mut self, bytes: &[u8], bus: &mut Bus, out: &mut Vec<u8>) -> Result<Verdict, String> {
         self.buffer.extend_from_slice(bytes);
-        match self.state {
-            State::Asked => self.operation(bus, out),
-            State::Importing => Ok(Verdict::Stay),
-            State::Imported => self.transfer(bus, out),
+        match self.stage {
+            Stage::Request => self.operation(bus, out),
+            Stage::Importing => Ok(Verdict::Stay),
+            Stage::Imported => self.transfer(bus, out),
         }
     }
 
     fn plug(&mut self, bus: &Bus, out: &mut Vec<u8>) -> bool {
-        if self.state == State::Importing {
+        if self.stage == Stage::Importing {
             op(OP_REP_IMPORT, 0, out);
             describe(bus, out);
-            self.state = State::Imported;
+            self.stage = Stage::Imported;
         }
-        self.state == State::Imported
+        self.stage == Stage::Imported
     }
 
     fn unplug(&mut self, _out: &mut Vec<u8>) -> bool {

@@ -37,8 +37,9 @@ mod to {
 /// The address in the states Address and Configured, and another one to change to.
 const ADDRESSES: [u8; 2] = [7, 9];
 
+/// The device's state (USB 2.0 9.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum State {
+enum DeviceState {
     Default,
     Address,
     Configured,
@@ -53,7 +54,7 @@ enum Right {
     /// Carried out; the toggles of these endpoints go back to DATA0.
     Done(Vec<u8>),
     /// Carried out; the device is in another state then, or at another address.
-    Moves(State, u8),
+    Moves(DeviceState, u8),
 }
 
 /// What there is to ask.
@@ -104,7 +105,7 @@ impl Shape {
     }
 
     /// Each request with the right answer.
-    fn table(&self, state: State) -> Vec<(Request, Right)> {
+    fn table(&self, state: DeviceState) -> Vec<(Request, Right)> {
         let mut table = Vec::new();
         let mut add = |(recipient, request): (u8, u8), value: u16, index: u16, length: u16, right: Right| {
             let is_in = matches!(
@@ -119,9 +120,9 @@ impl Shape {
             table.push((Request { request_type, request, value, index, length }, right));
         };
         let when = |condition: bool, right: Right| if condition { right } else { Right::Stall };
-        let configured = state == State::Configured;
+        let configured = state == DeviceState::Configured;
         // GET_STATUS (9.4.5).
-        add((to::DEVICE, code::GET_STATUS), 0, 0, 2, when(state > State::Default, Right::Data(vec![0, 0])));
+        add((to::DEVICE, code::GET_STATUS), 0, 0, 2, when(state > DeviceState::Default, Right::Data(vec![0, 0])));
         add((to::DEVICE, code::GET_STATUS), 0, 1, 2, Right::Stall);
         add((to::DEVICE, code::GET_STATUS), 1, 0, 2, Right::Stall);
         for (index, exists) in self.interface_indexes() {
@@ -143,7 +144,7 @@ impl Shape {
             add((to::INTERFACE, code::GET_DESCRIPTOR), 0x2200, index, 64, Right::Stall);
         }
         for index in [0x00, 0x80] {
-            let right = when(state > State::Default, Right::Data(vec![0, 0]));
+            let right = when(state > DeviceState::Default, Right::Data(vec![0, 0]));
             add((to::ENDPOINT, code::GET_STATUS), 0, index, 2, right);
             // A halt of endpoint 0 "is not required nor recommended" (9.4.5).
             add((to::ENDPOINT, code::SET_FEATURE), 0, index, 0, Right::Stall);
@@ -211,7 +212,7 @@ impl Shape {
         }
         // GET_CONFIGURATION (9.4.2) and SET_CONFIGURATION (9.4.7).
         let current = if configured { self.configuration } else { 0 };
-        let right = when(state > State::Default, Right::Data(vec![current]));
+        let right = when(state > DeviceState::Default, Right::Data(vec![current]));
         add((to::DEVICE, code::GET_CONFIGURATION), 0, 0, 1, right);
         let value = u16::from(self.configuration);
         for wrong in [value + 1, 0xFF, value | 0x100, 0x100, 0x8000] {
@@ -219,17 +220,17 @@ impl Shape {
         }
         add((to::DEVICE, code::SET_CONFIGURATION), value, 1, 0, Right::Stall);
         match state {
-            State::Default => {
+            DeviceState::Default => {
                 add((to::DEVICE, code::SET_CONFIGURATION), 0, 0, 0, Right::Stall);
                 add((to::DEVICE, code::SET_CONFIGURATION), value, 0, 0, Right::Stall);
             }
-            State::Address => {
+            DeviceState::Address => {
                 add((to::DEVICE, code::SET_CONFIGURATION), 0, 0, 0, Right::Done(Vec::new()));
-                add((to::DEVICE, code::SET_CONFIGURATION), value, 0, 0, Right::Moves(State::Configured, ADDRESSES[0]));
+                add((to::DEVICE, code::SET_CONFIGURATION), value, 0, 0, Right::Moves(DeviceState::Configured, ADDRESSES[0]));
             }
-            State::Configured => {
+            DeviceState::Configured => {
                 add((to::DEVICE, code::SET_CONFIGURATION), value, 0, 0, Right::Done(self.all()));
-                add((to::DEVICE, code::SET_CONFIGURATION), 0, 0, 0, Right::Moves(State::Address, ADDRESSES[0]));
+                add((to::DEVICE, code::SET_CONFIGURATION), 0, 0, 0, Right::Moves(DeviceState::Address, ADDRESSES[0]));
             }
         }
         // SET_ADDRESS (9.4.6).
@@ -239,22 +240,22 @@ impl Shape {
         add((to::DEVICE, code::SET_ADDRESS), 3, 1, 0, Right::Stall);
         let other = u16::from(ADDRESSES[1]);
         match state {
-            State::Default => {
+            DeviceState::Default => {
                 add((to::DEVICE, code::SET_ADDRESS), 0, 0, 0, Right::Done(Vec::new()));
-                add((to::DEVICE, code::SET_ADDRESS), other, 0, 0, Right::Moves(State::Address, ADDRESSES[1]));
+                add((to::DEVICE, code::SET_ADDRESS), other, 0, 0, Right::Moves(DeviceState::Address, ADDRESSES[1]));
             }
-            State::Address => {
-                add((to::DEVICE, code::SET_ADDRESS), other, 0, 0, Right::Moves(State::Address, ADDRESSES[1]));
-                add((to::DEVICE, code::SET_ADDRESS), 0, 0, 0, Right::Moves(State::Default, 0));
+            DeviceState::Address => {
+                add((to::DEVICE, code::SET_ADDRESS), other, 0, 0, Right::Moves(DeviceState::Address, ADDRESSES[1]));
+                add((to::DEVICE, code::SET_ADDRESS), 0, 0, 0, Right::Moves(DeviceState::Default, 0));
             }
-            State::Configured => add((to::DEVICE, code::SET_ADDRESS), other, 0, 0, Right::Stall),
+            DeviceState::Configured => add((to::DEVICE, code::SET_ADDRESS), other, 0, 0, Right::Stall),
         }
         table
     }
 }
 
 /// Brings the device into a state, from a bus reset on.
-fn enter(context: &mut Context<'_>, shape: &Shape, state: State) -> Result<(), StoryError> {
+fn enter(context: &mut Context<'_>, shape: &Shape, state: DeviceState) -> Result<(), StoryError> {
     let host = &mut context.initiator.host;
     host.bus_reset();
     // A program that comes late has its old address until it comes.
@@ -265,12 +266,12 @@ fn enter(context: &mut Context<'_>, shape: &Shape, state: State) -> Result<(), S
         host.elapse(Duration::from_millis(200));
     }
     let set = |request, value| Request { request_type: 0, request, value: u16::from(value), index: 0, length: 0 };
-    if state > State::Default {
+    if state > DeviceState::Default {
         host.control_out(set(code::SET_ADDRESS, ADDRESSES[0]), &[])?;
         host.elapse(Duration::from_millis(2));
         host.address = ADDRESSES[0];
     }
-    if state > State::Address {
+    if state > DeviceState::Address {
         host.control_out(set(code::SET_CONFIGURATION, shape.configuration), &[])?;
         host.reset_toggles();
     }
@@ -279,9 +280,9 @@ fn enter(context: &mut Context<'_>, shape: &Shape, state: State) -> Result<(), S
 
 /// Every endpoint does what its state lets it. In Configured the toggles of all of them are DATA1 before and afterwards, so that
 /// one that was reset, or was not, shows.
-fn traffic(context: &mut Context<'_>, shape: &Shape, state: State, halted: Option<u8>) -> Result<(), StoryError> {
+fn traffic(context: &mut Context<'_>, shape: &Shape, state: DeviceState, halted: Option<u8>) -> Result<(), StoryError> {
     let (bulk_in, bulk_out) = (context.initiator.device.bulk_in, context.initiator.device.bulk_out);
-    if state < State::Configured {
+    if state < DeviceState::Configured {
         // No packet is taken, none is given (9.1.1.5).
         let short = Duration::from_micros(200);
         let timeout = std::mem::replace(&mut context.initiator.host.timeout, short);
@@ -355,9 +356,9 @@ fn console_traffic(context: &mut Context<'_>, halted: Option<u8>) -> Result<(), 
 
 pub(super) fn every_request(context: &mut Context<'_>) -> Result<(), StoryError> {
     let shape = Shape::of(context);
-    for state in [State::Default, State::Address, State::Configured] {
+    for state in [DeviceState::Default, DeviceState::Address, DeviceState::Configured] {
         enter(context, &shape, state)?;
-        if state == State::Configured {
+        if state == DeviceState::Configured {
             context.initiator.wait_ready()?;
         }
         traffic(context, &shape, state, None)?;
@@ -373,7 +374,7 @@ pub(super) fn every_request(context: &mut Context<'_>) -> Result<(), StoryError>
 fn one(
     context: &mut Context<'_>,
     shape: &Shape,
-    state: State,
+    state: DeviceState,
     request: Request,
     right: &Right,
 ) -> Result<(), StoryError> {

@@ -2,7 +2,7 @@
 
 use super::super::engine::{Engine, Entry, Halt};
 use super::super::sio::{Launch, SecondCore};
-use super::{Machine, State};
+use super::{Machine, RunState};
 
 /// The second core, once launched.
 pub(super) struct Second<E> {
@@ -49,12 +49,12 @@ impl<E: Engine + Default> Machine<E> {
         match &mut self.second {
             Some(second) if second.core.sleeping() && !in_rom => second.now = second.now.max(now),
             _ => {
-                while self.second.as_ref().is_some_and(|second| second.now < now) && self.state == State::Running {
+                while self.second.as_ref().is_some_and(|second| second.now < now) && self.state == RunState::Running {
                     self.step_second(now);
                 }
             }
         }
-        if self.state == State::Running {
+        if self.state == RunState::Running {
             self.system.switch(0, now);
         }
     }
