@@ -1,7 +1,7 @@
 //! A log in RAM, and the files that show it.
 //!
-//! Writers may be anywhere: main loop, interrupt handlers, the other core. A write never waits and never fails: the oldest
-//! text falls out of the ring.
+//! Any context may write: the main loop, interrupt handlers, the other core. A write never waits and never fails: it
+//! overwrites the oldest text in the ring.
 
 use crate::dynamic::{Content, Frozen};
 use crate::text::divide;
@@ -12,10 +12,10 @@ use core::num::NonZero;
 use critical_section::Mutex;
 use picovd_exfat::window;
 
-/// Bytes that one critical section moves at most, so that interrupts do not wait for long.
+/// Most bytes that one critical section copies, so that interrupts do not wait for long.
 const PIECE: usize = 64;
 
-/// Places for a byte each.
+/// One cell for each byte.
 type Cells = [Mutex<Cell<u8>>];
 
 /// [`LogRing`] of `N` bytes.
@@ -23,7 +23,7 @@ pub type LogRingOf<const N: usize> = LogRing<[Mutex<Cell<u8>>; N]>;
 
 /// The last `N` bytes that were written.
 ///
-/// `&LogRing` is a [`fmt::Write`]. Two lines that two contexts write at the same time may be mixed; those of
+/// `&LogRing` is a [`fmt::Write`]. Lines that two contexts write through it at the same time may be mixed; those of
 /// [`println!`](crate::println) are not.
 pub struct LogRing<S: ?Sized = [Mutex<Cell<u8>>]> {
     /// Bytes written since power-on.
@@ -47,14 +47,14 @@ impl<const N: usize> Default for LogRingOf<N> {
 }
 
 impl LogRing {
-    /// Bytes that the ring holds.
+    /// Size of the ring in bytes.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.bytes.len()
     }
 
     /// Bytes written since power-on.
-    // A call is shorter than a critical section.
+    // Not inlined, because a call is shorter than a critical section.
     #[must_use]
     #[inline(never)]
     pub fn written(&self) -> u64 {
@@ -68,12 +68,12 @@ impl LogRing {
         }
     }
 
-    /// The same in one critical section: for few bytes, that are to stay together.
+    /// The same in one critical section: for a few bytes that must stay together.
     pub(super) fn write_whole(&self, bytes: &[u8]) {
         critical_section::with(|section| {
             let written = self.written.borrow(section);
             let end = written.get() + bytes.len() as u64;
-            // What falls out at once is not written first.
+            // Bytes that this write itself would overwrite are skipped.
             let kept = bytes.get(bytes.len().saturating_sub(self.bytes.len())..).unwrap_or_default();
             let (cells, more) = self.cells(end - kept.len() as u64, kept.len());
             for (cell, byte) in cells.iter().chain(more).zip(kept) {
@@ -83,8 +83,8 @@ impl LogRing {
         });
     }
 
-    /// Fills `out` with what was written from byte `position` on, the first byte since power-on being 0. What fell out of
-    /// the ring, or was not written yet, reads as NUL. Returns how many bytes had fallen out.
+    /// Fills `out` with what was written from byte `position` on; byte 0 is the first one since power-on. Bytes that were
+    /// overwritten, or not written yet, read as NUL. Returns how many were overwritten.
     pub fn read(&self, position: u64, out: &mut [u8]) -> usize {
         let mut lost = 0;
         for (piece, position) in out.chunks_mut(PIECE).zip((position..).step_by(PIECE)) {
@@ -107,15 +107,15 @@ impl LogRing {
         lost
     }
 
-    /// The places of `length` bytes, not more than there are, from `position` on: those up to the ring's end, and those from its
-    /// beginning.
+    /// The cells of `length` bytes from `position` on: those up to the ring's end, and those that continue at its start.
+    /// `length` is at most the ring's size.
     fn cells(&self, position: u64, length: usize) -> (&Cells, &Cells) {
         let (before, from) = self.bytes.split_at_checked(self.place(position)).unwrap_or_default();
         let first = from.get(..length).unwrap_or(from);
         (first, before.get(..length - first.len()).unwrap_or(before))
     }
 
-    /// Where the byte at `position` is.
+    /// The index of the cell for the byte at `position`.
     fn place(&self, position: u64) -> usize {
         position as usize & self.bytes.len().wrapping_sub(1)
     }
@@ -128,20 +128,20 @@ impl fmt::Write for &LogRing {
     }
 }
 
-/// The whole log as a file: it begins with the first byte, and what fell out of the ring reads as NUL. Past `limit` bytes it
-/// begins again, with what no generation has shown yet and a line that says so.
+/// The whole log as a file: it starts with the first byte, and bytes that were overwritten in the ring read as NUL. When it
+/// would exceed `limit` bytes, it starts over with the text that no generation has shown yet and a line that says so.
 pub struct LogFile<'a> {
     ring: &'a LogRing,
     limit: u32,
-    /// Where the file begins, and up to where a generation has shown it, in bytes since power-on.
+    /// Where the file starts, and the end of what a generation has shown, in bytes since power-on.
     shown: Mutex<Cell<(u64, u64)>>,
 }
 
-/// What is written into the log where its file begins again.
-const BEGUN_AGAIN: &[u8] = b"[the log was longer than its file: it goes on here]\r\n";
+/// What is written to the log when its file starts over.
+const RESTARTED: &[u8] = b"[the log no longer fitted into its file and continues here]\r\n";
 
 impl<'a> LogFile<'a> {
-    /// Shows `ring` in a file that grows to `limit` bytes at most, which is the capacity to register it with.
+    /// Shows `ring` in a file of at most `limit` bytes. Register the file with that capacity.
     #[must_use]
     pub const fn new(ring: &'a LogRing, limit: u32) -> Self {
         Self { ring, limit, shown: Mutex::new(Cell::new((0, 0))) }
@@ -165,9 +165,9 @@ impl Content for LogFile<'_> {
         let limit = u64::from(self.limit);
         let kept = end - start <= limit;
         if !kept {
-            // Where more than a whole file is new, its last part.
-            start = shown.max((end + BEGUN_AGAIN.len() as u64).saturating_sub(limit).min(end));
-            self.ring.write(BEGUN_AGAIN);
+            // If more is new than fits into the file, show the last part.
+            start = shown.max((end + RESTARTED.len() as u64).saturating_sub(limit).min(end));
+            self.ring.write(RESTARTED);
             end = self.ring.written().min(start + limit);
         }
         critical_section::with(|section| self.shown.borrow(section).set((start, end)));
@@ -179,41 +179,41 @@ impl Content for LogFile<'_> {
     }
 }
 
-/// Length of the line that stands for lost bytes.
+/// Length of the line that reports lost bytes.
 pub(super) const LOSS_LENGTH: usize = 32;
 
-/// The end of the log as a file: each generation shows what was written since what was read of the last one. Made for
+/// The end of the log as a file: each generation starts with the first text that was not read in the previous one. Made for
 /// `tail -F`.
 ///
-/// Text that was read plus the bytes that are said to be lost are all that was written, for a reader that reads each
-/// generation's file from its beginning, at any pace, to its end or not. What fell out of the ring before anybody read it
-/// shows as NUL where a generation had promised it, and the next generation counts it. A reader that skips to the end has lost
-/// what it skipped.
+/// A reader that reads each generation's file from its start, at any pace, to the end or not, accounts for every byte written:
+/// it has either read the byte or seen it counted as lost. If text is overwritten after a generation has promised it and
+/// before it is read, it shows as NUL, and the next generation counts it as lost. If a reader skips to the end, what it skipped
+/// counts as lost.
 ///
-/// Any reader counts: a program that indexes the volume reads along. What only finds out which kind of disk this is does not: dynamic
-/// files are not where such programs read, as long as the window has room elsewhere.
+/// Readers are not told apart: text read by a program that indexes the volume counts as read. Reads that only probe which kind
+/// of disk this is do not count, see [`Content::unread`].
 pub struct LogTail<'a> {
     ring: &'a LogRing,
     state: Mutex<Cell<Tail>>,
 }
 
-/// What the present generation shows, and what of it was read. Positions are in bytes since power-on.
+/// What the current generation shows, and how much of it was read. Positions are in bytes since power-on.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tail {
     from: u64,
     end: u64,
-    /// Bytes that nobody can read any more: a line at the beginning says so.
+    /// Number of bytes that were overwritten before they were read. If there are any, the file starts with a line about them.
     lost: u64,
-    /// How far that line was read.
-    told: u32,
-    /// Up to where the text was read, without a gap.
+    /// Number of bytes of that line that were read.
+    prefix_read: u32,
+    /// End of the text that was read without a gap.
     read: u64,
-    /// What was read past a gap: from, to. Nothing where `to` is not past `read`.
+    /// What was read after a gap: from, to. Empty unless `to` is greater than `read`.
     ahead: (u64, u64),
-    /// Bytes that were read as NUL.
+    /// Number of bytes that were read as NUL.
     nul: u64,
-    /// Up to where the news was told on.
-    heard: u64,
+    /// End of the text that hosts were notified of.
+    announced: u64,
 }
 
 impl Tail {
@@ -225,23 +225,23 @@ impl Tail {
         self.prefix() + (self.end - self.from) as u32
     }
 
-    /// What comes next, when `written` bytes were written.
+    /// What the next generation shows, if `written` bytes were written.
     fn next(self, written: u64, capacity: usize) -> Self {
-        let mut lost = self.nul + if self.told < self.prefix() { self.lost } else { 0 };
+        let mut lost = self.nul + if self.prefix_read < self.prefix() { self.lost } else { 0 };
         let mut unread = self.read;
         if self.ahead.1 == self.end && self.end > unread {
-            // Somebody skipped to the end.
+            // The reader skipped to the end.
             lost += self.ahead.0 - unread;
             unread = self.end;
         }
         let kept = written.saturating_sub(capacity as u64);
         let from = unread.max(kept);
-        Self { from, end: written, lost: lost + (from - unread), told: 0, read: from, ahead: (0, 0), nul: 0, ..self }
+        Self { from, end: written, lost: lost + (from - unread), prefix_read: 0, read: from, ahead: (0, 0), nul: 0, ..self }
     }
 
-    /// Somebody has read the text from `start` to `end`, whose first `nul` bytes were NUL.
+    /// Notes that the text from `start` to `end` was read, the first `nul` bytes of it as NUL.
     fn note(&mut self, start: u64, end: u64, nul: u64) {
-        // What was read before is old: it was text then, or is counted.
+        // What was read before was text at that time, or is counted in `nul` already.
         let new = start.max(self.read);
         if new >= end {
             return;
@@ -265,11 +265,11 @@ impl<'a> LogTail<'a> {
     /// Shows the end of `ring`. To be registered with [`capacity`](Self::capacity).
     #[must_use]
     pub const fn new(ring: &'a LogRing) -> Self {
-        let nothing = Tail { from: 0, end: 0, lost: 0, told: 0, read: 0, ahead: (0, 0), nul: 0, heard: 0 };
+        let nothing = Tail { from: 0, end: 0, lost: 0, prefix_read: 0, read: 0, ahead: (0, 0), nul: 0, announced: 0 };
         Self { ring, state: Mutex::new(Cell::new(nothing)) }
     }
 
-    /// Most bytes that the file may have with a ring of that many bytes.
+    /// Maximum length in bytes of the file for a ring of `ring` bytes.
     #[must_use]
     pub const fn capacity(ring: usize) -> u32 {
         (ring + LOSS_LENGTH) as u32
@@ -278,13 +278,13 @@ impl<'a> LogTail<'a> {
     /// Whether something was written since the last [`mark_announced`](Self::mark_announced).
     #[must_use]
     pub fn has_news(&self) -> bool {
-        self.state().heard != self.ring.written()
+        self.state().announced != self.ring.written()
     }
 
-    /// What was written up to now was told on.
+    /// Notes that hosts are being notified of everything written so far.
     pub fn mark_announced(&self) {
-        let heard = self.ring.written();
-        self.change(|tail| tail.heard = heard);
+        let announced = self.ring.written();
+        self.change(|tail| tail.announced = announced);
     }
 
     #[inline(never)]
@@ -309,7 +309,7 @@ impl Content for LogTail<'_> {
 
     fn freeze(&self, _: Generation) -> Frozen {
         let next = self.state().next(self.ring.written(), self.ring.capacity());
-        self.change(|tail| *tail = Tail { heard: tail.heard, ..next });
+        self.change(|tail| *tail = Tail { announced: tail.announced, ..next });
         Frozen { length: next.length(), kept: false }
     }
 
@@ -319,12 +319,12 @@ impl Content for LogTail<'_> {
         let (prefix, text) = out.split_at_mut(inside);
         let line = loss(tail.lost);
         window::copy(offset as usize, prefix, 0, &line);
-        if offset <= tail.told {
-            // A line that was begun in its middle is not known to be read.
-            self.change(|tail| tail.told = tail.told.max(offset + inside as u32));
+        if offset <= tail.prefix_read {
+            // Only a read without a gap proves that the line was read.
+            self.change(|tail| tail.prefix_read = tail.prefix_read.max(offset + inside as u32));
         }
         let mut start = tail.from + u64::from(offset.saturating_sub(tail.prefix()));
-        // In pieces that the ring reads at once: then what had fallen out are a piece's first bytes.
+        // The ring reads each of these pieces in one step, so overwritten bytes are always a piece's first ones.
         for piece in text.chunks_mut(PIECE) {
             let nul = self.ring.read(start, piece) as u64;
             let end = start + piece.len() as u64;
@@ -334,7 +334,7 @@ impl Content for LogTail<'_> {
     }
 }
 
-/// The line that stands for that many lost bytes.
+/// The line that reports `lost` bytes.
 pub(super) fn loss(lost: u64) -> [u8; LOSS_LENGTH] {
     let mut line = *b"[000000000000000 bytes lost]    ";
     let mut rest = lost;
@@ -381,7 +381,7 @@ mod tests {
         assert_eq!(ring.written(), 12);
     }
 
-    /// One critical section takes more bytes than the ring has, from each place in it.
+    /// One critical section writes more bytes than the ring has, starting from each position.
     #[test]
     fn a_ring_keeps_the_last_bytes_of_what_is_longer_than_itself() {
         let step = if cfg!(miri) { 13 } else { 1 };
@@ -404,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_file_grows_in_place_and_begins_anew() {
+    fn a_log_file_grows_in_place_and_starts_over() {
         let ring: &LogRing = &LogRingOf::<256>::new();
         let file = LogFile::new(ring, 100);
         ring.write(&[b'a'; 60]);
@@ -417,8 +417,8 @@ mod tests {
         assert!(!again.kept);
         assert_eq!(
             shown(&file, again.length),
-            [&b"c"[..], BEGUN_AGAIN].concat(),
-            "what nobody was shown yet comes first"
+            [&b"c"[..], RESTARTED].concat(),
+            "what was not shown yet comes first"
         );
         ring.write(b"d");
         let grown = file.freeze(Generation::default());
@@ -427,7 +427,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tail_shows_each_byte_once_to_who_reads_to_the_end() {
+    fn a_reader_that_reads_to_the_end_sees_each_byte_of_a_tail_once() {
         let ring: &LogRing = &LogRingOf::<64>::new();
         let tail = LogTail::new(ring);
         ring.write(b"one\n");
@@ -456,25 +456,25 @@ mod tests {
         assert_eq!(length, LogTail::capacity(16));
         assert_eq!(shown(&tail, length), b"[000000000000020 bytes lost]  \r\n0123456789abcdef");
         let length = tail.freeze(Generation::default()).length;
-        assert_eq!(length, 0, "told once");
+        assert_eq!(length, 0, "the loss is reported once");
     }
 
-    /// The text of the property test: the byte at a position. It has neither NUL nor what a line of loss has.
+    /// The text of the property test: the byte at a position. Neither NUL nor any character of a loss line is among them.
     fn letter(position: u64) -> u8 {
         b'A' + (position % 57) as u8 % 26 + if position % 57 < 26 { 0 } else { 32 }
     }
 
-    /// What a reader knows that takes generations as they come.
+    /// A reader that reads every generation.
     #[derive(Default)]
     struct Reader {
-        /// Text and NULs that it got, and what it was told.
+        /// Bytes of text and NULs that it read, and the sum of the losses reported to it.
         text: u64,
         nul: u64,
-        said: u64,
-        /// Where it is in the text, NULs that no count has told yet included.
+        reported: u64,
+        /// Its position in the text, counting NULs that no loss line has reported yet.
         position: u64,
-        untold: u64,
-        /// The beginning of a generation's file, until it is known whether that is a line of loss.
+        unreported: u64,
+        /// The start of a generation's file, while it may be a loss line.
         begin: Vec<u8>,
     }
 
@@ -486,16 +486,16 @@ mod tests {
                     if self.begin.len() == prefix {
                         let digits = core::str::from_utf8(&self.begin[1..16]).unwrap();
                         assert_eq!(&self.begin[16..], b" bytes lost]  \r\n");
-                        let said: u64 = digits.parse().unwrap();
-                        self.said += said;
-                        self.position += said.checked_sub(self.untold).expect("less was told than showed as NUL");
-                        self.untold = 0;
+                        let reported: u64 = digits.parse().unwrap();
+                        self.reported += reported;
+                        self.position += reported.checked_sub(self.unreported).expect("fewer bytes reported than read as NUL");
+                        self.unreported = 0;
                     }
                     continue;
                 }
                 if *byte == 0 {
                     self.nul += 1;
-                    self.untold += 1;
+                    self.unreported += 1;
                 } else {
                     assert_eq!(*byte, letter(self.position), "at {}", self.position);
                     self.text += 1;
@@ -505,20 +505,20 @@ mod tests {
         }
     }
 
-    /// A writer and a reader: most bytes that one writes at a time, and that the other reads.
+    /// A writer and a reader, with the maximum number of bytes that each writes or reads at a time.
     #[derive(Debug)]
     struct History {
         speed: usize,
         pace: usize,
         rounds: Vec<Round>,
-        /// What happens at each piece that is read, over and over.
+        /// The pieces that are read, repeated as often as necessary.
         pieces: Vec<Piece>,
     }
 
     /// A generation, and what is written before the next one.
     #[derive(Debug)]
     struct Round {
-        /// How much of it is read; `None` is all.
+        /// How much of it is read; `None` means all.
         read: Option<Index>,
         written: Index,
     }
@@ -528,7 +528,7 @@ mod tests {
         /// What is written just before.
         written: Option<Index>,
         length: Index,
-        /// How far back a host reads once more whose handshake was lost.
+        /// How far back the host reads again because a handshake was lost.
         again: Option<u32>,
     }
 
@@ -542,8 +542,8 @@ mod tests {
         history.prop_map(|(speed, pace, rounds, pieces)| History { speed, pace, rounds, pieces })
     }
 
-    /// A writer of any speed, readers of any pace: pieces of any length, pauses anywhere, generations that come before the last
-    /// one was read to its end, pieces read twice. What was read and what is said to be lost are all that was written.
+    /// Writers and readers of any speed, reads of any length, pauses anywhere, generations that begin before the previous one
+    /// was read to its end, repeated reads: bytes read plus bytes reported as lost are always the bytes written.
     #[test]
     fn what_a_tail_shows_and_what_it_says_is_lost_are_all_that_was_written() {
         const HISTORIES: u32 = if cfg!(miri) { 3 } else { 3_000 };
@@ -576,7 +576,7 @@ mod tests {
                     tail.read(0, at, &mut piece);
                     reader.take(prefix, &piece);
                     if let Some(back) = again {
-                        // It changes nothing.
+                        // A repeated read, as after a lost handshake, changes nothing.
                         tail.read(0, at.saturating_sub(*back), &mut vec![0; 40.min(piece.len())]);
                     }
                     at += piece.len() as u32;
@@ -592,7 +592,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_skips_to_the_end_is_told_what_it_skipped() {
+    fn what_a_reader_skips_is_reported_as_lost() {
         let ring: &LogRing = &LogRingOf::<64>::new();
         let tail = LogTail::new(ring);
         ring.write(b"0123456789");
@@ -606,7 +606,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_takes_the_pieces_in_another_order_loses_nothing() {
+    fn reading_in_another_order_loses_nothing() {
         let ring: &LogRing = &LogRingOf::<64>::new();
         let tail = LogTail::new(ring);
         ring.write(b"0123456789");

@@ -1,25 +1,25 @@
-//! A reader that follows a ring of text and shows each byte once, or says how many it missed.
+//! A reader that follows a text ring: it shows each byte once, or reports how many it missed.
 
 use super::log::{LOSS_LENGTH, LogRing, loss};
 
-/// How far a reader is that takes text when it can: a serial port.
+/// The position of a reader that takes text at its own pace, such as a serial port.
 ///
-/// Where the ring was faster, a line is in the text that says how much is missing: `[000000000000123 bytes lost]`.
+/// Where text was overwritten before the reader took it, a line reports how much is missing: `[000000000000123 bytes lost]`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LogFollower {
-    /// Up to where the text was taken, in bytes since power-on.
+    /// End of the text that was taken, in bytes since power-on.
     taken: u64,
-    /// Bytes that are missing there, which nobody was told of to the end.
+    /// Number of bytes missing there, until the line that reports them was taken as a whole.
     lost: u64,
-    /// How many bytes of the line that says so were taken.
-    told: usize,
+    /// Number of bytes of that line that were taken.
+    line_taken: usize,
 }
 
 impl LogFollower {
-    /// A reader that has seen nothing.
+    /// A reader at the start of the log.
     #[must_use]
     pub const fn new() -> Self {
-        Self { taken: 0, lost: 0, told: 0 }
+        Self { taken: 0, lost: 0, line_taken: 0 }
     }
 
     /// Whether nothing is left to be taken.
@@ -28,41 +28,41 @@ impl LogFollower {
         self.lost == 0 && self.taken == ring.written()
     }
 
-    /// Fills `out` with what comes next, as far as there is something. Returns how many bytes that are; [`take`](Self::take) says
-    /// how many of them count.
+    /// Fills `out` with the bytes that follow, without taking them: that is what [`take`](Self::take) is for. Returns how many
+    /// there are.
     pub fn peek(&mut self, ring: &LogRing, out: &mut [u8]) -> usize {
         loop {
-            // A line that was begun stays as it is.
-            if self.told == 0 {
+            // Once part of the line was taken, its number may not change.
+            if self.line_taken == 0 {
                 self.lost = self.lost.saturating_add(self.skip(ring));
             }
             if self.lost > 0 {
                 let line = loss(self.lost);
-                return copy(line.get(self.told..).unwrap_or_default(), out);
+                return copy(line.get(self.line_taken..).unwrap_or_default(), out);
             }
             let left = usize::try_from(ring.written().saturating_sub(self.taken)).unwrap_or(usize::MAX);
             let length = left.min(out.len());
             ring.read(self.taken, out.get_mut(..length).unwrap_or_default());
-            // Somebody may have written meanwhile what takes the place of this.
+            // Otherwise a writer has overwritten this text in the meantime.
             if self.taken >= oldest(ring) {
                 return length;
             }
         }
     }
 
-    /// Goes on after the first `count` bytes that [`peek`](Self::peek) gave.
+    /// Takes the first `count` bytes that [`peek`](Self::peek) returned.
     pub fn take(&mut self, count: usize) {
         if self.lost == 0 {
             self.taken = self.taken.saturating_add(count as u64);
             return;
         }
-        self.told = self.told.saturating_add(count);
-        if self.told >= LOSS_LENGTH {
-            (self.lost, self.told) = (0, 0);
+        self.line_taken = self.line_taken.saturating_add(count);
+        if self.line_taken >= LOSS_LENGTH {
+            (self.lost, self.line_taken) = (0, 0);
         }
     }
 
-    /// Goes to the oldest text that the ring holds, if that is further. Returns how far that was.
+    /// Skips text that was overwritten. Returns how many bytes that were.
     fn skip(&mut self, ring: &LogRing) -> u64 {
         let missed = oldest(ring).saturating_sub(self.taken);
         self.taken = self.taken.saturating_add(missed);
@@ -70,7 +70,7 @@ impl LogFollower {
     }
 }
 
-/// Where the oldest text is that a ring holds, in bytes since power-on.
+/// Position of the oldest text in the ring, in bytes since power-on.
 fn oldest(ring: &LogRing) -> u64 {
     ring.written().saturating_sub(ring.capacity() as u64)
 }
@@ -91,7 +91,7 @@ mod tests {
     use std::format;
     use std::string::String;
 
-    /// What is taken by pieces of at most that many bytes, up to `most` in all.
+    /// Takes at most `piece` bytes at a time, and `most` in total.
     fn taken(follower: &mut LogFollower, ring: &LogRing, piece: usize, most: usize) -> String {
         let mut all = String::new();
         let mut out = [0; 64];
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_keeps_up_sees_each_byte_once() {
+    fn a_reader_that_keeps_up_sees_each_byte_once() {
         let ring: &LogRing = &LogRingOf::<64>::new();
         let mut follower = LogFollower::new();
         let (mut said, mut seen) = (String::new(), String::new());
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loss_stands_where_it_happened() {
+    fn a_loss_is_reported_where_it_happened() {
         let ring: &LogRing = &LogRingOf::<64>::new();
         let mut follower = LogFollower::new();
         ring.write(b"first ");
@@ -131,9 +131,9 @@ mod tests {
         assert_eq!(taken(&mut follower, ring, 5, usize::MAX), format!("[000000000000041 bytes lost]  \r\n{rest}"));
     }
 
-    /// More is lost while the line is only half out: it stays whole, and another one follows.
+    /// More is lost while the line is only half taken: it stays unchanged, and another one follows.
     #[test]
-    fn a_line_that_was_begun_stays_whole() {
+    fn a_line_that_was_partly_taken_does_not_change() {
         let ring: &LogRing = &LogRingOf::<64>::new();
         let mut follower = LogFollower::new();
         ring.write(&[b'a'; 70]);

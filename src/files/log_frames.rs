@@ -1,4 +1,4 @@
-//! A log of frames as a file: each ends with a byte 0 and has none inside, as defmt's rzCOBS encoding makes them.
+//! A log of frames as a file. Each frame ends with a zero byte and contains no other, as in defmt's rzCOBS encoding.
 
 use super::log::LogRing;
 use crate::dynamic::{Content, Frozen};
@@ -6,22 +6,22 @@ use crate::volume::Generation;
 use core::cell::Cell;
 use critical_section::Mutex;
 
-/// Bytes that are looked through at once.
+/// Number of bytes that are searched at once.
 const PIECE: usize = 32;
 
-/// A ring of frames as a file that begins with a whole frame: with the first one, as long as the ring has them all. What falls out
-/// of the ring while a host reads is NUL up to the next whole frame, which decoders take for empty frames.
+/// A ring of frames as a file that starts with a whole frame: the first one, as long as the ring still has it. What is
+/// overwritten while a host reads shows as NUL up to the next whole frame; decoders take that for empty frames.
 ///
-/// Writers put whole frames into the ring, each in one critical section.
+/// Each frame must be written in one critical section.
 pub struct LogFrames<'a> {
     ring: &'a LogRing,
     limit: u32,
-    /// Where the file begins, in bytes since power-on.
+    /// Where the file starts, in bytes since power-on.
     start: Mutex<Cell<u64>>,
 }
 
 impl<'a> LogFrames<'a> {
-    /// Shows `ring` in a file that grows to `limit` bytes at most, which is the capacity to register it with.
+    /// Shows `ring` in a file of at most `limit` bytes. Register the file with that capacity.
     #[must_use]
     pub const fn new(ring: &'a LogRing, limit: u32) -> Self {
         Self { ring, limit, start: Mutex::new(Cell::new(0)) }
@@ -31,26 +31,26 @@ impl<'a> LogFrames<'a> {
         critical_section::with(|section| self.start.borrow(section).get())
     }
 
-    /// Where the first frame begins that the ring holds whole, at `from` or after it.
+    /// The start of the first complete frame in the ring, at `from` or after it.
     fn whole(&self, from: u64) -> u64 {
         let written = self.ring.written();
         let kept = written.saturating_sub(self.ring.capacity() as u64);
         if kept <= from {
             return from;
         }
-        self.behind_frame(kept, written)
+        self.after_frame(kept, written)
     }
 
-    /// The place after the first byte 0 from `from` on, or `end`.
-    fn behind_frame(&self, from: u64, end: u64) -> u64 {
-        let mut place = from;
-        while place < end {
+    /// The position after the first zero byte from `from` on, or `end`.
+    fn after_frame(&self, from: u64, end: u64) -> u64 {
+        let mut position = from;
+        while position < end {
             let mut piece = [0xFF; PIECE];
-            self.ring.read(place, &mut piece);
+            self.ring.read(position, &mut piece);
             if let Some(zero) = piece.iter().position(|byte| *byte == 0) {
-                return (place + zero as u64 + 1).min(end);
+                return (position + zero as u64 + 1).min(end);
             }
-            place += PIECE as u64;
+            position += PIECE as u64;
         }
         end
     }
@@ -67,8 +67,8 @@ impl Content for LogFrames<'_> {
         let mut first = self.whole(start);
         let end = self.ring.written();
         if end - first > u64::from(self.limit) {
-            // Begun again, with what has room.
-            first = self.behind_frame(end - u64::from(self.limit), end);
+            // Start over with what fits.
+            first = self.after_frame(end - u64::from(self.limit), end);
         }
         critical_section::with(|section| self.start.borrow(section).set(first));
         Frozen { length: (end - first) as u32, kept: first == start }
@@ -77,7 +77,7 @@ impl Content for LogFrames<'_> {
     fn read(&self, _: u32, offset: u32, out: &mut [u8]) {
         let from = self.start() + u64::from(offset);
         self.ring.read(from, out);
-        // Asked afterwards: what has fallen out meanwhile is not shown by half.
+        // Checked after the read, so that a frame that was partly overwritten in the meantime is not shown.
         let lost = self.whole(self.start()).saturating_sub(from);
         let lost = usize::try_from(lost).unwrap_or(usize::MAX).min(out.len());
         out.split_at_mut(lost).0.fill(0);
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_begins_with_the_first_frame_while_there_is_room() {
+    fn the_file_starts_with_the_first_frame_while_the_ring_has_it() {
         let ring: &LogRing = &LogRingOf::<64>::new();
         let file = LogFrames::new(ring, 1000);
         assert_eq!(file.freeze(Generation::default()), Frozen { length: 0, kept: true });
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     #[cfg_attr(miri, ignore = "takes minutes in Miri")]
-    fn when_frames_are_lost_it_begins_with_a_whole_one() {
+    fn after_a_loss_the_file_starts_with_a_whole_frame() {
         for last in 10..120 {
             let ring: &LogRing = &LogRingOf::<64>::new();
             let file = LogFrames::new(ring, 1000);
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_falls_out_while_it_is_read_is_nul_up_to_a_whole_frame() {
+    fn what_is_overwritten_during_a_read_is_nul_up_to_a_whole_frame() {
         let ring: &LogRing = &LogRingOf::<64>::new();
         let file = LogFrames::new(ring, 1000);
         ring.write(&frames(1..15));
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn it_begins_anew_when_it_is_too_long() {
+    fn the_file_starts_over_when_it_is_too_long() {
         let ring: &LogRing = &LogRingOf::<64>::new();
         let file = LogFrames::new(ring, 30);
         ring.write(&frames(1..10));

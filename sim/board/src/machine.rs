@@ -38,7 +38,7 @@ const REBOOT_NORMAL: u32 = 0;
 const REBOOT_BOOTSEL: u32 = 2;
 const REBOOT_FLASH_UPDATE: u32 = 4;
 
-/// Where the board is in its life.
+/// Whether the board runs, and if not, why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RunState {
     /// The image executes.
@@ -291,7 +291,7 @@ impl<E: Engine + Default> Machine<E> {
         Arc::clone(&self.fault)
     }
 
-    /// Where the board is in its life.
+    /// Whether the board runs, and if not, why.
     #[must_use]
     pub fn state(&self) -> &RunState {
         &self.state
