@@ -2,32 +2,32 @@
 
 use crate::fat::ClusterIndex;
 
-/// Length in bytes of the bitmap for that many clusters (7.1.4).
+/// Length in bytes of the bitmap for `cluster_count` clusters (7.1.4).
 #[must_use]
 pub const fn length(cluster_count: u32) -> u32 {
     cluster_count.div_ceil(8)
 }
 
-/// Sets the bits of `count` clusters from `first` on in `out`, which is at byte `offset` of the bitmap.
+/// Sets the bits of `count` clusters from `first` on. `out` is at byte `offset` of the bitmap.
 ///
-/// Bits outside the window are ignored, other bits stay as they are. Indexes below 2 have no bit.
+/// Bits outside the window are ignored, and other bits are left unchanged. Indexes below 2 have no bit.
 pub fn allocate(offset: u32, out: &mut [u8], first: ClusterIndex, count: u32) {
     change(offset, out, first, count, 0xFF);
 }
 
-/// Clears the bits of `count` clusters from `first` on; the rest as [`allocate`].
+/// Clears the bits of `count` clusters from `first` on; otherwise like [`allocate`].
 pub fn free(offset: u32, out: &mut [u8], first: ClusterIndex, count: u32) {
     change(offset, out, first, count, 0);
 }
 
-/// Gives the bits of `count` clusters from `first` on those of `value`, which are all alike.
+/// Sets the bits of `count` clusters from `first` on to those of `value`, which is 00h or FFh.
 #[inline(never)]
 fn change(offset: u32, out: &mut [u8], first: ClusterIndex, count: u32, value: u8) {
-    // Clusters that a bitmap has bits for end below 2^32 (3.1.9).
+    // The bitmap covers clusters below 2^32 only (3.1.9).
     let from = first.0.saturating_sub(ClusterIndex::FIRST.0);
     let end = first.0.saturating_add(count).saturating_sub(ClusterIndex::FIRST.0);
     let Some(last) = end.checked_sub(1).filter(|last| *last >= from) else { return };
-    // In bytes from the window's beginning.
+    // In bytes, relative to the window's start.
     let Some(last_byte) = (last / 8).checked_sub(offset) else { return };
     let (first_byte, before) = match (from / 8).checked_sub(offset) {
         Some(byte) => (byte as usize, from % 8),

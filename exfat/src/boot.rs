@@ -1,7 +1,7 @@
 //! The boot region (3): boot sector, extended boot sectors, OEM parameters, reserved sector, boot checksum.
 //!
-//! Everything renders windows of itself, and the one thing that costs a pass over the region, its checksum, is a value
-//! that the owner computes once and keeps.
+//! Everything renders windows of itself. Only the checksum needs a pass over the region; the owner computes it once and
+//! keeps it.
 
 use crate::fat::ClusterIndex;
 use crate::{BYTES_PER_SECTOR, checksum, window};
@@ -15,16 +15,16 @@ pub const MAIN_BOOT_REGION: u32 = 0;
 /// First sector of the backup boot region.
 pub const BACKUP_BOOT_REGION: u32 = 12;
 
-/// What BootCode (3.1.19) is filled with: HLT of the x86, as the standard demands. Zeros would look like an empty
-/// partition table to hosts that expect one in the last 66 bytes.
+/// What BootCode (3.1.19) is filled with: the x86 instruction HLT, as the standard demands. Hosts that expect a partition
+/// table in the last 66 bytes would take zeros for an empty one.
 pub const BOOT_CODE_FILL: u8 = 0xF4;
 
-/// Length of the fields in front of BootCode.
+/// Length of the fields before BootCode.
 const FIELDS_LENGTH: usize = 120;
 /// BootSignature (3.1.20) at the end of the boot sector.
 const BOOT_SIGNATURE: usize = 510;
 const SIGNATURE: [u8; 2] = [0x55, 0xAA];
-/// ExtendedBootSignature AA550000h (3.2.2): its two zero bytes are as zero as what is before them.
+/// ExtendedBootSignature AA550000h (3.2.2). Its two low bytes are zero like the bytes before them.
 const EXTENDED_BOOT_SECTORS: core::ops::RangeInclusive<u32> = 1..=8;
 const BOOT_CHECKSUM_SECTOR: u32 = 11;
 
@@ -34,7 +34,7 @@ const BOOT_CHECKSUM_SECTOR: u32 = 11;
 /// FileSystemRevision is 1.00, BytesPerSectorShift is 9, NumberOfFats is 1, DriveSelect is 80h.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BootSector {
-    /// PartitionOffset (3.1.4): the medium's sectors before the volume; 0 where nobody is to look at it.
+    /// PartitionOffset (3.1.4): the medium's sectors before the volume; 0 means that hosts ignore the field.
     pub partition_offset: u64,
     /// VolumeLength (3.1.5), in sectors.
     pub volume_length: u64,
@@ -59,7 +59,7 @@ pub struct BootSector {
 impl BootSector {
     fn fields(&self) -> [u8; FIELDS_LENGTH] {
         let mut bytes = [0; FIELDS_LENGTH];
-        // Constant positions in an array of constant length: checked when compiling, nothing left to check when running.
+        // Constant positions in an array of constant length: checked by the compiler, so no check is left at run time.
         bytes[0..3].copy_from_slice(&[0xEB, 0x76, 0x90]); // JumpBoot (3.1.1)
         bytes[3..11].copy_from_slice(b"EXFAT   "); // FileSystemName (3.1.2)
         bytes[64..72].copy_from_slice(&self.partition_offset.to_le_bytes());
@@ -89,9 +89,10 @@ impl BootSector {
         window::copy(offset, out, BOOT_SIGNATURE, &SIGNATURE);
     }
 
-    /// The checksum (3.4) of the boot region's first eleven sectors that this boot sector begins.
+    /// The checksum (3.4) of the first eleven sectors of a boot region with this boot sector.
     ///
-    /// VolumeFlags and PercentInUse do not count. The cost is that of about 550 bytes: a run of zeros is one rotation.
+    /// VolumeFlags and PercentInUse are not included. It costs as much as a sum of about 550 bytes: a run of zeros is a
+    /// single rotation.
     #[must_use]
     pub fn boot_checksum(&self) -> u32 {
         let mut sum = checksum::boot_checksum(0, 0, &self.fields());
@@ -106,17 +107,17 @@ impl BootSector {
     }
 }
 
-/// A whole boot region: main and backup are alike.
+/// A whole boot region. The main one and the backup are identical.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BootRegion {
     /// The boot sector.
     pub boot_sector: BootSector,
-    /// Its [`boot_checksum`](BootSector::boot_checksum), kept because each window of sector 11 needs it.
+    /// Its [`boot_checksum`](BootSector::boot_checksum), kept because every window of sector 11 needs it.
     pub boot_checksum: u32,
 }
 
 impl BootRegion {
-    /// The region that `boot_sector` begins, with its checksum computed.
+    /// The region of `boot_sector`. Computes its checksum.
     #[must_use]
     pub fn new(boot_sector: BootSector) -> Self {
         Self { boot_sector, boot_checksum: boot_sector.boot_checksum() }
@@ -173,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_stand_where_table_4_puts_them() {
+    fn fields_are_at_the_offsets_of_table_4() {
         let bytes = whole(&BootRegion::new(example()));
         assert_eq!(bytes[..11], *b"\xEB\x76\x90EXFAT   ");
         assert!(bytes[11..64].iter().all(|byte| *byte == 0), "MustBeZero (3.1.3)");

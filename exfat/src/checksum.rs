@@ -1,17 +1,16 @@
-//! The specification's four checksums: all of them rotate right by one bit and add.
+//! The specification's four checksums. All of them rotate right by one bit and add.
 //!
-//! Each takes the sum so far and gives the next one, and starts from 0, so that pieces may follow each other in any
-//! length.
+//! Each function takes the sum so far, initially 0, and returns the next one, so the input may be split at any byte.
 
 use core::ops::Range;
 
-/// Bytes of the boot sector that the boot checksum leaves out (3.4): VolumeFlags at 106 and 107, PercentInUse at 112.
+/// Bytes of the boot sector that the boot checksum skips (3.4): VolumeFlags at 106 and 107, PercentInUse at 112.
 pub const BOOT_CHECKSUM_SKIPS: [usize; 3] = [106, 107, 112];
 
-/// Bytes of an entry set that the set checksum leaves out (6.3.3): the SetChecksum field itself.
+/// Bytes of an entry set that the set checksum skips (6.3.3): the SetChecksum field itself.
 pub const SET_CHECKSUM_SKIPS: Range<usize> = 2..4;
 
-/// Adds `bytes`, which stand at byte `offset` of the boot region's first eleven sectors, to a boot checksum (3.4).
+/// Adds `bytes`, located at byte `offset` of the boot region's first eleven sectors, to a boot checksum (3.4).
 #[must_use]
 pub fn boot_checksum(sum: u32, offset: usize, bytes: &[u8]) -> u32 {
     let mut sum = sum;
@@ -23,13 +22,13 @@ pub fn boot_checksum(sum: u32, offset: usize, bytes: &[u8]) -> u32 {
     sum
 }
 
-/// Adds `count` zero bytes to a boot checksum or a table checksum: nothing is added, so what remains is the rotation.
+/// Adds `count` zero bytes to a boot checksum or a table checksum: only the rotation remains.
 #[must_use]
 pub const fn zeros(sum: u32, count: usize) -> u32 {
     sum.rotate_right((count % 32) as u32)
 }
 
-/// Adds `bytes`, which stand at byte `offset` of an entry set, to a set checksum (6.3.3).
+/// Adds `bytes`, located at byte `offset` of an entry set, to a set checksum (6.3.3).
 #[must_use]
 pub fn set_checksum(sum: u16, offset: usize, bytes: &[u8]) -> u16 {
     let mut sum = sum;
@@ -58,7 +57,7 @@ pub const fn name_hash(sum: u16, upcased: u16) -> u16 {
 mod tests {
     use super::*;
 
-    /// The loop body as figure 1 of the specification writes it, with its shift and its conditional.
+    /// The loop body as in figure 1 of the specification, with its shift and its conditional.
     fn figure_1(sum: u32, byte: u8) -> u32 {
         (if sum & 1 != 0 { 0x8000_0000u32 } else { 0 }).wrapping_add(sum >> 1).wrapping_add(u32::from(byte))
     }

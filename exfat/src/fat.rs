@@ -1,8 +1,8 @@
 //! The File Allocation Table's entries (4.1) and the indexes of clusters.
 
-/// Index of a cluster. The first cluster of the heap is 2 (5.1); 0 stands for "none" where the standard has it so.
+/// Index of a cluster. The first cluster of the heap is 2 (5.1); 0 means "none" where the standard says so.
 ///
-/// Holding one says nothing about whether the heap reaches that far.
+/// A value of this type may be beyond the end of the heap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClusterIndex(pub u32);
 
@@ -29,16 +29,16 @@ pub struct FatEntry(pub u32);
 impl FatEntry {
     /// `FatEntry[0]` (4.1.1): the media type F8h, all other bits set.
     pub const MEDIA: Self = Self(0xFFFF_FFF8);
-    /// `FatEntry[1]` (4.1.2), which nothing but history explains.
+    /// `FatEntry[1]` (4.1.2), which only history explains.
     pub const RESERVED: Self = Self(0xFFFF_FFFF);
     /// Last cluster of a chain (4.1.3).
     pub const END_OF_CHAIN: Self = Self(0xFFFF_FFFF);
     /// A cluster marked bad (4.1.3).
     pub const BAD: Self = Self(0xFFFF_FFF7);
-    /// No chain runs through this cluster: it is free, or its allocation has NoFatChain set.
+    /// Not part of a chain: the cluster is free, or its allocation has NoFatChain set.
     pub const NONE: Self = Self(0);
 
-    /// The entry of a cluster that `next` follows in its chain.
+    /// The entry of a cluster that is followed by `next` in its chain.
     #[must_use]
     pub const fn next(next: ClusterIndex) -> Self {
         Self(next.0)

@@ -1,28 +1,28 @@
 //! File names (7.7.3) and volume labels (7.3.3).
 //!
-//! A name is text; on the volume it is 1 to 255 UTF-16 units. Two names are the same name when their up-cased units are
-//! equal. The up-case table (7.2) alone decides that, without normalization: `é` as one unit and `é` as two are
-//! different. Whether every host agrees is a matter of [`crate::portable`].
+//! A name is text; on the volume it is 1 to 255 UTF-16 units. Two names are the same if their up-cased units are equal.
+//! Only the up-case table (7.2) decides that, without normalization: `é` as one unit and `é` as two are different.
+//! [`crate::portable`] covers hosts that disagree.
 
 use core::fmt;
 
 use crate::{checksum, portable, upcase};
 
-/// Most UTF-16 units in a name (7.6.3).
+/// Maximum number of UTF-16 units in a name (7.6.3).
 pub const NAME_UNITS: usize = 255;
 
-/// Most UTF-16 units in a volume label (7.3.2).
+/// Maximum number of UTF-16 units in a volume label (7.3.2).
 pub const LABEL_UNITS: usize = 11;
 
-/// Why a text is no name.
+/// Why a text is not a valid name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NameError {
-    /// It has no units.
+    /// It is empty.
     Empty,
-    /// It has more than 255 units; the number is how many.
+    /// It has this number of units, more than 255.
     TooLong(usize),
-    /// It holds a character that 7.7.3 forbids: a control character below 20h or one of `" * / : < > ? \ |`.
+    /// It contains a character that 7.7.3 forbids: a control character below 20h or one of `" * / : < > ? \ |`.
     Forbidden(char),
     /// It is `.` or `..`, which 7.7.3 reserves.
     Dots,
@@ -31,23 +31,23 @@ pub enum NameError {
 impl fmt::Display for NameError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Empty => out.write_str("a name has at least one character"),
-            Self::TooLong(units) => write!(out, "the name has {units} UTF-16 units; {NAME_UNITS} are the most"),
-            Self::Forbidden(unit) => write!(out, "a name may not hold {unit:?}"),
-            Self::Dots => out.write_str("`.` and `..` are not names of their own"),
+            Self::Empty => out.write_str("the name is empty"),
+            Self::TooLong(units) => write!(out, "the name has {units} UTF-16 units; the maximum is {NAME_UNITS}"),
+            Self::Forbidden(unit) => write!(out, "a name may not contain {unit:?}"),
+            Self::Dots => out.write_str("the names `.` and `..` are reserved"),
         }
     }
 }
 
 impl core::error::Error for NameError {}
 
-/// Whether 7.7.3 forbids the unit in a name.
+/// Whether 7.7.3 forbids the unit in names.
 #[must_use]
 pub const fn is_forbidden(unit: u16) -> bool {
     unit < 0x20 || (unit < 0x80 && matches!(unit as u8, b'"' | b'*' | b'/' | b':' | b'<' | b'>' | b'?' | b'\\' | b'|'))
 }
 
-/// A valid name of a file or a directory. Holding one says that its text passed 7.7.3.
+/// A valid name of a file or a directory. A value of this type proves that its text obeys 7.7.3.
 #[derive(Clone, Copy, Debug)]
 pub struct Name<'a> {
     text: &'a str,
@@ -55,12 +55,12 @@ pub struct Name<'a> {
 }
 
 impl<'a> Name<'a> {
-    /// Takes `text` for a name.
+    /// Checks that `text` is a valid name.
     ///
     /// # Errors
-    /// [`NameError`] says which rule the text breaks, the first one it meets.
+    /// The first rule that the text breaks.
     pub fn new(text: &'a str) -> Result<Self, NameError> {
-        // Most names are ASCII: a byte is a unit, and one look at each is enough.
+        // Most names are ASCII: each byte is a unit, and looking at each one once is enough.
         if let (1..=NAME_UNITS, false) = (text.len(), text.starts_with('.'))
             && text.bytes().all(|byte| byte < 0x80 && !is_forbidden(byte.into()))
         {
@@ -80,7 +80,7 @@ impl<'a> Name<'a> {
         }
     }
 
-    /// The name of a text that [`new`](Self::new) has taken before, without looking at it again.
+    /// Creates the name of a text that [`new`](Self::new) has accepted before, without checking it again.
     #[must_use]
     pub fn again(text: &'a str) -> Self {
         let units = if text.is_ascii() { text.len() } else { text.encode_utf16().count() };
@@ -99,8 +99,8 @@ impl<'a> Name<'a> {
         self.length
     }
 
-    /// The text's bytes where each of them is a unit: where all are ASCII. Of any other character UTF-8 takes more bytes than
-    /// UTF-16 takes units.
+    /// The text's bytes if each of them is a unit, which means that all are ASCII: any other character takes more bytes in
+    /// UTF-8 than units in UTF-16.
     pub(crate) fn ascii(self) -> Option<&'a [u8]> {
         (self.text.len() == usize::from(self.length)).then_some(self.text.as_bytes())
     }
@@ -119,20 +119,20 @@ impl<'a> Name<'a> {
         }
     }
 
-    /// Whether all its characters are ASCII: a byte is a unit then.
+    /// Whether all characters are ASCII, so that each byte is a unit.
     #[must_use]
     pub fn is_ascii(self) -> bool {
         self.ascii().is_some()
     }
 
-    /// Whether `units` are those of another name that some host may take for this one ([`portable::is_alike`]).
+    /// Whether `units` are those of a different name that some host may take for this one ([`portable::is_alike`]).
     #[must_use]
     pub fn is_twin(self, units: impl Iterator<Item = u16> + Clone) -> bool {
         portable::is_alike(self.units(), units.clone())
             && !self.units().map(upcase::upcase).eq(units.map(upcase::upcase))
     }
 
-    /// Whether both are the same name for every host: their up-cased units are equal.
+    /// Whether both are the same name for every host, which means that their up-cased units are equal.
     #[must_use]
     pub fn is_same(self, other: Name<'_>) -> bool {
         if let (Some(one), Some(other)) = (self.ascii(), other.ascii()) {
@@ -142,7 +142,7 @@ impl<'a> Name<'a> {
     }
 }
 
-/// NameHash (7.6.4) of a name's units, which are up-cased here.
+/// NameHash (7.6.4) of a name's units. They are up-cased here.
 #[must_use]
 pub fn name_hash(units: impl Iterator<Item = u16>) -> u16 {
     units.fold(0, |sum, unit| checksum::name_hash(sum, upcase::upcase(unit)))
@@ -187,7 +187,7 @@ mod tests {
         assert!(!name("a").is_same(name("b")));
         assert!(!name("ab").is_same(name("abc")));
         assert_eq!(name("readme.txt").name_hash(), name("README.TXT").name_hash());
-        // By hand for "A": 41h, then rotated by one, plus 0.
+        // By hand for "A": 41h, rotated by one, plus 0.
         assert_eq!(name("a").name_hash(), 0x8020);
         assert_eq!(name("Readme.txt").name_hash(), 0xEB26, "figure 4 followed by a separate program");
     }

@@ -1,40 +1,40 @@
-//! Names that every host can open and tell apart: what exFAT itself allows is more than that.
+//! Names that every host can open and tell apart, which are fewer than exFAT itself allows.
 //!
-//! One rule for every name that a stick shows, wherever it comes from. The manifest reports a name that breaks it, a dynamic
-//! file of such a name is refused, and a name that was found on a device (a partition's) is mended.
+//! The same rules apply to every name on a stick. If a name breaks them, the manifest's check reports it, a dynamic file of
+//! that name is refused, and a name that was found on the device (a partition's) is adapted.
 //!
-//! Hosts may also take two names for one that exFAT (7.2) tells apart: macOS compares them after Unicode normalization.
-//! [`is_alike`] says where that might be, without Unicode's tables.
+//! Hosts may also confuse two names that exFAT (7.2) tells apart: macOS compares names after Unicode normalization.
+//! [`is_alike`] finds such pairs without Unicode's tables.
 
 use core::fmt;
 
 use crate::upcase::upcase;
 
-/// Why not every host can open a file of that name, or show it as what it is.
+/// Why some host cannot open a file of that name, or does not display the name correctly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unportable {
-    /// Windows takes the name for a device, with or without an extension.
+    /// Windows reserves the name for a device, with or without an extension.
     Device,
-    /// It ends in a space or a dot, which Windows leaves out.
+    /// It ends in a space or a dot, which Windows removes.
     Ending,
-    /// It holds a character that is not to be seen, or that changes how the text beside it looks.
+    /// It contains a character that is invisible, or that changes how the surrounding text is displayed.
     Unseen(char),
 }
 
 impl fmt::Display for Unportable {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Device => out.write_str("Windows keeps the name for a device"),
+            Self::Device => out.write_str("Windows reserves the name for a device"),
             Self::Ending => out.write_str("the name ends in a space or a dot"),
-            Self::Unseen(unseen) => write!(out, "the name holds U+{:04X}, which does not show", u32::from(*unseen)),
+            Self::Unseen(unseen) => write!(out, "the name contains U+{:04X}, which is invisible", u32::from(*unseen)),
         }
     }
 }
 
 impl core::error::Error for Unportable {}
 
-/// Whether every host can open a file of that name. What [`Name`](crate::name::Name) refuses is not looked for.
+/// Checks that every host can open a file of that name. Does not repeat the checks of [`Name`](crate::name::Name).
 ///
 /// # Errors
 /// The first rule that the name breaks.
@@ -49,49 +49,51 @@ pub fn check(name: &str) -> Result<(), Unportable> {
     if is_device(name.as_bytes()) { Err(Unportable::Device) } else { Ok(()) }
 }
 
-/// Whether a character does not show: a control character, or one that changes the direction of text, has no width, or is
-/// kept for markup. Zero width joiner and non-joiner are letters' companions in many scripts, and are not among them.
+/// Whether a character is invisible: a control character, or one that changes the direction of text, has no width, or is
+/// meant for markup. Zero width joiner and non-joiner are part of the spelling in many scripts, and are accepted.
 #[must_use]
 pub const fn is_unseen(character: char) -> bool {
     matches!(
         character,
         // C0, DEL and C1.
         '\0'..='\x1F' | '\x7F'..='\u{9F}'
-        // Marks of direction: Arabic letter mark, left to right, right to left.
+        // Direction marks: Arabic letter mark, left to right, right to left.
         | '\u{061C}' | '\u{200E}' | '\u{200F}'
         // Mongolian vowel separator and zero width space.
         | '\u{180E}' | '\u{200B}'
-        // Ends of lines and paragraphs, then embeddings and overrides.
+        // Line and paragraph separators, then embeddings and overrides.
         | '\u{2028}'..='\u{202E}'
-        // Word joiner, invisible operators, isolates, and what Unicode has deprecated.
+        // Word joiner, invisible operators, isolates, and deprecated characters.
         | '\u{2060}'..='\u{206F}'
-        // Byte order mark, interlinear annotation, and what is no character.
+        // Byte order mark, interlinear annotation, and noncharacters.
         | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{FFFE}' | '\u{FFFF}' | '\u{FDD0}'..='\u{FDEF}'
     )
 }
 
-/// Whether Windows takes the name, with or without something after a dot, for a device: it cannot open the file ("Naming Files,
-/// Paths, and Namespaces" of its documentation). The name is UTF-8; other bytes are no letters of a device's.
+/// Whether Windows takes the name, with or without something after a dot, for a device, so that it cannot open the file
+/// ("Naming Files, Paths, and Namespaces" of its documentation). The name is UTF-8; other bytes are never part of a
+/// device's name.
 #[must_use]
 pub fn is_device(name: &[u8]) -> bool {
     let stem = name.split(|byte| *byte == b'.').next().unwrap_or(name).trim_ascii_end();
     let is = |devices: &[&str]| devices.iter().any(|device| stem.eq_ignore_ascii_case(device.as_bytes()));
     let (port, number) = stem.split_at_checked(3).unwrap_or((stem, &[]));
     let is_port = port.eq_ignore_ascii_case(b"COM") || port.eq_ignore_ascii_case(b"LPT");
-    // The superscripts 1, 2 and 3 are in Latin 1, which Windows reads as digits here.
+    // Windows takes the superscripts 1, 2 and 3 of Latin 1 for digits here.
     let numbers = matches!(number, [b'1'..=b'9'] | [0xC2, 0xB9 | 0xB2 | 0xB3]);
     is(&["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"]) || is_port && numbers
 }
 
-/// Whether some host may take two names for one: their up-cased units are equal (7.2), or might be after Unicode
+/// Whether some host may confuse two names: their up-cased units are equal (7.2), or may be equal after Unicode
 /// normalization.
 ///
-/// The tables of Unicode would take more room than the whole file system. Without them it is not known which letter and which
-/// marks a composed one stands for: a letter with marks is like any composed letter at the same place, and a character that
-/// normalization replaces is like any other. So the answer is true for names that normalization makes equal, and may be true
-/// for two that a reader can tell apart where one of them is composed and the other one is not: `e` and U+0301 is like `è`. Two
-/// composed names are alike only where they are equal. Characters beyond U+FFFF, and the order of marks in scripts other than
-/// Latin, Greek, Cyrillic, Hebrew and Arabic, are not judged.
+/// Unicode's tables would be larger than the rest of the file system. Without them, it is unknown which letter and which
+/// marks a composed letter consists of. So a letter with marks is assumed to be like any composed letter at the same
+/// position, and a character that normalization replaces is assumed to be like any other. The answer is therefore true for
+/// all names that normalization makes equal, and may also be true for two names that readers can tell apart if one of them
+/// is composed and the other is not: `e` and U+0301 is like `è`. Two composed names are alike only if they are equal.
+/// Characters beyond U+FFFF are not compared this way, nor is the order of marks in scripts other than Latin, Greek,
+/// Cyrillic, Hebrew and Arabic.
 #[must_use]
 pub fn is_alike(one: impl Iterator<Item = u16> + Clone, other: impl Iterator<Item = u16> + Clone) -> bool {
     let (mut one, mut other) = (one.map(upcase), other.map(upcase));
@@ -109,12 +111,12 @@ pub fn is_alike(one: impl Iterator<Item = u16> + Clone, other: impl Iterator<Ite
 struct Letter {
     base: u16,
     marks: u8,
-    /// Sum of the marks: their order does not count where they are on different sides of the letter.
+    /// Sum of the marks: the order of marks on different sides of the letter does not matter.
     sum: u16,
     replaced: bool,
 }
 
-/// Takes the next letter off.
+/// Takes the next letter.
 fn letter(units: &mut (impl Iterator<Item = u16> + Clone)) -> Option<Letter> {
     let base = units.next()?;
     let mut letter = Letter { base, marks: 0, sum: 0, replaced: within(&REPLACED, base) };
@@ -136,19 +138,19 @@ impl Letter {
         let (more, fewer) = if self.marks < other.marks { (other, self) } else { (self, other) };
         let composed = |letter: Self| within(&COMPOSED, letter.base);
         if more.marks == fewer.marks {
-            // Each of the two may be composed with another one of the marks.
+            // Each of the two may be composed, with a different one of the marks.
             return more.sum != fewer.sum && composed(more) && composed(fewer);
         }
         composed(fewer)
     }
 }
 
-/// Whether one of the ranges has the unit.
+/// Whether `unit` is in one of the ranges.
 fn within(ranges: &[(u16, u16)], unit: u16) -> bool {
     unit > 0x7F && ranges.iter().any(|(first, last)| (*first..=*last).contains(&unit))
 }
 
-/// Marks that canonical decompositions end in, and those that change their order with such a one.
+/// Marks at the end of canonical decompositions, and those that may change places with one of them.
 #[rustfmt::skip]
 static MARKS: [(u16, u16); 29] = [
     (0x0300, 0x036F), (0x0591, 0x05C7), (0x064B, 0x065F), (0x0670, 0x0670), (0x093C, 0x093C), (0x09BC, 0x09BE),
@@ -158,7 +160,7 @@ static MARKS: [(u16, u16); 29] = [
     (0x1161, 0x1175), (0x11A8, 0x11C2), (0x1B35, 0x1B35), (0x20D0, 0x20DC), (0x3099, 0x309A),
 ];
 
-/// Letters with a canonical decomposition into several characters, up to some neighbours.
+/// Letters with a canonical decomposition into several characters, and a few neighbours of theirs.
 #[rustfmt::skip]
 static COMPOSED: [(u16, u16); 47] = [
     (0x00C0, 0x017E), (0x01A0, 0x01B0), (0x01CD, 0x0233), (0x0385, 0x0390), (0x03AA, 0x03B0), (0x03CA, 0x03D4),
@@ -171,8 +173,8 @@ static COMPOSED: [(u16, u16); 47] = [
     (0x304C, 0x307D), (0x3094, 0x30DD), (0x30F4, 0x30FE), (0xAC00, 0xD7A3), (0xFB1D, 0xFB4E),
 ];
 
-/// Characters that normalization replaces by one other: tone marks, capital Greek letters with oxia, the ohm, kelvin and angstrom
-/// signs, CJK compatibility ideographs; and Tibetan marks that it takes apart.
+/// Characters that normalization replaces by a single other one: tone marks, capital Greek letters with oxia, the ohm,
+/// kelvin and angstrom signs, CJK compatibility ideographs. Also Tibetan marks that it decomposes.
 #[rustfmt::skip]
 static REPLACED: [(u16, u16); 23] = [
     (0x0340, 0x0344), (0x0374, 0x0374), (0x037E, 0x037E), (0x0387, 0x0387), (0x0F73, 0x0F73), (0x0F75, 0x0F75),
@@ -250,7 +252,7 @@ mod tests {
             let name = core::str::from_utf8(&text[..=unseen.len_utf8()]).unwrap();
             assert_eq!(check(name), Err(Unportable::Unseen(unseen)), "{name:?}");
         }
-        // Joiners belong to words and pictures; other spaces and dots are kept by Windows.
+        // Joiners are part of words and emoji; Windows keeps other spaces and dots.
         for name in
             [" a", ".a", "a\u{200D}b", "a\u{200C}b", "a\u{A0}", "a\u{3002}", "\u{1F468}\u{200D}\u{1F469}", "é", "ﷺ"]
         {

@@ -3,11 +3,11 @@
 /// A calendar date and time of day, without a zone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DateTime {
-    /// 1980 to 2107, all that the format can say.
+    /// 1980 to 2107, the range of the format.
     pub year: u16,
     /// 1 to 12.
     pub month: u8,
-    /// 1 to 31, as the month allows.
+    /// 1 to 31, depending on the month.
     pub day: u8,
     /// 0 to 23.
     pub hour: u8,
@@ -42,7 +42,7 @@ impl UtcOffset {
     pub const UTC: Self = Self(0x80);
 }
 
-/// A timestamp as an entry stores it. Holding one proves that its fields are in range.
+/// A timestamp as it is stored in an entry. A value of this type proves that its fields are in range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timestamp {
     double_seconds: u32,
@@ -50,24 +50,24 @@ pub struct Timestamp {
     utc_offset: UtcOffset,
 }
 
-/// Seconds from 1970-01-01 to 1980-01-01, the first moment that the format can say.
+/// Seconds from 1970-01-01 to 1980-01-01, the earliest time of the format.
 pub const UNIX_FIRST: u64 = 315_532_800;
-/// Seconds from 1970-01-01 to 2107-12-31T23:59:59, the last one.
+/// Seconds from 1970-01-01 to 2107-12-31T23:59:59, the latest time of the format.
 pub const UNIX_LAST: u64 = 4_354_819_199;
 
 impl Timestamp {
-    /// The first moment of the format, 1980-01-01T00:00:00Z.
+    /// The earliest time of the format, 1980-01-01T00:00:00Z.
     pub const FIRST: Self = Self::from_unix(UNIX_FIRST);
 
-    /// The timestamp of a moment in UTC, or `None` when the date and time are not valid.
+    /// The timestamp of a time in UTC, or `None` if the date or time is invalid.
     #[must_use]
     pub const fn new(at: DateTime) -> Option<Self> {
         if at.is_valid() { Some(Self::pack(at)) } else { None }
     }
 
-    /// The timestamp of that many seconds after 1970-01-01T00:00:00Z.
+    /// The timestamp of a time in seconds since 1970-01-01T00:00:00Z.
     ///
-    /// Moments that the format cannot say give the nearest one that it can ([`UNIX_FIRST`], [`UNIX_LAST`]).
+    /// Times outside the range of the format are clamped to [`UNIX_FIRST`] and [`UNIX_LAST`].
     #[must_use]
     pub const fn from_unix(seconds: u64) -> Self {
         let seconds = if seconds < UNIX_FIRST {
@@ -99,7 +99,7 @@ impl Timestamp {
         })
     }
 
-    /// The timestamp in UTC whose Timestamp field (7.4.8) is `value`, or `None` when that is no moment.
+    /// The timestamp in UTC whose Timestamp field (7.4.8) is `value`, or `None` if that is not a valid time.
     #[must_use]
     pub const fn from_value(value: u32) -> Option<Self> {
         let timestamp = Self { double_seconds: value, increment: 0, utc_offset: UtcOffset::UTC };
@@ -119,7 +119,7 @@ impl Timestamp {
         }
     }
 
-    /// The date and time, in the timestamp's own zone, hundredths of seconds dropped.
+    /// Date and time in the timestamp's own zone, without hundredths of seconds.
     #[must_use]
     pub const fn date_time(self) -> DateTime {
         DateTime {

@@ -1,8 +1,8 @@
-//! The recommended up-case table (7.2.5.1), from rules instead of 5836 bytes.
+//! The recommended up-case table (7.2.5.1), computed from rules instead of stored in 5836 bytes.
 //!
-//! The table maps each UTF-16 unit to its upper case. Nearly all of its 65536 entries are identities, which the
-//! standard lets a table leave out: the unit FFFFh and a count stand for that many (7.2.5). The rules below say which
-//! units differ; five runs say where the recommended table spells units out. Together they are about 740 bytes.
+//! The table maps each UTF-16 unit to its upper case. Nearly all of its 65536 entries are identities, which the standard
+//! allows to skip: the unit FFFFh and a count replace that many entries (7.2.5). The rules below list the units that
+//! differ; five runs list which entries the recommended table does not skip. Together they take about 740 bytes.
 
 /// Length of the compressed table in bytes, DataLength (7.2.4).
 pub const TABLE_LENGTH: usize = 5836;
@@ -10,10 +10,10 @@ pub const TABLE_LENGTH: usize = 5836;
 /// TableChecksum (7.2.2) of the recommended table.
 pub const TABLE_CHECKSUM: u32 = 0xE619_D30D;
 
-/// The upper case of a UTF-16 unit, which is the unit itself for all but 874 of them. Surrogates map to themselves.
+/// The upper case of a UTF-16 unit, which is the unit itself except for 874 of them. Surrogates map to themselves.
 #[must_use]
 pub fn upcase(unit: u16) -> u16 {
-    // Most names are ASCII, of which the first rule is all.
+    // Most names are ASCII, for which this rule is enough.
     if unit < 0x80 {
         let lower = unit.wrapping_sub(0x61) < 26;
         return unit - if lower { 0x20 } else { 0 };
@@ -24,7 +24,7 @@ pub fn upcase(unit: u16) -> u16 {
 
 /// Renders the compressed table's bytes from `offset` on. Bytes past its end are zeros.
 ///
-/// Any offset costs two look-ups, each unit after it a few instructions.
+/// Any offset costs two look-ups, and each unit after that a few instructions.
 pub fn render(offset: usize, out: &mut [u8]) {
     let (head, rest) = out.split_at_mut((offset % 2).min(out.len()));
     for high in head {
@@ -58,7 +58,7 @@ fn render_units(index: usize, out: &mut [[u8; 2]]) {
         let (spelled, more) = rest.split_at_mut(end.saturating_sub(index).min(rest.len()));
         spell(run.unit.wrapping_add(first as u16), spelled);
         index += spelled.len();
-        // The two units of the skip: FFFFh, then the number of units from the run's end to the next run.
+        // The two units of the skip: FFFFh, then the number of units from this run's end to the next run.
         let Some(next) = after.first() else { return more.fill([0; 2]) };
         let count = next.unit.wrapping_sub(run.unit.wrapping_add((end - run.index) as u16));
         let skip = [SKIP.to_le_bytes(), count.to_le_bytes()];
@@ -72,7 +72,7 @@ fn render_units(index: usize, out: &mut [[u8; 2]]) {
     }
 }
 
-/// The upper cases of `unit` and those after it.
+/// The upper case of `unit` and of those that follow.
 fn spell(unit: u16, out: &mut [[u8; 2]]) {
     let mut unit = unit;
     let mut rest = out;
@@ -91,20 +91,19 @@ fn spell(unit: u16, out: &mut [[u8; 2]]) {
     }
 }
 
-/// Units that are their own upper cases.
+/// Units that are their own upper case.
 fn identities(unit: u16, out: &mut [[u8; 2]]) {
     by_two(unit, unit.wrapping_add(1), out);
 }
 
-/// Two ascending sequences in turn, one of them from `first` on, the other one from `second`, both in steps of two: a word at
-/// a time.
+/// Two alternating sequences, from `first` and `second` on, both ascending in steps of two. Writes a word at a time.
 fn by_two(first: u16, second: u16, out: &mut [[u8; 2]]) {
     let mut word = u32::from(second) << 16 | u32::from(first);
     let (pairs, rest) = out.as_chunks_mut();
     for pair in pairs {
         let [a, b, c, d] = word.to_le_bytes();
         *pair = [[a, b], [c, d]];
-        // Neither overflows: the upper case of unit FFFFh is itself.
+        // Neither half overflows: the upper case of unit FFFFh is FFFFh.
         word = word.wrapping_add(0x0002_0002);
     }
     for place in rest {
@@ -118,7 +117,7 @@ struct Rule {
     first: u16,
     distance: u16,
     reach: u8,
-    /// 0: all units of the range. 1: every other one, from the first on.
+    /// 0: all units of the range. 1: every second one, starting with the first.
     step_mask: u8,
 }
 
@@ -131,14 +130,14 @@ impl Rule {
         if unit.wrapping_sub(self.first) <= u16::from(self.reach) { self.upper(unit) } else { unit }
     }
 
-    /// The upper case of a unit of the range. Units that the step leaves out keep what they are.
+    /// The upper case of a unit of the range. Units that the step skips are unchanged.
     fn upper(&self, unit: u16) -> u16 {
         let left_out = unit.wrapping_sub(self.first) & u16::from(self.step_mask) != 0;
         if left_out { unit } else { unit.wrapping_add(self.distance) }
     }
 }
 
-/// A run of entries that the compressed table spells out.
+/// A run of entries that the compressed table does not skip.
 struct Run {
     /// Position of its first entry in the compressed table, in units.
     index: usize,
@@ -148,7 +147,7 @@ struct Run {
 
 const TABLE_UNITS: usize = TABLE_LENGTH / 2;
 
-/// Two units, FFFFh and a count, stand between one run and the next.
+/// Between two runs there are two units, FFFFh and a count.
 const SKIP_UNITS: usize = 2;
 const SKIP: u16 = 0xFFFF;
 
@@ -234,7 +233,7 @@ mod tests {
         let mut units = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).peekable();
         let mut unit = 0u32;
         while let Some(entry) = units.next() {
-            // The very last entry is FFFFh itself, mapped to itself: no count follows.
+            // The last entry is FFFFh itself, mapped to itself: no count follows.
             if entry == 0xFFFF && units.peek().is_some() {
                 for _ in 0..units.next().unwrap() {
                     assert_eq!(u32::from(upcase(unit as u16)), unit);
@@ -249,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_128_entries_are_those_that_the_standard_demands() {
+    fn the_first_128_entries_are_those_of_the_standard() {
         for unit in 0..128u16 {
             let byte = unit as u8;
             assert_eq!(upcase(unit), u16::from(byte.to_ascii_uppercase()));

@@ -1,9 +1,9 @@
 //! Windows: a slice of bytes that is at an offset of something longer.
 //!
-//! The functions are total. What lies outside the window is ignored, so that a caller names the things that make up a
-//! structure one after the other and each of them lands where it overlaps.
+//! The functions accept any offset. What is outside the window is ignored, so a caller can write the parts of a structure
+//! one after the other, and only those that overlap the window are stored.
 
-/// Copies the part of `bytes` that is seen through `out`, when `bytes` is at `at` and `out` at `offset`.
+/// Copies the part of `bytes` that is inside the window `out`, where `bytes` is at `at` and `out` at `offset`.
 #[inline]
 pub fn copy(offset: usize, out: &mut [u8], at: usize, bytes: &[u8]) {
     let (target_skip, source_skip) = if at >= offset { (at - offset, 0) } else { (0, offset - at) };
@@ -13,7 +13,7 @@ pub fn copy(offset: usize, out: &mut [u8], at: usize, bytes: &[u8]) {
     target.copy_from_slice(source);
 }
 
-/// Puts bytes at the beginning of `out`, as many as there is room for. Returns how many that are.
+/// Stores bytes at the start of `out`, as many as fit. Returns their number.
 #[inline]
 pub fn put(out: &mut [u8], bytes: impl IntoIterator<Item = u8>) -> usize {
     let mut length = 0;
@@ -24,7 +24,7 @@ pub fn put(out: &mut [u8], bytes: impl IntoIterator<Item = u8>) -> usize {
     length
 }
 
-/// Fills the part of the range `at..at + length` that is seen through `out`, when `out` is at `offset`.
+/// Fills the part of the range `at..at + length` that is inside the window `out`, where `out` is at `offset`.
 #[inline]
 pub fn fill(offset: usize, out: &mut [u8], at: usize, length: usize, value: u8) {
     let first = at.saturating_sub(offset);

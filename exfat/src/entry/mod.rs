@@ -1,6 +1,6 @@
 //! Directory entries (6, 7): 32 bytes each, alone or in the entry set of a file.
 //!
-//! Fields that an entry's type does not name here are reserved and encode as zeros.
+//! Fields that are not listed here are reserved and encoded as zeros.
 
 mod set;
 
@@ -80,7 +80,7 @@ impl BitOr for FileAttributes {
 pub struct GeneralSecondaryFlags(pub u8);
 
 impl GeneralSecondaryFlags {
-    /// AllocationPossible (6.4.2.1): FirstCluster and DataLength are meant.
+    /// AllocationPossible (6.4.2.1): FirstCluster and DataLength are defined.
     pub const ALLOCATION_POSSIBLE: Self = Self(0x01);
     /// NoFatChain (6.4.2.2): the clusters are contiguous and the FAT does not describe them.
     pub const NO_FAT_CHAIN: Self = Self(0x02);
@@ -98,10 +98,10 @@ pub struct Allocation {
 }
 
 impl Allocation {
-    /// No bytes and no cluster. NoFatChain has to be clear then (6.3.4.2).
+    /// No bytes and no cluster. NoFatChain must be clear then (6.3.4.2).
     pub const EMPTY: Self = Self { first_cluster: ClusterIndex::NONE, data_length: 0, no_fat_chain: false };
 
-    /// Contiguous clusters without FAT chain; without bytes [`EMPTY`](Self::EMPTY), whatever `first_cluster` says.
+    /// Contiguous clusters without a FAT chain, or [`EMPTY`](Self::EMPTY) if `data_length` is 0.
     #[must_use]
     pub const fn contiguous(first_cluster: ClusterIndex, data_length: u64) -> Self {
         if data_length == 0 { Self::EMPTY } else { Self { first_cluster, data_length, no_fat_chain: true } }
@@ -117,7 +117,7 @@ impl Allocation {
 /// A File entry (7.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileEntry {
-    /// SecondaryCount (7.4.2): entries that follow in the set, 2 to 18.
+    /// SecondaryCount (7.4.2): number of entries that follow in the set, 2 to 18.
     pub secondary_count: u8,
     /// SetChecksum (7.4.3).
     pub set_checksum: u16,
@@ -183,12 +183,12 @@ impl StreamExtensionEntry {
 /// A File Name entry (7.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileNameEntry {
-    /// FileName (7.7.3): units after the name's end are 0000h.
+    /// FileName (7.7.3): units after the end of the name are 0000h.
     pub file_name: [u16; UNITS_PER_ENTRY],
 }
 
 impl FileNameEntry {
-    /// The entry number `index` (from 0) of a name.
+    /// Entry number `index` (from 0) of a name.
     #[must_use]
     pub fn of(name: Name<'_>, index: usize) -> Self {
         let mut file_name = [0; UNITS_PER_ENTRY];
@@ -223,7 +223,7 @@ pub struct VolumeLabelEntry {
 }
 
 impl VolumeLabelEntry {
-    /// The entry of a label; units beyond the eleventh are dropped. No units make an empty label.
+    /// The entry of a label. Units after the eleventh are dropped; without units, the label is empty.
     #[must_use]
     pub fn new(units: impl Iterator<Item = u16>) -> Self {
         let mut entry = Self { character_count: 0, volume_label: [0; LABEL_UNITS] };
@@ -283,7 +283,7 @@ impl UpcaseTableEntry {
     }
 }
 
-/// An entry whose last twelve bytes are FirstCluster and DataLength, as the generic template has it (6.2).
+/// An entry whose last twelve bytes are FirstCluster and DataLength, as in the generic template (6.2).
 fn allocated(entry_type: EntryType, first_cluster: ClusterIndex, data_length: u64) -> [u8; ENTRY_LENGTH] {
     let mut bytes = [0; ENTRY_LENGTH];
     bytes[0] = entry_type.0;
@@ -303,7 +303,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_bytes_have_no_cluster_and_no_chain_flag() {
+    fn an_empty_allocation_has_no_cluster_and_no_chain_flag() {
         let allocation = Allocation::contiguous(ClusterIndex(9), 0);
         assert_eq!(allocation, Allocation::EMPTY);
         let stream = StreamExtensionEntry { name_length: 1, name_hash: 0, allocation }.encode();

@@ -1,4 +1,4 @@
-//! Entry sets: what a directory says of one file (6.3).
+//! Entry sets: the directory entries of one file (6.3).
 
 use super::{Allocation, ENTRY_LENGTH, FileAttributes, FileEntry, FileNameEntry, StreamExtensionEntry, entries_for};
 use crate::name::Name;
@@ -7,8 +7,9 @@ use crate::{checksum, window};
 
 /// The entry set of a file or a directory: 3 to 19 entries.
 ///
-/// It holds its two sums, the name hash and the set checksum, so that windows of it are cheap. Who keeps the sums from
-/// an earlier [`new`](Self::new) makes the value again without cost ([`with_sums`](Self::with_sums)).
+/// It stores its two sums, the name hash and the set checksum, so that rendering a window of it is cheap. With the sums of
+/// an earlier [`new`](Self::new), the same value can be created again without computing them
+/// ([`with_sums`](Self::with_sums)).
 #[derive(Clone, Copy, Debug)]
 pub struct EntrySet<'a> {
     name: Name<'a>,
@@ -17,7 +18,7 @@ pub struct EntrySet<'a> {
 }
 
 impl<'a> EntrySet<'a> {
-    /// The entry set of a name, with one moment as all three timestamps. Computes both sums.
+    /// The entry set of a name, with one time for all three timestamps. Computes both sums.
     #[must_use]
     pub fn new(name: Name<'a>, attributes: FileAttributes, timestamp: Timestamp, allocation: Allocation) -> Self {
         let mut set = Self::with_sums(name, attributes, timestamp, allocation, name.name_hash(), 0);
@@ -29,7 +30,7 @@ impl<'a> EntrySet<'a> {
         set
     }
 
-    /// The same with sums that an entry set of exactly these values had before.
+    /// The same, with the sums of an earlier entry set of exactly these values.
     #[must_use]
     pub fn with_sums(
         name: Name<'a>,
@@ -77,7 +78,7 @@ impl<'a> EntrySet<'a> {
         self.file.set_checksum
     }
 
-    /// The bytes of the entry `index` (from 0). Past the last one File Name entries without units follow.
+    /// The bytes of entry number `index` (from 0). After the last one, File Name entries without units follow.
     #[must_use]
     pub fn entry(&self, index: usize) -> [u8; ENTRY_LENGTH] {
         match index {
@@ -87,7 +88,7 @@ impl<'a> EntrySet<'a> {
         }
     }
 
-    /// Renders the set's bytes from `offset` on. Bytes past its end stay as they are.
+    /// Renders the set's bytes from `offset` on. `out` is left unchanged past the set's end.
     pub fn render(&self, offset: usize, out: &mut [u8]) {
         let first = offset / ENTRY_LENGTH;
         let end = offset.saturating_add(out.len()).div_ceil(ENTRY_LENGTH).min(self.entries());
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_of_a_set_stand_where_the_tables_put_them() {
+    fn fields_of_a_set_are_at_the_offsets_of_the_tables() {
         let set = set("SensorData-März.csv");
         let bytes = bytes(&set);
         assert_eq!(bytes.len(), 4 * 32);

@@ -311,12 +311,12 @@ impl Rules {
                 ),
                 Err(Unportable::Device) => (
                     Code::Name,
-                    format!("Windows keeps the name {name_shown} for a device"),
+                    format!("Windows reserves the name {name_shown} for a device"),
                     "give another name: Windows cannot open such a file".to_owned(),
                 ),
                 Err(Unportable::Unseen(unseen)) => (
                     Code::Name,
-                    format!("the name {name_shown} holds U+{:04X}, which does not show", u32::from(unseen)),
+                    format!("the name {name_shown} contains U+{:04X}, which is invisible", u32::from(unseen)),
                     "leave out control characters, marks of direction and characters without width".to_owned(),
                 ),
                 Err(error) => other(&error),
