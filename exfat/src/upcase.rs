@@ -1,7 +1,7 @@
 //! The recommended up-case table (7.2.5.1), computed from rules instead of stored in 5836 bytes.
 //!
 //! The table maps each UTF-16 unit to its upper case. Nearly all of its 65536 entries are identities, which the standard
-//! allows to skip: the unit FFFFh and a count replace that many entries (7.2.5). The rules below list the units that
+//! allows a table to skip: the unit FFFFh and a count replace that many entries (7.2.5). The rules below list the units that
 //! differ; five runs list which entries the recommended table does not skip. Together they take about 740 bytes.
 
 /// Length of the compressed table in bytes, DataLength (7.2.4).

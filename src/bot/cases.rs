@@ -6,15 +6,15 @@
 //! | device: Di   | 2  | 5 `>` 6 `=` 7 `<`| 10                  |
 //! | device: Do   | 3  | 8                | 11 `>` 12 `=` 13 `<`|
 //!
-//! `>` reads: the host expects more than the device intends.
+//! `>` means that the host expects more data than the device intends to transfer, and so on.
 
 use core::cmp::Ordering;
 
 use super::Intent;
 
-/// The case, 1 to 13, of a command for which the host expects `host` and the device intends `device`.
+/// The number, 1 to 13, of the case in which the host expects `host` and the device intends `device`.
 ///
-/// Lengths of 0 count as no data on either side.
+/// On both sides, a length of 0 means no data.
 #[must_use]
 pub fn case(host: Intent, device: Intent) -> u8 {
     match (normal(host), normal(device)) {
@@ -45,25 +45,25 @@ fn normal(intent: Intent) -> Intent {
     }
 }
 
-/// What this device does in a case.
+/// How this device handles a case.
 ///
-/// The rest follows: the bytes that move are the lesser of both lengths; what the host expects beyond them is ended by
-/// a halt of its endpoint; the residue is what did not move.
+/// The rest follows from that: the number of bytes transferred is the smaller of both lengths; if the host expects more, a
+/// halt of the endpoint ends the transfer; the residue is what was not transferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conduct {
-    /// Whether data moves between host and command set.
+    /// Whether data is transferred between the host and the command set.
     pub moves_data: bool,
-    /// Whether the CSW says Phase Error, whatever the command set says.
+    /// Whether the CSW reports Phase Error, whatever the command set reports.
     pub phase_error: bool,
 }
 
-/// What this device does in case `case`, 1 to 13. Any other number is treated as a disagreement without data.
+/// How this device handles case `case`, 1 to 13. Any other number is treated as a disagreement without data.
 ///
 /// - 1, 4, 9 (Dn): no data; the command's own status.
 /// - 5, 6, 11, 12: data; the command's own status.
-/// - 7 (Hi < Di): as much data as the host has room for (BOT 6.7.2 allows it), then Phase Error.
+/// - 7 (Hi < Di): as much data as the host expects (BOT 6.7.2 allows it), then Phase Error.
 /// - 2, 3, 8, 10: Phase Error, no data.
-/// - 13 (Ho < Do): Phase Error. BOT 6.7.3 would let the device take the data; half of it is of no use to a command.
+/// - 13 (Ho < Do): Phase Error. BOT 6.7.3 would allow the device to accept the data, but a command cannot use half of it.
 #[must_use]
 pub const fn conduct(case: u8) -> Conduct {
     let (moves_data, phase_error) = match case {

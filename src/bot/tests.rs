@@ -1,4 +1,4 @@
-//! A strict command set and a strict wire: one packet deep, halts obeyed, every disagreement a panic.
+//! A strict command set on a strict wire: endpoints hold one packet, halts are obeyed, and every contradiction panics.
 
 extern crate std;
 
@@ -8,7 +8,7 @@ use std::vec::Vec;
 
 use super::{Cbw, CommandSet, Csw, Direction, Halts, Intent, PACKET_LENGTH, Transport, case};
 
-/// A command set that does as the test says and holds the transport to the trait's contract.
+/// A command set that does what the test says, and checks that the transport obeys the trait's contract.
 #[derive(Default)]
 struct Script {
     intent: Option<Intent>,
@@ -93,7 +93,7 @@ enum Reply {
     Stall,
 }
 
-/// Two endpoints of one packet, the driver between them and the machine, and what a host can do on the bus.
+/// Two endpoints of one packet each, the driver and the state machine behind them, and what a host can do on the bus.
 struct Bench {
     transport: Transport,
     set: Script,
@@ -102,7 +102,7 @@ struct Bench {
     halted: Halts,
 }
 
-/// What a host saw of a command.
+/// What the host has seen of a command.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     data: Vec<u8>,
@@ -123,7 +123,7 @@ impl Bench {
         }
     }
 
-    /// The driver's loop, until nothing moves any more.
+    /// The driver's loop, until there is nothing left to do.
     fn poll(&mut self) {
         loop {
             let mut moved = false;
@@ -184,7 +184,7 @@ impl Bench {
     fn clear(&mut self, direction: Direction) -> bool {
         let cleared = self.transport.halt_cleared(direction);
         if cleared && direction == Direction::In {
-            // USB 2.0 9.4.5 lets nothing stale survive.
+            // USB 2.0 9.4.5: no stale packet may survive.
             assert!(self.bulk_in.is_none() || !self.halted.bulk_in);
         }
         self.halted = self.transport.halts();
@@ -212,7 +212,7 @@ impl Bench {
         assert!(self.clear(Direction::Out));
     }
 
-    /// A command the way BOT 5.3 and 6.7 want it from a host.
+    /// A command as BOT 5.3 and 6.7 require it from a host.
     fn run(&mut self, host: Intent) -> Seen {
         assert_eq!(self.host_out(&cbw(0x1234_5678, host)), Reply::Ack);
         self.finish(host)
@@ -256,7 +256,7 @@ impl Bench {
         }
         let mut reply = self.host_in();
         if reply == Reply::Stall {
-            // BOT 6.5, figure 2: once more.
+            // BOT 6.5, figure 2: retry once.
             assert!(!seen.halts.bulk_in, "two halts in one command");
             seen.halts.bulk_in = true;
             assert!(self.clear(Direction::In));
@@ -274,7 +274,7 @@ impl Bench {
         seen
     }
 
-    /// The machine is as good as new.
+    /// Asserts that a command works as on a new device.
     fn assert_works(&mut self) {
         self.set.intent = Some(Intent::In(100));
         self.set.fails = false;
@@ -316,7 +316,7 @@ fn cases_are_those_of_the_standard() {
         (OUT(512), OUT(36), 11),
         (OUT(512), OUT(512), 12),
         (OUT(36), OUT(512), 13),
-        // No bytes are no data.
+        // A length of 0 means no data.
         (IN(0), OUT(0), 1),
         (IN(512), IN(0), 4),
         (OUT(512), IN(0), 9),
@@ -329,7 +329,7 @@ fn cases_are_those_of_the_standard() {
     }
 }
 
-/// bCSWStatus and bytes that move, as BOT 6.7 has them for the choices that `conduct` documents.
+/// bCSWStatus and the number of bytes transferred, by BOT 6.7 and the choices that `conduct` documents.
 fn expected(host: Intent, device: Intent) -> (u8, u64) {
     match (host, device) {
         (_, Intent::None) => (0, 0),
@@ -369,7 +369,7 @@ fn thirteen_cases_on_the_wire() {
                 assert_eq!(u64::from(seen.residue), length - moved, "{what}");
                 assert_eq!(seen.data, patterned(if is_in { moved } else { 0 }), "{what}");
                 assert_eq!(bench.set.taken, patterned(if is_in { 0 } else { moved }), "{what}");
-                // What the host expects beyond that ends with a halt; a last OUT packet is let in.
+                // If the host expects more than that, a halt follows; a last OUT packet is accepted.
                 let left = length.saturating_sub(moved.div_ceil(64) * 64);
                 let halts = Halts { bulk_in: is_in && moved < length, bulk_out: !is_in && left > 64 };
                 assert_eq!(seen.halts, halts, "{what}");
@@ -386,7 +386,7 @@ fn intents_are_cut_to_the_hosts_length() {
     let mut bench = Bench::new(IN(u64::MAX));
     let seen = bench.run(IN(130));
     assert_eq!((seen.data, seen.residue, seen.status), (patterned(130), 0, 2));
-    // A length of 0 in the host's own direction is no data.
+    // A length of 0 in the direction the host expects means no data.
     let mut bench = Bench::new(IN(0));
     let seen = bench.run(IN(64));
     assert_eq!((seen.residue, seen.status, seen.halts.bulk_in), (64, 0, true));
@@ -410,8 +410,8 @@ fn invalid_wrappers_halt_until_reset_recovery() {
             for _ in 0..3 {
                 assert_eq!(bench.host_in(), Reply::Stall);
                 assert_eq!(bench.host_out(&good), Reply::Stall);
-                assert!(!bench.clear(Direction::In), "a cleared halt does not heal");
-                assert!(!bench.clear(Direction::Out), "a cleared halt does not heal");
+                assert!(!bench.clear(Direction::In), "clearing the halt does not help");
+                assert!(!bench.clear(Direction::Out), "clearing the halt does not help");
             }
             assert!(bench.set.begun.is_empty());
             if bus {
@@ -429,7 +429,7 @@ fn invalid_wrappers_halt_until_reset_recovery() {
 }
 
 #[test]
-fn an_invalid_wrapper_behind_a_status_does_not_cut_it_off() {
+fn an_invalid_wrapper_after_a_status_does_not_cut_it_off() {
     let mut bench = Bench::new(Intent::None);
     assert_eq!(bench.host_out(&cbw(9, Intent::None)), Reply::Ack);
     assert_eq!(bench.host_out(&[1, 2, 3]), Reply::Ack);
@@ -475,8 +475,8 @@ fn any_unit_number_reaches_the_command_set() {
 
 #[test]
 fn data_sent_before_the_host_could_see_the_halt_is_no_command() {
-    // A refused write: the first data packet is in the endpoint before the driver has seen the CBW.
-    // Whatever the driver looks at first, and whenever the host clears the halt.
+    // A refused write: the first data packet is in the endpoint before the driver has seen the CBW. It must not matter what
+    // the driver checks first, or when the host clears the halt.
     for (length, order) in [1, 64, 65, 128, 512].into_iter().flat_map(|length| [(length, 0), (length, 1), (length, 2)])
     {
         let mut bench = Bench::new(Intent::None);
@@ -488,7 +488,7 @@ fn data_sent_before_the_host_could_see_the_halt_is_no_command() {
         bench.halted = bench.transport.halts();
         match order {
             0 => bench.poll(),
-            // The status goes into the IN endpoint before the OUT endpoint is looked at.
+            // The status is put into the IN endpoint before the OUT endpoint is checked.
             1 => drop(bench.poll_in()),
             // The IN endpoint is not empty yet.
             _ => {
@@ -533,7 +533,7 @@ fn the_status_waits_for_a_cleared_in_halt() {
     for _ in 0..3 {
         assert_eq!(bench.host_in(), Reply::Stall);
     }
-    assert!(bench.clear(Direction::Out), "the other endpoint's halt is no business of this one");
+    assert!(bench.clear(Direction::Out), "the other endpoint's halt does not matter");
     assert_eq!(bench.host_in(), Reply::Stall);
     assert!(bench.clear(Direction::In));
     assert!(matches!(bench.host_in(), Reply::Data(csw) if csw[8] == 128 && csw[12] == 0));

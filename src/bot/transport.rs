@@ -1,31 +1,32 @@
-//! The machine between two bulk endpoints and a command set.
+//! The state machine between two bulk endpoints and a command set.
 //!
-//! # What the driver does
+//! # What the driver has to do
 //!
-//! The driver owns a bulk OUT and a bulk IN endpoint of [`PACKET_LENGTH`] bytes, and does this in a loop or on events:
+//! The driver owns a bulk OUT and a bulk IN endpoint of [`PACKET_LENGTH`] bytes, and does the following in a loop or on
+//! events:
 //!
-//! 1. If [`wants_packet`](Transport::wants_packet), and an OUT packet is there, hand it to
+//! 1. If [`wants_packet`](Transport::wants_packet) and an OUT packet is there, hand it to
 //!    [`receive`](Transport::receive). Otherwise leave it in the endpoint, which answers NAK.
 //! 2. If the IN endpoint has room (its last packet was acknowledged), call [`transmit`](Transport::transmit) and queue
 //!    what it gives, packet by packet.
-//! 3. Make the endpoints' halts equal to [`halts`](Transport::halts). The machine asks for a halt of IN only inside
-//!    `transmit`, so that no packet is cut off by it.
+//! 3. Make the endpoints' halts equal to [`halts`](Transport::halts). The machine requests a halt of IN only inside
+//!    `transmit`, so that the halt cuts off no packet.
 //!
-//! A driver may call `transmit` ahead and keep the packets until the endpoint has room; it then has to hold back a halt
-//! of IN until all have gone.
+//! A driver may call `transmit` in advance and keep the packets until the endpoint has room. It then has to delay a halt of
+//! IN until all of them have been sent.
 //!
-//! On a CLEAR_FEATURE(ENDPOINT_HALT) it asks [`halt_cleared`](Transport::halt_cleared) and does as that says; on class
-//! requests and bus resets it calls [`bulk_only_reset`](Transport::bulk_only_reset) and
-//! [`bus_reset`](Transport::bus_reset), dropping whatever is queued in either endpoint: an OUT packet from before the
-//! reset must not be taken for a CBW after it.
+//! On a CLEAR_FEATURE(ENDPOINT_HALT), the driver calls [`halt_cleared`](Transport::halt_cleared) and obeys its result. On
+//! class requests and bus resets, it calls [`bulk_only_reset`](Transport::bulk_only_reset) and
+//! [`bus_reset`](Transport::bus_reset), and drops the packets queued in both endpoints: an OUT packet from before the reset
+//! must not be taken for a CBW after it.
 
 use super::cases::{case, conduct};
 use super::{Cbw, CommandSet, Csw, CswStatus, Intent};
 
-/// wMaxPacketSize of the bulk endpoints: the greatest that full speed has (USB 2.0 5.8.3).
+/// wMaxPacketSize of the bulk endpoints: the maximum at full speed (USB 2.0 5.8.3).
 pub const PACKET_LENGTH: usize = 64;
 
-/// One of the two bulk endpoints, in the host's view.
+/// One of the two bulk endpoints, from the host's point of view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// To the host.
@@ -34,7 +35,7 @@ pub enum Direction {
     Out,
 }
 
-/// Which bulk endpoints have to be halted (answer STALL) now.
+/// Which bulk endpoints must be halted (answer STALL) now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Halts {
     /// The bulk IN endpoint.
@@ -43,7 +44,7 @@ pub struct Halts {
     pub bulk_out: bool,
 }
 
-/// Where in the course of a command (BOT 5.3, figure 1) the machine is.
+/// The stage of a command (BOT 5.3, figure 1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// A CBW is due.
@@ -54,32 +55,32 @@ enum Phase {
     DataOut,
     /// The CSW is due.
     Status,
-    /// An invalid CBW came: both endpoints stay halted until the reset recovery (BOT 5.3.4, 6.6.1).
+    /// An invalid CBW was received: both endpoints stay halted until the reset recovery (BOT 5.3.4, 6.6.1).
     Invalid,
 }
 
-/// Bulk-Only Transport, device side.
+/// The device side of Bulk-Only Transport.
 ///
-/// Owns the state between packets and no data. It cannot fail: what a host sends moves it from one state to another,
-/// and [`bulk_only_reset`](Self::bulk_only_reset) or [`bus_reset`](Self::bus_reset) leads out of each.
+/// Keeps the state between packets, but no data. It cannot fail: whatever a host sends leads to a defined state, and
+/// [`bulk_only_reset`](Self::bulk_only_reset) or [`bus_reset`](Self::bus_reset) leads out of every state.
 #[derive(Clone, Debug)]
 pub struct Transport {
     phase: Phase,
     halts: Halts,
     tag: u32,
-    /// dCBWDataTransferLength minus the bytes that the command set gave or took.
+    /// dCBWDataTransferLength minus the bytes that the command set has supplied or taken.
     residue: u32,
-    /// Bytes that the command set has still to give or to take. Never above `residue`.
+    /// Bytes that the command set still has to supply or to take. Never more than `residue`.
     device_left: u32,
-    /// Bytes that the host has still to send, whether the command set wants them or not.
+    /// Bytes that the host still has to send, whether the command set takes them or not.
     host_left: u32,
     phase_error: bool,
-    /// Whether the command set has to be told of the end.
+    /// Whether `end` of the command set has yet to be called.
     begun: bool,
 }
 
 impl Transport {
-    /// A machine that waits for its first CBW, nothing halted.
+    /// A machine that waits for its first CBW, with nothing halted.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -94,16 +95,16 @@ impl Transport {
         }
     }
 
-    /// Whether an OUT packet may be handed to [`receive`](Self::receive) now. If not, the endpoint shall answer NAK.
+    /// Whether an OUT packet may be handed to [`receive`](Self::receive) now. If not, the endpoint must answer NAK.
     ///
-    /// True while OUT is halted: a packet that is there all the same was sent before the host could see the halt.
-    /// Taking it out now keeps it from being mistaken for a CBW later.
+    /// Also true while OUT is halted: a packet that is there nevertheless was sent before the host could see the halt.
+    /// Receiving it now keeps it from being taken for a CBW later.
     #[must_use]
     pub fn wants_packet(&self) -> bool {
         self.halts.bulk_out || matches!(self.phase, Phase::Command | Phase::DataOut)
     }
 
-    /// Takes an OUT packet of 0 to 64 bytes. One that is not wanted is dropped.
+    /// Takes an OUT packet of 0 to 64 bytes. A packet that is not wanted is dropped.
     pub fn receive(&mut self, packet: &[u8], set: &mut impl CommandSet) {
         if self.halts.bulk_out {
             return;
@@ -116,10 +117,11 @@ impl Transport {
     }
 
     /// Puts the next bytes for the host into `buffer`, which has room for one or more packets of [`PACKET_LENGTH`], and
-    /// returns how many, or `None` where nothing is due. They go in packets of that length; the last one may be shorter.
+    /// returns their number, or `None` if there is nothing to send. They are sent in packets of that length; only the last
+    /// one may be shorter.
     ///
-    /// Never gives an empty packet: data that ends early ends with a halt
-    /// (BOT 6.7.2), and data that ends as expected needs no mark.
+    /// Never returns 0: data that ends early ends with a halt (BOT 6.7.2), and data that ends as expected needs no end
+    /// mark.
     #[inline]
     pub fn transmit(&mut self, buffer: &mut [u8], set: &mut impl CommandSet) -> Option<usize> {
         if self.halts.bulk_in {
@@ -139,7 +141,7 @@ impl Transport {
                 Some(length as usize)
             }
             Phase::DataIn => {
-                // Cases 4, 5 and 8: the host expects more than there is.
+                // Cases 4, 5 and 8: the host expects more than the device has.
                 self.halts.bulk_in = true;
                 self.phase = Phase::Status;
                 None
@@ -153,16 +155,16 @@ impl Transport {
         }
     }
 
-    /// Which endpoints have to be halted now.
+    /// Which endpoints must be halted now.
     #[must_use]
     pub fn halts(&self) -> Halts {
         self.halts
     }
 
-    /// The host cleared a halt (CLEAR_FEATURE(ENDPOINT_HALT), USB 2.0 9.4.1). False if the endpoint has to stay halted
-    /// nevertheless: after an invalid CBW, until [`bulk_only_reset`](Self::bulk_only_reset) (BOT 5.3.4).
+    /// The host has cleared a halt (CLEAR_FEATURE(ENDPOINT_HALT), USB 2.0 9.4.1). Returns false if the endpoint must stay
+    /// halted nevertheless: after an invalid CBW, until [`bulk_only_reset`](Self::bulk_only_reset) (BOT 5.3.4).
     ///
-    /// True for an endpoint that is not halted: the request then resets the data toggle alone (USB 2.0 9.4.5).
+    /// Returns true for an endpoint that is not halted: then the request only resets the data toggle (USB 2.0 9.4.5).
     pub fn halt_cleared(&mut self, direction: Direction) -> bool {
         if self.phase == Phase::Invalid {
             return false;
@@ -171,22 +173,22 @@ impl Transport {
         true
     }
 
-    /// The host itself halted an endpoint (SET_FEATURE(ENDPOINT_HALT), USB 2.0 9.4.9). It stays so until the host
-    /// clears it.
+    /// The host itself has halted an endpoint (SET_FEATURE(ENDPOINT_HALT), USB 2.0 9.4.9), which stays halted until the
+    /// host clears it.
     pub fn halted_by_host(&mut self, direction: Direction) {
         *self.halt_mut(direction) = true;
     }
 
     /// Bulk-Only Mass Storage Reset (BOT 3.1): ready for the next CBW.
     ///
-    /// Halts stay, as the standard demands; from now on the host can clear them, which makes its reset recovery
-    /// complete (BOT 5.3.4).
+    /// Halts stay, as the standard demands. From now on the host can clear them, which completes its reset recovery (BOT
+    /// 5.3.4).
     pub fn bulk_only_reset(&mut self, set: &mut impl CommandSet) {
         *self = Self { halts: self.halts, ..Self::new() };
         set.reset();
     }
 
-    /// USB bus reset: everything as new, nothing halted.
+    /// USB bus reset: the initial state, with nothing halted.
     pub fn bus_reset(&mut self, set: &mut impl CommandSet) {
         *self = Self::new();
         set.bus_reset();
@@ -198,7 +200,7 @@ impl Transport {
         set.max_lun().min(Self::LUN_LIMIT)
     }
 
-    /// Whether no command is under way: a CBW is due.
+    /// Whether no command is in progress, so that the next packet is a CBW.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.phase == Phase::Command
@@ -216,7 +218,7 @@ impl Transport {
 
     fn receive_command(&mut self, packet: &[u8], set: &mut impl CommandSet) {
         let Some(cbw) = Cbw::parse(packet) else {
-            // BOT 6.6.1. The halt of IN follows in `transmit`, when a CSW that the host did not wait for has gone.
+            // BOT 6.6.1. The halt of IN follows in `transmit`, after a CSW that the host has not fetched yet.
             self.halts.bulk_out = true;
             self.phase = Phase::Invalid;
             return;
@@ -225,8 +227,8 @@ impl Transport {
         self.residue = cbw.data_transfer_length();
         self.host_left = self.residue;
 
-        // What follows a CBW that is valid but not meaningful is not specified (BOT 6.4): no command, Phase Error. A
-        // LUN that does not exist is left to the command set.
+        // BOT 6.4 does not specify what follows a CBW that is valid but not meaningful: no command, Phase Error. A LUN that
+        // does not exist is left to the command set.
         self.begun = cbw.is_meaningful(Self::LUN_LIMIT);
         let intent = if self.begun { set.begin(cbw.lun(), cbw.command_block()) } else { Intent::None };
         let expectation = cbw.expectation();
@@ -263,7 +265,7 @@ impl Transport {
         let more_than_announced = length > self.host_left;
         self.host_left = self.host_left.saturating_sub(length);
         if packet.len() < PACKET_LENGTH {
-            // A short packet ends the data (USB 2.0 5.8.3), even where the host announced more.
+            // A short packet ends the data (USB 2.0 5.8.3), even if the host announced more.
             self.host_left = 0;
         }
         if more_than_announced || (self.host_left == 0 && self.device_left > 0) {
@@ -273,11 +275,10 @@ impl Transport {
         self.settle_data_out();
     }
 
-    /// Decides what becomes of data that the host has still to send (BOT 6.7.3: accept or halt).
+    /// Decides what to do with data that the host still has to send (BOT 6.7.3: accept or halt).
     ///
-    /// More than one packet is refused by a halt. A last packet is accepted and dropped: the endpoint may have
-    /// acknowledged it already, and a host that never meets the halt would not clear it, so that its next CBW would run
-    /// into it.
+    /// More than one packet is refused by a halt. A last packet is accepted and dropped: the endpoint may have acknowledged
+    /// it already. A host that never sees the halt would not clear it, and its next CBW would be stalled.
     fn settle_data_out(&mut self) {
         if self.device_left > 0 {
             return;

@@ -1,14 +1,14 @@
 //! The two wrappers: command block wrapper (BOT 5.1) and command status wrapper (BOT 5.2).
 //!
-//! A [`Cbw`] proves that the packet was *valid* (BOT 6.2.1): right length, right signature. It does not prove that it
-//! is *meaningful* (BOT 6.2.2). Valid also demands that the CBW came when one was due; the transport sees to that,
-//! since it reads a CBW at no other time.
+//! A [`Cbw`] proves that the packet was *valid* (BOT 6.2.1): right length, right signature. It does not prove that it is
+//! *meaningful* (BOT 6.2.2). A CBW is valid only where one is expected; the transport ensures that, because it reads CBWs
+//! at no other time.
 
 use core::ops::Range;
 
 use super::Intent;
 
-/// A valid command block wrapper: a view over the 31 bytes of one packet.
+/// A valid command block wrapper: a view of the 31 bytes of one packet.
 #[derive(Clone, Copy, Debug)]
 pub struct Cbw<'a> {
     bytes: &'a [u8; Cbw::LENGTH],
@@ -38,7 +38,7 @@ impl<'a> Cbw<'a> {
         packet.len() == Self::LENGTH && packet.starts_with(&Self::SIGNATURE)
     }
 
-    /// The CBW in a packet, or `None` where the packet is not valid. An empty packet is not valid.
+    /// The CBW in a packet, or `None` if the packet is not valid. An empty packet is not valid.
     #[must_use]
     pub fn parse(packet: &'a [u8]) -> Option<Self> {
         if !Self::is_valid(packet) {
@@ -47,8 +47,8 @@ impl<'a> Cbw<'a> {
         packet.try_into().ok().map(|bytes| Self { bytes })
     }
 
-    /// Whether the CBW is meaningful (BOT 6.2.2): no reserved bit set, a LUN of 0 to `max_lun`, a command block of 1 to
-    /// 16 bytes. What the command block says is the command set's business.
+    /// Whether the CBW is meaningful (BOT 6.2.2): no reserved bit set, a LUN of 0 to `max_lun`, a command block of 1 to 16
+    /// bytes. The contents of the command block are checked by the command set.
     #[must_use]
     pub fn is_meaningful(&self, max_lun: u8) -> bool {
         let [flags, lun, length] =
@@ -62,14 +62,13 @@ impl<'a> Cbw<'a> {
         self.word(Self::TAG)
     }
 
-    /// dCBWDataTransferLength: the bytes that the host expects to transfer.
+    /// dCBWDataTransferLength: the number of bytes that the host expects to transfer.
     #[must_use]
     pub fn data_transfer_length(&self) -> u32 {
         self.word(Self::DATA_TRANSFER_LENGTH)
     }
 
-    /// Hn, Hi or Ho (BOT 6.7): what the host expects. The direction bit counts only where the length is not 0 (BOT
-    /// 5.1).
+    /// Hn, Hi or Ho (BOT 6.7): what the host expects. The direction bit is ignored if the length is 0 (BOT 5.1).
     #[must_use]
     pub fn expectation(&self) -> Intent {
         match self.data_transfer_length() {
@@ -85,14 +84,14 @@ impl<'a> Cbw<'a> {
         self.bytes[Self::LUN] & Self::LUN_MASK
     }
 
-    /// CBWCB cut to bCBWCBLength: 1 to 16 bytes of a meaningful CBW, empty where the length is out of range.
+    /// CBWCB cut to bCBWCBLength: 1 to 16 bytes of a meaningful CBW, empty if the length is out of range.
     #[must_use]
     pub fn command_block(&self) -> &'a [u8] {
         let length = usize::from(self.bytes[Self::COMMAND_BLOCK_LENGTH]);
         self.bytes.get(Self::COMMAND_BLOCK).and_then(|block| block.get(..length)).unwrap_or(&[])
     }
 
-    /// A little-endian 32-bit field (BOT 5: all fields are).
+    /// A little-endian 32-bit field (all fields of BOT 5 are little-endian).
     fn word(&self, field: Range<usize>) -> u32 {
         self.bytes.get(field).and_then(|bytes| bytes.try_into().ok()).map_or(0, u32::from_le_bytes)
     }
@@ -102,7 +101,7 @@ impl<'a> Cbw<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum CswStatus {
-    /// The command did what it was to do.
+    /// The command succeeded.
     CommandPassed = 0,
     /// The command failed; the command set knows why (REQUEST SENSE).
     CommandFailed = 1,
@@ -113,7 +112,7 @@ pub enum CswStatus {
 /// A command status wrapper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Csw {
-    /// dCSWTag: dCBWTag of the command that this answers.
+    /// dCSWTag: dCBWTag of the command.
     pub tag: u32,
     /// dCSWDataResidue: dCBWDataTransferLength minus the bytes that the device processed or sent.
     pub data_residue: u32,
@@ -127,7 +126,7 @@ impl Csw {
     /// dCSWSignature: "USBS".
     pub const SIGNATURE: [u8; 4] = *b"USBS";
 
-    /// The CSW as it goes over the wire.
+    /// The CSW as sent over the wire.
     #[must_use]
     pub fn to_bytes(self) -> [u8; Self::LENGTH] {
         let [s0, s1, s2, s3] = Self::SIGNATURE;

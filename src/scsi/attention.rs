@@ -1,32 +1,32 @@
-//! Unit attention conditions (SAM-4 5.14): what the host has to be told before anything else.
+//! Unit attention conditions (SAM-4 5.14), which are reported to the host before anything else.
 
 use super::{Medium, Sense};
 
-/// The two unit attention conditions of this unit, in their order of precedence: power-on, then a change of the medium.
+/// The two unit attention conditions of this unit in their order of precedence: power-on, then a change of the medium.
 ///
-/// SAM-4 5.14 asks for POWER ON OR RESET after a bus reset, too. This unit deviates: Linux resets the bus at each resume
+/// SAM-4 5.14 also asks for POWER ON OR RESET after a bus reset. This unit deviates: Linux resets the bus at each resume,
 /// and takes a unit attention of a removable unit for a change of the medium unless it repeats the command, which it does
-/// not for blocks that it reads ahead. A mounted volume would then be lost (seen with 6.1). Nothing that a host could
-/// have set is lost by a bus reset, so there is nothing to tell.
+/// not do for blocks that it reads ahead. A mounted volume would then be lost (seen with 6.1). A bus reset does not discard
+/// anything that a host could have set, so there is nothing to report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnitAttentions {
     power_on: bool,
-    /// The medium's change count that the host knows; `None` once it was told, or arranged itself, that there is no
-    /// medium.
+    /// The change count of the medium that the host knows; `None` after the host has seen that there is no medium, or has
+    /// ejected it.
     known: Option<u32>,
 }
 
 impl UnitAttentions {
-    /// After power-on: the reset is to be reported, and the medium is new to the host together with the unit.
+    /// After power-on: the reset has to be reported, and the medium is new to the host together with the unit.
     ///
-    /// A unit that is powered on without a medium reports the later one as a change.
+    /// If there is no medium at power-on, a later one is reported as a change.
     pub fn power_on(medium: &impl Medium) -> Self {
         let count = medium.change_count();
         let known = if medium.is_present() { count } else { count.wrapping_sub(1) };
         Self { power_on: true, known: Some(known) }
     }
 
-    /// The host knows that there is no medium: the next one is a change, whatever its count.
+    /// The host now knows that there is no medium, so that the next one is a change whatever its count.
     pub fn absence_known(&mut self) {
         self.known = None;
     }
@@ -36,9 +36,9 @@ impl UnitAttentions {
         self.known.is_none()
     }
 
-    /// Takes the condition that comes next, if any, as reported.
+    /// Returns the next condition, if any, and marks it as reported.
     ///
-    /// NOT READY TO READY CHANGE waits until there is a medium, and comes once for any number of changes.
+    /// NOT READY TO READY CHANGE is postponed until there is a medium, and reported once for any number of changes.
     pub fn take(&mut self, medium: &impl Medium) -> Option<Sense> {
         if self.power_on {
             self.power_on = false;

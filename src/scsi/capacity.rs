@@ -1,4 +1,4 @@
-//! How much there is: READ CAPACITY(10) and (16), READ FORMAT CAPACITIES, REPORT LUNS.
+//! Capacities: READ CAPACITY(10) and (16), READ FORMAT CAPACITIES, REPORT LUNS.
 
 use super::Sense;
 use super::cdb::Cdb;
@@ -7,8 +7,8 @@ use crate::block::{BLOCK_LENGTH, BlockCount};
 
 const BLOCK_LENGTH_FIELD: [u8; 4] = (BLOCK_LENGTH as u32).to_be_bytes();
 
-/// PMI and LOGICAL BLOCK ADDRESS, obsolete since SBC-3: with PMI 0, the address has to be 0 (SBC-2 5.10). With PMI 1
-/// the answer is the same, since no address is slower than another.
+/// PMI and LOGICAL BLOCK ADDRESS, obsolete since SBC-3: with PMI 0, the address must be 0 (SBC-2 5.10). With PMI 1, the
+/// answer is the same, since no address is slower than another.
 fn check_partial_medium_indicator(cdb: &Cdb<'_>, pmi: u8) -> Result<(), Sense> {
     match pmi {
         0 if cdb.lba() == 0 => Ok(()),
@@ -59,13 +59,13 @@ pub fn read_format_capacities(blocks: BlockCount, response: &mut Response) {
     response.put(&[FORMATTED, high, middle, low]);
 }
 
-/// REPORT LUNS (SPC-4 6.33): LUN 0 is all there is.
+/// REPORT LUNS (SPC-4 6.33): LUN 0 is the only one.
 pub fn report_luns(cdb: &Cdb<'_>, response: &mut Response) -> Result<(), Sense> {
     const LUN_LENGTH: u8 = 8;
 
     let luns: u8 = match cdb.byte(2) {
         0x00 | 0x02 => 1,
-        // Well-known logical units alone: none.
+        // Only well-known logical units: there are none.
         0x01 => 0,
         _ => return Err(Sense::INVALID_FIELD_IN_CDB),
     };

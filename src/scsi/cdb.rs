@@ -1,4 +1,4 @@
-//! Command descriptor blocks (SPC-4 4.3), and the table that says what each command is allowed to look like.
+//! Command descriptor blocks (SPC-4 4.3), and the table of what each command may contain.
 
 use super::Sense;
 
@@ -37,30 +37,30 @@ impl OperationCode {
     pub const WRITE_AND_VERIFY_12: Self = Self(0xAE);
 }
 
-/// What has to be in order before a command runs.
+/// What is required before a command runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// Nothing: INQUIRY, REQUEST SENSE and REPORT LUNS run through unit attentions and without a medium (SAM-4 5.14).
+    /// Nothing: INQUIRY, REQUEST SENSE and REPORT LUNS run despite unit attentions and without a medium (SAM-4 5.14).
     Always,
-    /// Unit attentions come first; the command looks after the medium itself.
+    /// Unit attentions are reported first; the command checks for a medium itself.
     Unit,
-    /// Unit attentions come first, then a medium has to be present.
+    /// Unit attentions are reported first, then a medium must be present.
     Medium,
-    /// As `Medium`; then the command fails, because it would write.
+    /// As `Medium`; then the command fails because it would write.
     Write,
 }
 
-/// What a command is allowed to look like.
+/// What a command may contain.
 ///
-/// Bits that are not allowed are reserved, obsolete, or ask for what this unit does not have; all of them end with
-/// INVALID FIELD IN CDB. CONTROL, the last byte, has to be 0 for every command: NACA is not supported (SAM-4 5.2).
+/// Bits that are not allowed are reserved or obsolete, or request something that this unit does not have; all of them end
+/// with INVALID FIELD IN CDB. CONTROL, the last byte, must be 0 in every command: NACA is not supported (SAM-4 5.2).
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
     pub operation_code: OperationCode,
     pub access: Access,
     /// Bits of byte 1 that may be set.
     byte_1: u8,
-    /// Bit n stands for byte n, from 2 on: set if the byte may be other than 0.
+    /// Bit n is for byte n, from 2 on: set if the byte may be nonzero.
     bytes: u16,
 }
 
@@ -73,16 +73,16 @@ const fn rule(operation_code: OperationCode, access: Access, byte_1: u8, bytes: 
     Rule { operation_code, access, byte_1, bytes }
 }
 
-/// DPO and FUA (SBC-3 5.11): allowed and without effect, since nothing is cached.
+/// DPO and FUA (SBC-3 5.11): allowed and ignored, since nothing is cached.
 const DPO_FUA: u8 = 0x18;
 
-/// Every command that does not write. PREVENT ALLOW MEDIUM REMOVAL is not among them on purpose: a host that was let to
-/// prevent removal stops looking for another medium.
+/// Every command that does not write. PREVENT ALLOW MEDIUM REMOVAL is missing on purpose: a host that was allowed to
+/// prevent removal stops checking for another medium.
 const RULES: [Rule; 16] = [
-    // Found first, since it comes most often.
+    // First, because it is the most frequent one.
     rule(OperationCode::READ_10, Access::Medium, DPO_FUA, span(2, 4) | span(7, 2)),
     rule(OperationCode::TEST_UNIT_READY, Access::Medium, 0, 0),
-    // Byte 1: DESC is refused, which tells that there is no descriptor format (SPC-4 6.39).
+    // Byte 1: DESC is refused, which means that the descriptor format is not supported (SPC-4 6.39).
     rule(OperationCode::REQUEST_SENSE, Access::Always, 0, span(4, 1)),
     rule(OperationCode::READ_6, Access::Medium, 0x1F, span(2, 3)),
     // Byte 1: EVPD. CMDDT is obsolete.
@@ -93,7 +93,7 @@ const RULES: [Rule; 16] = [
     rule(OperationCode::START_STOP_UNIT, Access::Unit, 0x01, span(4, 1)),
     rule(OperationCode::READ_FORMAT_CAPACITIES, Access::Medium, 0, span(7, 2)),
     rule(OperationCode::READ_CAPACITY_10, Access::Medium, 0, span(2, 4) | span(8, 1)),
-    // Byte 1: DPO. BYTCHK other than 0 would need data to compare with.
+    // Byte 1: DPO. A BYTCHK other than 0 would need data to compare with.
     rule(OperationCode::VERIFY_10, Access::Medium, 0x10, span(2, 4) | span(7, 2)),
     // Byte 1: SYNC_NV and IMMED.
     rule(OperationCode::SYNCHRONIZE_CACHE_10, Access::Medium, 0x06, span(2, 4) | span(7, 2)),
@@ -106,7 +106,7 @@ const RULES: [Rule; 16] = [
     rule(OperationCode::READ_12, Access::Medium, DPO_FUA, span(2, 8)),
 ];
 
-/// Every command that writes. What they ask for in detail does not matter.
+/// Every command that writes. Their fields do not matter.
 const WRITES: [OperationCode; 11] = [
     OperationCode::FORMAT_UNIT,
     OperationCode::WRITE_6,
@@ -122,7 +122,7 @@ const WRITES: [OperationCode; 11] = [
 ];
 
 impl Rule {
-    /// The rule for a command, or `None` where this unit does not have it.
+    /// The rule for a command, or `None` if this unit does not support it.
     pub fn find(operation_code: OperationCode) -> Option<Self> {
         let known = RULES.iter().find(|rule| rule.operation_code == operation_code).copied();
         known.or_else(|| WRITES.contains(&operation_code).then(|| rule(operation_code, Access::Write, 0xFF, u16::MAX)))
@@ -130,12 +130,12 @@ impl Rule {
 
     /// Checks length, reserved bits and CONTROL of a command block.
     ///
-    /// A block that is longer than its operation code says is cut: many hosts send 12 or 16 bytes of everything.
+    /// A block that is longer than its operation code requires is cut: many hosts always send 12 or 16 bytes.
     pub fn check<'b>(&self, block: &'b [u8]) -> Result<Cdb<'b>, Sense> {
         let length = self.operation_code.cdb_length();
         let block = block.get(..length).ok_or(Sense::INVALID_FIELD_IN_CDB)?;
         let cdb = Cdb { bytes: block };
-        // Byte n is bit n. CONTROL is the last one; bytes after it are none.
+        // Bit n is for byte n. CONTROL is the last byte; those after it are ignored.
         let control = 1u16 << (length - 1);
         let mut zero = (!(self.bytes | 0b11) | control) & (control << 1).wrapping_sub(1);
         let mut wrong = cdb.byte(1) & !self.byte_1;
@@ -148,8 +148,8 @@ impl Rule {
 }
 
 impl OperationCode {
-    /// Length in bytes of a CDB, by the group code in the upper three bits (SPC-4 4.3.4.1). Groups that have no fixed
-    /// length hold no command of this unit; they count as 16.
+    /// Length in bytes of a CDB, by the group code in the upper three bits (SPC-4 4.3.4.1). Groups without a fixed length
+    /// contain no command of this unit and count as 16.
     #[must_use]
     pub const fn cdb_length(self) -> usize {
         match self.0 >> 5 {
@@ -161,7 +161,7 @@ impl OperationCode {
     }
 }
 
-/// A command descriptor block that has passed its rule: long enough, no reserved bit set, CONTROL 0.
+/// A command descriptor block that obeys its rule: long enough, no reserved bit set, CONTROL 0.
 ///
 /// Bytes after its end read as 0.
 #[derive(Clone, Copy, Debug)]
@@ -175,22 +175,22 @@ impl Cdb<'_> {
         OperationCode(self.byte(0))
     }
 
-    /// One byte; 0 beyond the end.
+    /// The byte at `index`; 0 beyond the end.
     pub fn byte(&self, index: usize) -> u8 {
         self.bytes.get(index).copied().unwrap_or(0)
     }
 
-    /// LOGICAL BLOCK ADDRESS at its place in a CDB of this length (SPC-4 4.3.4.2 to 4.3.4.5): 21, 32 or 64 bits.
+    /// LOGICAL BLOCK ADDRESS at its position in a CDB of this length (SPC-4 4.3.4.2 to 4.3.4.5): 21, 32 or 64 bits.
     pub fn lba(&self) -> u64 {
         match self.operation_code().cdb_length() {
-            // The rule let no bit above these 21 pass.
+            // The rule allows only these 21 bits.
             6 => self.number(1, 3),
             16 => self.number(2, 8),
             _ => self.word(2).into(),
         }
     }
 
-    /// TRANSFER LENGTH in blocks or ALLOCATION LENGTH in bytes at its place in a CDB of this length (SPC-4 4.3.4.2 to
+    /// TRANSFER LENGTH in blocks or ALLOCATION LENGTH in bytes at its position in a CDB of this length (SPC-4 4.3.4.2 to
     /// 4.3.4.5): 8, 16 or 32 bits.
     pub fn length(&self) -> u32 {
         match self.operation_code().cdb_length() {
@@ -201,7 +201,7 @@ impl Cdb<'_> {
         }
     }
 
-    /// The big-endian number in bytes `first` to `first` + 3; 0 where the block has no such bytes.
+    /// The big-endian number in bytes `first` to `first` + 3; 0 if the block is too short.
     fn word(&self, first: usize) -> u32 {
         self.bytes.get(first..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u32::from_be_bytes(*bytes))
     }

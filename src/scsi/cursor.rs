@@ -1,10 +1,10 @@
-//! Where a READ is.
+//! The position of a READ.
 
 use crate::block::{BLOCK_LENGTH, Lba};
 
-/// The bytes of consecutive logical blocks, handed out in pieces of any length.
+/// The bytes of consecutive logical blocks, returned in pieces of any length.
 ///
-/// Holding one proves that its blocks were on the medium when the command came; the medium may have changed since.
+/// A value of this type proves that its blocks were on the medium when the command came; the medium may have changed since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadCursor {
     /// Next byte, counted from the start of the medium.
@@ -30,12 +30,12 @@ impl ReadCursor {
         Self { position, end: position + u64::from(blocks) * BLOCK_LENGTH as u64 }
     }
 
-    /// Bytes that are left.
+    /// Number of bytes that are left.
     pub fn remaining(&self) -> u64 {
         self.end - self.position
     }
 
-    /// The next piece, of `length` bytes or what is left, and moves after it.
+    /// Returns the next piece, of `length` bytes or what is left, and advances past it.
     #[inline]
     pub fn advance(&mut self, length: usize) -> Piece {
         const OFFSET_MASK: u64 = BLOCK_LENGTH as u64 - 1;
@@ -49,4 +49,4 @@ impl ReadCursor {
     }
 }
 
-const _: () = assert!(BLOCK_LENGTH.is_power_of_two(), "the offset is cut out by a mask");
+const _: () = assert!(BLOCK_LENGTH.is_power_of_two(), "the offset is computed with a mask");

@@ -4,10 +4,10 @@ use super::Sense;
 use super::cdb::Cdb;
 use super::response::Response;
 
-/// Who the unit says it is. All four are ASCII; other characters become spaces.
+/// How the unit identifies itself. All four are ASCII; other characters are replaced by spaces.
 #[derive(Clone, Copy, Debug)]
 pub struct UnitIdentity<'a> {
-    /// T10 VENDOR IDENTIFICATION: up to 8 characters; longer ones are cut.
+    /// T10 VENDOR IDENTIFICATION: up to 8 characters, longer ones are cut.
     pub vendor: &'a str,
     /// PRODUCT IDENTIFICATION: up to 16 characters.
     pub product: &'a str,
@@ -20,9 +20,9 @@ pub struct UnitIdentity<'a> {
 const VENDOR_LENGTH: usize = 8;
 const PRODUCT_LENGTH: usize = 16;
 const REVISION_LENGTH: usize = 4;
-/// Greatest length of the serial number: what fits beside the rest of VPD page 83h.
+/// Maximum length of the serial number: what fits beside the rest of VPD page 83h.
 const SERIAL_LENGTH: usize = Response::CAPACITY - 2 * VPD_HEADER_LENGTH - VENDOR_LENGTH - PRODUCT_LENGTH;
-/// Length of a VPD page's header; the header of a designation descriptor is as long.
+/// Length of the header of a VPD page, and of a designation descriptor.
 const VPD_HEADER_LENGTH: usize = 4;
 
 const _: () = assert!(SERIAL_LENGTH == 32, "the documentation of UnitIdentity says so");
@@ -51,7 +51,7 @@ pub fn inquiry(
         return vital_product_data(page_code, peripheral, identity, response);
     }
     if page_code != 0 {
-        // SPC-4 6.6.1: a page without EVPD.
+        // SPC-4 6.6.1: a page code without EVPD.
         return Err(Sense::INVALID_FIELD_IN_CDB);
     }
     standard(peripheral, identity, response);
@@ -65,8 +65,8 @@ fn standard(peripheral: Peripheral, identity: &UnitIdentity, response: &mut Resp
     const RESPONSE_DATA_FORMAT: u8 = 0x02;
     const LENGTH: u8 = (8 + VENDOR_LENGTH + PRODUCT_LENGTH + REVISION_LENGTH) as u8;
 
-    // ADDITIONAL LENGTH counts what follows byte 4. All flags of bytes 5 to 7 are 0; PROTECT among them is protection
-    // information, not write protection.
+    // ADDITIONAL LENGTH is the number of bytes after byte 4. All flags of bytes 5 to 7 are 0; PROTECT among them means
+    // protection information, not write protection.
     response.put(&[peripheral as u8, RMB, VERSION_SPC_4, RESPONSE_DATA_FORMAT, LENGTH - 5, 0, 0, 0]);
     response.put_text(identity.vendor, VENDOR_LENGTH);
     response.put_text(identity.product, PRODUCT_LENGTH);
@@ -86,7 +86,7 @@ fn vital_product_data(
     const PAGES: [u8; 3] = [SUPPORTED_VPD_PAGES, UNIT_SERIAL_NUMBER, DEVICE_IDENTIFICATION];
 
     let serial_length = identity.serial.len().min(SERIAL_LENGTH);
-    // Lengths fit a byte: none is above the response's capacity.
+    // Lengths fit in a byte: none exceeds the response's capacity.
     let header = |page_length: usize| [peripheral as u8, page_code, 0, page_length as u8];
     match page_code {
         SUPPORTED_VPD_PAGES => {

@@ -1,20 +1,19 @@
-//! MODE SENSE(6) and (10) (SPC-4 6.11, 6.12): where hosts learn that the medium is write-protected.
+//! MODE SENSE(6) and (10) (SPC-4 6.11, 6.12), from which hosts learn that the medium is write-protected.
 //!
-//! There is nothing to change and nothing to save: the current values are the default values, and MODE SELECT does not
-//! exist.
+//! Nothing can be changed or saved: the current values are the default values, and MODE SELECT is not supported.
 
 use super::Sense;
 use super::cdb::{Cdb, OperationCode};
 use super::response::Response;
 
-/// Caching mode page (SBC-3 6.4.5): no write cache. No bit of it has to be set.
+/// Caching mode page (SBC-3 6.4.5): no write cache. No bit of it needs to be set.
 const CACHING: [u8; 2] = [0x08, 0x12];
 /// Informational exceptions control mode page (SPC-4 7.5.11).
 const INFORMATIONAL_EXCEPTIONS: [u8; 2] = [0x1C, 0x0A];
 /// DEXCPT, byte 2 of that page: no informational exceptions are reported.
 const DEXCPT: u8 = 0x08;
 
-/// Builds the reply to a MODE SENSE. There are no block descriptors, whatever DBD says (SPC-4 6.11 leaves that to the
+/// Builds the reply to a MODE SENSE. There are never block descriptors, whatever DBD says (SPC-4 6.11 leaves that to the
 /// unit).
 pub fn mode_sense(cdb: &Cdb<'_>, response: &mut Response) -> Result<(), Sense> {
     /// PC: changeable values.
@@ -22,7 +21,7 @@ pub fn mode_sense(cdb: &Cdb<'_>, response: &mut Response) -> Result<(), Sense> {
     /// PC: saved values.
     const SAVED: u8 = 0b11;
     const ALL_PAGES: u8 = 0x3F;
-    /// Vendor specific, without page format. The unit has no such page: hosts that ask for it want the header.
+    /// Vendor specific, without a page format. The unit has no such page: hosts that request it want the header.
     const NO_PAGE: u8 = 0x00;
     const ALL_SUBPAGES: u8 = 0xFF;
     /// Length of the header of MODE SENSE(6) and (10).
@@ -46,7 +45,7 @@ pub fn mode_sense(cdb: &Cdb<'_>, response: &mut Response) -> Result<(), Sense> {
         return Err(Sense::INVALID_FIELD_IN_CDB);
     }
 
-    // MODE DATA LENGTH does not count itself. It fits a byte.
+    // MODE DATA LENGTH does not count itself. It fits in a byte.
     if cdb.operation_code() == OperationCode::MODE_SENSE_6 {
         response.put(&[(HEADER_6 - 1 + pages) as u8, 0, WP, 0]);
     } else {

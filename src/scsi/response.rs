@@ -1,9 +1,9 @@
-//! The buffer in which short replies are built.
+//! The buffer for short replies.
 
-/// A reply of at most [`Response::CAPACITY`] bytes, and how much of it has been sent.
+/// A reply of at most [`Response::CAPACITY`] bytes, and how much of it was sent.
 ///
-/// Bytes beyond the capacity are dropped; no reply is that long. The functions that append are kept out of line:
-/// inlined, they make up a quarter of the command set's code.
+/// Bytes beyond the capacity are dropped; no reply is that long. The functions that append are not inlined: otherwise they
+/// would make up a quarter of the command set's code.
 #[derive(Clone, Debug)]
 pub struct Response {
     bytes: [u8; Self::CAPACITY],
@@ -12,7 +12,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// Bytes that fit. The longest reply is VPD page 83h, with a serial number of its greatest length.
+    /// Maximum length. The longest reply is VPD page 83h with a serial number of maximum length.
     pub const CAPACITY: usize = 64;
 
     /// An empty reply.
@@ -20,7 +20,7 @@ impl Response {
         Self { bytes: [0; Self::CAPACITY], length: 0, sent: 0 }
     }
 
-    /// Makes the reply empty.
+    /// Empties the reply.
     pub fn clear(&mut self) {
         self.length = 0;
         self.sent = 0;
@@ -45,8 +45,8 @@ impl Response {
         }
     }
 
-    /// Appends an ASCII field: `text` left-aligned, cut or filled with spaces to `width` bytes (SPC-4 4.4.1). What is
-    /// not printable ASCII becomes a space.
+    /// Appends an ASCII field: `text` left-aligned, cut or padded with spaces to `width` bytes (SPC-4 4.4.1). Anything but
+    /// printable ASCII is replaced by a space.
     #[inline(never)]
     pub fn put_text(&mut self, text: &str, width: usize) {
         let spaces = core::iter::repeat(b' ');
@@ -56,13 +56,13 @@ impl Response {
         }
     }
 
-    /// Cuts the reply to the CDB's ALLOCATION LENGTH (SPC-4 4.3.5.6), and returns what is left of it in bytes.
+    /// Cuts the reply to the CDB's ALLOCATION LENGTH (SPC-4 4.3.5.6), and returns its length in bytes.
     pub fn truncate(&mut self, allocation_length: u32) -> usize {
         self.length = self.length.min(allocation_length as usize);
         self.length
     }
 
-    /// Moves the next bytes into `packet`; bytes beyond the reply become zero.
+    /// Moves the next bytes into `packet`, padded with zeros after the end of the reply.
     pub fn take(&mut self, packet: &mut [u8]) {
         let rest = self.bytes.get(self.sent..self.length).unwrap_or(&[]);
         self.sent = self.sent.saturating_add(packet.len());

@@ -2,7 +2,7 @@
 
 use super::response::Response;
 
-/// Sense key (SPC-4 4.5.6), as far as this unit has them.
+/// The sense keys (SPC-4 4.5.6) that this unit uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum SenseKey {
@@ -10,9 +10,9 @@ pub enum SenseKey {
     NoSense = 0x0,
     /// The unit cannot be accessed.
     NotReady = 0x2,
-    /// The command is wrong.
+    /// The command is invalid.
     IllegalRequest = 0x5,
-    /// The unit has something to tell first.
+    /// The unit has to report something first.
     UnitAttention = 0x6,
     /// The medium is write-protected.
     DataProtect = 0x7,
@@ -27,14 +27,14 @@ pub struct AdditionalSense {
     pub ascq: u8,
 }
 
-/// The error type of a command: a sense triple, with the INFORMATION field where a command defines it.
+/// The error type of a command: sense key and additional sense, with the INFORMATION field if the command defines one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sense {
     /// SENSE KEY.
     pub key: SenseKey,
-    /// The code after it.
+    /// The additional sense code and its qualifier.
     pub additional: AdditionalSense,
-    /// INFORMATION; `None` leaves VALID at 0.
+    /// INFORMATION; with `None`, VALID is 0.
     pub information: Option<u32>,
 }
 
@@ -65,7 +65,7 @@ impl Sense {
     }
 
     /// LOGICAL BLOCK ADDRESS OUT OF RANGE with INFORMATION set to the first invalid address (SCSI-2 9.2.6; SBC-3 leaves
-    /// it open). An address of more than 32 bits does not fit the fixed format: VALID stays 0 (SPC-4 4.5.3).
+    /// that open). An address of more than 32 bits does not fit in the fixed format: VALID stays 0 (SPC-4 4.5.3).
     pub(super) fn lba_out_of_range(first_invalid: u64) -> Self {
         Self { information: u32::try_from(first_invalid).ok(), ..Self::LBA_OUT_OF_RANGE }
     }
@@ -75,7 +75,7 @@ impl Sense {
         /// RESPONSE CODE: current errors, fixed format.
         const CURRENT_FIXED: u8 = 0x70;
         const VALID: u8 = 0x80;
-        /// Bytes that follow byte 7, ADDITIONAL SENSE LENGTH.
+        /// Number of bytes after byte 7, ADDITIONAL SENSE LENGTH.
         const ADDITIONAL_LENGTH: u8 = 10;
 
         let valid = if self.information.is_some() { VALID } else { 0 };

@@ -1,4 +1,4 @@
-//! A strict medium, and a host that knows the standards' bytes by heart.
+//! A strict medium, and a host that compares replies byte by byte with the standards.
 
 extern crate std;
 
@@ -12,7 +12,7 @@ use crate::block::{BlockCount, Lba};
 
 const BLOCKS: u32 = 2048;
 
-/// A medium that holds the unit to the trait's contract.
+/// A medium that checks that the unit obeys the trait's contract.
 struct Fake {
     present: bool,
     change_count: u32,
@@ -80,7 +80,7 @@ fn ready() -> Unit {
     unit
 }
 
-/// Runs a command as far as the reply goes, in packets.
+/// Runs a command to the end of its reply, in packets.
 fn run_on(unit: &mut Unit, lun: u8, cdb: &[u8]) -> (Status, Vec<u8>) {
     let length = unit.begin(lun, cdb);
     let mut reply = std::vec![0xEE; usize::try_from(length).unwrap()];
@@ -99,7 +99,7 @@ fn run(unit: &mut Unit, cdb: &[u8]) -> Vec<u8> {
 
 type Triple = (u8, u8, u8);
 
-/// The sense triple of a command that ends with CHECK CONDITION without data. REQUEST SENSE is left to the caller.
+/// The sense triple of a command that ends with CHECK CONDITION and without data. Does not send REQUEST SENSE.
 fn fails(unit: &mut Unit, cdb: &[u8]) -> Triple {
     let (status, reply) = run_on(unit, 0, cdb);
     assert_eq!((status, reply.len()), (Status::CheckCondition, 0), "{cdb:02X?}");
@@ -134,7 +134,7 @@ const OUT_OF_RANGE: Triple = (5, 0x21, 0);
 const FIELD: Triple = (5, 0x24, 0);
 const PROTECTED: Triple = (7, 0x27, 0);
 
-/// One good CDB of every command that does not write.
+/// One valid CDB of every command that does not write.
 fn commands() -> Vec<Vec<u8>> {
     [
         &TEST_UNIT_READY[..],
@@ -196,7 +196,7 @@ fn power_on_is_reported_once_by_any_command() {
         run(&mut unit, &TEST_UNIT_READY);
     }
     for cdb in [&[0xFF, 0, 0, 0, 0, 0][..], &[0x1E, 0, 0, 0, 1, 0], &[0x2A], &[0x28]] {
-        assert_eq!(fails(&mut fresh(), cdb), RESET, "before anything else is looked at");
+        assert_eq!(fails(&mut fresh(), cdb), RESET, "before anything else is checked");
     }
 }
 
@@ -208,7 +208,7 @@ fn unit_attentions_come_in_their_order() {
     assert_eq!(fails(&mut unit, &TEST_UNIT_READY), CHANGE);
     run(&mut unit, &TEST_UNIT_READY);
 
-    // A unit attention waits after the sense data of a command.
+    // A unit attention is reported after the sense data of a command.
     assert_eq!(fails(&mut unit, &[0x1E, 0, 0, 0, 1, 0]), OPERATION_CODE);
     unit.medium_mut().change_count += 1;
     assert_eq!(request_sense(&mut unit), OPERATION_CODE);
@@ -217,7 +217,7 @@ fn unit_attentions_come_in_their_order() {
     assert_eq!(request_sense(&mut unit), CHANGE);
     assert_eq!(request_sense(&mut unit), NONE);
 
-    // No reset is a reason for one, and none takes one away.
+    // Resets neither cause nor clear a unit attention.
     for reset in [Unit::reset, Unit::bus_reset] {
         reset(&mut unit);
         run(&mut unit, &TEST_UNIT_READY);
@@ -238,12 +238,12 @@ fn sense_data_lives_until_the_next_command() {
         run(&mut unit, cdb);
         assert_eq!(request_sense(&mut unit), NONE);
     }
-    // Cut to the allocation length, which may be 0; the sense data is gone all the same.
+    // Cut to the allocation length, which may be 0; the sense data is cleared nevertheless.
     assert_eq!(fails(&mut unit, &[0x1E, 0, 0, 0, 1, 0]), OPERATION_CODE);
     assert_eq!(run(&mut unit, &[0x03, 0, 0, 0, 3, 0]), [0x70, 0, 5]);
     assert_eq!(request_sense(&mut unit), NONE);
     assert_eq!(run(&mut unit, &[0x03, 0, 0, 0, 0, 0]), []);
-    // There is no descriptor format.
+    // The descriptor format is not supported.
     assert_eq!(fails(&mut unit, &[0x03, 1, 0, 0, 18, 0]), FIELD);
     assert_eq!(request_sense(&mut unit), FIELD);
 }
@@ -295,7 +295,7 @@ fn identities_of_any_length_and_script() {
             unit.data_in(&mut reply[..length]);
             let texts = if cdb[1] == 0 { 8 } else { length - serial_length };
             assert!(reply[texts..length].iter().all(|byte| (b' '..0x7F).contains(byte)));
-            // Page lengths agree with what came.
+            // The page length agrees with the reply.
             if cdb[1] != 0 {
                 assert_eq!(usize::from(reply[3]) + 4, length);
             }
@@ -318,7 +318,7 @@ fn other_units_do_not_exist() {
         for cdb in [&[][..], &[0x12], &[0x03], &[0xFF], &[0x12, 0xFF, 0, 0, 36, 0]] {
             assert_eq!(run_on(&mut unit, lun, cdb), (Status::CheckCondition, Vec::new()));
         }
-        // Nothing of this reached unit 0.
+        // None of that has reached unit 0.
         assert_eq!(request_sense(&mut unit), RESET);
         assert_eq!(request_sense(&mut unit), NONE);
     }
@@ -354,7 +354,7 @@ fn mode_pages() {
         assert_eq!(fails(&mut unit, &[0x1A, 0, 0xC0 | page, 0, 255, 0]), (5, 0x39, 0));
         assert_eq!(fails(&mut unit, &[0x1A, 0, page, 1, 255, 0]), FIELD);
     }
-    // Page 00h is vendor specific and has no format. Hosts that ask for it want the header, with its write protection.
+    // Page 00h is vendor specific and has no format. Hosts that request it want the header with its write protection bit.
     for (page_control, subpage) in [(0x00, 0), (0x40, 0), (0x80, 0xFF)] {
         assert_eq!(run(&mut unit, &[0x1A, 0, page_control, subpage, 255, 0]), [3, 0, 0x80, 0]);
         assert_eq!(run(&mut unit, &[0x5A, 0, page_control, subpage, 0, 0, 0, 0, 255, 0]), [0, 6, 0, 0x80, 0, 0, 0, 0]);
@@ -365,7 +365,7 @@ fn mode_pages() {
         assert_eq!(fails(&mut unit, &[0x1A, 0, page, 0, 255, 0]), FIELD);
         assert_eq!(fails(&mut unit, &[0x5A, 0, page, 0, 0, 0, 0, 0, 255, 0]), FIELD);
     }
-    // What Linux asks first: the header alone. MODE DATA LENGTH stays the whole.
+    // What Linux requests first: only the header. MODE DATA LENGTH is still that of the whole reply.
     assert_eq!(run(&mut unit, &[0x1A, 0, 0x3F, 0, 4, 0]), [35, 0, 0x80, 0]);
 }
 
@@ -401,7 +401,7 @@ fn units_are_listed() {
     assert_eq!(fails(&mut unit, &select(3)), FIELD);
 }
 
-/// The four READs for one range, where it fits.
+/// The four READs for a range, as far as it fits.
 fn reads(lba: u64, length: u32) -> Vec<Vec<u8>> {
     let (lba_bytes, length_bytes) = (lba.to_be_bytes(), length.to_be_bytes());
     let mut cdbs = std::vec![[&[0x88, 0][..], &lba_bytes, &length_bytes, &[0, 0]].concat()];
@@ -544,7 +544,7 @@ fn without_a_medium() {
     }
     assert_eq!(fails(&mut unit, &[0x1B, 0, 0, 0, 1, 0]), NO_MEDIUM);
     run(&mut unit, &[0x1B, 0, 0, 0, 0, 0]);
-    // Back, even with the same count: the host was told that it was gone.
+    // The medium is back, even with the same count: the host knew that it was absent.
     unit.medium_mut().present = true;
     assert_eq!(fails(&mut unit, &TEST_UNIT_READY), CHANGE);
     assert!(!unit.is_absence_known());
@@ -578,7 +578,7 @@ fn eject_and_load() {
     run(&mut unit, &TEST_UNIT_READY);
     assert_eq!(unit.medium().loads, [false, false, true]);
 
-    // An eject ends with a bus reset, not with a reset of the transport.
+    // A bus reset ends the ejection, a reset of the transport does not.
     run(&mut unit, &EJECT);
     unit.reset();
     assert_eq!(fails(&mut unit, &TEST_UNIT_READY), NO_MEDIUM);
@@ -643,7 +643,7 @@ fn every_length_of_every_command() {
     });
     for good in commands().into_iter().chain(writes) {
         assert_eq!(good.len(), full(good[0]));
-        // Bytes after the end mean nothing.
+        // Bytes after the end are ignored.
         let padded = [&good[..], &[0xA5; 16]].concat();
         for length in 1..17 {
             let short = length < good.len();
@@ -659,8 +659,8 @@ fn every_length_of_every_command() {
     }
 }
 
-/// The bits of each command that are neither reserved nor obsolete, nor ask for what the unit does not have: mask per
-/// byte after the operation code, as in the usage data of REPORT SUPPORTED OPERATION CODES (SPC-4 6.35.3).
+/// The bits of each command that are not reserved or obsolete and do not request anything the unit does not have: a mask
+/// for each byte after the operation code, as in the usage data of REPORT SUPPORTED OPERATION CODES (SPC-4 6.35.3).
 const USAGE: [(u8, &[u8]); 16] = [
     (0x00, &[0, 0, 0, 0, 0]),
     (0x03, &[0, 0, 0, 0xFF, 0]),

@@ -8,12 +8,12 @@ use super::response::Response;
 use super::{Medium, Sense, capacity, mode};
 use crate::block::Lba;
 
-/// How a command ended (SAM-4 5.3.1), as far as Bulk-Only Transport can tell.
+/// How a command ended (SAM-4 5.3.1), as far as Bulk-Only Transport can report it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// GOOD.
     Good,
-    /// CHECK CONDITION: sense data waits for REQUEST SENSE.
+    /// CHECK CONDITION: REQUEST SENSE returns the sense data.
     CheckCondition,
 }
 
@@ -28,9 +28,9 @@ enum Reply {
 
 /// A direct access logical unit, number 0, over a medium that it owns.
 ///
-/// Sense data lives from the command that failed to the next command other than REQUEST SENSE (SAM-4 5.13). Unit
-/// attentions come first for every command but INQUIRY, REPORT LUNS and REQUEST SENSE; the last returns and clears one
-/// where there is no sense data (SPC-4 6.39).
+/// Sense data is kept from the command that failed until the next command other than REQUEST SENSE (SAM-4 5.13). Unit
+/// attentions are reported first for every command except INQUIRY, REPORT LUNS and REQUEST SENSE; the latter returns and
+/// clears one if there is no sense data (SPC-4 6.39).
 #[derive(Debug)]
 pub struct LogicalUnit<'a, M> {
     medium: M,
@@ -64,20 +64,20 @@ impl<'a, M: Medium> LogicalUnit<'a, M> {
         &self.medium
     }
 
-    /// The medium, to be changed. A change that the host is to be told of shows in the medium's change count.
+    /// The medium, to be changed. A change that has to be reported to the host must show in the medium's change count.
     #[must_use]
     pub fn medium_mut(&mut self) -> &mut M {
         &mut self.medium
     }
 
-    /// The sense data that the next REQUEST SENSE returns, unit attentions aside.
+    /// The sense data that the next REQUEST SENSE returns, not counting unit attentions.
     #[must_use]
     pub fn sense(&self) -> Sense {
         self.sense
     }
 
-    /// Whether the host knows that there is no medium: it got MEDIUM NOT PRESENT, or ejected the medium. False again
-    /// when it was told of the next one.
+    /// Whether the host knows that there is no medium: it has received MEDIUM NOT PRESENT, or ejected the medium. False
+    /// again once the next medium has been reported.
     #[must_use]
     pub fn is_absence_known(&self) -> bool {
         self.attentions.is_absence_known()
@@ -89,16 +89,16 @@ impl<'a, M: Medium> LogicalUnit<'a, M> {
         0
     }
 
-    /// Takes a command for logical unit `lun` and returns the length of its reply in bytes. How it ended, or will end
-    /// once the reply has been sent, is told by [`status`](Self::status).
+    /// Begins a command for logical unit `lun` and returns the length of its reply in bytes. [`status`](Self::status)
+    /// returns how it ended, or will end once the reply was sent.
     ///
-    /// A command block may have any length; an empty one is an invalid field. No command takes data from the host:
-    /// those that would are refused here, with a reply of length 0. A command that was under way is void.
+    /// A command block may have any length; an empty one is an invalid field. No command takes data from the host: those
+    /// that would are refused here, with a reply of length 0. If a command was in progress, it is aborted.
     pub fn begin(&mut self, lun: u8, block: &[u8]) -> u64 {
         self.response.clear();
         self.reply = Reply::Response;
         let result = if lun == 0 {
-            // Sense data of a unit that does not exist needs no memory: it is always the same.
+            // Sense data of a unit that does not exist is not stored: it is always the same.
             self.execute(block).inspect_err(|&sense| self.sense = sense)
         } else {
             self.absent_unit(block)
@@ -107,7 +107,7 @@ impl<'a, M: Medium> LogicalUnit<'a, M> {
         result.unwrap_or(0)
     }
 
-    /// Fills `packet` with the next bytes of the reply. Bytes beyond the reply become zero.
+    /// Fills `packet` with the next bytes of the reply, padded with zeros after its end.
     #[inline]
     pub fn data_in(&mut self, packet: &mut [u8]) {
         if let Reply::Read { cursor, change_count } = &mut self.reply {
@@ -127,25 +127,25 @@ impl<'a, M: Medium> LogicalUnit<'a, M> {
         self.response.take(packet);
     }
 
-    /// How the last command ended. Settled when its reply has been sent: a READ may fail on the way.
+    /// How the last command ended. Final once its reply was sent: a READ may fail on the way.
     #[must_use]
     pub fn status(&self) -> Status {
         self.status
     }
 
-    /// A reset of the transport made the command void that was under way. Sense data and the medium stay as they are, and so do unit
-    /// attentions (`UnitAttentions` says why).
+    /// A reset of the transport has aborted the current command. Sense data, the medium and unit attentions are unchanged
+    /// (`UnitAttentions` explains why).
     pub fn reset(&mut self) {
         self.response.clear();
         self.reply = Reply::Response;
         self.status = Status::Good;
     }
 
-    /// A reset of the bus: that, and sense data is gone, and the medium is loaded again.
+    /// A bus reset also clears the sense data and loads the medium again.
     pub fn bus_reset(&mut self) {
         self.reset();
         self.sense = Sense::NO_SENSE;
-        // A host that forgot the unit also forgot that it ejected the medium.
+        // A host that has forgotten the unit has also forgotten that it ejected the medium.
         self.medium.load();
     }
 
@@ -155,8 +155,8 @@ impl<'a, M: Medium> LogicalUnit<'a, M> {
         self.command(&cdb)
     }
 
-    /// Everything that is checked alike for all commands: unit attentions, operation code, length of the CDB, reserved
-    /// bits, presence of the medium, write protection; in this order.
+    /// The checks that are the same for all commands: unit attentions, operation code, length of the CDB, reserved bits,
+    /// presence of the medium, write protection; in this order.
     fn gate<'b>(&mut self, block: &'b [u8]) -> Result<Cdb<'b>, Sense> {
         let operation_code = OperationCode(block.first().copied().unwrap_or(0));
         let rule = Rule::find(operation_code);
@@ -196,7 +196,7 @@ impl<'a, M: Medium> LogicalUnit<'a, M> {
         let response = &mut self.response;
         match cdb.operation_code() {
             OperationCode::READ_6 => {
-                // SBC-3 5.10: 0 means 256, in READ(6) alone.
+                // SBC-3 5.10: 0 means 256, but only in READ(6).
                 let length = if length == 0 { 256 } else { length };
                 return self.read(cdb.lba(), length);
             }
@@ -206,7 +206,7 @@ impl<'a, M: Medium> LogicalUnit<'a, M> {
             OperationCode::TEST_UNIT_READY => return Ok(0),
             OperationCode::START_STOP_UNIT => return self.start_stop(cdb.byte(4)).map(|()| 0),
             OperationCode::VERIFY_10 | OperationCode::SYNCHRONIZE_CACHE_10 => {
-                // The blocks are readable by construction, and nothing is cached.
+                // The blocks are always readable, and nothing is cached.
                 return self.check_range(cdb.lba(), length).map(|_| 0);
             }
             OperationCode::INQUIRY => {
@@ -223,7 +223,7 @@ impl<'a, M: Medium> LogicalUnit<'a, M> {
             OperationCode::MODE_SENSE_6 | OperationCode::MODE_SENSE_10 => mode::mode_sense(cdb, response)?,
             OperationCode::READ_CAPACITY_10 => {
                 capacity::read_capacity_10(cdb, blocks, response)?;
-                // No ALLOCATION LENGTH here: what is in its place is PMI.
+                // No ALLOCATION LENGTH: this byte contains PMI.
                 return Ok(self.truncated(u32::MAX));
             }
             OperationCode::SERVICE_ACTION_IN_16 => capacity::read_capacity_16(cdb, blocks, response)?,
@@ -238,8 +238,8 @@ impl<'a, M: Medium> LogicalUnit<'a, M> {
         self.response.truncate(allocation_length) as u64
     }
 
-    /// Whether `length` blocks from `lba` on are on the medium (SBC-3 4.5). An address beyond the end is an error even
-    /// where no block is asked for. The address comes back in the width that the medium has.
+    /// Checks that `length` blocks from `lba` on are on the medium (SBC-3 4.5). An address beyond the end is an error even
+    /// if no block is requested. Returns the address in the width of the medium's addresses.
     fn check_range(&self, lba: u64, length: u32) -> Result<Lba, Sense> {
         let blocks = self.medium.block_count().0;
         match u32::try_from(lba) {
@@ -275,11 +275,11 @@ impl<'a, M: Medium> LogicalUnit<'a, M> {
                 self.attentions.absence_known();
             }
         }
-        // Stopping is without effect, starting only needs a medium: there is no motor.
+        // Stopping has no effect, and starting only requires a medium: there is no motor.
         if start { self.need_medium() } else { Ok(()) }
     }
 
-    /// A command to a logical unit that does not exist (SAM-4 5.11). Nothing of it touches unit 0.
+    /// A command for a logical unit that does not exist (SAM-4 5.11). Does not affect unit 0.
     fn absent_unit(&mut self, block: &[u8]) -> Result<u64, Sense> {
         let operation_code = OperationCode(block.first().copied().unwrap_or(0));
         let rule = Rule::find(operation_code).ok_or(Sense::LOGICAL_UNIT_NOT_SUPPORTED)?;
@@ -298,7 +298,7 @@ impl<'a, M: Medium> LogicalUnit<'a, M> {
         }
     }
 
-    /// The medium went away or changed under a READ: the READ fails, with what the host has to know.
+    /// The medium has gone or changed during a READ: the READ fails, with the sense data that the host needs.
     #[cold]
     fn read_interrupted(&mut self) {
         self.response.clear();
@@ -311,7 +311,7 @@ impl<'a, M: Medium> LogicalUnit<'a, M> {
     }
 }
 
-/// ALLOCATION LENGTH of INQUIRY: two bytes, other than in the other six-byte commands (SPC-4 6.6.1).
+/// ALLOCATION LENGTH of INQUIRY: two bytes, unlike in other six-byte commands (SPC-4 6.6.1).
 fn inquiry_allocation_length(cdb: &Cdb<'_>) -> u32 {
     cdb.number(3, 2) as u32
 }
