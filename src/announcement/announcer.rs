@@ -1,13 +1,13 @@
 //! How hosts are notified of a change: a state machine beside the logical unit.
 //!
-//! What hosts do with each way was measured (Linux) or read; `auto` suits all of them: a host that polls sees the medium go and
-//! come back, one that does not sees the device go and come back.
+//! What hosts do in each case was measured (Linux) or read in their documentation. `auto` suits all of them: a host that
+//! polls sees the medium go and come back, one that does not poll sees the device go and come back.
 
 use super::{Announcing, Pending, Refresh};
 use crate::clock::{Instant, Milliseconds};
 
-/// How long the medium stays away after the host has seen that it is: hosts poll every two seconds, and one
-/// that looked twice has taken the old volume down.
+/// How long the medium stays away after the host has noticed: hosts poll every two seconds, and one that has looked twice
+/// has unmounted the old volume.
 const SEEN_FOR: Milliseconds = Milliseconds(2_500);
 
 /// How long it stays away after an announcement that nobody has followed. A program may have had a file open all the time: Linux then
@@ -22,48 +22,48 @@ const TAKE_UP: Milliseconds = Milliseconds(8_000);
 /// How long [`Refresh::Auto`] waits for the host to look.
 const PATIENCE: Milliseconds = Milliseconds(5_000);
 
-/// A file counts as being read for that long after its last bytes: no announcement falls between two READs
-/// of a copy.
+/// A file counts as being read for this long after its last bytes were read, so that no announcement falls between two
+/// READs of a copy.
 const READ_GAP: Milliseconds = Milliseconds(500);
 
-/// A volume counts as being read for that long after a file system's driver has taken it up: programs find what
-/// they look for a moment after the mount, and a medium that goes before they have read it looks broken to them.
+/// A volume counts as being read for this long after a file system driver has mounted it: programs open their files a
+/// moment after the mount, and if the medium went before that, it would look broken to them.
 const MOUNT_GAP: Milliseconds = Milliseconds(4_000);
 
-/// A due announcement waits for a reader, or for a host that does not fetch the end of a command, at most that long:
-/// one that never ends must not hide changes.
+/// Maximum time that a due announcement waits for a reader, or for a host that does not fetch the end of a command: one
+/// that never stops must not hide changes.
 const READER_PATIENCE: Milliseconds = Milliseconds(60_000);
 
 /// What the device has to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Nothing before that moment, if any.
+    /// Nothing before that time, if any.
     Wait(Option<Instant>),
     /// Show the next generation.
     Turn {
-        /// Hosts take it for another volume: its serial number differs.
+        /// Hosts must take it for another volume: its serial number differs.
         other_volume: bool,
         /// The device leaves the bus and comes back.
         reconnect: bool,
     },
 }
 
-/// What the machine looks at.
+/// The state of the world that the machine acts on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct View {
-    /// What the changes since the last look ask for, when there are any to be announced.
+    /// What the changes since the last step ask for, if there are any to be announced.
     pub changes: Option<Announcing>,
     /// Whether a host has sent a command since power-on.
     pub touched: bool,
-    /// Whether a command is under way.
+    /// Whether a command is in progress.
     pub busy: bool,
     /// Whether a host ejected the medium.
     pub ejected: bool,
     /// Whether the host knows that there is no medium.
     pub absence_known: bool,
-    /// Whether bytes of a file were read since the last look.
+    /// Whether bytes of a file were read since the last step.
     pub read: bool,
-    /// Whether a file system's driver has taken the volume up since the last look.
+    /// Whether a file system driver has mounted the volume since the last step.
     pub mounted: bool,
     /// Whether somebody uses this volume: a driver has taken it up, or bytes of a dynamic file were read.
     pub used: bool,
@@ -79,40 +79,40 @@ enum Medium {
     },
 }
 
-/// The machine.
+/// The state machine.
 #[derive(Debug)]
 pub(crate) struct Announcer {
     usual: Announcing,
     pending: Pending,
     medium: Medium,
-    /// Until when what hosts see counts as being read.
+    /// Until when the volume counts as being read.
     read_until: Option<Instant>,
-    /// Until when somebody is to take up the volume that was announced, as the one before was.
+    /// Until when a host is expected to use the announced volume, if it used the previous one.
     take_up: Option<Instant>,
 }
 
 impl Announcer {
-    /// `usual` is for changes that ask for nothing else.
+    /// `usual` applies to changes that ask for nothing else.
     pub const fn new(usual: Announcing) -> Self {
         Self { usual, pending: Pending::new(), state: State::Steady, read_until: None, take_up: None }
     }
 
-    /// What is for changes that ask for nothing else.
+    /// What applies to changes that ask for nothing else.
     pub fn usual(&self) -> Announcing {
         self.usual
     }
 
-    /// Takes what is for changes that ask for nothing else.
+    /// Sets what applies to changes that ask for nothing else.
     pub fn set_usual(&mut self, usual: Announcing) {
         self.usual = usual;
     }
 
-    /// Whether the medium is away for a change.
+    /// Whether the medium is away because of a change.
     pub fn is_away(&self) -> bool {
         self.medium != Medium::Present
     }
 
-    /// Looks at the world at `now`.
+    /// Acts on the state of the world at `now`.
     pub fn step(&mut self, view: View, now: Instant) -> Step {
         if let Some(announcing) = view.changes {
             self.pending.note(announcing, now);
@@ -131,7 +131,7 @@ impl Announcer {
         }
     }
 
-    /// Notes changes while a command is under way. Returns until when they wait for its end, if there are any.
+    /// Notes changes while a command is in progress. Returns until when they wait for its end, if there are any.
     pub fn patience(&mut self, changes: Option<Announcing>, now: Instant) -> Option<Instant> {
         if let Some(announcing) = changes {
             self.pending.note(announcing, now);
@@ -150,7 +150,7 @@ impl Announcer {
             (pending, Some(again)) => pending.filter(|(due, _)| *due <= again).unwrap_or((again, Refresh::Reinsert)),
         };
         if !view.touched {
-            // Nobody has seen what would be replaced.
+            // No host has seen the generation that would be replaced.
             self.take_up = None;
             self.pending.forget();
             return Step::Turn { other_volume: false, reconnect: false };
@@ -186,7 +186,7 @@ impl Announcer {
     fn away(&mut self, view: View, now: Instant, since: Instant, seen: Option<Instant>) -> Step {
         let seen = seen.or(view.absence_known.then_some(now));
         self.medium = Medium::Away { since, seen };
-        // A change that came meanwhile may ask for a stronger way.
+        // A change that came in the meantime may ask for a stronger way.
         let refresh = self.pending.due().map_or(Refresh::Reinsert, |(_, refresh)| refresh);
         let (until, reconnect) = match (refresh, seen) {
             (Refresh::Reconnect, _) => (now, true),
@@ -207,7 +207,7 @@ impl Announcer {
         Step::Turn { other_volume: true, reconnect }
     }
 
-    /// How long the medium stays away after the host has seen that it is.
+    /// How long the medium stays absent after the host has noticed.
     fn seen_for(&self) -> Milliseconds {
         if self.take_up.is_some() { SEEN_FOR_LONGER } else { SEEN_FOR }
     }

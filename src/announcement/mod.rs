@@ -1,4 +1,4 @@
-//! When and how hosts are notified of changes: of many at once, in one announcement.
+//! When and how hosts are notified of changes. Many changes share one announcement.
 
 mod announcer;
 mod pending;
@@ -8,13 +8,13 @@ pub use pending::Pending;
 
 use crate::clock::Milliseconds;
 
-/// How a host is notified of a change: `[dynamic] refresh` of the manifest. In ascending order of what a host cannot miss.
+/// How a host is notified of a change: `[dynamic] refresh` of the manifest. In ascending order of how hard it is to miss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Refresh {
-    /// Unit attention NOT READY TO READY CHANGE (06h/28h/00h) once. Hosts that keep the volume mounted may go on showing
-    /// what they have in their caches.
+    /// Unit attention NOT READY TO READY CHANGE (06h/28h/00h) once. Hosts that keep the volume mounted may continue to show
+    /// what is in their caches.
     Attention,
-    /// MEDIUM NOT PRESENT (02h/3Ah/00h) until the host has seen it and 2.5 s more, then the unit attention.
+    /// MEDIUM NOT PRESENT (02h/3Ah/00h) until 2.5 s after the host has seen it, then the unit attention.
     Reinsert,
     /// [`Reinsert`](Self::Reinsert), and [`Reconnect`](Self::Reconnect) when the host has not looked for 5 s.
     Auto,
@@ -25,18 +25,18 @@ pub enum Refresh {
 /// The times of `[dynamic]` in the manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// A change is announced when no other has come for that long ...
+    /// A change is announced when no other has followed for this long ...
     pub quiet: Milliseconds,
     /// ... or when the oldest one is that old ...
     pub max_age: Milliseconds,
-    /// ... but never sooner than that after the last announcement.
+    /// ... but never sooner than this after the last announcement.
     pub hold: Milliseconds,
 }
 
-/// How changes reach the host: by the manifest's `[dynamic]`, or as the application says for one of them.
+/// How changes are announced: by the manifest's `[dynamic]`, or as the application requests for one of them.
 ///
-/// What waits together is announced together, so that no change waits longer and is told more weakly than it asks for: of
-/// several changes the shortest of each time counts, and the [`Refresh`] that a host can miss least.
+/// Pending changes are announced together. So that none waits longer or is announced more weakly than it asks for, the
+/// shortest of each time applies, and the [`Refresh`] that is hardest to miss.
 ///
 /// ```
 /// # extern crate picovd_sim;
@@ -46,7 +46,7 @@ pub struct Timing {
 ///     refresh: Refresh::Auto,
 ///     timing: Timing { quiet: Milliseconds(500), max_age: Milliseconds(5_000), hold: Milliseconds(10_000) },
 /// };
-/// // At once, but not sooner than 2 s after the last announcement, by leaving the bus.
+/// // Immediately, but not sooner than 2 s after the last announcement, by leaving the bus.
 /// const ALARM: Announcing =
 ///     MANIFEST.with_quiet(Milliseconds(0)).with_hold(Milliseconds(2_000)).with_refresh(Refresh::Reconnect);
 /// # assert_eq!(ALARM.timing, Timing { hold: Milliseconds(2_000), quiet: Milliseconds(0), ..MANIFEST.timing });
@@ -60,21 +60,21 @@ pub struct Announcing {
 }
 
 impl Announcing {
-    /// The same in another way.
+    /// The same with another way.
     #[must_use]
     pub const fn with_refresh(mut self, refresh: Refresh) -> Self {
         self.refresh = refresh;
         self
     }
 
-    /// The same, when no other change has come for so long.
+    /// The same, announced when no other change has followed for `quiet`.
     #[must_use]
     pub const fn with_quiet(mut self, quiet: Milliseconds) -> Self {
         self.timing.quiet = quiet;
         self
     }
 
-    /// The same, when the oldest change is so old.
+    /// The same, announced when the oldest change is `max_age` old.
     #[must_use]
     pub const fn with_max_age(mut self, max_age: Milliseconds) -> Self {
         self.timing.max_age = max_age;
@@ -88,7 +88,7 @@ impl Announcing {
         self
     }
 
-    /// What suits both.
+    /// A combination that satisfies both.
     #[must_use]
     pub fn merge(self, other: Self) -> Self {
         let (a, b) = (self.timing, other.timing);

@@ -3,7 +3,7 @@
 use super::{Announcing, Refresh};
 use crate::clock::Instant;
 
-/// Changes that no announcement has told yet.
+/// Changes that were not announced yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pending {
     waiting: Option<Waiting>,
@@ -28,7 +28,7 @@ impl Pending {
         Self { waiting: None, announced: None }
     }
 
-    /// A change, or several, noticed at `now`.
+    /// Adds a change, or several, noticed at `now`.
     pub fn note(&mut self, announcing: Announcing, now: Instant) {
         let latest = now.after(announcing.timing.max_age);
         self.waiting = Some(match self.waiting {
@@ -41,7 +41,7 @@ impl Pending {
         });
     }
 
-    /// When what is pending is to be announced, and how; `None` when there is nothing.
+    /// When the pending changes are to be announced, and how; `None` if there are none.
     #[must_use]
     pub fn due(&self) -> Option<(Instant, Refresh)> {
         let Waiting { announcing, newest, latest } = self.waiting?;
@@ -50,12 +50,12 @@ impl Pending {
         Some((due, announcing.refresh))
     }
 
-    /// Everything up to now shows, and nobody has to be told.
+    /// Drops all pending changes: they are visible, and no host needs to be notified.
     pub fn forget(&mut self) {
         self.waiting = None;
     }
 
-    /// Everything up to now is announced.
+    /// Notes that all pending changes are being announced at `now`.
     pub fn announce(&mut self, now: Instant) {
         self.waiting = None;
         self.announced = Some(now);
@@ -117,11 +117,11 @@ mod tests {
         pending.announce(at(0));
         pending.note(USUAL.with_max_age(Milliseconds(3_000)), at(1_000));
         pending.note(USUAL.with_refresh(Refresh::Attention).with_hold(Milliseconds(2_000)), at(3_900));
-        // The first one's age, not the second one's, and the second one's hold.
+        // The first one's age and the second one's hold apply.
         assert_eq!(pending.due(), Some((at(4_000), Refresh::Reinsert)));
         pending.note(USUAL.with_refresh(Refresh::Reconnect).with_quiet(Milliseconds(20)), at(3_950));
         assert_eq!(pending.due(), Some((at(3_970), Refresh::Reconnect)));
-        // What was asked for once is over with its announcement.
+        // A request ends with its announcement.
         pending.announce(at(3_970));
         pending.note(USUAL, at(4_000));
         assert_eq!(pending.due(), Some((at(13_970), Refresh::Reinsert)));

@@ -1,17 +1,17 @@
-//! The boot ROM's functions that the firmware calls, and the stack that they run on.
+//! The boot ROM's functions that the firmware calls, and their stack.
 //!
-//! For Hazard3 most of them are Arm code that the ROM emulates, on a stack of its own: some hundred bytes of boot RAM, too little
-//! for the longer ones, and for one that is called while another one runs (RP2350 datasheet 5.4.8.26, set_bootrom_stack).
-//! [`Stacked`] gives each call another stack, and takes it back afterwards.
+//! On Hazard3, most of them are Arm code that the ROM emulates on its own stack: a few hundred bytes of boot RAM, too
+//! little for the longer functions, and for one that is called while another one runs (RP2350 datasheet 5.4.8.26,
+//! set_bootrom_stack). [`Stacked`] sets another stack for each call, and restores the previous one afterwards.
 
-/// Words of that stack: 4 KiB, with which load_partition_table is known to work.
+/// Length of that stack in words: 4 KiB, which is known to be enough for load_partition_table.
 #[cfg(target_arch = "riscv32")]
 pub const STACK_WORDS: usize = 1024;
 
-/// The functions, with the boot ROM's own results: negative ones are errors. What they need of the chip's state is for who calls
-/// them.
+/// The functions, with the boot ROM's own results: negative ones are errors. The caller is responsible for what they
+/// require of the chip's state.
 pub trait Rom {
-    /// Takes a stack, base address and length in bytes, into use; leaves the one before in its place.
+    /// Sets a stack, base address and length in bytes, and stores the previous one in its place.
     fn set_bootrom_stack(&mut self, stack: &mut [u32; 2]) -> i32;
 
     /// load_partition_table (5.4.8.20), without force.
@@ -30,7 +30,7 @@ pub trait Rom {
     fn connect_flash(&mut self, mode: u8, clock_divider: u8);
 }
 
-/// A ROM whose functions run on `stack`, if there is one: each call by itself.
+/// A ROM whose functions run on `stack`, if there is one, which is set for each call.
 #[derive(Debug)]
 pub struct Stacked<R> {
     rom: R,
@@ -38,18 +38,20 @@ pub struct Stacked<R> {
 }
 
 impl<R: Rom> Stacked<R> {
-    /// With a stack, base address and length in bytes, that nobody else uses; without one the ROM has what it needs.
+    /// `stack` is base address and length in bytes of memory that nothing else uses; without one, the ROM's own stack is
+    /// used.
     pub const fn new(rom: R, stack: Option<[u32; 2]>) -> Self {
         Self { rom, stack }
     }
 
-    /// Calls a function. Where the ROM takes no stack it is called all the same: the shorter ones get along.
+    /// Calls a function. If the ROM refuses the stack, it is called nevertheless: the ROM's own one is enough for the
+    /// shorter ones.
     fn call<T>(&mut self, function: impl FnOnce(&mut R) -> T) -> T {
         let mut other = self.stack;
         let set = other.as_mut().is_some_and(|stack| self.rom.set_bootrom_stack(stack) >= 0);
         let result = function(&mut self.rom);
         if let Some(stack) = other.as_mut().filter(|_| set) {
-            // What was there before was taken before.
+            // The previous stack was accepted before.
             let _ = self.rom.set_bootrom_stack(stack);
         }
         result
@@ -89,7 +91,7 @@ mod tests {
     const OURS: [u32; 2] = [0x2000_1000, 4096];
     const BOOT_RAM: [u32; 2] = [0x400E_0200, 256];
 
-    /// Notes what is called, and on which stack.
+    /// Records what is called, and on which stack.
     struct Double {
         stack: [u32; 2],
         takes_stacks: bool,
@@ -129,7 +131,7 @@ mod tests {
         }
     }
 
-    /// Every call that the firmware makes, in the order in which it may come.
+    /// Every call that the firmware makes, in an order that may occur.
     fn call_all(double: &mut Double, stack: Option<[u32; 2]>) {
         let mut rom = Stacked::new(double, stack);
         rom.connect_flash(0, 4);

@@ -1,23 +1,22 @@
-//! How long the flash chip is.
+//! Detects the length of the flash chip.
 //!
-//! A chip ignores the upper bits of an address, so a short one shows up again and again in the window that was reserved for a
-//! longer one. Its id would tell more, but asking for it takes flash away from the program that runs from it.
+//! A chip ignores the upper bits of an address, so a short one is repeated in the window that was reserved for a longer
+//! one. The chip's id would be more precise, but while it is read, a program in flash cannot run.
 
 use super::address_map::STORAGE_BASE;
 use crate::volume::Memory;
 
-/// The shortest chip that a manifest can be made for: 512 KiB.
+/// The shortest chip that a manifest supports: 512 KiB.
 const SHORTEST: u32 = 512 << 10;
 
-/// Bytes that are compared at once.
+/// Number of bytes that are compared at once.
 const PIECE: usize = 64;
 
-/// Length in bytes of the chip, as far as `reserved`: the shortest power of two from 512 KiB on after which flash repeats itself,
-/// or `told`, what somebody else says, where that is less.
+/// Length in bytes of the chip if that is less than `reserved`: the shortest power of two from 512 KiB on after which flash
+/// repeats itself, or `told`, the length from another source, if that is less.
 ///
-/// `None` when nothing shorter than `reserved` shows. A chip whose first 512 KiB are erased, or hold another byte everywhere, does
-/// not tell.
-/// Where a longer chip holds the same bytes twice, what is left out is the repetition.
+/// `None` if no shorter length than `reserved` is found. A chip whose first 512 KiB are erased, or contain the same byte
+/// everywhere, cannot be measured. If a longer chip contains the same bytes twice, only the repetition is cut off.
 #[must_use]
 pub fn flash_length(memory: &impl Memory, reserved: u32, told: Option<u32>) -> Option<u32> {
     let limit = told.filter(|told| (SHORTEST..reserved).contains(told)).unwrap_or(reserved);
@@ -27,7 +26,7 @@ pub fn flash_length(memory: &impl Memory, reserved: u32, told: Option<u32>) -> O
     found.or((limit < reserved).then_some(limit))
 }
 
-/// Whether the beginning of flash holds more than one byte again and again.
+/// Whether the start of flash contains more than one byte value.
 fn varies(memory: &impl Memory) -> bool {
     let mut first = None;
     (0..SHORTEST).step_by(PIECE).any(|offset| {
@@ -38,7 +37,7 @@ fn varies(memory: &impl Memory) -> bool {
     })
 }
 
-/// Whether flash from `length` on is what is at its beginning, as far as `limit`.
+/// Whether flash from `length` on repeats its start, up to `limit`.
 fn repeats(memory: &impl Memory, length: u32, limit: u32) -> bool {
     let end = length.min(limit - length);
     (0..end).step_by(PIECE).all(|offset| read(memory, offset).iter().eq(&read(memory, length + offset)))
@@ -74,7 +73,7 @@ mod tests {
         }
     }
 
-    /// A chip with a program of some length at its beginning, erased after it.
+    /// A chip with a program of some length at its start, erased after it.
     fn chip(length: u32, program: usize) -> Chip {
         let mut bytes = vec![0xFF; length as usize];
         Random::new(1).fill(&mut bytes[..program]);
@@ -88,7 +87,7 @@ mod tests {
             let length = SHORTEST << shift;
             assert_eq!(flash_length(&chip(length, 100_000), 16 << 20, None), Some(length));
         }
-        // A window that ends in the middle of the repetition.
+        // A window that ends in the middle of a repetition.
         assert_eq!(flash_length(&chip(4 << 20, 100), 5 << 20, Some(16 << 20)), Some(4 << 20));
     }
 
@@ -118,7 +117,7 @@ mod tests {
         let blank = chip(4 << 20, 0);
         assert_eq!(flash_length(&blank, 4 << 20, Some(2 << 20)), Some(2 << 20));
         assert_eq!(flash_length(&blank, 4 << 20, Some(16 << 20)), None);
-        assert_eq!(flash_length(&blank, 4 << 20, Some(0)), None, "no chip, it says, and the program runs from it");
+        assert_eq!(flash_length(&blank, 4 << 20, Some(0)), None, "length 0 is wrong: the program runs from flash");
         assert_eq!(flash_length(&chip(1 << 20, 10), 4 << 20, Some(2 << 20)), Some(1 << 20));
     }
 }

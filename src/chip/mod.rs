@@ -1,4 +1,4 @@
-//! What is known of the RP2350 without touching it: its address map, the boot ROM's answers, how long its flash is.
+//! Facts about the RP2350 that need no access to it: its address map, the boot ROM's answers, the length of its flash.
 
 pub mod address_map;
 pub mod bootrom;

@@ -1,19 +1,19 @@
-//! The flash's partition table, as the bootrom tells it (RP2350 datasheet 5.1.2, 5.5.11.2, 5.9.4).
+//! The partition table of flash, as the bootrom reports it (RP2350 datasheet 5.1.2, 5.5.11.2, 5.9.4).
 //!
-//! A [`PartitionTable`] is a copy made once, at boot: the bootrom reads names, ids and families from flash whenever it is
-//! asked, and anyone who rewrites the table while the device runs must not change what files of the present boot are called. A
-//! table that was changed shows after the next boot.
+//! A [`PartitionTable`] is a copy made once, at boot: the bootrom reads names, ids and families from flash on each request,
+//! and rewriting the table while the device runs must not rename the files of this boot. A changed table takes effect at
+//! the next boot.
 
-/// Most partitions (5.1.2).
+/// Maximum number of partitions (5.1.2).
 pub const PARTITIONS: usize = 16;
 
-/// Length of an erase sector, the unit of places (5.9.4.1).
+/// Length of an erase sector, the unit of locations (5.9.4.1).
 pub const SECTOR_LENGTH: u32 = 4096;
 
-/// Most bytes of a name (5.9.4.1).
+/// Maximum length of a name in bytes (5.9.4.1).
 pub const NAME_LENGTH: usize = 127;
 
-/// What get_partition_table_info is asked for.
+/// What is requested from get_partition_table_info.
 const PT_INFO: u32 = 0x0001;
 const LOCATION_AND_FLAGS: u32 = 0x0010;
 const ID: u32 = 0x0020;
@@ -23,17 +23,18 @@ const SINGLE_PARTITION: u32 = 0x8000;
 const OF_PARTITION: u32 = LOCATION_AND_FLAGS | ID | FAMILY_IDS | NAME | SINGLE_PARTITION;
 const PARTITION_SHIFT: u32 = 24;
 
-/// Words of an answer to `PT_INFO`: which parts follow, count, place and flags of unpartitioned space.
+/// Words of the answer to `PT_INFO`: included parts, count, location and flags of unpartitioned space.
 const INFO_WORDS: usize = 4;
 
-/// Most words of an answer to `OF_PARTITION`: which parts follow, place, flags, id, three families, 128 bytes of name.
+/// Maximum number of words in the answer to `OF_PARTITION`: included parts, location, flags, id, three families, 128 bytes
+/// of name.
 const PARTITION_WORDS: usize = 1 + 2 + 2 + FAMILIES + (NAME_LENGTH + 1) / 4;
 
-/// The first word of `PT_INFO`'s answer: the count, and whether there is a table.
+/// The first word of the answer to `PT_INFO`: the count, and whether there is a table.
 const COUNT: u32 = 0xFF;
 const HAS_TABLE: u32 = 1 << 8;
 
-/// Most family ids that a partition names beside the well-known ones.
+/// Maximum number of family ids that a partition names in addition to the well-known ones.
 const FAMILIES: usize = 3;
 
 /// Fields of the flags word (5.9.4.1).
@@ -43,12 +44,12 @@ const LINK_VALUE_SHIFT: u32 = 3;
 const FAMILIES_SHIFT: u32 = 7;
 const HAS_NAME: u32 = 1 << 12;
 
-/// The room that load_partition_table needs, in bytes (5.4.8.19).
+/// Size in bytes of the work area that load_partition_table needs (5.4.8.19).
 pub const WORK_AREA: usize = 3264;
 
-/// Where a table comes from: the bootrom, or a model of it.
+/// The source of a table: the bootrom, or a model of it.
 pub trait PartitionTableSource {
-    /// load_partition_table, which leaves anything in `area`: [`WORK_AREA`] bytes, word-aligned.
+    /// load_partition_table, with `area` as its work area: [`WORK_AREA`] bytes, word-aligned.
     ///
     /// # Errors
     /// The bootrom's error code.
@@ -61,18 +62,18 @@ pub trait PartitionTableSource {
     fn info(&mut self, flags_and_partition: u32, out: &mut [u32]) -> Result<usize, i32>;
 }
 
-/// What is known of the table as a whole.
+/// The state of the table as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TableState {
-    /// Flash has no table, or none that the bootrom takes.
+    /// Flash has no table, or none that the bootrom accepts.
     None,
     /// There is one.
     Present,
-    /// The bootrom does not tell: its error code, or 0 when it answers with too few words.
+    /// The bootrom could not read it: its error code, or 0 if its answer is too short.
     Unreadable(i32),
 }
 
-/// Place and permissions of a range of flash: a location word, or for permissions alone a flags word, too.
+/// Location and permissions of a range of flash: a location word, or a flags word for permissions only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Location(pub u32);
 
@@ -81,19 +82,19 @@ impl Location {
     const LAST_SHIFT: u32 = 13;
     const PERMISSIONS_SHIFT: u32 = 26;
 
-    /// First byte, counted from the beginning of flash.
+    /// First byte, counted from the start of flash.
     #[must_use]
     pub const fn offset(self) -> u32 {
         (self.0 & Self::SECTOR_MASK) * SECTOR_LENGTH
     }
 
-    /// First byte after it: the last sector belongs to it. At most 32 MiB.
+    /// First byte after it, which is after the last sector. At most 32 MiB.
     #[must_use]
     pub const fn end(self) -> u32 {
         ((self.0 >> Self::LAST_SHIFT & Self::SECTOR_MASK) + 1) * SECTOR_LENGTH
     }
 
-    /// Length in bytes; `None` when it ends before it begins.
+    /// Length in bytes; `None` if the end is before the start.
     #[must_use]
     pub const fn length(self) -> Option<u32> {
         match self.end().checked_sub(self.offset()) {
@@ -102,7 +103,7 @@ impl Location {
         }
     }
 
-    /// Whether somebody may read, and whether they may write.
+    /// Whether `who` may read, and whether it may write.
     #[must_use]
     pub const fn permits(self, who: Accessor) -> (bool, bool) {
         let bits = self.0 >> (Self::PERMISSIONS_SHIFT + 2 * who as u32);
@@ -121,25 +122,25 @@ pub enum Accessor {
     NsBoot = 2,
 }
 
-/// The flags word, permissions left out.
+/// The flags word, not counting permissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flags(pub u32);
 
-/// What a partition belongs to.
+/// What a partition is linked to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Link {
     /// Nothing.
     None,
-    /// It is the B of that A partition.
+    /// It is the B partition of this A partition.
     A(u8),
-    /// That partition owns it.
+    /// This partition owns it.
     Owner(u8),
     /// Reserved.
     Unknown,
 }
 
 impl Flags {
-    /// What a host may know of the single flags, by their names in picotool's words.
+    /// The flags that hosts can see, with picotool's names.
     const NAMES: [(u32, &'static str); 4] = [
         (1 << 9, "ignored_during_arm_boot"),
         (1 << 10, "ignored_during_riscv_boot"),
@@ -147,7 +148,7 @@ impl Flags {
         (1 << 13, "no_reboot_on_uf2_download"),
     ];
 
-    /// Names of the well-known families that are accepted, by picotool's words.
+    /// Names of the well-known families, as in picotool.
     const FAMILIES: [(u32, &'static str); 6] = [
         (1 << 14, "rp2040"),
         (1 << 15, "absolute"),
@@ -180,31 +181,31 @@ impl Flags {
     }
 }
 
-/// What came of a partition.
+/// Whether a partition becomes a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PartitionState {
     /// The bootrom does not describe it.
     Undescribed,
     /// It is a file.
     Shown,
-    /// It ends after the flash that the manifest's `[chip] flash-size` names.
+    /// It ends beyond the flash of the manifest's `[chip] flash-size`.
     OutsideFlash,
-    /// It ends before it begins.
+    /// Its end is before its start.
     Backwards,
-    /// All partitions together are longer than flash: some overlap.
+    /// All partitions together are longer than flash, so some overlap.
     NoRoom,
 }
 
-/// A partition, copied.
+/// A copy of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Partition {
-    /// Place and permissions.
+    /// Location and permissions.
     pub location: Location,
     /// Flags.
     pub flags: Flags,
     /// Its id.
     pub id: Option<u64>,
-    /// What came of it.
+    /// Whether it becomes a file.
     pub state: PartitionState,
     families: [u32; FAMILIES],
     named: bool,
@@ -224,7 +225,7 @@ impl Partition {
         name: [0; NAME_LENGTH],
     };
 
-    /// Decodes the answer to a question for location and flags, id, families and name; `None` when words are missing.
+    /// Decodes the answer to a request for location and flags, id, families and name; `None` if words are missing.
     #[must_use]
     pub fn decode(words: &[u32]) -> Option<Self> {
         let mut words = words.iter().copied();
@@ -254,20 +255,20 @@ impl Partition {
         Some(partition)
     }
 
-    /// The name's bytes, UTF-8 if its author kept to the rules; `None` without one.
+    /// The name's bytes, normally UTF-8; `None` without a name.
     #[must_use]
     pub fn name(&self) -> Option<&[u8]> {
         self.name.get(..self.name_length.into()).filter(|_| self.named)
     }
 
-    /// Family ids that are accepted beside the well-known ones.
+    /// Accepted family ids in addition to the well-known ones.
     #[must_use]
     pub fn families(&self) -> &[u32] {
         self.families.get(..(self.flags.0 >> FAMILIES_SHIFT & 3) as usize).unwrap_or(&[])
     }
 }
 
-/// The table, copied.
+/// A copy of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartitionTable {
     state: TableState,
@@ -288,8 +289,7 @@ impl PartitionTable {
         }
     }
 
-    /// Copies the table. Each partition's state says whether it can be shown: `flash_size` is the length in bytes of the flash
-    /// that there is.
+    /// Copies the table. Each partition's state says whether it can be shown; `flash_size` is the length of flash in bytes.
     pub fn read(&mut self, source: &mut impl PartitionTableSource, area: &mut [u8], flash_size: u32) {
         self.count = 0;
         self.state = match self.read_info(source, area) {
@@ -332,13 +332,13 @@ impl PartitionTable {
         Ok(TableState::Present)
     }
 
-    /// What is known of it.
+    /// The state of the table.
     #[must_use]
     pub const fn state(&self) -> TableState {
         self.state
     }
 
-    /// Flags and permissions of what belongs to no partition.
+    /// Flags and permissions of unpartitioned space.
     #[must_use]
     pub const fn unpartitioned(&self) -> Flags {
         self.unpartitioned
@@ -350,7 +350,7 @@ impl PartitionTable {
         self.partitions.get(..self.count.into()).unwrap_or(&[])
     }
 
-    /// Writes down that the volume had no room for a partition.
+    /// Notes that the volume had no room for a partition.
     pub(crate) fn refuse(&mut self, index: usize) {
         if let Some(partition) = self.partitions.get_mut(index) {
             partition.state = PartitionState::NoRoom;
@@ -371,7 +371,7 @@ mod tests {
     use std::vec;
     use std::vec::Vec;
 
-    /// Answers with words that a test made.
+    /// Answers with words that a test has prepared.
     struct Words {
         loaded: Result<(), i32>,
         info: Result<Vec<u32>, i32>,
@@ -435,7 +435,7 @@ mod tests {
         }
         let plain = Partition::decode(&[0xF0, location(1, 2), 0]).unwrap();
         assert_eq!((plain.id, plain.name(), plain.families().len()), (None, None, 0));
-        // A name's highest bit is not its length.
+        // The highest bit of the name's length byte is not part of the length.
         let [one, two] = name(b"\x85hello\0\0");
         assert_eq!(Partition::decode(&[0x90, location(1, 2), HAS_NAME, one, two]).unwrap().name(), Some(&b"hello"[..]));
     }
@@ -461,7 +461,7 @@ mod tests {
         assert_eq!(read(&mut source).state(), TableState::Unreadable(0));
         source.info = Ok(vec![0, 0x101, 0, 0]);
         assert_eq!(read(&mut source).state(), TableState::Unreadable(0));
-        // A count without table, and one of more than there can be.
+        // A count without a table, and one above the maximum.
         source.info = Ok(vec![1, 3, 0, 0]);
         assert_eq!((read(&mut source).state(), read(&mut source).partitions().len()), (TableState::None, 0));
         source.info = Ok(vec![1, 0x1FF, 0, 0]);

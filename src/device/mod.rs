@@ -1,6 +1,6 @@
-//! The device: the only place where the volume and the logical unit are plugged together.
+//! The device: the only place where the volume and the logical unit are combined.
 //!
-//! No USB types: it is a command set, and `usb` carries its packets over a bus. [`Device::poll`] lets it follow the
+//! It has no USB types: it is a command set, and `usb` carries its packets over a bus. [`Device::poll`] makes it follow the
 //! application's changes.
 
 #[cfg(test)]
@@ -18,9 +18,9 @@ use crate::volume::{DynamicFiles, Memory, NoFiles, NoOverrides, Overrides, Volum
 #[derive(Debug)]
 struct VolumeMedium<'a, M, D, O> {
     volume: Volume<'a, M, D, O>,
-    /// Whether hosts want it.
+    /// Whether hosts want the medium (they have not ejected it).
     loaded: bool,
-    /// Whether a change keeps it away.
+    /// Whether it is absent because of a change.
     away: bool,
     change_count: u32,
 }
@@ -43,7 +43,8 @@ impl<M: Memory, D: DynamicFiles, O: Overrides> Medium for VolumeMedium<'_, M, D,
     }
 
     fn load(&mut self) {
-        // Coming back is a change, which the host is told by NOT READY TO READY CHANGE; going away shows by itself.
+        // A medium that comes back is a change, which hosts learn by NOT READY TO READY CHANGE; one that goes away is
+        // noticed anyway.
         if !self.loaded {
             self.change_count = self.change_count.wrapping_add(1);
         }
@@ -55,10 +56,10 @@ impl<M: Memory, D: DynamicFiles, O: Overrides> Medium for VolumeMedium<'_, M, D,
     }
 }
 
-/// What [`Device::poll`] asks for.
+/// What [`Device::poll`] requests.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Poll {
-    /// The device is to leave the bus and to come back: a host that does not poll has to see a change.
+    /// The device must leave the bus and come back: a host that does not poll has to see a change.
     pub reconnect: bool,
     /// When to poll again at the latest; `None`: after the next command or the application's next change.
     pub again: Option<Instant>,
@@ -71,15 +72,15 @@ pub struct Device<'a, M, D = NoFiles, O = NoOverrides> {
     announcer: Announcer,
     /// Whether a host has sent a command since power-on.
     touched: bool,
-    /// Whether a command is under way.
+    /// Whether a command is in progress.
     busy: bool,
-    /// Whether nobody waits for its end any more.
+    /// Whether its end is no longer waited for.
     given_up: bool,
 }
 
 impl<'a, M: Memory, D: FromRegistry<'a>, O: Overrides> Device<'a, M, D, O> {
-    /// A device that has just been powered on, its medium present. Changes of its dynamic files are announced as
-    /// `announcing` says.
+    /// A device that has just been powered on, with its medium present. `announcing` says how changes of its dynamic files
+    /// are announced.
     #[must_use]
     pub fn new(volume: Volume<'a, M, D, O>, identity: UnitIdentity<'a>, announcing: Announcing) -> Self {
         let medium = VolumeMedium { volume, loaded: true, away: false, change_count: 0 };
@@ -93,34 +94,34 @@ impl<'a, M: Memory, D: FromRegistry<'a>, O: Overrides> Device<'a, M, D, O> {
         &self.unit.medium().volume
     }
 
-    /// Whether a command is under way: [`poll`](Self::poll) has nothing to do until it ends.
+    /// Whether a command is in progress: [`poll`](Self::poll) has nothing to do until it ends.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.busy && !self.given_up
     }
 
-    /// Until when a change that is to be announced waits for the end of a command, where one is under way: for a minute at most
-    /// from when it is due.
+    /// While a command is in progress: until when a pending change waits for its end, which is at most one minute after the
+    /// change is due.
     pub fn patience(&mut self, now: Instant) -> Option<Instant> {
         let usual = self.announcer.usual();
         let changes = self.volume().files().registry()?.take_changes(usual);
         self.announcer.patience(changes, now)
     }
 
-    /// Waits no longer for the end of the command that is under way, if any: the host has had its time. A READ fails when the host
-    /// goes on with it and the medium has changed meanwhile.
+    /// Stops waiting for the end of the command in progress, if any: the host has had its time. If the medium changes and
+    /// the host then continues a READ, the READ fails.
     pub fn give_up(&mut self) {
         self.given_up = self.busy;
     }
 
-    /// Announces changes as `announcing` says from now on.
+    /// From now on, announces changes as `announcing` says.
     pub fn set_announcing(&mut self, announcing: Announcing) {
         self.announcer.set_usual(announcing);
     }
 
-    /// Follows the application's changes. To be called after every event, and at the moment that the last call named.
+    /// Follows the application's changes. Call it after every event, and at the time that the last call returned.
     ///
-    /// `now` never goes back.
+    /// `now` must never decrease.
     pub fn poll(&mut self, now: Instant) -> Poll {
         let Some(files) = self.volume().files().registry() else { return Poll::default() };
         if files.take_insert() {
@@ -147,7 +148,7 @@ impl<'a, M: Memory, D: FromRegistry<'a>, O: Overrides> Device<'a, M, D, O> {
             Step::Wait(again) => Poll { reconnect: false, again },
             Step::Turn { other_volume, reconnect } => {
                 if touched {
-                    // Another root directory: hosts that go on with the same volume would not look at it.
+                    // The root directory is different: hosts that continue with the same volume would not look at it.
                     let other_volume = other_volume || O::PRESENT && medium.volume.has_changed();
                     if other_volume {
                         medium.volume.begin_other_volume(now);
@@ -181,7 +182,7 @@ impl<'a, M: Memory, D: FromRegistry<'a>, O: Overrides> CommandSet for Device<'a,
     }
 
     fn data_out(&mut self, _packet: &[u8]) {
-        // No command takes data: those that would are refused at `begin`.
+        // No command takes data: those that would are refused by `begin`.
     }
 
     fn end(&mut self) -> bool {

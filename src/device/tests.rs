@@ -96,7 +96,7 @@ impl Bench {
         Self { device, files, now: 0, reconnects: 0 }
     }
 
-    /// Lets that many milliseconds pass, with a poll in each; under Miri, which is slow, in every fiftieth.
+    /// Lets milliseconds pass, with a poll in each of them; in Miri, which is slow, in every fiftieth.
     fn pass(&mut self, milliseconds: u64) {
         let end = self.now + milliseconds;
         while self.now < end {
@@ -105,7 +105,7 @@ impl Bench {
         }
     }
 
-    /// Runs a command to its end: its data, or its sense key and additional sense code.
+    /// Runs a command to its end. Returns its data, or its sense key and additional sense code.
     fn command(&mut self, cdb: &[u8]) -> Result<Vec<u8>, (u8, u8)> {
         let Intent::In(length) = self.device.begin(0, cdb) else { panic!("a device that only sends") };
         let mut data = vec![0; length as usize];
@@ -128,7 +128,7 @@ impl Bench {
         self.command(&[0x28, 0, a, b, c, d, 0, 0, 1, 0])
     }
 
-    /// Settles power-on's unit attention.
+    /// Consumes power-on's unit attention.
     fn attach(&mut self) {
         assert_eq!(self.ready(), Err((6, 0x29)));
         assert_eq!(self.ready(), Ok(()));
@@ -165,7 +165,7 @@ fn file(path: &'static str, text: &'static str) -> (&'static File<'static>, &'st
 }
 
 #[test]
-fn what_is_registered_before_the_host_looks_is_there_at_once() {
+fn what_is_registered_before_the_host_looks_is_there_immediately() {
     let mut bench = Bench::new(Refresh::Auto);
     let (note, _) = file("NOTE.TXT", "hello");
     vd_add_file(bench.files, note).expect("there is room");
@@ -187,17 +187,17 @@ fn attention_shows_a_change_once_after_quiet() {
     vd_update_file(bench.files, note).expect("it is registered");
     bench.pass(400);
     assert_eq!(bench.contents("NOTE.TXT"), b"hello", "not yet");
-    // What was just read holds the change back for another half second.
+    // A file that was just read delays the change by another half second.
     bench.pass(450);
     assert_eq!(bench.ready(), Ok(()));
     bench.pass(200);
     assert_eq!(bench.ready(), Err((6, 0x28)));
     assert_eq!(bench.ready(), Ok(()));
     let first = bench.listing()[0].1;
-    assert_ne!(first, WINDOW_FIRST, "a changed file stands elsewhere");
+    assert_ne!(first, WINDOW_FIRST, "a changed file is in another cluster");
     assert_eq!(bench.contents("NOTE.TXT"), b"good-bye");
     bench.pass(30_000);
-    assert_eq!(bench.ready(), Ok(()), "told once");
+    assert_eq!(bench.ready(), Ok(()), "reported once");
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn reinsert_waits_until_the_host_has_looked_and_a_while_longer() {
 }
 
 #[test]
-fn auto_reconnects_where_nobody_looks() {
+fn auto_reconnects_if_the_host_does_not_look() {
     let mut bench = Bench::new(Refresh::Auto);
     bench.attach();
     let (note, _) = file("NOTE.TXT", "hello");
@@ -259,7 +259,7 @@ fn hold_keeps_announcements_apart() {
 }
 
 #[test]
-fn who_reads_on_is_waited_for_where_no_file_stands_as_well() {
+fn reads_of_free_clusters_delay_an_announcement_as_well() {
     let mut bench = Bench::new(Refresh::Attention);
     let (note, _) = file("NOTE.TXT", "hello");
     vd_add_file(bench.files, note).expect("there is room");
@@ -422,7 +422,7 @@ fn folders_come_with_their_files_and_go_with_the_last() {
 fn names_of_other_letters_are_taken_for_their_twins_through_all_generations() {
     let files: &'static Files<'static> = Box::leak(Box::new(FilesOf::<4>::new(&LAYOUT)));
     let mut volume = Volume::new(&LAYOUT, None, NoMemory).with_files(Registered::of(files));
-    // The kelvin sign and a K; one letter in two cases; a letter and its two parts.
+    // The kelvin sign and K; one letter in two cases; a letter and its decomposition.
     for (one, other) in [("\u{212A}", "K"), ("\u{E4}.x", "\u{C4}.X"), ("e\u{301}", "\u{E9}")] {
         for (one, other) in [(one, other), (other, one)] {
             let ((first, _), (second, _)) = (file(one, "1"), file(other, "2"));

@@ -1,4 +1,4 @@
-//! What happens between power-on and the first look of a host, on the chip and in the simulator alike.
+//! From power-on until a host can see the stick; the same on the chip and in the simulator.
 
 use super::{Description, Firmware};
 use crate::dynamic::Files;
@@ -9,49 +9,49 @@ use crate::volume::{BoardIdentity, DynamicFiles, Memory, Overrides};
 use core::ops::Range;
 use usb_device::bus::UsbBus;
 
-/// What a stick runs on.
+/// The hardware of a stick.
 pub trait Hardware<'b> {
     /// The USB bus.
     type Bus: UsbBus + Packets;
     /// The memory that files show.
     type Memory: Memory;
-    /// What restarts the board where picotool asks for it.
+    /// Restarts the board when picotool asks for it.
     type Restart: FnMut(Reset);
 
-    /// Who the board is.
+    /// The board's identity.
     fn identity(&mut self) -> Option<BoardIdentity>;
 
-    /// Length in bytes of the flash chip, where it is less than `reserved`.
+    /// Length in bytes of the flash chip, if that is less than `reserved`.
     fn flash(&mut self, reserved: u32) -> Option<u32>;
 
-    /// Hides what no view of memory may show: what settings leave in it, and `redacted` ranges of the `flash` bytes of flash.
+    /// Hides memory from all files: buffers of the settings, and `redacted` ranges of flash, which has `flash` bytes.
     fn hide<S: Configured<'b>>(&mut self, settings: S, redacted: &'static [Range<u32>], flash: u32);
 
-    /// What INFO.TXT and INFO.JSON tell of the board.
+    /// What INFO.TXT and INFO.JSON report about the board.
     fn facts(&mut self, identity: Option<BoardIdentity>, flash: Option<u32>) -> BoardFacts<'b>;
 
     /// Registers the files of the flash partitions.
     fn show_partitions(&mut self, plan: PartitionPlan<'b>, files: &'b Files<'b>);
 
-    /// Opens the settings' sectors in a flash of so many bytes; where there are none, a storage that forgets.
+    /// Opens the settings' sectors in flash of this length; without flash, a storage that does not keep anything.
     fn storage(&mut self, plan: &Plan<'b>, flash: Option<u32>) -> Option<&'b mut (dyn Storage + Send)>;
 
-    /// Room for the USB device's manufacturer and product, where settings have some.
+    /// Buffers for the USB device's manufacturer and product, if there are settings for them.
     fn strings(&mut self) -> Option<&'b mut [[u8; 96]; 2]>;
 }
 
 /// What [`boot`] has found out.
 #[derive(Clone, Copy, Debug)]
 pub struct Found<'b> {
-    /// Who the board is.
+    /// The board's identity.
     pub board: Option<BoardIdentity>,
-    /// Length in bytes of the flash chip, where it is less than the manifest reserves.
+    /// Length in bytes of the flash chip, if that is less than the manifest reserves.
     pub flash: Option<u32>,
-    /// The USB device, with what settings say of it.
+    /// The USB device, with the strings from the settings.
     pub usb: Identity<'b>,
 }
 
-/// Finds out about the board, and brings what `description` describes into being: the log, the board's facts, files, settings.
+/// Finds out about the board, and sets up what `description` describes: the log, the board's facts, files, settings.
 pub fn boot<'b, H: Hardware<'b>, F: Firmware<'b>>(
     hardware: &mut H,
     description: &Description<'b, F::Settings>,
@@ -59,14 +59,14 @@ pub fn boot<'b, H: Hardware<'b>, F: Firmware<'b>>(
     let Description { layout, files, built_in, settings, flash_size, redacted, .. } = *description;
     let board = hardware.identity();
     let shows_flash = !layout.flash_files.is_empty() || built_in.info.is_some() || built_in.partitions.is_some();
-    // On a shorter chip the settings' sectors would be some of the program's.
+    // On a shorter chip, the settings' sectors would overlap the program.
     let flash = if shows_flash || F::Settings::PRESENT { hardware.flash(flash_size) } else { None };
-    // Before anything is shown, and before a secret is read.
+    // Before anything can be read, and before a secret is loaded.
     hardware.hide(settings, redacted, flash.unwrap_or(flash_size));
     if let Some(info) = built_in.info {
         info.set(hardware.facts(board, flash));
     }
-    // Before a host can see the stick, and after the files that have their names for good.
+    // Before a host can see the stick, and after the files whose names are fixed.
     if F::Files::PRESENT {
         let _ = built_in.register(files);
     }
@@ -77,7 +77,7 @@ pub fn boot<'b, H: Hardware<'b>, F: Firmware<'b>>(
     Found { board, flash, usb }
 }
 
-/// Starts the settings with what was saved of them. Returns the identity with the strings that they give it.
+/// Starts the settings with the saved values. Returns the USB identity with the strings from the settings.
 fn start<'b, S>(
     hardware: &mut impl Hardware<'b>,
     settings: &'b Settings<'b>,

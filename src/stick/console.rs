@@ -1,17 +1,18 @@
-//! What goes through the console: commands and their answers, and the log. Neither begins within a line of the other.
+//! What the console receives and sends: commands and their answers, and the log. Neither starts in the middle of a line of
+//! the other.
 
 use super::{Firmware, Hardware, Stick};
 use crate::clock::{Instant, Milliseconds};
 use crate::settings::Settings;
 
-/// How long what the console has said may come back from a terminal.
+/// How long after its output the console expects an echo from the terminal.
 const ECHO: Milliseconds = Milliseconds(5_000);
 
-/// Bytes of the log that go to the console at once.
+/// Number of bytes of the log that are sent at once.
 const PIECE: usize = 64;
 
 impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
-    /// Takes what comes from the console.
+    /// Reads what the console has received.
     pub(super) fn listen(&mut self) {
         let settings = self.settings();
         let Some(console) = self.usb.console_mut() else { return };
@@ -24,11 +25,13 @@ impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
                 return settings.listen(|packet| console.read_packet(packet));
             }
         }
-        // Nothing takes commands, or nobody would see their answers; a host must not wait for it.
+        // There are no commands, or their answers could not be seen. Reads and drops the input, so that the host does not
+        // wait.
         while console.read(&mut [0; PIECE]) != 0 {}
     }
 
-    /// Gives the console answers, and what it does not show of the log yet. Neither begins within a line of the other.
+    /// Sends answers to the console, and what it has not shown of the log yet. Neither starts in the middle of a line of
+    /// the other.
     pub(super) fn talk(&mut self, settings: &Settings<'_>, now: Instant) {
         let log = self.built_in.log;
         let echo = &mut self.echo;
@@ -45,7 +48,7 @@ impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
             let amid = settings.is_amid_line();
             if begun.is_some_and(|begun| begun || !amid || log.is_none_or(|log| self.shown.is_done(log))) {
                 if amid && begun == Some(false) {
-                    // A line of the log that has not ended yet: it goes on after the answer.
+                    // Ends a partial line of the log, which continues after the answer.
                     if console.write(b"\r\n") < 2 {
                         break;
                     }
@@ -66,7 +69,7 @@ impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
                 break;
             }
             let text = piece.get(..length).unwrap_or_default();
-            // Up to the line's end, where an answer waits.
+            // If an answer waits, only to the end of the line.
             let end = text.iter().position(|byte| *byte == b'\n').filter(|_| begun.is_some());
             let text = text.get(..end.map_or(length, |end| end + 1)).unwrap_or_default();
             let taken = console.write(text);
@@ -81,7 +84,7 @@ impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
         }
     }
 
-    /// Gives the console what it does not show of the log yet, from the oldest text that the ring holds.
+    /// Sends what the console has not shown of the log yet, starting with the oldest text in the ring.
     pub(super) fn show_log(&mut self) {
         let Some((console, log)) = self.usb.console_mut().zip(self.built_in.log) else { return };
         while console.is_open() {

@@ -1,8 +1,8 @@
 //! The stick: everything that the manifest's tables describe, running on a bus.
 //!
-//! [`Description`] is what `picovd-manifest` generates. [`boot`] finds out about the board and brings everything into being that the
-//! tables describe; [`Stick`] plugs it into a bus and a memory, and follows the application's files. Firmware for the chip takes
-//! `rp2350::Stick`, which knows the hardware.
+//! [`Description`] is what `picovd-manifest` generates. [`boot`] finds out about the board and sets up everything that the
+//! tables describe; [`Stick`] connects it to a bus and a memory, and follows the application's files. Firmware for the chip
+//! uses `rp2350::Stick`, which knows the hardware.
 
 mod boot;
 mod console;
@@ -21,35 +21,35 @@ use crate::volume::layout::Layout;
 use crate::volume::{DynamicFiles, NoOverrides, Volume};
 use usb_device::bus::UsbBusAllocator;
 
-/// What the manifest decides, as generated tables.
+/// The manifest's decisions, as generated tables.
 #[derive(Clone, Copy, Debug)]
 pub struct Description<'a, S = NoOverrides> {
     /// The volume.
     pub layout: &'a Layout<'a>,
     /// The dynamic files.
     pub files: &'a Files<'a>,
-    /// Those of them that come with the firmware.
+    /// Those of them that are built into the firmware.
     pub built_in: &'a BuiltIn<'a>,
     /// How hosts are notified of changes.
     pub announcing: Announcing,
     /// The USB device.
     pub usb: Identity<'a>,
-    /// Length in bytes of the flash that the manifest reserves room for.
+    /// Length in bytes of the flash for which the manifest reserves room.
     pub flash_size: u32,
     /// Ranges of flash that read as zeros, by storage address: offsets in bytes.
     pub redacted: &'static [core::ops::Range<u32>],
-    /// Whether the program is linked for SRAM, where the boot ROM has loaded it.
+    /// Whether the program is linked for SRAM, into which the boot ROM has loaded it.
     pub program_in_sram: bool,
-    /// A serial number in place of the board's.
+    /// A serial number that replaces the board's.
     pub usb_serial: Option<&'a str>,
     /// The SCSI unit; its serial number is the USB device's.
     pub unit: UnitIdentity<'a>,
-    /// The settings, where the manifest has sectors for them.
+    /// The settings, if the manifest has sectors for them.
     pub settings: S,
 }
 
-/// What a program's stick has: the manifest decides, and the tables made of it say so by a type. What a stick does not have, the
-/// linker leaves out.
+/// Which parts a program's stick has. The manifest decides, and the generated tables express it as a type, so that the
+/// linker removes the parts that are not there.
 pub trait Firmware<'b>: Functions + 'b {
     /// The dynamic files: a [`Registered`](crate::dynamic::Registered), or [`NoFiles`](crate::volume::NoFiles).
     type Files: FromRegistry<'b>;
@@ -63,11 +63,11 @@ pub struct Stick<'b, H: Hardware<'b>, F: Firmware<'b>> {
     settings: F::Settings,
     files: &'b Files<'b>,
     built_in: &'b BuiltIn<'b>,
-    /// Up to where the console shows the log.
+    /// What the console has shown of the log.
     shown: LogFollower,
-    /// Until when what the console has said may come back.
+    /// Until when the console expects an echo of its output.
     echo: Option<Instant>,
-    /// Since when a line waits for a command of the host that is under way.
+    /// Since when a line waits for the end of the host's command in progress.
     waiting: Option<Instant>,
 }
 
@@ -80,16 +80,15 @@ pub type Usb<'b, H, F> = Composite<
     F,
 >;
 
-/// How long a line waits for a READ whose end the host does not fetch: as long as an announcement does.
+/// How long a line waits for a READ whose end the host does not fetch: as long as an announcement waits.
 const PATIENCE: Milliseconds = Milliseconds(60_000);
 
-/// Turns of the USB stack in one call, at most: several times what any event takes. A packet that nobody reads asks for
-/// another turn for ever.
+/// Maximum number of turns of the USB stack in one call: several times what any event takes. Without a limit, an unread
+/// packet would request another turn forever.
 const TURNS: usize = 8;
 
 impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
-    /// The stick on the bus of `alloc`, attached. `digits` are those of the board's identity, which stay its serial number for as long
-    /// as the stick lives.
+    /// The stick on the bus of `alloc`, attached. `digits` are those of the board's identity, used as the serial number.
     ///
     /// # Panics
     ///
@@ -105,11 +104,11 @@ impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
     ) -> Self {
         let Description { layout, files, built_in, announcing, usb_serial, unit, settings, .. } = *description;
         let Found { board, flash, usb } = found;
-        // The digits are ASCII, and the checks of the manifest see to it that there is room for what it asks for.
+        // The digits are ASCII, and the manifest's checks ensure that there is room for the serial number that it asks for.
         let serial = usb_serial.or(core::str::from_utf8(digits).ok()).unwrap_or_default();
         let mut volume =
             Volume::of(layout, board, memory, F::Files::of(files), settings).with_flash(flash.unwrap_or(u32::MAX));
-        // Files whose changes are not announced are there from the beginning, too.
+        // Files whose changes are not announced are present from the start, too.
         volume.begin_unseen_generation(Instant(0));
         let device = Device::new(volume, UnitIdentity { serial, ..unit }, announcing);
         Self {
@@ -123,8 +122,8 @@ impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
         }
     }
 
-    /// One turn of the USB stack, after an event of the bus. True while a command is under way: then nothing else is to do
-    /// before the bus's next event, and [`poll`](Self::poll) is for later.
+    /// One turn of the USB stack, after an event of the bus. Returns true while a command is in progress: then there is
+    /// nothing else to do before the bus's next event, and [`poll`](Self::poll) can wait.
     #[inline]
     pub fn turn(&mut self) -> bool {
         self.usb.poll();
@@ -132,7 +131,7 @@ impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
         self.is_under_way()
     }
 
-    /// Whether a command is under way: then nothing else is to do before the bus's next event.
+    /// Whether a command is in progress: then there is nothing else to do before the bus's next event.
     #[inline]
     pub fn is_under_way(&self) -> bool {
         self.usb.device().is_busy() || self.usb.is_sending()
@@ -144,8 +143,8 @@ impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
         &mut self.usb
     }
 
-    /// Does what there is to do at `now`, which never goes back: after an event of the bus, after a change of the
-    /// application's files, and at the moment that it returns, if any.
+    /// Does what there is to do at `now`, which must never decrease: call it after an event of the bus, after a change of
+    /// the application's files, and at the time that it returns, if any.
     pub fn poll(&mut self, now: Instant) -> Option<Instant> {
         let mut more = true;
         for _ in 0..TURNS {
@@ -156,7 +155,7 @@ impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
             }
         }
         if let Some(again) = self.wait(now) {
-            // The command's next packet is an event of the bus.
+            // The command's next packet causes an event of the bus.
             return if more { Some(now) } else { again };
         }
         let silent = self.usb.tick(now);
@@ -165,8 +164,8 @@ impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
             if self.echo.is_none() {
                 settings.forget_printed();
             }
-            // Here no READ is running: what is saved takes flash away for a while.
-            // What came after the line is no event of the bus any more, and may be next.
+            // No READ is in progress here: flash is inaccessible while it is being written.
+            // Input after this line has already been received, so no event of the bus will follow for it.
             more |= settings.execute(now);
             if settings.take_changed() {
                 self.usb.device_mut().set_announcing(settings.announcing());
@@ -181,14 +180,14 @@ impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
         }
         let poll = self.usb.device_mut().poll(now);
         if poll.reconnect {
-            // A bus that cannot leaves the change to the host's own look.
+            // On a bus that cannot do that, the host notices the change only when it polls.
             let _ = self.usb.reconnect();
         }
         if more { Some(now) } else { earlier(poll.again, silent) }
     }
 
-    /// What there is to do at `now` while a command is under way. Returns when to call again, if at all; `None` where no command is,
-    /// or one that has waited for the host for too long while other things wait for its end.
+    /// What there is to do at `now` while a command is in progress. Returns when to call again, if at all. Returns `None`
+    /// if no command is in progress, or if it has waited for the host for too long while other things wait for its end.
     pub fn wait(&mut self, now: Instant) -> Option<Option<Instant>> {
         if !self.usb.device().is_busy() {
             self.waiting = None;
@@ -202,14 +201,14 @@ impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
         self.waiting = if line { self.waiting.or(Some(now)) } else { None };
         let until = earlier(self.usb.device_mut().patience(now), self.waiting.map(|since| since.after(PATIENCE)));
         if until.is_some_and(|until| until <= now) {
-            // The medium changes under it, and the READ fails when the host goes on with it.
+            // The medium changes during the READ, which fails if the host continues it.
             self.usb.device_mut().give_up();
             return None;
         }
         Some(earlier(silent, until))
     }
 
-    /// When a console that was opened may speak, if it waits for that.
+    /// When a console that was just opened may send, if it waits for that.
     #[inline]
     pub fn silent_until(&self) -> Option<Instant> {
         self.usb.silent_until()
@@ -219,13 +218,13 @@ impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
         self.settings.settings()
     }
 
-    /// Whether somebody wants the program to start again, since the last call.
+    /// Whether a restart of the program was requested since the last call.
     pub fn take_restart(&self) -> bool {
         self.settings().is_some_and(Settings::take_restart)
     }
 
-    /// Counts what the next [`poll`](Self::poll) follows: changes to be announced, and bytes of the log. They may come from
-    /// interrupt handlers and the other core at any moment.
+    /// Counts what the next [`poll`](Self::poll) has to handle: changes to be announced, and bytes of the log. Both may
+    /// come from interrupt handlers and the other core at any time.
     #[must_use]
     pub fn news(&self) -> (u32, u64) {
         (if F::Files::PRESENT { self.files.announced() } else { 0 }, self.built_in.log.map_or(0, LogRing::written))
@@ -236,13 +235,13 @@ impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
         self.files
     }
 
-    /// The console, where there is one.
+    /// The console, if there is one.
     pub fn console_mut(&mut self) -> Option<&mut Console<'b, H::Bus>> {
         self.usb.console_mut()
     }
 }
 
-/// The earlier one of two moments that may not be.
+/// The earlier of two optional times.
 fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),

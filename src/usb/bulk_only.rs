@@ -1,7 +1,7 @@
-//! usbd-storage's [`Transport`] around the Bulk-Only Transport machine: two bulk endpoints of 64 bytes.
+//! usbd-storage's [`Transport`] on top of the Bulk-Only Transport machine: two bulk endpoints of 64 bytes.
 //!
-//! A few packets are always rendered ahead and staged, so that an endpoint that has just become free gets its next packet by
-//! a copy: on a full-speed bus the host's next IN token is 500 CPU cycles away. A bus may queue several packets in an
+//! A few packets are always rendered in advance and staged, so that an endpoint that becomes free gets its next packet by a
+//! copy: on a full-speed bus, the host's next IN token comes after 500 CPU cycles. A bus may queue several packets in an
 //! endpoint; it then reports the end of each.
 
 use crate::bot::{self, CommandSet, Direction, Halts, PACKET_LENGTH};
@@ -29,26 +29,26 @@ pub struct BulkOnly<'b, B: UsbBus, S> {
     machine: bot::Transport,
     set: S,
     stage: Stage,
-    /// Packets in the IN endpoint.
+    /// Number of packets in the IN endpoint.
     queued: u8,
-    /// How many packets the IN endpoint takes, as far as it is known: one more was refused.
+    /// How many packets the IN endpoint has room for, as far as known: it has refused one more.
     room: u8,
-    /// The packets in the IN endpoint are from before a Bulk-Only Mass Storage Reset: they go when the host clears the
-    /// endpoint's halt, and nothing is queued after them.
+    /// The packets in the IN endpoint are from before a Bulk-Only Mass Storage Reset: they are dropped when the host clears
+    /// the endpoint's halt, and nothing is queued after them.
     stale: bool,
-    /// The halts that the endpoints have.
+    /// The current halts of the endpoints.
     halted: Halts,
 }
 
-/// Packets rendered at a time. The command set's work of finding its place is shared by them, and the time that it takes for
-/// all of them has to pass while two packets are on the wire.
+/// Number of packets rendered at a time. They share the command set's work of locating the data. Rendering all of them may
+/// take no longer than two packets on the wire.
 const STAGE_PACKETS: usize = 4;
 
-/// Packets that wait for room in the endpoint, where words can be copied.
+/// Packets that wait for room in the endpoint, aligned so that words can be copied.
 #[repr(align(4))]
 struct Stage {
     bytes: [u8; STAGE_PACKETS * PACKET_LENGTH],
-    /// What is left of them: nothing where both are equal.
+    /// The range that is left; empty if both are equal.
     start: usize,
     end: usize,
 }
@@ -62,7 +62,7 @@ impl Stage {
         self.start == self.end
     }
 
-    /// The next packet, where it has the full length.
+    /// The next packet, if it has full length.
     #[inline]
     fn full_packet(&self) -> Option<&[u8; PACKET_LENGTH]> {
         self.bytes.get(self.start..self.end)?.first_chunk()
@@ -72,7 +72,7 @@ impl Stage {
         (self.start, self.end) = (0, 0);
     }
 
-    /// The next packet; empty where there is none.
+    /// The next packet, or an empty slice.
     fn packet(&self) -> &[u8] {
         self.bytes.get(self.start..self.end.min(self.start + PACKET_LENGTH)).unwrap_or(&[])
     }
@@ -81,9 +81,9 @@ impl Stage {
 /// A packet that waits for room in the IN endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Waiting<'a> {
-    /// Of the full length.
+    /// Of full length.
     Full(&'a [u8; PACKET_LENGTH]),
-    /// Shorter; empty where none waits.
+    /// Shorter; empty if there is none.
     Part(&'a [u8]),
 }
 
@@ -92,7 +92,8 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
     ///
     /// # Panics
     ///
-    /// As usb-device has it, when the bus has no two endpoints left: a mistake in the firmware that shows at its first boot.
+    /// As in usb-device, if the bus does not have two endpoints left: a mistake in the firmware that shows at its first
+    /// boot.
     pub fn new(alloc: &'b UsbBusAllocator<B>, set: S) -> Self {
         Self {
             endpoint_in: alloc.bulk(PACKET_LENGTH as u16),
@@ -117,22 +118,22 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
         &mut self.set
     }
 
-    /// Whether packets to the host wait, or are on the wire: their end is an event of the bus.
+    /// Whether packets for the host are waiting or being sent: their end is an event of the bus.
     #[inline]
     pub fn is_sending(&self) -> bool {
         self.queued != 0 || !self.stage.is_empty()
     }
 
-    /// The packet that is to follow those in the IN endpoint; `None` where there are no packets in the endpoint, or where more than
-    /// their end keeps it back.
+    /// The packet that will follow those in the IN endpoint; `None` if there are no packets in the endpoint, or if it has
+    /// to wait for more than their end.
     #[inline]
     pub fn waiting(&self) -> Option<Waiting<'_>> {
         let ready = self.queued != 0 && !self.stale && !self.halted.bulk_in;
         ready.then(|| self.stage.full_packet().map_or_else(|| Waiting::Part(self.stage.packet()), Waiting::Full))
     }
 
-    /// The host took a packet from the IN endpoint, nothing else has happened, and the one that [`waited`](Self::waiting) is in the
-    /// endpoint instead.
+    /// The host took a packet from the IN endpoint, nothing else has happened, and the bus has already replaced it by the
+    /// one that [`waited`](Self::waiting).
     #[inline]
     pub fn replaced(&mut self) {
         self.stage.start += PACKET_LENGTH;
@@ -141,7 +142,7 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
         }
     }
 
-    /// The same where the packet that waited was no full one, or none.
+    /// The same if the packet that waited was not of full length, or if there was none.
     #[inline(never)]
     pub fn replaced_by_part(&mut self) {
         if self.stage.is_empty() {
@@ -156,17 +157,17 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
         }
     }
 
-    /// The endpoint of packets to the host.
+    /// The endpoint for packets to the host.
     pub fn in_address(&self) -> EndpointAddress {
         self.endpoint_in.address()
     }
 
-    /// The endpoint of packets from the host.
+    /// The endpoint for packets from the host.
     pub fn out_address(&self) -> EndpointAddress {
         self.endpoint_out.address()
     }
 
-    /// The host took an IN packet.
+    /// The host has taken an IN packet.
     pub fn in_complete(&mut self, address: EndpointAddress) {
         if address == self.endpoint_in.address() {
             self.queued = self.queued.saturating_sub(1);
@@ -174,7 +175,7 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
         }
     }
 
-    /// Bulk-Only Mass Storage Reset (BOT 3.1). Halts and toggles stay as they are until the host clears them.
+    /// Bulk-Only Mass Storage Reset (BOT 3.1). Halts and toggles are unchanged until the host clears them.
     pub fn bulk_only_reset(&mut self) {
         self.machine.bulk_only_reset(&mut self.set);
         self.stage.clear();
@@ -183,7 +184,7 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
         let _ = self.endpoint_out.read(&mut [0; PACKET_LENGTH]);
     }
 
-    /// A configuration was set: ready for the next CBW, nothing halted, both data toggles at DATA0 (USB 2.0 9.1.1.5).
+    /// A configuration was set: ready for the next CBW, nothing halted, both data toggles DATA0 (USB 2.0 9.1.1.5).
     pub fn configured(&mut self) {
         self.bulk_only_reset();
         for direction in [Direction::In, Direction::Out] {
@@ -192,10 +193,10 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
         }
     }
 
-    /// SET_FEATURE or CLEAR_FEATURE of ENDPOINT_HALT for one of our endpoints (USB 2.0 9.4.5, 9.4.9): false when the endpoint
-    /// is somebody else's.
+    /// SET_FEATURE or CLEAR_FEATURE of ENDPOINT_HALT for one of our endpoints (USB 2.0 9.4.5, 9.4.9). Returns false if the
+    /// endpoint is not ours.
     ///
-    /// After an invalid CBW the halts stay until reset recovery (BOT 5.3.4), so clearing one succeeds without effect.
+    /// After an invalid CBW, halts stay until reset recovery (BOT 5.3.4), so clearing one succeeds without effect.
     pub fn feature_halt(&mut self, feature: HaltFeature) -> bool {
         let direction = if feature.endpoint == self.endpoint_in.address() {
             Direction::In
@@ -229,7 +230,7 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
         }
     }
 
-    /// Ends a halt: the bus resets the data toggle, and drops a packet that the halt kept back.
+    /// Ends a halt: the bus resets the data toggle, and drops a packet that the halt has blocked.
     fn unstall(&mut self, direction: Direction) {
         match direction {
             Direction::In => {
@@ -246,8 +247,8 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
         }
     }
 
-    /// A bus that has found by itself that a packet came for the OUT endpoint, and that this is all that happened, hands it over
-    /// here. False, and nothing was taken, while no packet is wanted or the last reply has not gone yet.
+    /// Called by a bus that has found out itself that a packet came for the OUT endpoint and nothing else has happened.
+    /// Returns false, without taking the packet, while no packet is wanted or the last reply is still being sent.
     #[inline]
     pub fn received(&mut self, take: impl FnOnce(&mut [u8; PACKET_LENGTH]) -> Option<usize>) -> bool {
         let ready = self.stage.is_empty() && self.machine.wants_packet();
@@ -259,7 +260,7 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
         true
     }
 
-    /// Moves packets until the bus or the machine has nothing more to do.
+    /// Moves packets until neither the bus nor the machine has anything left to do.
     fn exchange(&mut self) -> Result<(), UsbError> {
         loop {
             self.send()?;
@@ -270,8 +271,8 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
         }
     }
 
-    /// Hands the OUT packet that waits, if any, to the machine. Out of line, as `render` is: what a packet of data needs on
-    /// its way to the host is short, and all that a command needs is not.
+    /// Hands the OUT packet that waits, if any, to the machine. Not inlined, like `render`: sending a data packet to the
+    /// host is a short path, handling a command is not.
     #[inline(never)]
     fn receive(&mut self) -> Result<bool, UsbError> {
         let mut packet = [0; PACKET_LENGTH];
@@ -285,10 +286,10 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
         }
     }
 
-    /// Fills the stage. False when nothing is due.
+    /// Fills the stage. Returns false if there is nothing to send.
     ///
-    /// While the endpoint is empty the host waits: it gets the first packet as soon as that can be had. While one packet is on
-    /// the wire there is time for two, and then for the whole stage.
+    /// While the endpoint is empty, the host waits, so it gets the first packet as soon as possible. While one packet is on
+    /// the wire, there is time for two, and then for the whole stage.
     #[inline(never)]
     fn render(&mut self) -> bool {
         let packets = STAGE_PACKETS >> 2u8.saturating_sub(self.queued);
@@ -315,7 +316,7 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
                     self.queued += 1;
                 }
                 Err(UsbError::WouldBlock) => {
-                    // An empty endpoint that refuses is not full, but not ready: it is asked again.
+                    // An empty endpoint that refuses is not full but not ready: it is tried again.
                     if self.queued != 0 {
                         self.room = self.queued;
                     }
@@ -326,7 +327,8 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
         }
     }
 
-    /// Halts what the machine wants halted. The IN endpoint has to be empty first: a halt would swallow its packet.
+    /// Halts the endpoints that the machine wants halted. The IN endpoint must be empty first: a halt would discard its
+    /// packet.
     fn halt(&mut self) {
         let wanted = self.machine.halts();
         if wanted.bulk_out && !self.halted.bulk_out {
@@ -358,7 +360,7 @@ impl<B: UsbBus, S: CommandSet> Transport for BulkOnly<'_, B, S> {
 
     fn control_in(&mut self, xfer: ControlIn<'_, '_, '_, B>) {
         let _ = match *xfer.request() {
-            // wValue 0 and wLength 1 (BOT 3.2). A STALL from a device with one unit would be legal, but hosts log it.
+            // wValue 0 and wLength 1 (BOT 3.2). A device with one unit may answer STALL, but hosts log that.
             Request { request: REQUEST_GET_MAX_LUN, value: 0, length: 1, .. } => {
                 let max_lun = self.machine.max_lun(&self.set);
                 xfer.accept_with(&[max_lun])
@@ -377,12 +379,12 @@ impl<B: UsbBus, S: CommandSet> Transport for BulkOnly<'_, B, S> {
 pub struct HaltFeature {
     /// Which endpoint.
     pub endpoint: EndpointAddress,
-    /// SET_FEATURE, else CLEAR_FEATURE.
+    /// True for SET_FEATURE, false for CLEAR_FEATURE.
     pub set: bool,
 }
 
 impl HaltFeature {
-    /// What `request` asks for, when it is about an endpoint's halt.
+    /// The request, if it sets or clears an endpoint's halt.
     #[must_use]
     pub fn of(request: &Request) -> Option<Self> {
         let about_halt = request.request_type == RequestType::Standard

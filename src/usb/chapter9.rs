@@ -1,11 +1,13 @@
-//! What usb-device leaves to the classes of the standard requests (USB 2.0 9.4), in one place: a class without interfaces, which
+//! The standard requests (USB 2.0 9.4) that usb-device leaves to the classes, in one place: a class without interfaces that
 //! sees each request first.
 //!
-//! It refuses what is for an interface, endpoint, configuration or feature that does not exist, and what the device's state does
-//! not allow (9.1.1.5): a refused request changes nothing, since no other class sees it. What a request resets beside its answer,
-//! an [`Effect`], is for anyone who polls the device, after the poll and before the host gets the answer.
+//! It refuses requests for an interface, endpoint, configuration or feature that does not exist, and requests that the
+//! device's state does not allow (9.1.1.5). A refused request changes nothing, because no other class sees it. If a request
+//! has to reset anything, it leaves an [`Effect`]. The code that polls the device applies it after the poll and before the host
+//! gets the answer.
 //!
-//! Where the standard leaves an answer open (a state in which a request is "not specified", a halt of endpoint 0), it is STALL.
+//! If the standard does not specify the answer (a state in which a request is "not specified", a halt of endpoint 0), it is
+//! STALL.
 
 use super::{is_standard, ms_os_20};
 use core::mem;
@@ -24,7 +26,7 @@ mod descriptor {
     pub const BOS: u8 = 15;
 }
 
-/// The device's state (USB 2.0 9.1.1), suspension aside.
+/// The device's state (USB 2.0 9.1.1), not counting suspension.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum DeviceState {
     Default,
@@ -37,7 +39,7 @@ enum DeviceState {
 pub enum Effect {
     /// All endpoints are in use from now on, not halted, at DATA0 (USB 2.0 9.1.1.5).
     Configured,
-    /// No endpoint but 0 is in use any more.
+    /// No endpoint except 0 is in use any more.
     Unconfigured,
     /// The endpoints of this interface are as after [`Effect::Configured`].
     Interface(u8),
@@ -49,25 +51,25 @@ pub enum Effect {
 pub struct Chapter9 {
     interfaces: u8,
     endpoints: [Option<Owned>; 5],
-    /// Whether the BOS announces Microsoft's descriptors; there is none without.
+    /// Whether there is a BOS, which announces Microsoft's descriptors.
     windows: bool,
     state: DeviceState,
     effect: Option<Effect>,
 }
 
 impl Chapter9 {
-    /// A device with so many interfaces, numbered from 0, and these endpoints beside 0.
+    /// A device with this number of interfaces, numbered from 0, and these endpoints in addition to 0.
     pub fn new(interfaces: u8, endpoints: [Option<Owned>; 5], windows: bool) -> Self {
         Self { interfaces, endpoints, windows, state: DeviceState::Default, effect: None }
     }
 
-    /// What the last request resets, once.
+    /// Returns the effect of the last request, once.
     #[inline]
     pub fn take_effect(&mut self) -> Option<Effect> {
         mem::take(&mut self.effect)
     }
 
-    /// The endpoints, endpoint 0 aside.
+    /// The endpoints other than 0.
     pub fn endpoints(&self) -> impl Iterator<Item = Owned> {
         self.endpoints.into_iter().flatten()
     }
@@ -81,13 +83,13 @@ impl Chapter9 {
         self.state == DeviceState::Configured && self.endpoints().any(|(address, _)| u16::from(address) == index)
     }
 
-    /// Whether a request for data may be answered.
+    /// Whether a request for data is answered.
     fn answers(&self, request: &Request) -> bool {
         use Recipient::{Device, Endpoint, Interface};
         let &Request { value, index, .. } = request;
         let [index_of, kind] = value.to_le_bytes();
         match (request.recipient, request.request) {
-            // In every state (9.4.3). Strings have an index and a language, the others are one of each.
+            // In every state (9.4.3). Strings have an index and a language, the other descriptors exist once.
             (Device, Request::GET_DESCRIPTOR) => {
                 kind == descriptor::STRING || kind >= descriptor::DEVICE && index_of == 0
             }
@@ -100,7 +102,7 @@ impl Chapter9 {
         }
     }
 
-    /// Whether a request without data may be carried out, and what it resets.
+    /// Whether a request without data is carried out. Sets its effect.
     fn carries_out(&mut self, request: &Request) -> bool {
         use Recipient::{Device, Endpoint, Interface};
         let &Request { value, index, length, .. } = request;
@@ -140,8 +142,8 @@ impl Chapter9 {
 
 /// The BOS: its header (USB 3.2 table 9-12), the USB 2.0 extension, Microsoft's platform capability.
 ///
-/// A device that has one says LPM (USB 2.0 ECN "Link Power Management" of 2007, and its errata). The controller answers no LPM
-/// token, which hosts take for "not now".
+/// A device with a BOS must claim LPM (USB 2.0 ECN "Link Power Management" of 2007, and its errata). The controller does
+/// not answer LPM tokens, which hosts take for "not now".
 fn bos() -> [u8; BOS_LENGTH] {
     const HEADER: [u8; 5 + 7 + 3] = [
         // bLength, bDescriptorType, wTotalLength, bNumDeviceCaps.
@@ -187,7 +189,7 @@ impl<B: UsbBus> UsbClass<B> for Chapter9 {
             && request.index & !0x80 == 0
             && self.state != DeviceState::Default;
         let _ = if is_status_of_0 {
-            // Endpoint 0 has no halt that a host can see: the SETUP packet has ended it (8.5.3.4).
+            // The halt of endpoint 0 is never visible: the SETUP packet has ended it (8.5.3.4).
             xfer.accept_with(&[0; 2])
         } else if !self.answers(&request) {
             xfer.reject()

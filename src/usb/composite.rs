@@ -1,7 +1,7 @@
-//! The USB device with all its functions: the one place where they are put together.
+//! The USB device with all its functions.
 //!
-//! Mass storage is always there. Console and reset interface are there when the [`Identity`] says so and the type lets it: a firmware
-//! whose manifest has one of them off leaves it out of the type, and the linker leaves its code out.
+//! Mass storage is always present. Console and reset interface are present if the [`Identity`] says so and the type allows
+//! it: if a firmware's manifest disables one of them, its type leaves it out, and the linker removes its code.
 
 use super::Identity;
 use super::chapter9::{Chapter9, Effect};
@@ -17,19 +17,19 @@ use usb_device::Result;
 use usb_device::bus::{UsbBus, UsbBusAllocator};
 use usb_device::device::{UsbDevice, UsbDeviceState};
 
-/// What a terminal shows first: this, the serial number, and the end of the line.
+/// What a terminal shows first: this, the serial number, and a line ending.
 const GREETING: &str = concat!("PicoVD ", env!("CARGO_PKG_VERSION"), ", board ");
 const END_OF_LINE: &str = "\r\n";
 
-// With the longest serial number that a manifest can give (32 digits) it fits into what the console stages.
+// Even with the longest serial number that a manifest can set (32 digits), it fits into the console's buffer.
 const _: () = assert!(GREETING.len() + 32 + END_OF_LINE.len() < 64);
 
 /// The disk's interface.
 const DISK_INTERFACE: u8 = 0;
-/// The first of the console's two interfaces, the one after it being that of its data.
+/// The first of the console's two interfaces; the following one is its data interface.
 const CONSOLE_INTERFACE: u8 = 1;
 
-/// Which functions a device may have beside mass storage. The linker leaves out the code of the others.
+/// Which functions a device may have besides mass storage. The linker removes the code of the others.
 pub trait Functions {
     /// Whether there may be a console.
     const CONSOLE: bool;
@@ -48,9 +48,9 @@ impl Functions for AllFunctions {
 
 /// A USB device with mass storage around `S`, and with the other functions that `F` allows.
 pub struct Composite<'b, B: UsbBus, S, R, F = AllFunctions> {
-    /// It sees each request before the others.
+    /// Sees each request before the others.
     chapter9: Chapter9,
-    // In the order in which they are constructed and polled: usb-device wants both to be the same.
+    // Constructed and polled in this order: usb-device requires both orders to be the same.
     mass_storage: MassStorage<'b, B, S>,
     console: Option<Console<'b, B>>,
     reset: Option<PicotoolReset<R>>,
@@ -60,11 +60,12 @@ pub struct Composite<'b, B: UsbBus, S, R, F = AllFunctions> {
 }
 
 impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Composite<'b, B, S, R, F> {
-    /// The device on the bus of `alloc`, attached. `serial` is as for [`device`](super::device), `reset` as for [`PicotoolReset::new`].
+    /// The device on the bus of `alloc`, attached. See [`device`](super::device) for `serial` and [`PicotoolReset::new`]
+    /// for `reset`.
     ///
     /// # Panics
     ///
-    /// As usb-device has it, when the bus has too few endpoints: a mistake in the firmware that shows at its first boot.
+    /// As in usb-device, if the bus has too few endpoints: a mistake in the firmware that shows at its first boot.
     #[inline]
     pub fn new(alloc: &'b UsbBusAllocator<B>, identity: Identity<'b>, serial: &'b str, device: S, reset: R) -> Self {
         let identity = Identity {
@@ -72,7 +73,7 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Comp
             picotool_reset: identity.picotool_reset && F::RESET,
             ..identity
         };
-        // In this order: interfaces are numbered as they are taken, and the device attaches last.
+        // In this order: interfaces are numbered as they are allocated, and the device attaches last.
         let mass_storage = MassStorage::new(alloc, device);
         let console = identity.console.then(|| Console::new(alloc));
         let of_console = console.as_ref().map(|console| console.endpoints(CONSOLE_INTERFACE));
@@ -92,7 +93,7 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Comp
         }
     }
 
-    /// Does what the bus has for the device. Returns whether there may be more: call it again before the core sleeps.
+    /// Handles the bus's events. Returns whether there may be more: call it again before the core sleeps.
     pub fn poll(&mut self) -> bool {
         let Self { chapter9, mass_storage, usb, .. } = self;
         let console = self.console.as_mut().filter(|_| F::CONSOLE);
@@ -110,7 +111,7 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Comp
         more
     }
 
-    /// What a request resets of the endpoints, beyond what the classes have done for SET_CONFIGURATION.
+    /// Resets endpoints after a request, beyond what the classes have done for SET_CONFIGURATION.
     #[inline(never)]
     fn reset_endpoints(&mut self, effect: Effect) {
         let Self { chapter9, mass_storage, console, usb, .. } = self;
@@ -131,7 +132,7 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Comp
         }
     }
 
-    /// What the console cannot see itself.
+    /// Tells the console what it cannot see itself.
     fn serve_console(&mut self) {
         let Some(console) = self.console.as_mut().filter(|_| F::CONSOLE) else { return };
         if console.take_stale() {
@@ -140,11 +141,11 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Comp
         console.set_online(self.usb.state() == UsbDeviceState::Configured);
     }
 
-    /// Tells the time, `now`, which never goes back: a console that was opened is silent for a moment, and greets then. To be
-    /// called after [`poll`](Self::poll), and at the moment that it returns, if any.
+    /// Passes the time `now`, which must never decrease: a console that was opened stays silent for a moment, and then
+    /// greets. Call it after [`poll`](Self::poll), and at the time that it returns, if any.
     pub fn tick(&mut self, now: Instant) -> Option<Instant> {
         let console = self.console.as_mut().filter(|_| F::CONSOLE)?;
-        // Nothing waits in a port that was silent: there is room.
+        // The port was silent, so nothing is staged and the greeting fits.
         if console.tick(now) {
             for piece in [GREETING, self.serial, END_OF_LINE] {
                 console.stage(piece.as_bytes());
@@ -154,13 +155,13 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Comp
         console.silent_until()
     }
 
-    /// When [`tick`](Self::tick) is to be called at the latest, if it has to be.
+    /// When [`tick`](Self::tick) has to be called at the latest, if at all.
     #[inline]
     pub fn silent_until(&self) -> Option<Instant> {
         self.console.as_ref().filter(|_| F::CONSOLE)?.silent_until()
     }
 
-    /// The console, where there is one.
+    /// The console, if there is one.
     pub fn console_mut(&mut self) -> Option<&mut Console<'b, B>> {
         self.console.as_mut().filter(|_| F::CONSOLE)
     }
@@ -170,23 +171,23 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Comp
         self.usb.bus()
     }
 
-    /// Whether packets of mass storage to the host wait, or are on the wire: their end is an event of the bus.
+    /// Whether packets of mass storage for the host are waiting or being sent: their end is an event of the bus.
     #[inline]
     pub fn is_sending(&self) -> bool {
         self.mass_storage.is_sending()
     }
 
-    /// The device that the mass storage class carries.
+    /// The device behind the mass storage class.
     pub fn device(&self) -> &S {
         self.mass_storage.device()
     }
 
-    /// The device that the mass storage class carries.
+    /// The device behind the mass storage class.
     pub fn device_mut(&mut self) -> &mut S {
         self.mass_storage.device_mut()
     }
 
-    /// Detaches from the bus and attaches again, as far as the bus can.
+    /// Detaches from the bus and attaches again, if the bus can do that.
     ///
     /// # Errors
     ///
@@ -197,7 +198,7 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Comp
 }
 
 impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Composite<'b, B, S, R, F> {
-    /// Single packets of mass storage, past what [`poll`](Self::poll) does for each event.
+    /// Shortcuts for single packets of mass storage, which bypass the work that [`poll`](Self::poll) does for each event.
     #[inline]
     pub fn fast_path(&mut self) -> FastPath<'_, 'b, B, S> {
         FastPath { transport: self.mass_storage.transport_mut(), bus: self.usb.bus() }

@@ -1,15 +1,15 @@
 //! The console: a serial port (CDC-ACM) whose text comes from its owner.
 //!
-//! [`usbd_serial`] has the descriptors and the class requests; packets are moved here. It offers SET_LINE_CODING and
-//! SET_CONTROL_LINE_STATE without saying so in its ACM descriptor (PSTN120 5.3.2), which hosts do not mind.
+//! [`usbd_serial`] provides the descriptors and the class requests; packets are moved here. It supports SET_LINE_CODING and
+//! SET_CONTROL_LINE_STATE without claiming so in its ACM descriptor (PSTN120 5.3.2), which no host minds.
 //!
-//! The port is open while the host's program holds DTR (PSTN120 6.3.12). That is a session: it ends when DTR falls, when the bus is
-//! reset and when the device is configured again, and nothing outlives it. Text that the host has not fetched is gone then, also
-//! what the controller has already, and so is what the host has sent and nobody has read.
+//! The port is open while the host's program sets DTR (PSTN120 6.3.12). That is a session: it ends when DTR is cleared,
+//! when the bus is reset, and when the device is configured again. Nothing survives it: text that the host has not fetched
+//! is dropped, including what is in the controller already, and so is input that was not read.
 //!
-//! Nothing is taken from the owner while the port is closed, nor for [`HOLD`] after it was opened: until the program that opened it
-//! has put it into raw mode, a terminal driver such as Linux's sends everything back. Nothing ever waits: how much was taken is
-//! the answer, and what to do with the rest is the owner's affair.
+//! While the port is closed, and for [`HOLD`] after it was opened, no text is taken: until the program that opened it has
+//! set raw mode, a terminal driver such as Linux's echoes everything. No call ever waits: each returns how much was taken,
+//! and the caller decides what to do with the rest.
 
 use super::bulk_only::HaltFeature;
 use super::chapter9::Owned;
@@ -23,17 +23,17 @@ use usb_device::descriptor::lang_id::LangID;
 use usb_device::endpoint::EndpointAddress;
 use usbd_serial::CdcAcmClass;
 
-/// Longest packet of the bulk endpoints.
+/// Maximum packet length of the bulk endpoints.
 const PACKET_LENGTH: usize = 64;
 
-/// Text that waits for its packet. One byte short of a full packet: a short packet ends the transfer (USB 2.0 5.8.3), so that
-/// the host shows the text at once and no empty packet has to follow.
+/// Length of the text that is collected for a packet. One byte less than a full packet: a short packet ends the transfer
+/// (USB 2.0 5.8.3), so the host shows the text immediately and no empty packet has to follow.
 const STAGED_LENGTH: usize = PACKET_LENGTH - 1;
 
-/// How long a port is silent after it was opened: programs put it into raw mode within some milliseconds.
+/// How long a port is silent after it was opened: programs set raw mode within a few milliseconds.
 pub const HOLD: Milliseconds = Milliseconds(100);
 
-/// Packets that may wait in the controller for somebody who reads them, at most.
+/// Maximum number of unread packets in the controller.
 const RECEIVED: usize = 2;
 
 /// A serial port. It takes two interfaces, one interrupt and two bulk endpoints.
@@ -42,7 +42,7 @@ pub struct Console<'b, B: UsbBus> {
     staged: [u8; STAGED_LENGTH],
     staged_length: usize,
     received: [u8; PACKET_LENGTH],
-    /// What of `received` is not read yet.
+    /// The part of `received` that was not read yet.
     unread: core::ops::Range<usize>,
     /// Configured and not suspended: a packet may be sent.
     online: bool,
@@ -55,7 +55,7 @@ pub struct Console<'b, B: UsbBus> {
     stale: bool,
 }
 
-/// Whether a port that was opened is still silent.
+/// Whether a port that was just opened is still silent.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Silence {
     /// It is not; or the port is closed.
@@ -66,11 +66,11 @@ enum Silence {
 }
 
 impl<'b, B: UsbBus> Console<'b, B> {
-    /// Takes interfaces and endpoints of `alloc`.
+    /// Allocates interfaces and endpoints of `alloc`.
     ///
     /// # Panics
     ///
-    /// As usb-device has it, when the bus has too few endpoints left: a mistake in the firmware that shows at its first boot.
+    /// As in usb-device, if the bus has too few endpoints left: a mistake in the firmware that shows at its first boot.
     pub fn new(alloc: &'b UsbBusAllocator<B>) -> Self {
         Self {
             class: CdcAcmClass::new(alloc, PACKET_LENGTH as u16),
@@ -92,11 +92,11 @@ impl<'b, B: UsbBus> Console<'b, B> {
         self.class.dtr()
     }
 
-    /// Gives text to the host. Returns how many bytes of it were taken: up to some packets' worth, 0 while the port is closed and
-    /// for [`HOLD`] after it was opened.
+    /// Sends text to the host. Returns how many bytes of it were taken: up to a few packets' worth, 0 while the port is
+    /// closed and for [`HOLD`] after it was opened.
     ///
-    /// Bytes taken come out in order. They are lost when the port is closed, the bus reset or the endpoint halted before the host
-    /// fetches them.
+    /// Bytes are sent in order. Those that the host has not fetched are lost when the port is closed, the bus is reset or
+    /// the endpoint is halted.
     pub fn write(&mut self, text: &[u8]) -> usize {
         if !self.is_open() || self.silence != Silence::Over {
             return 0;
@@ -110,9 +110,9 @@ impl<'b, B: UsbBus> Console<'b, B> {
         }
     }
 
-    /// Takes what the host has sent. Returns how many bytes of `out` were filled, 0 when there are none.
+    /// Reads what the host has sent. Returns the number of bytes stored in `out`, 0 if there are none.
     ///
-    /// The host waits while nobody reads: no byte is lost.
+    /// The host waits until they are read: no byte is lost.
     pub fn read(&mut self, out: &mut [u8]) -> usize {
         let mut filled = 0;
         while filled < out.len() {
@@ -120,7 +120,7 @@ impl<'b, B: UsbBus> Console<'b, B> {
                 // WouldBlock is the only error of an endpoint that exists.
                 let length = self.class.read_packet(&mut self.received).unwrap_or(0);
                 self.unread = 0..length;
-                // An empty packet ends a transfer; the next one may wait after it, and its event calls again.
+                // An empty packet ends a transfer. If another packet follows it, that one's event leads to another call.
                 if length == 0 {
                     break;
                 }
@@ -137,14 +137,14 @@ impl<'b, B: UsbBus> Console<'b, B> {
         filled
     }
 
-    /// Takes one packet of what the host has sent, without a copy of it here. Returns its length, 0 when there is none. What
-    /// [`read`](Self::read) has begun it does not see.
+    /// Reads one packet from the host directly, without buffering it here. Returns its length, 0 if there is none. It does
+    /// not return the rest of a packet that [`read`](Self::read) has started.
     pub fn read_packet(&mut self, out: &mut [u8; PACKET_LENGTH]) -> usize {
         // WouldBlock is the only error of an endpoint that exists.
         self.class.read_packet(out).unwrap_or(0)
     }
 
-    /// Puts text after what waits for its packet, as far as there is room. Returns how many bytes of it were taken.
+    /// Appends text to the packet being collected, as far as it fits. Returns how many bytes of it were taken.
     pub(super) fn stage(&mut self, text: &[u8]) -> usize {
         let room = self.staged.get_mut(self.staged_length..).unwrap_or(&mut []);
         let length = text.len().min(room.len());
@@ -155,17 +155,17 @@ impl<'b, B: UsbBus> Console<'b, B> {
         length
     }
 
-    /// Whether a session has ended since the last call: what its host had begun to say is void.
+    /// Whether a session has ended since the last call: an unfinished line of its host must be dropped.
     pub fn take_ended(&mut self) -> bool {
         core::mem::take(&mut self.ended)
     }
 
-    /// Whether the controller may have a packet of a session that has ended, since the last call.
+    /// Whether the controller may contain a packet of a session that has ended since the last call.
     pub(super) fn take_stale(&mut self) -> bool {
         core::mem::take(&mut self.stale)
     }
 
-    /// When a port that was opened is no longer silent.
+    /// When a port that was opened stops being silent.
     #[inline]
     pub(super) fn silent_until(&self) -> Option<Instant> {
         match self.silence {
@@ -174,7 +174,7 @@ impl<'b, B: UsbBus> Console<'b, B> {
         }
     }
 
-    /// Tells the time. True once for each session: the port may speak now.
+    /// Passes the time. Returns true once for each session: from now on the port may send.
     pub(super) fn tick(&mut self, now: Instant) -> bool {
         match self.silence {
             Silence::Begins => self.silence = Silence::Until(now.after(HOLD)),
@@ -187,18 +187,19 @@ impl<'b, B: UsbBus> Console<'b, B> {
         false
     }
 
-    /// The address of the endpoint that text goes through.
+    /// The address of the endpoint that sends text.
     pub(super) fn in_address(&self) -> EndpointAddress {
         self.class.write_ep().address()
     }
 
-    /// After each poll of the USB device: whether it is configured and not suspended. What waits is sent when it can be.
+    /// Called after each poll of the USB device with whether it is configured and not suspended. Sends what is waiting if
+    /// possible.
     pub(super) fn set_online(&mut self, online: bool) {
         self.online = online;
         self.send();
     }
 
-    /// Hands the staged text to the controller. Returns whether it took some.
+    /// Hands the collected text to the controller. Returns whether the controller took some.
     pub(super) fn send(&mut self) -> bool {
         let Some(packet) = self.staged.get(..self.staged_length).filter(|packet| !packet.is_empty()) else {
             return false;
@@ -210,7 +211,7 @@ impl<'b, B: UsbBus> Console<'b, B> {
         sent
     }
 
-    /// Forgets what host and owner have said to each other.
+    /// Drops everything that host and owner have not read yet.
     fn end_session(&mut self) {
         self.ended = true;
         self.silence = Silence::Over;
@@ -218,16 +219,17 @@ impl<'b, B: UsbBus> Console<'b, B> {
         self.unread = 0..0;
     }
 
-    /// Its endpoints with their interfaces, where it was the first to take `interface` and the one after it, and the bus gives
-    /// numbers in turn: usbd-serial, which takes the notification endpoint before the bulk endpoints, keeps it to itself.
+    /// Its endpoints with their interfaces, assuming that it was the first to allocate `interface` and the one after it,
+    /// and that the bus numbers endpoints in order. usbd-serial does not expose the notification endpoint, which it
+    /// allocates before the bulk endpoints.
     pub(super) fn endpoints(&self, interface: u8) -> [Owned; 3] {
         let bulk_in = u8::from(self.class.write_ep().address());
         let bulk_out = u8::from(self.class.read_ep().address());
         [(bulk_in.saturating_sub(1), interface), (bulk_in, interface + 1), (bulk_out, interface + 1)]
     }
 
-    /// SET_CONFIGURATION, and SET_INTERFACE of the data interface, end halts and bring the data toggles back to DATA0 (USB 2.0
-    /// 9.1.1.5), of the bulk endpoints here.
+    /// SET_CONFIGURATION, and SET_INTERFACE of the data interface, end halts and reset the data toggles to DATA0 (USB 2.0
+    /// 9.1.1.5). This is for the bulk endpoints.
     pub(super) fn configured(&mut self) {
         if self.class.dtr() {
             self.end_session();
@@ -280,7 +282,7 @@ impl<B: UsbBus> UsbClass<B> for Console<'_, B> {
                 self.end_session();
                 self.stale = true;
                 for _ in 0..RECEIVED {
-                    // What came before DTR fell. WouldBlock is the only error of an endpoint that exists.
+                    // Drops what came before DTR was cleared. WouldBlock is the only error of an endpoint that exists.
                     if self.class.read_packet(&mut self.received).is_err() {
                         break;
                     }

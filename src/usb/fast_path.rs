@@ -1,19 +1,19 @@
-//! The short way of a packet of mass storage, past what usb-device does for each event of the bus.
+//! Shortcuts for packets of mass storage, which bypass the work that usb-device does for each event of the bus.
 
 use super::bulk_only::{BulkOnly, Waiting};
 use super::packets::Packets;
 use crate::bot::CommandSet;
 use usb_device::bus::UsbBus;
 
-/// Mass storage and its bus, for one packet. Each call tells whether this packet was all that happened on the bus: then there is
-/// nothing to poll.
+/// Mass storage and its bus, for one packet. Each call returns whether that packet was the only event on the bus: then
+/// there is nothing to poll.
 pub struct FastPath<'c, 'b, B: UsbBus, S> {
     pub(super) transport: &'c mut BulkOnly<'b, B, S>,
     pub(super) bus: &'c B,
 }
 
 impl<B: UsbBus + Packets, S: CommandSet> FastPath<'_, '_, B, S> {
-    /// Where a packet went to the host, puts the next one into its place: the usual case in a READ.
+    /// If a packet was sent to the host, queues the next one: the most frequent case in a READ.
     #[inline]
     pub fn send_next(&mut self) -> bool {
         let replaced = match self.transport.waiting() {
@@ -26,7 +26,7 @@ impl<B: UsbBus + Packets, S: CommandSet> FastPath<'_, '_, B, S> {
         replaced
     }
 
-    /// The same where no full packet is next, but the status, or nothing.
+    /// The same if the next packet is the status or none.
     #[inline]
     pub fn send_last(&mut self) -> bool {
         let taken = match self.transport.waiting() {
@@ -39,7 +39,7 @@ impl<B: UsbBus + Packets, S: CommandSet> FastPath<'_, '_, B, S> {
         taken
     }
 
-    /// Where a packet came from the host, most likely a command, takes it: the host asks for the command's data at once.
+    /// If a packet came from the host, most likely a command, takes it: the host requests the command's data immediately.
     #[inline]
     pub fn receive(&mut self) -> bool {
         let (address, bus) = (self.transport.out_address(), self.bus);

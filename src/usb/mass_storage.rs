@@ -22,36 +22,37 @@ pub struct MassStorage<'b, B: UsbBus, S> {
 }
 
 impl<'b, B: UsbBus, S: CommandSet> MassStorage<'b, B, S> {
-    /// Takes one interface and two bulk endpoints of `alloc`.
+    /// Allocates one interface and two bulk endpoints of `alloc`.
     ///
     /// # Panics
     ///
-    /// As usb-device has it, when the bus has no two endpoints left: a mistake in the firmware that shows at its first boot.
+    /// As in usb-device, if the bus does not have two endpoints left: a mistake in the firmware that shows at its first
+    /// boot.
     pub fn new(alloc: &'b UsbBusAllocator<B>, device: S) -> Self {
         Self { interface: alloc.interface(), transport: BulkOnly::new(alloc, device) }
     }
 
-    /// The device that the class carries.
+    /// The device behind the class.
     pub fn device(&self) -> &S {
         self.transport.set()
     }
 
-    /// The device that the class carries.
+    /// The device behind the class.
     pub fn device_mut(&mut self) -> &mut S {
         self.transport.set_mut()
     }
 
-    /// The endpoint of packets to the host.
+    /// The endpoint for packets to the host.
     pub fn in_address(&self) -> EndpointAddress {
         self.transport.in_address()
     }
 
-    /// The endpoint of packets from the host.
+    /// The endpoint for packets from the host.
     pub fn out_address(&self) -> EndpointAddress {
         self.transport.out_address()
     }
 
-    /// What carries the command set.
+    /// The transport of the command set.
     #[inline]
     pub(super) fn transport_mut(&mut self) -> &mut BulkOnly<'b, B, S> {
         &mut self.transport
@@ -62,7 +63,7 @@ impl<'b, B: UsbBus, S: CommandSet> MassStorage<'b, B, S> {
         self.transport.configured();
     }
 
-    /// Whether packets to the host wait, or are on the wire.
+    /// Whether packets for the host are waiting or being sent.
     #[inline]
     pub fn is_sending(&self) -> bool {
         self.transport.is_sending()
@@ -104,7 +105,7 @@ impl<B: UsbBus, S: CommandSet> UsbClass<B> for MassStorage<'_, B, S> {
                 let _ = xfer.accept();
             }
         } else if is_set_configuration(&request) {
-            // Halts and data toggles go back to their beginnings (USB 2.0 9.1.1.5); the device itself answers the request.
+            // Halts and data toggles are reset (USB 2.0 9.1.1.5); the device itself answers the request.
             self.transport.configured();
         } else if self.is_ours(&request) {
             // wValue and wLength are 0 (BOT 3.1).
@@ -122,7 +123,7 @@ impl<B: UsbBus, S: CommandSet> UsbClass<B> for MassStorage<'_, B, S> {
     }
 
     fn poll(&mut self) {
-        // The only errors are those of a bus without our endpoints, which `new` would not have got past.
+        // The only possible error is a bus without our endpoints, with which `new` would have failed.
         let _ = self.transport.poll();
     }
 }

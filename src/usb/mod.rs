@@ -1,9 +1,9 @@
 //! USB: the device on any usb-device bus.
 //!
-//! [`Composite`] puts its functions together: [`MassStorage`], the mass storage class around a
-//! [`Device`](crate::device::Device), whose packets [`bulk_only`] carries over two endpoints; [`Console`], a serial port; and
-//! [`PicotoolReset`], by which picotool restarts the board. [`device`] is the USB device around whatever classes there are. With
-//! `rp2350/usb.rs` the only place that names usb-device, usbd-storage or usbd-serial.
+//! [`Composite`] combines its functions: [`MassStorage`], the mass storage class around a
+//! [`Device`](crate::device::Device), whose packets [`bulk_only`] carries over two endpoints; [`Console`], a serial port;
+//! and [`PicotoolReset`], with which picotool restarts the board. [`device`] creates the USB device for any set of classes.
+//! Apart from `rp2350/usb.rs`, this is the only module that depends on usb-device, usbd-storage or usbd-serial.
 
 pub mod bulk_only;
 mod chapter9;
@@ -26,7 +26,7 @@ use usb_device::bus::{UsbBus, UsbBusAllocator};
 use usb_device::control::{Recipient, Request, RequestType};
 use usb_device::device::{StringDescriptors, UsbDevice, UsbDeviceBuilder, UsbRev, UsbVidPid};
 
-/// Whether the standard has the request (USB 2.0 9.4).
+/// Whether it is a standard request (USB 2.0 9.4).
 fn is_standard(request: &Request) -> bool {
     request.request_type == RequestType::Standard
 }
@@ -35,7 +35,7 @@ fn is_set_configuration(request: &Request) -> bool {
     is_standard(request) && request.recipient == Recipient::Device && request.request == Request::SET_CONFIGURATION
 }
 
-/// What a USB device says of itself, from `[usb]` of the manifest.
+/// How a USB device describes itself, from `[usb]` of the manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity<'a> {
     /// idVendor (USB 2.0 9.6.1).
@@ -46,33 +46,33 @@ pub struct Identity<'a> {
     pub manufacturer: &'a str,
     /// iProduct's string.
     pub product: &'a str,
-    /// Whether there is a serial port beside the disk.
+    /// Whether there is a serial port in addition to the disk.
     pub console: bool,
     /// Whether there is the interface through which picotool restarts the board.
     pub picotool_reset: bool,
-    /// What the device draws from the bus at most, in milliamperes: at most 500 (USB 2.0 9.6.3, bMaxPower).
+    /// Maximum current from the bus in milliamperes, at most 500 (USB 2.0 9.6.3, bMaxPower).
     pub max_power: u16,
 }
 
 impl Identity<'_> {
-    /// Whether there are several functions, so that the device descriptor has to say so.
+    /// Whether there are several functions, which the device descriptor has to say.
     const fn is_composite(&self) -> bool {
         self.console || self.picotool_reset
     }
 
-    /// bcdDevice (USB 2.0 9.6.1): 1.00, and a last digit that tells compositions apart. Windows keeps by VID, PID and bcdDevice
-    /// which interfaces a device has, and looks for those of the stick that it saw first.
+    /// bcdDevice (USB 2.0 9.6.1): 1.00, with a last digit that distinguishes compositions. Windows remembers the interfaces
+    /// of a device by VID, PID and bcdDevice, and would expect those of the first stick that it saw.
     const fn release(&self) -> u16 {
         0x0100 | self.console as u16 | (self.picotool_reset as u16) << 1
     }
 }
 
-/// The USB device around the classes that `alloc` has served. `serial` is the serial number's string: hexadecimal digits, at
-/// least 12 of them, no two boards alike (BOT 4.1.1).
+/// The USB device for the classes that were allocated from `alloc`. `serial` is the string of the serial number: at least
+/// 12 hexadecimal digits, different for each board (BOT 4.1.1).
 ///
 /// # Panics
 ///
-/// As usb-device has it, when a string does not fit: not with the manifest's strings.
+/// As in usb-device, if a string is too long, which the manifest's strings never are.
 pub fn device<'b, B: UsbBus>(
     alloc: &'b UsbBusAllocator<B>,
     identity: Identity<'b>,
@@ -86,7 +86,7 @@ pub fn device<'b, B: UsbBus>(
     // Interface associations group the functions' interfaces, and the device class says so (USB ECN "Interface Association
     // Descriptors", and Interface Association Descriptor Device Class Code and Use Model): class EF/02/01.
     let builder = if identity.is_composite() { builder.composite_with_iads() } else { builder };
-    // bcdUSB: a version above 2.00 has hosts ask for a BOS, which only the interface for picotool needs.
+    // bcdUSB: with a version above 2.00, hosts request a BOS, which only the interface for picotool needs.
     let version = if identity.picotool_reset { UsbRev::Usb210 } else { UsbRev::Usb200 };
     builder
         .usb_rev(version)

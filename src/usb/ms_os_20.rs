@@ -1,5 +1,6 @@
-//! What makes Windows bind WinUSB to the reset interface without a driver of ours: a platform capability in the BOS, and the descriptor
-//! set that it announces (Microsoft OS 2.0 Descriptors Specification, July 2018; tables by their numbers there).
+//! Descriptors that make Windows bind WinUSB to the reset interface without a custom driver: a platform capability in the
+//! BOS, and the descriptor set that it announces (Microsoft OS 2.0 Descriptors Specification, July 2018; table numbers
+//! refer to it).
 
 /// bDevCapabilityType of a platform capability (USB 3.2 table 9-14).
 pub(super) const CAPABILITY_PLATFORM: u8 = 5;
@@ -8,7 +9,7 @@ pub(super) const VENDOR_CODE: u8 = 1;
 /// wIndex of that request: MS_OS_20_DESCRIPTOR_INDEX (table 8).
 pub(super) const DESCRIPTOR_INDEX: u16 = 7;
 
-/// dwWindowsVersion: Windows 8.1, the first that knows these descriptors.
+/// dwWindowsVersion: Windows 8.1, the first version that supports these descriptors.
 const WINDOWS_VERSION: u32 = 0x0603_0000;
 
 /// wDescriptorType (table 9).
@@ -20,11 +21,11 @@ mod kind {
     pub const FEATURE_REGISTRY_PROPERTY: u16 = 4;
 }
 
-/// REG_MULTI_SZ (table 15): strings, each with its NUL, and one NUL more.
+/// REG_MULTI_SZ (table 15): strings with a NUL each, and a final NUL.
 const REG_MULTI_SZ: u16 = 7;
 /// The property under which WinUSB registers an interface.
 const PROPERTY_NAME: &str = "DeviceInterfaceGUIDs\0";
-/// The interface that the pico-sdk's reset interface registers under, too: both speak the same two requests.
+/// The GUID that the pico-sdk's reset interface registers as well: both support the same two requests.
 const PROPERTY_DATA: &str = "{bc7398c1-73cd-4cb7-98b8-913a8fca7bf6}\0\0";
 
 const SET_HEADER_LENGTH: usize = 10;
@@ -35,13 +36,13 @@ const FUNCTION_LENGTH: usize = SUBSET_HEADER_LENGTH + COMPATIBLE_ID_LENGTH + PRO
 const CONFIGURATION_LENGTH: usize = SUBSET_HEADER_LENGTH + FUNCTION_LENGTH;
 const SET_LENGTH: usize = SET_HEADER_LENGTH + CONFIGURATION_LENGTH;
 
-/// Where bFirstInterface is.
+/// Offset of bFirstInterface.
 const FIRST_INTERFACE: usize = SET_HEADER_LENGTH + SUBSET_HEADER_LENGTH + 4;
 
-// One control transfer carries it: usb-device's buffer has 256 bytes.
+// It fits into one control transfer: usb-device's buffer has 256 bytes.
 const _: () = assert!(SET_LENGTH <= 256);
 
-/// Bytes in the making, in constant expressions: a write beyond the end does not compile.
+/// Builds bytes in constant expressions: a write beyond the end does not compile.
 struct Fields<const LENGTH: usize> {
     bytes: [u8; LENGTH],
     at: usize,
@@ -101,14 +102,14 @@ pub(super) const PLATFORM_CAPABILITY: [u8; 25] = Fields::new()
     .bytes(&[VENDOR_CODE, 0])
     .done();
 
-/// The set for interface 0.
+/// The descriptor set for interface 0.
 const DESCRIPTOR_SET: [u8; SET_LENGTH] = Fields::new()
     // Table 10.
     .u16(SET_HEADER_LENGTH as u16)
     .u16(kind::SET_HEADER)
     .u32(WINDOWS_VERSION)
     .u16(SET_LENGTH as u16)
-    // Table 11. bConfigurationValue counts configurations from 0, whatever it is called.
+    // Table 11. Despite its name, bConfigurationValue counts configurations from 0.
     .u16(SUBSET_HEADER_LENGTH as u16)
     .u16(kind::SUBSET_HEADER_CONFIGURATION)
     .bytes(&[0, 0])
@@ -133,7 +134,7 @@ const DESCRIPTOR_SET: [u8; SET_LENGTH] = Fields::new()
     .utf16(PROPERTY_DATA)
     .done();
 
-/// The descriptor set that gives `interface` WinUSB.
+/// The descriptor set that binds WinUSB to `interface`.
 pub(super) fn descriptor_set(interface: u8) -> [u8; SET_LENGTH] {
     let mut set = DESCRIPTOR_SET;
     if let Some(first_interface) = set.get_mut(FIRST_INTERFACE) {

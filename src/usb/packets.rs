@@ -1,22 +1,22 @@
-//! Single packets, past what usb-device does for each event of the bus.
+//! Shortcuts for single packets, which bypass the work that usb-device does for each event of the bus.
 //!
-//! Most of what happens on the bus in a READ is one packet of mass storage that went, and nothing else. A bus that can tell so at
-//! once spares the look at every endpoint and every class.
+//! During a READ, nearly every event is that one packet of mass storage was sent, and nothing else. A bus that can detect
+//! that saves checking every endpoint and every class.
 
 use crate::bot::PACKET_LENGTH;
 use usb_device::endpoint::EndpointAddress;
 
-/// What a bus does for one packet, if the next poll would report this packet and nothing else. Otherwise nothing is taken and
-/// nothing handed over, and the poll reports it; which is all that a bus does that cannot tell.
+/// What a bus does for a single packet, if the next poll would report this packet and nothing else. Otherwise it takes and
+/// queues nothing, and the poll reports the packet. The default methods are for buses that cannot tell.
 pub trait Packets {
-    /// Takes the report that a packet of `address`, a bulk IN endpoint, went to the host while another one waits, and hands over
-    /// `packet` in the place of the one that went.
+    /// Takes the report that a packet of `address`, a bulk IN endpoint, was sent while another one is queued, and queues
+    /// `packet` in its place.
     fn replace_sent(&self, address: EndpointAddress, packet: &[u8; PACKET_LENGTH]) -> bool {
         let _ = (address, packet);
         false
     }
 
-    /// The same whether another packet waits or not, and for a `packet` of any length; an empty one is not handed over.
+    /// The same whether another packet is queued or not, and for a `packet` of any length; an empty one is not queued.
     fn take_sent(&self, address: EndpointAddress, packet: &[u8]) -> bool {
         let _ = (address, packet);
         false
@@ -28,8 +28,8 @@ pub trait Packets {
         None
     }
 
-    /// Takes back the packets of `address`, a bulk IN endpoint, that the host has not fetched; the data toggle goes on as if they had
-    /// never been there. A bus that cannot leaves them.
+    /// Removes the packets of `address`, a bulk IN endpoint, that the host has not fetched. The data toggle continues as if
+    /// they had never been queued. A bus that cannot do that keeps them.
     fn withdraw(&self, address: EndpointAddress) {
         let _ = address;
     }

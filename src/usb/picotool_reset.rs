@@ -1,7 +1,7 @@
-//! The reset interface: how `picotool reboot -f` and `picotool load -f` reach a running firmware.
+//! The reset interface, through which `picotool reboot -f` and `picotool load -f` reach running firmware.
 //!
-//! A vendor-specific interface without endpoints and two class requests, as the pico-sdk's `usb_reset_interface.h` has them. Windows
-//! gives it WinUSB by the descriptors of [`ms_os_20`](super::ms_os_20).
+//! A vendor-specific interface without endpoints and two class requests, as in the pico-sdk's `usb_reset_interface.h`. The
+//! descriptors of [`ms_os_20`](super::ms_os_20) make Windows bind WinUSB to it.
 
 use super::ms_os_20;
 use usb_device::Result;
@@ -10,10 +10,10 @@ use usb_device::class::{ControlIn, ControlOut, UsbClass};
 use usb_device::control::{Recipient, RequestType};
 use usb_device::descriptor::{BosWriter, DescriptorWriter};
 
-/// bInterfaceClass, bInterfaceSubClass, bInterfaceProtocol: what picotool looks for.
+/// bInterfaceClass, bInterfaceSubClass, bInterfaceProtocol that picotool looks for.
 const CLASS: [u8; 3] = [0xFF, 0x00, 0x01];
 
-/// Restart in BOOTSEL mode. wValue: bits 0 to 6 switch interfaces of that mode off; with bit 8, bits 9 to 15 are a GPIO.
+/// Restart in BOOTSEL mode. wValue: bits 0 to 6 disable interfaces of that mode; with bit 8, bits 9 to 15 are a GPIO.
 const REQUEST_BOOTSEL: u8 = 1;
 /// Restart the program in flash.
 const REQUEST_FLASH: u8 = 2;
@@ -27,23 +27,23 @@ pub enum Reset {
         no_mass_storage: bool,
         /// BOOTSEL mode without its interface for picotool.
         no_picoboot: bool,
-        /// The GPIO whose LED shows activity, 0 to 127: the chip has fewer.
+        /// The GPIO whose LED shows activity, 0 to 127; the chip has fewer.
         activity_led: Option<u8>,
     },
     /// Restart as after power-on.
     Flash,
 }
 
-/// The reset interface. `R` does what the host asks for.
+/// The reset interface. `R` carries out the request.
 pub struct PicotoolReset<R> {
     interface: InterfaceNumber,
     reset: R,
 }
 
 impl<R: FnMut(Reset)> PicotoolReset<R> {
-    /// Takes one interface of `alloc`.
+    /// Allocates one interface of `alloc`.
     ///
-    /// `reset` has to return and the chip to restart some milliseconds later: the request's status stage is still to come.
+    /// `reset` must return, and the chip must restart some milliseconds later: the request's status stage is still to come.
     pub fn new<B: UsbBus>(alloc: &UsbBusAllocator<B>, reset: R) -> Self {
         Self { interface: alloc.interface(), reset }
     }
