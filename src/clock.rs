@@ -1,17 +1,18 @@
-//! The bottom vocabulary: time since power-on, as it is handed in, and lengths of time.
+//! Basic types: time since power-on, which the caller supplies, and durations.
 
-/// A moment, in microseconds since power-on. It never wraps.
+/// A point in time, in microseconds since power-on. It never wraps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Instant(pub u64);
 
 impl Instant {
-    /// The moment that much later.
+    /// The point in time this much later.
     #[must_use]
     pub const fn after(self, time: Milliseconds) -> Self {
         Self(self.0.saturating_add(time.0 as u64 * 1000))
     }
 }
 
-/// A length of time: 0 to 49 days. A word, where a [`Duration`](core::time::Duration) takes four, and code to divide them.
+/// A duration of 0 to 49 days. It is one word, where a [`Duration`](core::time::Duration) takes four, and code for dividing
+/// them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Milliseconds(pub u32);

@@ -3,13 +3,13 @@
 //! The library is a chain of pure translations. [`bot`] turns packets into commands, [`scsi`] commands into block reads,
 //! [`volume`] block reads into bytes of an exFAT volume that a [`Layout`](volume::layout::Layout) describes; [`device`] plugs
 //! them together and [`usb`] carries the packets over any usb-device bus. `picovd-manifest` makes the layout from
-//! `picovd.toml`. Nothing here asks the world for anything: identity, memory and packets are handed in.
+//! `picovd.toml`. Identity, memory and packets are parameters: the library never reads them from its environment.
 //!
-//! Hardware lives in `rp2350`, compiled for the chip alone.
+//! Hardware access is in `rp2350`, which is compiled for the chip only.
 #![no_std]
 #![deny(unsafe_code)]
 
-// Its critical sections.
+// Provides critical sections for the tests.
 #[cfg(test)]
 extern crate picovd_sim as _;
 #[cfg(test)]
@@ -34,13 +34,14 @@ pub mod usb;
 pub mod vd;
 pub mod volume;
 
-// Fields of settings are its strings.
+// For its strings, which are fields of settings.
 pub use heapless;
 
-/// Whether the defmt logger is there, which `[log] defmt = true` of a manifest takes for granted: feature `defmt`.
+/// Whether the defmt logger (feature `defmt`) is compiled in, which `[log] defmt = true` of a manifest requires.
 pub const DEFMT: bool = cfg!(feature = "defmt");
 
-/// Declares a module with the tables that `picovd_manifest::build` made of the manifest: `DESCRIPTION`, `LAYOUT`, `FILES` ...
+/// Declares a module with the tables that `picovd_manifest::build` generated from the manifest: `DESCRIPTION`, `LAYOUT`,
+/// `FILES` ...
 ///
 /// ```ignore
 /// picovd::tables!(disk);
@@ -48,7 +49,7 @@ pub const DEFMT: bool = cfg!(feature = "defmt");
 #[macro_export]
 macro_rules! tables {
     ($module:ident) => {
-        /// What the build made of picovd.toml.
+        /// The tables generated from picovd.toml.
         #[allow(dead_code)]
         mod $module {
             include!(concat!(env!("OUT_DIR"), "/volume.rs"));

@@ -1,5 +1,5 @@
-//! The firmware: the stick that picovd.toml describes, and a loop that sleeps when there is nothing to do. Empty except on
-//! the chip.
+//! The firmware: the stick that picovd.toml describes, and a loop that sleeps when there is nothing to do. On any target
+//! except the chip, it is empty.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(target_os = "none")]

@@ -1,29 +1,29 @@
-//! Who does a piece of work that several contexts ask for: one of them at a time, and none of them waits for another.
+//! Shares work that several contexts may request: only one of them does it at a time, and none of them waits for another.
 //!
-//! Contexts are interrupt handlers of any priority, the main loop and the other core. Who asks while another one is at work leaves a
-//! note and goes on; the one at work does it once more before it leaves. So whatever a context wrote before it asked is seen by
-//! work that begins after it asked, and no request is lost.
+//! Contexts are interrupt handlers of any priority, the main loop and the other core. A context that requests the work
+//! while another one is doing it leaves a request and continues; the other one repeats the work before it leaves. So
+//! whatever a context has written before its request is seen by work that begins after it, and no request is lost.
 //!
-//! All of it is in one word, which is only ever changed by read-modify-write operations: these are in one order that all contexts
-//! agree on, so acquire and release are enough. Two flags, one for the request and one for the work, would need every one of
-//! their accesses sequentially consistent: one context stores "not at work" and then loads "asked", the other one stores "asked" and then
-//! loads "at work", and either load may pass the store before it.
+//! Everything is in one word, which is changed only by read-modify-write operations. All contexts agree on their order, so
+//! acquire and release are enough. With two flags, one for the request and one for the work, every access would have to be
+//! sequentially consistent: one context stores "not busy" and then loads "requested", the other one stores "requested" and
+//! then loads "busy", and either load may be executed before the preceding store.
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
-/// Nobody is at work.
+/// No context is doing the work.
 const IDLE: u8 = 0;
-/// Somebody is, and has seen every request.
+/// A context is doing the work and has seen every request.
 const BUSY: u8 = 1;
-/// Somebody is, and has to do it once more.
+/// A context is doing the work and has to repeat it.
 const ASKED: u8 = 2;
 
-/// The word that [`Turns`] are kept in: `AtomicU8`, or a model of it in a test.
+/// The word that [`Turns`] consists of: `AtomicU8`, or a model of it in a test.
 pub trait Word {
-    /// Stores `value`; returns what was there.
+    /// Stores `value` and returns the previous value.
     fn swap(&self, value: u8, order: Ordering) -> u8;
 
-    /// Stores `new` where the word is `current`; returns whether it was.
+    /// Stores `new` if the word is `current`, and returns whether it was.
     fn replace(&self, current: u8, new: u8, success: Ordering, failure: Ordering) -> bool;
 }
 
@@ -39,14 +39,14 @@ impl Word for AtomicU8 {
     }
 }
 
-/// Turns at a piece of work.
+/// Turns at doing some work.
 #[derive(Debug, Default)]
 pub struct Turns<W = AtomicU8> {
     state: W,
 }
 
 impl Turns {
-    /// Nobody is at work.
+    /// No context is doing the work.
     #[must_use]
     pub const fn new() -> Self {
         Self { state: AtomicU8::new(IDLE) }
@@ -59,18 +59,19 @@ impl<W: Word> Turns<W> {
         Self { state }
     }
 
-    /// Asks for the work. Does it here, until nobody asks any more, unless another context is at it: then `busy` is called, and
-    /// that context does it once more afterwards.
+    /// Requests the work. Runs it here until there are no more requests, unless another context is running it: then `busy`
+    /// is called, and that context runs it once more afterwards.
     ///
-    /// `work` runs in one context at a time, and sees what each context wrote that ran it, or asked for it, before. `done` is called
-    /// after each `work`, still alone: the last thing before another context may begin. `busy` runs beside the work.
+    /// `work` runs in one context at a time, and sees everything that contexts have written before they ran it or requested
+    /// it. `done` is called after each `work`, still exclusively: it is the last thing before another context may begin.
+    /// `busy` may run at the same time as the work.
     #[inline]
     pub fn ask(&self, mut work: impl FnMut(), mut done: impl FnMut(), busy: impl FnOnce()) {
         if self.state.swap(ASKED, Ordering::AcqRel) != IDLE {
             return busy();
         }
         loop {
-            // Requests up to here are met by the work that follows; acquire lets it see what they are about.
+            // The work that follows meets all requests so far; acquire lets it see what was written before them.
             self.state.swap(BUSY, Ordering::AcqRel);
             work();
             done();
@@ -98,7 +99,7 @@ mod tests {
         let work = || {
             works.set(works.get() + 1);
             if works.get() == 1 {
-                // As handlers do that interrupt the work.
+                // Like handlers that interrupt the work.
                 for _ in 0..3 {
                     turns.ask(|| unreachable!(), || unreachable!(), || refused.set(refused.get() + 1));
                 }
@@ -110,7 +111,7 @@ mod tests {
         assert_eq!(works.get(), 3);
     }
 
-    /// A word whose every use is a place where an interrupt may come, before it and after it.
+    /// A word at whose every use an interrupt may come, before and after it.
     struct Watched(AtomicU8);
 
     impl Watched {
@@ -135,10 +136,10 @@ mod tests {
     /// One core with a main loop and the handlers of two interrupts of different priority, which share a piece of work.
     struct Core {
         turns: Turns<Watched>,
-        /// Lines that go up, by the number of places before.
+        /// Interrupt lines that become active, by the number of steps before that.
         script: Vec<(usize, u8)>,
         places: Cell<usize>,
-        /// The interrupts whose lines are up, a bit each. The work takes them down.
+        /// The interrupts whose lines are active, as bits. The work clears them.
         lines: Cell<u8>,
         masked: Cell<bool>,
         /// Priority of what runs: 0 for the main loop.
@@ -180,7 +181,7 @@ mod tests {
             self.turns.ask(work, done, || self.masked.set(true));
         }
 
-        /// Interrupts that are more urgent than what runs come for as long as their lines are up.
+        /// Interrupts of higher priority than what is running are delivered for as long as their lines are active.
         fn deliver(&self) {
             let next = || (self.running.get() + 1..=2).rev().find(|number| self.lines.get() >> number & 1 != 0);
             while let Some(number) = next().filter(|_| !self.masked.get()) {
@@ -205,7 +206,7 @@ mod tests {
 
     #[test]
     fn interrupts_of_two_priorities_are_served_wherever_they_come() {
-        // More places than the longest of these plays has; what comes later comes to an idle core.
+        // More steps than the longest sequence has; later interrupts find an idle core.
         const PLACES: usize = if cfg!(miri) { 12 } else { 40 };
         let mut most = 0;
         for (first, second) in (0..PLACES).flat_map(|first| (0..PLACES).map(move |second| (first, second))) {
@@ -215,7 +216,7 @@ mod tests {
                 CORE.set(Rc::clone(&core));
                 core.ask();
                 let what = format!("{numbers:?} at {first} and {second}");
-                assert_eq!(core.lines.get(), 0, "{what}: nobody serves what came");
+                assert_eq!(core.lines.get(), 0, "{what}: an interrupt was not served");
                 assert!(!core.masked.get(), "{what}: interrupts stay masked");
                 most = most.max(core.handlers.get());
             }

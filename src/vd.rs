@@ -1,14 +1,14 @@
-//! The application's face: files that come, change and go while the device runs.
+//! The application's interface: files that are added, changed and removed while the device runs.
 //!
-//! Calls may come from the main loop, an interrupt handler or another core, at any moment; none of them waits. They take
-//! effect in the next generation, of which hosts are notified as the manifest's `[dynamic]` says, or as the call ending in `_with` does.
-//! `files` is the registry that the manifest's tables made: `&disk::FILES` in a firmware that says
+//! Calls may come from the main loop, an interrupt handler or another core, at any time; none of them waits. They take
+//! effect in the next generation. Hosts are notified of it as the manifest's `[dynamic]` says, or as a call ending in
+//! `_with` says. `files` is the registry from the manifest's tables: `&disk::FILES` in firmware that uses
 //! `picovd::firmware!(disk)`.
 //!
-//! A [`File`] has a path, contents, and a promise of how long it may become. Each call is a method of [`Files`], too:
-//! `disk::FILES.add(&FILE)`. [`Text`](crate::files::Text) is for texts,
-//! [`Function`](crate::files::Function) for what is computed, [`Rendered`](crate::files::Rendered) for values with a
-//! [`Display`](core::fmt::Display), [`LogTail`](crate::files::LogTail) for the end of a ring of text.
+//! A [`File`] has a path, contents, and a maximum length. Each call is also a method of [`Files`]: `disk::FILES.add(&FILE)`.
+//! [`Text`](crate::files::Text) is for texts, [`Function`](crate::files::Function) for computed contents,
+//! [`Rendered`](crate::files::Rendered) for values with a [`Display`](core::fmt::Display), and
+//! [`LogTail`](crate::files::LogTail) for the end of a text ring.
 //!
 //! | call | error | who must act |
 //! |---|---|---|
@@ -34,7 +34,7 @@
 //!
 //! # Contents from a formatter
 //!
-//! The text is never anywhere as a whole: each packet renders its part.
+//! The text is never stored as a whole: each packet renders its part.
 //!
 //! ```
 //! # let mut host = picovd_sim::example::Host::new();
@@ -71,14 +71,14 @@
 //! # Ok::<(), AddError>(())
 //! ```
 //!
-//! Say [`vd_update_file`] when hosts are to see what was written; the log of `[log]` does that by itself.
+//! Call [`vd_update_file`] when hosts should see what was written; the log of `[log]` does that by itself.
 
 pub use crate::announcement::{Announcing, Refresh, Timing};
 pub use crate::clock::Milliseconds;
 pub use crate::dynamic::{AddError, Content, File, FileSlot, Files, FilesOf, Frozen, NotAdded, UpdateError};
 pub use crate::volume::Generation;
 
-/// Registers a file: it shows from the next generation on.
+/// Registers a file, which shows from the next generation on.
 ///
 /// ```
 /// # let mut host = picovd_sim::example::Host::new();
@@ -92,12 +92,12 @@ pub use crate::volume::Generation;
 /// ```
 ///
 /// # Errors
-/// Nothing is registered then; each variant of [`AddError`] says who must act.
+/// If it fails, nothing is registered; each variant of [`AddError`] says who must act.
 pub fn vd_add_file<'a>(files: &Files<'a>, file: &'a File<'a>) -> Result<(), AddError> {
     files.add(file)
 }
 
-/// The same, and hosts are notified as `announcing` says instead of the manifest; also of a file that is
+/// The same, but hosts are notified as `announcing` says instead of the manifest, even if the file is
 /// [`unannounced`](File::unannounced).
 ///
 /// # Errors
@@ -106,7 +106,7 @@ pub fn vd_add_file_with<'a>(files: &Files<'a>, file: &'a File<'a>, announcing: A
     files.add_with(file, announcing)
 }
 
-/// Says that a file's contents have changed: the next generation shows what they are then.
+/// Notes that a file's contents have changed: the next generation shows its contents at that time.
 ///
 /// ```
 /// # let mut host = picovd_sim::example::Host::new();
@@ -123,16 +123,16 @@ pub fn vd_add_file_with<'a>(files: &Files<'a>, file: &'a File<'a>, announcing: A
 /// ```
 ///
 /// # Errors
-/// [`UpdateError::NotAdded`], and [`UpdateError::TooLong`] when the contents are longer than promised. A refused update changes
-/// nothing: hosts go on to see what they see, and the next generation has what was accepted last. Contents that grow past the
-/// capacity without a call, after they were accepted, are cut there.
+/// [`UpdateError::NotAdded`], and [`UpdateError::TooLong`] if the contents exceed the maximum length. A refused update
+/// changes nothing: hosts still see what they have seen, and the next generation shows what was accepted last. Contents
+/// that were accepted and then exceed the capacity without another call are cut.
 pub fn vd_update_file<'a>(files: &Files<'a>, file: &'a File<'a>) -> Result<(), UpdateError> {
     files.update(file)
 }
 
-/// The same, and hosts are notified as `announcing` says instead of the manifest.
+/// The same, but hosts are notified as `announcing` says instead of the manifest.
 ///
-/// Where other changes wait, too, all are announced together, as the most urgent of them asks: [`Announcing`].
+/// If other changes are pending, all of them are announced together, as the most urgent one asks: see [`Announcing`].
 ///
 /// ```
 /// # let mut host = picovd_sim::example::Host::new();
@@ -160,7 +160,7 @@ pub fn vd_update_file_with<'a>(
     files.update_with(file, announcing)
 }
 
-/// Takes a file away. Until the next generation its contents are still read.
+/// Removes a file. Its contents can be read until the next generation.
 ///
 /// ```
 /// # let mut host = picovd_sim::example::Host::new();
@@ -181,7 +181,7 @@ pub fn vd_remove_file<'a>(files: &Files<'a>, file: &'a File<'a>) -> Result<(), N
     files.remove(file)
 }
 
-/// The same, and hosts are notified as `announcing` says instead of the manifest.
+/// The same, but hosts are notified as `announcing` says instead of the manifest.
 ///
 /// # Errors
 /// As [`vd_remove_file`].
@@ -189,7 +189,7 @@ pub fn vd_remove_file_with<'a>(files: &Files<'a>, file: &'a File<'a>, announcing
     files.remove_with(file, announcing)
 }
 
-/// Puts `new` in the place of `old`: a rename, when both have the same contents.
+/// Replaces `old` by `new`: a rename if both have the same contents.
 ///
 /// ```
 /// # let mut host = picovd_sim::example::Host::new();
@@ -206,13 +206,13 @@ pub fn vd_remove_file_with<'a>(files: &Files<'a>, file: &'a File<'a>, announcing
 /// ```
 ///
 /// # Errors
-/// Everything stays as it was then. [`AddError::NotAdded`] when `old` is not registered, [`AddError::AlreadyAdded`] when `new`
-/// is registered already.
+/// If it fails, nothing changes. [`AddError::NotAdded`] if `old` is not registered, [`AddError::AlreadyAdded`] if `new` is
+/// registered already.
 pub fn vd_rename_file<'a>(files: &Files<'a>, old: &'a File<'a>, new: &'a File<'a>) -> Result<(), AddError> {
     files.rename(old, new)
 }
 
-/// The same, and hosts are notified as `announcing` says instead of the manifest.
+/// The same, but hosts are notified as `announcing` says instead of the manifest.
 ///
 /// # Errors
 /// As [`vd_rename_file`].
@@ -225,7 +225,7 @@ pub fn vd_rename_file_with<'a>(
     files.rename_with(old, new, announcing)
 }
 
-/// Brings the medium back that a host ejected.
+/// Inserts the medium again after a host has ejected it.
 ///
 /// ```
 /// # let mut host = picovd_sim::example::Host::new();
@@ -243,8 +243,8 @@ pub fn vd_insert(files: &Files<'_>) {
     files.insert();
 }
 
-/// Takes a clock for the time stamps of files that change from now on: seconds since 1970-01-01T00:00:00Z, by a function that
-/// may be called at any moment. Without one they carry the manifest's time stamp.
+/// Sets a clock for the timestamps of files that change from now on: a function that returns seconds since
+/// 1970-01-01T00:00:00Z and may be called at any time. Without one, files have the manifest's timestamp.
 ///
 /// ```
 /// # let mut host = picovd_sim::example::Host::new();

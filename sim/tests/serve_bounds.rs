@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use picovd_sim::plug;
-use picovd_sim::serve::{self, Options, ListenAddress};
+use picovd_sim::serve::{self, ListenAddress, Options};
 
 /// The system's allocator, which counts what is in use.
 struct Counted;

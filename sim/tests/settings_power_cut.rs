@@ -9,7 +9,7 @@ mod machine_code;
 use machine_code::{Defect, calls, masks_interrupts, plant};
 use picovd_sim::board::elf::Image;
 use picovd_sim::board::flash::{PowerCut, Torn};
-use picovd_sim::board::{ChipIdentity, DEFAULT_FLASH_SIZE, Machine, SecondCore, RunState};
+use picovd_sim::board::{ChipIdentity, DEFAULT_FLASH_SIZE, Machine, RunState, SecondCore};
 
 /// Where the settings are: two sectors in front of flash's last.
 const START: usize = 0x3F_D000;

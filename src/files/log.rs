@@ -236,7 +236,16 @@ impl Tail {
         }
         let kept = written.saturating_sub(capacity as u64);
         let from = unread.max(kept);
-        Self { from, end: written, lost: lost + (from - unread), prefix_read: 0, read: from, ahead: (0, 0), nul: 0, ..self }
+        Self {
+            from,
+            end: written,
+            lost: lost + (from - unread),
+            prefix_read: 0,
+            read: from,
+            ahead: (0, 0),
+            nul: 0,
+            ..self
+        }
     }
 
     /// Notes that the text from `start` to `end` was read, the first `nul` bytes of it as NUL.
@@ -415,11 +424,7 @@ mod tests {
         ring.write(b"c");
         let again = file.freeze(Generation::default());
         assert!(!again.kept);
-        assert_eq!(
-            shown(&file, again.length),
-            [&b"c"[..], RESTARTED].concat(),
-            "what was not shown yet comes first"
-        );
+        assert_eq!(shown(&file, again.length), [&b"c"[..], RESTARTED].concat(), "what was not shown yet comes first");
         ring.write(b"d");
         let grown = file.freeze(Generation::default());
         assert_eq!(grown, Frozen { length: again.length + 1, kept: true });
@@ -488,7 +493,8 @@ mod tests {
                         assert_eq!(&self.begin[16..], b" bytes lost]  \r\n");
                         let reported: u64 = digits.parse().unwrap();
                         self.reported += reported;
-                        self.position += reported.checked_sub(self.unreported).expect("fewer bytes reported than read as NUL");
+                        self.position +=
+                            reported.checked_sub(self.unreported).expect("fewer bytes reported than read as NUL");
                         self.unreported = 0;
                     }
                     continue;

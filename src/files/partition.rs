@@ -97,7 +97,8 @@ impl<'a, M: Memory + Clone + Sync> PartitionFiles<'a, M> {
             let length = partition.location.length().filter(|_| partition.state == PartitionState::Shown);
             if let Some(length) = length {
                 let offset = partition.location.offset();
-                *slot = ZeroOption::Full(FlashRange { memory: memory.clone(), offset, length, redacted: plan.redacted });
+                *slot =
+                    ZeroOption::Full(FlashRange { memory: memory.clone(), offset, length, redacted: plan.redacted });
             }
         }
         for (index, (slot, content)) in self.files.iter_mut().zip(&self.contents).enumerate() {

@@ -1,4 +1,4 @@
-//! The chip's Cortex-M33: what a program does differently on it than on the Hazard3 (riscv.rs).
+//! Code for the chip's Cortex-M33 that differs on the Hazard3 (riscv.rs).
 
 use core::arch::asm;
 use cortex_m::peripheral::{NVIC, SCB};
@@ -8,37 +8,37 @@ use rp235x_hal::pac::Interrupt;
 pub(super) use cortex_m::asm::{delay, wfi};
 pub(super) use cortex_m::singleton;
 
-/// Lets interrupts come that are not masked: they do from the start.
+/// Enables interrupts that are not masked: on this core, they are enabled from the start.
 pub(super) fn start() {}
 
-/// Does `work` with interrupts masked.
+/// Runs `work` with interrupts masked.
 #[inline]
 pub(super) fn free<R>(work: impl FnOnce() -> R) -> R {
     cortex_m::interrupt::free(|_| work())
 }
 
-/// Whether interrupts are taken.
+/// Whether interrupts are enabled.
 #[inline]
 pub(super) fn interrupts_enabled() -> bool {
     primask::read().is_active()
 }
 
-/// Takes no interrupt from now on.
+/// Disables all interrupts.
 pub(super) fn disable_interrupts() {
     cortex_m::interrupt::disable();
 }
 
-/// Starts the program again.
+/// Restarts the program.
 pub(super) fn reset() -> ! {
     SCB::sys_reset()
 }
 
-/// Asks for an interrupt's handler.
+/// Requests an interrupt.
 pub(super) fn pend(interrupt: Interrupt) {
     NVIC::pend(interrupt);
 }
 
-/// Takes that back; an interrupt whose line is up stays pending.
+/// Cancels that request; an interrupt whose line is active stays pending.
 #[inline]
 pub(super) fn unpend(interrupt: Interrupt) {
     NVIC::unpend(interrupt);
@@ -50,25 +50,25 @@ pub(super) fn mask(interrupt: Interrupt) {
     NVIC::mask(interrupt);
 }
 
-/// Lets an interrupt come.
+/// Unmasks an interrupt.
 ///
 /// # Safety
 ///
-/// Nobody relies on its being masked.
+/// Nothing may rely on its being masked.
 #[inline]
 pub(super) unsafe fn unmask(interrupt: Interrupt) {
     // SAFETY: as the caller promises.
     unsafe { NVIC::unmask(interrupt) };
 }
 
-/// Copies `length` bytes, a multiple of 32 and not 0, by eight words at a time: the fastest way that the core has.
+/// Copies `length` bytes, a nonzero multiple of 32, eight words at a time: the fastest way on this core.
 ///
 /// # Safety
 ///
 /// `from` and `to` are word-aligned, readable without side effects and valid for writes of `length` bytes.
 #[inline(never)]
 pub(super) unsafe fn copy_words(from: usize, to: *mut u32, length: usize) {
-    // SAFETY: as the caller promises. The memory clobber that asm has by default makes the bytes written visible.
+    // SAFETY: as the caller promises. The memory clobber, which asm has by default, makes the written bytes visible.
     unsafe {
         asm!(
             "2:",
@@ -92,7 +92,7 @@ pub(super) unsafe fn copy_words(from: usize, to: *mut u32, length: usize) {
     }
 }
 
-/// The byte at an address, 0 included, which no reference can name.
+/// The byte at an address, which may be 0, where no reference can point.
 ///
 /// # Safety
 ///
@@ -114,7 +114,7 @@ pub(super) unsafe fn load_byte(address: u32) -> u8 {
 /// `from` and `to` are word-aligned, readable without side effects and valid for writes of 64 bytes.
 #[inline]
 pub(super) unsafe fn copy_sixteen_words(from: *const u32, to: *mut u32) {
-    // SAFETY: as the caller promises. The memory clobber that asm has by default makes the bytes written visible.
+    // SAFETY: as the caller promises. The memory clobber, which asm has by default, makes the written bytes visible.
     unsafe {
         asm!(
             "ldmia {from}!, {{r3, r4, r5, r8, r9, r10, r12, lr}}",

@@ -1,4 +1,5 @@
-//! A Pico 2 or a relative, started for a custom firmware: [`Stick::start`], and what it leaves of the board.
+//! Starts a Pico 2 or a similar board for custom firmware: [`Stick::start`], and the parts of the board that it does not
+//! use.
 
 use super::clock::Clock;
 use super::stick::{Home, Running};
@@ -11,11 +12,11 @@ use rp235x_hal::pac;
 use rp235x_hal::timer::{CopyableTimer0, CopyableTimer1, TimerDevice};
 use rp235x_hal::{Timer, Watchdog};
 
-/// Frequency of the crystal on the Pico 2 and its relatives, in hertz.
+/// Frequency of the crystal on the Pico 2 and similar boards, in hertz.
 pub const CRYSTAL: u32 = 12_000_000;
 
-/// What the stick leaves of the board: clocks that run, the second timer, and the peripherals under the names that
-/// [`pac::Peripherals`] gives them.
+/// The parts of the board that the stick does not use: running clocks, the second timer, and the peripherals with the names
+/// that [`pac::Peripherals`] gives them.
 #[allow(missing_docs, non_snake_case, reason = "the datasheet names and describes the peripherals")]
 pub struct Board {
     /// The system clock, 150 MHz.
@@ -24,9 +25,9 @@ pub struct Board {
     pub peripheral_clock: PeripheralClock,
     /// The ADC's clock, 48 MHz.
     pub adc_clock: AdcClock,
-    /// TIMER1, in microseconds. TIMER0 is the stick's.
+    /// TIMER1, in microseconds. TIMER0 is used by the stick.
     pub timer: Timer<CopyableTimer1>,
-    /// The watchdog, whose tick runs.
+    /// The watchdog, with its tick running.
     pub watchdog: Watchdog,
     pub RESETS: pac::RESETS,
     pub ADC: pac::ADC,
@@ -55,20 +56,20 @@ pub struct Board {
 }
 
 impl<F: Firmware<'static>, H: Home<Running<F>>> Stick<F, H, CopyableTimer0> {
-    /// Starts the crystal, the clocks and the stick, once: 150 MHz from a crystal of 12 MHz, as the Pico 2 and its relatives
-    /// have it. On another board start the clocks yourself and call [`new`](Self::new).
+    /// Starts the crystal, the clocks and the stick, once: 150 MHz from a crystal of 12 MHz, as on the Pico 2 and similar
+    /// boards. On other boards, start the clocks yourself and call [`new`](Self::new).
     ///
-    /// Files that are registered before the first [`poll`](Self::poll) are there when the host looks for the first time.
+    /// Files that are registered before the first [`poll`](Self::poll) are present from the start.
     ///
     /// # Panics
     ///
-    /// When the peripherals were taken before, or when the crystal does not run.
+    /// If the peripherals were taken before, or if the crystal does not run.
     #[must_use]
     pub fn start(description: &Description<'static, F::Settings>) -> (Self, Board) {
         let Some(mut all) = pac::Peripherals::take() else { panic!("the peripherals are taken") };
         let mut watchdog = Watchdog::new(all.WATCHDOG);
-        // The boot ROM reboots by the watchdog, and leaves it armed: it would count from where the clocks give it its tick, and
-        // restart a program whose start takes longer than that reboot's delay, again and again.
+        // The boot ROM reboots with the watchdog, and leaves it armed. It would start counting when the clocks supply its
+        // tick, and would restart a program whose start takes longer than the reboot's delay, again and again.
         watchdog.disable();
         let (xosc, clocks) = (all.XOSC, all.CLOCKS);
         let resets = &mut all.RESETS;
@@ -114,24 +115,24 @@ impl<F: Firmware<'static>, H: Home<Running<F>>> Stick<F, H, CopyableTimer0> {
     }
 }
 
-/// Keeps why the program panicked, for INFO.TXT of the next run, and restarts the program. For panic handlers.
+/// Stores the reason of a panic for INFO.TXT of the next run, and restarts the program. For panic handlers.
 pub fn restart_after(info: &PanicInfo<'_>) -> ! {
     processor::disable_interrupts();
     panic::keep(info);
     processor::reset()
 }
 
-/// Starts the program again. For panic handlers of firmware without INFO.TXT and INFO.JSON.
+/// Restarts the program. For panic handlers of firmware without INFO.TXT and INFO.JSON.
 pub fn restart() -> ! {
     processor::disable_interrupts();
     processor::reset()
 }
 
-/// Declares a module with the manifest's tables (as [`tables!`](crate::tables)), and the type `Stick` for them. For programs that have
-/// an image definition and a panic handler: [`firmware!`](crate::firmware) is all of it.
+/// Declares a module with the manifest's tables (as [`tables!`](crate::tables)), and the type `Stick` for them. For programs
+/// that have their own image definition and panic handler; [`firmware!`](crate::firmware) declares these, too.
 ///
-/// A second argument is the HAL's type of the system timer whose first alarm the stick takes:
-/// `picovd::stick!(disk, hal::timer::CopyableTimer1);`. Without it, that is TIMER0.
+/// An optional second argument is the HAL's type of the system timer whose first alarm the stick uses:
+/// `picovd::stick!(disk, hal::timer::CopyableTimer1);`. The default is TIMER0.
 #[macro_export]
 macro_rules! stick {
     ($module:ident) => {
@@ -143,15 +144,16 @@ macro_rules! stick {
         /// The stick that the tables describe.
         type Stick = $crate::rp2350::Stick<$module::Manifest, StickHome, $timer>;
 
-        /// What lives in [`StickHome`].
+        /// The type of the stick in [`StickHome`].
         type RunningStick = $crate::rp2350::Running<$module::Manifest>;
 
-        /// The place of the stick.
+        /// The memory that the stick is stored in.
         struct StickHome;
 
         impl $crate::rp2350::Home<RunningStick> for StickHome {
             fn place() -> &'static $crate::rp2350::StaticCell<RunningStick> {
-                // Beside settings no view of memory shows it: what is typed at the console comes through its buffers.
+                // If there are settings, this is hidden from files that show memory: input from the console passes through
+                // its buffers.
                 #[unsafe(link_section = ".settings.stick")]
                 static PLACE: $crate::rp2350::StaticCell<RunningStick> = $crate::rp2350::StaticCell::new();
                 &PLACE
@@ -160,8 +162,8 @@ macro_rules! stick {
     };
 }
 
-/// Declares what picotool tells of the program: its name, its version, and which functions the stick of the tables in `$module`
-/// has.
+/// Declares what picotool reports about the program: its name, its version, and the features of the stick that the tables in
+/// `$module` describe.
 #[macro_export]
 macro_rules! program_info {
     ($module:ident) => {
@@ -187,13 +189,14 @@ macro_rules! program_info {
     };
 }
 
-/// Declares a panic handler that restarts the program. INFO.TXT of the next run says why, where the tables in `$module` have it.
+/// Declares a panic handler that restarts the program. INFO.TXT of the next run says why, if the tables in `$module` have that
+/// file.
 #[macro_export]
 macro_rules! panic_handler {
     ($module:ident) => {
         #[panic_handler]
         fn on_panic(info: &::core::panic::PanicInfo<'_>) -> ! {
-            // Nobody would read the reason: without it, the linker leaves out what it would have been told by.
+            // Without INFO files, nothing shows the reason: the linker then removes the code that stores it.
             if $module::BUILT_IN.info.is_none() {
                 $crate::rp2350::restart()
             }
@@ -202,9 +205,9 @@ macro_rules! panic_handler {
     };
 }
 
-/// Declares what a custom firmware begins with: a module with the manifest's tables and the type `Stick` for them
-/// ([`stick!`](crate::stick)), the image definition that the boot ROM looks for (RP2350 datasheet 5.9.5), what picotool tells of the
-/// program ([`program_info!`](crate::program_info)), and a panic handler that restarts it
+/// Declares what custom firmware starts with: a module with the manifest's tables and the type `Stick` for them
+/// ([`stick!`](crate::stick)), the image definition that the boot ROM looks for (RP2350 datasheet 5.9.5), what picotool reports
+/// about the program ([`program_info!`](crate::program_info)), and a panic handler that restarts it
 /// ([`panic_handler!`](crate::panic_handler)).
 ///
 /// ```ignore
@@ -223,7 +226,7 @@ macro_rules! panic_handler {
 /// }
 /// ```
 ///
-/// A second argument takes the place of the image definition: one that is not the only block (examples/partitions).
+/// An optional second argument replaces the image definition, if it is not the only block (examples/partitions).
 #[macro_export]
 macro_rules! firmware {
     ($module:ident) => {

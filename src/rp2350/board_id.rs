@@ -6,9 +6,9 @@ use crate::volume::BoardIdentity;
 /// CHIP_INFO of get_sys_info: package, device id and wafer id, a word each.
 const CHIP_INFO: u32 = 0x0001;
 
-/// Asks the bootrom's get_sys_info (section 5.4.8.17) for the chip's 64-bit unique identity.
+/// The chip's unique 64-bit identity, from the bootrom's get_sys_info (section 5.4.8.17).
 ///
-/// `None` when the bootrom does not know it.
+/// `None` if the bootrom does not know it.
 pub(super) fn read() -> Option<BoardIdentity> {
     let mut words = [0; 4];
     let filled = rom(|rom| rom.get_sys_info(&mut words, CHIP_INFO));

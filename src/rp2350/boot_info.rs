@@ -1,4 +1,4 @@
-//! What the firmware tells about the board: who it is, why it was reset, what it panicked of.
+//! The board's facts: its identity, why it was reset, its last panic.
 
 use super::memory::RawMemory;
 use super::panic::{self, Reason};
@@ -9,7 +9,7 @@ use crate::files::{BoardFacts, ResetReason};
 use crate::volume::BoardIdentity;
 use rp235x_hal::{pac, rom_data};
 
-/// Finds out. To be called once, at boot; the kept panic is taken.
+/// Collects them. To be called once, at boot, because it consumes the stored panic.
 pub(super) fn read(identity: Option<BoardIdentity>, flash: Option<u32>) -> BoardFacts<'static> {
     let kept = processor::singleton!(: Option<Reason> = panic::take_reason());
     let panic = kept.and_then(|reason| reason.as_ref()).map(Reason::text);
@@ -17,23 +17,23 @@ pub(super) fn read(identity: Option<BoardIdentity>, flash: Option<u32>) -> Board
     BoardFacts { chip: "RP2350", bootrom: Some(rom_data::rom_version_number()), flash, identity, reset, panic }
 }
 
-/// Length in bytes of the flash chip, where it is less than `reserved`.
+/// Length in bytes of the flash chip, if that is less than `reserved`.
 ///
-/// The bootrom says what OTP has in FLASH_DEVINFO (sections 5.4.8.17 and 13.10): 16 MiB where nobody has written it, as on the
-/// Pico 2.
+/// From the bootrom, which reads FLASH_DEVINFO in OTP (sections 5.4.8.17 and 13.10): 16 MiB if it was never written, as on
+/// the Pico 2.
 pub(super) fn flash(reserved: u32) -> Option<u32> {
     const FLASH_DEV_INFO: u32 = 0x0008;
     let mut words = [0; 2];
     let filled = rom(|rom| rom.get_sys_info(&mut words, FLASH_DEV_INFO));
     let [known, info] = words;
-    // CS0_SIZE, bits 8 to 11: 1 for 8 KiB, and each step doubles.
+    // CS0_SIZE, bits 8 to 11: 1 for 8 KiB, doubling with each step.
     let size = info >> 8 & 0xF;
     let told = (filled == 2 && known & FLASH_DEV_INFO != 0 && size != 0).then(|| 4096 << size);
     flash_length(&RawMemory, reserved, told)
 }
 
-/// Why the chip was reset (sections 12.9.7 and 6.4). The watchdog's answer comes first: its resets leave what the power
-/// manager knows of the last one of the whole chip.
+/// Why the chip was reset (sections 12.9.7 and 6.4). The watchdog is checked first: its resets do not change what the power
+/// manager reports about the last reset of the whole chip.
 fn reset() -> ResetReason {
     // SAFETY: both registers are read-only, and reading them has no side effect.
     let (watchdog, chip) =

@@ -1,4 +1,4 @@
-//! Time since power-on, and waking up in time (section 12.8, the system timer).
+//! Time since power-on, and the alarm that wakes the core (section 12.8, the system timer).
 
 use super::processor;
 use crate::clock::Instant;
@@ -25,14 +25,14 @@ pub(super) const fn interrupt<D: TimerDevice>() -> pac::Interrupt {
 }
 
 impl<D: TimerDevice> Clock<D> {
-    /// The clock of a timer that runs. The alarm's interrupt stays masked: `Stick::sleep` waits for it.
+    /// The clock of a running timer. The alarm's interrupt stays masked: `Stick::sleep` waits for it.
     #[must_use]
     pub fn new(mut alarm: Alarm0<D>) -> Self {
         alarm.enable_interrupt();
         Self { _alarm: alarm, armed: None }
     }
 
-    /// The timer's registers. What is written belongs to the first alarm, and to no other.
+    /// The timer's registers. Only bits and registers of the first alarm are written.
     fn registers(&self) -> &'static RegisterBlock {
         D::get_perif()
     }
@@ -52,15 +52,16 @@ impl<D: TimerDevice> Clock<D> {
         }
     }
 
-    /// Whether the alarm's interrupt has come, and was not taken back.
+    /// Whether the alarm's interrupt is pending.
     #[must_use]
     pub fn has_come(&self) -> bool {
         self.registers().intr().read().alarm_0().bit_is_set()
     }
 
-    /// Takes the alarm's interrupt back, if it came.
+    /// Clears the alarm's interrupt, if it is pending.
     pub fn acknowledge(&mut self) {
-        // It may be that of an alarm which went off while it was set again, so it is cleared whichever is armed now.
+        // It may be from an alarm that went off while it was being set again, so it is cleared whichever alarm is armed
+        // now.
         self.registers().intr().write(|w| w.alarm_0().clear_bit_by_one());
         // An alarm that has gone off is no longer armed.
         if self.registers().armed().read().bits() & 1 == 0 {
@@ -69,22 +70,22 @@ impl<D: TimerDevice> Clock<D> {
         processor::unpend(interrupt::<D>());
     }
 
-    /// Wakes the core at that moment, or not at all.
+    /// Wakes the core at `moment`, or not at all.
     pub fn wake_at(&mut self, moment: Option<Instant>) {
         if moment == self.armed {
             return;
         }
         self.armed = moment;
-        // An alarm that was for an earlier moment only wakes the core for nothing.
+        // An alarm that was set for an earlier time wakes the core once too often, which does no harm.
         let Some(moment) = moment else { return };
         let wait = moment.0.saturating_sub(self.now().0).clamp(SHORTEST, LONGEST) as u32;
         let passed = |since: u32| self.registers().timerawl().read().bits().wrapping_sub(since);
         processor::free(|| {
             loop {
                 let start = passed(0);
-                // SAFETY: any moment may be there.
+                // SAFETY: every value is a valid time.
                 self.registers().alarm0().write(|w| unsafe { w.bits(start.wrapping_add(wait)) });
-                // A moment that has gone by meanwhile would come again in more than an hour.
+                // A time that has passed in the meantime would only match again in more than an hour.
                 if passed(start) < wait {
                     break;
                 }

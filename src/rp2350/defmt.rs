@@ -1,14 +1,14 @@
-//! A defmt logger whose frames go into a ring in RAM, which DEFMT.BIN shows. With feature `defmt`.
+//! A defmt logger that writes frames to a ring in RAM, which DEFMT.BIN shows. With feature `defmt`.
 
 use crate::files::LogRing;
 use core::cell::{Cell, UnsafeCell};
 use critical_section::{Mutex, RestoreState};
 use defmt::Encoder;
 
-/// The ring. Frames that are written before there is one are lost.
+/// The ring. Frames written before it is set are lost.
 static RING: Mutex<Cell<Option<&'static LogRing>>> = Mutex::new(Cell::new(None));
 
-/// Lets defmt's macros write into `ring`.
+/// Makes defmt's macros write to `ring`.
 pub(super) fn set_ring(ring: &'static LogRing) {
     critical_section::with(|section| RING.borrow(section).set(Some(ring)));
 }
@@ -16,7 +16,7 @@ pub(super) fn set_ring(ring: &'static LogRing) {
 /// The critical section and the encoder of the frame that is being written.
 struct SharedEncoder(UnsafeCell<(RestoreState, Encoder)>);
 
-// SAFETY: it is touched between `acquire` and `release` alone, which are one critical section: by one context of one core.
+// SAFETY: only accessed between `acquire` and `release`, which form one critical section: by one context of one core.
 unsafe impl Sync for SharedEncoder {}
 
 static ENCODER: SharedEncoder = SharedEncoder(UnsafeCell::new((RestoreState::invalid(), Encoder::new())));
@@ -30,37 +30,38 @@ fn put(bytes: &[u8]) {
     }
 }
 
-// SAFETY: a frame is one critical section, so that anyone who logs, interrupt handlers and the other core included, writes whole frames.
-// Frames do not nest: defmt's macros evaluate their arguments before they acquire the logger; a `Format` that logs is defmt's own
-// misuse, and would spoil a frame, not memory: the encoder and the restore state have no invariants of memory safety.
+// SAFETY: a frame is one critical section, so every context, including interrupt handlers and the other core, writes whole
+// frames. Frames do not nest: defmt's macros evaluate their arguments before they acquire the logger. A `Format` that logs
+// misuses defmt, and would corrupt a frame but not memory: the safety of memory does not depend on the encoder or the
+// restore state.
 unsafe impl defmt::Logger for Logger {
     fn acquire() {
         // SAFETY: released by `release`, which defmt calls once for each `acquire`, in the same context.
         let restore = unsafe { critical_section::acquire() };
-        // SAFETY: the critical section has begun, see `SharedEncoder`.
+        // SAFETY: inside the critical section, see `SharedEncoder`.
         let (state, encoder) = unsafe { &mut *ENCODER.0.get() };
         *state = restore;
         encoder.start_frame(put);
     }
 
     unsafe fn flush() {
-        // RAM has everything at once.
+        // Nothing to do: the ring is in RAM.
     }
 
     unsafe fn write(bytes: &[u8]) {
-        // SAFETY: as the trait demands, between `acquire` and `release`: see `SharedEncoder`.
+        // SAFETY: between `acquire` and `release`, as the trait demands: see `SharedEncoder`.
         let (_, encoder) = unsafe { &mut *ENCODER.0.get() };
         encoder.write(bytes, put);
     }
 
     unsafe fn release() {
-        // SAFETY: as in `write`; the critical section that `acquire` began ends here, and the reference is gone by then.
+        // SAFETY: as in `write`; the critical section of `acquire` ends here, and the reference is no longer used by then.
         let restore = unsafe {
             let (state, encoder) = &mut *ENCODER.0.get();
             encoder.end_frame(put);
             core::mem::replace(state, RestoreState::invalid())
         };
-        // SAFETY: this is what `acquire` was given.
+        // SAFETY: `restore` is what `acquire` returned.
         unsafe { critical_section::release(restore) };
     }
 }

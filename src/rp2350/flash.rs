@@ -1,9 +1,9 @@
-//! The settings' sectors in the flash chip, written by the bootrom's checked call (section 5.4.8.9).
+//! The settings' sectors in the flash chip, written with the bootrom's checked call (section 5.4.8.9).
 //!
-//! While the flash chip erases or programs, nothing can be read from it, by nobody: interrupts are masked on this core, the
-//! other one stands aside ([`park`]), and what runs meanwhile is in RAM and ROM. That takes 45 to 400 ms for an
-//! erase, and 1 to 3 ms for a page. The USB controller answers NAK by itself; a watchdog has to be more patient. A DMA transfer
-//! that reads flash gets a bus error: the application stops its own before settings are saved.
+//! While the flash chip erases or programs, it cannot be read: interrupts are masked on this core, the other core is parked
+//! ([`park`]), and only code in RAM and ROM runs. That takes 45 to 400 ms for an erase, and 1 to 3 ms for a page. The USB
+//! controller answers NAK by itself; a watchdog's timeout must be longer. A DMA transfer that reads flash gets a bus error,
+//! so the application has to stop its own before settings are saved.
 
 use super::memory::{RawMemory, translate};
 use super::{boot_info, park, partitions, xip};
@@ -16,10 +16,10 @@ use core::sync::atomic::{Ordering, compiler_fence};
 use cortex_m::asm;
 use rp235x_hal::{pac, rom_data};
 
-/// Where the bootrom keeps the function that sets up fast reading from flash, at most 256 bytes (section 4.3).
+/// Where the bootrom stores the function that sets up fast reading of flash, at most 256 bytes (section 4.3).
 const BOOT_RAM: *const u32 = 0x400E_0000 as *const u32;
-/// Cache maintenance: cleaning by set and way, at addresses that leave no line with a valid tag behind (section 4.4.1, erratum
-/// RP2350-E11).
+/// Cache maintenance: cleaning by set and way, at addresses that do not leave a line with a valid tag (section 4.4.1,
+/// erratum RP2350-E11).
 const CLEAN: *mut u8 = 0x1BFF_C001 as *mut u8;
 const CACHE_LENGTH: usize = 16 << 10;
 const LINE_LENGTH: usize = 8;
@@ -29,30 +29,30 @@ const ERASE: u32 = 0x0000_0100;
 const PROGRAM: u32 = 0x0001_0100;
 
 const OK: i32 = 0;
-/// BOOTROM_ERROR_LOCK_REQUIRED: bootrom locks are in use, and the other core holds this one (section 5.4.4).
+/// BOOTROM_ERROR_LOCK_REQUIRED: bootrom locks are in use, and the other core has taken this one (section 5.4.4).
 const LOCK_REQUIRED: i32 = -19;
 
-/// The flash chip, as settings are kept in it: by storage address. The sectors of the program itself are never written; all others
-/// can be, where the partition table permits it.
+/// The flash chip that stores settings, by storage address. The program's own sectors are never written; all others can be,
+/// if the partition table permits it.
 ///
-/// There is nothing to stop two stores from being made for the same place: the stick makes one.
+/// Nothing prevents two stores for the same sectors: the stick creates only one.
 #[derive(Debug)]
 pub struct SettingsFlash {
     length: u32,
 }
 
 impl SettingsFlash {
-    /// A chip of `length` bytes. Needs 3264 bytes of stack once.
+    /// A chip of `length` bytes. Takes 3264 bytes of stack once.
     ///
-    /// `None` when the chip shows that it is shorter, or when the program runs from SRAM: flash may not be connected then, and holds
-    /// the settings of another program.
+    /// `None` if the chip turns out to be shorter, or if the program runs from SRAM: then flash may not be connected, or
+    /// may contain the settings of another program.
     #[must_use]
     pub fn new(length: u32) -> Option<Self> {
-        // A shorter one ignores the upper bits of an address: the settings' sectors would be some of the program's.
+        // A shorter chip ignores the upper bits of an address: the settings' sectors would overlap the program.
         if xip::runs_from_sram() || boot_info::flash(length).is_some() {
             return None;
         }
-        // flash_op permits nothing before (section 5.1.3). Where it fails, flash_op will say so.
+        // Until then flash_op permits nothing (section 5.1.3). If this fails, flash_op will report it.
         let _ = partitions::load();
         Some(Self { length: length.min(STORAGE.end - STORAGE.start) })
     }
@@ -63,12 +63,12 @@ impl SettingsFlash {
             return Err(FlashError::Refused);
         }
         cortex_m::interrupt::free(|_| {
-            // Released when this ends.
+            // Released at the end of this function.
             let _parked = park::other_core().ok_or(FlashError::OtherCore)?;
-            // flash_op takes storage addresses, which the translation of section 5.1.19 leaves alone.
+            // flash_op takes storage addresses, to which the translation of section 5.1.19 does not apply.
             let address = XIP_BASE + place;
-            // SAFETY: interrupts are masked and the other core does not touch flash; the program is not there, and flash_op checks the
-            // address. `page` is null, which an erase ignores, or a whole page in RAM.
+            // SAFETY: interrupts are masked and the other core does not access flash; the program is not at this address,
+            // and flash_op checks the address. `page` is null, which an erase ignores, or a whole page in RAM.
             match unsafe { call_flash_op(flags, address, length, page) } {
                 OK => Ok(()),
                 LOCK_REQUIRED => Err(FlashError::OtherCore),
@@ -113,7 +113,7 @@ impl NorFlash for SettingsFlash {
 
     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), FlashError> {
         let (pages, rest) = bytes.as_chunks::<PAGE_LENGTH>();
-        // The bootrom reads them while flash cannot be read.
+        // The bootrom reads them while flash cannot be read, so they must be in RAM.
         if !rest.is_empty() || bytes.as_ptr().addr() < SRAM.start as usize {
             return Err(FlashError::Refused);
         }
@@ -128,13 +128,14 @@ impl NorFlash for SettingsFlash {
 impl MultiwriteNorFlash for SettingsFlash {}
 
 unsafe extern "C" {
-    /// Where initial values of variables are in flash: the last of what the program loads from there (cortex-m-rt's link.x).
+    /// Where the initial values of variables are in flash: the last part that the program loads from there (cortex-m-rt's
+    /// link.x).
     static __sidata: u8;
     static __sdata: u8;
     static __edata: u8;
 }
 
-/// Whether the sector of flash at a storage address, a place within it, has some of the program.
+/// Whether the sector of flash that contains storage address `place` contains part of the program.
 fn is_program(place: u32) -> bool {
     let sector = place / SECTOR_LENGTH * SECTOR_LENGTH;
     let variables = (&raw const __edata).addr() - (&raw const __sdata).addr();
@@ -150,7 +151,7 @@ fn is_program(place: u32) -> bool {
     false
 }
 
-/// The functions of the sequence in section 5.4.8.9, found before flash goes away.
+/// The functions of the sequence in section 5.4.8.9, looked up before flash becomes inaccessible.
 struct Calls {
     connect_internal_flash: unsafe extern "C" fn(),
     flash_exit_xip: unsafe extern "C" fn(),
@@ -159,20 +160,21 @@ struct Calls {
     set_up_xip: unsafe extern "C" fn(),
 }
 
-/// Erases or programs, and sets up reading from flash again as it was. Returns what flash_op returned.
+/// Erases or programs, and restores fast reading of flash. Returns what flash_op returned.
 ///
 /// # Safety
 ///
-/// No interrupt is taken and nobody else reads flash meanwhile. `page` is valid for reads of `length` bytes of RAM, or null for
-/// an erase.
+/// Interrupts are masked and nothing else reads flash during the call. `page` is valid for reads of `length` bytes of RAM,
+/// or null for an erase.
 unsafe fn call_flash_op(flags: u32, address: u32, length: u32, page: *const u8) -> i32 {
-    // Words of boot RAM cannot be executed there (section 4.3), and the function changes how flash is read.
+    // Boot RAM is not executable (section 4.3), and the function changes how flash is read.
     let mut set_up_xip = [0u32; 64];
     for (n, word) in set_up_xip.iter_mut().enumerate() {
         // SAFETY: boot RAM has 1 KiB, readable by Secure code, and only the program itself changes this part of it.
         *word = unsafe { BOOT_RAM.add(n).read_volatile() };
     }
-    // The words are there before they run: for the compiler, which sees a call by address, and for the core.
+    // The words must be written before they are executed: the compiler sees only a call by address, and the core has a
+    // pipeline.
     compiler_fence(Ordering::SeqCst);
     asm::dsb();
     asm::isb();
@@ -181,8 +183,8 @@ unsafe fn call_flash_op(flags: u32, address: u32, length: u32, page: *const u8) 
         flash_exit_xip: rom_data::flash_exit_xip::ptr(),
         flash_op: rom_data::flash_op::ptr(),
         flash_flush_cache: rom_data::flash_flush_cache::ptr(),
-        // SAFETY: the words are a function without arguments and result in Thumb code, wherever they are (section 5.4.8.9,
-        // "copy the XIP setup function from boot RAM to SRAM and execute it"). They outlive the call.
+        // SAFETY: the words are a function without arguments and result in Thumb code, and it may be located anywhere
+        // (section 5.4.8.9, "copy the XIP setup function from boot RAM to SRAM and execute it"). They outlive the call.
         set_up_xip: unsafe { transmute::<usize, unsafe extern "C" fn()>(set_up_xip.as_ptr().addr() | 1) },
     };
     clean_cache();
@@ -192,20 +194,20 @@ unsafe fn call_flash_op(flags: u32, address: u32, length: u32, page: *const u8) 
     result
 }
 
-/// Writes what the cache holds for a RAM at the second chip select: flash_flush_cache would forget it.
+/// Writes back what the cache contains for a RAM at the second chip select: flash_flush_cache would discard it.
 fn clean_cache() {
     // SAFETY: reading the register has no side effect.
     let writable = unsafe { (*pac::XIP_CTRL::ptr()).ctrl().read() };
     if writable.writable_m0().bit() || writable.writable_m1().bit() {
         for line in (0..CACHE_LENGTH).step_by(LINE_LENGTH) {
-            // SAFETY: within the window for cache maintenance, which holds no data; a clean line stays as it is.
+            // SAFETY: within the window for cache maintenance, which contains no data; a clean line does not change.
             unsafe { CLEAN.add(line).write_volatile(0) };
         }
     }
 }
 
-/// Registers that connect_internal_flash and flash_exit_xip set to their defaults, and that the function in boot RAM does not
-/// all set again: the pads (section 9.11.4), and how the second chip select is read (sections 12.14.6).
+/// Registers that connect_internal_flash and flash_exit_xip set to their defaults, and that the function in boot RAM does
+/// not restore completely: the pads (section 9.11.4), and how the second chip select is read (sections 12.14.6).
 const KEPT: [*mut u32; 9] = [
     0x4004_0004 as *mut u32,
     0x4004_0008 as *mut u32,
@@ -218,7 +220,7 @@ const KEPT: [*mut u32; 9] = [
     0x400D_0028 as *mut u32,
 ];
 
-/// The part that is in RAM: between the first call and the last, flash cannot be relied on.
+/// The part that is in RAM: flash cannot be read between the first call and the last.
 ///
 /// # Safety
 ///
@@ -226,11 +228,11 @@ const KEPT: [*mut u32; 9] = [
 #[inline(never)]
 #[unsafe(link_section = ".data.picovd_flash_op")]
 unsafe extern "C" fn operate_from_ram(calls: &Calls, flags: u32, address: u32, length: u32, page: *mut u8) -> i32 {
-    // In RAM, as a constant would be in flash.
+    // Copied to RAM, because a constant would be in flash.
     let kept: [*mut u32; 9] = core::hint::black_box(KEPT);
     let mut values = [0u32; 9];
-    // SAFETY: the registers exist and hold nothing but configuration; the calls are made in the order of section 5.4.8.9, and
-    // nobody else reads flash meanwhile.
+    // SAFETY: the registers exist and contain only configuration; the calls are in the order of section 5.4.8.9, and
+    // nothing else reads flash meanwhile.
     unsafe {
         for (value, register) in values.iter_mut().zip(&kept) {
             (&raw mut *value).write_volatile(register.read_volatile());

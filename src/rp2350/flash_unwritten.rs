@@ -1,7 +1,7 @@
-//! The settings' sectors where nobody writes them: on the Hazard3.
+//! The settings' sectors on the Hazard3, where they are never written.
 //!
-//! The sequence in flash.rs runs a function out of boot RAM and parks the other core, both by Arm's means. What it would take
-//! here nobody has tried, so settings hold until the power goes.
+//! The sequence in flash.rs runs a function from boot RAM and parks the other core, both with Arm instructions. Nobody has
+//! tried that on this core, so settings last until power-off.
 
 use crate::settings::FlashError;
 use crate::settings::nor_flash::{ErrorType, MultiwriteNorFlash, NorFlash, ReadNorFlash};

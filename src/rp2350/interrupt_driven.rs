@@ -1,4 +1,4 @@
-//! A stick that its own interrupts serve: the main loop is the application's.
+//! A stick that is served by its interrupts, so that the main loop is free for the application.
 
 use super::clock::interrupt;
 use super::stick::{Home, Running, Stick};
@@ -10,33 +10,34 @@ use core::sync::atomic::{AtomicU8, Ordering};
 use rp235x_hal::pac;
 use rp235x_hal::timer::TimerDevice;
 
-/// A place for a stick that the handlers of USBCTRL_IRQ and of its timer's first alarm serve: made by [`serve!`](crate::serve).
+/// Storage for a stick that the handlers of USBCTRL_IRQ and of its timer's first alarm serve, declared with
+/// [`serve!`](crate::serve).
 ///
-/// The handlers have the priority that the application gives them, one for both or one each. None of them waits for the other
-/// one: who comes while the stick is served leaves a note, and the one that serves it goes on.
+/// The application sets the handlers' priorities, which may differ. No handler waits for the other one: if it finds the
+/// stick being served, it leaves a request, and the other one continues.
 pub struct Served<T> {
-    /// The stick, for the one whose turn it is.
+    /// The stick, which only the context whose turn it is may access.
     stick: UnsafeCell<Option<T>>,
     turns: Turns,
-    /// Where it is served: [`NOBODY`], [`COMING`], or the core's number and [`FIRST`]. That is stored with release after the stick,
-    /// and loaded with acquire before a turn: who finds the number finds the stick.
+    /// Where it is served: [`NOBODY`], [`COMING`], or the core's number plus [`FIRST`]. Stored with release after the
+    /// stick, and loaded with acquire before a turn, so that a context that sees the number also sees the stick.
     core: AtomicU8,
 }
 
 /// There is no stick yet.
 const NOBODY: u8 = 0;
-/// A stick is on its way to its place.
+/// A stick is being stored.
 const COMING: u8 = 1;
-/// The interrupts of core 0 serve it.
+/// Core 0 serves it; the next number is for core 1.
 const FIRST: u8 = 2;
 
-/// The core that this runs on, as [`Served`] keeps it.
+/// The current core, as [`Served`] stores it.
 fn here() -> u8 {
     FIRST + current_core() as u8
 }
 
-// SAFETY: the stick is reached in a turn alone, so by one context at a time; it may be any one, since it is `Send`. Before the
-// first turn it is reached by the context alone that brings it.
+// SAFETY: the stick is only accessed in a turn, so by one context at a time; that may be any context, since the stick is
+// `Send`. Before the first turn, only the context that stores it accesses it.
 unsafe impl<T: Send> Sync for Served<T> {}
 
 impl<T> core::fmt::Debug for Served<T> {
@@ -58,30 +59,31 @@ impl<T> Served<T> {
         Self { stick: UnsafeCell::new(None), turns: Turns::new(), core: AtomicU8::new(NOBODY) }
     }
 
-    /// Brings the stick, once. False, and it is dropped, where there is one.
+    /// Stores the stick, once. If there is one already, drops `stick` and returns false.
     fn bring(&self, stick: T) -> bool {
-        // One of several that come at the same time exchanges it. Who does not touches nothing, so a failure may be relaxed.
+        // Of several contexts that get here at the same time, one wins the exchange. The others access nothing, so failure
+        // may be relaxed.
         if self.core.compare_exchange(NOBODY, COMING, Ordering::AcqRel, Ordering::Relaxed).is_err() {
             return false;
         }
-        // SAFETY: this context alone has found nobody here, and turns are taken after the next line.
+        // SAFETY: only this context has found `NOBODY`, and turns are taken only after the next line.
         unsafe { *self.stick.get() = Some(stick) };
         self.core.store(here(), Ordering::Release);
         true
     }
 }
 
-/// Lets the interrupts of the USB controller and of the timer's first alarm come, on this core.
+/// Unmasks the interrupts of the USB controller and of the timer's first alarm on this core.
 fn unmask<D: TimerDevice>() {
-    // SAFETY: the stick has taken the USB controller and the alarm, so their interrupts are its own, and nobody else relies on their
-    // masks. The handlers share nothing with what runs here but what is reached in turns and critical sections.
+    // SAFETY: the stick owns the USB controller and the alarm and therefore their interrupts, and nothing else relies on their
+    // masks. The handlers share data with the code here only through turns and critical sections.
     unsafe {
         processor::unmask(pac::Interrupt::USBCTRL_IRQ);
         processor::unmask(interrupt::<D>());
     }
 }
 
-/// Keeps both back, until the one at work is done.
+/// Masks both until the active handler is done.
 fn mask<D: TimerDevice>() {
     processor::mask(pac::Interrupt::USBCTRL_IRQ);
     processor::mask(interrupt::<D>());
@@ -91,16 +93,16 @@ fn mask<D: TimerDevice>() {
 const SET: usize = 0x2000;
 const CLEAR: usize = 0x3000;
 
-/// Forces the first alarm's interrupt, which both cores see (section 12.8.5, INTF), or no longer does.
+/// Forces the first alarm's interrupt on both cores (section 12.8.5, INTF), or stops forcing it.
 fn force<D: TimerDevice>(alias: usize) {
     let register = D::get_perif().intf().as_ptr();
-    // SAFETY: the alias of a register of the timer whose first alarm is the stick's; this changes no other alarm.
+    // SAFETY: an alias of a register of the timer whose first alarm belongs to the stick; other alarms are not changed.
     unsafe { register.byte_add(alias).write_volatile(1) };
 }
 
 impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Served<Stick<F, H, D>> {
-    /// From now on interrupts of this core serve the stick, and it appears on the bus. To be called on the core that started the
-    /// stick: its USB controller does nothing on the other one. There is one stick, so a second call has nothing to do.
+    /// From now on, this core's interrupts serve the stick, and it appears on the bus. Call it on the core that started the
+    /// stick: its USB controller does nothing on the other one. There is only one stick, so a second call does nothing.
     pub fn begin(&self, stick: Stick<F, H, D>) {
         if self.bring(stick) {
             unmask::<D>();
@@ -108,35 +110,36 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Served<Stick<F, 
         }
     }
 
-    /// Asks for the handler: to be called after dynamic files have changed, from any context on either core. Without it, the change is
-    /// noticed when the host next asks for something, or after 131 ms. Before [`begin`](Served::begin) it does nothing: that looks
-    /// at everything.
+    /// Requests the handler. Call it after dynamic files have changed, from any context on either core. Otherwise the change
+    /// is noticed when the host next sends something, or after 131 ms. Before [`begin`](Served::begin) it does nothing: `begin`
+    /// itself checks for changes.
     pub fn wake(&self) {
-        // Where a stick is, its timer is out of reset.
+        // Once there is a stick, its timer is out of reset.
         if self.core.load(Ordering::Acquire) != NOBODY {
             force::<D>(SET);
         }
     }
 
-    /// Does what there is to do: what the handlers call. On the other core it asks for the handler, as [`wake`](Served::wake)
-    /// does: that core's interrupts are left alone. Before [`begin`](Served::begin) it does nothing.
+    /// Does what there is to do; called by the handlers. On the other core it requests the handler like [`wake`](Served::wake),
+    /// so that core's interrupts are not changed. Before [`begin`](Served::begin) it does nothing.
     pub fn serve(&self) {
         if self.core.load(Ordering::Acquire) != here() {
             return self.wake();
         }
-        // Before the work: who asks during it is heard again.
+        // Before the work, so that a request during the work is not lost.
         force::<D>(CLEAR);
         let turn = || {
-            // SAFETY: it is this context's turn, and nobody else's on either core until the closure returns.
+            // SAFETY: it is this context's turn, and no other's on either core until the closure returns.
             let stick = unsafe { &mut *self.stick.get() };
             stick.iter_mut().for_each(Stick::serve);
         };
-        // A handler that is more urgent than the one at work would be called again and again: what called it is still there.
+        // A handler of higher priority than the active one would be called again and again, because its cause persists, so
+        // it is masked.
         self.turns.ask(turn, unmask::<D>, mask::<D>);
     }
 }
 
-/// Declares a [`Served`](crate::rp2350::Served) stick of that name, and the handlers of its interrupts. To be said after
+/// Declares a [`Served`](crate::rp2350::Served) stick of that name, and the handlers of its interrupts. Use it after
 /// [`firmware!`](crate::firmware):
 ///
 /// ```ignore
@@ -148,7 +151,7 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Served<Stick<F, 
 ///     let (stick, _board) = Stick::start(&disk::DESCRIPTION);
 ///     STICK.begin(stick);
 ///     loop {
-///         // The application's.
+///         // The application's own work.
 ///     }
 /// }
 /// ```
@@ -160,7 +163,7 @@ macro_rules! serve {
         $crate::serve!($stick, TIMER0_IRQ_0);
     };
     ($stick:ident, $alarm:ident) => {
-        /// The stick, which its interrupts serve.
+        /// The stick, which is served by its interrupts.
         static $stick: $crate::rp2350::Served<Stick> = $crate::rp2350::Served::new();
 
         #[allow(non_snake_case)]

@@ -1,9 +1,9 @@
-//! The chip's address space as views of memory show it: without what may be a secret.
+//! The chip's address space as files show it: without what may be secret.
 //!
-//! What is hidden is decided by where bytes are, not by who put them there. Of flash, that is the storage address: views
-//! through an alias with address translation are translated first (section 12.14.4), and read zeros where that ends. Sectors with
-//! records of settings are hidden in every program: one without settings may follow one that had some. Of RAM, a program with
-//! settings shows its variables alone: see [`show_variables`].
+//! What is hidden depends on where bytes are, not on who has written them. In flash, the storage address decides: addresses
+//! in a window with translation are translated first (section 12.14.4), and read as zeros where the translation ends.
+//! Sectors with records of settings are hidden in every program, since a program without settings may have replaced one
+//! with settings. In RAM, a program with settings shows only its variables: see [`show_variables`].
 
 pub(super) use super::processor::copy_words;
 use super::processor::load_byte;
@@ -20,13 +20,13 @@ use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use rp235x_hal::pac;
 use static_cell::StaticCell;
 
-/// Everything that the core can read, and that nobody hides. Zeros until a [`Stick`](super::Stick) is made.
+/// Everything that the core can read and that is not hidden. Zeros until a [`Stick`](super::Stick) has been created.
 ///
-/// What a manifest may show of it is checked when the firmware is built.
+/// The manifest's ranges are checked when the firmware is built.
 #[derive(Clone, Copy, Debug)]
 pub struct AddressSpace;
 
-/// All of ROM, SRAM and flash by storage address ([`STORAGE`]), for those who show nothing of it to anybody. Zeros elsewhere.
+/// All of ROM, SRAM and flash by storage address ([`STORAGE`]), for code that does not show it to hosts. Zeros elsewhere.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RawMemory;
 
@@ -36,23 +36,23 @@ struct Guard {
     redacted: &'static [Range<u32>],
     /// Length of flash in bytes.
     flash: u32,
-    /// How programs with settings read RAM.
+    /// How RAM is read in programs with settings.
     ram: Option<Read>,
 }
 
 type Read = fn(u32, &mut [u8]);
 
-/// Set once, before the stick appears on the bus. Stored with release and loaded with acquire: who finds the guard, on whichever
-/// core, finds what is in it.
+/// Set once, before the stick appears on the bus. Stored with release and loaded with acquire, so that either core sees the
+/// guard's contents.
 static GUARD: AtomicPtr<Guard> = AtomicPtr::new(core::ptr::null_mut());
 
-/// Offset in QMI of the first register that translates addresses of flash (section 12.14.4).
+/// Offset in QMI of the first register for address translation of flash (section 12.14.4).
 const ATRANS0: usize = 0x34;
 
 impl Memory for AddressSpace {
     #[inline]
     fn read(&self, address: u32, out: &mut [u8]) {
-        // SAFETY: what was stored is null, or a guard that lives for good and that nobody changes.
+        // SAFETY: the pointer is null, or a guard that is never freed or changed.
         let Some(guard) = (unsafe { GUARD.load(Ordering::Acquire).as_ref() }) else {
             out.fill(0);
             return;
@@ -79,17 +79,17 @@ impl Memory for RawMemory {
             SRAM_REGION => SRAM,
             _ => 0..0,
         };
-        // SAFETY: the core can read all of each, without side effect.
+        // SAFETY: the core can read all of these ranges without side effects.
         unsafe { read_within(&range, address, out) };
     }
 }
 
-/// Reads bytes, any number of them.
+/// Reads any number of bytes.
 ///
 /// # Safety
 ///
-/// The core can read all of them, without side effect.
-// A call is shorter than its text in every place.
+/// The core can read all of them without side effects.
+// Not inlined, because a call is shorter.
 #[inline(never)]
 unsafe fn read_all(address: u32, out: &mut [u8]) {
     let words = out.len() / BLOCK * BLOCK;
@@ -107,19 +107,20 @@ unsafe fn read_all(address: u32, out: &mut [u8]) {
     }
 }
 
-/// Decides what is hidden from now on: `redacted` ranges of flash, what is after the `flash` bytes that the chip has, records
-/// of settings, and where there are `settings`, whatever in RAM may hold a secret of theirs. Once; to be called before secrets are read.
+/// Sets what is hidden from now on: `redacted` ranges of flash, everything beyond the `flash` bytes of the chip, records of
+/// settings, and, if there are `settings`, everything in RAM that may contain their secrets. To be called once, before
+/// secrets are read.
 pub(super) fn hide<S: Configured<'static>>(settings: S, redacted: &'static [Range<u32>], flash: u32) {
     static ROOM: StaticCell<Guard> = StaticCell::new();
     let ram = settings.settings().map(guard_ram);
-    // No view shows what the second chip select has.
+    // The second chip select is never shown.
     let flash = flash.min(CHIP_SELECT);
     if let Some(guard) = ROOM.try_init(Guard { redacted, flash, ram }) {
         GUARD.store(guard, Ordering::Release);
     }
 }
 
-/// How RAM is read beside settings.
+/// How RAM is read in programs with settings.
 fn guard_ram(settings: &Settings<'_>) -> Read {
     if settings.plan().show_stacks {
         return show_stacks;
@@ -130,19 +131,19 @@ fn guard_ram(settings: &Settings<'_>) -> Read {
 }
 
 unsafe extern "C" {
-    /// Where variables begin that views of memory show; the section `.settings` follows the last of them (memory.x).
+    /// Start of the variables that files may show; the section `.settings` follows the last of them (memory.x).
     static __picovd_shown_start: u8;
     static __settings_start: u8;
     static __settings_end: u8;
 }
 
-/// The variables without those that may hold secrets: `.data` and `.bss`.
+/// The variables except those that may contain secrets: `.data` and `.bss`.
 fn variables() -> Range<u32> {
     (&raw const __picovd_shown_start).addr() as u32..(&raw const __settings_start).addr() as u32
 }
 
-/// Reads the variables, and zeros elsewhere: so no stack is shown, and nothing that a program before this one has left in what
-/// is not initialized at the start. Once settings were handled on a stack among the variables, nothing is shown at all.
+/// Reads the variables, and zeros elsewhere: no stack is shown, nor anything that a previous program has left in
+/// uninitialized memory. Once settings were handled on a stack that is one of the variables, nothing at all is shown.
 fn show_variables(address: u32, out: &mut [u8]) {
     // SAFETY: the linker puts variables into SRAM.
     unsafe { read_within(&variables(), address, out) };
@@ -151,7 +152,7 @@ fn show_variables(address: u32, out: &mut [u8]) {
     }
 }
 
-/// Reads everything but the section `.settings`.
+/// Reads everything except the section `.settings`.
 fn show_stacks(address: u32, out: &mut [u8]) {
     let before = variables().end.saturating_sub(address) as usize;
     let (shown, rest) = split(out, before);
@@ -161,11 +162,11 @@ fn show_stacks(address: u32, out: &mut [u8]) {
     unsafe { read_within(&after, address.wrapping_add(before as u32), rest) };
 }
 
-/// Reads what of `shown` is at an address, and zeros elsewhere.
+/// Reads the part of `shown` at an address, and zeros elsewhere.
 ///
 /// # Safety
 ///
-/// The core can read all of `shown`, without side effect.
+/// The core can read all of `shown` without side effects.
 unsafe fn read_within(shown: &Range<u32>, address: u32, out: &mut [u8]) {
     let at = |place: u32| (place.saturating_sub(address) as usize).min(out.len());
     let (first, end) = (at(shown.start), at(shown.end));
@@ -179,13 +180,13 @@ unsafe fn read_within(shown: &Range<u32>, address: u32, out: &mut [u8]) {
     }
 }
 
-/// The first bytes, so many or all, and the rest.
+/// Splits off the first `first` bytes, or all if there are fewer.
 fn split(out: &mut [u8], first: usize) -> (&mut [u8], &mut [u8]) {
     let first = first.min(out.len());
     out.split_at_mut_checked(first).unwrap_or_default()
 }
 
-/// Reads flash, through whatever alias.
+/// Reads flash through any of its windows.
 fn read_flash(guard: &Guard, address: u32, out: &mut [u8]) {
     let alias = address / XIP_WINDOW % 4;
     let mut offset = address % XIP_WINDOW;
@@ -208,13 +209,13 @@ fn read_flash(guard: &Guard, address: u32, out: &mut [u8]) {
     }
 }
 
-/// Where in flash an offset from XIP_BASE is, if anywhere, and for how many bytes that holds (section 12.14.4). An access
-/// where nothing is would be a bus fault.
+/// Translates an offset from XIP_BASE to an offset in flash, if there is one there, and for how many bytes that is valid
+/// (section 12.14.4). Access to an address that is not translated would be a bus fault.
 pub(super) fn translate(offset: u32) -> (Option<u32>, u32) {
     let within = offset % TRANSLATED;
-    // Four registers: those after them are the second chip select's, which no view shows.
+    // Four registers: the following ones are for the second chip select, which is never shown.
     let register = pac::QMI::ptr().addr() + ATRANS0 + (offset / TRANSLATED % 4) as usize * 4;
-    // SAFETY: an aligned register of QMI, whose reading has no side effect.
+    // SAFETY: an aligned register of QMI; reading it has no side effect.
     let window = unsafe { (register as *const u32).read_volatile() };
     // BASE and SIZE count sectors.
     let (base, size) = ((window & 0xFFF) * SECTOR_LENGTH, (window >> 16 & 0x7FF) * SECTOR_LENGTH);
@@ -227,7 +228,7 @@ pub(super) fn translate(offset: u32) -> (Option<u32>, u32) {
     }
 }
 
-/// Reads flash by storage address, all of it within the chip.
+/// Reads flash by storage address, which must be within the chip.
 fn read_storage(guard: &Guard, place: u32, out: &mut [u8]) {
     RawMemory.read(STORAGE.start.wrapping_add(place), out);
     for range in guard.redacted {
@@ -242,20 +243,20 @@ fn read_storage(guard: &Guard, place: u32, out: &mut [u8]) {
     }
 }
 
-/// Overwrites what of `range` is in `out`, which begins at `start`.
+/// Overwrites the part of `range` that is in `out`, which begins at `start`.
 fn blank(range: &Range<u32>, start: u32, out: &mut [u8]) {
     let at = |place: u32| (place.saturating_sub(start) as usize).min(out.len());
     let hidden = at(range.start)..at(range.end);
     out.get_mut(hidden).unwrap_or_default().fill(0);
 }
 
-/// The sector that was looked at last, and in the lowest bit whether it holds records. No sector has this number. One word says
-/// all of it, so it is loaded and stored relaxed: another core that finds an older one looks by itself.
+/// The sector that was checked last, with whether it contains records in the lowest bit. The initial value is no sector's
+/// number. Since it is a single word, it is loaded and stored relaxed: a core that sees an older value checks again.
 static LOOKED: AtomicU32 = AtomicU32::new(u32::MAX);
 
-/// Whether a sector of flash holds a record of settings, of whichever firmware: then all of it is hidden, what is left of
-/// records whose beginning was lost included. Hosts read forward, so the last answer is kept; a sector changes to the worse
-/// only by [`SettingsFlash`](super::SettingsFlash), which is redacted.
+/// Whether a sector of flash contains a record of settings, from any firmware: then the whole sector is hidden, including
+/// remains of records whose start was lost. Hosts read sequentially, so the last answer is cached. Only
+/// [`SettingsFlash`](super::SettingsFlash) can add a record to a sector, and it is redacted.
 fn holds_records(sector: u32) -> bool {
     let looked = LOOKED.load(Ordering::Relaxed);
     if looked & !1 == sector {
@@ -263,8 +264,8 @@ fn holds_records(sector: u32) -> bool {
     }
     let holds = (0..SECTOR_LENGTH).step_by(PAGE_LENGTH).any(|page| {
         let address = STORAGE.start.wrapping_add(sector).wrapping_add(page);
-        // SAFETY: a byte of flash within the chip, whose reading has no side effect. Each takes a transfer from the flash chip,
-        // and this one settles most pages.
+        // SAFETY: a byte of flash within the chip; reading it has no side effect. Each read takes a transfer from the flash
+        // chip, and for most pages this one is enough.
         if unsafe { load_byte(address) } != RECORD_START {
             return false;
         }
@@ -276,7 +277,7 @@ fn holds_records(sector: u32) -> bool {
     holds
 }
 
-/// Bytes that [`copy_words`] moves at a time.
+/// Number of bytes that [`copy_words`] copies at a time.
 const BLOCK: usize = 32;
 
 /// # Safety

@@ -1,14 +1,14 @@
-//! The functions that compiled code copies and fills memory with (Run-time ABI for the Arm Architecture, 4.3.4).
+//! The functions that compiled code calls to copy and fill memory (Run-time ABI for the Arm Architecture, 4.3.4).
 //!
-//! Those of the compiler's own library take 1.5 KB of flash; these take 172 bytes, and copy what is on word boundaries as
-//! fast. They are weak: a program that brings others gets those. As theirs, the words that they read and write may be
-//! anywhere in memory of Normal type; packet buffers of the USB controller are Device memory, which `usb_endpoint` copies itself.
+//! Those of the compiler's library take 1.5 KB of flash; these take 172 bytes, and are as fast for word-aligned data. They
+//! are weak: a program that has its own uses those. Like the library's, they read and write words anywhere in memory of
+//! Normal type. Packet buffers of the USB controller are Device memory, which `usb_endpoint` copies itself.
 
 use core::arch::global_asm;
 
-// r0 is where to, r1 where from, r2 how many; ip keeps r0, which memcpy returns. r3 and ip may be lost (AAPCS32 6.1.1).
-// Whole blocks of 16 bytes first: by LDM and STM, which want word boundaries, or by LDR and STR, which do not. Then words,
-// then bytes.
+// r0 is the destination, r1 the source, r2 the length; ip keeps r0, which memcpy returns. r3 and ip may be overwritten
+// (AAPCS32 6.1.1). First whole blocks of 16 bytes: with LDM and STM, which require word alignment, or with LDR and STR,
+// which do not. Then words, then bytes.
 global_asm!(
     ".section .text.picovd.memcpy,\"ax\",%progbits",
     ".syntax unified",
@@ -76,7 +76,8 @@ global_asm!(
     ".size memcpy, . - memcpy",
 );
 
-// memset takes the value second and the length third; __aeabi_memset has them the other way round; __aeabi_memclr has no value.
+// memset takes the value second and the length third; __aeabi_memset takes them in the other order; __aeabi_memclr has no
+// value.
 global_asm!(
     ".section .text.picovd.memset,\"ax\",%progbits",
     ".syntax unified",

@@ -1,7 +1,7 @@
-//! The RP2350: the only place that touches hardware and the only place with `unsafe`. Compiled for the chip alone.
+//! The RP2350: the only module that accesses hardware and the only one with `unsafe`. Compiled for the chip only.
 //!
-//! What is public is what applications need: [`firmware!`](crate::firmware) and [`serve!`](crate::serve) say how to begin.
-//! No safe function of it does harm, whatever it is called with and from wherever it is called.
+//! Its public items are what applications need; start with [`firmware!`](crate::firmware) and [`serve!`](crate::serve). Its
+//! safe functions are sound with any arguments and from any context.
 //!
 //! Section numbers are those of the RP2350 datasheet.
 #![allow(unsafe_code)]

@@ -4,14 +4,15 @@ use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use heapless::Vec;
 
-/// Longest reason kept, in bytes of UTF-8; what is longer is cut.
+/// Maximum length of the reason in bytes of UTF-8; longer ones are cut.
 const REASON_LENGTH: usize = 120;
 
 const MAGIC: u32 = 0x5644_5041;
 
-/// Atomics, since both cores may panic at the same time: then the text may have some of both, and is cut where it is no UTF-8.
+/// Atomics, since both cores may panic at the same time: then the text may be a mixture of both, and is cut where it is not
+/// valid UTF-8.
 ///
-/// In this order: the simulator looks for it after a panic.
+/// The order matters: the simulator looks for the record after a panic.
 #[repr(C)]
 struct Record {
     magic: AtomicU32,
@@ -19,22 +20,22 @@ struct Record {
     text: [AtomicU8; REASON_LENGTH],
 }
 
-/// Not initialized at boot (cortex-m-rt's `.uninit`), so that it outlives a reset. After a power-on it holds anything.
+/// Not initialized at boot (cortex-m-rt's `.uninit`), so that it survives a reset. After power-on its contents are random.
 #[unsafe(link_section = ".uninit.PICOVD_PANIC")]
 static RECORD: Record =
     Record { magic: AtomicU32::new(0), length: AtomicU32::new(0), text: [const { AtomicU8::new(0) }; REASON_LENGTH] };
 
-/// The record, of whose contents the compiler is to conclude nothing from the values above.
+/// The record. The compiler must not assume that it contains the values above.
 fn record() -> &'static Record {
     core::hint::black_box(&RECORD)
 }
 
-/// Why the boot before this one ended in a panic.
+/// Why the previous boot ended in a panic.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reason(Vec<u8, REASON_LENGTH>);
 
 impl Reason {
-    /// The panic's place and message, as far as they were kept.
+    /// Location and message of the panic, as far as they were stored.
     pub fn text(&self) -> &str {
         let bytes = self.0.as_slice();
         match core::str::from_utf8(bytes) {
@@ -46,10 +47,10 @@ impl Reason {
     }
 }
 
-/// Takes the reason that the last panic left; `None` when there was none since the power came on, or it was taken.
+/// Takes the reason that the last panic stored; `None` if there was none since power-on, or if it was taken already.
 pub(super) fn take_reason() -> Option<Reason> {
     let record = record();
-    // Acquire, as `keep` releases: where the magic number is, the rest is.
+    // Acquire, matching the release in `keep`: if the magic number is there, so is the rest.
     let magic = record.magic.swap(0, Ordering::Acquire);
     let length = record.length.load(Ordering::Relaxed) as usize;
     let text = record.text.get(..length).filter(|_| magic == MAGIC)?;
@@ -60,9 +61,9 @@ pub(super) fn take_reason() -> Option<Reason> {
     Some(reason)
 }
 
-/// Keeps where `info` happened, and its message where that is a plain text, for [`take_reason`] after the next reset.
+/// Stores the location of `info`, and its message if that is a plain text, for [`take_reason`] after the next reset.
 ///
-/// Messages with values in them are left out: formatting would cost 4 KiB of flash, and may be what panicked.
+/// Messages with formatted values are left out: formatting would cost 4 KiB of flash, and may be what panicked.
 pub(super) fn keep(info: &PanicInfo<'_>) {
     let mut reason = Reason::default();
     if let Some(location) = info.location() {
@@ -77,15 +78,15 @@ pub(super) fn keep(info: &PanicInfo<'_>) {
         kept.store(*byte, Ordering::Relaxed);
     }
     record.length.store(reason.0.len() as u32, Ordering::Relaxed);
-    // Last, and after all of it: a reset may come in between.
+    // Last, because a reset may happen in between.
     record.magic.store(MAGIC, Ordering::Release);
 }
 
 impl Reason {
-    /// Appends what there is room for.
+    /// Appends as much as fits.
     fn push(&mut self, bytes: &[u8]) {
         for byte in bytes {
-            // What is longer is cut.
+            // The rest is cut.
             let _ = self.0.push(*byte);
         }
     }

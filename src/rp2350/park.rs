@@ -1,15 +1,15 @@
-//! How one core stands aside while the other one has the flash chip busy.
+//! Parks one core while the other one uses the flash chip.
 //!
-//! A core that was never started waits in the bootrom, and needs nothing. A program that starts the second core makes it say, as
-//! the first thing that it does there:
+//! A core that was never started waits in the bootrom, and needs nothing. A program that starts the second core has to
+//! begin with this on it:
 //!
 //! ```ignore
 //! picovd::park!();
 //! ```
 //!
-//! From then on it stands aside, in RAM, for as long as an erase takes, whenever the first core rings doorbell 7 (section
-//! 3.1.6). It does so in the handler of SIO_IRQ_BELL, which the macro defines, so it must not mask interrupts for more than
-//! [`PATIENCE`] milliseconds. Where the second core runs and does not answer, settings are not saved: the answer is
+//! From then on, whenever the first core rings doorbell 7 (section 3.1.6), the second core waits in RAM for as long as an
+//! erase takes. It does so in the handler of SIO_IRQ_BELL, which the macro defines, so it must not mask interrupts for more
+//! than [`PATIENCE`] milliseconds. If the second core runs and does not answer, settings are not saved, and the result is
 //! [`SaveError::OtherCore`](crate::settings::SaveError::OtherCore).
 
 use core::arch::asm;
@@ -18,31 +18,34 @@ use cortex_m::asm;
 use cortex_m::peripheral::NVIC;
 use rp235x_hal::pac;
 
-/// How long the other core may take to answer, in milliseconds.
+/// Maximum time in milliseconds until the other core answers.
 pub const PATIENCE: u32 = 5;
 
-/// Turns of about a microsecond at 150 MHz.
+/// Iterations that take about a microsecond at 150 MHz.
 const TURN: u32 = 150;
-/// The bootrom answers in some hundred cycles of the slowest clock.
+/// The bootrom answers within some hundred cycles of the slowest clock.
 const BOOTROM_PATIENCE: u32 = 1000;
 
 /// The doorbell.
 const BELL: u32 = 1 << 7;
 
-/// Whether a core stands aside when it is asked to. Stored with release and loaded with acquire. Tests of the program find these by name.
+/// Whether a core can be parked. Stored with release and loaded with acquire. Tests of the program look up these variables
+/// by name.
 #[unsafe(export_name = "PICOVD_PARK_ENABLED")]
 static ENABLED: [AtomicBool; 2] = [AtomicBool::new(false), AtomicBool::new(false)];
-/// What the other core is asked with: another number each time, 0 when it may go on. Stored with release and read with acquire, or
-/// between barriers: what the asking core did to flash is done before the other one goes on.
+/// The current request to the other core: a different number each time, 0 when it may continue. Stored with release and
+/// read with acquire, or between barriers: what the requesting core does to flash is finished before the other one
+/// continues.
 #[unsafe(export_name = "PICOVD_PARK_ASKED")]
 static ASKED: AtomicU32 = AtomicU32::new(0);
-/// The number that it answered last: stored after a barrier and loaded with acquire, so its last access to flash came before.
+/// The number that it answered last: stored after a barrier and loaded with acquire, so that its last access to flash came
+/// before.
 #[unsafe(export_name = "PICOVD_PARK_ANSWERED")]
 static ANSWERED: AtomicU32 = AtomicU32::new(0);
-/// The last number. Relaxed: the core that asks has interrupts masked, and the other one stands aside or does not run.
+/// The last number used. Relaxed: the requesting core has interrupts masked, and the other one is parked or does not run.
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
-/// Lets the core that says this stand aside when it is asked to. Once in a program, on the core that the stick does not run on.
+/// Makes the core that runs this park on request. Once in a program, on the core that the stick does not run on.
 #[macro_export]
 macro_rules! park {
     () => {{
@@ -51,16 +54,16 @@ macro_rules! park {
         extern "C" fn SIO_IRQ_BELL() {
             $crate::rp2350::park::answer();
         }
-        // SAFETY: the handler is the one above, and shares nothing with what the core runs but atomics.
+        // SAFETY: the handler is the one above, and shares only atomics with the code on this core.
         unsafe { $crate::rp2350::park::enable() };
     }};
 }
 
-/// Declares a stack for the second core, of so many words: a `static` of that name, as
-/// [`Multicore`](rp235x_hal::multicore::Multicore) takes it.
+/// Declares a stack of this many words for the second core: a `static` of that name, for
+/// [`Multicore`](rp235x_hal::multicore::Multicore).
 ///
-/// Files that show SRAM show variables, and a stack that is one of them. This one they do not show where there are settings, so
-/// that the second core may use secrets.
+/// Files that show SRAM show variables, including a stack that is one of them. They do not show this stack if there are
+/// settings, so the second core may use secrets.
 ///
 /// ```ignore
 /// picovd::core1_stack!(STACK, 1024);
@@ -75,8 +78,8 @@ macro_rules! core1_stack {
 }
 
 fn sio() -> &'static pac::sio::RegisterBlock {
-    // SAFETY: the block is there for good. Doorbells and FIFO have registers of their own for either core, and what is used of
-    // them here nobody else uses: see `other_core` for the FIFO.
+    // SAFETY: the block always exists. Each core has its own doorbell and FIFO registers, and nothing else uses what is
+    // used here: see `other_core` for the FIFO.
     unsafe { &*pac::SIO::ptr() }
 }
 
@@ -84,11 +87,11 @@ fn this_core() -> usize {
     super::current_core() as usize & 1
 }
 
-/// Takes the doorbell's interrupt into use, on the core that calls this. [`park!`](crate::park) calls it.
+/// Enables the doorbell's interrupt on the calling core. [`park!`](crate::park) calls it.
 ///
 /// # Safety
 ///
-/// The handler of SIO_IRQ_BELL calls [`answer`], and nothing on this core relies on the interrupt's being masked.
+/// The handler of SIO_IRQ_BELL calls [`answer`], and nothing on this core relies on that interrupt's being masked.
 #[doc(hidden)]
 pub unsafe fn enable() {
     sio().doorbell_in_clr().write(|w| {
@@ -98,13 +101,13 @@ pub unsafe fn enable() {
     // SAFETY: as the caller promises.
     unsafe { NVIC::unmask(pac::Interrupt::SIO_IRQ_BELL) };
     if let Some(enabled) = ENABLED.get(this_core()) {
-        // Release: who finds it set may ring, and the interrupt comes.
+        // Release: a core that sees the flag may ring, and the interrupt arrives.
         enabled.store(true, Ordering::Release);
     }
 }
 
-/// Answers the doorbell: stands aside if that is what it rang for. To be called by the handler of SIO_IRQ_BELL;
-/// [`park!`](crate::park) defines one. Called elsewhere, it does no harm: the core stands aside for nothing, or has nothing to do.
+/// Answers the doorbell: parks if that was the reason for ringing. To be called by the handler of SIO_IRQ_BELL;
+/// [`park!`](crate::park) defines one. Calling it elsewhere does no harm: it parks needlessly, or has nothing to do.
 #[doc(hidden)]
 pub fn answer() {
     // SAFETY: as in `enable`.
@@ -115,12 +118,12 @@ pub fn answer() {
     }
 }
 
-/// Stays here, in RAM and without interrupts, until the other core goes on.
+/// Waits here, in RAM and without interrupts, until the other core is done.
 #[inline(never)]
 #[unsafe(link_section = ".data.picovd_park")]
 extern "C" fn stand_aside(number: u32, asked: &AtomicU32, answered: &AtomicU32) {
-    // SAFETY: word accesses to two atomics that live for good. PRIMASK is restored. Without calls: what they call might be in
-    // flash.
+    // SAFETY: word accesses to two atomics that always exist. PRIMASK is restored. No calls, because the functions might be
+    // in flash.
     unsafe {
         asm!(
             "mrs {mask}, PRIMASK",
@@ -143,7 +146,7 @@ extern "C" fn stand_aside(number: u32, asked: &AtomicU32, answered: &AtomicU32) 
     }
 }
 
-/// The other core does not read flash, until this is dropped.
+/// While this exists, the other core does not read flash.
 #[derive(Debug)]
 pub(super) struct Parked(());
 
@@ -153,7 +156,7 @@ impl Drop for Parked {
     }
 }
 
-/// Asks the other core to stand aside, where it runs. To be called with interrupts masked, so that it does not start to run.
+/// Parks the other core, if it runs. To be called with interrupts masked, so that the other core is not started meanwhile.
 pub(super) fn other_core() -> Option<Parked> {
     let other = this_core() ^ 1;
     if ENABLED.get(other).is_some_and(|enabled| enabled.load(Ordering::Acquire)) {
@@ -175,13 +178,13 @@ fn is_held_in_reset() -> bool {
     unsafe { (*pac::PSM::ptr()).frce_off().read().proc1().bit() }
 }
 
-/// Whether the second core waits in the bootrom to be launched: then it answers the beginning of the launch protocol (section
-/// 5.3), and a 0 makes it begin again.
+/// Whether the second core waits in the bootrom to be launched: then it answers the start of the launch protocol (section
+/// 5.3), and a 0 makes it start over.
 ///
-/// A program that runs there without [`park!`](crate::park) finds these words in its FIFO. Settings are not saved beside it.
+/// A program that runs there without [`park!`](crate::park) finds these words in its FIFO, and settings cannot be saved.
 fn waits_in_bootrom() -> bool {
     [0, 1, 0].into_iter().all(|word| {
-        // At most four words wait.
+        // At most four words are in the FIFO.
         for _ in 0..8 {
             if !sio().fifo_st().read().vld().bit() {
                 break;
@@ -195,7 +198,7 @@ fn waits_in_bootrom() -> bool {
     })
 }
 
-/// Waits at most as many microseconds, at 150 MHz.
+/// Waits at most this many microseconds, at 150 MHz.
 fn wait(microseconds: u32, done: impl Fn() -> bool) -> bool {
     for _ in 0..microseconds {
         if done() {

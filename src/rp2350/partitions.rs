@@ -1,4 +1,4 @@
-//! The flash's partition table, by the bootrom's functions (sections 5.4.8.16 and 5.4.8.19).
+//! The partition table of flash, read with the bootrom's functions (sections 5.4.8.16 and 5.4.8.19).
 
 use super::rom::rom;
 use crate::chip::PartitionTableSource;
@@ -10,8 +10,8 @@ use crate::chip::WORK_AREA;
 pub(super) struct Bootrom;
 
 impl PartitionTableSource for Bootrom {
-    /// A program that was loaded into RAM has to do this; one that was started from flash has the table loaded already, which
-    /// this leaves as it is.
+    /// Necessary in a program that was loaded into RAM. In one that was started from flash, the table is loaded already and
+    /// does not change.
     fn load(&mut self, area: &mut [u8]) -> Result<(), i32> {
         // SAFETY: a word may have any value.
         let (_, words, _) = unsafe { area.align_to_mut::<u32>() };
@@ -21,12 +21,12 @@ impl PartitionTableSource for Bootrom {
 
     fn info(&mut self, flags_and_partition: u32, out: &mut [u32]) -> Result<usize, i32> {
         let filled = rom(|rom| rom.get_partition_table_info(out, flags_and_partition));
-        // What is not negative is a number of words, at most as many as there is room for.
+        // A result that is not negative is the number of words, which never exceeds the length of `out`.
         usize::try_from(filled).map_err(|_| filled)
     }
 }
 
-/// The same where there is no other room for a work area than the stack, 3264 bytes of it for this call.
+/// The same with the work area on the stack, where it takes 3264 bytes during this call.
 ///
 /// # Errors
 ///

@@ -1,16 +1,16 @@
-//! What picotool tells of a program: "binary info" of the Pico SDK, which it finds by a header in the first 4 KiB of the image.
-//! [`firmware!`](crate::firmware) puts it there.
+//! What picotool reports about a program: "binary info" of the Pico SDK, which it finds by a header in the first 4 KiB of
+//! the image. [`firmware!`](crate::firmware) puts it there.
 
 use core::ffi::CStr;
 pub use rp235x_hal::binary_info::{EntryAddr, Header, MappingTableEntry, StringEntry, consts};
 
 unsafe extern "C" {
-    /// Begin and end of the section `.bi_entries` (memory.x).
+    /// Start and end of the section `.bi_entries` (memory.x).
     static __bi_entries_start: EntryAddr;
     static __bi_entries_end: EntryAddr;
 }
 
-/// Nothing that the entries point at is copied to RAM: no address has to be translated.
+/// Nothing that the entries point to is copied to RAM: no address has to be translated.
 static NO_MAPPING: [MappingTableEntry; 1] = [MappingTableEntry::null()];
 
 /// The header of the entries.

@@ -1,7 +1,7 @@
-//! The chip's Hazard3: what a program does differently on it than on the Cortex-M33 (arm.rs).
+//! Code for the chip's Hazard3 that differs on the Cortex-M33 (arm.rs).
 //!
-//! Run on an independent emulator, not on a board, and by no test here. Settings are not saved (flash_unwritten.rs), and the
-//! second core has no way to stand aside.
+//! Run on an independent emulator, but not on a board, and not covered by the tests here. Settings are not saved
+//! (flash_unwritten.rs), and the second core cannot be parked.
 
 use core::arch::{asm, global_asm};
 use rp235x_hal::arch;
@@ -14,31 +14,32 @@ pub(super) use rp235x_hal::arch::{
 };
 pub(super) use rp235x_hal::reset;
 
-// The bootrom enters an image without an entry point at its lowest address (section 5.9.3), in front of the image definition.
+// The bootrom enters an image without an entry point at its lowest address (section 5.9.3), which is before the image
+// definition.
 global_asm!(".section .picovd_boot,\"ax\",@progbits", ".globl _picovd_boot", "_picovd_boot:", "la t0, _start", "jr t0",);
 
-/// Lets interrupts come that are not masked, as they do on the other core from the start.
+/// Enables interrupts that are not masked, as they are from the start on the other kind of core.
 pub(super) fn start() {
-    // SAFETY: no critical section is open while the stick is put together.
+    // SAFETY: no critical section is active while the stick is being created.
     unsafe { arch::interrupt_enable() };
 }
 
-/// Takes back what [`pend`] did: the bit in the window of MEIFA (section 3.8).
+/// Cancels [`pend`]: clears the bit in the window of MEIFA (section 3.8).
 pub(super) fn unpend(interrupt: Interrupt) {
     let number = u32::from(interrupt as u16);
     let window = (1 << (16 + number % 16)) | (number / 16);
-    // SAFETY: the interrupt's line, if it is up, keeps it pending.
+    // SAFETY: if the interrupt's line is active, it stays pending.
     unsafe { asm!("csrc 0xbe2, {}", in(reg) window, options(nomem, nostack)) };
 }
 
-/// Copies `length` bytes, a multiple of 32 and not 0, by words.
+/// Copies `length` bytes, a nonzero multiple of 32, word by word.
 ///
 /// # Safety
 ///
 /// `from` and `to` are word-aligned, readable without side effects and valid for writes of `length` bytes.
 #[inline(never)]
 pub(super) unsafe fn copy_words(from: usize, to: *mut u32, length: usize) {
-    // SAFETY: as the caller promises. The memory clobber that asm has by default makes the bytes written visible.
+    // SAFETY: as the caller promises. The memory clobber, which asm has by default, makes the written bytes visible.
     unsafe {
         asm!(
             "2:",
@@ -66,7 +67,7 @@ pub(super) unsafe fn copy_words(from: usize, to: *mut u32, length: usize) {
     }
 }
 
-/// The byte at an address, 0 included, which no reference can name.
+/// The byte at an address, which may be 0, where no reference can point.
 ///
 /// # Safety
 ///

@@ -21,22 +21,22 @@ use rp235x_hal::timer::{Alarm0, CopyableTimer0, TimerDevice};
 use static_cell::{ConstStaticCell, StaticCell};
 use usb_device::bus::UsbBusAllocator;
 
-/// How long it takes at most until a change of the other core is noticed, in microseconds, where nothing else wakes this one:
-/// 131 ms. A power of two, which needs no division.
+/// Maximum time in microseconds until a change by the other core is noticed, if nothing else wakes this core: 131 ms. A
+/// power of two, so no division is needed.
 const LOOK: u64 = 1 << 17;
 
 /// What runs on the chip's USB port.
 pub type Running<F> = stick::Stick<'static, Chip, F>;
 
-/// Where a program's stick lives, so that it takes no stack: a `static`, which [`firmware!`](crate::firmware) makes.
+/// Where a program's stick is stored so that it takes no stack: a `static`, which [`firmware!`](crate::firmware) declares.
 pub trait Home<T: 'static> {
-    /// The place, filled once.
+    /// The storage, which is filled once.
     fn place() -> &'static StaticCell<T>;
 }
 
-/// The stick that the manifest's tables describe, on the chip's USB port: usually by the name that
-/// [`firmware!`](crate::firmware) or [`stick!`](crate::stick) gives it. The parameters are the tables' `Manifest`, the place where
-/// it lives, and the system timer whose first alarm is its own.
+/// The stick that the manifest's tables describe, on the chip's USB port, usually by the name that
+/// [`firmware!`](crate::firmware) or [`stick!`](crate::stick) gives it. Its parameters are the tables' `Manifest`, where it is
+/// stored, and the system timer whose first alarm it owns.
 ///
 /// ```ignore
 /// picovd::stick!(disk);
@@ -51,24 +51,24 @@ pub struct Stick<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice = Cop
     stick: &'static mut Running<F>,
     clock: Clock<D>,
     again: Option<Instant>,
-    /// What `again` was when the alarm was set last.
+    /// The value of `again` when the alarm was last set.
     alarmed: Option<Instant>,
-    /// A command is under way, and only the bus has news of it.
+    /// A command is in progress, and only the bus can cause the next event.
     busy: bool,
-    /// What there was to show before the last poll, where interrupt handlers may have added to it since.
+    /// What there was to show before the last poll; interrupt handlers may have added to it since.
     seen: Option<(u32, u64)>,
-    /// The core has slept in [`sleep`](Self::sleep) since the last poll: there endpoint 0 sends what it has.
+    /// The core has slept in [`sleep`](Self::sleep) since the last poll: endpoint 0 sends its data there.
     slept: bool,
     home: PhantomData<H>,
 }
 
 impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Stick<F, H, D> {
-    /// Starts the USB controller, in a program that has started clocks and a timer itself: `clock` proves the former, `alarm` the
-    /// latter. The stick appears on the bus at the first [`poll`](Self::poll), however late that is; from then on it has to be polled
-    /// again and again.
+    /// Starts the USB controller, in a program that has started clocks and a timer itself: `clock` proves the former, `alarm`
+    /// the latter. The stick appears on the bus at the first [`poll`](Self::poll), however late that is; from then on it has to
+    /// be polled again and again.
     ///
-    /// The boot ROM reboots by the watchdog and leaves it armed: a program whose start takes longer than that reboot's delay disables it
-    /// first, as [`start`](Self::start) does.
+    /// The boot ROM reboots with the watchdog and leaves it enabled: a program that takes longer to start than that reboot's
+    /// delay must disable it first, as [`start`](Self::start) does.
     #[must_use]
     pub fn new(
         controller: pac::USB,
@@ -82,7 +82,7 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Stick<F, H, D> {
         Self::on(Clock::new(alarm), bus, description)
     }
 
-    /// The stick on a bus. In a frame of its own, which takes stack at the start only.
+    /// The stick on a bus. A separate function, so that its stack frame exists only during the start.
     #[inline(never)]
     pub(super) fn on(clock: Clock<D>, bus: UsbBus, description: &Description<'static, F::Settings>) -> Self {
         if let Some(log) = description.built_in.log {
@@ -105,7 +105,7 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Stick<F, H, D> {
         Self { stick, clock, again: None, alarmed: None, busy: false, seen: None, slept: false, home: PhantomData }
     }
 
-    /// Puts the stick into its place.
+    /// Stores the stick.
     #[inline(never)]
     fn make(
         alloc: &'static UsbBusAllocator<UsbBus>,
@@ -118,11 +118,11 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Stick<F, H, D> {
         stick
     }
 
-    /// Does what there is to do: to be called after every interrupt, and after each change of the application's files.
+    /// Does what there is to do. Call it after every interrupt, and after each change of the application's files.
     pub fn poll(&mut self) {
         self.stick.usb_mut().bus().withhold();
         self.look_around();
-        // A program that sleeps in between does it there, where nothing of the program comes in between.
+        // Otherwise `sleep` does it, where no code of the program runs in between.
         if !core::mem::take(&mut self.slept) {
             self.stick.usb_mut().bus().release();
         }
@@ -131,7 +131,7 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Stick<F, H, D> {
     /// What [`poll`](Self::poll) does while endpoint 0 sends nothing.
     #[inline]
     fn look_around(&mut self) {
-        // The short ways, past what usb-device does for each event.
+        // The shortcuts, which bypass the work that usb-device does for each event.
         let mut fast = self.stick.usb_mut().fast_path();
         if self.busy && fast.send_next() {
             return;
@@ -141,7 +141,7 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Stick<F, H, D> {
         let waits =
             if short { self.busy.then(|| self.stick.silent_until()) } else { self.stick.wait(self.clock.now()) };
         if let Some(again) = waits {
-            // What is no packet of the command was the alarm, maybe, which is set again by the long way to sleep.
+            // An event that is not a packet of the command may be the alarm, which `sleep` then sets again.
             self.again = if short || !Self::LOOKS {
                 again
             } else {
@@ -159,20 +159,21 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Stick<F, H, D> {
         }
     }
 
-    /// Sleeps until an interrupt comes, or the next [`poll`](Self::poll) is due. Returns at once where something waits: a
-    /// packet, or a change that an interrupt handler has made since the last poll.
+    /// Sleeps until an interrupt arrives, or the next [`poll`](Self::poll) is due. Returns immediately if there is
+    /// something to do: a packet, or a change that an interrupt handler has made since the last poll.
     ///
-    /// Interrupts wake the core even while they are masked by PRIMASK, and then run when it is cleared: so a program that looks
-    /// at what its handlers left, and then sleeps, masks them before it looks. The stick's own interrupts have no handlers;
-    /// they are enabled in here only.
+    /// Interrupts wake the core even while PRIMASK masks them, and their handlers run when it is cleared. So a program that
+    /// checks what its handlers have left and then sleeps has to mask interrupts before the check. The stick's own
+    /// interrupts have no handlers; they are enabled only inside this function.
     ///
-    /// Endpoint 0 answers while the core sleeps here: then nothing of the program comes between a SETUP packet and the end of the
-    /// transfer before it. In a program that never sleeps it answers between two polls, which should be some microseconds apart.
+    /// Endpoint 0 answers while the core sleeps here: then no code of the program runs between a SETUP packet and the end
+    /// of the previous transfer. In a program that never sleeps, it answers between two polls, which should be a few
+    /// microseconds apart.
     pub fn sleep(&mut self) {
-        // An alarm that has come keeps the core awake until it is taken back, and endpoint 0 says NAK for as long.
+        // An alarm that went off keeps the core awake until it is cleared, and endpoint 0 answers NAK meanwhile.
         if self.busy && (self.again.is_none() || self.again == self.alarmed) && !self.clock.has_come() {
-            // The short way, for each packet of a READ. The alarm that was set before wakes the core once: the host may never go on.
-            // Whatever it finds asks for another moment.
+            // The fast path, for each packet of a READ. The alarm that was set before wakes the core once, because the host
+            // may never continue. The poll after that sets another time.
             return processor::free(|| {
                 if !usb::waits() {
                     processor::unpend(pac::Interrupt::USBCTRL_IRQ);
@@ -195,8 +196,8 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Stick<F, H, D> {
             if usb::waits() || self.seen.is_some_and(|seen| seen != self.stick.news()) {
                 return;
             }
-            // What came since the last poll keeps the controller's line up, which pends the interrupt again, and a pending
-            // interrupt keeps the core awake.
+            // Events since the last poll keep the controller's line active, which makes the interrupt pending again, and a
+            // pending interrupt keeps the core awake.
             processor::unpend(pac::Interrupt::USBCTRL_IRQ);
             // SAFETY: PRIMASK is set, so they only wake the core; they are disabled again before it is cleared.
             unsafe {
@@ -210,7 +211,8 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Stick<F, H, D> {
         });
     }
 
-    /// What an interrupt handler does in place of [`poll`](Self::poll) and [`sleep`](Self::sleep): sees to the next interrupt.
+    /// What an interrupt handler does in place of [`poll`](Self::poll) and [`sleep`](Self::sleep). Prepares the next
+    /// interrupt.
     pub(super) fn serve(&mut self) {
         self.clock.acknowledge();
         self.poll();
@@ -220,8 +222,8 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Stick<F, H, D> {
         }
     }
 
-    /// When to wake up: when the stick needs it, and where the other core may have changed or printed something, every now and
-    /// then. It wakes nobody.
+    /// When to wake up: when the stick needs it, and regularly if the other core may have changed or printed something,
+    /// since that causes no interrupt here.
     fn next_look(&self) -> Option<Instant> {
         if !Self::LOOKS {
             return self.again;
@@ -230,15 +232,15 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Stick<F, H, D> {
         Some(self.again.map_or(look, |again| again.min(look)))
     }
 
-    /// Whether the other core may have something for hosts that wakes nobody here.
+    /// Whether the other core may change something that hosts have to see, without causing an interrupt here.
     const LOOKS: bool = F::Files::PRESENT || F::CONSOLE;
 
-    /// The next moment to look. The same one for as long as it has not come: the alarm is set once.
+    /// The next regular check. The same time until it has passed: the alarm is set once.
     fn look(&self) -> Instant {
         Instant((self.clock.now().0 | (LOOK - 1)).saturating_add(1))
     }
 
-    /// Wakes the core at `moment` even where the stick does not need it.
+    /// Wakes the core at `moment` even if the stick does not need it.
     pub fn wake_at(&mut self, moment: Instant) {
         self.again = Some(self.again.map_or(moment, |again| again.min(moment)));
     }
@@ -255,19 +257,19 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Stick<F, H, D> {
         self.stick.files()
     }
 
-    /// The console, where there is one.
+    /// The console, if there is one.
     pub fn console_mut(&mut self) -> Option<&mut Console<'static, UsbBus>> {
         self.stick.console_mut()
     }
 }
 
-/// The bus's allocator, where it stays; once.
+/// Stores the bus's allocator, once.
 #[inline(never)]
 fn allocator(bus: UsbBus) -> Option<&'static UsbBusAllocator<UsbBus>> {
     processor::singleton!(: UsbBusAllocator<UsbBus> = UsbBusAllocator::new(bus)).map(|alloc| &*alloc)
 }
 
-/// The chip, as the start of a stick asks for it.
+/// The chip as a stick's hardware.
 pub struct Chip;
 
 impl Hardware<'static> for Chip {
@@ -293,11 +295,11 @@ impl Hardware<'static> for Chip {
 
     #[inline(never)]
     fn show_partitions(&mut self, plan: PartitionPlan<'static>, files: &'static Files<'static>) {
-        // Made when the program is built: it would not fit on the stack.
+        // Built at compile time: it would not fit on the stack.
         static ROOM: ConstStaticCell<PartitionFiles<'static, AddressSpace>> =
             ConstStaticCell::new(PartitionFiles::new());
         if let Some(room) = ROOM.try_take() {
-            // PARTITIONS.JSON has its room by the manifest's checks, and there is nobody to tell.
+            // The manifest's checks ensure that PARTITIONS.JSON has room, and an error could not be reported.
             let _ = room.register(plan, &mut Bootrom, AddressSpace, files);
         }
     }
@@ -305,7 +307,7 @@ impl Hardware<'static> for Chip {
     fn storage(&mut self, plan: &Plan<'static>, flash: Option<u32>) -> Option<&'static mut (dyn Storage + Send)> {
         let chip = flash.and_then(SettingsFlash::new);
         let store = chip.and_then(|chip| {
-            // It knows checksums of secrets: a short one could be guessed from them.
+            // Hidden, because it contains checksums of secrets, from which short secrets could be guessed.
             #[unsafe(link_section = ".settings.store")]
             static STORE: StaticCell<Store<SettingsFlash>> = StaticCell::new();
             let store = STORE.try_init_with(|| Store::open(chip, plan.start, plan.sectors))?;
@@ -321,7 +323,7 @@ impl Hardware<'static> for Chip {
     }
 }
 
-/// What picotool asked for.
+/// Carries out picotool's request.
 fn restart(reset: Reset) {
     match reset {
         Reset::Bootsel { no_mass_storage, no_picoboot, activity_led } => {

@@ -1,22 +1,21 @@
 //! The USB device controller (section 12.7) as a usb-device bus.
 //!
-//! Differences from the HAL's: clearing a halt resets the data toggle and drops a queued packet (USB 2.0 9.4.5); an unread OUT
-//! packet does not keep its interrupt pending, so that the core can sleep; every status bit is cleared exactly when it is
-//! reported, so that no event is lost between reading and clearing; `force_reset` takes the pull-up away and returns, and a
-//! later poll sets it again; the device attaches at its first poll, when there is somebody to answer the host.
+//! Differences from the HAL's: clearing a halt resets the data toggle and drops a queued packet (USB 2.0 9.4.5); an unread
+//! OUT packet does not keep its interrupt pending, so that the core can sleep; every status bit is cleared exactly when it
+//! is reported, so that no event between reading and clearing is lost; `force_reset` removes the pull-up and returns, and a
+//! later poll sets it again; the device attaches at its first poll, when it can answer the host.
 //!
-//! A program may poll late: after a start-up that takes long, after an erase of flash. The controller acknowledges a SETUP packet
-//! by itself, once, so none that is newer than the last bus reset is ever dropped.
+//! A program may poll late: after a long start-up, or after an erase of flash. The controller acknowledges a SETUP packet
+//! by itself, once, so one that is newer than the last bus reset is never dropped.
 //!
-//! When endpoint 0 is armed is told in `control`.
+//! `control` explains when endpoint 0 is armed.
 //!
-//! Bulk IN endpoints have two packet buffers: while one packet is on the wire the next one already waits, so that the host's
-//! next token finds it however long the processor takes, up to the time of a whole packet.
+//! Bulk IN endpoints have two packet buffers: while one packet is on the wire, the next one is already queued. So the
+//! host's next token finds it even if the processor takes up to the time of a whole packet.
 //!
-//! Calls may come from the main loop or from interrupt handlers of the core that made the bus: they run with interrupts
-//! masked. On the other core they find nothing to do. Errata: E12 asks for
-//! clk_sys at least 10 % above clk_usb, which the clock set-up sees to; the RP2040's E2 (no abort) and E15 are fixed in
-//! the RP2350.
+//! Calls may come from the main loop or from interrupt handlers of the core that created the bus; they run with interrupts
+//! masked. On the other core they do nothing. Errata: E12 requires clk_sys to be at least 10 % above clk_usb, which the
+//! clock set-up ensures; the RP2040's E2 (no abort) and E15 are fixed in the RP2350.
 
 mod control;
 mod queue;
@@ -38,20 +37,20 @@ use usb_device::bus::{PollResult, UsbBus as Bus};
 use usb_device::endpoint::{EndpointAddress, EndpointType};
 use usb_device::{Result, UsbDirection, UsbError};
 
-/// Bits of BUFF_STATUS, EP_ABORT and EP_ABORT_DONE that stand for IN endpoints (table 1402 and following): the even ones.
+/// Bits of BUFF_STATUS, EP_ABORT and EP_ABORT_DONE for IN endpoints (table 1402 and following): the even ones.
 const IN_BITS: u32 = 0x5555_5555;
 
 /// How long a detached device stays away, in microseconds. Hosts debounce for 100 ms on attach only.
 const AWAY: u32 = 20_000;
 
-/// Upper bound for the wait until the controller has let go of a buffer, in polls. A packet takes 8,000 cycles at most.
+/// Maximum number of polls until the controller has released a buffer. A packet takes 8,000 cycles at most.
 const ABORT_POLLS: u32 = 10_000;
 
-/// Whether the next poll has something to report that no interrupt tells of. Relaxed: the bus's core alone stores it, with interrupts
-/// masked; elsewhere it is a hint, and a poll looks by itself.
+/// Whether the next poll has something to report without an interrupt. Relaxed: only the bus's core stores it, with
+/// interrupts masked; elsewhere it is a hint, and a poll checks by itself.
 static WAITS: AtomicBool = AtomicBool::new(false);
 
-/// Whether the next poll of the bus has something to report that no interrupt tells of: the core must not sleep.
+/// Whether the next poll of the bus has something to report without an interrupt, so that the core must not sleep.
 pub(super) fn waits() -> bool {
     WAITS.load(Ordering::Relaxed)
 }
@@ -59,12 +58,12 @@ pub(super) fn waits() -> bool {
 /// The USB device controller.
 pub struct UsbBus {
     controller: UnsafeCell<Controller>,
-    /// CPUID of the core that made it.
+    /// CPUID of the core that created it.
     core: u32,
 }
 
-// SAFETY: the controller is reached through `UsbBus::with` alone, which lets one core in, with interrupts masked. What it owns, the
-// peripherals, is the same from every context.
+// SAFETY: the controller is accessed only through `UsbBus::with`, which admits one core, with interrupts masked. The
+// peripherals that it owns are the same in every context.
 unsafe impl Sync for UsbBus {}
 
 /// The pull-up of D+: without it, the device is unplugged for the host (USB 2.0 7.1.7.3).
@@ -74,7 +73,7 @@ enum PullUp {
     On,
     /// The next poll sets it.
     Due,
-    /// Taken away at this moment of the timer, in microseconds.
+    /// Removed at this time of the timer, in microseconds.
     OffSince(u32),
 }
 
@@ -83,11 +82,11 @@ struct Controller {
     /// Its registers and buffers are written by address: see `usb_endpoint`.
     _dpram: pac::USB_DPRAM,
     table: EndpointTable,
-    /// A SETUP packet was reported and not read yet.
+    /// A SETUP packet was reported but not read yet.
     setup_waits: bool,
-    /// OUT endpoints with a packet that was reported and not read yet.
+    /// OUT endpoints with a packet that was reported but not read yet.
     out_waits: u16,
-    /// Endpoint 0 expects no OUT packet but repetitions of the last one.
+    /// Endpoint 0 expects no OUT packet except repetitions of the last one.
     repeats: bool,
     /// The first data packet of a control write came before its SETUP packet was read; the next poll reports it.
     early: bool,
@@ -95,7 +94,7 @@ struct Controller {
     in_toggles: u16,
     out_toggles: u16,
     queues: Queues,
-    /// The address that the device takes when the status stage of SET_ADDRESS has come to its end (USB 2.0 9.4.6).
+    /// The address that the device takes at the end of the status stage of SET_ADDRESS (USB 2.0 9.4.6).
     new_address: Option<u8>,
     pull_up: PullUp,
     /// The timer that counts how long the device is away.
@@ -103,10 +102,10 @@ struct Controller {
 }
 
 impl UsbBus {
-    /// Takes the controller out of reset (section 12.7.4.1) with everything disabled and the device detached: it attaches at the
-    /// first poll. `clock` proves that clk_usb runs; `timer` has to run by the first poll.
+    /// Takes the controller out of reset (section 12.7.4.1) with everything disabled and the device detached: it attaches at
+    /// the first poll. `clock` proves that clk_usb runs; `timer` must run by the first poll.
     ///
-    /// VBUS counts as present: the boards that this is for are powered by it.
+    /// VBUS is assumed to be present, because supported boards are powered by it.
     pub(super) fn new(
         registers: pac::USB,
         dpram: pac::USB_DPRAM,
@@ -123,7 +122,7 @@ impl UsbBus {
         }
         registers.usb_muxing().write(|w| w.to_phy().set_bit().softcon().set_bit());
         registers.usb_pwr().write(|w| w.vbus_detect().set_bit().vbus_detect_override_en().set_bit());
-        // PHY_ISO (new in the RP2350) has to go as well: the whole register is written.
+        // PHY_ISO (new in the RP2350) has to be cleared as well, so the whole register is written.
         registers.main_ctrl().write(|w| w.controller_en().set_bit().phy_iso().clear_bit());
         registers.sie_ctrl().write(|w| w.ep0_int_1buf().set_bit());
         let controller = Controller {
@@ -144,7 +143,7 @@ impl UsbBus {
         Self { controller: UnsafeCell::new(controller), core: current_core() }
     }
 
-    /// In how many microseconds the device attaches, where it has left the bus: a poll is due then.
+    /// Time in microseconds until the device attaches, if it has left the bus: a poll is due then.
     pub(super) fn attaches_in(&self) -> Option<u32> {
         self.with(None, |controller| match controller.pull_up {
             PullUp::On => None,
@@ -153,13 +152,13 @@ impl UsbBus {
         })
     }
 
-    /// Works on the controller, with interrupts masked. On the other core the result is `elsewhere`.
+    /// Runs `work` on the controller, with interrupts masked. On the other core, returns `elsewhere`.
     #[inline]
     fn with<R>(&self, elsewhere: R, work: impl FnOnce(&mut Controller) -> R) -> R {
         if current_core() != self.core {
             return elsewhere;
         }
-        // SAFETY: one core gets here, no interrupt handler comes between, and no work that is handed in comes back here.
+        // SAFETY: only one core gets here, interrupt handlers are masked, and no `work` calls this again.
         processor::free(|| work(unsafe { &mut *self.controller.get() }))
     }
 }
@@ -170,7 +169,7 @@ impl Controller {
         self.timer.timerawl().read().bits()
     }
 
-    /// Sets the pull-up of D+ when its time has come: the host finds a device and resets it.
+    /// Sets the pull-up of D+ when it is due: the host finds a device and resets it.
     fn attach_if_due(&mut self) {
         match self.pull_up {
             PullUp::On => return,
@@ -181,7 +180,8 @@ impl Controller {
         self.registers.sie_ctrl().modify(|_, w| w.pullup_en().set_bit());
     }
 
-    /// Takes the pull-up away. A device that is away already stays no longer for it: who asks again and again does not keep it away.
+    /// Removes the pull-up. If the device is detached already, that time is not extended: repeated requests do not keep it
+    /// detached.
     fn detach(&mut self) {
         if matches!(self.pull_up, PullUp::On) {
             self.pull_up = PullUp::OffSince(self.now());
@@ -189,8 +189,8 @@ impl Controller {
         }
     }
 
-    /// Hands a buffer to the controller. AVAILABLE comes last and alone, so that the controller, in another clock domain, sees
-    /// the other fields settled (section 12.7.3.7.1: 12 cycles suffice for clk_sys up to 12 times clk_usb).
+    /// Hands a buffer to the controller. AVAILABLE is written last and separately, so that the controller, in another clock
+    /// domain, sees the other fields stable (section 12.7.3.7.1: 12 cycles suffice for clk_sys up to 12 times clk_usb).
     fn give(&self, address: EndpointAddress, fields: u32) {
         let control = BufferControl::of(address);
         control.write_half(0, fields);
@@ -204,15 +204,16 @@ impl Controller {
         self.out_waits &= !(1 << address.index());
         let fields = PACKET_LENGTH as u32 | pid(data1);
         if address.index() == 0 && !data1 {
-            // It would acknowledge and drop the first packet of the next transfer, which is DATA1. One that waits for DATA1 gets it.
+            // An endpoint armed for DATA0 would acknowledge and drop the first packet of the next transfer, which is DATA1.
+            // One armed for DATA1 receives it.
             hold(address, fields as u16);
         } else {
             self.give(address, fields);
         }
     }
 
-    /// Takes the packet buffers back from the controller: by EP_ABORT when one is the controller's (section 12.7.3.7.2). Returns
-    /// what buffer control said when the controller had let go.
+    /// Takes the packet buffers back from the controller: with EP_ABORT if the controller has one (section 12.7.3.7.2).
+    /// Returns the buffer control word after the controller has released them.
     fn abort(&mut self, address: EndpointAddress) -> u32 {
         let control = BufferControl::of(address);
         let word = control.read();
@@ -228,9 +229,9 @@ impl Controller {
         word
     }
 
-    /// From now on the controller leaves the buffers of these endpoints alone, and answers NAK.
+    /// From now on, the controller does not use the buffers of these endpoints, and answers NAK.
     fn begin_abort(&self, bits: u32) {
-        // SAFETY: each bit of EP_ABORT stands for an endpoint; no abort of others is under way.
+        // SAFETY: each bit of EP_ABORT is for one endpoint; no other abort is in progress.
         self.registers.ep_abort().write(|w| unsafe { w.bits(bits) });
         for _ in 0..ABORT_POLLS {
             if self.registers.ep_abort_done().read().bits() & bits == bits {
@@ -240,13 +241,13 @@ impl Controller {
     }
 
     fn end_abort(&self, bits: u32) {
-        // SAFETY: write 1 to clear, and each bit stands for an endpoint.
+        // SAFETY: write 1 to clear; each bit is for one endpoint.
         self.registers.ep_abort_done().write(|w| unsafe { w.bits(bits) });
         self.registers.ep_abort().reset();
     }
 
-    /// Takes the packet buffers back with what is in them. Packets that went before are no event any more. Returns what
-    /// [`abort`](Self::abort) does.
+    /// Takes the packet buffers back and drops their contents. Packets that were sent before are no longer reported.
+    /// Returns the same as [`abort`](Self::abort).
     fn take_back(&mut self, address: EndpointAddress) -> u32 {
         let word = self.abort(address);
         self.forget_completions(1 << bit_of(address));
@@ -259,12 +260,12 @@ impl Controller {
         word
     }
 
-    /// Halts one direction of endpoint 0, which takes both bits (section 12.7.3.5); the next SETUP packet clears the arm bit. One that
-    /// came meanwhile is not refused in place of the last one.
+    /// Halts one direction of endpoint 0, which requires both bits (section 12.7.3.5); the next SETUP packet clears the arm
+    /// bit. A SETUP packet that came in the meantime is not answered with STALL in place of the previous one.
     fn set_control_stalled(&mut self, address: EndpointAddress, stalled: bool) {
         let control = BufferControl::of(address);
         if stalled && !self.setup_received() {
-            // No buffer may be left armed after the stall: the next SETUP packet would find it.
+            // No buffer may stay armed after the stall: it would be used for the next SETUP packet's transfer.
             self.take_back(address);
             control.write(BufferControl::STALL);
             self.arm_stall(address, true);
@@ -285,20 +286,21 @@ impl Controller {
         });
     }
 
-    /// Clears bits of BUFF_STATUS: twice, since a second packet buffer's completion shows when the first one's was cleared.
+    /// Clears bits of BUFF_STATUS: twice, since the completion of a second packet buffer shows only after the first one's
+    /// was cleared.
     fn forget_completions(&mut self, bits: u32) {
         for _ in 0..2 {
-            // SAFETY: write 1 to clear, and each bit stands for an endpoint.
+            // SAFETY: write 1 to clear; each bit is for one endpoint.
             self.registers.buff_status().write(|w| unsafe { w.bits(bits) });
         }
     }
 
-    /// Brings every endpoint into the state after a bus reset (USB 2.0 9.1.1.3).
+    /// Sets every endpoint to its state after a bus reset (USB 2.0 9.1.1.3).
     ///
-    /// What was queued or received before the bus reset is void. Where the reset is noticed late, the host's first SETUP packet may
-    /// wait already, and with it the packet that follows: hosts send it to address 0, which the device still has in the middle of
-    /// an enumeration. A SETUP packet for another address is older than the reset. One for address 0 may be older, too: then the
-    /// host's next one, which has to come, takes its place.
+    /// What was queued or received before the bus reset is dropped. If the reset is noticed late, the host's first SETUP
+    /// packet may already be there, together with the packet that follows: hosts send it to address 0, which the device
+    /// still has during enumeration. A SETUP packet for another address is older than the reset. One for address 0 may be
+    /// older, too: then the host's next one, which must follow, replaces it.
     fn reset(&mut self) {
         let was_addressed = self.registers.addr_endp().read().address().bits() != 0;
         if was_addressed {
@@ -322,7 +324,8 @@ impl Controller {
         if !follows {
             BufferControl::of(control).write(0);
         }
-        // They say NAK until a configuration is set, which ends their halts: no packet is taken before (USB 2.0 9.1.1.5).
+        // They answer NAK until a configuration is set, which ends their halts: no packet is accepted before (USB 2.0
+        // 9.1.1.5).
         for (address, endpoint) in self.table.iter() {
             BufferControl::of(address).write(0);
             endpoint.enable(address);
@@ -348,7 +351,7 @@ impl Controller {
         let control = BufferControl::of(address);
         let length = (control.read() & BufferControl::LENGTH) as usize;
         self.out_toggles ^= 1 << address.index();
-        // As `receive`; copying a packet takes longer than what `give` waits for.
+        // Like `receive`; copying a packet takes longer than the wait in `give`.
         let fields = PACKET_LENGTH as u32 | pid(self.out_toggles & 1 << address.index() != 0);
         control.write_half(0, fields);
         copy_words_from_dpram(endpoint.buffer, packet, length);
@@ -367,10 +370,10 @@ impl Controller {
             && !WAITS.load(Ordering::Relaxed)
     }
 
-    /// The next poll does not report a packet of `address` that went or came before.
+    /// Makes the next poll not report a packet of `address`.
     #[inline]
     fn take_report(&self, address: EndpointAddress) {
-        // SAFETY: write 1 to clear, and each bit stands for an endpoint.
+        // SAFETY: write 1 to clear; each bit is for one endpoint.
         self.registers.buff_status().write(|w| unsafe { w.bits(1 << bit_of(address)) });
     }
 
@@ -389,12 +392,13 @@ impl Controller {
         self.out_waits &= !bit;
         self.out_toggles ^= bit;
         if address.index() == 0 && length == 0 {
-            // A status stage: an empty packet after the data is not wanted any more.
+            // A status stage: an empty packet after the data is no longer expected.
             self.take_back(EndpointAddress::from(0x80));
         }
         if address.index() == 0 && length < PACKET_LENGTH {
-            // It ends the data stage, or is the status stage. A host that missed its handshake sends it again and wants it
-            // acknowledged (USB 2.0 8.5.3.3), or goes on to the next transfer, whose first packet is DATA1 as well.
+            // It ends the data stage, or is the status stage. A host that missed the handshake sends it again and expects
+            // it to be acknowledged (USB 2.0 8.5.3.3), or continues with the next transfer, whose first packet is DATA1 as
+            // well.
             self.out_toggles |= 1;
             self.repeats = true;
         }
@@ -407,7 +411,7 @@ impl Controller {
         copy_from_dpram(SETUP_PACKET, packet);
         self.setup_waits = false;
         if self.setup_received() {
-            // The next one came: what was copied may be some of both. The next poll reports it.
+            // The next SETUP packet came during the copy, which may be a mixture of both. The next poll reports it.
             return Err(UsbError::WouldBlock);
         }
         // Data and status stages begin with DATA1 (USB 2.0 8.5.3).
@@ -419,8 +423,8 @@ impl Controller {
         if has_data && !is_in && self.early {
             self.out_waits |= 1;
         } else if self.early || ((is_in || has_data) && available(BufferControl::of(out).read()) == 0) {
-            // Empty, or with what nobody waits for any more: unless the next packet has come since the SETUP packet was reported, which
-            // the next poll tells.
+            // The buffer is empty, or contains a packet that is no longer expected, unless the next packet has come since
+            // the SETUP packet was reported; the next poll reports that one.
             let came = self.registers.buff_status().read().bits() & 1 << bit_of(out) != 0;
             if self.early || !came {
                 self.early = false;
@@ -434,7 +438,7 @@ impl Controller {
     fn poll(&mut self) -> PollResult {
         WAITS.store(false, Ordering::Relaxed);
         self.attach_if_due();
-        // Before the SETUP packet is looked for: then no data packet is seen without the SETUP packet in front of it.
+        // Read before checking for a SETUP packet: then no data packet is seen without the SETUP packet before it.
         let done = self.registers.buff_status().read().bits();
         let status = self.registers.ints().read();
         if status.bus_reset().bit_is_set() {
@@ -453,12 +457,12 @@ impl Controller {
             }
             return PollResult::None;
         }
-        // What follows takes its time.
+        // The following takes some time.
         self.withhold();
         // SAFETY: write 1 to clear; exactly what is reported below.
         unsafe { self.registers.buff_status().write(|w| w.bits(done)) };
         let ep_in_complete = self.ended(every_second_bit(done));
-        // The status stage before a SETUP packet may have come to its end since `done` was read.
+        // The status stage before a SETUP packet may have ended since `done` was read.
         if (done | self.registers.buff_status().read().bits()) & 1 != 0
             && let Some(address) = self.new_address.take()
         {
@@ -467,7 +471,7 @@ impl Controller {
         }
         let mut ep_out = every_second_bit(done >> 1);
         if setup {
-            // A SETUP packet voids what endpoint 0 was about to do (USB 2.0 8.5.3.4).
+            // A SETUP packet cancels what endpoint 0 was about to do (USB 2.0 8.5.3.4).
             self.registers.sie_status().write(|w| w.setup_rec().clear_bit_by_one());
             self.take_back(EndpointAddress::from(0x80));
             self.new_address = None;
@@ -476,7 +480,7 @@ impl Controller {
         } else if core::mem::take(&mut self.early) {
             ep_out |= 1;
         } else if self.repeats && ep_out & 1 != 0 {
-            // It is acknowledged, which is all that the host wanted.
+            // A repetition: it is acknowledged, which is all that the host needs.
             self.receive(EndpointAddress::from(0x00));
             ep_out &= !1;
         }
@@ -485,12 +489,12 @@ impl Controller {
         PollResult::Data { ep_out, ep_in_complete, ep_setup: u16::from(setup) }
     }
 
-    /// A SETUP packet came. An OUT buffer that waits for DATA1 stays: the packet after SETUP may be on its way into it, or be
-    /// in it already, `filled`; whatever else is there is of the transfer before.
+    /// A SETUP packet came. An OUT buffer armed for DATA1 is kept: the packet after SETUP may be on its way into it, or be
+    /// in it already (`filled`); anything else in it belongs to the previous transfer.
     fn begin_control(&mut self, filled: bool) {
         let out = EndpointAddress::from(0x00);
         let word = BufferControl::of(out).read();
-        // It may have come since the poll looked.
+        // It may have come since the poll checked.
         let bit = 1 << bit_of(out);
         let came = self.registers.buff_status().read().bits() & bit != 0;
         if came {
@@ -498,7 +502,7 @@ impl Controller {
         }
         let filled = filled || came;
         let is_data1 = word & BufferControl::DATA1 != 0;
-        // The status stage before has no bytes.
+        // The previous transfer's status stage has no bytes.
         self.early = filled && is_data1 && word & BufferControl::LENGTH != 0;
         if !(self.early || is_data1 && available(word) != 0) {
             self.take_back(out);
@@ -529,7 +533,7 @@ impl Controller {
     fn clear_out_halt(&mut self, address: EndpointAddress) {
         let bit = 1 << address.index();
         if self.out_waits & bit != 0 {
-            // `read` turns the toggle over: DATA0 comes after the packet that waits.
+            // `read` flips the toggle: DATA0 comes after the packet that waits.
             self.out_toggles |= bit;
         } else {
             self.take_back(address);
@@ -561,7 +565,8 @@ impl Packets for UsbBus {
 }
 
 impl Bus for UsbBus {
-    /// Then usb-device leaves it to the bus when the address is taken, and a SET_ADDRESS without its status stage to be forgotten.
+    /// With this, usb-device lets the bus decide when to take the address, and forgets a SET_ADDRESS without its status
+    /// stage.
     const QUIRK_SET_ADDRESS_BEFORE_STATUS: bool = true;
 
     fn alloc_ep(
@@ -621,7 +626,7 @@ impl Bus for UsbBus {
         self.with(PollResult::None, Controller::poll)
     }
 
-    /// Detaches. A poll that comes 20 ms later or after that attaches again.
+    /// Detaches. A poll at least 20 ms later attaches again.
     fn force_reset(&self) -> Result<()> {
         self.with((), Controller::detach);
         Ok(())

@@ -442,7 +442,9 @@ impl<'a> Settings<'a> {
 
     /// Looks at the stick's own values. None of them is a secret: they leave no traces.
     fn own<R>(&self, which: Which, work: impl FnOnce(Values<'_>) -> R) -> Option<R> {
-        critical_section::with(|section| self.with_buffers(section, |buffers| work(Values(buffers.of(which).get(Own::ID)))))
+        critical_section::with(|section| {
+            self.with_buffers(section, |buffers| work(Values(buffers.of(which).get(Own::ID))))
+        })
     }
 
     /// Copies what of a group's bytes there is room for. Returns how many: none where the group has none.
@@ -624,7 +626,11 @@ impl<'a> Settings<'a> {
         cell.set(flags);
     }
 
-    pub(super) fn with_buffers<R>(&self, section: CriticalSection<'_>, work: impl FnOnce(&mut Buffers) -> R) -> Option<R> {
+    pub(super) fn with_buffers<R>(
+        &self,
+        section: CriticalSection<'_>,
+        work: impl FnOnce(&mut Buffers) -> R,
+    ) -> Option<R> {
         STACKS.note();
         // Every use is short and calls nothing that comes back here.
         let mut buffers = self.room.buffers.borrow(section).try_borrow_mut().ok()?;

@@ -21,7 +21,7 @@ pub mod usbip;
 pub mod usbredir;
 pub mod watch;
 
-pub use options::{Options, ListenAddress};
+pub use options::{ListenAddress, Options};
 
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -91,7 +91,9 @@ impl Options {
         let mut text = String::new();
         if let Some(address) = &self.usbredir {
             let chardev = match address {
-                ListenAddress::Tcp(address) => format!("socket,id=picovd,host={},port={}", address.ip(), address.port()),
+                ListenAddress::Tcp(address) => {
+                    format!("socket,id=picovd,host={},port={}", address.ip(), address.port())
+                }
                 ListenAddress::Path(path) => {
                     let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
                     format!("socket,id=picovd,path={}", path.display())
@@ -126,7 +128,7 @@ impl Options {
 
 #[cfg(test)]
 mod tests {
-    use super::{Options, ListenAddress};
+    use super::{ListenAddress, Options};
 
     #[test]
     fn only_loopback_unless_told_otherwise() {

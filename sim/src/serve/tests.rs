@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::bus::Bus;
 use super::front::{Front, Verdict};
 use super::usbredir::Usbredir;
-use super::{Options, ListenAddress, come_up, run};
+use super::{ListenAddress, Options, come_up, run};
 use crate::link::Link;
 
 fn device() -> Box<dyn Link> {

@@ -226,7 +226,13 @@ impl Shape {
             }
             DeviceState::Address => {
                 add((to::DEVICE, code::SET_CONFIGURATION), 0, 0, 0, Right::Done(Vec::new()));
-                add((to::DEVICE, code::SET_CONFIGURATION), value, 0, 0, Right::Moves(DeviceState::Configured, ADDRESSES[0]));
+                add(
+                    (to::DEVICE, code::SET_CONFIGURATION),
+                    value,
+                    0,
+                    0,
+                    Right::Moves(DeviceState::Configured, ADDRESSES[0]),
+                );
             }
             DeviceState::Configured => {
                 add((to::DEVICE, code::SET_CONFIGURATION), value, 0, 0, Right::Done(self.all()));

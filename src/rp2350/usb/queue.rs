@@ -1,8 +1,8 @@
-//! IN endpoints, and the two packet buffers that bulk IN endpoints have.
+//! IN endpoints, and the two packet buffers of bulk IN endpoints.
 //!
-//! The controller takes the buffers in turn (section 12.7.3.7): the processor fills the one while the other is on the wire.
-//! Both sides keep count of whose turn it is; whenever no buffer is the controller's, both begin with the first one again.
-//! Each packet that went is reported once, whatever BUFF_STATUS makes of two that went at the same time.
+//! The controller alternates between the buffers (section 12.7.3.7): the processor fills one while the other is on the
+//! wire. Both sides count whose turn it is; whenever the controller has no buffer, both start with the first one again.
+//! Each sent packet is reported once, even if BUFF_STATUS reports two packets together.
 
 use super::super::processor;
 use super::super::usb_endpoint::{
@@ -16,9 +16,9 @@ use usb_device::{Result, UsbDirection, UsbError};
 pub(super) struct Queues {
     /// The second buffer is the next to be filled.
     second: u16,
-    /// Packets handed to the controller whose end was not reported yet.
+    /// Packets handed to the controller whose completion was not reported yet.
     packets: [u8; 16],
-    /// Endpoints of which one more end is to be reported: both packets had gone when the first was reported.
+    /// Endpoints for which one more completion has to be reported: both packets had been sent when the first was reported.
     owed: u16,
 }
 
@@ -27,7 +27,7 @@ impl Queues {
         Self { second: 0, packets: [0; 16], owed: 0 }
     }
 
-    /// Whether ends are to be reported that BUFF_STATUS may not tell of.
+    /// Whether there are completions to be reported that BUFF_STATUS may not show.
     pub(super) fn owe(&self) -> bool {
         self.owed != 0
     }
@@ -40,7 +40,7 @@ impl Queues {
         }
     }
 
-    /// A buffer, the second one or not, was filled.
+    /// A buffer, the first or the second one, was filled.
     fn filled(&mut self, bit: u16, second: bool) {
         self.second = if second { self.second & !bit } else { self.second | bit };
     }
@@ -73,7 +73,7 @@ impl Controller {
         control.write_half(half, fields);
         copy_to_dpram(packet, Buffer(endpoint.buffer.0 + (half * PACKET_LENGTH) as u16));
         if packet.len() < PACKET_LENGTH {
-            // Copying a whole packet takes longer than what `give` waits for.
+            // Copying a whole packet takes longer than the wait in `give`.
             processor::delay(12);
         }
         self.in_toggles ^= bit;
@@ -99,8 +99,8 @@ impl Controller {
         }
     }
 
-    /// As [`Packets::replace_sent`](super::Packets::replace_sent). This is what a READ takes for each packet, so it goes through
-    /// nothing that another endpoint would need.
+    /// As [`Packets::replace_sent`](super::Packets::replace_sent). This is the fast path for each packet of a READ, so it
+    /// leaves out everything that only other endpoints need.
     #[inline(never)]
     pub(super) fn replace_sent(&mut self, address: EndpointAddress, packet: &[u8; PACKET_LENGTH]) -> bool {
         if !self.has_only(address) {
@@ -113,7 +113,7 @@ impl Controller {
         let control = BufferControl::of(address);
         let word = control.read() >> (16 * half);
         if word & BufferControl::AVAILABLE != 0 || control.read() >> (16 * (half ^ 1)) & BufferControl::AVAILABLE == 0 {
-            // Both went.
+            // Both were sent.
             return false;
         }
         self.take_report(address);
@@ -134,20 +134,21 @@ impl Controller {
         }
         let left = available(BufferControl::of(address).read());
         let Some(packets) = self.queues.packets.get_mut(address.index()).filter(|packets| **packets == left + 1) else {
-            // Both went.
+            // Both were sent.
             return false;
         };
         *packets = left;
         self.take_report(address);
         if !packet.is_empty() {
-            // It has room: one went.
+            // It has room, since one was sent.
             let _ = self.write(address, packet);
         }
         true
     }
 
-    /// Of the IN endpoints that the controller reports as done, and of those that owe a report, the ones of which to report
-    /// that a packet went: as often as packets went, whether the controller reports two at once or one after the other.
+    /// Takes the IN endpoints that the controller reports as done, adds those that owe a report, and returns those for
+    /// which to report a sent packet. Each packet is reported once, whether the controller reports two together or one
+    /// after the other.
     pub(super) fn ended(&mut self, done: u16) -> u16 {
         let mut reported = done;
         let mut rest = (done | self.queues.owed) & self.table.double();
@@ -165,8 +166,8 @@ impl Controller {
         reported
     }
 
-    /// CLEAR_FEATURE(ENDPOINT_HALT) resets the data toggle, halted or not (USB 2.0 9.4.5). Packets that wait in an endpoint
-    /// which was not halted stay, from DATA0 on.
+    /// CLEAR_FEATURE(ENDPOINT_HALT) resets the data toggle, halted or not (USB 2.0 9.4.5). Packets queued in an endpoint
+    /// that was not halted stay, and start with DATA0.
     pub(super) fn clear_in_halt(&mut self, address: EndpointAddress, endpoint: Endpoint) {
         let bit = 1 << address.index();
         let control = BufferControl::of(address);
@@ -177,7 +178,7 @@ impl Controller {
         }
         let word = self.abort(address);
         let halves = [word & 0xFFFF, word >> 16];
-        // Where both wait, the one to be filled next was filled first.
+        // If both are queued, the one to be filled next was filled first.
         let first = usize::from(match available(word) {
             0 => return,
             1 => word & BufferControl::AVAILABLE == 0,
