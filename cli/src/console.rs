@@ -1,7 +1,7 @@
 //! `console`: a terminal on the device's serial port.
 
 use crate::device::Device;
-use crate::{Failure, tell};
+use crate::{Failure, to_stderr};
 use clap::Args;
 use picovd_sim::host::system::{LINUX_DESKTOP, System};
 use picovd_sim::host::terminal::Terminal;
@@ -45,7 +45,7 @@ impl Console {
         let mut system = System::boot(LINUX_DESKTOP, plug.link).map_err(Failure::of)?;
         let mut terminal = Some(Terminal::open(system.initiator()).map_err(Failure::Failed)?);
         if !has_settings && self.device.elf.is_none() {
-            tell(
+            to_stderr(
                 "nobody answers here: the manifest has no sectors in [settings]; the port shows what the program prints",
             );
         }

@@ -1,7 +1,7 @@
 //! The device that is plugged in: options that most commands share, and what becomes of them.
 
 use crate::values;
-use crate::{Failure, tell};
+use crate::{Failure, to_stderr};
 use clap::Args;
 use picovd_manifest::DiskPlan;
 use picovd_sim::diagnosis::Outcome;
@@ -42,7 +42,7 @@ pub fn plan(path: Option<&Path>) -> Result<DiskPlan, Failure> {
 /// Tells what is worth knowing about a manifest that is right.
 fn warn(plan: &DiskPlan) {
     if !plan.warnings.items().is_empty() {
-        tell(&plan.warnings.to_string());
+        to_stderr(&plan.warnings.to_string());
     }
 }
 
@@ -84,7 +84,7 @@ impl Device {
     /// The device, with what its manifest promises.
     pub fn plug(&self) -> Result<Plug, Failure> {
         let i2c = [&self.i2c0[..], &self.i2c1].concat();
-        let treatment = plug::Treatment { uart: self.uart, i2c: &i2c, strict: self.strict, sink: tell };
+        let treatment = plug::Treatment { uart: self.uart, i2c: &i2c, strict: self.strict, sink: to_stderr };
         let plug = plug::open_with(self.manifest.manifest.as_deref(), self.elf.as_deref(), self.flash(), treatment)
             .map_err(Failure::of_plug)?;
         self.outcomes.borrow_mut().push(plug.outcome.clone());

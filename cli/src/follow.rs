@@ -1,7 +1,7 @@
 //! A file as it is after a while, and what is added to it: `cat --after`, `cat --follow`, `log`.
 
 use crate::device::{Device, Moment};
-use crate::{Failure, tell};
+use crate::{Failure, to_stderr};
 use clap::Args;
 use picovd_manifest::BuiltInSource;
 use picovd_sim::host::system::{Event, LINUX_DESKTOP, System, SystemError};
@@ -69,7 +69,7 @@ pub fn show(
             match now.strip_prefix(&known[..]) {
                 Some(added) => out.write_all(added)?,
                 None => {
-                    tell(&format!("{path} has begun again"));
+                    to_stderr(&format!("{path} has begun again"));
                     out.write_all(&now)?;
                 }
             }

@@ -75,11 +75,11 @@ fn main() -> ExitCode {
     match result {
         Ok(()) | Err(Failure::PipeClosed) => ExitCode::SUCCESS,
         Err(Failure::Failed(text)) => {
-            tell(&format!("error: {text}"));
+            to_stderr(&format!("error: {text}"));
             ExitCode::FAILURE
         }
         Err(Failure::Manifest(problems)) => {
-            tell(&problems.to_string());
+            to_stderr(&problems.to_string());
             ExitCode::FAILURE
         }
         Err(Failure::Usage(text)) => say(&described.error(ErrorKind::ValueValidation, text)),
@@ -93,7 +93,7 @@ fn say(answer: &clap::Error) -> ExitCode {
 }
 
 /// A line on standard error, if anybody reads it: `eprintln!` panics where that is a pipe which was closed.
-fn tell(text: &str) {
+fn to_stderr(text: &str) {
     let _ = writeln!(Lines::new(io::stderr()), "{text}");
 }
 

@@ -79,7 +79,7 @@ pub fn run(link: Box<dyn Link + '_>, plan: &DiskPlan, until: &Until, out: &mut d
             if matches!(event, Event::Mounted(_))
                 && let Ok(now) = listing(&mut system, &fixed)
             {
-                let changed = tell(&known, &now, out)?;
+                let changed = print_changes(&known, &now, out)?;
                 changes += usize::from(matches!(until, Until::Changes(path, _) if changed.contains(*path)));
                 known = now;
             }
@@ -111,7 +111,7 @@ fn listing(system: &mut System<'_>, fixed: &BTreeSet<&str>) -> Result<Listing, F
 }
 
 /// Prints what differs, and returns the paths of what is new or has changed.
-fn tell<'n>(known: &Listing, now: &'n Listing, out: &mut dyn Write) -> Result<BTreeSet<&'n str>, Failure> {
+fn print_changes<'n>(known: &Listing, now: &'n Listing, out: &mut dyn Write) -> Result<BTreeSet<&'n str>, Failure> {
     let mut differ = BTreeSet::new();
     for (path, seen) in now {
         let before = known.get(path);

@@ -189,7 +189,7 @@ mod ring5 {
             panic!("{}: no answer to {line:?}", self.program.name);
         }
 
-        fn tell(&mut self, line: &str, ok: &str) {
+        fn command(&mut self, line: &str, ok: &str) {
             let answer = self.ask(line);
             assert!(answer.starts_with(&format!("{{\"ok\":\"{ok}\"")), "{}: {line}: {answer}", self.program.name);
         }
@@ -285,7 +285,7 @@ mod ring5 {
 
         /// Restarts it by the console.
         fn reboot(&mut self) {
-            self.tell("reboot", "reboot");
+            self.command("reboot", "reboot");
             self.initiator.host.elapse(Duration::from_millis(500));
             self.come_back();
         }
@@ -313,13 +313,13 @@ mod ring5 {
         // Of many lengths, the longer over the shorter.
         for length in (4..=32).step_by(if long() { 1 } else { 4 }) {
             let secret = desk.secret(length);
-            desk.tell(&format!(r#"set {{"password":"{secret}"}}"#), "set");
+            desk.command(&format!(r#"set {{"password":"{secret}"}}"#), "set");
         }
         let secret = desk.secret(length);
-        desk.tell(&format!(r#"set {{"password":"{secret}","name":"Lantern"}}"#), "set");
+        desk.command(&format!(r#"set {{"password":"{secret}","name":"Lantern"}}"#), "set");
         desk.search("set", false);
         assert!(desk.ask("get").contains(r#""password":"set""#));
-        desk.tell("save", "save");
+        desk.command("save", "save");
         desk.search("saved", long());
         let lines = refused(&secret).into_iter().chain([
             format!(r#"set {{"password":"{}"}}"#, secret.repeat(9)),
@@ -334,10 +334,10 @@ mod ring5 {
         // Half of a line, for as long as somebody thinks.
         desk.type_in(&format!(r#"set {{"password":"{secret}"#));
         desk.search("half typed", false);
-        desk.tell("\"}", "set");
+        desk.command("\"}", "set");
         let other = format!("{secret}{}", &secret[..secret.len().min(32 - length)]);
-        desk.tell(&format!(r#"set {{"password":"{other}"}}"#), "set");
-        desk.tell("revert", "revert");
+        desk.command(&format!(r#"set {{"password":"{other}"}}"#), "set");
+        desk.command("revert", "revert");
         desk.search("reverted", false);
         // Half of a line, and then nobody is there any more.
         desk.type_in(&format!(r#"set {{"password":"{secret}"#));
@@ -352,9 +352,9 @@ mod ring5 {
         desk.initiator.host.replug();
         desk.come_back();
         desk.search("powered on", false);
-        desk.tell("defaults", "defaults");
+        desk.command("defaults", "defaults");
         desk.search("forgotten", false);
-        desk.tell("save", "save");
+        desk.command("save", "save");
         desk.search("gone", long());
     }
 
@@ -385,7 +385,7 @@ mod ring5 {
             // Something is found by this way of searching, where RAM is shown.
             desk.pieces = Pieces::default();
             desk.pieces.learn("Lantern");
-            desk.tell(r#"set {"name":"Lantern"}"#, "set");
+            desk.command(r#"set {"name":"Lantern"}"#, "set");
             let start = desk.sram.clone().expect("the manifest shows it").start;
             let image = desk.read(start..start + 48);
             if name.contains("unmarked") {
@@ -414,8 +414,8 @@ mod ring5 {
             let secret = desk.secret(32);
             // Some records, each of which holds it.
             for name in ["one", "two", "three"] {
-                desk.tell(&format!(r#"set {{"password":"{secret}","name":"{name}"}}"#), "set");
-                desk.tell("save", "save");
+                desk.command(&format!(r#"set {{"password":"{secret}","name":"{name}"}}"#), "set");
+                desk.command("save", "save");
             }
             secret
         };
@@ -461,7 +461,7 @@ mod ring5 {
                 desk.pieces.learn(&secret);
                 let flash = plan.files.iter().find(|file| file.path == "FLASH.BIN");
                 if flash.is_some_and(|flash| flash.by_setting) {
-                    desk.tell(r#"set {"exposed":["FLASH.BIN"]}"#, "set");
+                    desk.command(r#"set {"exposed":["FLASH.BIN"]}"#, "set");
                     desk.initiator.host.elapse(Duration::from_secs(15));
                 }
                 let image = desk.read(0..desk.blocks);
@@ -472,7 +472,7 @@ mod ring5 {
                 let asks = desk.terminal.is_some() && plan.settings.sectors != 0;
                 if asks && desk.ask("get").contains("password") {
                     // Values of another program's group are none.
-                    desk.tell("defaults", "defaults");
+                    desk.command("defaults", "defaults");
                     live_with(&mut desk, 12, true);
                 } else if asks {
                     let secret = desk.secret(20);
@@ -509,8 +509,8 @@ mod ring5 {
             {
                 let mut desk = Desk::new(program, &mut device, 7);
                 let secret = desk.secret(24);
-                desk.tell(&format!(r#"set {{"password":"{secret}"}}"#), "set");
-                desk.tell("save", "save");
+                desk.command(&format!(r#"set {{"password":"{secret}"}}"#), "set");
+                desk.command("save", "save");
                 let image = desk.read(0..desk.blocks);
                 assert_eq!(desk.pieces.find(&image), None, "in a partition");
                 let shown = image.windows(marker.len()).filter(|window| window == marker).count();

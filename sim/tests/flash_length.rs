@@ -35,7 +35,7 @@ fn look(link: &mut dyn Link, plan: &DiskPlan, contents: &Contents) -> Vec<TrueFi
     let text = String::from_utf8(volume.read_file(&text).expect("it can be read")).expect("text");
     let said = match plan.chip.flash_size {
         reserved if reserved as usize == length => format!("Flash          {length} bytes\r\n"),
-        reserved => format!("Flash          {length} bytes of the {reserved} that there is room for\r\n"),
+        reserved => format!("Flash          {length} bytes, {reserved} reserved\r\n"),
     };
     assert!(text.contains(&said), "{text}");
     // Sectors that no file has any more.

@@ -1,4 +1,4 @@
-//! Where dynamic files are: clusters of the dynamic window, never those that were used last.
+//! Allocation of clusters for dynamic files: in the dynamic window, never where a file was in the last generation.
 
 /// A run of clusters, counted from the window's first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,9 +13,10 @@ impl Run {
     }
 }
 
-/// The first `count` clusters in a row that none of `taken` uses, looking from `cursor` on and around the window's end.
+/// The first `count` consecutive clusters that none of `taken` uses, searching from `cursor` and wrapping around at the
+/// window's end.
 ///
-/// `taken` may be in any order. The cost is the square of their number at worst.
+/// `taken` may be in any order. In the worst case, the cost grows with the square of their number.
 pub(super) fn find(window: u32, cursor: u32, count: u32, taken: impl Iterator<Item = Run> + Clone) -> Option<u32> {
     let mut first = cursor;
     let mut wrapped = false;
@@ -35,7 +36,7 @@ pub(super) fn find(window: u32, cursor: u32, count: u32, taken: impl Iterator<It
             Some(end) => first = end,
         }
         if wrapped && first > cursor {
-            // All around: what is after the cursor was looked at.
+            // Everything after the cursor was searched before.
             return None;
         }
     }

@@ -1,8 +1,8 @@
-//! How files get into the registry and out of it: where a path leads, and what it needs.
+//! Adds files to the registry and removes them: looks up paths, and checks that there is room.
 //!
-//! Names are compared while interrupts are enabled. What was found out so holds as long as nothing else was registered or
-//! taken away; else it is found out again. The critical section that then enters everything looks at each slot's words, twice
-//! at most, and at no name.
+//! Names are compared with interrupts enabled. The result is valid as long as nothing else was registered or removed;
+//! otherwise the comparison is repeated. The critical section that then enters everything reads each slot's words at most
+//! twice, and no names.
 
 use super::error::AddError;
 use super::file::{Components, File};
@@ -14,10 +14,11 @@ use crate::announcement::Announcing;
 use critical_section::CriticalSection;
 use picovd_exfat::name::Name;
 
-/// How often a call starts over because others were first. Then it gives up: names are never compared with interrupts masked.
+/// How often a call starts over because other contexts were faster. Then it gives up: names are never compared with
+/// interrupts masked.
 const ATTEMPTS: usize = 16;
 
-/// What a rename empties: the slots of the file and of the folders that it leaves empty, from the file upwards.
+/// The slots that a rename empties: those of the file and of the folders that it leaves empty, from the file upwards.
 #[derive(Clone, Copy, Default)]
 struct Leaving {
     slots: [u8; LEVELS],
@@ -25,25 +26,25 @@ struct Leaving {
 }
 
 impl Leaving {
-    /// How many of them stand below that slot: 0 for the file itself.
+    /// How many of them are below that slot: 0 for the file itself.
     fn place(&self, slot: u8) -> Option<u8> {
         (0..self.count).zip(self.slots).find_map(|(place, leaving)| (leaving == slot).then_some(place))
     }
 }
 
-/// Where a path leads.
+/// The result of looking up a path.
 #[derive(Clone, Copy)]
 struct Way {
     /// How many of its components have slots, from the first on ...
     known: u8,
-    /// ... and the last one of those.
+    /// ... and the slot of the last one of those.
     parent: u8,
-    /// How many of what a rename leaves are really left: the others are on the way.
+    /// How many of the slots that a rename would empty are really emptied: the others are on the new path.
     left: u8,
 }
 
 impl<'a> Files<'a> {
-    /// Whether nothing has the name that a path leads to.
+    /// Whether no file or folder has the name of the path.
     pub(super) fn is_name_free(&self, path: &str, parts: &Parts) -> bool {
         let look = || {
             let version = self.state().version;
@@ -53,7 +54,7 @@ impl<'a> Files<'a> {
         (0..ATTEMPTS).find_map(|_| look()).unwrap_or(false)
     }
 
-    /// Registers a file, in the place of another one where there is one.
+    /// Registers a file, in place of another one if there is one.
     pub(super) fn put(
         &self,
         file: &'a File<'a>,
@@ -67,12 +68,12 @@ impl<'a> Files<'a> {
         }
         let mut attempts = (0..ATTEMPTS).filter_map(|_| self.attempt(file, old, &parts, announced, announcing));
         attempts.next().unwrap_or(Err(AddError::Busy))?;
-        // It fits, unless it changed just now; then the next generation cuts it.
+        // It fits, unless it has changed just now; then the next generation cuts it.
         let _ = file.content.accept(file.capacity);
         Ok(())
     }
 
-    /// One attempt; `None` when something else was registered or taken away meanwhile.
+    /// One attempt; `None` if something else was registered or removed in the meantime.
     fn attempt(
         &self,
         file: &'a File<'a>,
@@ -115,7 +116,7 @@ impl<'a> Files<'a> {
         self.used(section).iter().map(|slot| slot.borrow(section)).find(|slot| slot.holds(file))
     }
 
-    /// The slots that are wanted are among these.
+    /// The slots that may be wanted.
     fn used(&self, section: CriticalSection<'_>) -> &[FileSlot<'a>] {
         self.slots().get(..self.state.borrow(section).get().used.into()).unwrap_or_default()
     }
@@ -124,10 +125,10 @@ impl<'a> Files<'a> {
         Some(self.slots().get(usize::from(index))?.borrow(section))
     }
 
-    /// The wanted entry of that name in a folder.
+    /// The wanted entry with that name in a folder.
     ///
     /// # Errors
-    /// Something that stays there has another name that some host may take for this one.
+    /// Another entry, which stays there, has a name that some host may take for this one.
     fn named(
         &self,
         parent: u8,
@@ -149,7 +150,7 @@ impl<'a> Files<'a> {
         Ok(found)
     }
 
-    /// The first slot from `from` on that is wanted in a folder, under a name that some host may take for that one.
+    /// The first slot from `from` on that is wanted in a folder, under a name that some host may take for `part`.
     #[inline(never)]
     fn next_wanted(&self, from: usize, parent: u8, part: Part) -> Option<(u8, Wanted<'a>)> {
         critical_section::with(|section| {
@@ -161,7 +162,7 @@ impl<'a> Files<'a> {
         })
     }
 
-    /// Where a path leads, when something else leaves.
+    /// Looks up a path, given what will be removed.
     fn way(&self, path: &str, parts: &Parts, leaving: &Leaving) -> Result<Way, AddError> {
         if parts.taken {
             return Err(AddError::NameTaken);
@@ -170,7 +171,7 @@ impl<'a> Files<'a> {
         for (component, (level, part)) in Components::of(path).zip(parts.from(0)) {
             let Some((index, wanted)) = self.named(way.parent, part, component, leaving)? else { break };
             match leaving.place(index) {
-                // A folder that stays, since it is on the way.
+                // A folder that stays because it is on the new path.
                 Some(place) if place != 0 && level != 0 && wanted.name() == component => way.left = place,
                 Some(_) => break,
                 None if wanted.is_folder() && level != 0 => {}
@@ -182,7 +183,7 @@ impl<'a> Files<'a> {
         Ok(way)
     }
 
-    /// What leaves with the file of a slot.
+    /// What is removed together with the file of a slot.
     fn leaving(&self, section: CriticalSection<'_>, slot: &Slot<'a>) -> Leaving {
         let mut leaving = Leaving::default();
         let file = self.slots().iter().position(|other| core::ptr::eq(other.borrow(section), slot));
@@ -197,7 +198,7 @@ impl<'a> Files<'a> {
         leaving
     }
 
-    /// What something takes that is wanted.
+    /// The room that a wanted file or folder takes.
     fn room_of(&self, file: &File<'_>, level: u8, given: bool, entries: u8) -> Room {
         let length = if level == 0 { file.capacity } else { self.folder_length() };
         match given {
@@ -206,13 +207,13 @@ impl<'a> Files<'a> {
         }
     }
 
-    /// What a slot takes.
+    /// The room that a slot takes.
     fn room_in(&self, slot: &Slot<'a>) -> Room {
         slot.wanted()
             .map_or(Room::NONE, |Wanted { file, level, given, entries, .. }| self.room_of(file, level, given, entries))
     }
 
-    /// Enters a file and the folders that it needs, and takes out what leaves; nothing when there is no room.
+    /// Enters a file and the folders that it needs, and removes what leaves; changes nothing if there is no room.
     fn enter(
         &self,
         section: CriticalSection<'_>,
@@ -228,14 +229,14 @@ impl<'a> Files<'a> {
         for (level, part) in parts.from(way.known) {
             room = room.plus(self.room_of(file, level, part.given, part.entries));
         }
-        // A folder's number has to differ from the root's, and each directory has room for all entries.
+        // A folder's number must differ from the root's, and each directory must have room for all entries.
         if usize::from(room.slots) > self.usable().min(ROOT.into()) || room.entries > self.layout.dynamic.entries {
             return Err(AddError::TooManyFiles);
         }
         if room.clusters > self.layout.dynamic.cluster_count {
             return Err(AddError::NoRoom);
         }
-        // From here on nothing is refused. The new child keeps its folder.
+        // Nothing is refused from here on. The new child keeps its folder.
         if let Some(folder) = self.slot(section, way.parent) {
             folder.add_child();
         }
@@ -255,13 +256,13 @@ impl<'a> Files<'a> {
         self.change_state(section, |state| {
             state.version = state.version.wrapping_add(1);
             state.room = room;
-            // What was entered last took the free slot with the highest number.
+            // The last entered slot was the free one with the highest number.
             state.used = state.used.max(parent.saturating_add(1));
         });
         Ok(())
     }
 
-    /// Empties a slot, and the folders that have become empty.
+    /// Empties a slot, and the folders that become empty.
     pub(super) fn take_out(&self, section: CriticalSection<'_>, slot: &Slot<'a>) {
         let mut room = self.state.borrow(section).get().room;
         let mut next = Some(slot);

@@ -1,4 +1,4 @@
-//! Why a call about dynamic files was refused.
+//! Why a call for dynamic files was refused.
 
 use core::fmt;
 
@@ -6,34 +6,34 @@ use core::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AddError {
-    /// The path is no path: a component is empty, `.` or `..`, has a character that exFAT forbids (7.7.3), or there are more
-    /// than 7 folders. Correct the path.
+    /// The path is invalid: a component is empty, `.` or `..`, contains a character that exFAT forbids (7.7.3), or there
+    /// are more than 7 folders. Correct the path.
     InvalidPath,
-    /// Not every host can open a file of such a path: a name in it is one that Windows keeps for a device, ends in a space or a dot,
-    /// or holds a character that does not show ([`picovd_exfat::portable`]). Choose another name.
+    /// Some hosts cannot open a file with this path: a name in it is reserved for a device on Windows, ends in a space or a
+    /// dot, or contains an invisible character ([`picovd_exfat::portable`]). Choose another name.
     Unportable,
-    /// A name in the path has more UTF-16 units than the manifest's `[dynamic] max-name`. Shorten it or raise that.
+    /// A name in the path has more UTF-16 units than the manifest's `[dynamic] max-name`. Shorten it or raise the limit.
     NameTooLong,
-    /// Another file or folder has the name there, upper and lower case being the same: a dynamic one or one of the manifest, also one
-    /// that a setting hides. So has one that Unicode normalization may make the same, for a host that normalizes names; where one
-    /// of the two is composed and the other one is not, the chip cannot tell which letters they are, and takes them for the same
+    /// Another file or folder has that name, ignoring case: a dynamic one or one of the manifest, even if a setting hides
+    /// it. A name that Unicode normalization may make equal also counts, for hosts that normalize names; if one of the two
+    /// is composed and the other is not, the chip cannot tell which letters they are, and treats them as equal
     /// ([`is_alike`]). Choose another name.
     ///
     /// [`is_alike`]: picovd_exfat::portable::is_alike
     NameTaken,
     /// The file is registered already.
     AlreadyAdded,
-    /// The file that is to be renamed is not registered: [`vd_rename_file`](crate::vd::vd_rename_file) alone says so.
+    /// The file to be renamed is not registered. Only [`vd_rename_file`](crate::vd::vd_rename_file) returns this.
     NotAdded,
-    /// All slots are taken, of which each folder that files are in needs one, or directories have no room for so long a name.
-    /// Raise `[dynamic] files`, or remove a file.
+    /// All slots are taken, or directories have no room for such a long name. Each folder with dynamic files takes a slot,
+    /// too. Raise `[dynamic] files`, or remove a file.
     TooManyFiles,
-    /// The window has no room for the file's capacity. Raise `[dynamic] window`, or promise less.
+    /// The window has no room for the file's capacity. Raise `[dynamic] window`, or reduce the capacity.
     NoRoom,
     /// The contents are longer than the file's capacity. Raise the capacity or shorten the contents.
     TooLong,
-    /// Interrupt handlers or the other core registered and removed files all the while, 16 times before this call was done with one
-    /// look at the names: it does not compare them with interrupts masked. Call again.
+    /// Interrupt handlers or the other core kept registering and removing files: 16 times, before this call was done with
+    /// comparing names, which it does not do with interrupts masked. Call again.
     Busy,
 }
 
@@ -56,14 +56,14 @@ impl fmt::Display for AddError {
 
 impl core::error::Error for AddError {}
 
-/// Why a change was not taken.
+/// Why a change was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UpdateError {
     /// The file is not registered.
     NotAdded,
-    /// The contents are longer than the file's capacity. What was accepted last stays in place: what hosts see, and what the next
-    /// generation shows.
+    /// The contents are longer than the file's capacity. What was accepted last stays in effect, for what hosts see and for
+    /// the next generation.
     TooLong,
 }
 

@@ -3,9 +3,9 @@
 use super::content::Content;
 use picovd_exfat::entry::FileAttributes;
 
-/// A file that the application registers while it runs: path, contents, and how long it may become.
+/// A file that the application registers at run time: path, contents, and maximum length.
 ///
-/// Made as a `static`, or borrowed for as long as the registry lives.
+/// A `static`, or borrowed for as long as the registry lives.
 #[derive(Clone, Copy)]
 pub struct File<'a> {
     pub(super) path: &'a str,
@@ -17,10 +17,10 @@ pub struct File<'a> {
 }
 
 impl<'a> File<'a> {
-    /// A file at `path`, whose contents are never longer than `capacity` bytes.
+    /// A file at `path` whose contents are never longer than `capacity` bytes.
     ///
-    /// A path may lead through folders, whose names `/` ends: those of the manifest, upper and lower case being the same, and others,
-    /// which come with their first file and go with their last. Names have at most as many UTF-16 units as the manifest's
+    /// A path may lead through folders, separated by `/`: those of the manifest, ignoring case, and others, which appear
+    /// with their first file and disappear with their last one. Names have at most as many UTF-16 units as the manifest's
     /// `[dynamic] max-name`. The capacity is taken from `[dynamic] window`, in whole clusters.
     #[must_use]
     pub const fn new(path: &'a str, content: &'a dyn Content, capacity: u32) -> Self {
@@ -33,13 +33,13 @@ impl<'a> File<'a> {
         Self { hidden: true, ..self }
     }
 
-    /// A change of this file alone is not announced: it shows when something else is announced. For logs that merely grow.
+    /// A change of this file alone is not announced: it shows when something else is announced. For logs that only grow.
     #[must_use]
     pub const fn unannounced(self) -> Self {
         Self { announced: false, ..self }
     }
 
-    /// The file is frozen again for every generation, without being told. For contents that describe the moment.
+    /// The file is frozen for every generation, even without an update. For contents that describe the current state.
     #[must_use]
     pub const fn renewed(self) -> Self {
         Self { renewed: true, announced: false, ..self }
@@ -51,7 +51,7 @@ impl<'a> File<'a> {
         self.path
     }
 
-    /// Most bytes that the contents may have.
+    /// Maximum length of the contents in bytes.
     #[must_use]
     pub const fn capacity(&self) -> u32 {
         self.capacity
@@ -74,7 +74,7 @@ impl core::fmt::Debug for File<'_> {
     }
 }
 
-/// The components of a path, from its beginning. There is always one.
+/// The components of a path, from its start. There is always one.
 #[derive(Clone)]
 pub(super) struct Components<'a>(Option<&'a str>);
 
@@ -83,7 +83,7 @@ impl<'a> Components<'a> {
         Self(Some(path))
     }
 
-    /// Whether no component follows.
+    /// Whether there are no more components.
     pub fn is_done(&self) -> bool {
         self.0.is_none()
     }

@@ -10,18 +10,18 @@ use picovd_exfat::ClusterIndex;
 use picovd_exfat::entry::ENTRY_LENGTH;
 use picovd_exfat::time::Timestamp;
 
-/// Slots that are looked at in one critical section.
+/// Number of slots that are read in one critical section.
 const AT_ONCE: usize = 8;
 
-/// Slots that are taken in one critical section ...
+/// Number of slots that are taken in one critical section ...
 const TAKEN_AT_ONCE: usize = 4;
 
-/// ... and how often a generation begins so.
+/// ... and how often a generation tries to begin that way.
 const ATTEMPTS: u8 = 4;
 
 impl<'a> Files<'a> {
-    /// Tells `found` the first cluster, counted from the window's first, and the length in bytes of everything that takes clusters
-    /// of the window.
+    /// Calls `found` with the first cluster, counted from the window's first, and the length in bytes of everything that
+    /// takes clusters of the window.
     pub(super) fn allocated(&self, mut found: impl FnMut(u32, u32)) {
         for slots in self.showing().chunks(AT_ONCE) {
             let mut some = [(0, 0); AT_ONCE];
@@ -38,12 +38,12 @@ impl<'a> Files<'a> {
         }
     }
 
-    /// The slots that hosts see something in are among these.
+    /// The slots that may show something to hosts.
     fn showing(&self) -> &[FileSlot<'a>] {
         self.slots().get(..self.state().end.into()).unwrap_or_default()
     }
 
-    /// The first slot from `from` on of which `test` tells something.
+    /// The first slot from `from` on for which `test` returns something.
     fn search<R>(&self, from: usize, test: impl Fn(usize, Shown<'a>) -> Option<R>) -> Option<R> {
         let slots = self.showing().get(from..)?;
         slots.chunks(AT_ONCE).zip((from..).step_by(AT_ONCE)).find_map(|(slots, first)| {
@@ -53,13 +53,13 @@ impl<'a> Files<'a> {
         })
     }
 
-    /// The first slot from `from` on that hosts see something in, and what.
+    /// The first slot from `from` on that shows something to hosts, and what it shows.
     pub(super) fn next_shown(&self, from: usize) -> Option<(usize, Shown<'a>)> {
         self.search(from, |index, shown| Some((index, shown)))
     }
 
-    /// What hosts see of dynamic files and folders in the root directory, or in the folder of the manifest, that begins at a
-    /// cluster; `None` where nothing is.
+    /// If dynamic files are in a folder of the manifest that begins at a cluster: its number, and the length in bytes of
+    /// their entries.
     #[inline(never)]
     pub(super) fn listed_at(&self, cluster: ClusterIndex) -> Option<Listed> {
         let state = self.state();
@@ -76,19 +76,19 @@ impl<'a> Files<'a> {
         })
     }
 
-    /// Length in bytes of the entries of all that is in a dynamic folder, in a folder of the manifest by its slot, or in the root
-    /// directory. In a generation that begins, that of what it will show.
+    /// Length in bytes of all dynamic entries in a dynamic folder, in a folder of the manifest by its slot, or in the root
+    /// directory. While a generation begins, that of what it will show.
     #[inline(never)]
     pub(super) fn entries_in(&self, folder: u8) -> u32 {
         let here = |slot: &FileSlot<'a>| {
             let Taken { shown, gone, given, .. } = slot.taken()?;
-            // A folder of the manifest is among its parent's own entries.
+            // A folder of the manifest is among its parent's static entries.
             (shown.parent == folder && !gone && !given).then_some(u32::from(shown.entries))
         };
         self.slots().iter().filter_map(here).sum::<u32>() * ENTRY_LENGTH as u32
     }
 
-    /// The slot whose file is at a cluster of the window. `hint` is looked at first.
+    /// The slot whose file is at a cluster of the window. `hint` is checked first.
     pub(super) fn at_cluster(&self, cluster: u32, hint: usize) -> Option<(usize, Shown<'a>)> {
         let here = |index: usize, shown: Shown<'a>| {
             let run = shown.run(self.layout);
@@ -98,11 +98,11 @@ impl<'a> Files<'a> {
         hinted.or_else(|| self.search(0, here))
     }
 
-    /// Begins a generation: what is wanted becomes what is shown. Where nobody has `seen` the one before, files are in a
-    /// row from the window's beginning, however many generations there were.
+    /// Begins a generation: what is wanted becomes what is shown. If no host has `seen` the previous one, files are placed
+    /// one after the other from the window's start, however many generations there were.
     ///
-    /// What is wanted is taken first: the generation is of that moment, whatever interrupt handlers and the other core want while
-    /// contents are frozen.
+    /// First takes what is wanted: the generation is of that moment, whatever interrupt handlers and the other core change
+    /// while contents are being frozen.
     pub(super) fn begin(&self, generation: Generation, seen: bool) {
         let clock = self.state().clock.map(|clock| Timestamp::from_unix(clock()).value());
         let modified = clock.unwrap_or(self.layout.timestamp);
@@ -126,7 +126,7 @@ impl<'a> Files<'a> {
                 slot.show(Some(shown));
                 continue;
             }
-            // A folder lists other files' places, so it goes along with every change.
+            // A folder contains the locations of other files, so it is rendered again with every change.
             if !fresh && !shown.file.renewed && !shown.is_folder() {
                 continue;
             }
@@ -139,7 +139,7 @@ impl<'a> Files<'a> {
             };
             let known = shown.first;
             shown = Shown { length, generation: generation.number, modified, moved: false, ..shown };
-            // Where all have to move anyway, each gets its place then.
+            // If all files have to move anyway, each gets its clusters then.
             if !crowded {
                 let place = if kept { Some(known) } else { self.place(slot, &shown) };
                 crowded = place.is_none();
@@ -159,15 +159,16 @@ impl<'a> Files<'a> {
         });
     }
 
-    /// What the generation that begins will list in a folder of the manifest, or in the root directory, that begins at a cluster.
+    /// What the generation that begins will list in the root directory, or in a folder of the manifest, that begins at
+    /// `cluster`.
     fn list(&self, folder: u8, cluster: ClusterIndex, number: u32) -> Listed {
         let entries = self.entries_in(folder);
         let unused = unused::length(self.layout, cluster, entries, number);
         Listed { folder, unused, length: unused + entries }
     }
 
-    /// Takes what is wanted at one moment. A few slots in each critical section, and from the beginning again where something was
-    /// registered or taken away meanwhile; in the end all in one, so that nobody who does so without pause keeps a generation from
+    /// Takes what is wanted at one moment: a few slots in each critical section, starting over if something was registered
+    /// or removed meanwhile; in the end all slots in one, so that constant changes cannot prevent a generation from
     /// beginning.
     fn take(&self) {
         let (mut from, mut extent, mut begun, mut version) = (0, 0, 0, 0);
@@ -177,7 +178,7 @@ impl<'a> Files<'a> {
                 if begun == 0 || version != state.version {
                     (from, begun, version) = (0, begun + 1, state.version);
                 }
-                // What was taken before counts, too: it may be wanted no more.
+                // What was taken before counts, too, since it may no longer be wanted.
                 extent = usize::from(state.end.max(state.used)).max(extent);
                 let most = if begun <= ATTEMPTS { TAKEN_AT_ONCE } else { extent + 1 };
                 self.slots().iter().take(extent).skip(from).take(most).for_each(|slot| slot.borrow(section).take());
@@ -186,13 +187,13 @@ impl<'a> Files<'a> {
         }
     }
 
-    /// Fresh clusters for a slot, and in need those that it has.
+    /// Free clusters for a slot, or if there are none, those that it has.
     fn place(&self, slot: &FileSlot<'a>, shown: &Shown<'a>) -> Option<u32> {
         let count = shown.run(self.layout).count;
         let (window, cursor) = (self.layout.dynamic.cluster_count, self.state().cursor);
         let taken = |own: bool| {
             let others = self.slots().iter().filter(move |other| own || !core::ptr::eq(*other, slot));
-            // What takes no clusters is nowhere: `first` of a folder of the manifest is no place in the window.
+            // What takes no clusters has no location: `first` of a folder of the manifest is not in the window.
             others.filter_map(move |other| Some(other.shown()?.run(self.layout))).filter(|run| run.count != 0)
         };
         let first = allocator::find(window, cursor, count, taken(true).chain(self.probed()))
@@ -202,7 +203,7 @@ impl<'a> Files<'a> {
         Some(first)
     }
 
-    /// Puts all files in a row: their capacities fit into the window, but not where the gaps are.
+    /// Moves all files together: their capacities fit into the window, but not into the gaps.
     fn move_together(&self) {
         let window = self.layout.dynamic.cluster_count;
         let all =
@@ -217,7 +218,7 @@ impl<'a> Files<'a> {
         for (slot, mut shown) in all() {
             let Run { count, .. } = shown.run(self.layout);
             let first = if end.is_some() { around(next, count).unwrap_or(next) } else { next };
-            // What was registered has room. Beyond the window nothing ever is.
+            // What was registered has room. Nothing is ever placed beyond the window.
             if first + count > window {
                 slot.show(None);
                 continue;

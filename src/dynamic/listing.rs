@@ -5,22 +5,22 @@ use super::slot::ROOT;
 use super::unused;
 use picovd_exfat::entry::ENTRY_LENGTH;
 
-/// Where the last rendering of a directory's dynamic files ended: hosts read on from there.
+/// Where the last rendering of a directory's dynamic entries ended: hosts continue reading there.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bookmark {
     folder: u8,
     slot: usize,
-    /// Bytes of entries before that slot's, unused ones among them.
+    /// Length in bytes of the entries before that slot's.
     position: u32,
 }
 
 impl Bookmark {
-    /// The beginning of the root directory's dynamic files. Every generation begins here.
+    /// The start of the root directory's dynamic entries. Every generation begins here.
     pub const START: Self = Self { folder: ROOT, slot: 0, position: u32::MAX };
 }
 
-/// Renders the entries of what a folder, or the root directory, holds of dynamic files, from byte `start` of them on: `unused` bytes
-/// of unused ones, then the others. Bytes after the last one stay as they are: they are zeros, end-of-directory entries.
+/// Renders the entries in a dynamic folder, or in the root directory, from byte `start` of them on. Bytes after the last
+/// one are left unchanged: they are zeros, end-of-directory entries.
 pub(super) fn render(files: &Files<'_>, bookmark: &mut Bookmark, folder: u8, unused: u32, start: u32, out: &mut [u8]) {
     if bookmark.folder != folder || bookmark.position > start {
         *bookmark = Bookmark { folder, slot: 0, position: unused };
@@ -32,7 +32,7 @@ pub(super) fn render(files: &Files<'_>, bookmark: &mut Bookmark, folder: u8, unu
         && let Some((found, shown)) = files.next_shown(slot)
     {
         slot = found;
-        // A folder of the manifest is among its parent's own entries.
+        // A folder of the manifest is among its parent's static entries.
         if shown.parent == folder && !shown.is_given() {
             let length = u32::from(shown.entries) * ENTRY_LENGTH as u32;
             if position + length > start {

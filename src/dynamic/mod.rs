@@ -1,7 +1,7 @@
-//! Dynamic files: those that the application registers while the device runs. [`Files`] is the registry, a [`Registered`] what a volume
-//! shows of it.
+//! Dynamic files: those that the application registers while the device runs. [`Files`] is the registry, [`Registered`] is
+//! a volume's view of it.
 //!
-//! Calls may come from the main loop, an interrupt handler or another core. What they ask for shows from the next generation on.
+//! Calls may come from the main loop, an interrupt handler or another core. Their effect shows from the next generation on.
 
 mod allocator;
 mod content;

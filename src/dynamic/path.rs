@@ -1,4 +1,4 @@
-//! Paths: their components, and what the manifest has at them.
+//! Paths: their components, and what the manifest contains there.
 
 use super::error::AddError;
 use super::file::Components;
@@ -14,24 +14,24 @@ use picovd_exfat::portable;
 pub(super) struct Part {
     /// NameHash (exFAT 7.6.4).
     pub hash: u16,
-    /// Number of entries of its set.
+    /// Number of entries of its entry set.
     pub entries: u8,
-    /// Whether this is a folder that the manifest gives.
+    /// Whether this is a folder of the manifest.
     pub given: bool,
     /// Whether the name is all ASCII.
     pub ascii: bool,
 }
 
-/// A path's components, and what the manifest has at them.
+/// A path's components, and what the manifest contains there.
 pub(super) struct Parts {
     parts: [Part; LEVELS],
     count: u8,
-    /// Whether the manifest has something at the path, or a file on the way there.
+    /// Whether the manifest has a file or folder at the path, or a file on the way there.
     pub taken: bool,
 }
 
 impl Parts {
-    /// Those of a path whose components are names that the manifest has room for.
+    /// The components of a path whose names all fit the manifest's limits.
     pub fn of(layout: &Layout<'_>, path: &str) -> Result<Self, AddError> {
         const NONE: Part = Part { hash: 0, entries: 0, given: false, ascii: true };
         let mut parts = Self { parts: [NONE; LEVELS], count: 0, taken: false };
@@ -59,7 +59,7 @@ impl Parts {
         Ok(parts)
     }
 
-    /// The components from one on: level, 0 for the last, and what is known of it.
+    /// The components from `first` on: level, 0 for the last one, and the component.
     pub fn from(&self, first: u8) -> impl Iterator<Item = (u8, Part)> {
         let count = self.count;
         let level = move |index: u8| if index + 1 == count { 0 } else { index + 1 };

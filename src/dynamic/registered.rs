@@ -6,12 +6,12 @@ use super::unused::Listed;
 use crate::volume::{DynamicFiles, Generation, NoFiles};
 use picovd_exfat::ClusterIndex;
 
-/// Dynamic files as a volume shows them, or none at all: the linker leaves out what nobody can have.
+/// The dynamic files of a volume, or none at all, so that the linker can remove unused code.
 pub trait FromRegistry<'a>: DynamicFiles {
-    /// Those of a registry.
+    /// The files of a registry.
     fn of(files: &'a Files<'a>) -> Self;
 
-    /// The registry, where there is one.
+    /// The registry, if there is one.
     fn registry(&self) -> Option<&'a Files<'a>>;
 }
 
@@ -29,7 +29,7 @@ impl<'a> FromRegistry<'a> for NoFiles {
 #[derive(Debug)]
 pub struct Registered<'a> {
     files: &'a Files<'a>,
-    /// The slot that a read found last.
+    /// The slot that was found by the last read.
     slot: usize,
     bookmark: Bookmark,
 }

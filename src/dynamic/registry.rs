@@ -1,8 +1,8 @@
-//! The dynamic files: what the application registers, and what of it the present generation shows.
+//! The dynamic files: what the application registers, and what the current generation shows of it.
 //!
-//! Calls may come from the main loop, an interrupt handler or another core: every access is a short critical section, and
-//! contents are never called inside one, nor names compared. What a critical section does at most is to look at one word or two
-//! of each slot. Whatever takes longer is found out before, and holds when nothing was registered meanwhile.
+//! Calls may come from the main loop, an interrupt handler or another core: every access is a short critical section, which
+//! never calls contents or compares names, but reads at most one or two words of each slot. Whatever takes longer is done
+//! before, and is valid if nothing was registered meanwhile.
 
 use super::error::{AddError, NotAdded, UpdateError};
 use super::file::File;
@@ -32,33 +32,33 @@ pub type FilesOf<'a, const N: usize> = Files<'a, [FileSlot<'a>; N]>;
 /// What belongs to the registry as a whole, not to one slot.
 #[derive(Clone, Copy)]
 pub(super) struct RegistryState {
-    /// Count of changes that are to be announced.
+    /// Count of changes to be announced.
     announced: u32,
-    /// Whether some of those since the last look are to be announced as usual ...
+    /// Whether some of those since the last call of `take_changes` are to be announced as usual ...
     usual: bool,
-    /// ... and what the others ask for, all together.
+    /// ... and what the others request together.
     asked: Option<Announcing>,
-    /// Cluster of the window where the next search for free ones begins.
+    /// Cluster of the window where the next search for free ones starts.
     pub(super) cursor: u32,
-    /// Hosts see nothing in the slots from this one on.
+    /// Slots from this one on show nothing to hosts.
     pub(super) end: u8,
-    /// Nothing is wanted in the slots from this one on.
+    /// Slots from this one on are not wanted.
     pub(super) used: u8,
     /// Whether dynamic files are in folders of the manifest.
     pub(super) in_given: bool,
-    /// What hosts see of dynamic files and folders in the root directory.
+    /// Length in bytes of the entries that dynamic files and folders have in the root directory.
     pub(super) listed: Listed,
-    /// Counts what is registered and taken away.
+    /// Counts registrations and removals.
     pub(super) version: u32,
-    /// What everything takes that is wanted.
+    /// The room that everything wanted takes.
     pub(super) room: Room,
-    /// Whether the application wants the medium back that a host ejected.
+    /// Whether the application has requested to insert the ejected medium again.
     insert: bool,
     pub(super) clock: Option<fn() -> u64>,
 }
 
 impl<'a, const N: usize> FilesOf<'a, N> {
-    /// No files yet. `layout` keeps clusters and directory slots for them; what it keeps limits the number, too.
+    /// No files yet. `layout` reserves clusters and directory entries for them, which also limits their number.
     #[must_use]
     pub const fn new(layout: &'a Layout<'a>) -> Self {
         let state = RegistryState {
@@ -80,33 +80,33 @@ impl<'a, const N: usize> FilesOf<'a, N> {
 }
 
 impl<'a> Files<'a> {
-    /// Takes `clock` for the moments of changes: seconds since 1970-01-01T00:00:00Z. Without one, files carry the
-    /// manifest's timestamp.
+    /// Sets the clock for the times of changes: seconds since 1970-01-01T00:00:00Z. Without one, files have the manifest's
+    /// timestamp.
     pub fn set_clock(&self, clock: fn() -> u64) {
         critical_section::with(|section| self.change_state(section, |state| state.clock = Some(clock)));
     }
 
-    /// Wants the medium back that a host ejected.
+    /// Requests to insert a medium again that a host has ejected.
     pub fn insert(&self) {
         critical_section::with(|section| self.change_state(section, |state| state.insert = true));
     }
 
     /// Whether a file could have that path: every component is a name that the manifest has room for, and no other file has
-    /// the last one. Where files come and go so fast that no look at them gets to its end ([`AddError::Busy`]), `false`.
+    /// the last one. `false` if files come and go too fast to find out ([`AddError::Busy`]).
     #[must_use]
     pub fn is_free(&self, path: &str) -> bool {
         Parts::of(self.layout, path).is_ok_and(|parts| self.is_name_free(path, &parts))
     }
 
-    /// Registers a file: it shows from the next generation on.
+    /// Registers a file, which shows from the next generation on.
     ///
     /// # Errors
-    /// Nothing is registered then; each variant says who must act.
+    /// If it fails, nothing is registered; each variant says who must act.
     pub fn add(&self, file: &'a File<'a>) -> Result<(), AddError> {
         self.put(file, None, file.announced, None)
     }
 
-    /// The same, and hosts are notified as `announcing` says instead of the manifest; also of a file that is
+    /// The same, but hosts are notified as `announcing` says instead of the manifest, even if the file is
     /// [`unannounced`](File::unannounced).
     ///
     /// # Errors
@@ -115,15 +115,15 @@ impl<'a> Files<'a> {
         self.put(file, None, file.announced, Some(announcing))
     }
 
-    /// The contents have changed: the next generation shows what they are then.
+    /// Notes that the contents have changed: the next generation shows what they are then.
     ///
     /// # Errors
-    /// Nothing changes then; each variant says who must act.
+    /// If it fails, nothing changes; each variant says who must act.
     pub fn update(&self, file: &'a File<'a>) -> Result<(), UpdateError> {
         self.change(file, None)
     }
 
-    /// The same, and hosts are notified as `announcing` says instead of the manifest.
+    /// The same, but hosts are notified as `announcing` says instead of the manifest.
     ///
     /// # Errors
     /// As [`update`](Self::update).
@@ -146,8 +146,8 @@ impl<'a> Files<'a> {
         })
     }
 
-    /// Takes a file away: the next generation shows it no more, nor dynamic folders that it leaves empty. Until then its
-    /// contents are still read.
+    /// Removes a file: the next generation shows neither it nor dynamic folders that it leaves empty. Until then, its
+    /// contents can be read.
     ///
     /// # Errors
     /// The file is not registered.
@@ -155,7 +155,7 @@ impl<'a> Files<'a> {
         self.take_away(file, None)
     }
 
-    /// The same, and hosts are notified as `announcing` says instead of the manifest.
+    /// The same, but hosts are notified as `announcing` says instead of the manifest.
     ///
     /// # Errors
     /// As [`remove`](Self::remove).
@@ -172,15 +172,15 @@ impl<'a> Files<'a> {
         })
     }
 
-    /// Puts `new` in the place of `old`: a rename, when both have the same contents.
+    /// Replaces `old` by `new`: a rename if both have the same contents.
     ///
     /// # Errors
-    /// Everything stays as it was then; each variant says who must act.
+    /// If it fails, nothing changes; each variant says who must act.
     pub fn rename(&self, old: &'a File<'a>, new: &'a File<'a>) -> Result<(), AddError> {
         self.put(new, Some(old), true, None)
     }
 
-    /// The same, and hosts are notified as `announcing` says instead of the manifest.
+    /// The same, but hosts are notified as `announcing` says instead of the manifest.
     ///
     /// # Errors
     /// As [`rename`](Self::rename).
@@ -197,7 +197,7 @@ impl<'a> Files<'a> {
         self.slots.get(..self.usable()).unwrap_or(&[])
     }
 
-    /// Notes a change that is to be announced, as usual where the application asks for nothing else.
+    /// Notes a change to be announced, as usual unless the application requests something else.
     pub(super) fn note(&self, section: CriticalSection<'_>, announced: bool, announcing: Option<Announcing>) {
         self.change_state(section, |state| {
             match announcing {
@@ -223,20 +223,20 @@ impl<'a> Files<'a> {
         critical_section::with(|section| self.state.borrow(section).get())
     }
 
-    /// Length of a dynamic folder at most: room for all entries and an end-of-directory entry, in whole clusters.
+    /// Maximum length of a dynamic folder: room for all entries and an end-of-directory entry, in whole clusters.
     pub(super) fn folder_length(&self) -> u32 {
         let entries = (u32::from(self.layout.dynamic.entries) + 1) * ENTRY_LENGTH as u32;
         self.layout.clusters(entries) << self.layout.cluster_shift()
     }
 
-    // What follows is the device's side; the volume's is in `generation`.
+    // The methods that follow are for the device; those for the volume are in `generation`.
 
-    /// Count of changes that are to be announced.
+    /// Count of changes to be announced.
     pub(crate) fn announced(&self) -> u32 {
         self.state().announced
     }
 
-    /// What the changes since the last call ask for, all together; `None` when there are none to be announced.
+    /// What the changes since the last call request together; `None` if there are none to be announced.
     pub(crate) fn take_changes(&self, usual: Announcing) -> Option<Announcing> {
         critical_section::with(|section| {
             let RegistryState { asked, usual: any, .. } = self.state.borrow(section).get();
@@ -245,12 +245,12 @@ impl<'a> Files<'a> {
         })
     }
 
-    /// Something else has changed that is to be announced.
+    /// Notes another kind of change that has to be announced.
     pub(crate) fn announce(&self) {
         critical_section::with(|section| self.note(section, true, None));
     }
 
-    /// Whether the application has asked to have the medium back since the last call.
+    /// Whether the application has requested to insert the ejected medium again since the last call.
     pub(crate) fn take_insert(&self) -> bool {
         critical_section::with(|section| {
             let insert = self.state.borrow(section).get().insert;

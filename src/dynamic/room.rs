@@ -1,6 +1,6 @@
 //! Room for files: what they take, and what there is.
 
-/// What files and folders take of what the manifest keeps.
+/// The part of the manifest's reserves that files and folders take.
 #[derive(Clone, Copy)]
 pub(super) struct Room {
     pub slots: u16,

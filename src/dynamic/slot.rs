@@ -10,44 +10,45 @@ use picovd_exfat::entry::{Allocation, EntrySet, FileAttributes};
 use picovd_exfat::name::Name;
 use picovd_exfat::time::Timestamp;
 
-/// The parent of what is in the root directory.
+/// The parent of entries in the root directory.
 pub(super) const ROOT: u8 = 0xFF;
 
-/// Most components of a path: levels are counted in three bits.
+/// Maximum number of components of a path: levels are stored in three bits.
 pub(super) const LEVELS: usize = 8;
 
-/// Fewest entries of a set (exFAT 6.3).
+/// Minimum number of entries of a set (exFAT 6.3).
 const FEWEST_ENTRIES: u8 = 3;
 
-/// The level, where the number of entries is above it.
+/// Mask for the level; the number of entries is in the bits above it.
 const LEVEL: u8 = 0x07;
 
 /// Marks a wanted slot whose contents differ from what is shown.
 const CHANGED: u8 = 0x01;
 
-/// Marks a wanted folder that the manifest gives.
+/// Marks a wanted folder of the manifest.
 const GIVEN: u8 = 0x02;
 
 /// Marks a wanted slot whose name is not all ASCII.
 const FOREIGN: u8 = 0x04;
 
-/// What the application changes of the flags. The others are the generation's that begins.
+/// The flags that the application changes. The others belong to the generation that begins.
 const WANTED: u8 = CHANGED | GIVEN | FOREIGN;
 
 /// Taken: contents have to be frozen.
 const FRESH: u8 = 0x10;
 
-/// Taken: hosts see something else here from now on. Until it has its place, the slot keeps the clusters that hosts know.
+/// Taken: hosts see something else here from now on. Until it has clusters of its own, the slot keeps those that hosts
+/// know.
 const MOVED: u8 = 0x20;
 
 /// Taken: hosts see nothing here from now on.
 const GONE: u8 = 0x40;
 
-/// Taken or shown: a folder that the manifest gives.
+/// Taken or shown: a folder of the manifest.
 const TAKEN_GIVEN: u8 = 0x80;
 
-/// A slot: room for one dynamic file, or for one folder that dynamic files are in, be it a dynamic one or one of the
-/// manifest. 36 bytes on the chip.
+/// A slot: storage for one dynamic file, or for one folder that contains dynamic files, whether it is a dynamic one or one
+/// of the manifest. 36 bytes on the chip.
 pub struct FileSlot<'a>(Mutex<Slot<'a>>);
 
 impl<'a> FileSlot<'a> {
@@ -61,19 +62,19 @@ impl<'a> FileSlot<'a> {
         self.0.borrow(section)
     }
 
-    /// What hosts see at this moment. Out of line, as what else takes a critical section in many places: it is 90 bytes each time.
+    /// What hosts see now. Not inlined, like other critical sections that are used in many places: each is 90 bytes.
     #[inline(never)]
     pub(super) fn shown(&self) -> Option<Shown<'a>> {
         critical_section::with(|section| self.borrow(section).shown())
     }
 
-    /// What [`Slot::take`] left to be done; `None` for a slot where hosts see nothing and will see nothing.
+    /// What [`Slot::take`] has left to be done; `None` for a slot that shows nothing to hosts, now and in this generation.
     #[inline(never)]
     pub(super) fn taken(&self) -> Option<Taken<'a>> {
         critical_section::with(|section| self.borrow(section).taken())
     }
 
-    /// Changes what hosts see; what the application wants may change meanwhile.
+    /// Changes what hosts see; the application may change what it wants at the same time.
     #[inline(never)]
     pub(super) fn show(&self, shown: Option<Shown<'a>>) {
         critical_section::with(|section| self.borrow(section).set_shown(shown));
@@ -86,15 +87,15 @@ impl Default for FileSlot<'_> {
     }
 }
 
-/// What a slot is wanted for: a file, or the folder that is so many components into the file's path.
+/// What a slot is wanted for: a file, or the folder at that level of the file's path.
 #[derive(Clone, Copy)]
 pub(super) struct Wanted<'a> {
     pub file: &'a File<'a>,
     pub level: u8,
     pub parent: u8,
-    /// Whether this is a folder that the manifest gives.
+    /// Whether this is a folder of the manifest.
     pub given: bool,
-    /// Number of entries of its set.
+    /// Number of entries of its entry set.
     pub entries: u8,
     /// NameHash (exFAT 7.6.4) of its name.
     pub hash: u16,
@@ -108,35 +109,35 @@ pub(super) struct Shown<'a> {
     pub file: &'a File<'a>,
     pub level: u8,
     pub parent: u8,
-    /// Whether place and length are still those of what hosts saw here before.
+    /// Whether location and length are still those of what hosts saw here before.
     pub moved: bool,
     /// First cluster, counted from the window's first; the cluster itself for a folder of the manifest.
     pub first: u32,
-    /// Length in bytes; 0 for a folder of the manifest: it takes none of the window.
+    /// Length in bytes; 0 for a folder of the manifest, which does not use the window.
     pub length: u32,
-    /// Generation in which it was frozen. A folder of the manifest is not: length in bytes of the entries of what is in it.
+    /// The generation in which it was frozen. For a folder of the manifest: length in bytes of its dynamic entries.
     pub generation: u32,
-    /// Moment of the change, as [`Timestamp::value`] has it.
+    /// Time of the change, as [`Timestamp::value`].
     pub modified: u32,
-    /// Number of entries of its set.
+    /// Number of entries of its entry set.
     pub entries: u8,
     /// NameHash (exFAT 7.6.4). Of a folder of the manifest: number of unused entries in front of those of what is in it.
     pub name_hash: u16,
     pub set_checksum: u16,
 }
 
-/// A slot in a generation that begins.
+/// A slot while a generation begins.
 pub(super) struct Taken<'a> {
     pub shown: Shown<'a>,
-    /// Whether it is to be shown no more.
+    /// Whether it is no longer to be shown.
     pub gone: bool,
     /// Whether contents have to be frozen.
     pub fresh: bool,
-    /// Whether this is a folder that the manifest gives.
+    /// Whether this is a folder of the manifest.
     pub given: bool,
 }
 
-/// Both, packed.
+/// What is wanted and what is shown, packed.
 pub(super) struct Slot<'a> {
     wanted: Cell<Option<&'a File<'a>>>,
     shown: Cell<Option<&'a File<'a>>>,
@@ -204,8 +205,8 @@ impl<'a> Slot<'a> {
         self.wanted.get().is_some_and(|wanted| core::ptr::eq(wanted, file)) && level(self.wanted_level.get()) == 0
     }
 
-    /// Whether something is wanted here in that folder, under a name that some host may take for one of that hash: two names in
-    /// ASCII are the same, or nobody takes one for the other.
+    /// Whether an entry is wanted here in that folder whose name some host may take for one of that hash: two ASCII names
+    /// are either equal, or no host confuses them.
     pub fn may_be(&self, parent: u8, hash: u16, ascii: bool) -> bool {
         self.wanted_parent.get() == parent
             && (!ascii || self.wanted_hash.get() == hash || self.flags.get() & FOREIGN != 0)
@@ -225,7 +226,7 @@ impl<'a> Slot<'a> {
         })
     }
 
-    /// Wants something there from the next generation on.
+    /// Makes the slot wanted from the next generation on.
     pub fn want(&self, wanted: Wanted<'a>) {
         self.wanted.set(Some(wanted.file));
         self.wanted_hash.set(wanted.hash);
@@ -237,7 +238,7 @@ impl<'a> Slot<'a> {
         self.flags.set(self.flags.get() & !WANTED | CHANGED | given | foreign);
     }
 
-    /// Wants nothing there from the next generation on.
+    /// Makes the slot unwanted from the next generation on.
     pub fn leave(&self) {
         self.wanted.set(None);
         self.flags.set(self.flags.get() & !WANTED);
@@ -248,12 +249,12 @@ impl<'a> Slot<'a> {
         self.flags.set(self.flags.get() | CHANGED);
     }
 
-    /// One more entry is in this folder.
+    /// Adds an entry to this folder.
     pub fn add_child(&self) {
         self.children.set(self.children.get().saturating_add(1));
     }
 
-    /// One entry fewer is in this folder. Returns how many are left.
+    /// Removes an entry from this folder. Returns how many are left.
     pub fn remove_child(&self) -> u8 {
         self.children.set(self.children.get().saturating_sub(1));
         self.children.get()
@@ -263,8 +264,8 @@ impl<'a> Slot<'a> {
         self.children.get()
     }
 
-    /// What is wanted at this moment is what the generation shows that begins. What is missing yet takes its time: see
-    /// [`taken`](Self::taken). Until then it may be called again: what was fresh stays so.
+    /// Fixes what is wanted now as what the beginning generation shows. The rest takes longer: see [`taken`](Self::taken).
+    /// Until that is done, this may be called again: contents that had to be frozen still have to be.
     pub fn take(&self) {
         let flags = self.flags.get();
         let Some(wanted) = self.wanted.get() else {
@@ -312,7 +313,7 @@ impl<'a> Slot<'a> {
         })
     }
 
-    /// First cluster and length of what hosts see; nothing has no length.
+    /// First cluster and length of what hosts see; if that is nothing, the length is 0.
     pub fn place(&self) -> (u32, u32) {
         if self.shown.get().is_some() { (self.first.get(), self.length.get()) } else { (0, 0) }
     }
@@ -355,13 +356,13 @@ impl<'a> Shown<'a> {
         self.is_folder() && self.length == 0
     }
 
-    /// The clusters of the window that are kept for it.
+    /// The clusters of the window reserved for it.
     pub fn run(&self, layout: &Layout<'_>) -> Run {
         let capacity = if self.moved || self.is_folder() { self.length } else { self.file.capacity };
         Run { first: self.first, count: layout.clusters(capacity) }
     }
 
-    /// Its entry set. `window` is the cluster that the window begins with.
+    /// Its entry set. `window` is the window's first cluster.
     pub fn entry_set(&self, window: ClusterIndex) -> EntrySet<'a> {
         let (name, attributes, modified, allocation) = self.described(window);
         EntrySet::with_sums(name, attributes, modified, allocation, self.name_hash, self.set_checksum)
@@ -377,10 +378,10 @@ impl<'a> Shown<'a> {
     }
 
     fn described(&self, window: ClusterIndex) -> (Name<'a>, FileAttributes, Timestamp, Allocation) {
-        // What is registered has passed `Name::new`.
+        // What is registered was accepted by `Name::new`.
         let name = Name::again(name(self.file, self.level));
         let attributes = if self.is_folder() { FileAttributes::DIRECTORY } else { self.file.attributes() };
-        // An empty file has no clusters: `contiguous` sees to it.
+        // `contiguous` makes sure that an empty file has no clusters.
         let allocation = Allocation::contiguous(window.after(self.first), self.length.into());
         (name, attributes, Timestamp::from_value(self.modified).unwrap_or(Timestamp::FIRST), allocation)
     }

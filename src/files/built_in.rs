@@ -1,22 +1,22 @@
-//! The files that the manifest asks the firmware for.
+//! The files that the manifest requests from the firmware.
 
 use super::info::Info;
 use super::log::{LogRing, LogTail};
 use super::partition::PartitionPlan;
 use crate::dynamic::{AddError, File, Files};
 
-/// Dynamic files that come with the firmware. Made by the manifest's tables.
+/// Dynamic files of the firmware itself. Generated with the manifest's tables.
 #[derive(Clone, Copy)]
 pub struct BuiltIn<'a> {
-    /// What is registered at start.
+    /// The files to be registered at start.
     pub files: &'a [&'a File<'a>],
     /// Where [`println!`](crate::println) writes.
     pub log: Option<&'a LogRing>,
     /// Where the defmt logger of feature `defmt` writes.
     pub defmt: Option<&'a LogRing>,
-    /// The end of the log and its file: text that comes is announced.
+    /// The end of the log and its file: new text is announced.
     pub tail: Option<(&'a LogTail<'a>, &'a File<'a>)>,
-    /// What the firmware tells about the board; it fills in what it finds out.
+    /// What the firmware reports about the board; it fills in what it finds out.
     pub info: Option<&'a Info<'a>>,
     /// How the flash partitions are shown; the firmware registers them when it has read their table.
     pub partitions: Option<PartitionPlan<'a>>,
@@ -26,15 +26,15 @@ impl<'a> BuiltIn<'a> {
     /// Registers the files.
     ///
     /// # Errors
-    /// The first file that is refused, which the manifest's checks should have seen.
+    /// The first file that is refused, which the manifest's checks should have prevented.
     pub fn register(&self, files: &Files<'a>) -> Result<(), AddError> {
         self.files.iter().try_for_each(|file| files.add(file))
     }
 
-    /// Looks for text that no generation shows yet.
+    /// Checks for text that no generation shows yet.
     pub fn follow(&self, files: &Files<'a>) {
         if let Some((tail, file)) = self.tail.filter(|(tail, _)| tail.has_news()) {
-            // Anyone who takes the file away takes the news along.
+            // If the application has removed the file, there is nothing to announce.
             let _ = files.update(file);
             tail.mark_announced();
         }

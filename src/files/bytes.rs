@@ -1,4 +1,4 @@
-//! Slices: contents that are somewhere as they are.
+//! Contents that are slices.
 
 use crate::dynamic::{Content, Frozen};
 use crate::volume::Generation;
@@ -6,34 +6,34 @@ use core::cell::Cell;
 use critical_section::Mutex;
 use picovd_exfat::window;
 
-/// Bytes that stay as they are for as long as they are lent: their type says so.
+/// Bytes that do not change while they are borrowed, as their type guarantees.
 pub struct Bytes<'a> {
     slices: Mutex<Cell<Slices<'a>>>,
 }
 
 #[derive(Clone, Copy)]
 struct Slices<'a> {
-    /// What the next generation shows.
+    /// The bytes for the next generation.
     next: &'a [u8],
     /// What was accepted last.
     accepted: &'a [u8],
-    /// What the present generation shows.
+    /// The bytes that the current generation shows.
     shown: &'a [u8],
 }
 
 impl<'a> Bytes<'a> {
-    /// Begins with `bytes`.
+    /// Starts with `bytes`.
     #[must_use]
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self { slices: Mutex::new(Cell::new(Slices { next: bytes, accepted: bytes, shown: bytes })) }
     }
 
-    /// Takes `bytes` for the next generation; `vd_update_file` says so.
+    /// Sets the bytes for the next generation; announce them with `vd_update_file`.
     pub fn set(&self, bytes: &'a [u8]) {
         self.change(|slices| slices.next = bytes);
     }
 
-    /// Out of line: a critical section is 90 bytes each time.
+    /// Not inlined: a critical section is 90 bytes.
     #[inline(never)]
     fn slices(&self) -> Slices<'a> {
         self.change(|_| {})
@@ -82,17 +82,17 @@ impl Content for Bytes<'_> {
     }
 }
 
-/// Text, in UTF-8.
+/// UTF-8 text.
 pub struct Text<'a>(Bytes<'a>);
 
 impl<'a> Text<'a> {
-    /// Begins with `text`.
+    /// Starts with `text`.
     #[must_use]
     pub const fn new(text: &'a str) -> Self {
         Self(Bytes::new(text.as_bytes()))
     }
 
-    /// Takes `text` for the next generation; `vd_update_file` says so.
+    /// Sets the text for the next generation; announce it with `vd_update_file`.
     pub fn set(&self, text: &'a str) {
         self.0.set(text.as_bytes());
     }

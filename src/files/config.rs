@@ -7,7 +7,7 @@ use crate::text::Writer;
 use crate::volume::{Generation, LabelText};
 use core::fmt;
 
-/// A view of the settings. Each packet renders it from its beginning: there is no buffer for the whole.
+/// A file that shows the settings. Each packet renders it from its start, so no buffer for the whole is needed.
 #[derive(Debug)]
 pub struct ConfigFile<'a> {
     settings: &'a Settings<'a>,
@@ -15,7 +15,7 @@ pub struct ConfigFile<'a> {
 }
 
 impl<'a> ConfigFile<'a> {
-    /// The values as they are, secrets aside.
+    /// The current values, without secrets.
     #[must_use]
     pub const fn values(settings: &'a Settings<'a>) -> Self {
         Self { settings, view: View::Values }
@@ -28,7 +28,7 @@ impl<'a> ConfigFile<'a> {
     }
 }
 
-/// What INFO.TXT and INFO.JSON say of settings.
+/// What INFO.TXT and INFO.JSON report about settings.
 const TEXT: &str = "Settings       not saved: the flash for them is occupied ($o). `save claim` takes it, and what is there is lost\r\n";
 const JSON: &str = "\n  \"settings\": { \"occupied\": $o },";
 
@@ -41,7 +41,7 @@ impl Named for Settings<'_> {
         Settings::occupied(self)
     }
 
-    fn tell(&self, occupied: Option<Contents>, json: bool, out: &mut Writer<'_>) -> fmt::Result {
+    fn write_settings(&self, occupied: Option<Contents>, json: bool, out: &mut Writer<'_>) -> fmt::Result {
         match (occupied, json) {
             (None, false) => Ok(()),
             (None, true) => out.template(JSON, &mut |_, out| out.text("null")),
@@ -53,12 +53,12 @@ impl Named for Settings<'_> {
 
 impl Content for ConfigFile<'_> {
     fn length(&self) -> u32 {
-        // As the present generation shows it: what the next one would show is known when it is frozen.
+        // The length in the current generation; that in the next one is only known after the freeze.
         self.settings.length(self.view) as u32
     }
 
     fn freeze(&self, _: Generation) -> Frozen {
-        // The volume has frozen the settings themselves.
+        // The volume has frozen the settings before.
         Frozen { length: self.length(), kept: false }
     }
 

@@ -1,14 +1,14 @@
-//! Functions: contents that are computed.
+//! Contents that are computed by functions.
 
 use crate::dynamic::{Content, Frozen};
 use crate::volume::Generation;
 
-/// Contents that two functions make. They answer for the generation whose number they get: the same number gives the same
-/// bytes, unless the file is meant to differ at every read.
+/// Contents that are computed by two functions. For the same generation number they must return the same bytes, unless the
+/// file is meant to differ at every read.
 pub struct Function {
-    /// Length in bytes of what `generation` shows; `None` asks for the next one.
+    /// Length in bytes in `generation`; `None` is the next one.
     pub length: fn(generation: Option<u32>) -> u32,
-    /// Fills the slice with the bytes of the generation from that offset on. All of it lies within the length.
+    /// Fills the slice with the bytes of the generation from that offset on. All of it is within the length.
     pub read: fn(generation: u32, offset: u32, out: &mut [u8]),
 }
 

@@ -1,6 +1,6 @@
-//! INFO.TXT and INFO.JSON: what the board is, and how it fares.
+//! INFO.TXT and INFO.JSON, which report on the board.
 //!
-//! Both are frozen with each generation, so that they tell of the moment at which the volume that shows them began.
+//! Both are frozen with each generation, so they show the state when the generation began.
 
 use super::log::LogRing;
 use crate::settings::Contents;
@@ -11,24 +11,24 @@ use core::cell::Cell;
 use core::fmt;
 use critical_section::Mutex;
 
-/// The program that runs. Made by the manifest's tables.
+/// The program. Generated with the manifest's tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Program<'a> {
     /// Its name.
     pub name: &'a str,
     /// Its version.
     pub version: &'a str,
-    /// What tells two builds apart: a hash of everything that was made from the manifest.
+    /// Distinguishes builds: a hash of everything that was generated from the manifest.
     pub build: &'a str,
 }
 
-/// Why the chip was reset last.
+/// Why the chip was last reset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ResetReason {
-    /// Nobody knows.
+    /// Unknown.
     #[default]
     Unknown,
-    /// The power came on.
+    /// Power-on.
     PowerOn,
     /// The voltage dropped.
     BrownOut,
@@ -42,16 +42,16 @@ pub enum ResetReason {
     Glitch,
     /// The processors' power domain was off.
     PowerDown,
-    /// The watchdog: it was not fed, or the bootrom used it to restart the chip when the program or picotool asked for that.
+    /// The watchdog: it timed out, or the bootrom used it to restart the chip on request of the program or of picotool.
     Watchdog,
-    /// A program forced the watchdog.
+    /// The program triggered the watchdog.
     Requested,
     /// The program panicked.
     Panic,
 }
 
 impl ResetReason {
-    /// In words.
+    /// The reason in words.
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
@@ -75,40 +75,40 @@ impl ResetReason {
 pub struct BoardFacts<'a> {
     /// The chip's name.
     pub chip: &'a str,
-    /// Version of its bootrom: 2 for the stepping A2, and so on. `None` when unknown.
+    /// Version of its bootrom: 2 for the stepping A2, and so on. `None` if unknown.
     pub bootrom: Option<u8>,
-    /// Length in bytes of its flash where that is less than the manifest reserves; `None` when it is not, or unknown.
+    /// Length in bytes of its flash if that is less than the manifest reserves; `None` if it is not, or unknown.
     pub flash: Option<u32>,
     /// Its unique identity.
     pub identity: Option<BoardIdentity>,
-    /// Why it was reset last.
+    /// Why it was last reset.
     pub reset: ResetReason,
-    /// Place and message of the panic that ended the boot before this one.
+    /// Location and message of the panic that ended the previous boot.
     pub panic: Option<&'a str>,
 }
 
 impl BoardFacts<'_> {
-    /// Nothing is known.
+    /// No facts known.
     pub const NONE: Self =
         Self { chip: "", bootrom: None, flash: None, identity: None, reset: ResetReason::Unknown, panic: None };
 }
 
-/// What settings have to do with what is told: those of the stick, where there are some.
+/// What settings contribute to the report, if there are any.
 pub trait Named {
-    /// The volume's name in place of the layout's, if one is set, as the present generation shows it.
+    /// The label that replaces the layout's, if one is set, as the current generation shows it.
     fn label(&self) -> Option<LabelText>;
 
-    /// What the settings' sectors hold that is not settings.
+    /// What the settings' sectors contain if it is not settings.
     fn occupied(&self) -> Option<Contents>;
 
-    /// Writes what INFO.TXT, or with `json` INFO.JSON, says of that.
+    /// Writes what INFO.TXT or, with `json`, INFO.JSON reports about settings.
     ///
     /// # Errors
     /// Those of `out`.
-    fn tell(&self, occupied: Option<Contents>, json: bool, out: &mut Writer<'_>) -> fmt::Result;
+    fn write_settings(&self, occupied: Option<Contents>, json: bool, out: &mut Writer<'_>) -> fmt::Result;
 }
 
-/// What INFO.TXT and INFO.JSON tell.
+/// What INFO.TXT and INFO.JSON report.
 pub struct Info<'a> {
     pub(super) program: Program<'a>,
     pub(super) layout: &'a Layout<'a>,
@@ -120,7 +120,8 @@ pub struct Info<'a> {
 }
 
 impl<'a> Info<'a> {
-    /// Tells of `program`, the volume of `layout`, the `flash_size` bytes of flash that it has room for, and the rings of text and of defmt frames.
+    /// A report on `program`, the volume of `layout`, the `flash_size` bytes of flash that are reserved, and the rings of
+    /// text and of defmt frames.
     #[must_use]
     pub const fn new(
         program: Program<'a>,
@@ -133,23 +134,23 @@ impl<'a> Info<'a> {
         Self { program, layout, flash_size, log, defmt, named: None, board: Mutex::new(Cell::new(nothing)) }
     }
 
-    /// The same where settings may give the volume another name than the layout's.
+    /// The same with settings that may set another label.
     #[must_use]
     pub const fn named_by(self, named: &'a (dyn Named + Sync)) -> Self {
         Self { named: Some(named), ..self }
     }
 
-    /// What the volume is called in the present generation, on a board of that identity.
+    /// The label in the current generation, on a board of that identity.
     pub(super) fn label(&self, identity: Option<BoardIdentity>) -> LabelText {
         LabelText::of(self.layout.label, self.named.and_then(Named::label), identity)
     }
 
-    /// Writes what is told of settings, where there are some.
-    pub(super) fn tell_settings(&self, occupied: Option<Contents>, form: Form, out: &mut Writer<'_>) -> fmt::Result {
-        self.named.map_or(Ok(()), |named| named.tell(occupied, form == Form::Json, out))
+    /// Writes what is reported about settings, if there are any.
+    pub(super) fn write_settings(&self, occupied: Option<Contents>, form: Form, out: &mut Writer<'_>) -> fmt::Result {
+        self.named.map_or(Ok(()), |named| named.write_settings(occupied, form == Form::Json, out))
     }
 
-    /// Takes what is known of the board, for the generations to come.
+    /// Sets the board's facts for later generations.
     pub fn set(&self, board: BoardFacts<'a>) {
         critical_section::with(|section| self.board.borrow(section).set(board));
     }
@@ -171,7 +172,7 @@ pub(super) struct Snapshot<'a> {
     pub generation: Generation,
     pub board: BoardFacts<'a>,
     pub occupied: Option<Contents>,
-    /// Bytes written to the rings.
+    /// Number of bytes written to the rings.
     pub log: u64,
     pub defmt: u64,
 }

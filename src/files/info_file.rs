@@ -16,7 +16,7 @@ pub struct InfoFile<'a> {
 }
 
 impl<'a> InfoFile<'a> {
-    /// For people.
+    /// For users.
     #[must_use]
     pub const fn text(info: &'a Info<'a>) -> Self {
         Self::new(info, Form::Text)

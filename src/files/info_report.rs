@@ -1,4 +1,4 @@
-//! How INFO.TXT and INFO.JSON are written: two templates, and what is in both of them.
+//! The texts of INFO.TXT and INFO.JSON: two templates, and the values for both.
 
 use super::info::{Form, Info, Snapshot};
 use super::log::LogRing;
@@ -32,11 +32,11 @@ const JSON: &str = r#"{
 }
 "#;
 
-/// A ring in each of them.
-const TEXT_RING: &str = "Ring           $n: $l of $c bytes left before old ones fall out\r\n";
+/// A line for each ring.
+const TEXT_RING: &str = "Ring           $n: $l of $c bytes left before the oldest are overwritten\r\n";
 const JSON_RING: &str = " \"$n\": { \"capacity\": $c, \"left\": $l }";
 
-/// What one generation says of the board.
+/// The report of one generation.
 pub(super) struct Report<'a> {
     pub info: &'a Info<'a>,
     pub form: Form,
@@ -82,13 +82,13 @@ impl Report<'_> {
             b'f' => out.decimal(board.flash.unwrap_or(self.info.flash_size).into()),
             b'm' => match board.flash {
                 Some(_) => {
-                    out.text(" of the ")?;
+                    out.text(", ")?;
                     out.decimal(self.info.flash_size.into())?;
-                    out.text(" that there is room for")
+                    out.text(" reserved")
                 }
                 None => Ok(()),
             },
-            // A label may hold nothing that JSON escapes: exFAT forbids it (7.3.3).
+            // A label cannot contain anything that JSON escapes: exFAT forbids it (7.3.3).
             b'l' => {
                 let label = self.info.label(board.identity);
                 char::decode_utf16(label.units().iter().copied())
@@ -112,15 +112,15 @@ impl Report<'_> {
             b'u' => out.decimal(divide(self.snapshot.generation.since.0, const { NonZero::new(1000).unwrap() }).0),
             b'r' => self.text(board.reset.words(), out),
             b'p' => self.text_or(board.panic, "none", out),
-            b'S' => self.info.tell_settings(self.snapshot.occupied, self.form, out),
+            b'S' => self.info.write_settings(self.snapshot.occupied, self.form, out),
             _ => self.rings(out),
         }
     }
 
-    /// Writes text, for programs in quotation marks.
+    /// Writes text, in quotation marks for programs.
     fn text(&self, text: &str, out: &mut Writer<'_>) -> fmt::Result {
         match self.form {
-            // Nothing of it ends the line.
+            // It must not contain line breaks.
             Form::Text => {
                 text.bytes().try_for_each(|byte| out.bytes(&[if byte.is_ascii_control() { b' ' } else { byte }]))
             }
@@ -128,7 +128,7 @@ impl Report<'_> {
         }
     }
 
-    /// The same, and where there is none, a word for people.
+    /// The same, or a word for users if there is no text.
     fn text_or(&self, text: Option<&str>, word: &str, out: &mut Writer<'_>) -> fmt::Result {
         match (text, self.form) {
             (Some(text), _) => self.text(text, out),
@@ -137,7 +137,7 @@ impl Report<'_> {
         }
     }
 
-    /// Writes the rings: their lengths, and how many bytes may be written until the first one is lost.
+    /// Writes the rings: their lengths, and how many bytes may be written until the first one is overwritten.
     fn rings(&self, out: &mut Writer<'_>) -> fmt::Result {
         let Snapshot { log, defmt, .. } = self.snapshot;
         let mut before = "";
@@ -207,7 +207,7 @@ mod tests {
 
     fn text(file: &InfoFile<'_>, length: u32) -> String {
         let mut out = vec![0; length as usize];
-        // In pieces, as packets ask for it.
+        // Piece by piece, as in packets.
         for (index, piece) in out.chunks_mut(64).enumerate() {
             file.read(0, index as u32 * 64, piece);
         }
@@ -231,7 +231,7 @@ mod tests {
         });
         let generation = Generation { number: 3, since: Instant(12_345_678), volumes: 2 };
         let (length, json_length) = (plain.freeze(generation).length, json.freeze(generation).length);
-        // What comes later is the next generation's.
+        // What follows belongs to the next generation.
         log.write(&[b'x'; 300]);
         info.set(BoardFacts::default());
         assert_eq!(
@@ -239,14 +239,14 @@ mod tests {
             "Firmware       lab 1.2.3, build abc\r\n\
              Chip           RP2350, bootrom version 2\r\n\
              Unique id      0011223344556677\r\n\
-             Flash          1048576 bytes of the 4194304 that there is room for\r\n\
+             Flash          1048576 bytes, 4194304 reserved\r\n\
              Volume         LAB6677, serial number 4444-4446\r\n\
              \x20              1048576 bytes, 252 clusters of 4096 bytes\r\n\
              Generation     3\r\n\
              Uptime         12345 ms at its beginning\r\n\
              Last reset     panic\r\n\
              Last panic     src/a.rs:7 \"no\"\r\n\
-             Ring           log: 246 of 256 bytes left before old ones fall out\r\n"
+             Ring           log: 246 of 256 bytes left before the oldest are overwritten\r\n"
         );
         assert_eq!(
             text(&json, json_length),

@@ -2,13 +2,13 @@
 //!
 //! | contents | what the application does | cost |
 //! |---|---|---|
-//! | [`Text`], [`Bytes`] | sets a slice that stays as it is | two slices |
+//! | [`Text`], [`Bytes`] | sets a slice that does not change | two slices |
 //! | [`Function`] | renders any bytes of a generation | two function pointers |
 //! | [`Rendered`] | sets a value that is `Display` | two values |
-//! | [`LogRing`] | writes text, from anywhere | the ring |
-//! | [`Window`] | names a range of memory | nothing |
+//! | [`LogRing`] | writes text, from any context | the ring |
+//! | [`Window`] | gives a range of memory | nothing |
 //!
-//! The firmware makes some by itself: [`BuiltIn`], [`PartitionFiles`].
+//! The firmware creates some by itself: [`BuiltIn`], [`PartitionFiles`].
 
 mod built_in;
 mod bytes;

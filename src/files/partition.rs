@@ -1,8 +1,8 @@
 //! The flash partitions as files: one for each, and PARTITIONS.JSON, which describes them all.
 //!
-//! The table is read once, at boot. From then on each file shows the range of flash that its partition had, byte for byte as
-//! flash is at the moment when the host reads it: somebody who rewrites the table while the device runs changes neither place
-//! nor name of a file, and finds the new partitions after the next boot.
+//! The table is read once, at boot. From then on, each file shows the range of flash of its partition, with the contents at
+//! the time of the read. Rewriting the table while the device runs changes neither locations nor names of the files; new
+//! partitions show after the next boot.
 
 use super::partition_json::Description;
 use super::partition_name::PartitionPaths;
@@ -12,14 +12,14 @@ use crate::dynamic::{AddError, Content, File, Files};
 use crate::volume::Memory;
 use core::ops::Range;
 
-/// What the manifest says of the partitions' files. Made by its tables.
+/// The manifest's settings for the partitions' files. Generated with its tables.
 #[derive(Clone, Copy, Debug)]
 pub struct PartitionPlan<'a> {
     /// The folder they are in; empty for the root directory.
     pub folder: &'a str,
     /// The path of PARTITIONS.JSON.
     pub description: &'a str,
-    /// Most bytes of PARTITIONS.JSON.
+    /// Maximum length of PARTITIONS.JSON in bytes.
     pub capacity: u32,
     /// Length of flash in bytes.
     pub flash_size: u32,
@@ -27,7 +27,7 @@ pub struct PartitionPlan<'a> {
     pub redacted: &'a [Range<u32>],
 }
 
-/// Room for the files, some 8 KiB. Usually a `static`, or what `cortex_m::singleton!` gives.
+/// Storage for the files, about 8 KiB. Usually a `static`, or from `cortex_m::singleton!`.
 #[derive(Debug)]
 pub struct PartitionFiles<'a, M> {
     table: PartitionTable,
@@ -64,7 +64,7 @@ impl<T> ZeroOption<T> {
 }
 
 impl<'a, M: Memory + Clone + Sync> PartitionFiles<'a, M> {
-    /// Nothing yet.
+    /// No files yet.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -77,12 +77,13 @@ impl<'a, M: Memory + Clone + Sync> PartitionFiles<'a, M> {
         }
     }
 
-    /// Reads the table and registers the files. `memory` shows flash at its storage address, 0x1C00_0000.
+    /// Reads the table and registers the files. `memory` must show flash at its storage address, 0x1C00_0000.
     ///
-    /// A board without a table has PARTITIONS.JSON alone, which says so.
+    /// On a board without a table, there is only PARTITIONS.JSON, which says so.
     ///
     /// # Errors
-    /// PARTITIONS.JSON is refused, which the manifest's checks should have seen. A partition that is refused is said there.
+    /// PARTITIONS.JSON is refused, which the manifest's checks should have prevented. PARTITIONS.JSON itself reports
+    /// partitions that were refused.
     pub fn register(
         &'a mut self,
         plan: PartitionPlan<'a>,
@@ -123,7 +124,7 @@ impl<M: Memory + Clone + Sync> Default for PartitionFiles<'_, M> {
     }
 }
 
-/// A range of flash, read at the moment when the host reads it.
+/// A range of flash, with the contents at the time of the read.
 #[derive(Debug)]
 struct FlashRange<'a, M> {
     memory: M,
@@ -139,8 +140,8 @@ impl<M: Memory + Sync> Content for FlashRange<'_, M> {
 
     fn read(&self, _: u32, offset: u32, out: &mut [u8]) {
         let start = self.offset.saturating_add(offset);
-        // Without cache and translation: a big read does not evict the program from the cache, and place 0 is the beginning of the
-        // chip, whatever partition the program was started from (RP2350 datasheet 4.4.1, 5.1.19).
+        // Uncached and untranslated: a large read does not evict the program from the cache, and offset 0 is the start of
+        // the chip, whatever partition the program was started from (RP2350 datasheet 4.4.1, 5.1.19).
         self.memory.read(STORAGE_BASE.wrapping_add(start), out);
         for range in self.redacted {
             let first = range.start.saturating_sub(start) as usize;
@@ -201,7 +202,7 @@ mod tests {
         }
     }
 
-    /// Sixteen partitions of which everything is as long as it can be.
+    /// Sixteen partitions with all parts of maximum length.
     struct Longest;
 
     impl PartitionTableSource for Longest {

@@ -1,4 +1,4 @@
-//! PARTITIONS.JSON: the partition table for programs and for curious people.
+//! PARTITIONS.JSON: the partition table for programs and for interested users.
 
 use super::partition_name::{PartitionPaths, file_name};
 use crate::chip::partition_table::{
@@ -8,7 +8,7 @@ use crate::dynamic::Content;
 use crate::text::Writer;
 use core::fmt;
 
-/// The whole.
+/// The whole file.
 const TABLE: &str = r#"{
   "table": "$t",
   "read": "at boot",
@@ -17,7 +17,7 @@ $u  "partitions": [$p]
 }
 "#;
 
-/// What belongs to no partition.
+/// Unpartitioned space.
 const UNPARTITIONED: &str = r#"  "unpartitioned": { "permissions": $p, "families": $f },
 "#;
 
@@ -41,7 +41,7 @@ const DESCRIBED: &str = r#",
 /// Permissions, as picotool writes them.
 const PERMISSIONS: &str = r#"{ "secure": "$s", "nonsecure": "$n", "bootloader": "$b" }"#;
 
-/// The table and the files that were made of it, rendered when they are read. Nothing of it changes after boot.
+/// The table and its files, rendered on each read. It does not change after boot.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Description<'a> {
     pub table: &'a PartitionTable,
@@ -96,7 +96,7 @@ impl Description<'_> {
                 b'n' => or_null(partition.name(), out, Writer::quoted_bytes),
                 b'f' => {
                     let path = self.paths.get(index).filter(|_| partition.state == PartitionState::Shown);
-                    // Its place is this file's, so that the folder's name says nothing new.
+                    // It is in the same folder as this file, so the file name is enough.
                     or_null(path.map(file_name), out, Writer::quoted)
                 }
                 b's' => out.text(match partition.state {
@@ -114,7 +114,7 @@ impl Description<'_> {
     }
 }
 
-/// Writes what stands for a letter of [`DESCRIBED`].
+/// Writes the text for a letter of [`DESCRIBED`].
 fn described(partition: &Partition, letter: u8, out: &mut Writer<'_>) -> fmt::Result {
     let Partition { location, flags, .. } = partition;
     match letter {
@@ -132,7 +132,7 @@ fn described(partition: &Partition, letter: u8, out: &mut Writer<'_>) -> fmt::Re
             out.template(template, &mut |_, out| out.decimal(of.into()))
         }
         b'f' => families(*flags, partition.families(), out),
-        // A number of 64 bits is more than JSON readers keep exactly.
+        // As a string: most JSON readers do not keep 64-bit numbers exactly.
         _ => or_null(partition.id, out, |out, id| {
             out.text("\"0x")?;
             out.hexadecimal(id, 16, b'a')?;
@@ -169,7 +169,7 @@ fn permissions(word: u32, out: &mut Writer<'_>) -> fmt::Result {
     })
 }
 
-/// Writes the families that a range accepts: `more` beside those of `flags`.
+/// Writes the families that a range accepts: `more` in addition to those of `flags`.
 fn families(flags: Flags, more: &[u32], out: &mut Writer<'_>) -> fmt::Result {
     let mut between = "";
     out.text("[")?;
@@ -183,7 +183,7 @@ fn families(flags: Flags, more: &[u32], out: &mut Writer<'_>) -> fmt::Result {
     out.text("]")
 }
 
-/// Writes plain words as strings with commas between them.
+/// Writes words as strings separated by commas.
 fn list<'w>(words: impl Iterator<Item = &'w str>, between: &mut &'static str, out: &mut Writer<'_>) -> fmt::Result {
     for word in words {
         out.text(core::mem::replace(between, ", "))?;

@@ -1,4 +1,4 @@
-//! What a partition's file is called.
+//! File names for partitions.
 
 use crate::chip::partition_table::{PARTITIONS, Partition, PartitionState, PartitionTable, WORK_AREA};
 use crate::dynamic::Files;
@@ -7,21 +7,21 @@ use core::fmt;
 use picovd_exfat::name::{Name, is_forbidden};
 use picovd_exfat::portable::{is_alike, is_device, is_unseen};
 
-/// Most bytes of a partition file's path.
+/// Maximum length in bytes of a partition file's path.
 const PATH_LENGTH: usize = FOLDER_LENGTH + 1 + FILE_NAME_LENGTH;
 
-/// Most bytes of the folder; the manifest's checks hold it.
+/// Maximum length in bytes of the folder, which the manifest's checks ensure.
 const FOLDER_LENGTH: usize = 64;
 
-/// Most bytes of the last component: 127 of the name, `_` in front of a device's, a suffix of three that tells two alike apart, and
-/// `.BIN`.
+/// Maximum length in bytes of the last component: 127 for the name, `_` before a device's name, a suffix of three that
+/// makes equal names different, and `.BIN`.
 const FILE_NAME_LENGTH: usize = 127 + 1 + 3 + 4;
 
 /// The paths of all partitions, empty where there is no file.
 #[derive(Debug)]
 #[repr(C, align(4))]
 pub(super) struct PartitionPaths {
-    /// Before there are paths, the bootrom's work area.
+    /// Used as the bootrom's work area before there are paths.
     texts: [[u8; WORK_AREA / PARTITIONS]; PARTITIONS],
     heads: [Head; PARTITIONS],
 }
@@ -36,15 +36,15 @@ impl PartitionPaths {
         Self { texts: [[0; WORK_AREA / PARTITIONS]; PARTITIONS], heads: [Head::EMPTY; PARTITIONS] }
     }
 
-    /// [`WORK_AREA`] bytes, word-aligned, to be used while there are no paths yet.
+    /// [`WORK_AREA`] bytes, word-aligned, that may be used before there are paths.
     pub fn work_area_mut(&mut self) -> &mut [u8] {
         self.texts.as_flattened_mut()
     }
 
-    /// Gives each partition that can be shown a path in `folder` (the root directory's is empty) that neither another
-    /// partition has nor a file on the volume.
+    /// Gives each partition that can be shown a path in `folder` (empty for the root directory) that neither another
+    /// partition nor a file on the volume has.
     ///
-    /// One for which there is no path is refused in the table: the folder's is too long.
+    /// If there is no path because the folder's name is too long, the partition is refused in the table.
     pub fn fill(&mut self, table: &mut PartitionTable, folder: &str, files: &Files<'_>) {
         for index in 0..PARTITIONS {
             let Some(partition) = table.partitions().get(index) else { continue };
@@ -52,7 +52,7 @@ impl PartitionPaths {
                 continue;
             }
             let Some((before, [text, ..])) = self.texts.split_at_mut_checked(index) else { continue };
-            // One suffix more than there are partitions and dynamic files: the last one is free.
+            // One suffix more than there are partitions and dynamic files, so one of them is free.
             let head = (1..=u16::from(u8::MAX) + PARTITIONS as u16).find_map(|number| {
                 let head = write_path(text, folder, partition, index, number)?;
                 let path = Path { head, text };
@@ -81,12 +81,12 @@ impl Default for PartitionPaths {
     }
 }
 
-/// What is known of a path beside its text.
+/// Facts about a path in addition to its text.
 #[derive(Clone, Copy, Debug)]
 struct Head {
     /// NameHash (exFAT 7.6.4) of the last component.
     hash: u16,
-    /// Bytes of the text.
+    /// Length of the text in bytes.
     length: u8,
 }
 
@@ -96,8 +96,8 @@ impl Head {
     const EMPTY: Self = Self { hash: 0, length: 0 };
 }
 
-/// Writes the `number`th try for a partition: from the second one on with the number after the name. `None` where it is too
-/// long.
+/// Writes the path of a partition for try `number`: from the second try on with that number after the name. `None` if it is
+/// too long.
 fn write_path(text: &mut [u8], folder: &str, partition: &Partition, index: usize, number: u16) -> Option<Head> {
     let mut path = Writer::new(0, text.get_mut(..PATH_LENGTH)?);
     let written = path.template("$f$n$t.BIN", &mut |letter, path| match letter {
@@ -128,12 +128,12 @@ fn write_path(text: &mut [u8], folder: &str, partition: &Partition, index: usize
     Some(Head { hash, ..head })
 }
 
-/// Writes a name, with `_` for every character that exFAT forbids (7.7.3) or that does not show, and for every byte that is not
-/// UTF-8.
+/// Writes a name, with `_` for every character that exFAT forbids (7.7.3) or that is invisible, and for every byte that is
+/// not valid UTF-8.
 fn write_name(name: &[u8], path: &mut Writer<'_>) -> fmt::Result {
     for chunk in name.utf8_chunks() {
         for character in chunk.valid().chars() {
-            // Those that are forbidden are in ASCII.
+            // All forbidden characters are ASCII.
             let bad = is_unseen(character) || character.is_ascii() && is_forbidden(character as u16);
             path.character(if bad { '_' } else { character })?;
         }
@@ -150,7 +150,7 @@ pub(super) fn file_name(path: &str) -> &str {
     path.get(begin..).unwrap_or_default()
 }
 
-/// A path, where it is.
+/// A path in its buffer.
 #[derive(Clone, Copy)]
 struct Path<'a> {
     head: Head,
@@ -168,8 +168,8 @@ impl<'a> Path<'a> {
         Name::new(file_name(self.text())).ok()
     }
 
-    /// Whether some host may take both for the same file; their folders are one. Up-casing takes its time: a boot must not wait
-    /// for the cube of sixteen names.
+    /// Whether some host may take both for the same file; their folders are the same. Up-casing is slow: a boot must not
+    /// wait for sixteen names cubed.
     fn is_same(self, other: Path<'_>) -> bool {
         let (name, other_name) = (file_name(self.text()), file_name(other.text()));
         if name.is_ascii() && other_name.is_ascii() {

@@ -1,4 +1,4 @@
-//! `println!` into the log.
+//! `print!` and `println!` into the log.
 
 use super::log::LogRing;
 use core::cell::Cell;
@@ -6,18 +6,18 @@ use core::fmt;
 use critical_section::Mutex;
 use heapless::Vec;
 
-/// Where [`println!`](crate::println) writes: the one thing of the library that a program has once.
+/// Where [`println!`](crate::println) writes: the only global state of the library.
 static LOG: Mutex<Cell<Option<&'static LogRing>>> = Mutex::new(Cell::new(None));
 
-/// Lets [`print!`](crate::print) and [`println!`](crate::println) write into `ring`. Before, what they print is lost.
+/// Makes [`print!`](crate::print) and [`println!`](crate::println) write to `ring`. Anything printed before is lost.
 pub fn set_log(ring: &'static LogRing) {
     critical_section::with(|section| LOG.borrow(section).set(Some(ring)));
 }
 
-/// Bytes of one call that no other text comes between.
+/// Number of bytes of one call that are not interrupted by other text.
 const WHOLE: usize = 128;
 
-/// What a call has formatted and not written yet.
+/// Text that a call has formatted but not written yet.
 struct Pending {
     ring: &'static LogRing,
     bytes: Vec<u8, WHOLE>,
@@ -42,30 +42,31 @@ impl fmt::Write for Pending {
     }
 }
 
-/// Writes text into the log that [`set_log`] chose. It is formatted with interrupts as they are, on the stack of the caller, and
+/// Writes text to the log that [`set_log`] has set. It is formatted on the caller's stack without masking interrupts, and
 /// copied in critical sections of at most 128 bytes.
 pub fn print(text: fmt::Arguments<'_>) {
     if let Some(ring) = critical_section::with(|section| LOG.borrow(section).get()) {
         let mut pending = Pending { ring, bytes: Vec::new() };
-        // A ring takes everything; a `Display` that fails has printed what it could.
+        // A ring accepts everything; a `Display` that fails has printed what it could.
         let _ = fmt::Write::write_fmt(&mut pending, text);
         pending.flush();
     }
 }
 
-/// Prints into the log, from anywhere: main loop, interrupt handlers, the other core. What one call prints stays together, where
-/// it has 128 bytes at most. Of a longer text each 128 bytes stay together: what other contexts print meanwhile may come
-/// between.
+/// Prints to the log, from any context: main loop, interrupt handlers, the other core. The text of one call stays together
+/// if it has at most 128 bytes. Of a longer text, each 128 bytes stay together, and text from other contexts may come
+/// between them.
 ///
-/// It is formatted with interrupts enabled; they wait while at most 128 bytes are copied. Texts are in the order in which they
-/// were done: an interrupt handler that prints while the main loop formats comes first.
+/// Formatting is done with interrupts enabled; they are masked while at most 128 bytes are copied. Texts appear in the
+/// order in which they were finished: that of an interrupt handler comes before that of the main loop if the handler
+/// interrupts its formatting.
 #[macro_export]
 macro_rules! print {
     ($($text:tt)*) => { $crate::files::print(::core::format_args!($($text)*)) };
 }
 
-/// Prints a line into the log, from anywhere: main loop, interrupt handlers, the other core. Lines end with CR LF, which counts to
-/// the 128 bytes that no other text comes between: see [`print!`](crate::print).
+/// Prints a line to the log, from any context: main loop, interrupt handlers, the other core. Lines end with CR LF, which
+/// counts towards the 128 bytes that stay together: see [`print!`](crate::print).
 #[macro_export]
 macro_rules! println {
     () => { $crate::print!("\r\n") };

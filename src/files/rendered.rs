@@ -7,33 +7,33 @@ use core::cell::Cell;
 use core::fmt::{Display, Write};
 use critical_section::Mutex;
 
-/// A value that is shown as its [`Display`] has it: CSV, JSON, whatever.
+/// A value that is shown as its [`Display`] formats it: CSV, JSON, and so on.
 ///
-/// Each packet of 64 bytes renders the value from its beginning, so this suits values of some kilobytes of text. The value itself
-/// is copied with interrupts masked: keep it below a kilobyte.
+/// Each packet of 64 bytes renders the value from its start, so this suits values of up to some kilobytes of text. The
+/// value itself is copied with interrupts masked: keep it below a kilobyte.
 pub struct Rendered<T> {
     values: Mutex<Values<T>>,
 }
 
 struct Values<T> {
-    /// What the next generation shows, and the number of the call that set it.
+    /// The value for the next generation, and the number of the call that set it.
     next: Cell<(T, u32)>,
     /// What was accepted last, with that number.
     accepted: Cell<(T, u32)>,
-    /// What the present generation shows.
+    /// The value that the current generation shows.
     shown: Cell<T>,
-    /// How often a value was set.
+    /// How many times a value was set.
     sets: Cell<u32>,
 }
 
 impl<T: Copy + Display + Send> Rendered<T> {
-    /// Begins with `value`.
+    /// Starts with `value`.
     pub const fn new(value: T) -> Self {
         let (next, accepted, shown) = (Cell::new((value, 0)), Cell::new((value, 0)), Cell::new(value));
         Self { values: Mutex::new(Values { next, accepted, shown, sets: Cell::new(0) }) }
     }
 
-    /// Takes `value` for the next generation; `vd_update_file` says so.
+    /// Sets the value for the next generation; announce it with `vd_update_file`.
     pub fn set(&self, value: T) {
         self.with(|values| {
             let number = values.sets.get().wrapping_add(1);
@@ -53,7 +53,7 @@ impl<T: Copy + Display + Send> Content for Rendered<T> {
     }
 
     fn accept(&self, capacity: u32) -> bool {
-        // Rendered with interrupts enabled. Others may set values and have them judged meanwhile: each judges its own.
+        // Rendered with interrupts enabled. Other contexts may set and check values meanwhile: each checks its own.
         let judged @ (value, number) = self.with(|values| values.next.get());
         let fits = length(&value) <= capacity;
         let is_newer = |other: u32| number.wrapping_sub(other).cast_signed() > 0;
@@ -64,7 +64,7 @@ impl<T: Copy + Display + Send> Content for Rendered<T> {
                 }
             } else if is_newer(values.accepted.get().1) {
                 values.accepted.set(judged);
-                // A newer one was refused, and left what had been accepted by then.
+                // A newer one was refused, and was replaced by what had been accepted by then.
                 if is_newer(values.next.get().1) {
                     values.next.set(judged);
                 }
@@ -74,7 +74,7 @@ impl<T: Copy + Display + Send> Content for Rendered<T> {
     }
 
     fn freeze(&self, _: Generation) -> Frozen {
-        // One copy at a time: interrupts come between.
+        // One copy at a time, so that interrupts are enabled in between.
         let (shown, _) = self.with(|values| values.next.get());
         self.with(|values| values.shown.set(shown));
         Frozen { length: length(&shown), kept: false }
@@ -92,7 +92,7 @@ fn length(value: &impl Display) -> u32 {
 
 /// Fills `out` with a value's text from byte `offset` on.
 fn render(value: &impl Display, offset: u32, out: &mut [u8]) {
-    // Once the piece is full, its error ends the rendering.
+    // Once the buffer is full, the error ends the rendering.
     let _ = write!(Writer::new(offset as usize, out), "{value}");
 }
 
@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(&out, b"2");
     }
 
-    /// A number that is shown by so many letters. While it is measured, somebody else acts.
+    /// A number that is shown as that many letters. While it is measured, another context acts.
     #[derive(Clone, Copy)]
     struct Probe(u32, fn());
 

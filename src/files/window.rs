@@ -3,7 +3,7 @@
 use crate::dynamic::Content;
 use crate::volume::Memory;
 
-/// A range of memory, read at the moment when the host reads it: a flash partition, for example.
+/// A range of memory with its contents at the time of the read: a flash partition, for example.
 pub struct Window<M> {
     memory: M,
     base: u32,

@@ -1,4 +1,5 @@
-//! Directories: what the manifest encoded at build time, the board's label, the dynamic files, then end-of-directory.
+//! Directories: the entries that the manifest encoded at build time, the board's label, the dynamic files, then
+//! end-of-directory.
 
 use super::dynamic_files::DynamicFiles;
 use super::layout::Directory;
@@ -6,8 +7,8 @@ use picovd_exfat::ClusterIndex;
 use picovd_exfat::entry::ENTRY_LENGTH;
 use picovd_exfat::window;
 
-/// Renders bytes of a directory that the manifest names, from byte `start` of it on. `cluster` is its first; `label` is at the
-/// beginning of the root directory, and may be left out after it.
+/// Renders bytes of a directory of the manifest, from byte `start` of it on. `cluster` is its first cluster; `label` is at
+/// the start of the root directory, and is only needed there.
 pub(super) fn render(
     directory: &Directory<'_>,
     cluster: ClusterIndex,

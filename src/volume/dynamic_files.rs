@@ -1,28 +1,28 @@
-//! What a volume asks of the files that come and go while the device runs. Who they are is not known here.
+//! What a volume requires of files that come and go while the device runs. Their implementation is unknown here.
 
 use super::generation::Generation;
 use picovd_exfat::ClusterIndex;
 
-/// Files that come and go while the device runs. Within a generation they stay as they are.
+/// Files that come and go while the device runs. Within a generation they do not change.
 pub trait DynamicFiles {
-    /// Whether there may be any. Where not, the linker leaves their code out.
+    /// Whether there may be any. If not, the linker removes their code.
     const PRESENT: bool;
 
-    /// A generation begins. Where hosts have not `seen` the one before, nothing has to keep its place.
+    /// A generation begins. If hosts have not `seen` the previous one, any file may move.
     fn begin(&mut self, generation: Generation, seen: bool);
 
-    /// Tells `found` the first cluster, counted from the window's first, and the length in bytes of everything that takes clusters
-    /// of the window.
+    /// Calls `found` with the first cluster, counted from the window's first, and the length in bytes of everything that
+    /// takes clusters of the window.
     fn allocated(&self, found: impl FnMut(u32, u32));
 
-    /// Length in bytes of the entries in the directory of the manifest that begins at a cluster.
+    /// Length in bytes of the dynamic entries in the directory of the manifest that begins at a cluster.
     fn listed(&self, cluster: ClusterIndex) -> u32;
 
-    /// Renders these entries, from byte `start` of them on. Bytes after the last one stay as they are.
+    /// Renders these entries, from byte `start` of them on. Bytes after the last one are left unchanged.
     fn list(&mut self, cluster: ClusterIndex, start: u32, out: &mut [u8]);
 
-    /// Renders bytes of a cluster of the window, counted from its first, from byte `offset` of it on. Bytes that belong to no file stay as they are. False
-    /// where the cluster is free.
+    /// Renders bytes of a cluster, counted from the window's first one, from byte `offset` of it on. Bytes that belong to no
+    /// file are left unchanged. Returns false if the cluster is free.
     fn read(&mut self, cluster: u32, offset: u32, out: &mut [u8]) -> bool;
 }
 

@@ -1,5 +1,5 @@
-//! Files that show flash, on a chip that has less of it than the manifest has reserved: shorter, and their clusters after
-//! that are free.
+//! Files that show flash, on a chip with less flash than the manifest reserves: they are shorter, and the rest of their
+//! clusters is free.
 
 use super::layout::{FlashFile, Layout, MemoryWindow};
 use super::{Memory, entry_set};
@@ -8,20 +8,20 @@ use picovd_exfat::ClusterIndex;
 use picovd_exfat::entry::Allocation;
 
 impl FlashFile {
-    /// Its length in bytes where the chip has `flash`.
+    /// Its length in bytes on a chip with `flash` bytes.
     pub(super) fn length_on(&self, flash: u32) -> u32 {
         self.length.min(flash.saturating_sub(self.offset))
     }
 }
 
-/// Length in bytes of what a window shows of memory where the chip has `flash` bytes of it.
+/// Length in bytes of a memory window on a chip with `flash` bytes.
 pub(super) fn length_of(memory: &impl Memory, window: MemoryWindow, flash: u32) -> u32 {
     memory.flash_offset(window.base).map_or(window.length, |offset| window.length.min(flash.saturating_sub(offset)))
 }
 
-/// Clusters that are allocated for good where the chip has `flash` bytes: runs of first cluster and number.
+/// Clusters that are permanently allocated on a chip with `flash` bytes: runs of first cluster and number.
 pub(super) fn allocated<'l>(layout: &'l Layout<'_>, flash: u32) -> impl Iterator<Item = (ClusterIndex, u32)> + 'l {
-    // What is after the last file, or all of it when there is none, is the last run.
+    // The last run is what follows the last file, or everything if there is none.
     let end = FlashFile { directory: Lba(0), entry: 0, first_cluster: layout.allocated_end(), offset: 0, length: 0 };
     let mut from = ClusterIndex::FIRST;
     layout.flash_files.iter().copied().chain([end]).map(move |file| {
@@ -32,7 +32,7 @@ pub(super) fn allocated<'l>(layout: &'l Layout<'_>, flash: u32) -> impl Iterator
     })
 }
 
-/// Corrects what the manifest encoded of a directory, whose region begins at block `directory`: `out` is at byte `start` of
+/// Corrects what the manifest encoded for a directory whose region begins at block `directory`. `out` is at byte `start` of
 /// its `entries`.
 pub(super) fn shorten(layout: &Layout<'_>, flash: u32, directory: Lba, entries: &[u8], start: u32, out: &mut [u8]) {
     let end = start.saturating_add(out.len() as u32);

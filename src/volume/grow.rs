@@ -1,6 +1,6 @@
-//! Directories of the manifest that dynamic files make longer. Clusters are kept for all of them, and a directory has those that
-//! its entries need: some readers follow no directory into a second cluster. What dynamic files need is found out once, when a
-//! generation begins.
+//! Directories of the manifest that grow with dynamic files. Clusters are reserved for all of them, but a directory has
+//! only as many as its entries need, because some readers do not follow a directory into a second cluster. What dynamic
+//! files need is determined once, when a generation begins.
 
 use super::dynamic_files::{DynamicFiles, NoFiles};
 use super::entry_set;
@@ -12,20 +12,20 @@ use picovd_exfat::fat::{FAT_ENTRY_LENGTH, FatEntry};
 use picovd_exfat::window;
 
 impl Growing {
-    /// Number of clusters that its entries need, an end-of-directory entry among them.
+    /// Number of clusters that its entries need, including an end-of-directory entry.
     fn used(&self, layout: &Layout<'_>, files: &impl DynamicFiles) -> u32 {
         let more = files.listed(self.first_cluster);
         layout.clusters(self.entries + more + ENTRY_LENGTH as u32).min(self.clusters)
     }
 
-    /// First cluster and number of those that are free.
+    /// First cluster and number of its free clusters.
     fn spare(&self, layout: &Layout<'_>, files: &impl DynamicFiles) -> (ClusterIndex, u32) {
         let used = self.used(layout, files);
         (self.first_cluster.after(used), self.clusters - used)
     }
 }
 
-/// Clusters that are kept for directories and that none has: runs of first cluster and number.
+/// Clusters that are reserved for directories but free: runs of first cluster and number.
 pub(super) fn spare<'l, 't, D: DynamicFiles>(
     layout: &'l Layout<'t>,
     files: &'l D,
@@ -33,7 +33,7 @@ pub(super) fn spare<'l, 't, D: DynamicFiles>(
     layout.growing.iter().map(move |folder| folder.spare(layout, files))
 }
 
-/// Ends the FAT chains of directories where they end: `out` is at byte `start` of the FAT.
+/// Ends the FAT chains of directories at their present ends. `out` is at byte `start` of the FAT.
 pub(super) fn end_chains(layout: &Layout<'_>, files: &impl DynamicFiles, start: u32, out: &mut [u8]) {
     let byte = |cluster: u32| cluster as usize * FAT_ENTRY_LENGTH;
     let (start, end) = (start as usize, start as usize + out.len());
@@ -46,8 +46,8 @@ pub(super) fn end_chains(layout: &Layout<'_>, files: &impl DynamicFiles, start: 
     }
 }
 
-/// Tells the lengths of directories in their entry sets: `out` is at byte `start` of the `entries` of the directory that begins at
-/// block `parent`.
+/// Corrects the lengths of directories in their entry sets. `out` is at byte `start` of the `entries` of the directory that
+/// begins at block `parent`.
 pub(super) fn lengths(
     layout: &Layout<'_>,
     files: &impl DynamicFiles,
@@ -61,7 +61,7 @@ pub(super) fn lengths(
         // The length is in the set's second entry.
         if folder.parent == parent && folder.entry < end && start < folder.entry + 2 * ENTRY_LENGTH as u32 {
             let used = folder.used(layout, files);
-            // What is encoded is right as long as dynamic files take no cluster of it.
+            // The encoded length is right as long as dynamic files need no further cluster.
             if used == folder.used(layout, &NoFiles) {
                 continue;
             }

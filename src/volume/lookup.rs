@@ -1,4 +1,4 @@
-//! Finding what the manifest has by its name.
+//! Looks up files and folders of the manifest by name.
 
 use super::layout::{Directory, Layout, Region, RegionKind};
 use picovd_exfat::ClusterIndex;
@@ -6,7 +6,7 @@ use picovd_exfat::entry::{ENTRY_LENGTH, EntryType, FileAttributes};
 use picovd_exfat::name::Name;
 use picovd_exfat::upcase::upcase;
 
-/// What the manifest has under a name.
+/// A file or folder of the manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Given {
     File,
@@ -14,7 +14,8 @@ pub(crate) enum Given {
     Folder(ClusterIndex),
 }
 
-/// What the manifest has under that name, whose NameHash (exFAT 7.6.4) is `hash`, in the folder that begins at `cluster`.
+/// The file or folder of the manifest with that name, whose NameHash (exFAT 7.6.4) is `hash`, in the folder that begins at
+/// `cluster`.
 pub(crate) fn find(layout: &Layout<'_>, cluster: ClusterIndex, name: Name<'_>, hash: u16) -> Option<Given> {
     let mut entries = directory_at(layout, cluster)?.entries.chunks_exact(ENTRY_LENGTH);
     let mut attributes = 0;
@@ -39,7 +40,7 @@ pub(crate) fn find(layout: &Layout<'_>, cluster: ClusterIndex, name: Name<'_>, h
     None
 }
 
-/// Whether the manifest has another name in the folder that begins at `cluster` that some host may take for this one.
+/// Whether the manifest has another name, in the folder that begins at `cluster`, that some host may take for this one.
 pub(crate) fn has_twin(layout: &Layout<'_>, cluster: ClusterIndex, name: Name<'_>) -> bool {
     let Some(directory) = directory_at(layout, cluster) else { return false };
     let ascii = name.is_ascii();
@@ -49,7 +50,7 @@ pub(crate) fn has_twin(layout: &Layout<'_>, cluster: ClusterIndex, name: Name<'_
             && kind == EntryType::STREAM_EXTENSION.0
         {
             let units = units_of(entries.clone()).take(length.into());
-            // Two ASCII names that are alike are the same.
+            // Two ASCII names that are alike are equal.
             if !(ascii && units.clone().all(|unit| unit < 0x80)) && name.is_twin(units) {
                 return true;
             }
@@ -58,13 +59,13 @@ pub(crate) fn has_twin(layout: &Layout<'_>, cluster: ClusterIndex, name: Name<'_
     false
 }
 
-/// The units of the name whose File Name entries (exFAT 7.7) come next, and those of later entries.
+/// The units of the name whose File Name entries (exFAT 7.7) follow, and of all later entries.
 fn units_of<'e>(entries: impl Iterator<Item = &'e [u8]> + Clone) -> impl Iterator<Item = u16> + Clone {
     let units = entries.flat_map(|entry| entry.get(2..).unwrap_or(&[]).chunks_exact(2));
     units.map(|unit| unit.iter().rev().fold(0, |value, byte| value << 8 | u16::from(*byte)))
 }
 
-/// The folder of the manifest that names lead to from the root directory on, by its first cluster.
+/// The first cluster of the manifest's folder that names lead to from the root directory.
 pub(crate) fn follow<'n>(layout: &Layout<'_>, mut names: impl Iterator<Item = &'n str>) -> Option<ClusterIndex> {
     let root = layout.first_cluster_of_root_directory;
     names.try_fold(root, |cluster, component| {

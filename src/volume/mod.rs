@@ -1,11 +1,11 @@
 //! The volume: which bytes are at which LBA.
 //!
-//! A [`Volume`] renders any byte range of an exFAT volume (Microsoft's exFAT file system specification, revision 1.00) from a
-//! [`Layout`], without storing a sector of it. What the layout leaves to the board (serial number, label
-//! digits) and to the world (memory) is handed in. Reading is total: every block below
-//! [`block_count`](Volume::block_count) has bytes, blocks past it read as zeros.
+//! A [`Volume`] renders any byte range of an exFAT volume (Microsoft's exFAT file system specification, revision 1.00) from
+//! a [`Layout`], without storing a sector of it. What depends on the board (serial number, label digits) and on memory is a
+//! parameter. Reading always succeeds: every block below [`block_count`](Volume::block_count) has contents, and blocks
+//! beyond it read as zeros.
 //!
-//! Within a generation every byte stays as it is, memory windows excepted, which show the memory as it is at that moment.
+//! Within a generation no byte changes, except in memory windows, which show memory at the time of the read.
 
 mod directory;
 mod dynamic_files;
@@ -33,32 +33,32 @@ use picovd_exfat::boot::BootRegion;
 use picovd_exfat::entry::ENTRY_LENGTH;
 use region::RegionFinder;
 
-/// The chip's address space, as far as memory windows show it.
+/// The parts of the chip's address space that memory windows show.
 pub trait Memory {
-    /// Copies `out.len()` bytes from `address` on. The addresses lie in a window that the manifest allows.
+    /// Copies `out.len()` bytes from `address` on. The addresses are in a window that the manifest allows.
     fn read(&self, address: u32, out: &mut [u8]);
 
-    /// Where in flash an address is, in bytes, if it is one of flash: a window there is as long as the chip at most.
+    /// Offset in flash of an address, in bytes, if it is in flash: a window there ends at the end of the chip.
     fn flash_offset(&self, address: u32) -> Option<u32> {
         let _ = address;
         None
     }
 }
 
-/// Who the board is: what its volume shows of its unique identity.
+/// The board's unique identity, of which the volume shows parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BoardIdentity(pub u64);
 
 impl BoardIdentity {
-    /// VolumeSerialNumber of the first generation (exFAT 3.1.11): the identity's halves folded together, so that boards
-    /// whose identities differ in one half only still differ.
+    /// VolumeSerialNumber of the first generation (exFAT 3.1.11): both halves of the identity combined, so that boards
+    /// whose identities differ only in one half still differ.
     #[must_use]
     pub const fn volume_serial_number(self) -> u32 {
         let serial = (self.0 >> 32) as u32 ^ self.0 as u32;
         if serial == 0 { 1 } else { serial }
     }
 
-    /// All sixteen hexadecimal digits, as the USB serial number shows them.
+    /// All sixteen hexadecimal digits, as in the USB serial number.
     #[must_use]
     pub fn digits(self) -> [u8; 16] {
         core::array::from_fn(|place| hexadecimal(self.0 >> (60 - 4 * place)))
@@ -77,7 +77,7 @@ const fn hexadecimal(value: u64) -> u8 {
     if nibble < 10 { b'0' + nibble } else { b'A' - 10 + nibble }
 }
 
-/// A synthesized exFAT volume: the manifest's `layout`, memory, dynamic files, and what settings override.
+/// A synthesized exFAT volume: the manifest's `layout`, memory, dynamic files, and overrides by settings.
 #[derive(Debug)]
 pub struct Volume<'a, M, D = NoFiles, O = NoOverrides> {
     layout: &'a Layout<'a>,
@@ -85,14 +85,14 @@ pub struct Volume<'a, M, D = NoFiles, O = NoOverrides> {
     files: D,
     overrides: O,
     identity: Option<BoardIdentity>,
-    /// Bytes of flash that files show at most.
+    /// Length in bytes of the flash that files may show.
     flash: u32,
     boot: BootRegion,
     finder: RegionFinder,
     generation: Generation,
-    /// Whether bytes of a file were read, or of clusters that dynamic files may be in.
+    /// Whether bytes were read of a file or of clusters that dynamic files may use.
     read: bool,
-    /// Whether a file system's driver has taken the volume up since the last call of [`take_mounted`](Self::take_mounted).
+    /// Whether a file system driver was recognized since the last call of [`take_mounted`](Self::take_mounted).
     mounted: bool,
     /// Whether one has since hosts were to take the volume for another one.
     has_driver: bool,
@@ -101,8 +101,8 @@ pub struct Volume<'a, M, D = NoFiles, O = NoOverrides> {
 }
 
 impl<'a, M: Memory> Volume<'a, M> {
-    /// The volume of `layout` as the manifest has it, for a layout without room for dynamic files. Without an identity it carries the
-    /// layout's own serial number and no label digits.
+    /// The volume of `layout` without dynamic files. Without an identity, it has the layout's serial number and no label
+    /// digits.
     #[must_use]
     pub fn new(layout: &'a Layout<'a>, identity: Option<BoardIdentity>, memory: M) -> Self {
         Self::of(layout, identity, memory, NoFiles, NoOverrides)
@@ -110,7 +110,7 @@ impl<'a, M: Memory> Volume<'a, M> {
 }
 
 impl<'a, M: Memory, D: DynamicFiles, O: Overrides> Volume<'a, M, D, O> {
-    /// As [`new`](Volume::new), with dynamic files, and with what `overrides` decides.
+    /// As [`new`](Volume::new), with dynamic files and `overrides`.
     #[must_use]
     pub fn of(layout: &'a Layout<'a>, identity: Option<BoardIdentity>, memory: M, files: D, overrides: O) -> Self {
         let spare: u32 = if D::PRESENT { grow::spare(layout, &NoFiles).map(|run| run.1).sum() } else { 0 };
@@ -139,7 +139,7 @@ impl<'a, M: Memory, D: DynamicFiles, O: Overrides> Volume<'a, M, D, O> {
         Volume::of(layout, identity, memory, files, overrides).with_flash(flash)
     }
 
-    /// The same on a chip that has `length` bytes of flash: files that would show more are shorter.
+    /// The same on a chip with `length` bytes of flash: files that would show more are shorter.
     #[must_use]
     pub fn with_flash(self, length: u32) -> Self {
         let new = Self { flash: length, ..self };
@@ -147,7 +147,7 @@ impl<'a, M: Memory, D: DynamicFiles, O: Overrides> Volume<'a, M, D, O> {
         Self { boot, ..new }
     }
 
-    /// Clusters that the manifest's files take.
+    /// Number of clusters that the manifest's files take.
     fn allocated(&self) -> u32 {
         let runs = flash::allocated(self.layout, self.flash);
         let allocated: u32 =
@@ -156,7 +156,7 @@ impl<'a, M: Memory, D: DynamicFiles, O: Overrides> Volume<'a, M, D, O> {
         allocated.saturating_sub(spare)
     }
 
-    /// Whether the next generation has another label or other files of the manifest.
+    /// Whether the next generation will have another label or other files of the manifest.
     #[must_use]
     pub fn has_changed(&self) -> bool {
         self.overrides.has_changed()
@@ -176,17 +176,17 @@ impl<'a, M: Memory, D: DynamicFiles, O: Overrides> Volume<'a, M, D, O> {
 
     /// Begins a generation at `now`: what the application wants becomes what hosts see.
     ///
-    /// Whatever a host has read before is void then; it has to be told.
+    /// It invalidates everything that hosts have read before, so they have to be notified.
     pub fn begin_generation(&mut self, now: Instant) {
         self.begin(now, false, true);
     }
 
-    /// The same, and hosts see another VolumeSerialNumber (exFAT 3.1.11): the board's and one more each time.
+    /// The same, with another VolumeSerialNumber (exFAT 3.1.11): one more than the last one, starting with the board's.
     pub fn begin_other_volume(&mut self, now: Instant) {
         self.begin(now, true, true);
     }
 
-    /// The same while no host has looked yet: nobody has to be told, and no place has to be kept.
+    /// The same as long as no host has read anything: no host has to be notified, and any file may move.
     pub fn begin_unseen_generation(&mut self, now: Instant) {
         self.begin(now, false, false);
     }
@@ -205,25 +205,25 @@ impl<'a, M: Memory, D: DynamicFiles, O: Overrides> Volume<'a, M, D, O> {
         self.boot = tables::boot_region(self.layout, self.identity, allocated, volumes);
     }
 
-    /// Whether bytes of a file were read since the last call, or of clusters that dynamic files may be in.
+    /// Whether bytes were read since the last call, of a file or of clusters that dynamic files may use.
     pub fn take_read(&mut self) -> bool {
         core::mem::take(&mut self.read)
     }
 
-    /// Whether a file system's driver has taken up the volume since the last call: it read the up-case table, the first time
-    /// since hosts were to take the volume for another one.
+    /// Whether a file system driver has mounted the volume since the last call: it has read the up-case table, for the
+    /// first time since hosts had to take the volume for another one.
     pub fn take_mounted(&mut self) -> bool {
         core::mem::take(&mut self.mounted)
     }
 
-    /// Whether somebody has used the volume since hosts were to take it for another one: a file system's driver has taken it up, or
-    /// bytes of a dynamic file were read. A driver that goes on with the volume before reads neither.
+    /// Whether the volume was used since hosts had to take it for another one: a file system driver has mounted it, or bytes
+    /// of a dynamic file were read. A driver that continues to use the previous volume does neither.
     #[must_use]
     pub fn is_used(&self) -> bool {
         self.has_driver || self.has_reader
     }
 
-    /// The medium's number of logical blocks: VolumeLength (exFAT 3.1.5), and what is before the volume.
+    /// The medium's number of logical blocks: VolumeLength (exFAT 3.1.5), plus the blocks before the volume.
     #[must_use]
     pub fn block_count(&self) -> BlockCount {
         BlockCount(self.layout.partition_offset.saturating_add(self.layout.volume_length.0))
@@ -235,9 +235,9 @@ impl<'a, M: Memory, D: DynamicFiles, O: Overrides> Volume<'a, M, D, O> {
         self.layout
     }
 
-    /// Fills `out` with the bytes of the volume from byte `offset` of block `lba` on, over as many blocks as it takes.
+    /// Fills `out` with the bytes of the volume from byte `offset` of block `lba` on, across blocks if necessary.
     ///
-    /// An `offset` past the block's end means the blocks after it. Nothing is past the last block: zeros.
+    /// An `offset` beyond the block's end leads to later blocks. Beyond the last block there are zeros.
     pub fn read(&mut self, lba: Lba, offset: usize, out: &mut [u8]) {
         let mut lba = lba.0.saturating_add((offset / BLOCK_LENGTH) as u32);
         let mut offset = offset % BLOCK_LENGTH;
@@ -259,7 +259,7 @@ impl<'a, M: Memory, D: DynamicFiles, O: Overrides> Volume<'a, M, D, O> {
         }
     }
 
-    /// Renders bytes of one region, from byte `start` of it on; the piece ends within it.
+    /// Renders bytes of one region, from byte `start` of it on. `out` ends within the region.
     fn render(&mut self, region: &Region<'a>, start: u32, out: &mut [u8]) {
         match region.kind {
             RegionKind::Bytes(_) | RegionKind::Memory(_)
@@ -315,7 +315,7 @@ impl<'a, M: Memory, D: DynamicFiles, O: Overrides> Volume<'a, M, D, O> {
         }
     }
 
-    /// The root directory's first entry. Out of line: few of the reads of a directory take it.
+    /// The root directory's first entry. Not inlined: few reads of a directory need it.
     #[inline(never)]
     fn label_entry(&self) -> [u8; ENTRY_LENGTH] {
         tables::label_entry(&LabelText::of(self.layout.label, self.overrides.label(), self.identity))
@@ -324,7 +324,7 @@ impl<'a, M: Memory, D: DynamicFiles, O: Overrides> Volume<'a, M, D, O> {
     /// Renders bytes of the dynamic window, from byte `start` of it on.
     fn render_window(&mut self, start: u32, out: &mut [u8]) {
         out.fill(0);
-        // Anyone who reads the whole disk reads on here, files or not.
+        // A read of the whole disk comes here, too, whether there are files or not.
         self.read = true;
         if !D::PRESENT {
             return;
@@ -341,7 +341,7 @@ impl<'a, M: Memory, D: DynamicFiles, O: Overrides> Volume<'a, M, D, O> {
     }
 }
 
-/// Copies from `bytes` at `start`; what lies past their end is zero.
+/// Copies from `bytes` at `start`, padded with zeros after their end.
 fn copy_padded(bytes: &[u8], start: u32, out: &mut [u8]) {
     let tail = bytes.get(start as usize..).unwrap_or(&[]);
     let length = tail.len().min(out.len());

@@ -1,7 +1,7 @@
-//! What settings decide of a volume: its label, and which files are on it.
+//! What settings may override in a volume: its label, and which files are on it.
 //!
-//! The manifest lays everything out; a file that is not on the volume keeps its place there. Its directory entries are unused
-//! ones (exFAT 6.2.1, EntryType 01h to 7Fh), its clusters are free, and its blocks read as zeros.
+//! The manifest lays out all files; one that is hidden keeps its location. Its directory entries are unused ones (exFAT
+//! 6.2.1, EntryType 01h to 7Fh), its clusters are free, and its blocks read as zeros.
 
 use super::BoardIdentity;
 use super::layout::{Label, Layout};
@@ -14,16 +14,16 @@ use picovd_exfat::{ClusterIndex, bitmap};
 /// EntryType of an entry that is not in use (exFAT 6.2.1.4: InUse is 0).
 const UNUSED: u8 = 0x1F;
 
-/// A file that the manifest lays out and that is not on the volume.
+/// A file that the manifest lays out but that is not on the volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hidden {
-    /// First block of its directory.
+    /// First block of the directory that contains it.
     pub directory: Lba,
-    /// Its entry set among the directory's entries, in bytes.
+    /// Range of its entry set in the directory's entries, in bytes.
     pub entries: Range<u32>,
     /// First block of its contents.
     pub first: Lba,
-    /// Number of blocks, whole clusters; 0 for an empty file.
+    /// Number of blocks, in whole clusters; 0 for an empty file.
     pub length: BlockCount,
 }
 
@@ -43,8 +43,8 @@ impl LabelText {
         label
     }
 
-    /// What the volume of a layout's `label` is called on a board: the text that is `set` in place of the manifest's, if any, and
-    /// the board's digits where they follow. Everything that tells the volume's name asks here.
+    /// The label on a board: the text `set`, or the manifest's if there is none, and the board's digits if the layout adds
+    /// them. Everything that shows the label calls this.
     #[must_use]
     pub fn of(label: Label<'_>, set: Option<Self>, identity: Option<BoardIdentity>) -> Self {
         let mut text = set.unwrap_or_default();
@@ -57,7 +57,7 @@ impl LabelText {
         text
     }
 
-    /// Appends units, as many as there is room for.
+    /// Appends units, as many as fit.
     fn append(&mut self, units: impl Iterator<Item = u16>) {
         for (place, unit) in self.units.iter_mut().skip(self.count.into()).zip(units) {
             *place = unit;
@@ -72,9 +72,9 @@ impl LabelText {
     }
 }
 
-/// What decides beside the manifest. What it answers stays as it is from one [`freeze`](Self::freeze) to the next.
+/// What settings may override. The answers do not change between two calls of [`freeze`](Self::freeze).
 pub trait Overrides {
-    /// Whether it decides anything.
+    /// Whether anything may be overridden.
     const PRESENT: bool;
 
     /// A generation begins.
@@ -83,14 +83,14 @@ pub trait Overrides {
     /// Whether the next generation would have another label or other files.
     fn has_changed(&self) -> bool;
 
-    /// The label in place of the manifest's.
+    /// The label that replaces the manifest's.
     fn label(&self) -> Option<LabelText>;
 
     /// Files that are not on the volume.
     fn hidden(&self) -> impl Iterator<Item = Hidden>;
 }
 
-/// As the manifest has it.
+/// No overrides: everything as in the manifest.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoOverrides;
 
@@ -112,12 +112,12 @@ impl Overrides for NoOverrides {
     }
 }
 
-/// Whether the contents of the region that begins at block `first` are not on the volume.
+/// Whether the region that begins at block `first` belongs to a hidden file.
 pub(super) fn hides(overrides: &impl Overrides, first: Lba) -> bool {
     overrides.hidden().any(|file| first.0.checked_sub(file.first.0).is_some_and(|block| block < file.length.0))
 }
 
-/// Makes the entries of hidden files unused: `out` is at byte `start` of the directory that begins at block `directory`.
+/// Marks the entries of hidden files as unused. `out` is at byte `start` of the directory that begins at block `directory`.
 pub(super) fn blank(overrides: &impl Overrides, directory: Lba, start: u32, out: &mut [u8]) {
     for file in overrides.hidden().filter(|file| file.directory == directory) {
         for place in overlap(&file.entries, start, out.len()) {
@@ -128,7 +128,7 @@ pub(super) fn blank(overrides: &impl Overrides, directory: Lba, start: u32, out:
     }
 }
 
-/// Frees the clusters of hidden files: `out` is at byte `start` of the allocation bitmap (exFAT 7.1.5).
+/// Frees the clusters of hidden files. `out` is at byte `start` of the allocation bitmap (exFAT 7.1.5).
 pub(super) fn free(overrides: &impl Overrides, layout: &Layout<'_>, start: u32, out: &mut [u8]) {
     for file in overrides.hidden() {
         let clusters = clusters(&file, layout);
@@ -136,7 +136,7 @@ pub(super) fn free(overrides: &impl Overrides, layout: &Layout<'_>, start: u32, 
     }
 }
 
-/// How many of the clusters of a run of first cluster and number belong to hidden files.
+/// How many clusters of a run, given by first cluster and number, belong to hidden files.
 pub(super) fn freed(overrides: &impl Overrides, layout: &Layout<'_>, (first, count): (ClusterIndex, u32)) -> u32 {
     let within = |file: Hidden| {
         let clusters = clusters(&file, layout);
@@ -151,7 +151,7 @@ fn clusters(file: &Hidden, layout: &Layout<'_>) -> Range<u32> {
     if file.length.0 == 0 { 2..2 } else { cluster(file.first.0)..cluster(file.first.0.saturating_add(file.length.0)) }
 }
 
-/// What of `range` is in so many bytes from `start` on.
+/// The part of `range` that is in `length` bytes from `start` on.
 fn overlap(range: &Range<u32>, start: u32, length: usize) -> Range<u32> {
     range.start.max(start)..range.end.min(start.saturating_add(length as u32))
 }

@@ -1,12 +1,12 @@
 //! Finding the region of a block.
 //!
-//! Hosts read forward, so the region found last, or the one after it, is nearly always the right one: those two are looked
-//! at first, and only then is the table searched.
+//! Hosts read sequentially, so the region found last, or the one after it, is nearly always the right one: these two are
+//! checked before the table is searched.
 
 use super::layout::Region;
 use crate::block::Lba;
 
-/// Remembers where the last look-up ended. Holding one proves nothing; each look-up checks.
+/// Where the last look-up ended. It is only a hint; each look-up checks it.
 #[derive(Debug)]
 pub(super) struct RegionFinder {
     last: usize,
@@ -17,7 +17,7 @@ impl RegionFinder {
         Self { last: 0 }
     }
 
-    /// The region that holds `lba`, or `None` past the last one.
+    /// The region that contains `lba`, or `None` beyond the last one.
     pub(super) fn find<'r, 'a>(&mut self, regions: &'r [Region<'a>], lba: Lba) -> Option<&'r Region<'a>> {
         for index in [self.last, self.last + 1] {
             if let Some(region) = regions.get(index).filter(|region| holds(region, lba)) {

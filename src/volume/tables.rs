@@ -13,8 +13,8 @@ use picovd_exfat::entry::{ENTRY_LENGTH, VolumeLabelEntry};
 use picovd_exfat::fat::{FAT_ENTRY_LENGTH, FatEntry};
 use picovd_exfat::window;
 
-/// The boot region of `layout` (exFAT 3), main and backup, with that many clusters `allocated`. `volumes` counts how
-/// often hosts were to see another volume.
+/// The boot region of `layout` (exFAT 3), main and backup, with `allocated` clusters. `volumes` counts how often hosts had
+/// to see another volume.
 pub(super) fn boot_region(
     layout: &Layout<'_>,
     identity: Option<BoardIdentity>,
@@ -57,7 +57,7 @@ pub(super) fn boot(region: &BootRegion, start: u32, out: &mut [u8]) {
 pub(super) fn fat(layout: &Layout<'_>, start: u32, out: &mut [u8]) {
     let mut cluster = start / FAT_ENTRY_LENGTH as u32;
     let mut chains = Chains::from(layout.chain_ends, cluster);
-    // Hosts read whole sectors, so that neither end cuts an entry; anyone who does otherwise gets the parts.
+    // Hosts read whole sectors, so both ends are at entries; for other reads, entries are cut.
     let within = start as usize % FAT_ENTRY_LENGTH;
     let before = if within == 0 { 0 } else { FAT_ENTRY_LENGTH - within };
     let (head, rest) = out.split_at_mut(before.min(out.len()));
@@ -67,7 +67,7 @@ pub(super) fn fat(layout: &Layout<'_>, start: u32, out: &mut [u8]) {
     }
     let (entries, tail) = rest.as_chunks_mut();
     let mut entries = entries.iter_mut();
-    // After the last chain there is nothing but zeros.
+    // After the last chain there are only zeros.
     while !chains.are_over()
         && let Some(entry) = entries.next()
     {
@@ -83,7 +83,7 @@ fn copy_part(entry: FatEntry, within: usize, out: &mut [u8]) {
     window::copy(within, out, 0, &entry.encode());
 }
 
-/// The FAT chains from one cluster on: contiguous, one after the other, told apart by their last clusters.
+/// The FAT chains from one cluster on: contiguous, one after the other, separated by their last clusters.
 struct Chains<'a> {
     ends: &'a [u32],
 }
@@ -93,12 +93,12 @@ impl<'a> Chains<'a> {
         Self { ends: ends.get(ends.partition_point(|&end| end < cluster)..).unwrap_or(&[]) }
     }
 
-    /// Whether no chain goes on here or later.
+    /// Whether no chain continues here or begins later.
     fn are_over(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// The FAT entry of `cluster`; call for ascending clusters.
+    /// The FAT entry of `cluster`. To be called for ascending clusters.
     fn entry(&mut self, cluster: u32) -> FatEntry {
         match cluster {
             0 => FatEntry::MEDIA,
@@ -119,7 +119,7 @@ impl<'a> Chains<'a> {
 /// `flash` is the chip's length in bytes.
 pub(super) fn bitmap<D: DynamicFiles>(layout: &Layout<'_>, flash: u32, files: &D, start: u32, out: &mut [u8]) {
     out.fill(0);
-    // Clusters from `first` to `end` have their bits here.
+    // Clusters from `first` to `end` have their bits in `out`.
     let first = ClusterIndex::FIRST.after(start.saturating_mul(8));
     let end = first.after((out.len() as u32).saturating_mul(8));
     if first < layout.allocated_end() {
@@ -130,7 +130,7 @@ pub(super) fn bitmap<D: DynamicFiles>(layout: &Layout<'_>, flash: u32, files: &D
     if !D::PRESENT {
         return;
     }
-    // The directories are in a row, and most of what is read is past them.
+    // The directories are adjacent, and most reads are after them.
     if let Some((one, last)) = layout.growing.first().zip(layout.growing.last())
         && one.first_cluster < end
         && first < last.first_cluster.after(last.clusters)

@@ -1,4 +1,4 @@
-//! The volume against its own pieces: a piece of any length at any place agrees with the whole.
+//! Parts of the volume against the whole: reads of any length at any position agree with it.
 
 use super::layout::{ClusterIndex, Directory, DynamicWindow, Gap, Label, Layout, MemoryWindow, Region, RegionKind};
 use super::{BoardIdentity, Memory, Volume};
@@ -7,7 +7,7 @@ use crate::clock::Instant;
 use std::vec;
 use std::vec::Vec;
 
-/// Memory whose bytes tell their addresses.
+/// Memory whose bytes are derived from their addresses.
 #[derive(Clone, Copy, Debug)]
 struct Addresses;
 
@@ -169,7 +169,7 @@ fn past_the_end_there_are_zeros() {
 fn no_announced_volume_has_the_serial_number_of_an_earlier_one() {
     let mut volume = volume();
     let mut seen = std::collections::BTreeSet::new();
-    // More than a byte counts, and than 16 bits count.
+    // More than 8 and more than 16 bits are used.
     for announced in 0..70_000 {
         let mut serial = [0; 4];
         volume.read(Lba(0), 100, &mut serial);

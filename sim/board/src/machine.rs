@@ -208,13 +208,13 @@ impl<E: Engine + Default> Machine<E> {
         }
         let time = self.system.clock.now / super::clocks::CPU_MHZ;
         text.push_str(&format!("\n  after {time} us, {} instructions", core.executed()));
-        self.tell(Cause::Stops(&text));
+        self.report(Cause::Stops(&text));
         // The first one is the cause.
         let _ = self.fault.set(text);
     }
 
     /// Tells the witness what happened to the core that executes.
-    fn tell(&mut self, cause: Cause<'_>) {
+    fn report(&mut self, cause: Cause<'_>) {
         let Some(witness) = &mut self.witness else { return };
         let core = match &self.second {
             Some(second) if self.system.core == 1 => &second.core,
@@ -247,19 +247,19 @@ impl<E: Engine + Default> Machine<E> {
     /// A host has found a mistake in the descriptors; true if the firmware is other people's.
     pub(super) fn tolerates(&mut self, what: &str) -> bool {
         if self.system.remembered.lenient {
-            self.tell(Cause::Descriptors(what));
+            self.report(Cause::Descriptors(what));
         }
         self.system.remembered.lenient
     }
 
     /// The program seems to hang: a look at where it is.
     pub(super) fn sample(&mut self) {
-        self.tell(Cause::Sample);
+        self.report(Cause::Sample);
     }
 
     /// The program hangs.
     pub(super) fn hangs(&mut self, how: Hang) {
-        self.tell(Cause::Hangs(how));
+        self.report(Cause::Hangs(how));
     }
 
     /// Whether anybody is told of incidents.
@@ -268,14 +268,14 @@ impl<E: Engine + Default> Machine<E> {
     }
 
     /// A register that is not modelled was used, or a UART has sent lines.
-    fn tell_notes(&mut self) {
+    fn report_notes(&mut self) {
         for number in 0..2 {
             for line in self.system.peripherals.uart[number].take_lines() {
-                self.tell(Cause::Uart { number, line: &line });
+                self.report(Cause::Uart { number, line: &line });
             }
         }
         if let Some((address, write)) = self.system.remembered.note.take() {
-            self.tell(Cause::NotModelled { address, write });
+            self.report(Cause::NotModelled { address, write });
         }
     }
 
@@ -504,7 +504,7 @@ impl<E: Engine + Default> Machine<E> {
                 self.fail("stopped without a reason");
                 return;
             }
-            self.tell_notes();
+            self.report_notes();
             let passed = self.system.clock.now - started;
             let executed = self.core.executed() - self.counted.0;
             self.system.statistics.cycles += passed;
@@ -529,7 +529,7 @@ impl<E: Engine + Default> Machine<E> {
         let bite = self.system.watchdog.bites(now);
         if let Some(bite) = bite {
             if bite == Bite::Timeout {
-                self.tell(Cause::WatchdogBites);
+                self.report(Cause::WatchdogBites);
             }
             self.reset(Some(bite));
             return;
@@ -537,7 +537,7 @@ impl<E: Engine + Default> Machine<E> {
         match self.system.request {
             None => {}
             Some(ResetRequest::System) => {
-                self.tell(Cause::Restarts);
+                self.report(Cause::Restarts);
                 self.reset(None);
             }
             Some(ResetRequest::PowerCut) => self.state = RunState::Off,

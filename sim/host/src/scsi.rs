@@ -65,7 +65,7 @@ impl Sense {
 
     /// Whether it is what a device says that takes its medium away and shows another.
     #[must_use]
-    pub fn tells_of_a_medium_change(self) -> bool {
+    pub fn is_medium_change(self) -> bool {
         matches!(self, Self::MEDIUM_NOT_PRESENT | Self::NOT_READY_TO_READY_CHANGE)
     }
 
@@ -229,7 +229,7 @@ impl Initiator<'_> {
             return Err(CommandError::Reply("REQUEST SENSE failed".to_owned()));
         }
         let sense = Sense::parse(&outcome.data).map_err(CommandError::Reply)?;
-        self.medium_changes += u32::from(sense.tells_of_a_medium_change());
+        self.medium_changes += u32::from(sense.is_medium_change());
         Ok(sense)
     }
 

@@ -71,10 +71,10 @@ impl<S: FnMut(&str) + Send + 'static> Reporter<S> {
     /// As the board wants it.
     #[must_use]
     pub fn witness(mut self) -> Witness {
-        Box::new(move |incident| self.tell(incident))
+        Box::new(move |incident| self.report(incident))
     }
 
-    fn tell(&mut self, incident: &Incident<'_>) {
+    fn report(&mut self, incident: &Incident<'_>) {
         if let Cause::Uart { number, line } = incident.cause {
             if self.uart {
                 (self.sink)(&format!("uart{number}: {line}"));
@@ -90,12 +90,12 @@ impl<S: FnMut(&str) + Send + 'static> Reporter<S> {
         }
         let elf = std::mem::take(&mut self.elf);
         if let Some(debug) = DebugInfo::new(&elf) {
-            self.tell_with(&debug, incident);
+            self.report_with(&debug, incident);
         }
         self.elf = elf;
     }
 
-    fn tell_with(&mut self, debug: &DebugInfo<'_>, incident: &Incident<'_>) {
+    fn report_with(&mut self, debug: &DebugInfo<'_>, incident: &Incident<'_>) {
         let frames = backtrace(debug, incident);
         match incident.cause {
             Cause::Sample => {

@@ -12,7 +12,7 @@ use super::Controller;
 use usb_device::endpoint::EndpointAddress;
 use usb_device::{Result, UsbDirection, UsbError};
 
-/// The state of double-buffered endpoints; bits and places by endpoint number.
+/// State of the double-buffered endpoints; bits and array indexes are endpoint numbers.
 pub(super) struct Queues {
     /// The second buffer is the next to be filled.
     second: u16,

@@ -28,7 +28,7 @@ pub fn desktop(report: &mut Report, bench: &Bench, machine: &mut Machine) {
             done(machine, &mut served)?;
             result
         });
-        tell(report, machine, lost);
+        note_losses(report, machine, lost);
     }
 }
 
@@ -47,7 +47,7 @@ fn done(machine: &mut Machine, served: &mut Served) -> Result<(), String> {
     served.faultless()
 }
 
-fn tell(report: &mut Report, machine: &mut Machine, lost: Option<u64>) {
+fn note_losses(report: &mut Report, machine: &mut Machine, lost: Option<u64>) {
     match lost {
         Some(lost) => report.note(&format!("said to be lost: {lost} bytes")),
         None => explain(report, machine),
