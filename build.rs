@@ -1,13 +1,13 @@
-//! Makes the firmware's tables from picovd.toml, or from the manifest that PICOVD_MANIFEST names; see `picovd_manifest::build`.
+//! Generates the firmware's tables from picovd.toml, or from the manifest in PICOVD_MANIFEST; see `picovd_manifest::build`.
 //!
-//! The library alone needs none: programs that use it have their own.
+//! The library alone needs no tables: programs that use it have their own.
 
 #[cfg(feature = "firmware")]
 fn main() {
-    // Another manifest for a firmware beside the stock one: `cargo xtask firmware --manifest FILE`.
+    // `cargo xtask firmware --manifest FILE` uses another manifest for another firmware.
     println!("cargo::rerun-if-env-changed=PICOVD_MANIFEST");
     let manifest = std::env::var("PICOVD_MANIFEST").unwrap_or_else(|_| "picovd.toml".to_owned());
-    // With the linker script.
+    // Includes the linker script.
     picovd_manifest::build(&manifest);
 }
 

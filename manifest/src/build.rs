@@ -1,4 +1,4 @@
-//! The build script's work: cargo's lines out, generated files into OUT_DIR.
+//! The work of a build script: lines for cargo, and generated files in OUT_DIR.
 
 use std::env;
 use std::fs;
@@ -9,17 +9,17 @@ use crate::{check, emit, plan, read};
 /// The linker script that cortex-m-rt's `link.x` includes.
 const MEMORY_X: &str = "memory.x";
 
-/// The linker script that adds what a program with a memory.x of its own lacks.
+/// The linker script that adds what is missing in a package's own memory.x.
 const PICOVD_X: &str = "picovd.x";
 
-/// Makes `volume.rs` and what it includes in OUT_DIR from the manifest at `manifest`, a path relative to the package, and passes
-/// the arguments that link a program for the chip: `link.x` of cortex-m-rt or riscv-rt, unless rustflags name it, and `memory.x`. That
-/// is the package's own, where one is beside its Cargo.toml, else one from the manifest in OUT_DIR. (Cargo does not notice by itself that
-/// a first memory.x comes to a package that was built before: change the build script or the manifest then.)
+/// Generates `volume.rs` and what it includes in OUT_DIR from the manifest at `manifest`, a path relative to the package.
+/// Also passes the linker arguments for the chip's firmware: `link.x` of cortex-m-rt or riscv-rt, unless rustflags name it, and
+/// `memory.x`: the package's own, if there is one next to its Cargo.toml, otherwise one from the manifest in OUT_DIR. (If a
+/// memory.x is added to a package that was built before, cargo does not notice: change the build script or the manifest then.)
 ///
-/// Problems become cargo's error lines, one each, and fail the build when the script ends. For build scripts only.
+/// Problems become cargo's error lines, one each, and fail the build at the end of the script. For build scripts only.
 ///
-/// All that a build script does:
+/// A complete build script:
 ///
 /// ```no_run
 /// picovd_manifest::build("picovd.toml");
@@ -28,13 +28,7 @@ pub fn build(manifest: &str) {
     make(manifest, true);
 }
 
-/// The same for a package whose build script links the program itself, or that is no program for the chip: of linker scripts,
-/// only the one is passed that defines the section `.settings`, on the chip.
-///
-/// ```no_run
-/// // In addition to what the build script does.
-/// picovd_manifest::build_tables("picovd.toml");
-/// ```
+/// The same without linker arguments: for packages that are not firmware for the chip, or that link it in another way.
 pub fn build_tables(manifest: &str) {
     make(manifest, false);
 }
@@ -89,9 +83,9 @@ fn make(manifest: &str, linker: bool) {
     }
 }
 
-/// Passes the arguments that link a program, but those that rustflags have.
+/// Passes the linker arguments, except for those that rustflags have.
 fn link(package: &Path, own: bool, riscv: bool, defmt: bool) {
-    // Linker scripts that are named twice define everything twice.
+    // A linker script that is passed twice defines everything twice.
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     let script = |name: &str| {
         if !flags.contains(&format!("-T{name}")) {
@@ -100,8 +94,8 @@ fn link(package: &Path, own: bool, riscv: bool, defmt: bool) {
     };
     if names_link_x(package) {
         return error(
-            "build.rs names link.x, and picovd_manifest::build passes it, too: call build_tables in its place, or leave \
-             link.x to build",
+            "both build.rs and picovd_manifest::build pass link.x: call build_tables instead, or do not pass link.x in \
+             build.rs",
         );
     }
     if own {
@@ -109,7 +103,7 @@ fn link(package: &Path, own: bool, riscv: bool, defmt: bool) {
     }
     println!("cargo::rustc-link-arg-bins=--nmagic");
     if riscv {
-        // riscv-rt's link.x does not include it.
+        // Necessary because riscv-rt's link.x does not include it.
         script(MEMORY_X);
     }
     script("link.x");
@@ -124,8 +118,8 @@ fn names_link_x(package: &Path) -> bool {
     text.lines().any(|line| line.contains("-Tlink.x") && !line.trim_start().starts_with("//"))
 }
 
-/// Looks for what the package's memory.x cannot do without: the linker's complaint would not say it, or there would be
-/// none, and the board would not start.
+/// Checks that a package's own memory.x defines everything that is needed: the linker's error would not name it, or there
+/// would be none and the board would not start.
 fn judge(path: &Path) {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,

@@ -1,4 +1,5 @@
-//! Problems of a manifest: a stable code, a place, what is wrong, what to do. One line each, or with an excerpt.
+//! Problems of a manifest: a stable code, a location, what is wrong, what to do. Printed as one line each, or with an
+//! excerpt.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +9,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use crate::source::Source;
 
-/// What kind of problem it is. The numbers are stable: a code is never given to another kind.
+/// The kind of a problem. The numbers are stable: a number is never used for another kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u16)]
 #[non_exhaustive]
@@ -17,21 +18,21 @@ pub enum Code {
     Unreadable = 1,
     /// The text is not TOML.
     Syntax = 2,
-    /// No such key or table.
+    /// Unknown key or table.
     UnknownKey = 3,
-    /// A value of another type or form than the key takes.
+    /// A value whose type or form is wrong for the key.
     WrongType = 4,
-    /// A key that has to be there is not.
+    /// A required key is missing.
     MissingKey = 5,
-    /// Two keys of which only one may be there.
+    /// Two keys that exclude each other.
     ExclusiveKeys = 6,
     /// A number, size or time outside of its range.
     OutOfRange = 7,
-    /// The volume label is too long or holds a forbidden character.
+    /// The volume label is too long or contains a forbidden character.
     Label = 10,
     /// A path is empty, absolute, or has an empty part.
     Path = 11,
-    /// A name holds a forbidden character, is `.` or `..`, or ends in a space or a dot.
+    /// A name contains a forbidden character, is `.` or `..`, or ends in a space or a dot.
     Name = 12,
     /// A name has more than 255 UTF-16 units.
     NameLength = 13,
@@ -41,39 +42,39 @@ pub enum Code {
     DuplicateName = 15,
     /// A path goes through a file.
     FileAsFolder = 16,
-    /// One folder is spelled in two ways.
+    /// A folder is spelled in two ways.
     FolderSpelling = 17,
-    /// Two entries of one folder have names that differ by Unicode normalization only. A warning.
+    /// Two entries of one folder have names that differ only by Unicode normalization. A warning.
     Normalization = 18,
     /// A content file cannot be read.
     Content = 20,
     /// The contents do not fit into flash.
     ContentSize = 21,
-    /// No such memory window.
+    /// Unknown memory window.
     UnknownWindow = 30,
-    /// A range outside of the memory that may be read.
+    /// A range outside of readable memory.
     MemoryRange = 31,
     /// A redaction hides nothing.
     Redaction = 32,
-    /// A USB or SCSI string is too long or holds characters that do not fit.
+    /// A USB or SCSI string is too long or contains invalid characters.
     Text = 40,
-    /// The serial number keeps picotool from finding the board again. A warning.
+    /// With this serial number, picotool does not find the board again. A warning.
     SerialNumber = 41,
-    /// Every host can bring the board into BOOTSEL mode, and read saved settings there. A warning.
+    /// Every host can restart the board in BOOTSEL mode, and read saved settings there. A warning.
     ResetBesideSettings = 42,
-    /// The flash size is none that the chip takes.
+    /// The chip does not support this flash size.
     FlashSize = 50,
     /// The settings sectors do not fit.
     Settings = 51,
-    /// A file is left to settings, and there are none.
+    /// A file is left to settings, but there are none.
     Exposure = 52,
     /// The dynamic window is too small for its files.
     DynamicWindow = 60,
-    /// SOURCE_DATE_EPOCH is no number of seconds.
+    /// SOURCE_DATE_EPOCH is not a number of seconds.
     Epoch = 70,
-    /// A moment that exFAT cannot express.
+    /// A time that exFAT cannot represent.
     Timestamp = 71,
-    /// The volume or a directory grows past what exFAT or the library can carry.
+    /// The volume or a directory exceeds what exFAT or the library supports.
     VolumeSize = 80,
 }
 
@@ -113,7 +114,7 @@ impl Code {
         Self::VolumeSize,
     ];
 
-    /// Whether it is a warning: the manifest is built all the same.
+    /// Whether it is a warning, with which the manifest can still be built.
     #[must_use]
     pub const fn is_warning(self) -> bool {
         matches!(self, Self::Normalization | Self::SerialNumber | Self::ResetBesideSettings)
@@ -131,7 +132,7 @@ impl fmt::Display for Code {
 pub struct Diagnostic {
     /// What kind.
     pub code: Code,
-    /// Where, in bytes of the text; `None` for what is in no text.
+    /// Where, in bytes of the text; `None` if it is not about the text.
     pub span: Option<Range<usize>>,
     /// What is wrong.
     pub message: String,
@@ -139,11 +140,11 @@ pub struct Diagnostic {
     pub remedy: String,
 }
 
-/// How many problems of one kind a report has: a file that is no manifest at all would fill the screen.
+/// Maximum number of reported problems of one kind: a file that is not a manifest at all would fill the screen.
 const SHOWN: usize = 20;
 
-/// All problems that one run found, in the order of their places. As an error there is at least one; the warnings of a
-/// manifest that is right may be none.
+/// All problems of one run, in the order of their locations. As an error, there is at least one; for a valid manifest,
+/// there are only warnings, or none.
 #[derive(Clone, Debug)]
 pub struct Diagnostics {
     source: Source,
@@ -162,7 +163,7 @@ impl Diagnostics {
         &self.items
     }
 
-    /// Those that a report has: of each kind the first [`SHOWN`].
+    /// The problems that are reported: the first [`SHOWN`] of each kind.
     fn shown(&self) -> impl Iterator<Item = &Diagnostic> {
         let mut counts = BTreeMap::new();
         self.items.iter().filter(move |item| {
@@ -172,7 +173,7 @@ impl Diagnostics {
         })
     }
 
-    /// For each kind of which a report leaves some out, the words for it.
+    /// For each kind of which some are left out, the message that says so.
     fn left_out(&self) -> Vec<String> {
         let mut counts = BTreeMap::new();
         self.items.iter().for_each(|item| *counts.entry(item.code).or_insert(0) += 1);
@@ -180,8 +181,8 @@ impl Diagnostics {
         more.map(|(code, count)| format!("[{code}] and {} more of this kind", count - SHOWN)).collect()
     }
 
-    /// One line for each problem: `file:line:column: [code] what is wrong; what to do`. Of each kind the first 20 are told,
-    /// and how many more there are.
+    /// One line for each problem: `file:line:column: [code] what is wrong; what to do`. Of each kind, only the first 20 are
+    /// reported, with the number of the others.
     pub fn lines(&self) -> impl Iterator<Item = String> + '_ {
         let left_out = self.left_out().into_iter().map(|text| format!("{}: {text}", self.source.name()));
         let told = self.shown().map(|item| {
@@ -197,7 +198,7 @@ impl Diagnostics {
         told.chain(left_out)
     }
 
-    /// The problems with excerpts, carets and remedies, as many as [`lines`](Self::lines) tells.
+    /// The problems with excerpts, carets and remedies; as many as in [`lines`](Self::lines).
     #[must_use]
     pub fn excerpts(&self) -> String {
         self.render(&Renderer::plain())
@@ -229,7 +230,7 @@ impl Diagnostics {
                 None => title.element(annotate_snippets::Origin::path(self.source.name())),
             };
             let text = renderer.render(&[group.element(help)]);
-            // Without an excerpt there is no column of line numbers: it is left blank, as the others have it.
+            // Without an excerpt, the column of line numbers is left blank.
             let text = if item.span.is_some() { text } else { text.replace('\n', "\n ") };
             out.push_str(&text);
             out.push_str("\n\n");
@@ -238,8 +239,7 @@ impl Diagnostics {
         out
     }
 
-    /// The line that the span begins on. What goes on after the line's end is left out, so that the excerpt stays
-    /// short.
+    /// The line on which the span begins. The rest of the span is cut off, to keep the excerpt short.
     fn excerpt(&self, span: &Range<usize>) -> Excerpt<'_> {
         let text = self.source.text();
         let start = self.source.boundary(span.start);
@@ -254,7 +254,7 @@ impl Diagnostics {
     }
 }
 
-/// One line of the text, and the part of it that is meant.
+/// One line of the text, and the marked part of it.
 struct Excerpt<'a> {
     line: &'a str,
     number: usize,
@@ -290,7 +290,7 @@ impl Collector {
         self.items.extend(other.items.iter().cloned());
     }
 
-    /// Takes over those that `wanted` wants.
+    /// Takes over the problems that `wanted` selects.
     pub fn extend_if(&mut self, other: &Self, wanted: impl Fn(&Diagnostic) -> bool) {
         self.items.extend(other.items.iter().filter(|item| wanted(item)).cloned());
     }
@@ -299,12 +299,12 @@ impl Collector {
         self.items.is_empty()
     }
 
-    /// Whether there is nothing but warnings.
+    /// Whether there are only warnings.
     pub fn is_harmless(&self) -> bool {
         self.items.iter().all(|item| item.code.is_warning())
     }
 
-    /// The places of all problems that have one.
+    /// The locations of all problems that have one.
     pub fn spans(&self) -> impl Iterator<Item = &Range<usize>> {
         self.items.iter().filter_map(|item| item.span.as_ref())
     }
@@ -324,8 +324,8 @@ pub(crate) fn near_miss<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a st
         .map(|(_, candidate)| candidate)
 }
 
-/// Insertions, deletions, replacements and swaps of neighbours (optimal string alignment). Words beyond 64 characters
-/// are never near, so that the cost has a bound.
+/// Insertions, deletions, replacements and swaps of neighbours (optimal string alignment). Words of more than 64 characters
+/// are never near, which limits the cost.
 fn distance(a: &str, b: &str) -> usize {
     let long = |word: &str| word.chars().nth(64).is_some();
     if long(a) || long(b) { usize::MAX } else { strsim::osa_distance(a, b) }

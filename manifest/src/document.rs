@@ -1,4 +1,4 @@
-//! A manifest as it was read: its tables, and what was wrong with them already.
+//! A manifest after reading: its tables, and the problems found so far.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use crate::diagnostic::Collector;
 use crate::schema::Tables;
 use crate::source::Source;
 
-/// A manifest that is TOML, not checked yet.
+/// A manifest that is valid TOML, but not checked yet.
 #[derive(Clone, Debug)]
 pub struct Manifest {
     pub(crate) source: Source,
@@ -16,7 +16,7 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// The files that hold contents, as the manifest names them, relative to its folder: what a build depends on.
+    /// The files with contents, by their names in the manifest, which are relative to its folder. A build depends on them.
     pub fn contents(&self) -> impl Iterator<Item = PathBuf> + '_ {
         self.tables
             .file

@@ -1,7 +1,7 @@
-//! From the plan to text: Rust tables for the library, a linker script for the chip, a table for people.
+//! From the plan to text: Rust tables for the library, a linker script for the chip, a table for users.
 //!
-//! The same plan gives the same text, on every machine and in every folder: no path of the build machine and no time
-//! occurs in it.
+//! The same plan gives the same text on every machine and in every folder: it contains no paths of the build machine and no
+//! build time.
 
 use std::fmt::Write;
 
@@ -18,13 +18,13 @@ pub struct Output {
     pub volume_rs: String,
     /// Linker script with the chip's memories, for cortex-m-rt's `link.x`.
     pub memory_x: String,
-    /// The same for riscv-rt's.
+    /// The same for riscv-rt.
     pub memory_x_riscv: String,
-    /// Linker script for programs with a memory.x of their own.
+    /// Linker script for programs with their own memory.x.
     pub picovd_x: String,
-    /// Files that are beside `volume.rs`, by name.
+    /// Files next to `volume.rs`, by name.
     pub contents: Vec<(String, Vec<u8>)>,
-    /// The regions as a table to read.
+    /// The regions as a table for users.
     pub layout: String,
 }
 
@@ -51,7 +51,7 @@ macro_rules! line {
 
 fn volume_rs(plan: &DiskPlan, contents: &mut Vec<(String, Vec<u8>)>) -> String {
     let mut out = String::new();
-    line!(out, "// Made from picovd.toml. Change that instead.");
+    line!(out, "// Generated from picovd.toml. Change that file instead.");
     line!(out, "/// The volume.");
     line!(out, "pub static LAYOUT: ::picovd::volume::layout::Layout<'static> = ::picovd::volume::layout::Layout {{");
     line!(out, "    partition_offset: {},", plan.partition_offset);
@@ -113,12 +113,12 @@ fn volume_rs(plan: &DiskPlan, contents: &mut Vec<(String, Vec<u8>)>) -> String {
     built_in(plan, &mut out);
     identity(plan, &mut out);
     let parts = contents.iter().map(|(_, bytes)| bytes.as_slice());
-    // The same manifest makes another program for the other cores.
+    // For the other kind of core, the same manifest makes another program.
     let build = |processor: &'static str| {
         hash(std::iter::once(out.as_bytes()).chain(parts.clone()).chain([processor.as_bytes()]))
     };
     let (arm, riscv) = (build(""), build("riscv32"));
-    line!(out, "/// What tells this build apart: a hash of all that was made from the manifest.");
+    line!(out, "/// Identifies this build: a hash of everything that was generated from the manifest.");
     line!(out, "#[allow(dead_code)]");
     line!(
         out,
@@ -158,13 +158,13 @@ fn kind(region: &Region, contents: &mut Vec<(String, Vec<u8>)>) -> String {
 
 fn files(plan: &DiskPlan, out: &mut String) {
     let Dynamic { refresh, quiet, max_age, hold, .. } = plan.changes;
-    line!(out, "/// The dynamic files: what vd_add_file and its like take.");
+    line!(out, "/// The dynamic files, which vd_add_file and similar functions take.");
     line!(out, "#[allow(dead_code)]");
     line!(out, "pub static FILES: &::picovd::vd::Files<'static> = &SLOTS;");
     line!(out, "static SLOTS: ::picovd::vd::FilesOf<'static, {}> =", plan.dynamic.slots);
     line!(out, "    ::picovd::vd::FilesOf::new(&LAYOUT);");
     let shown = if plan.dynamic.slots == 0 { "volume::NoFiles" } else { "dynamic::Registered<'static>" };
-    line!(out, "/// What `Stick`'s type has of them.");
+    line!(out, "/// The type of the dynamic files in `Stick`.");
     line!(out, "#[allow(dead_code)]");
     line!(out, "pub type DynamicFiles = ::picovd::{shown};");
     line!(out, "/// How hosts are notified of changes.");
@@ -179,19 +179,19 @@ fn files(plan: &DiskPlan, out: &mut String) {
     line!(out, "}};");
 }
 
-/// The dynamic files that the firmware makes by itself.
+/// The dynamic files that the firmware creates by itself.
 fn built_in(plan: &DiskPlan, out: &mut String) {
     let has = |source| plan.built_in.iter().any(|file| file.source == source);
     let log = has(BuiltInSource::Stdout) || has(BuiltInSource::Tail);
     if log {
-        line!(out, "/// The log that `println!` writes.");
+        line!(out, "/// The log that `println!` writes to.");
         line!(out, "pub static LOG: ::picovd::files::LogRingOf<{}> =", plan.log.ring_size);
         line!(out, "    ::picovd::files::LogRingOf::new();");
     }
     if has(BuiltInSource::Defmt) {
         line!(out, "#[cfg(target_os = \"none\")]");
         line!(out, "const _: () = assert!(::picovd::DEFMT, \"[log] defmt = true needs picovd's feature `defmt`\");");
-        line!(out, "/// The ring that the defmt logger writes.");
+        line!(out, "/// The ring that the defmt logger writes to.");
         line!(out, "pub static DEFMT: ::picovd::files::LogRingOf<{}> =", plan.log.defmt_ring_size);
         line!(out, "    ::picovd::files::LogRingOf::new();");
     }
@@ -211,7 +211,7 @@ fn built_in(plan: &DiskPlan, out: &mut String) {
             BuiltInSource::ConfigSchema => {
                 ("CONFIG_SCHEMA", "ConfigFile", "schema(&SETTINGS)".to_owned(), ".renewed()")
             }
-            // The firmware makes it when it has read the table.
+            // The firmware creates it after reading the table.
             BuiltInSource::Partitions => continue,
         };
         line!(out, "static {name}: ::picovd::files::{kind}<'static> = ::picovd::files::{kind}::{content};");
@@ -219,7 +219,7 @@ fn built_in(plan: &DiskPlan, out: &mut String) {
         line!(out, "    ::picovd::vd::File::new({}, &{name}, {capacity}){how};", literal(path));
         names.push(format!("&{name}_FILE"));
     }
-    line!(out, "/// What the firmware registers at start.");
+    line!(out, "/// The files that the firmware registers at start.");
     line!(out, "#[allow(dead_code)]");
     line!(out, "pub static BUILT_IN: ::picovd::files::BuiltIn<'static> = ::picovd::files::BuiltIn {{");
     line!(out, "    files: &[{}],", names.join(", "));
@@ -232,7 +232,7 @@ fn built_in(plan: &DiskPlan, out: &mut String) {
     line!(out, "}};");
 }
 
-/// What picotool lists as the program's features.
+/// The program's features, as picotool lists them.
 fn features(plan: &DiskPlan, out: &mut String) {
     let all = [
         (true, "USB disk"),
@@ -241,15 +241,15 @@ fn features(plan: &DiskPlan, out: &mut String) {
         (plan.settings.sectors > 0, "settings in flash"),
     ];
     let words: Vec<&str> = all.iter().filter(|(there, _)| *there).map(|(_, words)| *words).collect();
-    line!(out, "/// What the program has, for picotool.");
+    line!(out, "/// The program's features, for picotool.");
     line!(out, "#[allow(dead_code)]");
     line!(out, "pub const FEATURES: &::core::ffi::CStr = c\"{}\";", words.join(", "));
 }
 
-/// What INFO.TXT and INFO.JSON tell. The program is the one that these tables are compiled into.
+/// The contents of INFO.TXT and INFO.JSON. The program is the one that these tables are compiled into.
 fn info(plan: &DiskPlan, log: bool, has: &impl Fn(BuiltInSource) -> bool, out: &mut String) {
     let ring = |there: bool, ring: &'static str| if there { ring } else { "None" };
-    line!(out, "/// What the firmware tells about the board.");
+    line!(out, "/// What the firmware reports about the board.");
     line!(out, "pub static INFO: ::picovd::files::Info<'static> = ::picovd::files::Info::new(");
     line!(out, "    ::picovd::files::Program {{");
     line!(out, "        name: env!(\"CARGO_PKG_NAME\"),");
@@ -263,7 +263,7 @@ fn info(plan: &DiskPlan, log: bool, has: &impl Fn(BuiltInSource) -> bool, out: &
     line!(out, "){};", if has(BuiltInSource::Config) { ".named_by(&SETTINGS)" } else { "" });
 }
 
-/// How the flash partitions are shown: the end of `BUILT_IN`.
+/// The settings for partitions as files: the end of `BUILT_IN`.
 fn partitions(plan: &DiskPlan, out: &mut String) {
     let Some(file) = plan.built_in.iter().find(|file| file.source == BuiltInSource::Partitions) else {
         line!(out, "    partitions: None,");
@@ -278,23 +278,23 @@ fn partitions(plan: &DiskPlan, out: &mut String) {
     line!(out, "    }}),");
 }
 
-/// A number that tells builds apart, 64 bits of FNV-1a: the same for the same text and contents, on every machine.
+/// A number that distinguishes builds, 64 bits of FNV-1a: the same for the same text and contents, on every machine.
 fn hash<'b>(parts: impl Iterator<Item = &'b [u8]>) -> u64 {
     parts.flatten().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01B3))
 }
 
 fn identity(plan: &DiskPlan, out: &mut String) {
     let usb = &plan.usb;
-    line!(out, "/// Length in bytes of the flash that there is room for.");
+    line!(out, "/// Length in bytes of the flash that is reserved.");
     line!(out, "#[allow(dead_code)]");
     line!(out, "pub const FLASH_SIZE: u32 = {};", plan.chip.flash_size);
     line!(out, "/// Whether the program is linked for SRAM.");
     line!(out, "#[allow(dead_code)]");
     line!(out, "pub const PROGRAM_IN_SRAM: bool = {};", plan.chip.program == Program::Sram);
-    line!(out, "/// Ranges of flash that nobody is shown, by storage address.");
+    line!(out, "/// Ranges of flash that are hidden, by storage address.");
     line!(out, "#[allow(dead_code)]");
     line!(out, "pub const REDACTED: &[::core::ops::Range<u32>] = &{:?};", plan.redacted_flash);
-    line!(out, "/// What the USB device says of itself.");
+    line!(out, "/// How the USB device describes itself.");
     line!(out, "#[allow(dead_code)]");
     line!(out, "pub const USB: ::picovd::usb::Identity<'static> = ::picovd::usb::Identity {{");
     line!(out, "    vid: {:#06x},", usb.vid);
@@ -305,11 +305,11 @@ fn identity(plan: &DiskPlan, out: &mut String) {
     line!(out, "    picotool_reset: {},", usb.picotool_reset);
     line!(out, "    max_power: {},", usb.max_power);
     line!(out, "}};");
-    line!(out, "/// A serial number that takes the place of the board's identity.");
+    line!(out, "/// A serial number that replaces the board's identity.");
     line!(out, "#[allow(dead_code)]");
     let serial = usb.serial.as_ref().map_or("None".to_owned(), |serial| format!("Some({})", literal(serial)));
     line!(out, "pub const USB_SERIAL: Option<&str> = {serial};");
-    line!(out, "/// What the SCSI unit says of itself; its serial number is the board's.");
+    line!(out, "/// How the SCSI unit describes itself; its serial number is the board's.");
     line!(out, "#[allow(dead_code)]");
     line!(out, "pub const UNIT: ::picovd::scsi::UnitIdentity<'static> = ::picovd::scsi::UnitIdentity {{");
     line!(out, "    vendor: {},", literal(&usb.scsi_vendor));
@@ -319,17 +319,17 @@ fn identity(plan: &DiskPlan, out: &mut String) {
     line!(out, "}};");
 }
 
-/// The settings: nothing at all without sectors for them.
+/// The settings; nothing without sectors for them.
 fn settings(plan: &DiskPlan, out: &mut String) {
     let settings = plan.settings;
-    line!(out, "/// What `Stick`'s type has of settings.");
+    line!(out, "/// The type of the settings in `Stick`.");
     line!(out, "#[allow(dead_code)]");
     if settings.sectors == 0 {
         line!(out, "pub type Configured = ::picovd::volume::NoOverrides;");
         return;
     }
     line!(out, "pub type Configured = &'static ::picovd::settings::Settings<'static>;");
-    line!(out, "/// The settings: what an application adds its groups to.");
+    line!(out, "/// The settings, to which an application adds its groups.");
     line!(out, "pub static SETTINGS: ::picovd::settings::Settings<'static> = ::picovd::settings::Settings::new(");
     line!(out, "    ::picovd::settings::Plan {{");
     line!(out, "        sectors: {},", settings.sectors);
@@ -355,7 +355,7 @@ fn settings(plan: &DiskPlan, out: &mut String) {
     line!(out, "    }},");
     line!(out, "    &SETTINGS_ROOM,");
     line!(out, ");");
-    line!(out, "/// What may hold a secret, in the section that no view of memory shows.");
+    line!(out, "/// Everything that may hold a secret, in the section that is hidden from all files.");
     line!(out, "#[cfg_attr(target_os = \"none\", unsafe(link_section = \".settings\"))]");
     line!(out, "static SETTINGS_ROOM: ::picovd::settings::Room = ::picovd::settings::Room::new();");
 }
@@ -365,13 +365,13 @@ fn literal(text: &str) -> String {
     format!("\"{}\"", text.chars().flat_map(char::escape_default).collect::<String>())
 }
 
-/// All of it, as `Stick` takes it.
+/// Everything, as `Stick` takes it.
 const DESCRIPTION: &str = "\
-/// What `Stick` has, by a type.
+/// What `Stick` consists of, as a type.
 #[derive(Clone, Copy, Debug)]
 #[allow(dead_code)]
 pub struct Manifest;
-/// All of it.
+/// Everything.
 #[allow(dead_code)]
 pub static DESCRIPTION: ::picovd::stick::Description<'static, Configured> = ::picovd::stick::Description {
     layout: &LAYOUT,
@@ -396,7 +396,7 @@ impl ::picovd::stick::Firmware<'static> for Manifest {
 }
 ";
 
-/// What the standard demands of the tables, held by anyone who compiles them.
+/// What the standard requires of the tables, checked whenever they are compiled.
 const ASSERTIONS: &str = r#"const _: () = {
     let layout = &LAYOUT;
     let sectors_per_cluster = 1u64 << layout.sectors_per_cluster_shift;

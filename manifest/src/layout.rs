@@ -1,4 +1,4 @@
-//! The disk's map for people and for their programs: the plan's regions in the words of the exFAT specification.
+//! The disk's map for users and programs: the plan's regions in the terms of the exFAT specification.
 
 use std::fmt::Write;
 
@@ -11,11 +11,11 @@ pub struct LayoutRow<'p> {
     pub first: u32,
     /// Number of blocks, at least 1.
     pub length: u32,
-    /// What the blocks hold.
+    /// What the blocks contain.
     pub holds: &'static str,
     /// The clause of the exFAT specification that describes it.
     pub clause: &'static str,
-    /// The path of the file or directory, `/` for the root directory; empty for what has none.
+    /// The path of the file or directory, `/` for the root directory; empty for other regions.
     pub name: &'p str,
 }
 

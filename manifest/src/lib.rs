@@ -4,7 +4,7 @@
 //! [`plan`](plan()) (clusters, regions, directory entries), [`emit`](emit()) (Rust and linker text). [`load`] does the
 //! first three; [`build`] does all four inside a build script.
 //!
-//! The result depends on nothing but the manifest, the files it names, and SOURCE_DATE_EPOCH. No input makes it panic.
+//! The result depends only on the manifest, the files it names, and SOURCE_DATE_EPOCH. No input makes it panic.
 //!
 //! ```
 //! let manifest = picovd_manifest::read_text("picovd.toml", "[volume]\nlable = \"LAB\"\n", ".".as_ref()).unwrap();

@@ -1,4 +1,4 @@
-//! The linker scripts: the chip's memories, and where what the bootrom looks for is.
+//! The linker scripts: the chip's memories, and the locations of what the bootrom looks for.
 
 use crate::plan::DiskPlan;
 use crate::schema::Program;
@@ -6,13 +6,13 @@ use crate::schema::Program;
 /// First address of flash (RP2350 datasheet 2.2.2).
 const FLASH_BASE: u32 = 0x1000_0000;
 
-/// Where is what may hold a secret: whole sectors of the volume, which no view of memory shows. In front of them stand the
-/// variables that views of memory show. Without settings there are no secrets.
+/// The section for everything that may hold a secret: whole sectors of the volume, hidden from all files. It follows the
+/// variables that files may show. Without settings there are no secrets.
 fn settings_section(plan: &DiskPlan) -> String {
     let alignment = if plan.settings.sectors == 0 { 4 } else { 512 };
     format!(
         "\
-/* What may hold a secret, behind the variables that files may show. Zeroed at the start as .bss is. */
+/* What may hold a secret, after the variables that files may show. Zeroed at the start like .bss. */
 SECTIONS {{
     .settings (NOLOAD) : ALIGN({alignment})
     {{
@@ -69,7 +69,7 @@ SECTIONS {{
     }} > FLASH
 }} INSERT AFTER .vector_table;
 
-/* The program begins behind it. cortex-m-rt sets the address of .text, so it has to be aligned here. */
+/* The program begins after it. cortex-m-rt sets the address of .text, so it has to be aligned here. */
 _stext = ALIGN(ADDR(.start_block) + SIZEOF(.start_block), ALIGNOF(.text));
 
 /* What picotool tells of a program. */
@@ -83,7 +83,7 @@ SECTIONS {{
     }} > FLASH
 }} INSERT AFTER .text;
 
-/* Blocks that stand behind the program, such as a signature. */
+/* Blocks after the program, such as a signature. */
 SECTIONS {{
     .end_block : ALIGN(4)
     {{
@@ -102,8 +102,8 @@ PROVIDE(end_to_start = __start_block_addr - __end_block_addr);
 
 /// The same for the Hazard3 cores, whose start-up code is riscv-rt's.
 ///
-/// A program without an entry point begins at its lowest address (RP2350 datasheet 5.9.3): there is a jump, after it the
-/// image definition, then riscv-rt's sections.
+/// A program without an entry point is entered at its lowest address (RP2350 datasheet 5.9.3): a jump is there, followed by
+/// the image definition and riscv-rt's sections.
 pub(crate) fn memory_x_riscv(plan: &DiskPlan) -> String {
     let memories = memories(plan);
     let settings = settings_section(plan);
@@ -159,7 +159,7 @@ SECTIONS {{
     }} > FLASH
 }} INSERT AFTER .rodata;
 
-/* Blocks that stand behind the program, such as a signature. */
+/* Blocks after the program, such as a signature. */
 SECTIONS {{
     .end_block : ALIGN(4)
     {{
@@ -182,7 +182,7 @@ INCLUDE device.x
 /// The lines of MEMORY for the program and its variables.
 fn memories(plan: &DiskPlan) -> String {
     match plan.chip.program {
-        // The program ends where the settings begin, or in front of the last sector, which UF2 tools may write (RP2350-E10).
+        // The program ends where the settings begin, or before the last sector, which UF2 tools may overwrite (RP2350-E10).
         Program::Flash => format!(
             "\
     /* Without the settings' sectors and the last sector, which UF2 tools may overwrite (RP2350-E10). */
@@ -192,7 +192,7 @@ fn memories(plan: &DiskPlan) -> String {
             plan.settings.start
         ),
         Program::Sram => "\
-    /* The program, where the bootrom puts it from a UF2 file: what cortex-m-rt expects in flash. */
+    /* The program, loaded by the bootrom from a UF2 file. cortex-m-rt expects it in a memory named FLASH. */
     FLASH : ORIGIN = 0x20000000, LENGTH = 256K
     /* SRAM 0 to 7 are striped into one range; 8 and 9 stand alone (RP2350 datasheet 2.2.3). */
     RAM   : ORIGIN = 0x20040000, LENGTH = 256K"

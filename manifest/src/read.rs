@@ -1,4 +1,4 @@
-//! From text to tables: TOML's own errors, unknown keys, tables of the wrong shape.
+//! From text to tables: TOML's syntax errors, unknown keys, tables of the wrong shape.
 
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::source::Source;
 /// Reads the manifest at `path`.
 ///
 /// # Errors
-/// It cannot be read, or it is not TOML: then as [`read_text`]. Everything else is for [`check`](crate::check()) to report.
+/// It cannot be read, or it is not valid TOML: then as [`read_text`]. [`check`](crate::check()) reports everything else.
 pub fn read(path: &Path) -> Result<Manifest, Diagnostics> {
     let name = path.display().to_string();
     let folder = path.parent().unwrap_or(Path::new(""));
@@ -31,18 +31,18 @@ pub fn read(path: &Path) -> Result<Manifest, Diagnostics> {
     }
 }
 
-/// Longest manifest in bytes: thousands of files have room in it, and what is longer is none.
+/// Maximum length of a manifest in bytes: enough for thousands of files. A longer file is not a manifest.
 const LONGEST: u64 = 4 << 20;
 
-/// The bytes of a file that has an end.
+/// The bytes of a regular file.
 fn read_regular(path: &Path) -> std::io::Result<Vec<u8>> {
-    // A pipe or a device could keep the caller waiting for ever: it is not opened. A folder says so itself.
+    // A pipe or a device could block forever, so it is not opened. For a folder, opening fails.
     let metadata = std::fs::metadata(path)?;
     if !metadata.is_file() && !metadata.is_dir() {
-        return Err(std::io::Error::other("it is no regular file"));
+        return Err(std::io::Error::other("it is not a regular file"));
     }
     let mut bytes = Vec::new();
-    // Files of /proc say that they are empty, and a log grows while it is read.
+    // Files in /proc claim to be empty, and a log may grow while it is read.
     std::fs::File::open(path)?.take(LONGEST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LONGEST {
         return Err(std::io::Error::other("it is longer than 4 MiB"));
@@ -54,11 +54,11 @@ fn read_regular(path: &Path) -> std::io::Result<Vec<u8>> {
 fn unreadable(path: &Path, error: &std::io::Error) -> String {
     let inside = path.join("picovd.toml");
     match error.kind() {
-        _ if inside.is_file() => format!("it is a folder: name the manifest in it, {}", inside.display()),
-        _ if path.is_dir() => "it is a folder: name a file".to_owned(),
-        ErrorKind::NotFound => "name a file that exists".to_owned(),
-        ErrorKind::PermissionDenied => "name a file that you may read".to_owned(),
-        _ => "name a file that exists and holds UTF-8 text".to_owned(),
+        _ if inside.is_file() => format!("it is a folder: use the manifest in it, {}", inside.display()),
+        _ if path.is_dir() => "it is a folder: use a file".to_owned(),
+        ErrorKind::NotFound => "use a file that exists".to_owned(),
+        ErrorKind::PermissionDenied => "use a file that you may read".to_owned(),
+        _ => "use a file that exists and contains UTF-8 text".to_owned(),
     }
 }
 
@@ -80,12 +80,13 @@ fn read_bytes(name: &str, bytes: Vec<u8>, folder: &Path) -> Result<Manifest, Dia
 /// Reads a manifest from text: `name` is shown in diagnostics, contents are looked up in `folder`.
 ///
 /// # Errors
-/// The text is not TOML. The report then has what [`check`](crate::check()) finds in the lines that could be read, too.
+/// The text is not valid TOML. The report then also includes what [`check`](crate::check()) finds in the lines that could
+/// be read.
 pub fn read_text(name: &str, text: &str, folder: &Path) -> Result<Manifest, Diagnostics> {
     let source = Source::new(name, text);
     let mut problems = Collector::default();
     let mut syntax = Collector::default();
-    // Where a table's heading or a value of several lines is broken, nobody knows which table the rest belongs to.
+    // After a broken table heading or a broken multi-line value, it is unclear which table the rest belongs to.
     let mut unclear = usize::MAX;
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
@@ -103,11 +104,14 @@ pub fn read_text(name: &str, text: &str, folder: &Path) -> Result<Manifest, Diag
     if syntax.is_empty() { Ok(manifest) } else { Err(check::recovered(&manifest, syntax, unclear)) }
 }
 
-/// What to do about a syntax error, by the parser's words for it.
+/// What to do about a syntax error, by the parser's message.
 fn remedy(message: &str, heading: bool) -> &'static str {
     const REMEDIES: [(&str, &str); 6] = [
         ("string values must be quoted", "write texts, and sizes such as \"4 KiB\", in quotation marks"),
-        ("duplicate key", "a key stands once in a table; a table that may stand many times has two pairs of brackets"),
+        (
+            "duplicate key",
+            "use each key once in a table; a table that may occur several times has two pairs of brackets",
+        ),
         ("unquoted key", "write `key = value`; keys have letters, digits, `-` and `_`"),
         ("key with no value", "write the key, `=`, and the value"),
         ("basic string", "close the text with the quotation marks that it begins with"),
@@ -115,18 +119,18 @@ fn remedy(message: &str, heading: bool) -> &'static str {
     ];
     match REMEDIES.iter().find(|(words, _)| message.contains(words)) {
         Some((_, remedy)) => remedy,
-        None if heading => "write `[table]`, or `[[table]]` for one that may stand many times, on a line of its own",
+        None if heading => "write `[table]`, or `[[table]]` for one that may occur several times, on a separate line",
         None => "see https://toml.io for the syntax",
     }
 }
 
-/// What a value is called in a message.
+/// How a message calls a value.
 fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",
         DeValue::Integer(_) | DeValue::Float(_) => "a number",
         DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a moment",
+        DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
     }
@@ -159,7 +163,7 @@ impl Reader<'_> {
         tables
     }
 
-    /// The table, unless it cannot be read at all: then there is nothing left to check in it.
+    /// The table, unless it cannot be read at all: then there is nothing in it to be checked.
     fn table<T: DeserializeOwned>(&mut self, title: &str, mut value: Spanned<DeValue<'_>>) -> Option<T> {
         let span = value.span();
         let DeValue::Table(table) = value.get_mut() else {
@@ -168,21 +172,21 @@ impl Reader<'_> {
                 Code::WrongType,
                 span,
                 format!("{title} is a table, and this is {found}"),
-                format!("write `{title}` on a line of its own, its keys below"),
+                format!("write `{title}` on a separate line, with its keys below"),
             );
             return None;
         };
         let known = schema::keys::<T>();
         let mut readable = DeTable::new();
         for (key, value) in std::mem::take(table) {
-            // The deserializer gives a whole table up for a number that no type holds.
+            // The deserializer gives up on a whole table if a number fits no type.
             let too_large = matches!(value.get_ref(), DeValue::Integer(number)
                 if i64::from_str_radix(number.as_str(), number.radix()).is_err());
             if !known.contains(&key.get_ref().as_ref()) {
                 self.unknown("key", key.get_ref(), key.span(), known);
             } else if too_large {
                 let remedy = "the stock picovd.toml shows every key with a value";
-                self.problems.report(Code::WrongType, value.span(), "the number is larger than any that fits", remedy);
+                self.problems.report(Code::WrongType, value.span(), "the number is too large for any key", remedy);
             } else {
                 readable.insert(key, value);
             }
@@ -204,7 +208,7 @@ impl Reader<'_> {
             self.problems.report(
                 Code::WrongType,
                 span,
-                format!("{title} is one table of many"),
+                format!("{title} may occur several times"),
                 format!("write `{title}` with two pairs of brackets, once for each"),
             );
             return Vec::new();

@@ -1,4 +1,4 @@
-//! The manifest's text, and where a byte of it is.
+//! The manifest's text, and positions in it.
 
 /// A text with a name to show beside positions.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ impl Source {
         &self.text
     }
 
-    /// Where the byte `offset` is. Offsets past the end are at the end.
+    /// The position of byte `offset`. Offsets beyond the end give the end.
     #[must_use]
     pub fn position(&self, offset: usize) -> Position {
         let offset = self.boundary(offset);
@@ -49,7 +49,7 @@ impl Source {
         Position { line, column: self.text[start..offset].chars().count() + 1 }
     }
 
-    /// The line on which the byte `offset` is, without its end.
+    /// The line that contains byte `offset`, without its line ending.
     #[must_use]
     pub fn line(&self, offset: usize) -> &str {
         let start = self.line_starts[self.position(offset).line - 1];

@@ -317,7 +317,7 @@ fn a_manifest_has_an_end() {
     assert!(read(&long).is_ok());
     if cfg!(unix) {
         let found = read(Path::new("/dev/zero")).unwrap_err();
-        assert_eq!(found.items()[0].message, "the manifest cannot be read: it is no regular file");
+        assert_eq!(found.items()[0].message, "the manifest cannot be read: it is not a regular file");
         let file = |name: &str| format!("[[file]]\npath = \"A\"\ncontent = \"{name}\"\n");
         assert_eq!(problems(&file("/dev/zero")).unwrap_err().items()[0].code, Code::Content);
     }

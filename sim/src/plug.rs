@@ -217,7 +217,7 @@ const LONGEST_PROGRAM: u64 = 256 << 20;
 fn read_program(path: &Path) -> io::Result<Vec<u8>> {
     let metadata = fs::metadata(path)?;
     if !metadata.is_file() {
-        return Err(io::Error::other("it is no regular file"));
+        return Err(io::Error::other("it is not a regular file"));
     }
     if metadata.len() > LONGEST_PROGRAM {
         return Err(io::Error::other("it is longer than 256 MiB"));

@@ -14,7 +14,7 @@ const TEXT: &str = "Firmware       $n $v, build $b\r\n\
     Flash          $f bytes$m\r\n\
     Volume         $l, serial number $s\r\n               $L bytes, $C clusters of $k bytes\r\n\
     Generation     $g\r\n\
-    Uptime         $u ms at its beginning\r\n\
+    Uptime         $u ms at its start\r\n\
     Last reset     $r\r\n\
     Last panic     $p\r\n\
     $S$R";
@@ -243,7 +243,7 @@ mod tests {
              Volume         LAB6677, serial number 4444-4446\r\n\
              \x20              1048576 bytes, 252 clusters of 4096 bytes\r\n\
              Generation     3\r\n\
-             Uptime         12345 ms at its beginning\r\n\
+             Uptime         12345 ms at its start\r\n\
              Last reset     panic\r\n\
              Last panic     src/a.rs:7 \"no\"\r\n\
              Ring           log: 246 of 256 bytes left before the oldest are overwritten\r\n"

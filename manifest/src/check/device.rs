@@ -16,27 +16,27 @@ use crate::schema::{
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
-/// Raspberry Pi's vendor id, and the product id of its SDK's programs for the RP2350: what picotool looks for.
+/// Raspberry Pi's vendor id, and the product id that its SDK uses for the RP2350: picotool looks for them.
 const DEFAULT_IDS: (u16, u16) = (0x2E8A, 0x0009);
 
-/// What a port gives a device before it is configured, and what a hub without a power supply gives at all (USB 2.0 7.2.1): a
-/// host refuses a device there that asks for more.
+/// The current in milliamperes that a port supplies before a device is configured, and the maximum of a hub without a power
+/// supply (USB 2.0 7.2.1), where hosts refuse devices that request more.
 const DEFAULT_POWER: u16 = 100;
 
-/// A string descriptor's length is one byte, of which two bytes are its header (USB 2.0 9.6.7).
+/// The length of a string descriptor is one byte, and two bytes are its header (USB 2.0 9.6.7).
 const USB_STRING_UNITS: usize = 126;
 
-/// Most sectors of settings: `picovd::settings::MAX_SECTORS`.
+/// Maximum number of settings sectors: `picovd::settings::MAX_SECTORS`.
 const MAX_SECTORS: u16 = 32;
 
-/// Flash must keep that much for the program.
+/// Length in bytes of the flash that must be left for the program.
 const PROGRAM: u32 = 64 << 10;
 
-/// Most bytes and parts of the partitions' folder: the firmware keeps room for their paths.
+/// Maximum length in bytes and number of parts of the partitions' folder: the firmware reserves room for their paths.
 const FOLDER_LENGTH: usize = 64;
 const FOLDER_LEVELS: usize = 7;
 
-/// The least number of clusters in the dynamic window for each file: an old version and a new one.
+/// Minimum number of clusters in the dynamic window per file: one for the old version and one for the new one.
 const VERSIONS: u64 = 2;
 
 impl Rules {
@@ -50,9 +50,9 @@ impl Rules {
             self.problems.report(
                 Code::SerialNumber,
                 table.serial.as_ref().map(|field| field.span.clone()),
-                "with a serial number of the manifest's, picotool does not find the board that it has restarted",
-                "leave serial out, or set picotool-reset = false: in BOOTSEL mode a board has the number of its chip, and picotool \
-                 looks for the one that it had before",
+                "with a serial number from the manifest, picotool does not find the board after restarting it",
+                "remove serial, or set picotool-reset = false: in BOOTSEL mode, a board has the serial number of its chip, but \
+                 picotool looks for the one it had before",
             );
         }
         let power = self.number(&table.max_power, "a whole number from 2 to 500");
@@ -68,20 +68,20 @@ impl Rules {
             scsi_revision: self.scsi_text("scsi-revision", &table.scsi_revision, 4, "0.1"),
             console: self.value(&table.console, false),
             picotool_reset,
-            // bMaxPower counts in units of 2 mA (USB 2.0 9.6.3): what is odd is rounded up.
+            // bMaxPower counts in units of 2 mA (USB 2.0 9.6.3): odd values are rounded up.
             max_power: power.next_multiple_of(2) as u16,
         }
     }
 
-    /// The manifest does not know which of an application's fields are secret: it is told of all.
+    /// The manifest does not know whether an application's fields are secret, so it always warns.
     pub(super) fn reset_beside_settings(&mut self, table: &UsbTable, usb: &Usb, settings: Settings) {
         if usb.picotool_reset && settings.sectors != 0 {
             self.problems.report(
                 Code::ResetBesideSettings,
                 table.picotool_reset.as_ref().map(|field| field.span.clone()),
-                "with picotool-reset, every host can bring the board into BOOTSEL mode, and read all of flash there: saved \
-                 settings with their secrets",
-                "set picotool-reset = false unless no setting is secret",
+                "with picotool-reset, every host can restart the board in BOOTSEL mode and read all of flash there: saved \
+                 settings including secrets",
+                "set picotool-reset = false, unless no setting is secret",
             );
         }
     }
@@ -92,7 +92,7 @@ impl Rules {
         let message = if units == 0 || units > USB_STRING_UNITS {
             format!("the {what} has {units} UTF-16 units")
         } else if let Some(bad) = text.chars().find(|c| c.is_control()) {
-            format!("the {what} holds the control character {bad:?}")
+            format!("the {what} contains the control character {bad:?}")
         } else {
             return text;
         };
@@ -122,7 +122,7 @@ impl Rules {
                 Code::Text,
                 span,
                 format!("the serial number is {}", super::names::shown(&text)),
-                "use 12 to 32 of the characters 0 to 9 and A to F, or leave the key out for the board's own",
+                "use 12 to 32 of the characters 0 to 9 and A to F, or remove the key to use the board's own",
             );
         }
         Some(text)
@@ -141,7 +141,7 @@ impl Rules {
                     Code::FlashSize,
                     span,
                     format!("flash has {} bytes", size.0),
-                    "give a multiple of 64 KiB from 512 KiB to 16 MiB, such as \"4 MiB\"",
+                    "use a multiple of 64 KiB from 512 KiB to 16 MiB, such as \"4 MiB\"",
                 );
                 Chip { flash_size: DEFAULT, program }
             }
@@ -155,7 +155,7 @@ impl Rules {
         let show_stacks = self.value(&table.show_stacks, false);
         let span = sectors.as_ref().map(|(_, span)| span.clone());
         let count = sectors.map_or(0, |(count, _)| count as u16);
-        // UF2 tools may overwrite the last sector (RP2350-E10).
+        // UF2 tools may overwrite the last sector (erratum RP2350-E10).
         let last = chip.flash_size - FLASH_SECTOR;
         let mut bad = |span, message: String, remedy: &str| {
             self.problems.report(Code::Settings, span, message, remedy);
@@ -169,10 +169,10 @@ impl Rules {
         }
         if count == 1 {
             let remedy = "use 0, or at least 2: a power cut during an erase takes one";
-            return bad(span, "one sector cannot keep settings safely".to_owned(), remedy);
+            return bad(span, "one sector cannot store settings safely".to_owned(), remedy);
         }
         if count > MAX_SECTORS {
-            let message = format!("{count} sectors are more than settings can use");
+            let message = format!("settings cannot use {count} sectors");
             return bad(span, message, "use 2 to 32");
         }
         let length = u64::from(count) * u64::from(FLASH_SECTOR);
@@ -187,21 +187,21 @@ impl Rules {
             }
             Some(place) if place < PROGRAM => bad(
                 span,
-                format!("the settings start at {place:#x}, inside of the program"),
-                "leave at least the first 64 KiB to the program",
+                format!("the settings start at {place:#x}, inside the program"),
+                "leave at least the first 64 KiB for the program",
             ),
             Some(place) if u64::from(place) + length <= u64::from(last) => {
                 Settings { sectors: count, start: place, lock, show_stacks }
             }
             Some(place) if u64::from(place) + length <= u64::from(chip.flash_size) => bad(
                 span,
-                "the settings reach into flash's last sector".to_owned(),
+                "the settings extend into the last sector of flash".to_owned(),
                 "keep the last 4 KiB free: UF2 tools may overwrite them (RP2350-E10)",
             ),
             _ => bad(
                 span,
                 format!("{count} settings sectors do not fit there: flash has {} bytes", chip.flash_size),
-                "leave the first 64 KiB to the program, and flash's last 4 KiB free (RP2350-E10)",
+                "leave the first 64 KiB for the program, and the last 4 KiB of flash free (RP2350-E10)",
             ),
         }
     }
@@ -237,7 +237,7 @@ impl Rules {
         }
     }
 
-    /// Length of a ring: a power of two, so that a place in it is found without a division.
+    /// Length of a ring: a power of two, so that indexes are computed without a division.
     fn ring(&mut self, what: &str, key: &Key<Size>) -> u32 {
         const DEFAULT: u64 = 4 * KIB;
         let length = self.size(what, key, 256..256 * KIB + 1, DEFAULT);
@@ -248,8 +248,8 @@ impl Rules {
         self.problems.report(
             Code::OutOfRange,
             key.as_ref().map(|field| field.span.clone()),
-            format!("{what} has {length} bytes, which is no power of two"),
-            format!("give it {below} or {above}"),
+            format!("{what} has {length} bytes, which is not a power of two"),
+            format!("use {below} or {above}"),
         );
         DEFAULT as u32
     }
@@ -272,14 +272,14 @@ impl Rules {
                 Code::DynamicWindow,
                 span,
                 "a dynamic window without files",
-                "set files, or take window away",
+                "set files, or remove window",
             );
         } else if window < files * VERSIONS * CLUSTER {
             self.problems.report(
                 Code::DynamicWindow,
                 span,
                 format!("the dynamic window has {window} bytes for {files} files"),
-                format!("give it at least {}: two clusters a file", files * VERSIONS * CLUSTER),
+                format!("use at least {}: two clusters per file", files * VERSIONS * CLUSTER),
             );
         }
         let quiet = self.interval("quiet", &table.quiet, 500);
@@ -292,7 +292,7 @@ impl Rules {
                 Code::OutOfRange,
                 field.clone(),
                 format!("max-age ({max_age} ms) is below quiet ({quiet} ms)"),
-                "a change has to be able to grow older than the quiet period",
+                "use a max-age of at least quiet",
             );
         }
         Dynamic {
@@ -311,11 +311,11 @@ impl Rules {
         self.ranged(&format!("{what} in milliseconds"), placed, 0..3_600_001, default) as u32
     }
 
-    /// Static contents and directories are linked into flash, between the program's least space and the settings.
+    /// Static contents and directories are linked into flash, between the minimum space for the program and the settings.
     pub(super) fn content_size(&mut self, manifest: &Manifest, folders: &[Folder], files: &[File], settings: Settings) {
         let bytes = |file: &File| if let Content::Bytes(bytes) = &file.content { bytes.len() as u64 } else { 0 };
         let contents: u64 = files.iter().map(bytes).sum();
-        // The root directory is nobody's entry.
+        // The root directory has no entry.
         let names = files.iter().map(|file| &file.name).chain(folders.iter().skip(1).map(|folder| &folder.name));
         let units = |name: &String| u8::try_from(name.encode_utf16().count()).unwrap_or(u8::MAX);
         let entries: usize = names.map(|name| entries_for(units(name))).sum();
@@ -330,10 +330,10 @@ impl Rules {
             Code::ContentSize,
             longest.or_else(|| manifest.tables.file.first().map(serde_spanned::Spanned::span)),
             format!(
-                "contents and directory entries have {} bytes together, with room for {most}",
+                "contents and directory entries have {} bytes in total, but there is only room for {most}",
                 contents + directories
             ),
-            format!("make them shorter, or set [chip] flash-size to what the board has{reason}"),
+            format!("make them shorter, or set [chip] flash-size to the length of the board's flash{reason}"),
         );
     }
 }

@@ -1,7 +1,7 @@
 //! Rules of `[[memory]]` and `[[redact]]`: which addresses may be read.
 //!
-//! Readable without side effect are the ROM, flash through the execute-in-place windows, and SRAM (RP2350 datasheet,
-//! 2.2). Everything else is refused: peripherals act on reads, and holes in the address map are bus faults.
+//! The ROM, flash through the execute-in-place windows, and SRAM can be read without side effects (RP2350 datasheet, 2.2).
+//! Everything else is refused: reads of peripherals may have side effects, and holes in the address map are bus faults.
 
 use std::ops::Range;
 
@@ -18,9 +18,9 @@ const SRAM: Range<u64> = 0x2000_0000..0x2008_2000;
 /// The execute-in-place windows (4.4.1): four aliases of 64 MiB each.
 const XIP: Range<u64> = 0x1000_0000..0x2000_0000;
 const XIP_ALIAS: u64 = 0x0400_0000;
-/// Alias through which the cache is maintained instead of read.
+/// The window for cache maintenance, which cannot be read.
 const XIP_MAINTENANCE: u64 = 0x1800_0000;
-/// Alias without cache and without address translation: what is in the flash chip.
+/// The window without cache and without address translation: the contents of the flash chip.
 const XIP_STORAGE: u64 = 0x1C00_0000;
 
 /// Names of windows.
@@ -29,7 +29,7 @@ const WINDOWS: [&str; 3] = ["sram", "bootrom", "flash"];
 /// Names of redactions.
 const REDACTIONS: [&str; 1] = ["settings"];
 
-/// A range of readable memory. Holding one proves that all of it is memory of the chip.
+/// A range of readable memory. A value of this type proves that all of it is memory of the chip.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     base: u32,
@@ -43,11 +43,11 @@ pub struct Window {
 enum Misfit {
     /// Its first address, for this reason.
     Base(String),
-    /// Its length, where the memory has `most` bytes from the first address on.
+    /// Its length: the memory has only `most` bytes from the first address on.
     Length { length: u64, most: u64, flash: bool },
 }
 
-/// The memories, each of which may have several addresses.
+/// The memories, some of which have several addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Memory {
     Rom,
@@ -56,7 +56,7 @@ enum Memory {
 }
 
 impl Window {
-    /// First address, through which a file reads it: flash without the cache.
+    /// The first address that a file reads: for flash, uncached.
     #[must_use]
     pub const fn base(&self) -> u32 {
         self.base
@@ -68,17 +68,17 @@ impl Window {
         self.length
     }
 
-    /// Where in flash it begins, in bytes; `None` for other memory.
+    /// Its offset in flash, in bytes; `None` for other memory.
     #[must_use]
     pub fn flash_offset(&self) -> Option<u64> {
         (self.memory == Memory::Flash).then_some(self.offset)
     }
 
-    /// The bytes of this window that `other` shows, too, whatever the alias: offsets from this window's start.
+    /// The bytes of this window that `other` also shows, through any alias: offsets from this window's start.
     ///
-    /// A translated flash address is taken for the storage address of the same offset, as it is unless the program was
-    /// started from a partition. There, the firmware translates it first, and hides what is at the storage address: the
-    /// layout may hide more than that, never less.
+    /// A translated flash address is treated like the storage address of the same offset, which is right unless the program
+    /// was started from a partition. In that case the firmware translates the address first, and hides by storage address:
+    /// the layout may hide more than that, never less.
     #[must_use]
     pub fn overlap(&self, other: &Self) -> Option<Range<u64>> {
         let start = self.offset.max(other.offset);
@@ -86,7 +86,7 @@ impl Window {
         (self.memory == other.memory && start < end).then(|| start - self.offset..end - self.offset)
     }
 
-    /// Whether every byte of this window belongs to `other`, too, whatever the alias.
+    /// Whether every byte of this window is also in `other`, through any alias.
     fn lies_within(&self, other: &Self) -> bool {
         self.overlap(other) == Some(0..self.length)
     }
@@ -95,19 +95,22 @@ impl Window {
     fn new(base: u64, length: u64, chip: Chip) -> Result<Self, Misfit> {
         let flash = u64::from(chip.flash_size);
         let alias = base / XIP_ALIAS * XIP_ALIAS;
-        // Where the address is read, where that is in its memory, and how many bytes there are from there on.
+        // The address to be read, its offset in its memory, and the number of bytes from there on.
         let (memory, address, offset, most) = if ROM.contains(&base) {
             (Memory::Rom, base, base, ROM.end - base)
         } else if SRAM.contains(&base) {
             (Memory::Sram, base, base - SRAM.start, SRAM.end - base)
         } else if XIP.contains(&base) && alias == XIP_MAINTENANCE {
-            return Err(Misfit::Base("0x18000000..0x1c000000 maintains the cache and shows nothing".to_owned()));
+            return Err(Misfit::Base("0x18000000..0x1c000000 is for cache maintenance and cannot be read".to_owned()));
         } else if XIP.contains(&base) {
             let offset = base - alias;
             let Some(most @ 1..) = flash.checked_sub(offset) else {
-                return Err(Misfit::Base(format!("flash has {}, and this begins at {offset:#x} in it", bytes(flash))));
+                return Err(Misfit::Base(format!(
+                    "flash has {}, and this range begins at offset {offset:#x}",
+                    bytes(flash)
+                )));
             };
-            // The uncached alias of the same translation: a big read must not evict the program from the cache.
+            // The uncached alias of the same translation: a large read must not evict the program from the cache.
             let uncached = if alias == XIP_STORAGE { XIP_STORAGE } else { XIP.start + XIP_ALIAS };
             (Memory::Flash, uncached + offset, offset, most)
         } else {
@@ -138,7 +141,7 @@ impl Window {
 }
 
 const RANGES: &str =
-    "readable are ROM 0..0x8000, SRAM 0x20000000..0x20082000, and flash at 0x10000000, 0x14000000 or 0x1c000000";
+    "readable memory: ROM 0..0x8000, SRAM 0x20000000..0x20082000, and flash at 0x10000000, 0x14000000 or 0x1c000000";
 
 impl Rules {
     /// The window of a `[[memory]]`.
@@ -165,7 +168,7 @@ impl Rules {
             self.problems.report(
                 Code::MissingKey,
                 at,
-                "the memory has no complete window",
+                "the memory has no window, or only part of a range",
                 "add window = \"sram\", \"bootrom\" or \"flash\", or both base and length",
             );
             return None;
@@ -180,14 +183,14 @@ impl Rules {
             Ok(window) => return Some(window),
             Err(Misfit::Base(reason)) => (base_span, reason, RANGES.to_owned()),
             Err(Misfit::Length { length: 0, most, .. }) => {
-                let remedy = format!("give a length from 1 to {most} ({})", bytes(most));
-                (length_span, "the range has no bytes".to_owned(), remedy)
+                let remedy = format!("use a length from 1 to {most} ({})", bytes(most));
+                (length_span, "the range is empty".to_owned(), remedy)
             }
             Err(Misfit::Length { length, most, flash }) => {
                 let message =
-                    format!("from {base:#x} on there are {}, and the length is {}", bytes(most), bytes(length));
-                let more = if flash { ", or set [chip] flash-size to what the board has" } else { "" };
-                (length_span, message, format!("give a length of at most {}{more}", bytes(most)))
+                    format!("there are {} from {base:#x} on, but the length is {}", bytes(most), bytes(length));
+                let more = if flash { ", or set [chip] flash-size to the length of the board's flash" } else { "" };
+                (length_span, message, format!("use a length of at most {}{more}", bytes(most)))
             }
         };
         self.problems.report(Code::MemoryRange, span, message, remedy);
@@ -202,7 +205,7 @@ impl Rules {
         self.problems.report(code, span, format!("unknown {what} {}", super::names::shown(name)), remedy);
     }
 
-    /// The ranges that read as zeros. Each has to hide something.
+    /// The ranges that read as zeros. Each must hide something.
     pub(super) fn redactions(
         &mut self,
         tables: &[Spanned<RedactTable>],
@@ -225,24 +228,24 @@ impl Rules {
                     Code::Redaction,
                     at,
                     "the redaction hides nothing: no memory window shows that range",
-                    "correct the range, or take the redaction away",
+                    "correct the range, or remove the redaction",
                 );
             }
         }
         for (index, (window, at)) in redactions.iter().enumerate() {
-            // Of two that are the same, the second one is superfluous.
+            // Of two equal ones, the second one is redundant.
             let mut others = redactions.iter().enumerate().filter(|(other, _)| *other != index);
             if others.any(|(other, (wider, _))| window.lies_within(wider) && (other < index || window != wider)) {
                 self.problems.report(
                     Code::Redaction,
                     at.clone(),
-                    "the redaction hides nothing that another one does not hide",
-                    "correct the range, or take the redaction away",
+                    "another redaction already hides everything that this one hides",
+                    "correct the range, or remove the redaction",
                 );
             }
         }
         let mut windows: Vec<Window> = redactions.into_iter().map(|(window, _)| window).collect();
-        // The settings' sectors are nobody's to read, asked for or not.
+        // The settings' sectors are always hidden.
         windows.extend(settings_sectors(chip, settings));
         windows
     }
@@ -267,7 +270,7 @@ impl Rules {
                     Code::Redaction,
                     span,
                     "there are no settings sectors to hide",
-                    "set [settings] sectors, or take the redaction away",
+                    "set [settings] sectors, or remove the redaction",
                 );
                 return None;
             }
@@ -279,7 +282,7 @@ impl Rules {
             self.problems.report(
                 Code::MissingKey,
                 at,
-                "the redaction has no complete range",
+                "the redaction has no name, or only part of a range",
                 "add name = \"settings\", or both base and length",
             );
             return None;
@@ -289,7 +292,7 @@ impl Rules {
     }
 }
 
-/// The settings' sectors, where there are some.
+/// The settings' sectors, if there are any.
 fn settings_sectors(chip: Chip, settings: Settings) -> Option<Window> {
     let length = u64::from(settings.sectors) * u64::from(FLASH_SECTOR);
     Window::new(XIP_STORAGE + u64::from(settings.start), length, chip).ok()
@@ -320,7 +323,7 @@ mod tests {
             (0x1800_0000, 16, false),
             (0x1C3F_FFFF, 1, true),
             (0x1C3F_FFFF, 2, false),
-            // The cache's memory, an alias that the chip before this one had, boot RAM, registers, the USB controller's buffers.
+            // The cache's memory, an alias of the RP2040, boot RAM, registers, the USB controller's buffers.
             (0x13FF_C000, 16, false),
             (0x2100_0000, 4, false),
             (0x400E_0000, 4, false),

@@ -1,5 +1,5 @@
-//! Every rule of the manifest. All problems are collected in one run; what passes is a [`Checked`] value, in which no
-//! text to be parsed and no absent key is left.
+//! All rules of the manifest. All problems are collected in one run. The result is a [`Checked`] value, in which no text is
+//! left to be parsed and no key is missing.
 
 mod device;
 mod memory;
@@ -19,13 +19,13 @@ use crate::source::Source;
 pub use memory::Window;
 pub(crate) use volume::MAXIMUM_SIZE;
 
-/// Length of a flash sector in bytes: what an erase takes, and a cluster.
+/// Length of a flash sector in bytes, which is the unit of erasing, and the length of a cluster.
 pub const FLASH_SECTOR: u32 = 4096;
-/// Length of the shortest flash chip that a manifest can be made for.
+/// Length of the shortest flash chip that a manifest supports.
 pub const SHORTEST_FLASH: u32 = 512 << 10;
 
-/// A manifest that obeys every rule. Holding one proves that; only [`check`] makes it. What only the plan can find, that
-/// everything together is too much, is left to [`plan`](crate::plan()).
+/// A manifest that obeys every rule, which a value of this type proves; only [`check`] creates it. One thing is left for
+/// [`plan`](crate::plan()) to find: that everything together is too large.
 #[derive(Clone, Debug)]
 pub struct Checked {
     pub(crate) source: Source,
@@ -40,9 +40,9 @@ pub struct Checked {
     pub(crate) info: Info,
     pub(crate) dynamic: Dynamic,
     pub(crate) settings: Settings,
-    /// Where the dynamic window's length is in the text.
+    /// Where the dynamic window's length is set in the text.
     pub(crate) window_span: Option<Range<usize>>,
-    /// What is worth knowing and not wrong.
+    /// Warnings.
     pub(crate) warnings: Diagnostics,
 }
 
@@ -57,7 +57,7 @@ pub(crate) struct Volume {
     pub partition_table: bool,
 }
 
-/// `[usb]`: what the device says of itself.
+/// `[usb]`: how the device describes itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Usb {
     /// idVendor.
@@ -68,7 +68,7 @@ pub struct Usb {
     pub manufacturer: String,
     /// iProduct's string: 1 to 126 UTF-16 units.
     pub product: String,
-    /// iSerialNumber's string in place of the board's identity: 12 to 32 hexadecimal digits.
+    /// iSerialNumber's string if it replaces the board's identity: 12 to 32 hexadecimal digits.
     pub serial: Option<String>,
     /// T10 VENDOR IDENTIFICATION: at most 8 ASCII characters.
     pub scsi_vendor: String,
@@ -76,11 +76,11 @@ pub struct Usb {
     pub scsi_product: String,
     /// PRODUCT REVISION LEVEL: at most 4 ASCII characters.
     pub scsi_revision: String,
-    /// Whether a serial port is beside the disk.
+    /// Whether there is a serial port in addition to the disk.
     pub console: bool,
-    /// Whether the picotool reset interface is beside the disk.
+    /// Whether there is the picotool reset interface in addition to the disk.
     pub picotool_reset: bool,
-    /// What the device draws from the bus at most, in milliamperes: 2 to 500, even.
+    /// Maximum current from the bus in milliamperes: 2 to 500, even.
     pub max_power: u16,
 }
 
@@ -102,7 +102,7 @@ pub(crate) struct Folder {
     pub entries: Vec<Entry>,
 }
 
-/// An entry of a folder, by its place in [`Checked::folders`] or [`Checked::files`].
+/// An entry of a folder, as an index in [`Checked::folders`] or [`Checked::files`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
     Folder(usize),
@@ -115,7 +115,7 @@ pub(crate) struct File {
     pub name: String,
     pub path: String,
     pub hidden: bool,
-    /// Whether a setting decides if it is on the volume.
+    /// Whether a setting decides if the file is on the volume.
     pub by_setting: bool,
     pub timestamp: Timestamp,
     pub content: Content,
@@ -144,7 +144,7 @@ pub struct Partitions {
 pub struct Log {
     /// The whole log.
     pub stdout: bool,
-    /// What came since the last look.
+    /// What was written since the last look.
     pub tail: bool,
     /// defmt frames.
     pub defmt: bool,
@@ -152,11 +152,11 @@ pub struct Log {
     pub ring_size: u32,
     /// RAM for defmt frames, in bytes.
     pub defmt_ring_size: u32,
-    /// Length in bytes at which the whole log starts again.
+    /// Length in bytes at which the file of the whole log starts over.
     pub max_file: u32,
 }
 
-/// `[info]`: what the board tells about itself.
+/// `[info]`: what the board reports about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Info {
     /// As text.
@@ -165,7 +165,7 @@ pub struct Info {
     pub json: bool,
 }
 
-/// What takes names beside the files that the manifest lists.
+/// What else takes names, in addition to the files that the manifest lists.
 #[derive(Clone, Copy)]
 struct Reserved<'c> {
     settings: Settings,
@@ -177,19 +177,19 @@ struct Reserved<'c> {
 /// `[dynamic]`: files that exist only at run time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dynamic {
-    /// Number of files at most.
+    /// Maximum number of files.
     pub files: u16,
-    /// UTF-16 units of their names at most, at least 1.
+    /// Maximum length of their names in UTF-16 units, at least 1.
     pub max_name: u8,
     /// Room for their contents in bytes; 0 without files.
     pub window: u64,
-    /// How a host is told of a change.
+    /// How hosts are notified of a change.
     pub refresh: Refresh,
     /// Quiet period in milliseconds.
     pub quiet: u32,
     /// Age in milliseconds at which a change is announced anyway.
     pub max_age: u32,
-    /// Least milliseconds between announcements.
+    /// Minimum time between announcements in milliseconds.
     pub hold: u32,
 }
 
@@ -200,20 +200,20 @@ pub struct Settings {
     pub sectors: u16,
     /// Offset of the first one in flash, in bytes.
     pub start: u32,
-    /// Whether they can only be read.
+    /// Whether they are permanently read-only.
     pub lock: bool,
-    /// Whether views of SRAM show stacks.
+    /// Whether files that show SRAM show stacks.
     pub show_stacks: bool,
 }
 
 /// Checks a manifest and reads the files that it names.
 ///
-/// `source_date_epoch` is the value of the environment's SOURCE_DATE_EPOCH. It takes the place of the volume's timestamp,
-/// not of a file's own.
+/// `source_date_epoch` is the value of the environment variable SOURCE_DATE_EPOCH. It replaces the volume's timestamp, but
+/// not a file's own one.
 ///
 /// # Errors
-/// Everything that is wrong, those problems included that [`read`](crate::read()) found, and warnings with it. Warnings alone are
-/// no error: [`DiskPlan::warnings`](crate::DiskPlan) has them.
+/// All problems, including those that [`read`](crate::read()) found, together with the warnings. Warnings alone are not an
+/// error: [`DiskPlan::warnings`](crate::DiskPlan) has them.
 pub fn check(manifest: &Manifest, source_date_epoch: Option<&str>) -> Result<Checked, Diagnostics> {
     let mut rules = Rules { problems: Collector::default() };
     rules.problems.extend(&manifest.problems);
@@ -223,10 +223,10 @@ pub fn check(manifest: &Manifest, source_date_epoch: Option<&str>) -> Result<Che
     if harmless { Ok(Checked { warnings, ..checked }) } else { Err(warnings) }
 }
 
-/// What else is wrong with a text that is not TOML throughout: `syntax` holds its errors, `manifest` what could be read
-/// nevertheless, up to the byte `unclear` at least.
+/// What else is wrong with a text that is not valid TOML: `syntax` has its syntax errors, `manifest` what could be read
+/// nevertheless, at least up to byte `unclear`.
 ///
-/// A broken line takes keys away, so that nothing is said of what is missing, nor of the broken lines themselves.
+/// A broken line hides keys, so missing keys are not reported, nor anything on the broken lines themselves.
 pub(crate) fn recovered(manifest: &Manifest, mut syntax: Collector, unclear: usize) -> Diagnostics {
     let source = &manifest.source;
     let mut rules = Rules { problems: Collector::default() };
@@ -247,16 +247,16 @@ pub(crate) fn recovered(manifest: &Manifest, mut syntax: Collector, unclear: usi
     syntax.into_diagnostics(source)
 }
 
-/// The rules at work.
+/// The state of a check.
 struct Rules {
     problems: Collector,
 }
 
-/// A value and the bytes of the text it came from.
+/// A value and its bytes in the text.
 type Placed<T> = (T, Range<usize>);
 
 impl Rules {
-    /// Holds a manifest against every rule. The value counts only if no problem was found.
+    /// Checks a manifest against every rule. The value is only valid if no problem was found.
     fn apply(&mut self, manifest: &Manifest, source_date_epoch: Option<&str>) -> Checked {
         let tables = &manifest.tables;
         let chip = self.chip(&tables.chip);
@@ -302,20 +302,20 @@ impl Rules {
         }
     }
 
-    /// A whole number of those that `allowed` names in words: what another type is told.
+    /// A whole number. `allowed` describes the valid ones for the message about a wrong type.
     fn number<T: Clone + Into<u64>>(&mut self, key: &Key<T>, allowed: &str) -> Option<Placed<u64>> {
         let Field { span, value } = key.as_ref()?;
         match value {
             Ok(value) => Some((value.clone().into(), span.clone())),
             Err(mismatch) => {
-                let remedy = format!("give {allowed}");
+                let remedy = format!("use {allowed}");
                 self.problems.report(Code::WrongType, span.clone(), &*mismatch.found, remedy);
                 None
             }
         }
     }
 
-    /// The key's value or, when it is absent or wrong, `default`.
+    /// The key's value, or `default` if it is absent or wrong.
     fn value<T: Clone>(&mut self, key: &Key<T>, default: T) -> T {
         self.placed(key).map_or(default, |(value, _)| value)
     }
@@ -345,20 +345,20 @@ impl Rules {
         }
         let (first, last) = (shown(range.start), shown(range.end - 1));
         let message = format!("{what} is {}", shown(value));
-        self.problems.report(Code::OutOfRange, span, message, format!("give a value from {first} to {last}"));
+        self.problems.report(Code::OutOfRange, span, message, format!("use a value from {first} to {last}"));
         default
     }
 
-    /// Who sees a file; `None` when nobody does. Without settings there is none that could let somebody.
+    /// When hosts see a file; `None` if never. Without settings, it cannot be left to a setting.
     fn exposure(&mut self, expose: &Key<Expose>, settings: &SettingsTable) -> Option<Expose> {
         let (exposure, span) = self.placed(expose).map_or((Expose::Always, None), |(value, span)| (value, Some(span)));
-        // Sectors that are wrong have been told of.
+        // Invalid sectors were reported already.
         let none = matches!(settings.sectors.as_ref().map(|sectors| &sectors.value), None | Some(Ok(0)));
         if exposure == Expose::Setting && none {
             self.problems.report(
                 Code::Exposure,
                 span,
-                "the file is left to a setting, and there are no settings",
+                "the file is left to a setting, but there are no settings",
                 "set [settings] sectors to 2 or more, or expose to \"always\" or \"never\"",
             );
         }
@@ -366,7 +366,7 @@ impl Rules {
     }
 }
 
-/// A number of bytes, in the largest unit in which it is whole.
+/// A number of bytes, in the largest unit that needs no fraction.
 fn bytes(number: u64) -> String {
     let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     let unit = units.into_iter().find(|(factor, _)| number > 0 && number.is_multiple_of(*factor));

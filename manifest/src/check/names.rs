@@ -19,20 +19,20 @@ use crate::diagnostic::Code;
 use crate::document::Manifest;
 use crate::schema::{Expose, Field, FileTable, Key};
 
-/// Folders below one another at most.
+/// Maximum depth of folders.
 const DEPTH: usize = 64;
 
-/// Most files that are left to settings: `picovd::settings::MAX_EXPOSABLE`.
+/// Maximum number of files that are left to settings: `picovd::settings::MAX_EXPOSABLE`.
 const MAX_EXPOSABLE: usize = 16;
 
-/// Empty files by which hosts are asked not to index what they find: Spotlight's (widely used; Apple does not document it), that
-/// of macOS's log of changes (File System Events Programming Guide), and Android's (MediaStore.MEDIA_IGNORE_FILENAME).
+/// Empty files that ask hosts not to index the volume: Spotlight's (widely used; Apple does not document it), that of
+/// macOS's log of changes (File System Events Programming Guide), and Android's (MediaStore.MEDIA_IGNORE_FILENAME).
 const QUIET: [&str; 3] = [".metadata_never_index", ".fseventsd/no_log", ".nomedia"];
 
-/// A content file is never longer: flash ends there.
+/// Maximum length of a content file: that of flash.
 const LONGEST_CONTENT: u64 = 16 << 20;
 
-/// The folders so far, and what is in them by up-cased name.
+/// The folders found so far, and their entries by up-cased name.
 struct Tree {
     folders: Vec<Folder>,
     by_name: HashMap<(usize, Vec<u16>), Entry>,
@@ -47,12 +47,12 @@ impl Tree {
         }
     }
 
-    /// What is in a folder under that name or one that is the same after up-casing.
+    /// The entry of a folder with that name, or with one that is equal after up-casing.
     fn find(&self, folder: usize, name: &str) -> Option<Entry> {
         self.by_name.get(&(folder, upcased(name))).copied()
     }
 
-    /// Where the manifest names an entry: a folder by the first file below it.
+    /// Where the manifest names an entry; for a folder, that is the first file in it.
     fn span(&self, entry: Entry) -> Option<Range<usize>> {
         match entry {
             Entry::File(index) => self.files.get(index).map(|file| file.span.clone()),
@@ -71,14 +71,14 @@ fn decomposed(name: &str) -> Vec<u16> {
     upcased(&name.nfd().collect::<String>())
 }
 
-/// A file that is not placed in a folder yet.
+/// A file that was not assigned to a folder yet.
 struct Placement {
     path: String,
     span: Range<usize>,
 }
 
 impl Rules {
-    /// The tree of all files that are on the volume. What `reserved` says takes its names in it.
+    /// The tree of all files that are on the volume. The files in `reserved` keep their names.
     pub(super) fn entries(
         &mut self,
         manifest: &Manifest,
@@ -116,7 +116,7 @@ impl Rules {
         (tree.folders, tree.files)
     }
 
-    /// The files of `quiet-hosts`, after those that the manifest lists. A folder that only they need is hidden like they are.
+    /// Adds the files of `quiet-hosts` after those that the manifest lists. A folder that only they need is hidden as well.
     fn quiet_hosts(&mut self, tree: &mut Tree, key: &Key<bool>, moment: Timestamp) {
         let Some((true, span)) = self.placed(key) else { return };
         for path in QUIET {
@@ -131,8 +131,8 @@ impl Rules {
                 self.problems.report(
                     Code::DuplicateName,
                     named,
-                    format!("quiet-hosts puts {} there", shown(path)),
-                    "take this file away, or set quiet-hosts = false in [volume]",
+                    format!("quiet-hosts adds {} to the volume", shown(path)),
+                    "remove this file, or set quiet-hosts = false in [volume]",
                 );
                 continue;
             }
@@ -143,7 +143,7 @@ impl Rules {
         }
     }
 
-    /// Names in one folder that are one name for some hosts. exFAT tells them apart, so this is no error.
+    /// Reports names in one folder that are the same name for some hosts. exFAT tells them apart, so this is not an error.
     fn normalization(&mut self, tree: &Tree, partitions: &Key<String>) {
         for folder in &tree.folders {
             let mut seen: HashMap<Vec<u16>, &str> = HashMap::new();
@@ -154,7 +154,7 @@ impl Rules {
             if seen.is_empty() {
                 continue;
             }
-            // What is in ASCII is composed, too: the kelvin sign becomes a letter.
+            // ASCII characters may be the result of a decomposition, too: the kelvin sign becomes a letter.
             let mut first: HashMap<Vec<u16>, &str> = HashMap::new();
             for entry in &folder.entries {
                 let Some(name) = tree.name(*entry) else { continue };
@@ -172,7 +172,7 @@ impl Rules {
                     folder = next;
                     continue;
                 }
-                // The same name is an error of its own.
+                // Equal names are an error, which is reported elsewhere.
                 Some(Entry::File(_)) => return,
                 None => {}
             }
@@ -189,12 +189,12 @@ impl Rules {
         self.problems.report(
             Code::Normalization,
             span,
-            format!("the names {} and {} differ by Unicode normalization only", spelled(name), spelled(other)),
-            "spell both alike, or give another name: macOS shows one of the two",
+            format!("the names {} and {} differ only by Unicode normalization", spelled(name), spelled(other)),
+            "spell both the same, or use another name: macOS shows only one of the two",
         );
     }
 
-    /// Settings keep room for so many files.
+    /// Settings have room for this many files.
     fn exposable(&mut self, tree: &Tree) {
         if let Some(file) = tree.files.iter().filter(|file| file.by_setting).nth(MAX_EXPOSABLE) {
             self.problems.report(
@@ -206,8 +206,8 @@ impl Rules {
         }
     }
 
-    /// Names that PicoVD itself gives: in the root directory those of logs and of what the board tells about itself, and the
-    /// partitions' folder.
+    /// Names that PicoVD itself uses: in the root directory those of logs and of the board's reports, and the partitions'
+    /// folder.
     fn reserved(&mut self, tree: &Tree, reserved: Reserved<'_>, folder: Option<&Range<usize>>) {
         let Reserved { settings, log, info, partitions } = reserved;
         let described = partitions.enabled && partitions.folder.is_empty();
@@ -230,21 +230,21 @@ impl Rules {
                     Code::DuplicateName,
                     span,
                     format!("{what} has the same name"),
-                    format!("give another name, or set {remedy}"),
+                    format!("use another name, or set {remedy}"),
                 );
             }
             if let Some(span) = folder.filter(|_| upcased(first) == upcased(name)) {
                 self.problems.report(
                     Code::FileAsFolder,
                     span.clone(),
-                    format!("{what} is a file, and the partitions need a folder there"),
-                    format!("give another folder, or set {remedy}"),
+                    format!("{what} is a file, but the partitions need a folder there"),
+                    format!("use another folder, or set {remedy}"),
                 );
             }
         }
-        // The folder exists at run time only: it cannot be in one of the manifest's, nor be one.
+        // The folder exists only at run time, so it must differ from the manifest's, and cannot be inside one of them.
         let (what, path) = match tree.find(0, first) {
-            Some(Entry::Folder(index)) => ("holds files", tree.folders.get(index).map(|folder| &folder.path)),
+            Some(Entry::Folder(index)) => ("contains files", tree.folders.get(index).map(|folder| &folder.path)),
             Some(Entry::File(index)) => ("is a file", tree.files.get(index).map(|file| &file.path)),
             None => return,
         };
@@ -252,13 +252,13 @@ impl Rules {
             self.problems.report(
                 Code::FileAsFolder,
                 span.clone(),
-                format!("{} {what}, and the partitions need a folder of their own there", shown(path)),
+                format!("{} {what}, but the partitions need a folder for themselves there", shown(path)),
                 "rename the partitions' folder",
             );
         }
     }
 
-    /// A path whose every part is a valid name.
+    /// A path of which every part is a valid name.
     fn path(&mut self, key: &Key<String>, table: Range<usize>, title: &str) -> Option<Placement> {
         if key.is_none() {
             self.problems.report(
@@ -272,14 +272,14 @@ impl Rules {
         self.path_parts(&path, &span).then_some(Placement { path, span })
     }
 
-    /// Whether every part of the path is a valid name; reports what is not.
+    /// Whether every part of the path is a valid name; reports those that are not.
     pub(super) fn path_parts(&mut self, path: &str, span: &Range<usize>) -> bool {
         if path.split('/').any(str::is_empty) {
             self.problems.report(
                 Code::Path,
                 span.clone(),
                 format!("the path {} has an empty part", shown(path)),
-                "write names with one `/` between them, none in front and none at the end",
+                "separate names by one `/`, with none at the start or end",
             );
             return false;
         }
@@ -292,32 +292,31 @@ impl Rules {
             );
             return false;
         }
-        // Every part is looked at, also after a bad one.
+        // Every part is checked, even after an invalid one.
         path.split('/').filter(|part| !self.name(part, span)).count() == 0
     }
 
     fn name(&mut self, name: &str, span: &Range<usize>) -> bool {
         let name_shown = shown(name);
-        // Rules that are newer than what is said here.
-        let other =
-            |error: &dyn Display| (Code::Name, format!("{name_shown}: {error}"), "give another name".to_owned());
+        // Rules that have no message here yet.
+        let other = |error: &dyn Display| (Code::Name, format!("{name_shown}: {error}"), "use another name".to_owned());
         let (code, message, remedy) = match Name::new(name) {
             Ok(_) => match portable::check(name) {
                 Ok(()) => return true,
                 Err(Unportable::Ending) => (
                     Code::Name,
                     format!("the name {name_shown} ends in a space or a dot"),
-                    "take it away: Windows cannot open such a file".to_owned(),
+                    "remove it: Windows cannot open such a file".to_owned(),
                 ),
                 Err(Unportable::Device) => (
                     Code::Name,
                     format!("Windows reserves the name {name_shown} for a device"),
-                    "give another name: Windows cannot open such a file".to_owned(),
+                    "use another name: Windows cannot open such a file".to_owned(),
                 ),
                 Err(Unportable::Unseen(unseen)) => (
                     Code::Name,
                     format!("the name {name_shown} contains U+{:04X}, which is invisible", u32::from(unseen)),
-                    "leave out control characters, marks of direction and characters without width".to_owned(),
+                    "remove control characters, direction marks and characters without width".to_owned(),
                 ),
                 Err(error) => other(&error),
             },
@@ -330,13 +329,13 @@ impl Rules {
             ),
             Err(NameError::Forbidden(bad)) => (
                 Code::Name,
-                format!("the name {name_shown} holds {bad:?}"),
-                "leave out control characters and \" * : < > ? \\ |; folders are separated by `/`".to_owned(),
+                format!("the name {name_shown} contains {bad:?}"),
+                "remove control characters and \" * : < > ? \\ |; folders are separated by `/`".to_owned(),
             ),
             Err(NameError::Dots) => (
                 Code::Name,
-                format!("{name_shown} is no name"),
-                "paths begin at the volume's root and go down only".to_owned(),
+                format!("the name {name_shown} is reserved"),
+                "a path may not contain `.` or `..`: it starts at the volume's root".to_owned(),
             ),
             Err(error) => other(&error),
         };
@@ -344,7 +343,7 @@ impl Rules {
         false
     }
 
-    /// Puts a file into its folder and makes the folders on the way.
+    /// Puts a file into its folder, and creates the folders on the way.
     fn place(
         &mut self,
         tree: &mut Tree,
@@ -387,7 +386,7 @@ impl Rules {
                         Code::DuplicateName,
                         span,
                         format!("the {what} {} has the same name", shown(other)),
-                        "give another name; exFAT does not tell upper case from lower case",
+                        "use another name: exFAT ignores case",
                     );
                     return;
                 }
@@ -395,7 +394,7 @@ impl Rules {
                     self.problems.report(
                         Code::FileAsFolder,
                         span,
-                        format!("{} is a file, and this path needs a folder there", shown(&tree.files[index].path)),
+                        format!("{} is a file, but this path needs a folder there", shown(&tree.files[index].path)),
                         "rename the file or the folder",
                     );
                     return;
@@ -406,7 +405,7 @@ impl Rules {
                             Code::FolderSpelling,
                             span.clone(),
                             format!("the folder {} is the same as {}", shown(part), shown(&tree.folders[index].path)),
-                            "spell it alike everywhere",
+                            "use the same spelling everywhere",
                         );
                     }
                     folder = index;
@@ -423,7 +422,7 @@ impl Rules {
                     Code::ExclusiveKeys,
                     text.span.clone(),
                     "the file has both a content and a text",
-                    "keep one of them",
+                    "remove one of them",
                 );
                 None
             }
@@ -432,7 +431,7 @@ impl Rules {
                     Code::MissingKey,
                     table,
                     "the file has neither a content nor a text",
-                    "add content = \"a file next to the manifest\" or text = \"its bytes\"",
+                    "add content = \"FILE\" or text = \"its bytes\"",
                 );
                 None
             }
@@ -460,27 +459,27 @@ fn read_content(path: &Path) -> Result<Vec<u8>, (String, &'static str)> {
         _ => (error.to_string(), NAME),
     };
     let metadata = fs::metadata(path).map_err(unreadable)?;
-    // A pipe or a device could keep a build waiting for ever.
+    // A pipe or a device could block a build forever.
     if !metadata.is_file() {
-        return Err(("it is no regular file".to_owned(), NAME));
+        return Err(("it is not a regular file".to_owned(), NAME));
     }
-    const SHORTER: &str = "name a shorter one: no flash is longer than 16 MiB";
+    const SHORTER: &str = "use a shorter one: flash has at most 16 MiB";
     if metadata.len() > LONGEST_CONTENT {
         return Err((format!("it has {} bytes", metadata.len()), SHORTER));
     }
-    // Files of /proc say that they are empty, and some of them have no end.
+    // Files in /proc claim to be empty, and some of them are infinite.
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(unreadable)?;
     file.take(LONGEST_CONTENT + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > LONGEST_CONTENT { Err(("it has more than 16 MiB".to_owned(), SHORTER)) } else { Ok(bytes) }
 }
 
-/// The text in quotation marks, every character beyond ASCII by its number.
+/// The text in quotation marks, with every non-ASCII character as an escape.
 fn spelled(text: &str) -> String {
     format!("\"{}\"", text.chars().take(60).flat_map(char::escape_default).collect::<String>())
 }
 
-/// The text in quotation marks, short enough for a line.
+/// The text in quotation marks, cut to fit in a line.
 pub(super) fn shown(text: &str) -> String {
     if text.chars().count() <= 60 {
         return format!("{text:?}");

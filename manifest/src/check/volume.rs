@@ -1,4 +1,4 @@
-//! Rules of `[volume]`: label, moments, sizes.
+//! Rules of `[volume]`: label, dates, sizes.
 
 use std::ops::Range;
 
@@ -11,12 +11,12 @@ use super::{Rules, Volume};
 use crate::diagnostic::Code;
 use crate::schema::{Key, Moment, VolumeTable};
 
-/// 2026-01-01T00:00:00Z, the moment of a manifest that names none: builds do not depend on the day they are made.
+/// 2026-01-01T00:00:00Z, the default timestamp: builds do not depend on the current date.
 const DEFAULT_MOMENT: u64 = 1_767_225_600;
 
 const MIB: u64 = 1 << 20;
 
-/// Longest volume: its bitmap still is 1 MiB, and hosts read it whole.
+/// Maximum length of the volume: its bitmap is 1 MiB, which hosts read as a whole.
 pub(crate) const MAXIMUM_SIZE: u64 = 32 << 30;
 
 /// Units that the board's digits take.
@@ -30,7 +30,7 @@ impl Rules {
             None => manifest_moment,
         };
         let timestamp = timestamp.unwrap_or(const { Timestamp::from_unix(DEFAULT_MOMENT) });
-        // A label that the manifest gives stays alone unless the manifest asks for the digits.
+        // By default, only the default label is followed by the digits.
         let board_digits = self.value(&table.label_board_digits, table.label.is_none());
         let label = match self.placed(&table.label) {
             Some((label, span)) => {
@@ -61,14 +61,14 @@ impl Rules {
                 format!("use at most {most}{digits}"),
             );
         }
-        // exFAT itself forbids nothing in a label; Windows refuses what it refuses in names.
+        // exFAT itself allows everything in a label; Windows refuses the same characters as in names.
         let is_bad = |c: &char| portable::is_unseen(*c) || u16::try_from(*c as u32).is_ok_and(name::is_forbidden);
         if let Some(bad) = label.chars().find(is_bad) {
             self.problems.report(
                 Code::Label,
                 span,
-                format!("the label holds {bad:?}"),
-                "leave out what does not show, such as control characters, and \" * / : < > ? \\ |",
+                format!("the label contains {bad:?}"),
+                "remove invisible characters, such as control characters, and \" * / : < > ? \\ |",
             );
         }
     }
@@ -86,7 +86,7 @@ impl Rules {
         seconds.map(Timestamp::from_unix)
     }
 
-    /// The moment of a key, if it is there and exFAT can express it.
+    /// The timestamp of a key, if it is present and exFAT can represent it.
     pub(super) fn moment(&mut self, key: &Key<Moment>) -> Option<Timestamp> {
         let (Moment(moment), span) = self.placed(key)?;
         let timestamp = timestamp(moment);
@@ -94,15 +94,15 @@ impl Rules {
             self.problems.report(
                 Code::Timestamp,
                 span,
-                format!("exFAT cannot express the moment {moment}"),
-                "give one from 1980-01-01T00:00:00Z to 2107-12-31T23:59:59Z: UTC is what is stored",
+                format!("exFAT cannot represent the time {moment}"),
+                "use a time from 1980-01-01T00:00:00Z to 2107-12-31T23:59:59Z in UTC",
             );
         }
         timestamp
     }
 }
 
-/// The moment in UTC, fractions of a second dropped.
+/// The time in UTC, without fractions of a second.
 fn timestamp(moment: Datetime) -> Option<Timestamp> {
     let date = moment.date?;
     let time = moment.time;
@@ -112,7 +112,7 @@ fn timestamp(moment: Datetime) -> Option<Timestamp> {
         day: date.day,
         hour: time.map_or(0, |time| time.hour),
         minute: time.map_or(0, |time| time.minute),
-        // A leap second is the second before it.
+        // A leap second is replaced by the second before it.
         second: time.and_then(|time| time.second).unwrap_or(0).min(59),
     })?;
     let minutes = match moment.offset {
@@ -124,8 +124,7 @@ fn timestamp(moment: Datetime) -> Option<Timestamp> {
     (UNIX_FIRST..=UNIX_LAST).contains(&seconds).then(|| Timestamp::from_unix(seconds))
 }
 
-/// Seconds since 1970 of a valid date and time: days from the civil calendar, as the proleptic Gregorian rules count
-/// them.
+/// Seconds since 1970 of a valid date and time in the proleptic Gregorian calendar.
 fn unix(at: DateTime) -> u64 {
     let (year, month) = (u64::from(at.year) - u64::from(at.month < 3), u64::from(at.month));
     let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + u64::from(at.day) - 1;

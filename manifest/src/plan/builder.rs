@@ -19,7 +19,7 @@ use crate::check::{Checked, Content, Entry, File, SHORTEST_FLASH, Window};
 
 const SECTORS_PER_CLUSTER_SHIFT: u8 = SECTORS_PER_CLUSTER.trailing_zeros() as u8;
 
-/// Appends regions. The next block and the next cluster are where the last region ended.
+/// Appends regions. The next block and the next cluster follow the last region.
 pub(super) struct Builder<'a> {
     manifest: &'a Checked,
     geometry: Geometry,
@@ -56,7 +56,7 @@ impl<'a> Builder<'a> {
         self.append_clusters(clusters(upcase::TABLE_LENGTH as u64) as u32, RegionKind::Upcase, "");
         chain_ends.push(self.next_cluster() - 1);
 
-        // Where everything will be has to be known before the first directory is encoded.
+        // All locations have to be known before the first directory is encoded.
         let mut next = self.next_cluster();
         let mut place = |clusters: u32| {
             let first = next;
@@ -197,7 +197,7 @@ impl<'a> Builder<'a> {
         self.append(count * SECTORS_PER_CLUSTER, kind, path);
     }
 
-    /// Fills up to `sector` of the volume, which must not be before it.
+    /// Fills up to `sector` of the volume, which must not be before the current end.
     fn align(&mut self, sector: u32) {
         self.append(self.partition_offset() + sector - self.next_block, RegionKind::Unused(Gap::Alignment), "");
     }
@@ -228,8 +228,8 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// What boot time has to know of a file that shows flash which not every chip has; its set is the next that is encoded into
-    /// the directory that begins at the next block.
+    /// What has to be known at boot about a file that shows flash beyond what every chip has. Its entry set is the next one
+    /// to be encoded into the directory that begins at the next block.
     fn flash_file(&self, entry: Entry, file_firsts: &[u32], place: usize) -> Option<FlashFile> {
         let Entry::File(index) = entry else { return None };
         let (file, first) = self.manifest.files.get(index).zip(file_firsts.get(index))?;
@@ -244,8 +244,8 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// What settings have to know of a file that they put on the volume; its entry set was encoded into the directory that
-    /// begins at the next block.
+    /// What settings have to know about a file that they may hide. Its entry set was encoded into the directory that begins
+    /// at the next block.
     fn exposable(&self, entry: Entry, file_firsts: &[u32], entries: std::ops::Range<usize>) -> Option<Exposable> {
         let Entry::File(index) = entry else { return None };
         let (file, first) = self.manifest.files.get(index).zip(file_firsts.get(index))?;
@@ -276,7 +276,7 @@ impl<'a> Builder<'a> {
         PlannedFile { path: file.path.clone(), first_cluster, length, by_setting: file.by_setting, region, source }
     }
 
-    /// The parts of a window that read as zeros: widened to whole sectors, ascending, apart from each other.
+    /// The parts of a window that read as zeros: widened to whole sectors, ascending, not adjacent.
     fn redacted(&self, window: &Window) -> Vec<std::ops::Range<u64>> {
         let mut hidden: Vec<_> = self
             .manifest
@@ -332,7 +332,7 @@ impl<'a> Builder<'a> {
 }
 
 fn encode_set(name: &str, attributes: FileAttributes, timestamp: Timestamp, allocation: Allocation, out: &mut Vec<u8>) {
-    // Checked names are valid; a name that is not would have been counted as no entries above, and is none here.
+    // Checked names are valid; an invalid one would be counted as no entries above, and is none here.
     if let Ok(name) = Name::new(name) {
         let set = EntrySet::new(name, attributes, timestamp, allocation);
         let start = out.len();

@@ -1,4 +1,4 @@
-//! How long everything is: directories, FAT, bitmap, heap. The lengths depend on each other.
+//! The lengths of everything: directories, FAT, bitmap, heap. They depend on each other.
 
 use std::ops::Range;
 
@@ -12,24 +12,25 @@ use super::{BYTES_PER_CLUSTER, FAT_OFFSET, SECTOR, SECTORS_PER_CLUSTER};
 use crate::check::{Checked, Content, Entry, MAXIMUM_SIZE};
 use crate::diagnostic::{Code, Collector};
 
-/// Least number of clusters: FatFs R0.16 takes no exFAT volume with fewer, though the standard allows it.
+/// Minimum number of clusters: FatFs R0.16 does not accept an exFAT volume with fewer, although the standard allows it.
 const LEAST_CLUSTERS: u64 = 256;
 
-/// Most bytes in a directory (exFAT 9.5).
+/// Maximum length of a directory in bytes (exFAT 9.5).
 const DIRECTORY_LENGTH: u64 = 256 << 20;
 
 /// Number of clusters of a directory.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DirectoryClusters {
-    /// What its own entries need.
+    /// Number that its static entries need.
     pub own: u32,
-    /// What is kept for it.
+    /// Number reserved for it.
     pub kept: u32,
 }
 
-/// Number of clusters of each directory. Each has room for all dynamic files: they may be in any folder, and room that is
-/// not used costs nothing but clusters of a disk that nobody stores. One entry more than is used, so that a directory always ends
-/// in an end-of-directory entry (exFAT 6.2.1 asks for none in a full one, but not every host was tried with that).
+/// Number of clusters of each directory. Each has room for all dynamic files: they may be in any folder, and unused room
+/// costs only clusters of a disk that is not stored anywhere. Always one entry more than necessary, so that a directory
+/// ends with an end-of-directory entry (exFAT 6.2.1 does not require one in a full directory, but not every host was tested
+/// with that).
 pub(super) fn directory_clusters(manifest: &Checked, problems: &mut Collector) -> Option<Vec<DirectoryClusters>> {
     let mut clusters = Vec::with_capacity(manifest.folders.len());
     let runtime = usize::from(runtime::window(manifest).entries);
@@ -90,8 +91,7 @@ pub(super) fn clusters(bytes: u64) -> u64 {
     bytes.div_ceil(u64::from(BYTES_PER_CLUSTER))
 }
 
-/// Lengths that depend on each other: clusters need a FAT and a bitmap, the FAT moves the heap, the bitmap needs
-/// clusters.
+/// Lengths that depend on each other: clusters need a FAT and a bitmap, the FAT moves the heap, the bitmap needs clusters.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Geometry {
     pub cluster_count: u32,
@@ -118,13 +118,13 @@ impl Geometry {
                 Code::VolumeSize,
                 longest(manifest),
                 format!("the volume needs {rest} clusters of 4 KiB"),
-                format!("keep it below {most}: this is what takes most of it"),
+                format!("keep it below {most}; this takes most of it"),
             );
             return None;
         }
         let minimum_sectors = manifest.volume.minimum_size.div_ceil(SECTOR);
         let mut cluster_count = rest + 1;
-        // The count only grows from turn to turn and has a bound, so that this ends.
+        // The count only increases in each round and has an upper limit, so the loop ends.
         loop {
             let bitmap_clusters = clusters(cluster_count.div_ceil(8));
             let fat_length = ((cluster_count + 2) * FAT_ENTRY_LENGTH as u64).div_ceil(SECTOR);

@@ -1,8 +1,7 @@
-//! The disk: which cluster belongs to what, which block shows what.
+//! The disk plan: which cluster belongs to what, and which block shows what.
 //!
 //! Order of the heap: allocation bitmap, up-case table, directories (the root directory first), static files, memory
-//! windows, dynamic window. Regions are only ever appended, so they cannot overlap, and every gap is a region with its
-//! reason.
+//! windows, dynamic window. Regions are only appended, so they cannot overlap, and every gap is a region with a reason.
 
 mod builder;
 mod geometry;
@@ -26,14 +25,14 @@ pub const BYTES_PER_CLUSTER: u32 = 4096;
 const SECTOR: u64 = BYTES_PER_SECTOR as u64;
 const SECTORS_PER_CLUSTER: u32 = BYTES_PER_CLUSTER / BYTES_PER_SECTOR as u32;
 
-/// The FAT follows the boot regions at once.
+/// The FAT directly follows the boot regions.
 const FAT_OFFSET: u32 = BACKUP_BOOT_REGION + BOOT_REGION_SECTORS;
 
 /// Everything about the disk that is decided at build time. The fields up to `dynamic` are those of the library's
-/// `volume::layout::Layout`, owned.
+/// `volume::layout::Layout`, as owned values.
 #[derive(Clone, Debug)]
 pub struct DiskPlan {
-    /// PartitionOffset (exFAT 3.1.4): the blocks before the volume; 0 without a partition table.
+    /// PartitionOffset (exFAT 3.1.4): number of blocks before the volume; 0 without a partition table.
     pub partition_offset: u32,
     /// VolumeLength (exFAT 3.1.5), in sectors.
     pub volume_length: u32,
@@ -47,9 +46,9 @@ pub struct DiskPlan {
     pub cluster_count: u32,
     /// FirstClusterOfRootDirectory (exFAT 3.1.10).
     pub first_cluster_of_root_directory: u32,
-    /// VolumeSerialNumber (exFAT 3.1.11) for a board that gives none of its own.
+    /// VolumeSerialNumber (exFAT 3.1.11) if the board's identity is unknown.
     pub volume_serial_number: u32,
-    /// The moment that files carry: Timestamp (exFAT 7.4.8), in UTC.
+    /// The time of files: Timestamp (exFAT 7.4.8), in UTC.
     pub timestamp: u32,
     /// The volume label.
     pub label: Label,
@@ -57,44 +56,44 @@ pub struct DiskPlan {
     pub sectors_per_cluster_shift: u8,
     /// Last cluster of each FAT chain, ascending; the chains follow each other from cluster 2 on.
     pub chain_ends: Vec<u32>,
-    /// Number of clusters, from cluster 2 on, that are allocated for good.
+    /// Number of clusters, from cluster 2 on, that are permanently allocated.
     pub allocated_clusters: u32,
     /// What is at which block of the medium: ascending, without gap or overlap, from block 0 to the volume's end.
     pub regions: Vec<Region>,
     /// Files that show flash beyond what every chip has, in the order of their clusters.
     pub flash_files: Vec<FlashFile>,
-    /// Directories that dynamic files make longer, in the order of their clusters.
+    /// Directories that grow with dynamic files, in the order of their clusters.
     pub growing: Vec<Growing>,
-    /// Files that settings put on the volume, in the order of their directories.
+    /// Files that settings may hide, in the order of their directories.
     pub exposable: Vec<Exposable>,
     /// Clusters and directory entries for files registered at run time.
     pub dynamic: DynamicWindow,
-    /// Dynamic files that the firmware makes by itself.
+    /// Dynamic files that the firmware creates by itself.
     pub built_in: Vec<BuiltIn>,
-    /// Ranges of flash that read as zeros in dynamic files, too: offsets, whole sectors of 512 bytes, ascending.
+    /// Ranges of flash that also read as zeros in dynamic files: offsets, whole sectors of 512 bytes, ascending.
     pub redacted_flash: Vec<std::ops::Range<u32>>,
     /// The directories, the root directory first.
     pub directories: Vec<PlannedDirectory>,
     /// The files, in the order of the heap.
     pub files: Vec<PlannedFile>,
-    /// What the device says of itself.
+    /// How the device describes itself.
     pub usb: Usb,
     /// The hardware.
     pub chip: Chip,
     /// Flash sectors for settings.
     pub settings: Settings,
-    /// How the flash partitions are to be shown.
+    /// How the flash partitions are shown.
     pub partitions: Partitions,
-    /// How logs are to be shown.
+    /// How logs are shown.
     pub log: Log,
     /// Dynamic files, and how hosts are notified of changes.
     pub changes: Dynamic,
-    /// What is worth knowing about the manifest and not wrong.
+    /// Warnings about the manifest.
     pub warnings: Diagnostics,
 }
 
 impl DiskPlan {
-    /// The medium's number of blocks: the volume, and what is before it.
+    /// The medium's number of blocks: the volume, plus the blocks before it.
     #[must_use]
     pub fn block_count(&self) -> u32 {
         self.partition_offset + self.volume_length
@@ -113,24 +112,24 @@ pub struct Label {
 /// The dynamic window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DynamicWindow {
-    /// First cluster; 0 when there is no window.
+    /// First cluster; 0 without a window.
     pub first_cluster: u32,
     /// Number of clusters.
     pub cluster_count: u32,
-    /// Number of dynamic files and folders at most.
+    /// Maximum number of dynamic files and folders.
     pub slots: u16,
-    /// Directory entries that each directory has room for beside its own.
+    /// Number of directory entries for which each directory has room in addition to its static ones.
     pub entries: u16,
-    /// Directory entries of a file at most.
+    /// Maximum number of directory entries of a file.
     pub slot_entries: u8,
 }
 
 /// A file that shows flash: shorter on a chip that has less of it than the manifest reserves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlashFile {
-    /// First block of its directory.
+    /// First block of the directory that contains it.
     pub directory: u32,
-    /// Where its entry set is among the directory's entries, in bytes.
+    /// Offset in bytes of its entry set in the directory's entries.
     pub entry: u32,
     /// First cluster.
     pub first_cluster: u32,
@@ -140,56 +139,56 @@ pub struct FlashFile {
     pub length: u32,
 }
 
-/// A directory that dynamic files make longer.
+/// A directory that grows with dynamic files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Growing {
-    /// First block of the directory that it is in; 0 for the root directory.
+    /// First block of its parent directory; 0 for the root directory.
     pub parent: u32,
-    /// Where its entry set is among that directory's entries, in bytes.
+    /// Offset in bytes of its entry set in that directory's entries.
     pub entry: u32,
-    /// Length of its own entries, in bytes.
+    /// Length in bytes of its static entries.
     pub entries: u32,
     /// First cluster.
     pub first_cluster: u32,
-    /// Number of clusters that are kept for it.
+    /// Number of clusters reserved for it.
     pub clusters: u32,
 }
 
 impl Growing {
-    /// One whose place among its parent's entries is not known yet.
+    /// A directory whose entry set in its parent is not known yet.
     fn of(directory: &PlannedDirectory) -> Self {
         let PlannedDirectory { first_cluster, cluster_count: clusters, .. } = *directory;
         Self { parent: 0, entry: 0, entries: 0, first_cluster, clusters }
     }
 }
 
-/// A file that is on the volume when a setting says so.
+/// A file that a setting may put on the volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exposable {
     /// Its path.
     pub path: String,
-    /// First block of its directory.
+    /// First block of the directory that contains it.
     pub directory: u32,
-    /// Where its entry set begins and ends among the directory's entries, in bytes.
+    /// Range in bytes of its entry set in the directory's entries.
     pub entries: std::ops::Range<u32>,
     /// First block of its contents, and number of blocks.
     pub blocks: (u32, u32),
 }
 
-/// A run of blocks with one meaning.
+/// A run of blocks with the same meaning.
 #[derive(Clone, Debug)]
 pub struct Region {
     /// First block.
     pub first: u32,
     /// Number of blocks, at least 1.
     pub length: u32,
-    /// What the blocks hold.
+    /// What the blocks contain.
     pub kind: RegionKind,
-    /// The path of the file or directory; empty for what has none, and for the root directory.
+    /// The path of the file or directory; empty for other regions, and for the root directory.
     pub path: String,
 }
 
-/// What the blocks of a region hold.
+/// What the blocks of a region contain.
 #[derive(Clone, Debug)]
 pub enum RegionKind {
     /// The master boot record.
@@ -211,7 +210,7 @@ pub enum RegionKind {
     },
     /// A file whose bytes are known at build time.
     Bytes(Arc<[u8]>),
-    /// A window onto the chip's address space.
+    /// A window of the chip's address space.
     Memory {
         /// First address.
         base: u32,
@@ -229,7 +228,7 @@ pub enum RegionKind {
 pub enum Gap {
     /// Alignment of the partition, of the FAT or of the cluster heap.
     Alignment,
-    /// Clusters that nothing is allocated in.
+    /// Clusters that are not allocated.
     Free,
     /// Part of a file that is not shown: a redaction.
     Reserved,
@@ -244,9 +243,9 @@ pub struct PlannedDirectory {
     pub path: String,
     /// First cluster.
     pub first_cluster: u32,
-    /// Number of clusters that are kept for it.
+    /// Number of clusters reserved for it.
     pub cluster_count: u32,
-    /// Number of those that its own entries need: what it has without dynamic files.
+    /// Number of clusters that its static entries need: its length without dynamic files.
     pub own_clusters: u32,
 }
 
@@ -259,9 +258,9 @@ pub struct PlannedFile {
     pub first_cluster: u32,
     /// Length in bytes.
     pub length: u64,
-    /// Whether it is on the volume only when a setting says so.
+    /// Whether a setting decides if it is on the volume.
     pub by_setting: bool,
-    /// Place of its first region in [`DiskPlan::regions`]; `None` for an empty file.
+    /// Index of its first region in [`DiskPlan::regions`]; `None` for an empty file.
     pub region: Option<usize>,
     /// Where its bytes come from.
     pub source: FileSource,
@@ -270,15 +269,15 @@ pub struct PlannedFile {
 /// Where a file's bytes come from.
 #[derive(Clone, Debug)]
 pub enum FileSource {
-    /// They are these.
+    /// These bytes.
     Bytes(Arc<[u8]>),
-    /// They stand in the chip's memory.
+    /// The chip's memory.
     Memory {
         /// First address.
         base: u32,
         /// Length in bytes.
         length: u64,
-        /// Parts that read as zeros instead: offsets into the file, ascending, whole sectors.
+        /// Parts that read as zeros: offsets in the file, ascending, whole sectors.
         redacted: Vec<std::ops::Range<u64>>,
     },
 }
@@ -286,7 +285,7 @@ pub enum FileSource {
 /// Lays out the disk of a checked manifest.
 ///
 /// # Errors
-/// A directory or the volume is longer than exFAT or the library can carry.
+/// A directory or the volume exceeds what exFAT or the library supports.
 pub fn plan(manifest: &Checked) -> Result<DiskPlan, Diagnostics> {
     let mut problems = Collector::default();
     let directories = geometry::directory_clusters(manifest, &mut problems);

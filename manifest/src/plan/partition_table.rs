@@ -1,21 +1,21 @@
-//! The master boot record, for hosts that look for a volume in a partition only.
+//! The master boot record, for hosts that look for a volume only in a partition.
 
-/// First block of the partition: 1 MiB, as partitioning programs have it. It is a multiple of every erase block and of the
-/// longest cluster that a card's file system has, so that no host calls it misaligned.
+/// First block of the partition: 1 MiB, as partitioning programs do it. It is a multiple of every erase block and of the
+/// longest cluster of any card's file system, so no host considers it misaligned.
 pub(super) const FIRST: u32 = 2048;
 
 /// Partition type of exFAT, and of NTFS.
 const EXFAT: u8 = 0x07;
 
-/// Cylinder, head and sector of what they cannot express: 1023, 254, 63.
+/// Cylinder, head and sector for blocks beyond the range of CHS: 1023, 254, 63.
 const BEYOND_CHS: [u8; 3] = [0xFE, 0xFF, 0xFF];
 
-/// The record: no code, the disk's signature, four entries of which the first is in use, the record's signature.
+/// The record: no code, the disk's signature, four entries of which the first one is used, the record's signature.
 pub(super) fn record(signature: u32, volume_length: u32) -> Vec<u8> {
     let mut bytes = vec![0; 440];
     bytes.extend(signature.to_le_bytes());
     bytes.extend([0, 0]);
-    // Not active: nobody boots from it.
+    // Not active: it is never booted from.
     bytes.push(0x00);
     bytes.extend(BEYOND_CHS);
     bytes.push(EXFAT);

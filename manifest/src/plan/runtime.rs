@@ -1,42 +1,42 @@
-//! Files that exist only at run time: what is kept for them, and which of them the firmware makes by itself.
+//! Files that exist only at run time: the room reserved for them, and which of them the firmware creates by itself.
 
 use picovd_exfat::entry::{ENTRY_LENGTH, entries_for};
 
 use super::{BYTES_PER_CLUSTER, DynamicWindow};
 use crate::check::Checked;
 
-/// Most partitions of an RP2350 (datasheet 5.1.2), and the entries of the longest name: 127 characters, a suffix that tells
-/// two alike apart, and `.BIN`.
+/// Maximum number of partitions of an RP2350 (datasheet 5.1.2), and the number of entries of the longest name: 127
+/// characters, a suffix that distinguishes equal names, and `.BIN`.
 const PARTITIONS: u16 = 16;
 const PARTITION_ENTRIES: usize = entries_for(134);
 
-/// How often a file that moves finds fresh clusters before it comes back to the first.
+/// How often a file can move to other clusters before it comes back to the first ones.
 const VERSIONS: u64 = 8;
 
-/// Most bytes of PARTITIONS.JSON: sixteen partitions, every byte of their names escaped.
+/// Maximum length of PARTITIONS.JSON in bytes: sixteen partitions with every byte of their names escaped.
 const DESCRIPTION_LENGTH: u32 = 32 << 10;
 
-/// Most bytes of INFO.TXT and INFO.JSON: the texts in them are short.
+/// Maximum length of INFO.TXT and INFO.JSON in bytes: the texts in them are short.
 const INFO_LENGTH: u32 = 4 << 10;
 
-/// Most bytes of CONFIG.JSON and CONFIG.SCHEMA.JSON: some dozens of fields.
+/// Maximum length of CONFIG.JSON and CONFIG.SCHEMA.JSON in bytes: some dozens of fields.
 const CONFIG_LENGTH: u32 = 16 << 10;
 
-/// Length of the line that a log's end begins with when something was lost; `picovd::files::LogTail` says how long it is.
+/// Length of the line at the start of a log's tail that reports lost bytes; `picovd::files::LogTail` defines it.
 const LOSS_LENGTH: u32 = 32;
 
-/// A file that the firmware makes by itself.
+/// A file that the firmware creates by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuiltIn {
     /// Its path.
     pub path: String,
     /// What it shows.
     pub source: BuiltInSource,
-    /// Most bytes that it may have.
+    /// Maximum length in bytes.
     pub capacity: u32,
 }
 
-/// What a file that the firmware makes shows.
+/// What a file of the firmware shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BuiltInSource {
     /// The whole log.
@@ -47,17 +47,17 @@ pub enum BuiltInSource {
     Defmt,
     /// The flash partitions, described.
     Partitions,
-    /// What the board tells about itself, as text.
+    /// What the board reports about itself, as text.
     InfoText,
     /// The same as JSON.
     InfoJson,
-    /// The settings as they are.
+    /// The current settings.
     Config,
-    /// What may be set.
+    /// The schema of the settings.
     ConfigSchema,
 }
 
-/// The files that the manifest asks for.
+/// The files that the manifest requests.
 pub(super) fn built_in(manifest: &Checked) -> Vec<BuiltIn> {
     let (log, info) = (&manifest.log, &manifest.info);
     let partitions = &manifest.partitions;
@@ -79,17 +79,17 @@ pub(super) fn built_in(manifest: &Checked) -> Vec<BuiltIn> {
     .collect()
 }
 
-/// Entries of a checked name.
+/// Number of entries of a checked name.
 fn units(name: &str) -> usize {
     u8::try_from(name.encode_utf16().count()).map_or(0, entries_for)
 }
 
-/// The path of `name` in a folder, the root directory's being empty.
+/// The path of `name` in a folder; the root directory's is empty.
 fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
-/// What is kept for dynamic files, the first cluster left open.
+/// What is reserved for dynamic files, without the first cluster.
 pub(super) fn window(manifest: &Checked) -> DynamicWindow {
     let dynamic = &manifest.dynamic;
     let mut slots = dynamic.files;
@@ -103,7 +103,7 @@ pub(super) fn window(manifest: &Checked) -> DynamicWindow {
         clusters += length.div_ceil(u64::from(BYTES_PER_CLUSTER));
     };
     for file in built_in(manifest) {
-        // A log stands still and moves once in a while; what is rendered moves with each generation.
+        // A log rarely moves; rendered files move with each generation.
         let versions = match file.source {
             BuiltInSource::Stdout | BuiltInSource::Defmt => 2,
             BuiltInSource::Tail | BuiltInSource::InfoText | BuiltInSource::InfoJson => VERSIONS,
@@ -121,9 +121,9 @@ pub(super) fn window(manifest: &Checked) -> DynamicWindow {
         for name in &folders {
             keep(1, *name, 0);
         }
-        // Registering a file counts the entries of its folders once more.
+        // While a file is being registered, the entries of its folders are counted twice.
         entries += folders.iter().sum::<usize>();
-        // Each folder has room for all entries and the end of the directory, here and where it moves with a change.
+        // Each folder has room for all entries and an end-of-directory entry, both here and where it moves after a change.
         let length = ((entries + 1) * ENTRY_LENGTH).div_ceil(BYTES_PER_CLUSTER as usize);
         clusters += 2 * (folders.len() * length) as u64;
     }

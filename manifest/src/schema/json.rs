@@ -1,7 +1,8 @@
-//! picovd.schema.json, made from the types: what editors (taplo, Even Better TOML) complete, explain and underline with.
+//! picovd.schema.json, generated from the types, with which editors (taplo, Even Better TOML) complete, explain and check
+//! keys.
 //!
-//! The file is at the top of the repository, and the test here holds it against the types. `PICOVD_BLESS=1`, which
-//! `cargo xtask test --bless` sets, rewrites it.
+//! The file is at the top of the repository, and the test here compares it with the types. `PICOVD_BLESS=1`, which `cargo
+//! xtask test --bless` sets, rewrites it.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -64,14 +65,13 @@ impl JsonSchema for Moment {
         "Moment".into()
     }
 
-    /// JSON has no moments: editors show a TOML date and time to the schema as its text.
+    /// JSON has no dates: editors pass a TOML date and time to the schema as text.
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "pattern": "^(19[89][0-9]|20[0-9]{2}|210[0-7])-[0-9]{2}-[0-9]{2}" })
     }
 }
 
-/// Takes out what TOML cannot write or what says nothing: null, the names of Rust's number types, where a comment's lines
-/// break.
+/// Removes what TOML cannot express or what has no use: null, the names of Rust's number types, line breaks of comments.
 fn plain(schema: &mut Schema) {
     if let Some(Value::String(description)) = schema.get_mut("description") {
         *description = description.replace('\n', " ");
@@ -104,7 +104,7 @@ fn plain(schema: &mut Schema) {
     }
 }
 
-/// The schema, as the file holds it.
+/// The schema as it is in the file.
 fn generated() -> String {
     let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
     let mut schema = settings.into_generator().into_root_schema_for::<Tables>();

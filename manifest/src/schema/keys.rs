@@ -1,4 +1,4 @@
-//! The keys of a table, as its type declares them: asked of serde, so that no list is kept twice.
+//! The keys of a table as its type declares them, obtained from serde so that no list is kept twice.
 
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
@@ -7,11 +7,11 @@ use super::{
     UsbTable, VolumeTable,
 };
 
-/// The keys of a table, as its type declares them.
+/// The keys of a table as its type declares them.
 #[must_use]
 pub fn keys<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
     let mut keys: &'static [&'static str] = &[];
-    // It always ends in an error; what counts is what it was asked for.
+    // This always ends with an error; only the requested fields matter.
     let _ = T::deserialize(KeyReader(&mut keys));
     keys
 }

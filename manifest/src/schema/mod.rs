@@ -1,11 +1,11 @@
-//! What picovd.toml may say: the tables and keys, nothing of their rules.
+//! What picovd.toml may contain: the tables and keys, without their rules.
 //!
-//! Every key is a [`Key`]: absent, or a [`Field`] that knows where it is and whether its value has the right type.
-//! A wrong type is kept as such instead of failing the whole read, so that all problems are reported in one run.
+//! Every key is a [`Key`]: absent, or a [`Field`] that knows its location and whether its value has the right type. A wrong
+//! type is stored instead of failing the whole read, so that all problems are reported in one run.
 //!
-//! The comments here are what an editor shows for the keys: `picovd.schema.json` is made from these types and their
-//! comments, and a test holds the two against each other. Limits are there so that an editor can underline a
-//! wrong value; the rules proper are those of [`check`](crate::check()), and the schema is never stricter than they are.
+//! Editors show the comments here for the keys: `picovd.schema.json` is generated from these types and their comments, and
+//! a test compares both. Limits let an editor mark a wrong value; the actual rules are those of [`check`](crate::check()),
+//! and the schema is never stricter.
 
 #[cfg(test)]
 mod json;
@@ -22,64 +22,64 @@ pub use value::{Field, Interval, Key, Mismatch, Moment, Size};
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 #[serde(rename_all = "kebab-case", default)]
 pub struct VolumeTable {
-    /// The volume's name as a host shows it: at most 11 UTF-16 units, 7 with label-board-digits. Without the key: "PICOVD"
-    /// and the board's digits.
+    /// The volume's name on a host: at most 11 UTF-16 units, or 7 with label-board-digits. Default: "PICOVD" and the
+    /// board's digits.
     #[cfg_attr(test, schemars(length(max = 11)))]
     pub label: Key<String>,
-    /// Whether the last four hexadecimal digits of the board's unique id follow the label. Without the key: only after the
-    /// default label.
+    /// Whether the last four hexadecimal digits of the board's unique id follow the label. Default: only after the default
+    /// label.
     pub label_board_digits: Key<bool>,
-    /// The volume's serial number on a board whose unique id cannot be read. Without the key: made from the timestamp.
+    /// The volume's serial number on a board whose unique id cannot be read. Default: derived from the timestamp.
     #[cfg_attr(test, schemars(range(max = u32::MAX)))]
     pub serial_number: Key<u32>,
-    /// The moment that files and folders show, such as 2026-01-01T00:00:00Z, from 1980 to 2107; without offset it is UTC.
-    /// The environment's SOURCE_DATE_EPOCH takes its place. Without the key: 2026-01-01T00:00:00Z.
+    /// The time of files and folders, such as 2026-01-01T00:00:00Z, from 1980 to 2107; without an offset it is UTC. The
+    /// environment variable SOURCE_DATE_EPOCH replaces it. Default: 2026-01-01T00:00:00Z.
     pub timestamp: Key<Moment>,
-    /// The volume is at least that long, from "1 MiB" to "32 GiB"; what no file uses is free. Without the key: "1 MiB".
+    /// Minimum length of the volume, from "1 MiB" to "32 GiB"; what no file uses is free. Default: "1 MiB".
     pub minimum_size: Key<Size>,
-    /// Whether empty hidden files ask hosts not to index: .metadata_never_index, .fseventsd/no_log and .nomedia, for macOS and
-    /// Android. Without the key: false.
+    /// Whether empty hidden files ask hosts not to index the volume: .metadata_never_index, .fseventsd/no_log and .nomedia,
+    /// for macOS and Android. Default: false.
     pub quiet_hosts: Key<bool>,
-    /// Whether a partition table (MBR) with one partition is in block 0, and the volume 1 MiB after it, for players that want one.
-    /// Without the key: false, and the volume begins at block 0.
+    /// Whether block 0 is a partition table (MBR) with one partition, and the volume begins 1 MiB after it, for players
+    /// that require that. Default: false, and the volume begins at block 0.
     pub partition_table: Key<bool>,
 }
 
-/// What the device says of itself.
+/// How the device describes itself.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 #[serde(rename_all = "kebab-case", default)]
 pub struct UsbTable {
-    /// Vendor id of the USB device, not 0. Without the key: 0x2e8a, Raspberry Pi's, by which picotool finds the board.
+    /// Vendor id of the USB device, not 0. Default: 0x2e8a, Raspberry Pi's, by which picotool finds the board.
     #[cfg_attr(test, schemars(range(min = 1)))]
     pub vid: Key<u16>,
-    /// Product id of the USB device. Without the key: 0x0009.
+    /// Product id of the USB device. Default: 0x0009.
     pub pid: Key<u16>,
-    /// Who made the device: 1 to 126 UTF-16 units. Without the key: "PicoVD".
+    /// The device's manufacturer: 1 to 126 UTF-16 units. Default: "PicoVD".
     #[cfg_attr(test, schemars(length(min = 1, max = 126)))]
     pub manufacturer: Key<String>,
-    /// What the device is called: 1 to 126 UTF-16 units. Without the key: "PicoVD".
+    /// The device's name: 1 to 126 UTF-16 units. Default: "PicoVD".
     #[cfg_attr(test, schemars(length(min = 1, max = 126)))]
     pub product: Key<String>,
-    /// A serial number in place of the board's unique id: 12 to 32 of the characters 0-9 A-F. All boards would share it.
+    /// A serial number that replaces the board's unique id: 12 to 32 of the characters 0-9 A-F. All boards would share it.
     #[cfg_attr(test, schemars(regex(pattern = "^[0-9A-F]{12,32}$")))]
     pub serial: Key<String>,
-    /// Who made the disk, as SCSI says it: 1 to 8 printable ASCII characters. Without the key: "PicoVD".
+    /// The disk's vendor for SCSI: 1 to 8 printable ASCII characters. Default: "PicoVD".
     #[cfg_attr(test, schemars(regex(pattern = "^[ -~]{1,8}$")))]
     pub scsi_vendor: Key<String>,
-    /// What the disk is called, as SCSI says it: 1 to 16 printable ASCII characters. Without the key: "Memory disk".
+    /// The disk's product name for SCSI: 1 to 16 printable ASCII characters. Default: "Memory disk".
     #[cfg_attr(test, schemars(regex(pattern = "^[ -~]{1,16}$")))]
     pub scsi_product: Key<String>,
-    /// The disk's revision, as SCSI says it: 1 to 4 printable ASCII characters. Without the key: "0.1".
+    /// The disk's revision for SCSI: 1 to 4 printable ASCII characters. Default: "0.1".
     #[cfg_attr(test, schemars(regex(pattern = "^[ -~]{1,4}$")))]
     pub scsi_revision: Key<String>,
-    /// Whether a serial port is beside the disk. Without the key: false.
+    /// Whether there is a serial port in addition to the disk. Default: false.
     pub console: Key<bool>,
-    /// Whether the interface through which picotool resets the board is beside the disk. Every host can bring the board into
-    /// BOOTSEL mode by it, and read all of flash there, saved secrets too. Without the key: false.
+    /// Whether there is the interface through which picotool resets the board. With it, every host can restart the board in
+    /// BOOTSEL mode and read all of flash there, including saved secrets. Default: false.
     pub picotool_reset: Key<bool>,
-    /// What the device draws from the bus at most, in milliamperes: 2 to 500, in steps of 2. A hub without a power supply gives
-    /// 100, and refuses a device that asks for more. Without the key: 100.
+    /// Maximum current from the bus in milliamperes: 2 to 500, in steps of 2. A hub without a power supply provides 100,
+    /// and refuses a device that requests more. Default: 100.
     #[cfg_attr(test, schemars(range(min = 2, max = 500)))]
     pub max_power: Key<u16>,
 }
@@ -89,11 +89,10 @@ pub struct UsbTable {
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 #[serde(rename_all = "kebab-case", default)]
 pub struct ChipTable {
-    /// Length of the board's flash memory: a multiple of 64 KiB from "512 KiB" to "16 MiB". Without the key: "4 MiB", the
-    /// Pico 2's.
+    /// Length of the board's flash memory: a multiple of 64 KiB from "512 KiB" to "16 MiB". Default: "4 MiB", the Pico 2's.
     pub flash_size: Key<Size>,
-    /// Where the program is: in flash, or in SRAM, where the boot ROM puts it from a UF2 file, and flash stays as it is.
-    /// Without the key: "flash".
+    /// Where the program is: in flash, or in SRAM, into which the boot ROM loads it from a UF2 file without changing flash.
+    /// Default: "flash".
     pub program: Key<Program>,
 }
 
@@ -102,19 +101,18 @@ pub struct ChipTable {
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 #[serde(rename_all = "kebab-case", default)]
 pub struct FileTable {
-    /// Its path on the volume. Each `/` makes a folder; names have 1 to 255 UTF-16 units in any script, and upper and lower
-    /// case are the same.
+    /// Its path on the volume. `/` separates folders; names have 1 to 255 UTF-16 units in any script, and case is ignored.
     #[cfg_attr(test, schemars(required, length(min = 1)))]
     pub path: Key<String>,
-    /// The file that holds its bytes, relative to the manifest. Either this or `text`.
+    /// The file with its bytes, relative to the manifest. Either this or `text`.
     pub content: Key<String>,
-    /// Its bytes, as text in UTF-8. Either this or `content`.
+    /// Its contents as UTF-8 text. Either this or `content`.
     pub text: Key<String>,
-    /// Whether hosts hide it. Without the key: false.
+    /// Whether hosts hide it. Default: false.
     pub hidden: Key<bool>,
-    /// Its own moment instead of the volume's, such as 2026-01-01T00:00:00Z.
+    /// A time that replaces the volume's, such as 2026-01-01T00:00:00Z.
     pub timestamp: Key<Moment>,
-    /// Who sees it. Without the key: "always".
+    /// When hosts see it. Default: "always".
     pub expose: Key<Expose>,
 }
 
@@ -123,8 +121,7 @@ pub struct FileTable {
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 #[serde(rename_all = "kebab-case", default)]
 pub struct MemoryTable {
-    /// Its path on the volume. Each `/` makes a folder; names have 1 to 255 UTF-16 units in any script, and upper and lower
-    /// case are the same.
+    /// Its path on the volume. `/` separates folders; names have 1 to 255 UTF-16 units in any script, and case is ignored.
     #[cfg_attr(test, schemars(required, length(min = 1)))]
     pub path: Key<String>,
     /// A range by name: "sram" (520 KiB), "bootrom" (32 KiB), or "flash" (all of it, without address translation).
@@ -135,9 +132,9 @@ pub struct MemoryTable {
     pub base: Key<u32>,
     /// Length of the range, such as "16 KiB".
     pub length: Key<Size>,
-    /// Whether hosts hide it. Without the key: false.
+    /// Whether hosts hide it. Default: false.
     pub hidden: Key<bool>,
-    /// Who sees it. Without the key: "always".
+    /// When hosts see it. Default: "always".
     pub expose: Key<Expose>,
 }
 
@@ -146,10 +143,9 @@ pub struct MemoryTable {
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 #[serde(rename_all = "kebab-case", default)]
 pub struct PartitionsTable {
-    /// Whether they are shown. Without the key: false.
+    /// Whether they are shown. Default: false.
     pub enabled: Key<bool>,
-    /// The folder they are in, at most 64 bytes of UTF-8; no other file is there. Without the key: "", the root
-    /// directory.
+    /// The folder they are in, at most 64 bytes of UTF-8; no other file may be in it. Default: "", the root directory.
     pub folder: Key<String>,
 }
 
@@ -158,52 +154,52 @@ pub struct PartitionsTable {
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 #[serde(rename_all = "kebab-case", default)]
 pub struct LogTable {
-    /// Whether STDOUT.TXT shows the whole log. Without the key: false.
+    /// Whether STDOUT.TXT shows the whole log. Default: false.
     pub stdout: Key<bool>,
-    /// Whether STDOUT-TAIL.TXT shows what came since the last look. Without the key: false.
+    /// Whether STDOUT-TAIL.TXT shows what was written since the last look. Default: false.
     pub tail: Key<bool>,
-    /// Whether DEFMT.BIN shows defmt frames. Without the key: false.
+    /// Whether DEFMT.BIN shows defmt frames. Default: false.
     pub defmt: Key<bool>,
-    /// RAM that keeps the text, from 256 bytes to "256 KiB". Without the key: "4 KiB".
+    /// RAM for the text, from 256 bytes to "256 KiB". Default: "4 KiB".
     pub ring_size: Key<Size>,
-    /// RAM that keeps defmt frames, from 256 bytes to "256 KiB". Without the key: "4 KiB".
+    /// RAM for defmt frames, from 256 bytes to "256 KiB". Default: "4 KiB".
     pub defmt_ring_size: Key<Size>,
-    /// Length at which STDOUT.TXT starts again, from "4 KiB" to "1 GiB". Without the key: "16 MiB".
+    /// Length at which STDOUT.TXT starts over, from "4 KiB" to "1 GiB". Default: "16 MiB".
     pub max_file: Key<Size>,
 }
 
-/// What the board tells about itself: firmware, chip, volume, uptime, the last reset and panic.
+/// What the board reports about itself: firmware, chip, volume, uptime, the last reset and panic.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 #[serde(rename_all = "kebab-case", default)]
 pub struct InfoTable {
-    /// Whether INFO.TXT tells people. Without the key: false.
+    /// Whether there is INFO.TXT, for users. Default: false.
     pub text: Key<bool>,
-    /// Whether INFO.JSON tells programs. Without the key: false.
+    /// Whether there is INFO.JSON, for programs. Default: false.
     pub json: Key<bool>,
 }
 
-/// Files that the application registers while it runs, and how hosts are notified of changes.
+/// Files that the application registers at run time, and how hosts are notified of changes.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 #[serde(rename_all = "kebab-case", default)]
 pub struct DynamicTable {
-    /// How many files at most, 0 to 256. Without the key: 0.
+    /// Maximum number of files, 0 to 256. Default: 0.
     #[cfg_attr(test, schemars(range(max = 256)))]
     pub files: Key<u16>,
-    /// How long their names may be, in UTF-16 units, 1 to 255. Without the key: 30.
+    /// Maximum length of their names in UTF-16 units, 1 to 255. Default: 30.
     #[cfg_attr(test, schemars(range(min = 1)))]
     pub max_name: Key<u8>,
-    /// Room for their contents, at least 8 KiB for each file: a file that changes moves to fresh clusters. Without the key:
-    /// "1 MiB" if there are files.
+    /// Room for their contents, at least 8 KiB per file: a file that changes moves to other clusters. Default: "1 MiB" if
+    /// there are files.
     pub window: Key<Size>,
-    /// How a host is notified of a change. Without the key: "auto".
+    /// How hosts are notified of a change. Default: "auto".
     pub refresh: Key<Refresh>,
-    /// A change is announced when the application has been quiet for that long, at most "60 min". Without the key: "500 ms".
+    /// A change is announced when no other has followed for this long, at most "60 min". Default: "500 ms".
     pub quiet: Key<Interval>,
-    /// A change is announced when it is that old, quiet or not, at most "60 min". Without the key: "5 s".
+    /// A change is announced when it is this old, even if others follow, at most "60 min". Default: "5 s".
     pub max_age: Key<Interval>,
-    /// Least time between two announcements, at most "60 min". Without the key: "10 s".
+    /// Minimum time between two announcements, at most "60 min". Default: "10 s".
     pub hold: Key<Interval>,
 }
 
@@ -212,16 +208,16 @@ pub struct DynamicTable {
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 #[serde(rename_all = "kebab-case", default)]
 pub struct SettingsTable {
-    /// How many flash sectors of 4 KiB: 0 for no settings, or 2 to 32. Without the key: 0.
+    /// Number of flash sectors of 4 KiB: 0 for no settings, or 2 to 32. Default: 0.
     #[cfg_attr(test, schemars(range(max = 32)))]
     pub sectors: Key<u16>,
-    /// Where they begin in flash, a multiple of 4 KiB. Without the key: right in front of flash's last sector, which UF2 tools
-    /// may overwrite (RP2350-E10) and which therefore stays free.
+    /// Where they begin in flash, a multiple of 4 KiB. Default: directly before the last sector of flash, which stays free
+    /// because UF2 tools may overwrite it (RP2350-E10).
     pub start: Key<Size>,
-    /// Whether settings can only be read, for good. Without the key: false, and the setting `lock` decides.
+    /// Whether settings are permanently read-only. Default: false, and the setting `lock` decides.
     pub lock: Key<bool>,
-    /// Whether files that show SRAM show all of it but the settings themselves: stacks too, where programs leave copies of
-    /// secrets. Without the key: false, and they show the variables alone.
+    /// Whether files that show SRAM show everything except the settings themselves, including stacks, where programs leave
+    /// copies of secrets. Default: false, and they show only variables.
     pub show_stacks: Key<bool>,
 }
 
@@ -230,8 +226,8 @@ pub struct SettingsTable {
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 #[serde(rename_all = "kebab-case", default)]
 pub struct RedactTable {
-    /// First address of the range, through any alias. In flash the range is hidden by its place in the chip, from windows with
-    /// address translation too.
+    /// First address of the range, through any alias. In flash, the range is hidden by its location in the chip, even in
+    /// windows with address translation.
     #[cfg_attr(test, schemars(range(max = u32::MAX)))]
     pub base: Key<u32>,
     /// Length of the range; it is widened to whole sectors of 512 bytes.
@@ -241,30 +237,30 @@ pub struct RedactTable {
     pub name: Key<String>,
 }
 
-/// What is on the stick, and what the device says of itself. Nothing has to be there.
+/// What is on the stick, and how the device describes itself. Everything is optional.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(deny_unknown_fields, title = "PicoVD manifest"))]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Tables {
     /// The disk that a host sees.
     pub volume: VolumeTable,
-    /// What the device says of itself.
+    /// How the device describes itself.
     pub usb: UsbTable,
     /// The hardware.
     pub chip: ChipTable,
     /// Static files: their bytes are linked into the firmware.
     #[cfg_attr(test, schemars(with = "Vec<FileTable>"))]
     pub file: Vec<Spanned<FileTable>>,
-    /// Files that show ranges of the chip's memory, read at the moment when the host reads them.
+    /// Files that show ranges of the chip's memory, with their contents at the time of the read.
     #[cfg_attr(test, schemars(with = "Vec<MemoryTable>"))]
     pub memory: Vec<Spanned<MemoryTable>>,
     /// The flash partitions as files.
     pub partitions: PartitionsTable,
     /// Logs as files.
     pub log: LogTable,
-    /// What the board tells about itself.
+    /// What the board reports about itself.
     pub info: InfoTable,
-    /// Files that the application registers while it runs, and how hosts are notified of changes.
+    /// Files that the application registers at run time, and how hosts are notified of changes.
     pub dynamic: DynamicTable,
     /// Settings that survive a power cut: the stick's own, and an application's.
     pub settings: SettingsTable,
@@ -280,33 +276,33 @@ pub struct Tables {
 pub enum Program {
     /// In flash, from which it starts.
     Flash,
-    /// In SRAM, until the power goes.
+    /// In SRAM, until power-off.
     Sram,
 }
 
-/// Who sees a file.
+/// When hosts see a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Expose {
-    /// Nobody: the file is not on the volume.
+    /// Never: the file is not on the volume.
     Never,
-    /// Everybody while the setting `exposed` names the file; it takes sectors for settings.
+    /// While the setting `exposed` names the file, which requires sectors for settings.
     Setting,
-    /// Everybody.
+    /// Always.
     Always,
 }
 
-/// How a host is told of a change.
+/// How hosts are notified of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Refresh {
-    /// By reinsertion, and by reconnection when the host does not look.
+    /// By reinsertion, and by reconnection if the host does not look.
     Auto,
     /// By a unit attention.
     Attention,
-    /// By taking the medium out and putting it back.
+    /// By removing the medium and inserting it again.
     Reinsert,
     /// By leaving the bus and coming back.
     Reconnect,

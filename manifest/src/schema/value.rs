@@ -1,4 +1,4 @@
-//! Values with a form of their own, and what a wrong one is told.
+//! Values with a syntax of their own, and messages about wrong ones.
 
 use std::fmt;
 use std::ops::Range;
@@ -11,12 +11,12 @@ use crate::diagnostic::near_miss;
 /// An optional key.
 pub type Key<T> = Option<Field<T>>;
 
-/// A value and where it is.
+/// A value and its location.
 #[derive(Clone, Debug)]
 pub struct Field<T> {
     /// Bytes of the text.
     pub span: Range<usize>,
-    /// The value, or why it is none of that type.
+    /// The value, or why it does not have that type.
     pub value: Result<T, Mismatch>,
 }
 
@@ -38,7 +38,7 @@ impl<'de, T: de::DeserializeOwned> Deserialize<'de> for Field<T> {
     }
 }
 
-/// What serde calls a type, and what it is in a manifest.
+/// serde's names of types, and their names in messages.
 const TYPES: [(&str, &str); 6] = [
     ("a string", "a text in quotation marks"),
     ("a boolean", "true or false, without quotation marks"),
@@ -49,13 +49,13 @@ const TYPES: [(&str, &str); 6] = [
 ];
 
 impl Mismatch {
-    /// Takes serde's words apart: `what is there, expected what should be`.
+    /// Parses serde's message: `what is there, expected what should be`.
     pub(crate) fn new(message: &str) -> Self {
         let message = message.trim().replace('\n', ", ");
         let Some((found, expected)) = message.rsplit_once(", expected ") else {
             return Self { found: message, remedy: "the stock picovd.toml shows every key with a value".to_owned() };
         };
-        // "invalid type: integer `5`" and "unknown variant `never`" name what is there after these words.
+        // "invalid type: integer `5`" and "unknown variant `never`": these words are followed by the value.
         let found = ["invalid type: ", "invalid value: ", "unknown variant "]
             .iter()
             .find_map(|words| found.strip_prefix(words))
@@ -63,12 +63,12 @@ impl Mismatch {
         let variants = expected.split('`').skip(1).step_by(2).collect::<Vec<_>>();
         let given = found.split('`').nth(1).unwrap_or_default();
         let remedy = match TYPES.iter().find(|(name, _)| *name == expected) {
-            Some((_, plain)) => format!("give {plain}"),
-            None if variants.is_empty() => format!("give {expected}"),
+            Some((_, plain)) => format!("use {plain}"),
+            None if variants.is_empty() => format!("use {expected}"),
             None => match near_miss(given, &variants) {
                 Some(meant) => format!("did you mean {meant:?}?"),
                 None => {
-                    format!("give one of {}", variants.iter().map(|v| format!("{v:?}")).collect::<Vec<_>>().join(", "))
+                    format!("use one of {}", variants.iter().map(|v| format!("{v:?}")).collect::<Vec<_>>().join(", "))
                 }
             },
         };
@@ -76,7 +76,7 @@ impl Mismatch {
     }
 }
 
-/// What serde calls a value, in a manifest's words.
+/// Translates serde's name of a value.
 fn plain(found: &str) -> String {
     const KINDS: [(&str, &str); 5] = [
         ("integer ", "the number "),
@@ -89,7 +89,7 @@ fn plain(found: &str) -> String {
     kind.map_or_else(|| found.to_owned(), |(rest, plain)| format!("{plain}{rest}"))
 }
 
-/// The text, short enough for a line.
+/// The text, cut to fit in a line.
 fn cut(text: &str) -> String {
     match text.char_indices().nth(100) {
         Some((at, _)) => format!("{}…", &text[..at]),
@@ -105,7 +105,7 @@ pub struct Size(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Interval(pub u64);
 
-/// A moment: a TOML date and time. Without offset it is UTC, without time it is midnight.
+/// A time: a TOML date and time. Without an offset it is UTC, without a time of day it is midnight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment(pub toml::value::Datetime);
 
@@ -128,7 +128,7 @@ impl<'de> Deserialize<'de> for Interval {
 impl<'de> Deserialize<'de> for Moment {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         toml::value::Datetime::deserialize(deserializer).map(Self).map_err(|_| {
-            de::Error::custom("invalid value: no moment, expected a date and time such as 2026-01-01T00:00:00Z, without quotation marks")
+            de::Error::custom("invalid value: not a date, expected a date and time such as 2026-01-01T00:00:00Z, without quotation marks")
         })
     }
 }
@@ -201,19 +201,19 @@ mod tests {
             (
                 "invalid type: integer `5`, expected a string",
                 "the value is the number `5`",
-                "give a text in quotation marks",
+                "use a text in quotation marks",
             ),
             (
                 "invalid value: integer `-1`, expected u16",
                 "the value is the number `-1`",
-                "give a whole number from 0 to 65535",
+                "use a whole number from 0 to 65535",
             ),
             (
                 "unknown variant `atention`, expected one of `auto`, `attention`",
                 "the value is `atention`",
                 "did you mean \"attention\"?",
             ),
-            ("unknown variant `x`, expected `on` or `off`", "the value is `x`", "give one of \"on\", \"off\""),
+            ("unknown variant `x`, expected `on` or `off`", "the value is `x`", "use one of \"on\", \"off\""),
             ("something else", "something else", "the stock picovd.toml shows every key with a value"),
         ] {
             assert_eq!(Mismatch::new(words), Mismatch { found: found.to_owned(), remedy: remedy.to_owned() });
