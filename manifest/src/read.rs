@@ -54,11 +54,11 @@ fn read_regular(path: &Path) -> std::io::Result<Vec<u8>> {
 fn unreadable(path: &Path, error: &std::io::Error) -> String {
     let inside = path.join("picovd.toml");
     match error.kind() {
-        _ if inside.is_file() => format!("it is a folder: use the manifest in it, {}", inside.display()),
-        _ if path.is_dir() => "it is a folder: use a file".to_owned(),
-        ErrorKind::NotFound => "use a file that exists".to_owned(),
-        ErrorKind::PermissionDenied => "use a file that you may read".to_owned(),
-        _ => "use a file that exists and contains UTF-8 text".to_owned(),
+        _ if inside.is_file() => format!("it is a folder: specify the manifest in it, {}", inside.display()),
+        _ if path.is_dir() => "it is a folder: specify a file".to_owned(),
+        ErrorKind::NotFound => "specify an existing file".to_owned(),
+        ErrorKind::PermissionDenied => "specify a file that you may read".to_owned(),
+        _ => "specify an existing file that contains UTF-8 text".to_owned(),
     }
 }
 

@@ -1,7 +1,7 @@
-//! One bad manifest for each rule, with its whole report beside it: tests/bad-manifests/CODE-RULE.toml and .txt.
+//! One bad manifest for each rule, with its whole report next to it: tests/bad-manifests/CODE-RULE.toml and .txt.
 //!
-//! The first line of each says what rule it breaks. `PICOVD_BLESS=1`, which `cargo xtask test --bless` sets, writes the
-//! reports again; that a report has the code which the file's name begins with is asked of new ones, too.
+//! The first line of each says which rule it breaks. `PICOVD_BLESS=1`, which `cargo xtask test --bless` sets, rewrites the
+//! reports. Every report must have the code with which the file's name begins.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -13,8 +13,8 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/bad-manifests")
 }
 
-/// A folder with a copy of each bad manifest and with the files that they name. It becomes the current one: reports show a
-/// manifest's path, which then is its name.
+/// Creates a folder with a copy of each bad manifest and the files that they name, and makes it the current one, so that
+/// reports show only a manifest's name.
 fn enter_copy() -> Vec<String> {
     let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bad-manifests");
     fs::create_dir_all(copy.join("a-folder")).unwrap();
@@ -40,7 +40,7 @@ fn problems(name: &str) -> Diagnostics {
     let path = PathBuf::from(format!("{name}.toml"));
     let bytes = fs::read(&path).unwrap();
     let epoch = String::from_utf8_lossy(&bytes).contains("SOURCE_DATE_EPOCH=yesterday").then_some("yesterday");
-    // One that is built all the same has warnings.
+    // A manifest that can be built has warnings.
     read(&path)
         .and_then(|manifest| plan(&check(&manifest, epoch)?))
         .map_or_else(|problems| problems, |plan| plan.warnings)

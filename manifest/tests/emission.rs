@@ -1,4 +1,4 @@
-//! What is written out depends on the manifest alone, and says what the plan says.
+//! The output depends only on the manifest, and agrees with the plan.
 
 use std::path::{Path, PathBuf};
 
@@ -47,7 +47,7 @@ fn flash_ends_before_the_settings() {
     let with = output(&manifest, None);
     assert!(with.memory_x.contains("ORIGIN = 0x10000000, LENGTH = 0x3fd000"), "{}", with.memory_x);
     assert!(with.memory_x.contains(".settings (NOLOAD)") && with.volume_rs.contains("settings: &SETTINGS,"));
-    // Nothing of it without.
+    // Without settings, nothing of that.
     let without = output(&stock(), None);
     assert!(without.memory_x.contains("ORIGIN = 0x10000000, LENGTH = 0x3ff000"), "{}", without.memory_x);
     assert!(without.memory_x.contains(".settings (NOLOAD) : ALIGN(4)") && !without.volume_rs.contains("SETTINGS"));
@@ -79,7 +79,7 @@ fn usb_functions_are_switched() {
     }
 }
 
-/// The stock manifest's own map is blessed: tests/blessed/layout.txt.
+/// The map of the stock manifest is blessed: tests/blessed/layout.txt.
 #[test]
 fn the_layout_says_what_stands_where() {
     let manifest = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("layout.toml");

@@ -1,5 +1,5 @@
-//! picovd.schema.json as editors use it: what is right passes, unknown keys and wrong types do not, every key is explained.
-//! That the file is what the types say is a unit test's, in src/schema/json.rs.
+//! picovd.schema.json as editors use it: valid manifests pass, unknown keys and wrong types do not, every key is
+//! documented. A unit test in src/schema/json.rs compares the file with the types.
 
 mod mutate;
 mod validator;
@@ -94,7 +94,7 @@ fn unknown_keys_and_wrong_types_are_invalid() {
     assert!(!validate(&root, "volume = 3\n").is_empty());
 }
 
-/// What the schema cannot say, or says less of, is left to the rules; of these codes it says everything.
+/// What the schema cannot express is left to the rules; it covers these codes completely.
 #[test]
 fn bad_manifests_with_unknown_keys_and_wrong_types_are_invalid() {
     let schema = schema();

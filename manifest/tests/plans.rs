@@ -1,4 +1,4 @@
-//! Plans of random manifests, held against the standard's inequalities and decoded again: directories, entry sets,
+//! Plans of random manifests, checked against the standard's inequalities and decoded again: directories, entry sets,
 //! clusters.
 
 use std::collections::BTreeMap;
@@ -62,7 +62,7 @@ impl Drawn {
         if let Some((at, count)) = redacted {
             let at = offset + at.index(length);
             let range = at..at + 1 + count.index(length + offset - at);
-            // One that hides nothing of its own is an error.
+            // A redaction that hides nothing new is an error.
             let within = |a: &Range<usize>, b: &Range<usize>| b.start <= a.start && a.end <= b.end;
             if !self.redacted.iter().any(|other| within(&range, other) || within(other, &range)) {
                 self.text += &format!("[[redact]]\nbase = {}\nlength = {}\n", 0x2000_0000 + at, range.len());
@@ -130,7 +130,8 @@ fn list(plan: &DiskPlan, cluster: u32, path: &str, found: &mut BTreeMap<String, 
             assert_eq!((length % 4096, set[33]), (0, 1), "a directory has whole clusters and a FAT chain");
             let at = plan.directories.iter().find(|at| at.path == path).unwrap();
             assert_eq!(u64::from(at.first_cluster), cluster);
-            // Clusters are kept for dynamic files; the directory has what its entries and the one that ends it need (7.1).
+            // Clusters are reserved for dynamic files; the directory has what its entries and the end-of-directory entry
+            // need (7.1).
             let block = u64::from(plan.cluster_heap_offset) + (cluster - 2) * 8;
             let region = plan.regions.iter().find(|region| u64::from(region.first) == block).unwrap();
             let RegionKind::Directory { entries, .. } = &region.kind else { panic!("{path} is no directory") };
@@ -138,7 +139,7 @@ fn list(plan: &DiskPlan, cluster: u32, path: &str, found: &mut BTreeMap<String, 
             assert!(length / 4096 <= u64::from(at.cluster_count));
             list(plan, cluster as u32, &path, found);
         } else {
-            assert!(found.insert(path, (cluster, length, set[33])).is_none(), "a name stands once in a directory");
+            assert!(found.insert(path, (cluster, length, set[33])).is_none(), "a name occurs twice in a directory");
         }
     }
 }
@@ -171,7 +172,7 @@ fn check_plan(text: &str, files: &BTreeMap<String, u64>) {
     }
     assert_eq!(next, plan.volume_length, "the regions cover the volume");
 
-    // What is allocated for good: chains first, without gap; then files; then the dynamic window.
+    // What is permanently allocated: chains first, without gap; then files; then the dynamic window.
     let mut end = 2;
     for chain in &plan.chain_ends {
         assert!(*chain >= end);
@@ -208,7 +209,7 @@ fn check_plan(text: &str, files: &BTreeMap<String, u64>) {
     assert!(emit(&plan).volume_rs.is_ascii(), "the text is the same in every locale");
 }
 
-/// Walks a window's regions sector by sector: each shows the right address, or zeros where something is redacted.
+/// Checks a window's regions sector by sector: each shows the right address, or zeros if it is redacted.
 fn check_memory(plan: &DiskPlan, first: usize, base: u32, length: u64, redacted: &[std::ops::Range<u64>]) {
     let mut at = 0;
     for region in &plan.regions[first..] {
@@ -242,7 +243,7 @@ fn random_manifests_make_sound_volumes() {
 
 #[test]
 fn sizes_around_every_boundary() {
-    // Where a FAT sector, a bitmap cluster or the heap's alignment makes the geometry step.
+    // Sizes where a FAT sector, a bitmap cluster or the heap's alignment makes the geometry change.
     let sizes = (1 << 20..2 << 20).step_by(1 << 10).chain(((126 << 20)..(130 << 20)).step_by(3 << 9));
     for size in sizes {
         check_plan(&format!("[volume]\nminimum-size = {size}\n"), &BTreeMap::new());

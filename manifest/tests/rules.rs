@@ -1,10 +1,10 @@
-//! Rules at their edges, and how they meet. What a report says is held by bad_manifests.rs.
+//! Rules at their limits, and combinations of them. bad_manifests.rs checks the reports.
 
 use std::path::{Path, PathBuf};
 
 use picovd_manifest::{Code, Diagnostics, check, plan, read, read_text};
 
-/// A folder with a content file, a folder that is none, and nothing else.
+/// A folder with a content file, a subfolder, and nothing else.
 fn folder() -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("rules");
     std::fs::create_dir_all(folder.join("a-folder")).unwrap();
@@ -42,11 +42,11 @@ fn all_problems_come_in_one_run() {
 fn a_broken_line_is_reported_with_what_is_wrong_elsewhere_and_nothing_more() {
     let codes =
         |text: &str| -> Vec<Code> { problems(text).unwrap_err().items().iter().map(|item| item.code).collect() };
-    // What is on a broken line, or missing because of one, is not mentioned.
+    // Whatever is on a broken line, or missing because of one, is not reported.
     assert_eq!(codes("[volume]\nlable = A B\n"), [Code::Syntax]);
     assert_eq!(codes("[[file]]\npath = \"a\"\ntext \"b\"\n"), [Code::Syntax]);
     assert_eq!(codes("[dynamic]\nfiles = 4 files\nwindow = \"1 MiB\"\n"), [Code::Syntax]);
-    // What cannot be attributed to a table is left alone, what is in front of it is not.
+    // What cannot be attributed to a table is not checked; what is before it is.
     assert_eq!(codes("[usb]\nvid = 0\n[[file]\nlable = 1\n"), [Code::OutOfRange, Code::Syntax]);
     assert_eq!(codes("[usb]\nvid = 0\n[[file]]\ntext = \"\"\"\n[usb]\n"), [Code::OutOfRange, Code::Syntax]);
 }
@@ -71,14 +71,14 @@ fn a_manifest_that_is_not_there() {
     let found = read(Path::new("/nowhere/picovd.toml")).unwrap_err();
     assert_eq!(found.items()[0].code, Code::Unreadable);
     assert!(found.lines().next().unwrap().starts_with("/nowhere/picovd.toml: [M001] "));
-    // As the other problems are shown.
+    // Displayed like other problems.
     assert!(found.to_string().contains("\n --> /nowhere/picovd.toml\n"), "{found}");
     let found = read(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap_err();
-    assert_eq!(found.items()[0].remedy, "it is a folder: name a file");
+    assert_eq!(found.items()[0].remedy, "it is a folder: specify a file");
     let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let found = read(&repository).unwrap_err();
     let inside = repository.join("picovd.toml");
-    assert_eq!(found.items()[0].remedy, format!("it is a folder: name the manifest in it, {}", inside.display()));
+    assert_eq!(found.items()[0].remedy, format!("it is a folder: specify the manifest in it, {}", inside.display()));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn names_are_reserved_while_something_uses_them() {
     assert!(problems(&partitions(false, "STDOUT.TXT")).is_ok());
     assert!(problems(&partitions(true, "flash/Logs")).is_ok());
     assert!(problems(&partitions(true, "")).is_ok());
-    // Dynamic folders are in none of the manifest's.
+    // Dynamic folders cannot be inside the manifest's.
     for folder in ["STDOUT.TXT", "stdout.txt/a", "logs/stdout-tail.txt", "Logs/flash", "LOGS"] {
         let found = problems(&partitions(true, folder)).unwrap_err();
         assert_eq!(found.items()[0].code, Code::FileAsFolder, "{folder}");
@@ -181,7 +181,7 @@ fn hidden_from_everybody_is_not_on_the_volume_but_checked() {
         assert!(plan.files.iter().all(|file| file.by_setting == (expose == "setting")));
         assert_eq!(problems(&with("a*")).unwrap_err().items()[0].code, Code::Name);
     }
-    // Sectors that are wrong are one problem, not two.
+    // Invalid sectors are one problem, not two.
     for (settings, code) in [
         ("", Code::Exposure),
         ("[settings]\nsectors = 0\n", Code::Exposure),
@@ -247,14 +247,15 @@ fn names_that_differ_by_normalization_are_a_warning_in_every_path() {
             assert_eq!(warned(&(file(&format!("{one}/a")) + &memory(&format!("{other}/b")))), clash, "{one} {other}");
             assert_eq!(warned(&(memory(&format!("f/{one}")) + &file(&format!("f/{other}/b")))), clash, "{one} {other}");
             assert_eq!(warned(&(file(&format!("{one}/a")) + &folder(other))), clash, "{one} {other}");
-            // Elsewhere it is another file.
+            // In another folder it is a different file.
             assert_eq!(warned(&(file(&format!("f/{one}")) + &file(&format!("g/{other}")))), [], "{one} {other}");
         }
     }
     assert_eq!(warned(&(file("\u{E9}") + &file("\u{E8}") + &file("e"))), []);
 }
 
-/// The rule that the chip has instead of Unicode's tables, against those tables: what normalization makes equal is alike.
+/// Compares the rule that the chip uses instead of Unicode's tables with those tables: names that normalization makes equal
+/// are alike.
 #[test]
 fn names_that_normalization_makes_equal_are_alike_without_its_tables() {
     use picovd_exfat::{portable, upcase::upcase};
@@ -276,7 +277,7 @@ fn names_that_normalization_makes_equal_are_alike_without_its_tables() {
                 assert!(alike(one, other), "{} and {}", one.escape_unicode(), other.escape_unicode());
             }
         }
-        // Another mark beside those that it has, partly composed. How marks of other scripts change places is not judged.
+        // An additional mark, partly composed. The order of marks in other scripts is not compared.
         if canonical_combining_class(character) != 0 {
             continue;
         }
@@ -290,7 +291,7 @@ fn names_that_normalization_makes_equal_are_alike_without_its_tables() {
         }
     }
     assert!(compared > 1_000, "{compared}");
-    // And the other way round: composed names are alike only where they are equal.
+    // The other direction: composed names are alike only if they are equal.
     let letters =
         (0xC0..0x250).chain(0x370..0x530).chain(0x1E00..0x2000).chain(0x3040..0x3100).filter_map(char::from_u32);
     let letters: Vec<String> = letters.map(String::from).filter(|one| one.nfc().eq(one.chars())).collect();
@@ -326,5 +327,5 @@ fn a_manifest_has_an_end() {
 #[test]
 fn timestamps_are_stored_in_utc() {
     let found = problems("[volume]\ntimestamp = 1980-01-01T00:30:00+01:00\n").unwrap_err();
-    assert!(found.items()[0].remedy.contains("UTC is what is stored"), "{found}");
+    assert!(found.items()[0].remedy.contains("59Z in UTC"), "{found}");
 }

@@ -6,19 +6,19 @@ use object::read::elf::{FileHeader, ProgramHeader};
 
 use crate::{Error, RP2350_ARM_S, RP2350_RISCV};
 
-/// Bytes that the board's loader puts at a physical address.
+/// Bytes that the board's loader stores at a physical address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// Physical address (p_paddr): where the bytes lie before the start-up code copies any.
+    /// Physical address (p_paddr): where the bytes are before the start-up code copies any.
     pub address: u32,
-    /// The bytes in the file; what p_memsz adds is not loaded.
+    /// The bytes in the file; additional bytes of p_memsz are not loaded.
     pub bytes: Vec<u8>,
 }
 
 /// A program for the RP2350.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
-    /// Its UF2 family, by the cores that it is for.
+    /// Its UF2 family, which depends on the cores.
     pub family: u32,
     /// Load segments with bytes in the file, by physical address.
     pub segments: Vec<Segment>,
@@ -28,7 +28,7 @@ impl Image {
     /// Reads the bytes of a 32-bit little-endian ELF file.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// What is wrong with the file.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let bad = |what: &'static str| move |error: object::read::Error| Error::Elf(format!("{what}: {error}"));
         let header = FileHeader32::<LittleEndian>::parse(bytes).map_err(bad("no 32-bit ELF file"))?;

@@ -1,10 +1,10 @@
-//! UF2, the form in which a board's boot drive takes an image: 512-byte blocks, each with 256 bytes for one address.
+//! UF2, the format in which a board's boot drive accepts an image: 512-byte blocks, each with 256 bytes for one address.
 //!
-//! Format: the UF2 specification, version 1. Family and bootrom rules: RP2350 datasheet, 5.5 (UF2 family) and
-//! erratum RP2350-E10: while a board has a partition table, its bootrom erases by the address of the *first* block it
-//! sees, so Raspberry Pi's own tools put an extra block of family "absolute" in front, at the last page of a 16 MiB flash. The
-//! same is done here. A bootrom with the erratum writes that page (modulo the flash's size: hence nothing of value ever
-//! lies in the flash's last 4 KiB); later ones obey the extension word in it that says to ignore the block.
+//! Format: the UF2 specification, version 1. Rules for families and the bootrom: RP2350 datasheet, 5.5 (UF2 family) and
+//! erratum RP2350-E10: if a board has a partition table, its bootrom erases by the address of the *first* block that it
+//! sees. Therefore Raspberry Pi's own tools put an extra block of family "absolute" first, for the last page of a 16 MiB
+//! flash, and so does this crate. A bootrom with the erratum writes that page (modulo the length of flash, so the last 4
+//! KiB of flash must stay unused); later ones ignore the block, as its extension word requests.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,15 +18,15 @@ pub use error::Error;
 pub const RP2350_ARM_S: u32 = 0xE48B_FF59;
 /// Family rp2350-riscv: an image for the Hazard3 cores.
 pub const RP2350_RISCV: u32 = 0xE48B_FF5A;
-/// Family absolute: goes to its address whatever the partition table says.
+/// Family absolute: stored at its address whatever the partition table says.
 pub const ABSOLUTE: u32 = 0xE48B_FF57;
-/// Bytes of image in each block.
+/// Number of bytes of the image in each block.
 pub const PAGE_LENGTH: usize = 256;
 
 const BLOCK_LENGTH: usize = 512;
 const MAGIC_START: [u32; 2] = [0x0A32_4655, 0x9E5D_5157];
 const MAGIC_END: u32 = 0x0AB1_6F30;
-/// Bytes between the header and the last word.
+/// Number of bytes between the header and the last word.
 const DATA_LENGTH: usize = 476;
 const FLAG_FAMILY: u32 = 0x0000_2000;
 const FLAG_EXTENSION: u32 = 0x0000_8000;
@@ -34,7 +34,7 @@ const FLAG_EXTENSION: u32 = 0x0000_8000;
 const IGNORE_BLOCK: u32 = 0x9957_E304;
 /// Address of the extra block for RP2350-E10.
 const E10_ADDRESS: u32 = 0x10FF_FF00;
-/// What flash erases at a time.
+/// Length in bytes of what flash erases at a time.
 const SECTOR_LENGTH: u32 = 4096;
 /// The flash window (XIP_BASE to its end, 32 MiB).
 const FLASH: std::ops::Range<u32> = 0x1000_0000..0x1200_0000;
@@ -44,13 +44,13 @@ const FLASH: std::ops::Range<u32> = 0x1000_0000..0x1200_0000;
 pub struct Block {
     /// Address of the payload.
     pub address: u32,
-    /// Number of this block among those of its family.
+    /// Number of this block in its family.
     pub number: u32,
-    /// How many blocks its family has.
+    /// Number of blocks in its family.
     pub count: u32,
     /// The family.
     pub family: u32,
-    /// Whether it asks to be ignored.
+    /// Whether it should be ignored.
     pub ignore: bool,
     /// The payload.
     pub payload: [u8; PAGE_LENGTH],
@@ -58,12 +58,12 @@ pub struct Block {
 
 /// Writes segments as UF2.
 ///
-/// Pages that a segment fills in part are completed with zeros, and so is every missing page of an erased sector that has
-/// later pages after it: the bootrom erases a sector at its first page. The extra block for RP2350-E10 comes first when anything
-/// goes to flash, and is left out of an image for SRAM.
+/// Pages that a segment fills partly are padded with zeros, and so is every missing page of an erased sector before its
+/// last page, because the bootrom erases a sector at its first page. The extra block for RP2350-E10 is first if anything is
+/// stored in flash, and left out of an image for SRAM.
 ///
 /// # Errors
-/// There are no bytes at all, segments overlap, or an address is past 4 GiB.
+/// There are no bytes at all, segments overlap, or an address is beyond 4 GiB.
 pub fn write(family: u32, segments: &[Segment]) -> Result<Vec<u8>, Error> {
     let pages = pages(segments)?;
     if pages.is_empty() {
@@ -73,7 +73,7 @@ pub fn write(family: u32, segments: &[Segment]) -> Result<Vec<u8>, Error> {
     let count = pages.len() as u32;
     let mut out = Vec::with_capacity((pages.len() + 1) * BLOCK_LENGTH);
     if pages.keys().any(|address| FLASH.contains(address)) {
-        // Raspberry Pi's tools give it block 0 of 2, so that a bootrom never counts the family as complete.
+        // Raspberry Pi's tools give it the number 0 of 2, so that a bootrom never counts the family as complete.
         let extra = Block {
             address: E10_ADDRESS,
             number: 0,
@@ -135,7 +135,7 @@ fn encode(out: &mut Vec<u8>, block: &Block) {
     out.extend(MAGIC_END.to_le_bytes());
 }
 
-/// Reads a UF2 file, strictly: every block complete, with a family and 256 bytes, no unknown flag or extension.
+/// Reads a UF2 file strictly: every block must be complete, with a family and 256 bytes, and no unknown flag or extension.
 ///
 /// # Errors
 /// What is wrong, and in which block.
@@ -176,8 +176,9 @@ fn decode(block: &[u8; BLOCK_LENGTH]) -> Result<Block, String> {
     Ok(Block { address: word(3), number: word(5), count: word(6), family: word(7), ignore, payload })
 }
 
-/// Checks that a UF2 file carries exactly these segments: every byte at its place, zeros for the rest of each page, blocks of
-/// the family counted from 0 without a gap, addresses ascending, and the extra block for RP2350-E10 when it goes to flash.
+/// Checks that a UF2 file contains exactly these segments: every byte at its address, zeros in the rest of each page,
+/// blocks of the family counted from 0 without a gap, addresses ascending, and the extra block for RP2350-E10 if anything
+/// is stored in flash.
 ///
 /// # Errors
 /// The first difference.
@@ -232,7 +233,7 @@ mod tests {
     fn flash() -> Vec<Segment> {
         vec![
             Segment { address: 0x1000_0000, bytes: (0..=255).chain(0..44).collect() },
-            // Starts inside a page, another sector.
+            // Starts inside a page, in another sector.
             Segment { address: 0x1000_2104, bytes: vec![7; 3] },
         ]
     }
@@ -283,14 +284,14 @@ mod tests {
         refused(&[Segment { address: u32::MAX, bytes: vec![1; 2] }], &Error::TooHigh { address: u32::MAX });
     }
 
-    /// Every byte of a file matters to the comparison.
+    /// Every byte of a file matters for the comparison.
     #[test]
     fn any_changed_byte_is_noticed() {
         let segments = [Segment { address: 0x1000_0000, bytes: vec![9; 300] }];
         let bytes = write(RP2350_ARM_S, &segments).unwrap();
-        // The extra block's own payload is a pattern without meaning; its header and extension are checked.
+        // The extra block's payload has no meaning; its header and extension are checked.
         let pattern = 32..32 + 256;
-        // So is its count: only that it is not the image's.
+        // Nor does its count matter, except that it is not the image's.
         let counts = 20..28;
         for index in (0..bytes.len()).filter(|index| !pattern.contains(index) && !counts.contains(index)) {
             let mut broken = bytes.clone();

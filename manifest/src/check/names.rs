@@ -421,7 +421,7 @@ impl Rules {
                 self.problems.report(
                     Code::ExclusiveKeys,
                     text.span.clone(),
-                    "the file has both a content and a text",
+                    "the file has both content and text",
                     "remove one of them",
                 );
                 None
@@ -430,7 +430,7 @@ impl Rules {
                 self.problems.report(
                     Code::MissingKey,
                     table,
-                    "the file has neither a content nor a text",
+                    "the file has neither content nor text",
                     "add content = \"FILE\" or text = \"its bytes\"",
                 );
                 None
@@ -453,7 +453,7 @@ impl Rules {
 
 /// The file's bytes, or what is wrong and what to do.
 fn read_content(path: &Path) -> Result<Vec<u8>, (String, &'static str)> {
-    const NAME: &str = "name a file relative to the manifest";
+    const NAME: &str = "specify a file relative to the manifest";
     let unreadable = |error: io::Error| match error.kind() {
         ErrorKind::NotFound => ("there is no such file".to_owned(), NAME),
         _ => (error.to_string(), NAME),

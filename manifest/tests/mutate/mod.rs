@@ -1,4 +1,4 @@
-//! Good manifests, and edits of them that anybody's hand could slip into.
+//! Valid manifests, and random edits such as an author might make by mistake.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use proptest::sample::{Index, select};
 /// The stock manifest.
 pub const STOCK: &str = include_str!("../../../picovd.toml");
 
-/// Pieces that manifests are made of, and some that they should not be made of.
+/// Pieces that manifests consist of, and some that they should not contain.
 const PIECES: &[&str] = &[
     "\"",
     "'''",
@@ -70,7 +70,7 @@ const PIECES: &[&str] = &[
     "quiet = 3600000",
 ];
 
-/// Small manifests which together say everything that can be said; short, so that a mutation hits something.
+/// Small manifests that together use every feature; short, so that most mutations matter.
 const SMALL: [&str; 6] = [
     "[volume]\nlabel = \"Ä B\"\nlabel-board-digits = true\nserial-number = 0xFFFF_FFFF\ntimestamp = 2026-01-01T00:00:00+01:00\n\
      minimum-size = \"2 MiB\"\n\n[chip]\nflash-size = \"2 MiB\"\n",

@@ -1,10 +1,10 @@
-//! A validator for the part of JSON Schema (draft 7) that picovd.schema.json uses. A word that it does not know is an
-//! error: it would look as if it held.
+//! A validator for the part of JSON Schema (draft 7) that picovd.schema.json uses. An unknown keyword is an error, because
+//! otherwise it would seem to be satisfied.
 
 use regex_lite::Regex;
 use serde_json::{Map, Value};
 
-/// A TOML value as editors hand it to a schema: moments are texts.
+/// A TOML value as editors pass it to a schema: dates are texts.
 pub fn json(value: &toml::Value) -> Value {
     match value {
         toml::Value::String(text) => Value::String(text.clone()),
@@ -19,7 +19,7 @@ pub fn json(value: &toml::Value) -> Value {
     }
 }
 
-/// What is wrong with a value, each with its path.
+/// What is wrong with a value, each problem with its path.
 pub fn violations(schema: &Value, value: &Value) -> Vec<String> {
     let mut wrong = Vec::new();
     visit(schema.as_object().expect("a schema is an object"), value, "", &mut wrong);
