@@ -130,7 +130,7 @@ fn wrong_words_get_an_error_and_status_2() {
         (&["ls", "--partition", "A"], "`A` is no partition; for example Calibration=2M,64K"),
         (&["serve", "--usbip", "here"], "`here` is not an address; try 127.0.0.1:3240"),
         (&["serve", "--quiet"], "serve needs --usbredir SOCKET or --usbip ADDRESS:PORT"),
-        (&["ls", "--i2c0", "0x76"], "`0x76` is no device; for example 0x76=bme280.toml"),
+        (&["ls", "--i2c0", "0x76"], "`0x76` is not a device; try 0x76=bme280.toml"),
         (&["new", "x", "--git", "a", "--registry"], "'--git <URL>' cannot be used with '--registry'"),
         (&["lss"], "'ls'"),
         (&["chekc"], "'check'"),

@@ -1,4 +1,5 @@
-//! What a power cycle of a simulated board allocates. The library's types borrow it for `'static`, as a firmware's statics.
+//! What a power cycle of a simulated board allocates. The library's types borrow it for `'static`, like a firmware's
+//! statics.
 
 use std::fmt;
 
@@ -8,7 +9,7 @@ pub struct Arena {
     values: Vec<Box<dyn Any>>,
 }
 
-/// A value that can be freed, of whatever type.
+/// A value of any type that can be freed.
 trait Any: Send {
     /// Frees it.
     ///
@@ -30,7 +31,7 @@ impl<T: Send> Any for Value<T> {
 }
 
 impl Arena {
-    /// Keeps a value.
+    /// Stores a value.
     pub fn keep<T: Send + 'static>(&mut self, value: T) -> &'static mut T {
         let value = Box::into_raw(Box::new(value));
         self.values.push(Box::new(Value(value)));
@@ -43,7 +44,7 @@ impl Arena {
     /// # Safety
     /// No reference that [`keep`](Self::keep) returned, nor a copy of one, is used any more.
     pub unsafe fn free(self) {
-        // The last first: a value may refer to earlier ones.
+        // In reverse order, since a value may refer to earlier ones.
         for mut value in self.values.into_iter().rev() {
             // SAFETY: by this function's contract; each value is here once.
             unsafe { value.free() };

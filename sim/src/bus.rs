@@ -1,12 +1,12 @@
 //! An in-memory USB device controller, and the wire that a host drives against it.
 //!
 //! [`SimBus`] is the device's side, a [`UsbBus`] for usb-device; [`WireSide`] is the host's side of the same state and
-//! offers what [`Link`](crate::link::Link) asks for. Anyone who owns the device polls it around each transaction: nothing
+//! provides what [`Link`](crate::link::Link) requires. The owner of the device polls it around each transaction: nothing
 //! happens in here by itself.
 //!
-//! Meaner than the chip: an endpoint holds one packet, data with the wrong toggle is dropped (USB 2.0 8.6), and what a
-//! careful driver never does (a write to a halted or an unknown endpoint, a packet longer than the endpoint's maximum)
-//! is kept as a *fault* that fails the story.
+//! Stricter than the chip: an endpoint holds one packet, data with the wrong toggle is dropped (USB 2.0 8.6), and anything
+//! that a careful driver never does (a write to a halted or an unknown endpoint, a packet longer than the endpoint's
+//! maximum) is recorded as a *fault* that fails the story.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use usb_device::{UsbDirection, UsbError};
 
 use crate::link::{InReply, OutReply, Pid};
 
-/// Endpoint numbers that a full-speed device can have (USB 2.0 5.3.1.2).
+/// Number of endpoints that a full-speed device can have (USB 2.0 5.3.1.2).
 const ENDPOINTS: usize = 16;
 /// Largest bulk and control packet at full speed (USB 2.0 5.5.3, 5.8.3).
 const MAX_PACKET: u16 = 64;
@@ -37,11 +37,12 @@ struct Endpoint {
     kind: EndpointType,
     max_packet_size: u16,
     halted: bool,
-    /// OUT only: packets are taken, from the end of a halt on, as which a class tells of SET_CONFIGURATION (USB 2.0 9.1.1.5).
+    /// OUT only: whether packets are accepted: from the end of a halt on, which is how a class reports SET_CONFIGURATION
+    /// (USB 2.0 9.1.1.5).
     active: bool,
     toggle: Pid,
     packet: Option<Vec<u8>>,
-    /// IN only: a packet went out, and poll has not told yet.
+    /// IN only: a packet was sent, but poll has not reported it yet.
     complete: bool,
 }
 
@@ -62,11 +63,11 @@ struct BusState {
     outs: [Option<Endpoint>; ENDPOINTS],
     setup: Option<[u8; 8]>,
     address: u8,
-    /// The address from the end of the status stage on.
+    /// The address to be used from the end of the status stage on.
     new_address: Option<u8>,
     enabled: bool,
     plugged: bool,
-    /// Set by the first poll, and by the first one when the device has been away for long enough.
+    /// Set by the first poll, or after a detach by the first one when the device has been away for long enough.
     pulled_up: bool,
     detached_until: Duration,
     detach_count: u32,
@@ -94,7 +95,7 @@ impl BusState {
         }
     }
 
-    /// A SETUP packet ends what endpoint 0 was about to do, and DATA1 follows it (USB 2.0 8.5.3).
+    /// A SETUP packet cancels what endpoint 0 was about to do, and DATA1 follows it (USB 2.0 8.5.3).
     fn begin_control(&mut self) {
         for endpoint in [&mut self.ins[0], &mut self.outs[0]].into_iter().flatten() {
             endpoint.halted = false;
@@ -203,7 +204,7 @@ impl UsbBus for SimBus {
 
     fn reset(&self) {
         let mut state = self.lock();
-        // The host's first SETUP packet may be here already: that is for address 0.
+        // The host's first SETUP packet may already be here, addressed to 0.
         if state.address != 0 {
             state.setup = None;
         }
@@ -224,7 +225,7 @@ impl UsbBus for SimBus {
         let suspended = state.suspended;
         let problem = match state.endpoint(address) {
             _ if !address.is_in() => "write to an OUT endpoint".to_owned(),
-            None => "write to an endpoint that nobody allocated".to_owned(),
+            None => "write to an endpoint that was not allocated".to_owned(),
             Some(endpoint) if endpoint.halted => "write to a halted endpoint".to_owned(),
             Some(endpoint) if data.len() > usize::from(endpoint.max_packet_size) => {
                 format!("packet of {} bytes, maximum {}", data.len(), endpoint.max_packet_size)
@@ -267,10 +268,10 @@ impl UsbBus for SimBus {
     fn set_stalled(&self, address: EndpointAddress, stalled: bool) {
         let mut state = self.lock();
         let Some(endpoint) = state.endpoint(address) else {
-            state.fault(format!("{}: halt of an endpoint that nobody allocated", name(address)));
+            state.fault(format!("{}: halt of an endpoint that was not allocated", name(address)));
             return;
         };
-        // Endpoint 0 has no toggle between transfers and no halt that outlives a SETUP (USB 2.0 8.5.3.4).
+        // Endpoint 0 has no toggle between transfers and no halt that survives a SETUP (USB 2.0 8.5.3.4).
         if !stalled && address.index() != 0 {
             // USB 2.0 9.4.5: clearing resets the toggle whether or not the endpoint was halted.
             endpoint.toggle = Pid::Data0;
@@ -345,9 +346,9 @@ impl Packets for SimBus {
     }
 }
 
-/// The host's side of a [`SimBus`]: one transaction per call, answered from what the device left there.
+/// The host's side of a [`SimBus`]: one transaction per call, answered with what the device has left there.
 ///
-/// Time stands still but for the bits of the transactions and what [`advance`](Self::advance) adds.
+/// Time advances only by the bits of the transactions and by [`advance`](Self::advance).
 #[derive(Clone, Debug)]
 pub struct WireSide {
     state: Arc<Mutex<BusState>>,
@@ -364,25 +365,26 @@ impl WireSide {
         self.lock().attached()
     }
 
-    /// How often the device detached by itself.
+    /// How often the device has detached by itself.
     #[must_use]
     pub fn detach_count(&self) -> u32 {
         self.lock().detach_count
     }
 
-    /// What the device did that a careful driver never does, taken away.
+    /// Takes the list of what the device did that a careful driver never does.
     #[must_use]
     pub fn take_faults(&self) -> Vec<String> {
         std::mem::take(&mut self.lock().faults)
     }
 
-    /// The device has just been powered and is not on the bus yet: for as long as a hub needs to notice (USB 2.0 7.1.7.3).
+    /// The device has just been powered on and is not on the bus yet: for as long as a hub needs to notice (USB 2.0
+    /// 7.1.7.3).
     pub fn starts(&self) {
         let mut state = self.lock();
         state.detached_until = state.now + DETACH;
     }
 
-    /// Drives a bus reset. The device learns of it at its next poll, and keeps its address until then, as the chip does.
+    /// Drives a bus reset. The device notices it at its next poll, and keeps its address until then, as on the chip.
     pub fn bus_reset(&self) {
         let mut state = self.lock();
         state.setup = None;
@@ -391,7 +393,7 @@ impl WireSide {
         (state.suspended, state.suspend_pending, state.resume_pending) = (false, false, false);
     }
 
-    /// SETUP transaction. A device always accepts it, and it ends what went on before (USB 2.0 8.5.3).
+    /// A SETUP transaction. A device always accepts it, and it ends the previous transfer (USB 2.0 8.5.3).
     #[must_use]
     pub fn setup(&self, address: u8, packet: [u8; 8]) -> OutReply {
         let mut state = self.lock();
@@ -411,7 +413,7 @@ impl WireSide {
     pub fn out(&self, address: u8, endpoint: u8, pid: Pid, data: &[u8]) -> OutReply {
         let mut state = self.lock();
         let state = &mut *state;
-        // The host sends its data before it learns that nobody takes it (USB 2.0 8.5.1).
+        // The host sends its data before it knows whether they are accepted (USB 2.0 8.5.1).
         state.spend(OVERHEAD_BITS + 8 * data.len() as u64);
         let busy = endpoint == 0 && state.setup.is_some();
         let listens = state.listens(address);
@@ -436,7 +438,7 @@ impl WireSide {
         }
     }
 
-    /// IN transaction; with `acknowledge` false the handshake gets lost and the packet stays.
+    /// An IN transaction; with `acknowledge` false, the handshake is lost and the packet stays queued.
     pub fn r#in(&self, address: u8, endpoint: u8, acknowledge: bool) -> InReply {
         let mut state = self.lock();
         let state = &mut *state;
@@ -490,7 +492,7 @@ impl WireSide {
         }
     }
 
-    /// Pulls the plug, or puts it in again. What the device queued is gone.
+    /// Unplugs the device, or plugs it in again. What it has queued is lost.
     pub fn plug(&self, plugged: bool) {
         let mut state = self.lock();
         state.plugged = plugged;

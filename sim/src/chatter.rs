@@ -1,4 +1,4 @@
-//! A sample application that prints: what the firmware of tests/chatter says on the chip.
+//! A sample application that prints the same as the firmware of tests/chatter on the chip.
 
 use std::fmt::Write;
 use std::sync::OnceLock;
@@ -8,13 +8,13 @@ use picovd::vd::Files;
 
 use crate::native::Application;
 
-/// Lines of each of the two that log.
+/// Number of lines that each of the two contexts logs.
 pub const LINES: u32 = 600;
 
-/// From line to line, in microseconds.
+/// Time between two lines in microseconds.
 const PAUSE: u64 = 20_000;
 
-/// What the main loop says, from its first line to its last.
+/// The main loop's lines, from the first to the last.
 #[must_use]
 pub fn main_lines() -> String {
     (1..=LINES).fold(String::new(), |mut text, line| {
@@ -23,7 +23,7 @@ pub fn main_lines() -> String {
     })
 }
 
-/// What the interrupt handler says.
+/// The interrupt handler's lines.
 #[must_use]
 pub fn interrupt_lines() -> String {
     (1..=LINES).fold(String::new(), |mut text, line| {
@@ -32,7 +32,7 @@ pub fn interrupt_lines() -> String {
     })
 }
 
-/// What the second core says, where it is asked to.
+/// The second core's lines, if it is enabled.
 #[must_use]
 pub fn second_lines() -> String {
     (1..=LINES).fold(String::new(), |mut text, line| {
@@ -55,12 +55,13 @@ struct Chatter {
     next: u64,
 }
 
-/// Numbered lines instead: how many, and how many a second.
+/// Numbered lines instead: their number, and how many per second.
 static NUMBERED: OnceLock<(u32, u32)> = OnceLock::new();
 
-/// Lets what [`start`] starts say `lines` numbered lines, `rate` of them a second, once for the whole process.
+/// Makes the application that [`start`] starts print `lines` numbered lines, `rate` of them per second. Once for the whole
+/// process.
 pub fn number(lines: u32, rate: u32) {
-    // The first one has said it.
+    // The first call has set it.
     let _ = NUMBERED.set((lines, rate.max(1)));
 }
 
@@ -73,7 +74,7 @@ pub fn start(_: &'static Files<'static>) -> Box<dyn Application> {
     }
 }
 
-/// The application that counts.
+/// The application that prints numbered lines.
 struct Counter {
     lines: u32,
     pause: u64,

@@ -14,7 +14,8 @@ use crate::native::Application;
 /// Path of the file.
 pub const PATH: &str = "SENSOR.CSV";
 
-/// Whether the sensor is plugged in: not while the disk is still held against the manifest, which does not know its file.
+/// Whether the sensor is plugged in: not while the disk is still being compared with the manifest, which does not know its
+/// file.
 static PLUGGED_IN: AtomicBool = AtomicBool::new(false);
 
 /// Plugs the sensor in.
@@ -22,14 +23,14 @@ pub fn plug_in() {
     PLUGGED_IN.store(true, Ordering::Relaxed);
 }
 
-/// Why the manifest has no place for the sensor; `None` when it has one.
+/// Why the manifest has no room for the sensor; `None` if it has.
 #[must_use]
 pub fn obstacle(plan: &DiskPlan) -> Option<String> {
     let dynamic = &plan.changes;
     let taken = plan.files.iter().map(|file| &file.path).chain(plan.built_in.iter().map(|file| &file.path));
     let taken = taken.chain(plan.directories.iter().map(|directory| &directory.path)).chain([&plan.partitions.folder]);
     if dynamic.files == 0 {
-        Some("[dynamic] files keeps no room for an application's files".to_owned())
+        Some("[dynamic] files reserves no room for an application's files".to_owned())
     } else if usize::from(dynamic.max_name) < PATH.len() {
         Some(format!("[dynamic] max-name is {}, and `{PATH}` has {}", dynamic.max_name, PATH.len()))
     } else if taken.into_iter().any(|path| path.eq_ignore_ascii_case(PATH)) {
@@ -39,10 +40,11 @@ pub fn obstacle(plan: &DiskPlan) -> Option<String> {
     }
 }
 
-/// In which time a desktop has seen two readings, by what the manifest says of announcements; `None` if it never does.
+/// Within which time a desktop has seen two readings, given the manifest's times for announcements; `None` if it never
+/// does.
 ///
-/// A change is announced `max-age`, `hold` and half a second after it was made, or 4 s after the volume was mounted, at the latest,
-/// and a desktop has the new files 8.5 s later.
+/// A change is announced at the latest `max-age`, `hold` and half a second after it was made, or 4 s after the volume was
+/// mounted; a desktop has the new files 8.5 s after that.
 #[must_use]
 pub fn patience(plan: &DiskPlan) -> Option<Duration> {
     let dynamic = &plan.changes;
@@ -50,7 +52,7 @@ pub fn patience(plan: &DiskPlan) -> Option<Duration> {
     (dynamic.refresh != Refresh::Attention).then(|| 2 * (Duration::from_secs(INTERVAL) + told))
 }
 
-/// How often it is read, in seconds: slower than the manifest's `hold`, so that each reading is announced.
+/// Seconds between two readings: longer than the manifest's `hold`, so that each reading is announced.
 const INTERVAL: u64 = 12;
 
 /// The last readings: seconds since power-on and thousandths of a degree.
@@ -102,7 +104,7 @@ impl Application for Sensor {
         self.readings.rows[index] = (seconds, 20_500 + swing);
         self.readings.count += 1;
         self.content.set(self.readings);
-        // A manifest without room for dynamic files has no sensor.
+        // Without room for dynamic files, there is no sensor.
         if vd_update_file(self.files, self.file).is_err() {
             let _ = vd_add_file(self.files, self.file);
         }

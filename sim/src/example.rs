@@ -1,4 +1,4 @@
-//! A desktop with a small stick plugged in: what the library's documentation shows its examples with.
+//! A desktop with a small stick plugged in, for the examples in the library's documentation.
 
 use crate::host::system::{LINUX_DESKTOP, System};
 use crate::memory::Contents;
@@ -8,7 +8,7 @@ use picovd::vd::{Announcing, Files, Milliseconds, Refresh, Timing};
 use std::path::Path;
 use std::time::Duration;
 
-/// How hosts hear of the stick's changes.
+/// How hosts are notified of the stick's changes.
 pub const ANNOUNCING: Announcing = Announcing {
     refresh: Refresh::Auto,
     timing: Timing { quiet: Milliseconds(500), max_age: Milliseconds(5_000), hold: Milliseconds(10_000) },
@@ -17,7 +17,7 @@ pub const ANNOUNCING: Announcing = Announcing {
 /// Its manifest.
 const MANIFEST: &str = "[dynamic]\nfiles = 4\nwindow = '256 KiB'\n";
 
-/// Longer than it takes until a desktop has mounted a change.
+/// Longer than a desktop takes to mount a change.
 const LONG: Duration = Duration::from_secs(20);
 
 /// The desktop.
@@ -30,7 +30,7 @@ impl Host {
     /// Plugs the stick in.
     ///
     /// # Panics
-    /// When the stick cannot be mounted.
+    /// If the stick cannot be mounted.
     #[must_use]
     pub fn new() -> Self {
         let manifest = picovd_manifest::read_text("picovd.toml", MANIFEST, Path::new(".")).expect("it is TOML");
@@ -49,28 +49,28 @@ impl Host {
         self.files
     }
 
-    /// The bytes of a file, when all changes have been announced.
+    /// The bytes of a file, after all changes have been announced.
     ///
     /// # Panics
-    /// When there is no such file.
+    /// If there is no such file.
     pub fn sees(&mut self, path: &str) -> Vec<u8> {
         self.system.elapse(LONG);
         self.system.read(path).expect("the file is there")
     }
 
-    /// The names of all files, when all changes have been announced.
+    /// The names of all files, after all changes have been announced.
     ///
     /// # Panics
-    /// When nothing is mounted.
+    /// If nothing is mounted.
     pub fn names(&mut self) -> Vec<String> {
         self.system.elapse(LONG);
         self.system.list("").expect("a volume is mounted").into_iter().map(|node| node.name).collect()
     }
 
-    /// When a file was changed, as it says.
+    /// The time at which a file was changed, as it shows it.
     ///
     /// # Panics
-    /// When there is no such file.
+    /// If there is no such file.
     pub fn modified(&mut self, path: &str) -> String {
         self.system.elapse(LONG);
         let nodes = self.system.list("").expect("a volume is mounted");
@@ -81,12 +81,12 @@ impl Host {
     /// Ejects the medium.
     ///
     /// # Panics
-    /// When the stick refuses.
+    /// If the stick refuses.
     pub fn eject(&mut self) {
         self.system.eject().expect("the medium can be taken out");
     }
 
-    /// Whether a volume is mounted, a while from now.
+    /// Whether a volume is mounted, some time from now.
     pub fn is_mounted(&mut self) -> bool {
         self.system.elapse(LONG);
         self.system.is_mounted()

@@ -1,7 +1,7 @@
-//! A device on the board's I2C bus, from a file that says what its registers hold.
+//! A device on the board's I2C bus, described by a file with its registers' contents.
 //!
 //! ```toml
-//! # The chip's identity and its calibration, as a BME280 has them.
+//! # The chip's identity and its calibration, as in a BME280.
 //! read-only = [0xD0]
 //!
 //! [registers]
@@ -21,7 +21,7 @@ pub struct I2cDevice {
     pub bus: usize,
     /// Seven bits.
     pub address: u16,
-    /// What it does.
+    /// Its behaviour.
     pub target: Target,
 }
 
@@ -29,20 +29,20 @@ impl I2cDevice {
     /// The device that `ADDRESS=FILE.toml` describes.
     ///
     /// # Errors
-    /// What is wrong with the words or the file.
+    /// What is wrong with the argument or the file.
     pub fn read(bus: usize, word: &str) -> Result<Self, String> {
-        let wanted = || format!("`{word}` is no device; for example 0x76=bme280.toml");
+        let wanted = || format!("`{word}` is not a device; try 0x76=bme280.toml");
         let (address, file) = word.split_once('=').ok_or_else(wanted)?;
         let address = number(address)
             .filter(|address| (0x08..0x78).contains(address))
-            .ok_or_else(|| format!("`{address}` is no address of an I2C device: seven bits, from 0x08 to 0x77"))?;
+            .ok_or_else(|| format!("`{address}` is not the address of an I2C device: seven bits, from 0x08 to 0x77"))?;
         let text = fs::read_to_string(Path::new(file)).map_err(|error| format!("{file}: {error}"))?;
         let target = target(&text).map_err(|error| format!("{file}: {error}"))?;
         Ok(Self { bus, address, target })
     }
 }
 
-/// A number in one of the ways in which TOML and datasheets write them.
+/// A number in one of the notations of TOML and datasheets.
 fn number(word: &str) -> Option<u16> {
     let parsed = match word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")) {
         Some(digits) => u16::from_str_radix(digits, 16),
@@ -54,11 +54,11 @@ fn number(word: &str) -> Option<u16> {
 fn target(text: &str) -> Result<Target, String> {
     let table: Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
     if let Some(key) = table.keys().find(|key| !["registers", "read-only"].contains(&key.as_str())) {
-        return Err(format!("there is no key `{key}`: a device has `registers` and `read-only`"));
+        return Err(format!("unknown key `{key}`: a device has `registers` and `read-only`"));
     }
     let byte = |value: &Value, what: &str| {
         let byte = value.as_integer().and_then(|value| u8::try_from(value).ok());
-        byte.ok_or_else(|| format!("{what} is {value}, which is no byte"))
+        byte.ok_or_else(|| format!("{what} is {value}, which is not a byte"))
     };
     let mut registers = [0; 256];
     let Some(Value::Table(given)) = table.get("registers") else {
@@ -66,14 +66,14 @@ fn target(text: &str) -> Result<Target, String> {
     };
     for (key, value) in given {
         let first =
-            number(key).filter(|first| *first < 256).ok_or_else(|| format!("`{key}` is no register's number"))?;
+            number(key).filter(|first| *first < 256).ok_or_else(|| format!("`{key}` is not a register number"))?;
         let values = match value {
             Value::Array(values) => values.as_slice(),
             single => std::slice::from_ref(single),
         };
         let room = registers.get_mut(usize::from(first)..).unwrap_or_default();
         if values.len() > room.len() {
-            return Err(format!("register {key} has {} values, which reach beyond 0xFF", values.len()));
+            return Err(format!("register {key} has {} values, which extend beyond 0xFF", values.len()));
         }
         for (register, value) in room.iter_mut().zip(values) {
             *register = byte(value, &format!("register {key}"))?;
@@ -102,10 +102,10 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (text, part) in [
             ("", "no table [registers]"),
-            ("[registers]\n0x100 = 1\n", "`0x100` is no register's number"),
+            ("[registers]\n0x100 = 1\n", "`0x100` is not a register number"),
             ("[registers]\n1 = 256\n", "register 1 is 256"),
-            ("[registers]\n0xFF = [1, 2]\n", "reach beyond 0xFF"),
-            ("[register]\n", "no key `register`"),
+            ("[registers]\n0xFF = [1, 2]\n", "extend beyond 0xFF"),
+            ("[register]\n", "unknown key `register`"),
             ("read-only = 1\n[registers]\n", "read-only is 1"),
             ("[registers\n", "TOML"),
         ] {

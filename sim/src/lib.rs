@@ -1,8 +1,8 @@
 //! The simulator: a USB host, an exFAT reader and a checker written from the standards, and what they are plugged into: the
-//! library on an in-memory bus, or the firmware's ELF on an emulated RP2350.
+//! library on an in-memory bus, or the firmware's ELF file on an emulated RP2350.
 //!
-//! The judges are crates of their own, which cannot name the library: `picovd-host` and `picovd-board`, with `picovd-wire` between
-//! them. This crate plugs the library and the manifest in.
+//! The judges are separate crates, which do not depend on the library: `picovd-host` and `picovd-board`, with `picovd-wire`
+//! between them. This crate connects them with the library and the manifest.
 
 pub mod arena;
 pub mod bus;

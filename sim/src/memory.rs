@@ -1,4 +1,4 @@
-//! What is in a simulated board's memory: the same for the library on the simulated bus and for the emulated board.
+//! The contents of a simulated board's memory, both for the library on the simulated bus and for the emulated board.
 
 use picovd::volume::Memory;
 use std::sync::{Arc, Mutex};
@@ -21,15 +21,15 @@ pub const SRAM_LENGTH: usize = 520 * 1024;
 pub struct Contents {
     /// The bootrom's image.
     pub rom: Vec<u8>,
-    /// Flash from its first byte on; its length is the chip's.
+    /// The contents of flash; their length is the chip's.
     pub flash: Vec<u8>,
     /// SRAM as it is when the host reads it.
     pub sram: Vec<u8>,
 }
 
 impl Contents {
-    /// A board with a flash chip of `flash_length` bytes and memories that hold reproducible noise, so that every byte tells
-    /// where it came from. The last quarter of flash is erased.
+    /// A board with a flash chip of `flash_length` bytes and memories filled with reproducible noise, so that every byte
+    /// can be traced to its address. The last quarter of flash is erased.
     #[must_use]
     pub fn noise(flash_length: usize) -> Self {
         let mut flash = noise(2, flash_length);
@@ -40,14 +40,14 @@ impl Contents {
         Self { rom: noise(1, ROM_LENGTH), flash, sram: noise(3, SRAM_LENGTH) }
     }
 
-    /// The byte at `address`, or `None` where the board has no memory. All four aliases of flash show it.
+    /// The byte at `address`, or `None` if the board has no memory there. All four aliases of flash show it.
     #[must_use]
     pub fn byte(&self, address: u32) -> Option<u8> {
         let within = |bytes: &[u8], base: u32| address.checked_sub(base).and_then(|at| bytes.get(at as usize).copied());
         match address >> 28 {
             0x0 => within(&self.rom, ROM_BASE),
             // XIP and its uncached, untranslated aliases: 64 MiB each (datasheet 4.4.1). A chip that is shorter than the
-            // window shows up again and again.
+            // window is repeated.
             0x1 => {
                 let offset = address % 0x0400_0000 % XIP_LENGTH;
                 self.flash.get(offset as usize % self.flash.len().max(1)).copied()
@@ -58,7 +58,7 @@ impl Contents {
     }
 }
 
-/// `xorshift64*` (Vigna 2016), one byte a step.
+/// `xorshift64*` (Vigna 2016), one byte per step.
 fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     (0..length)
@@ -82,18 +82,18 @@ impl SharedMemory {
         Self(Arc::new(Mutex::new(contents)))
     }
 
-    /// Looks at the contents or changes them.
+    /// Reads or changes the contents.
     ///
     /// # Panics
     ///
-    /// After a panic of another thread that held them.
+    /// After a panic of another thread that was using them.
     pub fn with<R>(&self, work: impl FnOnce(&mut Contents) -> R) -> R {
         work(&mut self.0.lock().expect("no thread panicked while it held the memory"))
     }
 }
 
 impl Memory for SharedMemory {
-    /// Where the chip would raise a bus fault, this panics: a window that a manifest must not allow.
+    /// Panics where the chip would raise a bus fault: at a window that a manifest must not allow.
     fn read(&self, address: u32, out: &mut [u8]) {
         self.with(|contents| {
             for (index, byte) in out.iter_mut().enumerate() {

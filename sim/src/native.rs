@@ -23,28 +23,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use usb_device::bus::UsbBusAllocator;
 
-/// What makes one board differ from another.
+/// Everything in which boards may differ.
 #[derive(Clone, Debug)]
 pub struct Board {
     /// The tables of the volume.
     pub layout: &'static Layout<'static>,
     /// The USB device's identity.
     pub usb: usb::Identity<'static>,
-    /// The SCSI unit's identity; an empty serial number stands for the board's.
+    /// The SCSI unit's identity; an empty serial number is replaced by the board's.
     pub unit: UnitIdentity<'static>,
     /// The chip's unique identity.
     pub identity: BoardIdentity,
     /// The chip's memory.
     pub memory: SharedMemory,
-    /// Length of the flash that the manifest reserves; the memory's may be less.
+    /// Length of the flash that the manifest reserves; the memory may have less.
     pub flash_size: u32,
     /// How hosts are notified of changes.
     pub announcing: Announcing,
-    /// Makes the dynamic files that come with the firmware; each power-on makes them again.
+    /// Creates the firmware's own dynamic files; each power-on creates them again.
     pub built_in: BuiltInFiles,
-    /// What the manifest decides of settings, where it has sectors for them: those of the board's flash.
+    /// The manifest's decisions about settings, if it has sectors for them in the board's flash.
     pub settings: Option<settings::Plan<'static>>,
-    /// What runs beside the library; each power-on restarts it.
+    /// An application that runs next to the library; each power-on restarts it.
     pub application: Option<Start>,
 }
 
@@ -57,13 +57,13 @@ pub trait Application {
     fn turn(&mut self, now: Instant);
 }
 
-/// Most dynamic files that a board has room for; its layout may allow fewer.
+/// Maximum number of dynamic files of a board; its layout may allow fewer.
 const FILES: usize = 256;
 
-/// How long the main loop sleeps at most: here, how coarse [`Link::elapse`] is.
+/// Maximum sleep of the main loop: here, the step of [`Link::elapse`].
 const TICK: Duration = Duration::from_millis(1);
 
-/// From a request to restart to the restart, as with the firmware.
+/// Time from a request to restart until the restart, as in the firmware.
 const RESTART_DELAY: Duration = Duration::from_millis(100);
 
 /// A powered board with the library running on it.
@@ -74,15 +74,15 @@ pub struct NativeDevice {
     /// When to restart, and how.
     restart: Option<(Duration, Reset)>,
     restarts: Vec<Reset>,
-    /// How late the main loop begins, and goes on after each bus reset.
+    /// How late the main loop starts, and continues after each bus reset.
     stall: Duration,
-    /// The main loop does nothing before.
+    /// The main loop does nothing before this time.
     stalled_until: Duration,
-    /// Whether a power cycle frees what the last one has taken: nobody else has references into it.
+    /// Whether a power cycle frees what the last one has allocated: nothing else refers to it.
     frees: bool,
 }
 
-/// A stick of every board: with all functions, with settings or without.
+/// A stick for every board: with all functions, with or without settings.
 struct Everything;
 
 impl usb::Functions for Everything {
@@ -95,10 +95,10 @@ impl Firmware<'static> for Everything {
     type Settings = Option<&'static Settings<'static>>;
 }
 
-/// What a power cycle throws away.
+/// What a power cycle discards.
 struct Running {
     stick: Stick<'static, Powered<'static>, Everything>,
-    /// What the host asked for through the reset interface.
+    /// What the host requested through the reset interface.
     wanted: Arc<Mutex<Option<Reset>>>,
     files: &'static Files<'static>,
     log: Option<&'static LogRing>,
@@ -109,7 +109,7 @@ struct Running {
 }
 
 impl NativeDevice {
-    /// Powers the board.
+    /// Powers the board on.
     #[must_use]
     pub fn new(board: Board) -> Self {
         let (wire, running) = power(&board);
@@ -117,38 +117,38 @@ impl NativeDevice {
         Self { board, wire, running, restart: None, restarts: Vec::new(), stall, stalled_until, frees: false }
     }
 
-    /// The same for anyone who needs no more than the bus, for any number of power cycles: each frees what the last one has taken. The
-    /// board's application must not leave its files with anybody who outlives it.
+    /// The same for callers that need only the bus, for any number of power cycles: each frees what the last one has
+    /// allocated. The board's application must not pass its files to anything that outlives it.
     #[must_use]
     pub fn link(board: Board) -> Box<dyn Link> {
         Box::new(Self { frees: true, ..Self::new(board) })
     }
 
-    /// The restarts that the host asked for and that took place.
+    /// The restarts that the host has requested and that took place.
     #[must_use]
     pub fn restarts(&self) -> &[Reset] {
         &self.restarts
     }
 
-    /// The dynamic files of the present power cycle.
+    /// The dynamic files of the current power cycle.
     #[must_use]
     pub fn files(&self) -> &'static Files<'static> {
         self.running.files
     }
 
-    /// The log of the present power cycle, where the manifest asks for one.
+    /// The log of the current power cycle, if the manifest requests one.
     #[must_use]
     pub fn log(&self) -> Option<&'static LogRing> {
         self.running.log
     }
 
-    /// The settings of the present power cycle, where the manifest has sectors for them.
+    /// The settings of the current power cycle, if the manifest has sectors for them.
     #[must_use]
     pub fn settings(&self) -> Option<&'static Settings<'static>> {
         self.running.settings
     }
 
-    /// The firmware's loop, until it would sleep.
+    /// Runs the firmware's loop until it would sleep.
     fn run(&mut self) {
         if self.wire.now() < self.stalled_until {
             return;
@@ -164,7 +164,7 @@ impl NativeDevice {
         self.restart_if_due();
     }
 
-    /// Restarts when it is due. A board in BOOTSEL mode is another device, which is not simulated: the cable is as if empty.
+    /// Restarts when it is due. A board in BOOTSEL mode is another device, which is not simulated: it is as if unplugged.
     fn restart_if_due(&mut self) {
         let now = self.wire.now();
         if let Some(reset) = self.running.wanted.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -181,7 +181,7 @@ impl NativeDevice {
         }
     }
 
-    /// All that a board without power forgets is forgotten; its clock goes on.
+    /// Discards everything that a board without power forgets; its clock continues.
     fn power_cycle(&mut self) {
         let before = self.wire.now();
         self.restart = None;
@@ -193,7 +193,7 @@ impl NativeDevice {
         self.stalled_until = before + self.stall;
         if self.frees {
             drop((application, stick));
-            // SAFETY: what borrowed is gone, `println!` has the new log, and `link` has let nobody else borrow.
+            // SAFETY: what borrowed is gone, `println!` has the new log, and `link` has not allowed other borrows.
             unsafe { arena.free() };
         }
     }
@@ -210,7 +210,7 @@ fn power(board: &Board) -> (WireSide, Running) {
     let built_in = board.built_in.make(board.layout, settings, &mut arena);
     let built_in: &'static BuiltIn<'static> = arena.keep(built_in);
     if let Some(log) = built_in.log {
-        // As on the chip; where a process has several boards, `println!` is the last one's.
+        // As on the chip; in a process with several boards, `println!` writes to the last one.
         picovd::files::set_log(log);
     }
     let description = Description {
@@ -241,7 +241,7 @@ fn power(board: &Board) -> (WireSide, Running) {
     (wire, Running { stick, wanted, files, log: built_in.log, settings, application, arena })
 }
 
-/// A board with power, as the start of a stick asks for it.
+/// A powered board as a stick's hardware.
 struct Powered<'p> {
     board: &'p Board,
     arena: &'p mut Arena,
@@ -260,7 +260,8 @@ impl Hardware<'static> for Powered<'_> {
         flash_length(&self.board.memory, reserved, None)
     }
 
-    /// Nothing: the plan has cut what is redacted out of the windows, and a simulated board's RAM holds no program's data.
+    /// Nothing to do: the plan has removed redacted ranges from the windows, and a simulated board's RAM contains no
+    /// program data.
     fn hide<S: Configured<'static>>(&mut self, _: S, _: &'static [Range<u32>], _: u32) {}
 
     fn facts(&mut self, identity: Option<BoardIdentity>, flash: Option<u32>) -> BoardFacts<'static> {
@@ -301,7 +302,7 @@ impl Link for NativeDevice {
 
     fn bus_reset(&mut self) {
         self.wire.bus_reset();
-        // A second bus reset does not make it longer.
+        // A second bus reset does not extend it.
         if self.wire.now() >= self.stalled_until {
             self.stalled_until = self.wire.now() + self.stall;
         }

@@ -1,5 +1,5 @@
-//! Flash partitions of a simulated board: the table that somebody programmed it with, and the boot ROM's calls for it, for the
-//! library on the simulated bus: the same model that the emulated board's ROM has.
+//! Flash partitions of a simulated board: the table that it is programmed with, and the boot ROM's calls for it, for the
+//! library on the simulated bus. It is the same model as in the emulated board's ROM.
 
 use crate::board::partition::PartitionTable;
 use crate::memory::SharedMemory;
@@ -15,25 +15,25 @@ const BLOCK_END: u32 = 0xAB12_3579;
 /// Items of a block: a table whose size has two bytes, and the last one.
 const PARTITION_TABLE: u32 = 0x8A;
 const LAST: u32 = 0xFF;
-/// Everybody may read and write.
+/// Full read and write permissions.
 const PERMISSIONS: u32 = 0xFC00_0000;
-/// What picotool gives space outside of partitions when nothing is said.
+/// picotool's default for space outside of partitions.
 const UNPARTITIONED: u32 = 0xFC07_8000;
 /// PARTITION_FLAGS: a name follows.
 const HAS_NAME: u32 = 1 << 12;
 
 const SECTOR: u32 = 4096;
-/// Sectors that a table can name (5.9.4).
+/// Number of sectors that a table can address (5.9.4).
 const SECTORS: u32 = 1 << 13;
 /// Where the boot ROM looks for the first block.
 const SEARCH: usize = 4096;
-/// Where the table is on a board with a program in front: this far from flash's end.
+/// Where the table is on a board with a program at the start: at this distance from the end of flash.
 const TABLE: usize = 4096;
 
 /// One partition that a board has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Partition {
-    /// At most 127 bytes; empty for none.
+    /// At most 127 bytes; empty for no name.
     pub name: String,
     /// Its first sector of 4 KiB.
     pub first: u32,
@@ -42,7 +42,7 @@ pub struct Partition {
 }
 
 impl Partition {
-    /// A partition from its first byte and its length, both multiples of 4 KiB within 32 MiB. `None` for others.
+    /// A partition from its first byte and its length, both multiples of 4 KiB within 32 MiB; `None` otherwise.
     #[must_use]
     pub fn new(name: &str, start: u32, length: u32) -> Option<Self> {
         let whole = start.is_multiple_of(SECTOR) && length.is_multiple_of(SECTOR) && length > 0 && name.len() < 128;
@@ -63,7 +63,7 @@ impl Partition {
     }
 }
 
-/// The block of a table (5.9.4) with the next block of the loop `next` bytes away; 0 closes the loop.
+/// The block of a table (5.9.4), with the next block of the loop at distance `next` in bytes; 0 closes the loop.
 fn block(partitions: &[Partition], next: i32) -> Vec<u8> {
     let table: Vec<u32> = partitions.iter().flat_map(Partition::words).collect();
     let size = 2 + table.len() as u32;
@@ -73,14 +73,14 @@ fn block(partitions: &[Partition], next: i32) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }
 
-/// Puts a table into a flash chip, into the loop of blocks that the image definition of its program begins, or in front where
-/// there is no program. Returns the pieces to be programmed: where, and what.
+/// Puts a table into a flash chip: into the loop of blocks that starts with the image definition of its program, or at the
+/// start if there is no program. Returns the pieces to be programmed, each with its offset.
 ///
 /// # Errors
-/// Why it cannot: a line.
+/// Why that is impossible, in one line.
 pub fn table(flash: &[u8], partitions: &[Partition]) -> Result<Vec<(usize, Vec<u8>)>, String> {
     if partitions.len() > 16 {
-        return Err(format!("{} partitions, and a table has 16 at most", partitions.len()));
+        return Err(format!("{} partitions, but a table has at most 16", partitions.len()));
     }
     let word = |at: usize| flash.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
     let find = |from: usize, what: u32| (from..SEARCH).step_by(4).find(|at| word(*at) == Some(what));
@@ -94,7 +94,7 @@ pub fn table(flash: &[u8], partitions: &[Partition]) -> Result<Vec<(usize, Vec<u
     Ok(vec![(link, away.to_le_bytes().to_vec()), (place, block(partitions, -away))])
 }
 
-/// The table in a memory's flash, once it is loaded.
+/// The table in a memory's flash, after it was loaded.
 #[derive(Debug)]
 pub struct RomTable {
     memory: SharedMemory,

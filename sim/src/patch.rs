@@ -1,22 +1,22 @@
-//! Another word in a firmware's ELF file: programs of the tests have a static that tells them which case they are.
+//! Changes words in a firmware's ELF file: test programs have a static that selects the case.
 
 use object::{Object, ObjectSection, ObjectSymbol};
 
 /// The ELF file with these words at a symbol.
 ///
 /// # Errors
-/// It is no ELF file, or the symbol, or room for the words, is not in it.
+/// It is not an ELF file, or it does not contain the symbol or has no room for the words.
 pub fn with_words(mut elf: Vec<u8>, symbol: &str, words: &[u32]) -> Result<Vec<u8>, String> {
     let place = place(&elf, symbol).ok_or_else(|| format!("`{symbol}` is not in the ELF file"))?;
     for (number, word) in words.iter().enumerate() {
         let at = place + 4 * number;
-        let room = elf.get_mut(at..at + 4).ok_or_else(|| format!("`{symbol}` is past the end of the ELF file"))?;
+        let room = elf.get_mut(at..at + 4).ok_or_else(|| format!("`{symbol}` is beyond the end of the ELF file"))?;
         room.copy_from_slice(&word.to_le_bytes());
     }
     Ok(elf)
 }
 
-/// Where in the file the symbol's bytes are.
+/// Offset of the symbol's bytes in the file.
 fn place(elf: &[u8], symbol: &str) -> Option<usize> {
     let file = object::File::parse(elf).ok()?;
     let symbol = file.symbols().find(|found| found.name() == Ok(symbol))?;

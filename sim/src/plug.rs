@@ -1,4 +1,4 @@
-//! What to plug in: the library natively, or a firmware ELF on the emulated board.
+//! What to plug in: the library natively, or a firmware's ELF file on the emulated board.
 
 use crate::board::{ChipIdentity, ElfDevice};
 use crate::diagnosis::{Outcome, Reporter};
@@ -16,10 +16,10 @@ use picovd_manifest::{Diagnostics, DiskPlan, Program, Usb};
 use std::path::{Path, PathBuf};
 use std::{env, fmt, fs, io};
 
-/// The unique identity of the simulated board, as RP2350 boards have them: 64 bits.
+/// The unique identity of the simulated board: 64 bits, as on RP2350 boards.
 pub const IDENTITY: BoardIdentity = BoardIdentity(0xE461_4C31_1F2A_9D0B);
 
-/// Why there is nothing to plug in.
+/// Why nothing can be plugged in.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PlugError {
@@ -44,7 +44,7 @@ impl std::error::Error for PlugError {}
 pub struct Plug {
     /// The device.
     pub link: Box<dyn Link>,
-    /// What its manifest decided.
+    /// Its manifest's plan.
     pub plan: DiskPlan,
     /// Every file with its bytes.
     pub files: Vec<TrueFile>,
@@ -52,16 +52,16 @@ pub struct Plug {
     pub outcome: Outcome,
 }
 
-/// How a firmware on the emulated board is treated.
+/// How to run a firmware on the emulated board.
 #[derive(Clone, Copy)]
 pub struct Treatment<'a> {
-    /// Whether lines that a UART sends are handed to the sink, too.
+    /// Whether lines that a UART sends are passed to the sink, too.
     pub uart: bool,
     /// The devices on the I2C buses.
     pub i2c: &'a [I2cDevice],
-    /// Whether the board stops where the firmware uses a register that it does not model, instead of a note.
+    /// Whether the board stops, instead of adding a note, when the firmware uses a register that is not modelled.
     pub strict: bool,
-    /// What is done with a report of what the firmware did wrong.
+    /// Receives the reports of what the firmware does wrong.
     pub sink: fn(&str),
 }
 
@@ -69,7 +69,7 @@ pub struct Treatment<'a> {
 #[must_use]
 pub fn stock_manifest() -> PathBuf {
     let below = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    // Messages name it as the user would: relative to where they are, when it is there.
+    // Messages call it as the user would: by its relative path, if it exists there.
     match (env::current_dir().and_then(fs::canonicalize), fs::canonicalize(&below)) {
         (Ok(here), Ok(root)) if here == root => PathBuf::from("picovd.toml"),
         (_, Ok(root)) => root.join("picovd.toml"),
@@ -90,7 +90,7 @@ pub fn plan(path: Option<&Path>) -> Result<DiskPlan, Diagnostics> {
 /// Plugs in the device of `manifest`: natively, or with `elf` the firmware that was built from it.
 ///
 /// # Errors
-/// A wrong manifest, an ELF that cannot be read or that the board would not boot.
+/// An invalid manifest, or an ELF file that cannot be read or that the board would not boot.
 pub fn open(manifest: Option<&Path>, elf: Option<&Path>) -> Result<Plug, PlugError> {
     open_on(manifest, elf, FlashChip::default())
 }
@@ -98,21 +98,21 @@ pub fn open(manifest: Option<&Path>, elf: Option<&Path>) -> Result<Plug, PlugErr
 /// A board's flash chip.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FlashChip<'a> {
-    /// Its length in bytes; without it, what the manifest reserves.
+    /// Its length in bytes; by default what the manifest reserves.
     pub length: Option<usize>,
-    /// What its partition table says; without partitions there is none.
+    /// The partitions in its table; without any, there is no table.
     pub partitions: &'a [Partition],
 }
 
-/// The same on a board with this flash chip. Nobody is told what the firmware does wrong, and the board is strict.
+/// The same on a board with this flash chip. Mistakes of the firmware are not reported, and the board is strict.
 ///
 /// # Errors
-/// As [`open`], and a table that has no place.
+/// As [`open`], and a partition table that does not fit.
 pub fn open_on(manifest: Option<&Path>, elf: Option<&Path>, flash: FlashChip<'_>) -> Result<Plug, PlugError> {
     open_with(manifest, elf, flash, Treatment { uart: false, i2c: &[], strict: true, sink: |_| {} })
 }
 
-/// The same with a firmware that is treated like this.
+/// The same, with options for the firmware.
 ///
 /// # Errors
 /// As [`open_on`].
@@ -136,16 +136,16 @@ pub fn native(plan: DiskPlan) -> Plug {
     native_with(plan, None)
 }
 
-/// The same with an application beside it.
+/// The same with an application next to it.
 #[must_use]
 pub fn native_with(plan: DiskPlan, application: Option<Start>) -> Plug {
     with_contents(Contents::noise(plan.chip.flash_size as usize), plan, application)
 }
 
-/// The library on a board with this flash chip, with an application beside it.
+/// The library on a board with this flash chip, with an application next to it.
 ///
 /// # Errors
-/// A partition table that has no place.
+/// A partition table that does not fit.
 pub fn native_on(plan: DiskPlan, flash: FlashChip<'_>, application: Start) -> Result<Plug, PlugError> {
     on_bus(plan, flash, Some(application)).map_err(PlugError::Firmware)
 }
@@ -210,10 +210,10 @@ pub fn board(plan: DiskPlan, contents: Contents) -> Board {
     }
 }
 
-/// Longest ELF in bytes: flash has 16 MiB, and the rest is what a debugger wants to know.
+/// Maximum length of an ELF file in bytes: flash has 16 MiB, and the rest is debug information.
 const LONGEST_PROGRAM: u64 = 256 << 20;
 
-/// The bytes of a program: of a file that has an end.
+/// The bytes of a program in a regular file.
 fn read_program(path: &Path) -> io::Result<Vec<u8>> {
     let metadata = fs::metadata(path)?;
     if !metadata.is_file() {
@@ -244,7 +244,7 @@ fn emulated(plan: DiskPlan, flash: FlashChip<'_>, path: &Path, treatment: Treatm
         }
     }
     let chip = device.machine().flash();
-    // A program in SRAM looks at what another one has left in flash.
+    // A program in SRAM sees what another one has left in flash.
     let mut left = match plan.chip.program {
         Program::Sram => vec![(0, Contents::noise(length).flash)],
         Program::Flash => Vec::new(),
@@ -256,7 +256,7 @@ fn emulated(plan: DiskPlan, flash: FlashChip<'_>, path: &Path, treatment: Treatm
         if !left.iter().all(|(at, bytes)| chip.preload(*at, bytes)) {
             return Err("flash has no room for its contents".to_owned());
         }
-        // What the program has decoded and cached is from before.
+        // What the core has decoded and cached is outdated.
         device.machine().unplug();
         device.machine().plug();
     }

@@ -1,5 +1,5 @@
-//! Critical sections of a program that runs on this machine: one lock for all threads, which stand for the chip's cores. At
-//! each release an interrupt handler can run, as it does on the chip where interrupts are enabled again.
+//! Critical sections of a program that runs on this machine: one lock for all threads, which represent the chip's cores. At
+//! each release an interrupt handler can run, as on the chip where interrupts are enabled again.
 
 use std::cell::{Cell, RefCell};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,8 +16,8 @@ struct Sections;
 
 critical_section::set_impl!(Sections);
 
-// SAFETY: one lock keeps all threads apart, and a thread that holds it goes on where it would take it again. The value that
-// `acquire` returns tells whether `release` is the outer one.
+// SAFETY: one lock excludes all other threads, and a thread that has it may take it again. The value that `acquire` returns
+// tells whether `release` is the outermost one.
 unsafe impl critical_section::Impl for Sections {
     unsafe fn acquire() -> bool {
         let inner = INSIDE.replace(true);
@@ -36,14 +36,14 @@ unsafe impl critical_section::Impl for Sections {
     }
 }
 
-/// Runs the handler, which no other one interrupts.
+/// Runs the handler, which is not interrupted by another one.
 fn interrupt() {
     let Ok(Some(mut handler)) = HANDLER.try_with(RefCell::take) else { return };
     handler();
     HANDLER.with_borrow_mut(|waiting| *waiting = Some(handler));
 }
 
-/// Runs `program`, and `handler` whenever it leaves a critical section: at the worst of all moments, each time.
+/// Runs `program`, and `handler` whenever it leaves a critical section: the worst time, every time.
 ///
 /// # Panics
 /// It is called by a handler, or by a program that it runs.

@@ -1,11 +1,11 @@
-//! The settings' sectors of a simulated board's flash, as strict as NOR flash is.
+//! The settings' sectors of a simulated board's flash, as strict as NOR flash.
 
 use crate::memory::SharedMemory;
 use picovd::settings::nor_flash::{ErrorType, MultiwriteNorFlash, NorFlash, ReadNorFlash};
 use picovd::settings::{FlashError, PAGE_LENGTH, SECTOR_LENGTH};
 use std::ops::Range;
 
-/// The sectors. What is written there stays when the board loses its power.
+/// The sectors. Their contents survive a power cut.
 #[derive(Clone, Debug)]
 pub struct SettingsFlash {
     memory: SharedMemory,
@@ -21,9 +21,9 @@ impl SettingsFlash {
         Self { memory, place: start..start + usize::from(sectors) * SECTOR_LENGTH as usize }
     }
 
-    /// The bytes from `address` on; a chip that ends before has none.
+    /// The bytes from `address` on; none if the chip ends before.
     fn with<R>(&self, address: u32, length: usize, work: impl FnOnce(&mut [u8]) -> R) -> Option<R> {
-        // Settings that were kept in other sectors are outside, too: a store says by the address that it means to go there.
+        // Settings in other sectors are outside, too: a store must compute the right address.
         let start = address as usize;
         let within = self.place.contains(&start);
         assert!(
@@ -56,14 +56,14 @@ impl NorFlash for SettingsFlash {
     const ERASE_SIZE: usize = SECTOR_LENGTH as usize;
 
     fn erase(&mut self, from: u32, to: u32) -> Result<(), FlashError> {
-        assert!(from.is_multiple_of(SECTOR_LENGTH), "an erase at {from:#x}, amid a sector");
-        assert_eq!(to - from, SECTOR_LENGTH, "an erase at {from:#x}, of other than a sector");
+        assert!(from.is_multiple_of(SECTOR_LENGTH), "an erase at {from:#x}, inside a sector");
+        assert_eq!(to - from, SECTOR_LENGTH, "an erase at {from:#x} that is not one sector");
         self.with(from, SECTOR_LENGTH as usize, |bytes| bytes.fill(0xFF)).ok_or(FlashError::Refused)
     }
 
     fn write(&mut self, address: u32, page: &[u8]) -> Result<(), FlashError> {
-        assert!((address as usize).is_multiple_of(PAGE_LENGTH), "a write at {address:#x}, amid a page");
-        assert_eq!(page.len(), PAGE_LENGTH, "a write at {address:#x}, of other than a page");
+        assert!((address as usize).is_multiple_of(PAGE_LENGTH), "a write at {address:#x}, inside a page");
+        assert_eq!(page.len(), PAGE_LENGTH, "a write at {address:#x} that is not one page");
         let program = |bytes: &mut [u8]| {
             assert!(
                 bytes.iter().zip(page).all(|(old, new)| old & new == *new),

@@ -1,4 +1,5 @@
-//! A manifest's plan as the tables that the library takes: what `volume.rs` is for the firmware, made at run time.
+//! A manifest's plan as the tables that the library takes, created at run time: the counterpart of the firmware's
+//! `volume.rs`.
 
 use crate::arena::Arena;
 use picovd::block::{BlockCount, Lba};
@@ -48,7 +49,7 @@ impl Tables {
         &self.plan
     }
 
-    /// The regions, borrowing from the plan: what [`layout`](Self::layout) needs beside it.
+    /// The regions, borrowing from the plan: what [`layout`](Self::layout) needs in addition to it.
     #[must_use]
     pub fn regions(&self) -> Vec<Region<'_>> {
         self.plan.regions.iter().map(region).collect()
@@ -85,7 +86,7 @@ impl Tables {
         }
     }
 
-    /// A layout for the rest of the program: what a device that owns its tables takes.
+    /// A layout for the rest of the process, for a device that owns its tables.
     #[must_use]
     pub fn leak(self) -> &'static Layout<'static> {
         let tables: &'static Self = Box::leak(Box::new(self));
@@ -110,10 +111,10 @@ pub fn announcing(plan: &DiskPlan) -> Announcing {
     }
 }
 
-/// What the manifest decides of settings, where it has sectors for them; for the rest of the program.
+/// The manifest's decisions about settings, if it has sectors for them; for the rest of the process.
 ///
 /// # Panics
-/// The plan is of no manifest that passed its checks.
+/// The plan is not from a manifest that passed its checks.
 #[must_use]
 pub fn settings(plan: &DiskPlan) -> Option<settings::Plan<'static>> {
     let manifest::Settings { sectors, start, lock, show_stacks } = plan.settings;
@@ -140,7 +141,7 @@ pub fn settings(plan: &DiskPlan) -> Option<settings::Plan<'static>> {
     })
 }
 
-/// The dynamic files that come with the firmware, to be made for each power cycle.
+/// The firmware's own dynamic files, to be created for each power cycle.
 #[derive(Clone, Debug)]
 pub struct BuiltInFiles {
     planned: Vec<manifest::BuiltIn>,
@@ -163,10 +164,10 @@ impl BuiltInFiles {
         }
     }
 
-    /// Makes them in `arena`.
+    /// Creates them in `arena`.
     ///
     /// # Panics
-    /// The plan is of no manifest that passed its checks.
+    /// The plan is not from a manifest that passed its checks.
     #[must_use]
     pub fn make(
         &self,
@@ -175,7 +176,7 @@ impl BuiltInFiles {
         arena: &mut Arena,
     ) -> BuiltIn<'static> {
         let mut ring = |size: u32| -> &'static LogRing {
-            // Rings have their sizes in their types, and the manifest allows these.
+            // Rings have their sizes in their types; these are the sizes that the manifest allows.
             match size.trailing_zeros() {
                 8 => arena.keep(LogRingOf::<{ 1 << 8 }>::new()),
                 9 => arena.keep(LogRingOf::<{ 1 << 9 }>::new()),

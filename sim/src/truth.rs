@@ -1,23 +1,23 @@
-//! What a manifest promises that a host reads: every file with its bytes.
+//! What a host should read according to the manifest: every file with its bytes.
 
 use crate::memory::Contents;
 use picovd_manifest::{DiskPlan, FileSource};
 
-/// A file as the manifest has it.
+/// A file as the manifest describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrueFile {
     /// Its path, folders separated by `/`.
     pub path: String,
     /// Its bytes.
     pub bytes: Vec<u8>,
-    /// Whether it shows memory that a running program changes, so that no two reads need agree.
+    /// Whether it shows memory that a running program changes, so that two reads may differ.
     pub live: bool,
 }
 
 /// Every file of `plan` on a board with the given memory, in the order of the plan.
 #[must_use]
 pub fn files(plan: &DiskPlan, contents: &Contents) -> Vec<TrueFile> {
-    // What settings put on the volume is not there unless they do.
+    // Files that settings may put on the volume are not there by default.
     let exposed = plan.files.iter().filter(|file| !file.by_setting);
     exposed
         .map(|file| {

@@ -1,4 +1,4 @@
-//! An ELF's symbols, lines and unwind tables, by the crates that debuggers for Rust are made of.
+//! An ELF file's symbols, lines and unwind tables, read with the crates that debuggers for Rust use.
 
 use addr2line::Context;
 use gimli::{DebugFrame, EndianSlice, LittleEndian, Section, SectionId};
@@ -22,21 +22,21 @@ struct Symbol<'e> {
     is_object: bool,
 }
 
-/// A function that executes or has called another one, those included that the compiler has merged into their callers.
+/// A function that is running or has called another one, including those that the compiler has inlined into their callers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Frame {
     /// Its name with its path, without the hash.
     pub function: String,
-    /// The source file, as the compiler knew it.
+    /// The source file, as the compiler recorded it.
     pub file: Option<String>,
-    /// From 1 on; `None` where the compiler has merged several places.
+    /// From 1 on; `None` if the compiler has merged several locations.
     pub line: Option<u32>,
     /// From 1 on.
     pub column: Option<u32>,
 }
 
 impl<'e> DebugInfo<'e> {
-    /// Reads an ELF. What is missing or broken in it is left out.
+    /// Reads an ELF file. Missing or broken parts are skipped.
     pub fn new(elf: &'e [u8]) -> Option<Self> {
         let file = object::File::parse(elf).ok()?;
         let section = |name: &str| match file.section_by_name(name).map(|section| section.uncompressed_data()) {
@@ -53,7 +53,7 @@ impl<'e> DebugInfo<'e> {
             .filter(|symbol| matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Data))
             .filter_map(|symbol| {
                 let is_object = symbol.kind() == SymbolKind::Data;
-                // A function's address has the Thumb bit.
+                // A function's address has the Thumb bit set.
                 let address = symbol.address() as u32 & !u32::from(!is_object);
                 Some(Symbol { address, size: symbol.size() as u32, name: symbol.name().ok()?, is_object })
             })
@@ -63,7 +63,7 @@ impl<'e> DebugInfo<'e> {
         Some(Self { lines, frames, symbols })
     }
 
-    /// The functions at an address, the innermost first. Several where the compiler has merged them; never none.
+    /// The functions at an address, the innermost first: several if the compiler has inlined them, and at least one.
     pub fn frames_at(&self, address: u32) -> Vec<Frame> {
         let mut found = Vec::new();
         if let Some(lines) = &self.lines
@@ -86,7 +86,7 @@ impl<'e> DebugInfo<'e> {
         found
     }
 
-    /// The symbol that an address lies in; the address itself where there is none.
+    /// The symbol that contains an address, or the address itself.
     fn symbol_at(&self, address: u32) -> String {
         let end = self.symbols.partition_point(|symbol| symbol.address <= address);
         let nearest = self.symbols[..end].iter().rev().find(|symbol| !symbol.is_object);
@@ -95,7 +95,7 @@ impl<'e> DebugInfo<'e> {
             .map_or_else(|| format!("{address:#010x}"), |symbol| demangled(symbol.name))
     }
 
-    /// Address and length of the object whose name with its path fits.
+    /// Address and length of the object whose name with its path matches.
     pub fn object(&self, fits: impl Fn(&str) -> bool) -> Option<(u32, u32)> {
         let symbol = self.symbols.iter().find(|symbol| symbol.is_object && fits(&demangled(symbol.name)))?;
         Some((symbol.address, symbol.size))

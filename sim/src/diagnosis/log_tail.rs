@@ -4,7 +4,7 @@
 
 use super::debug_info::DebugInfo;
 
-/// Lines that are shown.
+/// Number of lines that are shown.
 const LINES: usize = 5;
 
 /// The last lines.
@@ -25,7 +25,7 @@ fn lines_of(ring: &[u8]) -> Vec<String> {
     let start = (end + bytes.len() - length) % bytes.len();
     let text: Vec<u8> = bytes.iter().cycle().skip(start).take(length).copied().collect();
     let text = String::from_utf8_lossy(&text);
-    // What the ring has overwritten may have been the beginning of a line.
+    // The start of the first line may have been overwritten.
     let whole = if written > bytes.len() as u64 { text.split_once('\n').map_or("", |(_, rest)| rest) } else { &text };
     let lines: Vec<&str> = whole.lines().collect();
     lines.iter().skip(lines.len().saturating_sub(LINES)).map(|line| line.trim_end().to_owned()).collect()

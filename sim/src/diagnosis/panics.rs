@@ -1,7 +1,7 @@
-//! Recognizes a panic in a backtrace, and says what it was about.
+//! Recognizes a panic in a backtrace, and finds its message.
 //!
-//! The message is not in a firmware whose panic handler does not use it: the linker has removed it. So it comes from where the
-//! library keeps it (firmware with INFO.TXT), else from the source, else from the name of the function that panics.
+//! If a firmware's panic handler does not use the message, the linker has removed it. So the message comes from where the
+//! library stores it (firmware with INFO.TXT), else from the source, else from the name of the function that panics.
 
 use super::debug_info::{DebugInfo, Frame};
 use super::source;
@@ -10,20 +10,20 @@ use std::path::Path;
 
 /// A panic.
 pub struct Panic {
-    /// Where, as `file:line:column`; `None` where the compiler has merged several places into one.
+    /// The location as `file:line:column`; `None` if the compiler has merged several locations into one.
     pub place: Option<String>,
-    /// What it said, as far as that can be found.
+    /// Its message, as far as it can be found.
     pub message: Option<String>,
-    /// Whether `unwrap` or `expect` met an error, whose value no firmware keeps.
+    /// Whether it was `unwrap` or `expect` of an error, whose value no firmware stores.
     pub is_error: bool,
-    /// The functions from the one that panicked on, the innermost first.
+    /// The functions from the one that panicked outwards, the innermost first.
     pub frames: Vec<Frame>,
 }
 
 /// Where `Result::unwrap` and `expect` panic.
 const ERROR: &str = "result::unwrap_failed";
 
-/// Functions of Rust's library that end in a panic, by a part of their names, and what they say.
+/// Functions of Rust's library that end in a panic, by parts of their names, with their messages.
 const REASONS: [(&str, &str); 12] = [
     ("option::unwrap_failed", "called `Option::unwrap()` on a `None` value"),
     ("option::expect_failed", "`expect` on a `None` value"),
@@ -42,7 +42,7 @@ const REASONS: [(&str, &str); 12] = [
 /// Where arithmetic panics: the rest of the name is the operation.
 const ARITHMETIC: &str = "panic_const_";
 
-/// Whether a function is a part of panicking.
+/// Whether a function is part of panicking.
 fn panics(frame: &Frame) -> bool {
     let name = frame.function.as_str();
     name.contains("panicking::")
@@ -61,7 +61,8 @@ pub fn find(debug: &DebugInfo<'_>, incident: &Incident<'_>, backtrace: &[Frame])
     let frame = frames.first_mut()?;
     let kept = kept(debug, incident.sram);
     let (kept_file, kept_line, kept_message) = kept.as_deref().map_or((None, None, None), split);
-    // What was kept is right where the compiler has merged several calls into one: the debug information has no line then.
+    // The stored text is right even if the compiler has merged several calls into one, for which the debug information has
+    // no line.
     if let (Some(file), Some(line)) = (kept_file, kept_line)
         && frame.line != Some(line)
     {
@@ -93,12 +94,12 @@ fn reason(function: &str) -> Option<String> {
     })
 }
 
-/// What the library's panic handler has kept for INFO.TXT (`rp2350::panic`): a mark, a length, and as many bytes of text.
+/// What the library's panic handler has stored for INFO.TXT (`rp2350::panic`): a magic number, a length, and the text.
 fn kept(debug: &DebugInfo<'_>, sram: &[u8]) -> Option<String> {
     const MARK: [u8; 4] = 0x5644_5041u32.to_le_bytes();
     let (address, _) = debug.object(|name| name.ends_with("rp2350::panic::RECORD"))?;
     let record = sram.get(address.checked_sub(0x2000_0000)? as usize..)?;
-    // The compiler orders the fields: the text is the longest, and may come first or last.
+    // The compiler orders the fields: the text is the longest and may be first or last.
     let (mark, length, text) = match record.get(..4)? == MARK {
         true => (record.get(..4)?, record.get(4..8)?, record.get(8..)?),
         false => (record.get(120..124)?, record.get(124..128)?, record),
@@ -108,7 +109,7 @@ fn kept(debug: &DebugInfo<'_>, sram: &[u8]) -> Option<String> {
         .then(|| String::from_utf8_lossy(text.get(..length).unwrap_or_default()).into_owned())
 }
 
-/// File, line and message of a kept text: `file:line message`.
+/// File, line and message of a stored text: `file:line message`.
 fn split(kept: &str) -> (Option<&str>, Option<u32>, Option<&str>) {
     let (place, message) = kept.split_once(' ').unwrap_or((kept, ""));
     let (file, line) = place.rsplit_once(':').map_or((None, None), |(file, line)| (Some(file), line.parse().ok()));

@@ -1,4 +1,5 @@
-//! Makes text of incidents: at most one of each kind and place, so that a firmware that restarts for ever does not fill a screen.
+//! Turns incidents into text: at most one of each kind and location, so that a firmware that restarts forever does not fill
+//! the screen.
 
 use super::debug_info::{DebugInfo, Frame};
 use super::unwind::backtrace;
@@ -8,23 +9,23 @@ use crate::board::svd;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Functions of a backtrace that are shown.
+/// Number of functions of a backtrace that are shown.
 const SHOWN: usize = 16;
 
-/// Looks that belong together are at most so far apart, in microseconds.
+/// Maximum time in microseconds between two samples that belong together.
 const TOGETHER: u64 = 50_000;
 
-/// What is said where the place of a panic is not known.
+/// A note for a panic whose location is unknown.
 const MERGED: &str =
     "the compiler has merged its panics into one; with `text = true` in [info] of the manifest, each keeps its place";
 
-/// What is said where `unwrap` or `expect` met an error.
+/// A note for `unwrap` or `expect` of an error.
 const VALUE: &str = "the error's value is not kept: print it before the panic to see it";
 
-/// What is said where the firmware goes on after its failure.
+/// A note if the firmware continues after its failure.
 const RESTARTS: &str = "the board restarts";
 
-/// Whether the firmware has failed so far, for the one who hands the reporter over.
+/// Whether the firmware has failed so far, for the caller that hands over the reporter.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome(Arc<Mutex<Option<String>>>);
 
@@ -40,21 +41,21 @@ impl Outcome {
     }
 }
 
-/// Tells of incidents.
+/// Reports incidents.
 pub struct Reporter<S> {
     elf: Vec<u8>,
-    /// Whether lines that a UART sends are told, too.
+    /// Whether lines that a UART sends are reported, too.
     uart: bool,
     sink: S,
     outcome: Outcome,
-    /// Headlines that were told.
+    /// Headlines that were reported.
     told: BTreeSet<String>,
     looks: Vec<Vec<Frame>>,
     looked: u64,
 }
 
 impl<S: FnMut(&str) + Send + 'static> Reporter<S> {
-    /// A reporter for the firmware `elf`, which hands each report, of one line or more, to `sink`; with `uart` also each
+    /// A reporter for the firmware `elf`. It passes each report, of one or more lines, to `sink`; with `uart`, also each
     /// line that a UART sends.
     #[must_use]
     pub fn new(elf: Vec<u8>, uart: bool, sink: S) -> Self {
@@ -62,13 +63,13 @@ impl<S: FnMut(&str) + Send + 'static> Reporter<S> {
         Self { elf, uart, sink, outcome, told, looks: Vec::new(), looked: 0 }
     }
 
-    /// Whether the firmware has failed, as it will be known later.
+    /// A handle that tells later whether the firmware has failed.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.outcome.clone()
     }
 
-    /// As the board wants it.
+    /// The callback that the board requires.
     #[must_use]
     pub fn witness(mut self) -> Witness {
         Box::new(move |incident| self.report(incident))
@@ -112,7 +113,7 @@ impl<S: FnMut(&str) + Send + 'static> Reporter<S> {
                     (self.sink)(&text);
                 }
             }
-            // It hangs because it fails again and again: that has been told.
+            // It hangs because it fails again and again, which was reported.
             Cause::Hangs(_) if self.outcome.failure().is_some() => {}
             Cause::Restarts | Cause::WatchdogBites | Cause::Stops(_) | Cause::Hangs(_) => {
                 if let Some(report) = self.failure(debug, incident, &frames) {
@@ -153,7 +154,7 @@ impl<S: FnMut(&str) + Send + 'static> Reporter<S> {
                 report(format!("the firmware stopped in {here}: {cause}"), details)
             }
             Cause::WatchdogBites => {
-                report(format!("the watchdog restarts the firmware, which is in {here}"), Vec::new())
+                report(format!("the watchdog restarts the firmware, which is running {here}"), Vec::new())
             }
             Cause::Hangs(how) => {
                 let (frame, innermost) =
@@ -200,7 +201,7 @@ impl Report {
         }
         text += &format!("  backtrace, {:.3} s after power-on:\n", incident.micros as f64 / 1e6);
         let mut number = 0;
-        // A recursion's calls are all the same: one line for them.
+        // A recursion's calls are all the same: one line for all of them.
         for calls in self.frames.chunk_by(|one, next| one == next).take(SHOWN) {
             let place = source::place(&calls[0]).map_or(String::new(), |place| format!(" at {place}"));
             text += &format!("  {number:>4}: {}{place}\n", calls[0].function);

@@ -1,14 +1,14 @@
-//! Places in source files: how they are named, and what is written there.
+//! Locations in source files: their names, and the text there.
 
 use super::debug_info::Frame;
 use std::env;
 use std::fs;
 use std::path::Path;
 
-/// Lines of a call that are searched for its text.
+/// Number of lines of a call that are searched for its message.
 const LINES: usize = 6;
 
-/// A source file as its author names it: below the current folder, in a crate, or in Rust's library.
+/// A source file as its author calls it: below the current folder, in a crate, or in Rust's library.
 pub fn shown(file: &str) -> String {
     if let Some(inside) = file.split_once("/library/").filter(|(root, _)| is_rust(root)) {
         return format!("rust/library/{}", inside.1);
@@ -21,7 +21,7 @@ pub fn shown(file: &str) -> String {
     below.map_or_else(|| file.to_owned(), |below| below.display().to_string())
 }
 
-/// `/rustc/HASH`, what this project's own firmware has instead, or a toolchain's rust-src.
+/// `/rustc/HASH`, its replacement in this project's own firmware, or a toolchain's rust-src.
 fn is_rust(root: &str) -> bool {
     root == "/rust" || root.starts_with("/rustc/") || root.ends_with("/lib/rustlib/src/rust")
 }
@@ -41,13 +41,13 @@ pub fn is_own(frame: &Frame) -> bool {
     !is_library(frame) && frame.file.as_deref().is_some_and(|file| !downloaded(file))
 }
 
-/// The innermost function of the package itself, else the innermost that is not Rust's, else the innermost.
+/// The innermost function of the package itself, or the innermost that is not Rust's, or the innermost one.
 pub fn own(frames: &[Frame]) -> Option<&Frame> {
     let other = || frames.iter().find(|frame| !is_library(frame));
     frames.iter().find(|frame| is_own(frame)).or_else(other).or(frames.first())
 }
 
-/// The place of a frame, as far as it is known.
+/// The location of a frame, as far as it is known.
 pub fn place(frame: &Frame) -> Option<String> {
     let file = shown(frame.file.as_deref()?);
     Some(match (frame.line, frame.column) {
@@ -57,18 +57,18 @@ pub fn place(frame: &Frame) -> Option<String> {
     })
 }
 
-/// The line that a frame executes, with its number, if the file is still there.
+/// The line that a frame executes, with its number, if the file still exists.
 pub fn excerpt(frame: &Frame) -> Option<String> {
     let (number, text) = (frame.line?, fs::read_to_string(frame.file.as_deref()?).ok()?);
     let line = text.lines().nth(number as usize - 1)?;
     Some(format!("{number:>5} | {}", line.trim_end()))
 }
 
-/// Calls that end in a panic, as they begin. An assertion's first text may be one that it compares.
+/// The start of calls that end in a panic. An assertion's first text may be one of the compared values.
 const CALLS: [&str; 8] =
     ["panic!", "todo!", "unimplemented!", "unreachable!", "assert", "debug_assert", "expect(", "unwrap("];
 
-/// The column of the one call in a frame's line that ends in a panic, for a frame without a column.
+/// The column of the only call in a frame's line that ends in a panic, for a frame without a column.
 pub fn column(frame: &Frame) -> Option<u32> {
     let (line, text) = (frame.line?, fs::read_to_string(frame.file.as_deref()?).ok()?);
     let line = text.lines().nth(line as usize - 1)?;
@@ -79,7 +79,7 @@ pub fn column(frame: &Frame) -> Option<u32> {
     }
 }
 
-/// The text of a call that ends in a panic, where a frame is at one.
+/// The message of a call that ends in a panic, if a frame is at one.
 pub fn literal(frame: &Frame) -> Option<String> {
     let (line, column, text) = (frame.line?, frame.column?, fs::read_to_string(frame.file.as_deref()?).ok()?);
     let lines: Vec<&str> = text.lines().skip(line as usize - 1).take(LINES).collect();
@@ -88,12 +88,12 @@ pub fn literal(frame: &Frame) -> Option<String> {
     literal_in(&[&[call], rest].concat().join("\n"))
 }
 
-/// The same of a call's text.
+/// The same for a call's text.
 fn literal_in(call: &str) -> Option<String> {
     if !CALLS.iter().any(|name| call.starts_with(name)) {
         return None;
     }
-    // Up to the end of the statement: the next one's text is not this call's.
+    // Only up to the end of the statement: the next one's text does not belong to this call.
     let (before, quoted) = call.split_once('"')?;
     if before.contains([';', '}']) {
         return None;

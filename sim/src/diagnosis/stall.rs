@@ -1,12 +1,12 @@
-//! Where a firmware hangs: what several looks at it have in common.
+//! Finds where a firmware hangs: what several samples have in common.
 
 use super::debug_info::Frame;
 use super::source;
 
-/// The function that all looks have in common, the innermost of those, and what it was doing at the last look.
+/// The innermost function that all samples have in common, and what it was doing in the last sample.
 ///
-/// Each look is a backtrace, the innermost function first. Frames in which all looks agree to the line, from the outermost
-/// on, only wait for what they have called; the first one in which they do not, or the last one, is where it goes round.
+/// Each sample is a backtrace, the innermost function first. Frames that agree to the line in all samples, from the
+/// outermost on, only wait for what they have called. The first frame that does not agree, or the last one, is the loop.
 pub fn place(looks: &[Vec<Frame>]) -> Option<(Frame, usize)> {
     let last = looks.last()?;
     let from_outside =
@@ -26,7 +26,7 @@ pub fn place(looks: &[Vec<Frame>]) -> Option<(Frame, usize)> {
         }
     }
     let innermost = last.len().checked_sub(common)?;
-    // A wait for something in Rust's library is its caller's.
+    // A wait in Rust's library is attributed to its caller.
     let at = (innermost..last.len()).find(|at| !source::is_library(&last[*at])).unwrap_or(innermost);
     Some((last.get(at)?.clone(), at))
 }
@@ -50,15 +50,15 @@ mod tests {
 
     #[test]
     fn the_function_that_goes_round_is_the_one_in_common() {
-        // It calls two others by turns.
+        // It calls two others alternately.
         let looks = [look(&[("a", 1), ("wait", 5), ("main", 9)]), look(&[("b", 1), ("wait", 6), ("main", 9)])];
         assert_eq!(found(&looks), "wait");
-        // It is at one line, and calls a function at different places of that.
+        // It stays at one line, from which it calls a function that is at different lines.
         let looks = [look(&[("read", 1), ("wait", 5), ("main", 9)]), look(&[("read", 2), ("wait", 5), ("main", 9)])];
         assert_eq!(found(&looks), "read");
         // It never moves.
         assert_eq!(found(&[look(&[("spin", 1), ("main", 9)])]), "spin");
-        // Rust's library is nobody's place.
+        // Rust's library is never reported.
         assert_eq!(found(&[look(&[("core::hint::spin_loop", 1), ("spin", 1), ("main", 9)])]), "spin");
         assert!(place(&[]).is_none());
     }

@@ -8,7 +8,7 @@ const SP: usize = 13;
 const LR: usize = 14;
 const PC: usize = 15;
 
-/// Calls that are followed at most: the smallest frame has 8 bytes, SRAM 520 KiB.
+/// Maximum number of calls that are followed: the smallest frame has 8 bytes, SRAM 520 KiB.
 const DEEPEST: usize = 66_560;
 
 /// Values of LR from here on are exception returns (Armv8-M B3.21); bit 4: without a floating-point context.
@@ -21,8 +21,8 @@ const FP_FRAME: u32 = 0x68;
 pub fn backtrace(debug: &DebugInfo<'_>, incident: &Incident<'_>) -> Vec<Frame> {
     let mut registers = incident.registers;
     let mut found = Vec::new();
-    // The first address is the one that is executed next, the others follow a call: the instruction before them counts. An
-    // incident is noticed when its instruction is over, unless that instruction could not be executed.
+    // The first address is the next instruction to be executed, the others follow a call, so the instruction before them
+    // counts. An incident is noticed after its instruction, unless that instruction could not be executed.
     let mut looked = match incident.cause {
         Cause::Stops(_) | Cause::Sample => registers[PC],
         _ => registers[PC].wrapping_sub(1),
@@ -30,7 +30,7 @@ pub fn backtrace(debug: &DebugInfo<'_>, incident: &Incident<'_>) -> Vec<Frame> {
     for depth in 0..DEEPEST {
         found.extend(debug.frames_at(looked));
         let Some((next, interrupted)) = caller(debug, incident, &registers, looked, depth == 0) else { break };
-        // Neither a loop nor a stack that grows upwards.
+        // Must not loop, and the stack must not grow upwards.
         if next[SP] < registers[SP] || (next[SP] == registers[SP] && next[PC] == registers[PC]) {
             break;
         }
@@ -48,7 +48,7 @@ fn load(incident: &Incident<'_>, address: u32) -> Option<u32> {
     from(incident.sram, 0x2000_0000).or_else(|| from(incident.flash, 0x1000_0000))
 }
 
-/// The registers of the function's caller, or those of the function that it has interrupted.
+/// The registers of the function's caller, or of the function that it has interrupted.
 fn caller(
     debug: &DebugInfo<'_>,
     incident: &Incident<'_>,
@@ -57,12 +57,12 @@ fn caller(
     first: bool,
 ) -> Option<([u32; 16], bool)> {
     let mut next = unwound(debug, incident, registers, address).or_else(|| {
-        // A function without a table: assembly, which keeps its return address in LR until it calls somebody.
+        // A function without a table: assembly, which has its return address in LR until it calls another function.
         first.then_some(*registers)
     })?;
     let interrupted = next[LR] >= EXC_RETURN;
     if interrupted {
-        // A handler: the hardware has stacked what it has interrupted (Armv8-M B3.19).
+        // A handler: the hardware has saved what it has interrupted on the stack (Armv8-M B3.19).
         let (frame, link) = (next[SP], next[LR]);
         for (register, at) in [(0, 0), (1, 4), (2, 8), (3, 12), (12, 16), (LR, 20), (PC, 24)] {
             next[register] = load(incident, frame.wrapping_add(at))?;
@@ -77,7 +77,7 @@ fn caller(
     inside(next[PC] & !1).then_some((next, interrupted))
 }
 
-/// What the table of the function says.
+/// What the table says about the function.
 fn unwound(debug: &DebugInfo<'_>, incident: &Incident<'_>, registers: &[u32; 16], address: u32) -> Option<[u32; 16]> {
     let mut context = UnwindContext::new();
     let bases = BaseAddresses::default();

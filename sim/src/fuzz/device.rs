@@ -12,8 +12,8 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
-/// One device for all inputs of a thread, since each start of the library leaves a little behind: a bus reset, from which it has to
-/// recover, is between them.
+/// One device for all inputs of a thread, since each start of the library leaks a little memory. Between two inputs there
+/// is a bus reset, from which it has to recover.
 fn with_device(manifest: &str, work: impl FnOnce(&mut NativeDevice)) {
     thread_local! {
         static DEVICES: RefCell<Vec<(String, NativeDevice)>> = const { RefCell::new(Vec::new()) };
@@ -30,14 +30,14 @@ fn with_device(manifest: &str, work: impl FnOnce(&mut NativeDevice)) {
     });
 }
 
-/// Whatever comes before, after a bus reset the device enumerates, and a READ of its first block is right.
+/// After any input and a bus reset, the device must enumerate, and a READ of its first block must be correct.
 fn recovers(device: &mut NativeDevice) {
     device.elapse(Duration::from_millis(200));
-    // What the bytes did wrong the model of the bus tells as well; the device's driver is judged by it.
+    // The model of the bus also reports mistakes in the input itself; the device's driver is checked elsewhere.
     let faults = device.take_faults();
     assert!(faults.is_empty(), "{faults:?}");
     if !device.attached() {
-        // It was told to restart in BOOTSEL mode.
+        // The input has restarted it in BOOTSEL mode.
         device.replug();
     }
     let host = Host::new(Box::new(device));
@@ -48,7 +48,7 @@ fn recovers(device: &mut NativeDevice) {
     assert_eq!(outcome.data.get(3..11), Some(&b"EXFAT   "[..]), "block 0 is the boot sector (exFAT 3.1.2)");
 }
 
-/// Transactions of a host that knows no rules: SETUP, OUT, IN, resets and pauses, CBWs among them.
+/// Transactions of a host that ignores all rules: SETUP, OUT, IN, resets and pauses, CBWs among them.
 pub fn packets(data: &[u8]) {
     with_device("composite.toml", |device| {
         let mut bytes = Bytes(data);
@@ -76,7 +76,7 @@ pub fn packets(data: &[u8]) {
                     device.out(address, endpoint, pid, bytes.take(length));
                     pid = pid.toggled();
                 }
-                // A CBW that is one but for what the bytes say.
+                // A valid CBW except for what the input changes.
                 2 => {
                     let mut wrapper = [0; 31];
                     wrapper[..4].copy_from_slice(b"USBC");
@@ -101,18 +101,18 @@ pub fn packets(data: &[u8]) {
     });
 }
 
-/// What is typed into the port: the device stays alive.
+/// Types the input into the port: the device must survive it.
 pub fn console(data: &[u8]) {
     with_device("settings.toml", |device| {
         if !typed(device, data.get(..2048).unwrap_or(data)) {
-            // It was told to restart, and left.
+            // The input has restarted it, so it is gone.
             device.replug();
         }
         recovers(device);
     });
 }
 
-/// Types into the port. False where the device takes nothing any more.
+/// Types into the port. Returns false if the device takes nothing any more.
 fn typed(device: &mut NativeDevice, text: &[u8]) -> bool {
     let mut initiator = Initiator::attach(Host::new(Box::new(device))).expect("it enumerates");
     let mut terminal = Terminal::open(&mut initiator).expect("it has a port");

@@ -1,4 +1,4 @@
-//! Bytes that are somewhere: in flash, in a file, on a disk.
+//! Bytes from storage: in flash, in a file, on a disk.
 
 use super::Bytes;
 use crate::host::exfat::check::check;
@@ -17,7 +17,7 @@ use picovd::volume::{self, DynamicFiles};
 use std::cell::OnceCell;
 use std::path::Path;
 
-/// The sectors of the settings, as somebody has left them.
+/// The settings' sectors with given contents.
 struct Sectors(Vec<u8>);
 
 impl ErrorType for Sectors {
@@ -55,12 +55,12 @@ impl NorFlash for Sectors {
 
 impl MultiwriteNorFlash for Sectors {}
 
-/// Settings' sectors with anything in them: what is loaded is loaded again, and what is saved is loaded next.
+/// Settings' sectors with arbitrary contents: what is loaded once is loaded again, and what is saved is loaded next.
 pub fn settings_flash(data: &[u8]) {
     const COUNT: u8 = 2;
     let mut sectors = vec![0xFF; usize::from(COUNT) * SECTOR_LENGTH as usize];
     let mut bytes = Bytes(data);
-    // Pieces at pages: where, how long, what.
+    // Pieces at pages: position, length, contents.
     while !bytes.is_empty() {
         let page = usize::from(bytes.byte()) % (sectors.len() / PAGE_LENGTH);
         let length = usize::from(bytes.byte()) + 1;
@@ -85,7 +85,7 @@ thread_local! {
     static BOARD: OnceCell<(Board, PartitionPlan<'static>)> = const { OnceCell::new() };
 }
 
-/// The boot ROM's answers about a table that nobody checked.
+/// The boot ROM's answers about an unchecked table.
 struct Words<'d>(&'d [u8]);
 
 impl PartitionTableSource for Words<'_> {
@@ -98,7 +98,7 @@ impl PartitionTableSource for Words<'_> {
         let length = if flags_and_partition == 1 {
             4
         } else {
-            // 40 words for each partition, so that one byte more or less does not move all others.
+            // 40 words for each partition, so that one byte more or less does not shift all others.
             let partition = (flags_and_partition >> 24) as usize;
             bytes.take(16 + 160 * partition);
             bytes.0 = &bytes.0[..bytes.0.len().min(160)];
@@ -110,14 +110,14 @@ impl PartitionTableSource for Words<'_> {
     }
 }
 
-/// A partition table with anything in it: the volume that shows it is one.
+/// An arbitrary partition table: the volume that shows it must be valid.
 pub fn partition_table(data: &[u8]) {
     BOARD.with(|board| {
         let (board, plan) = board.get_or_init(|| {
             let plan = plug::plan(None).unwrap_or_else(|problems| panic!("{problems}"));
             let contents = Contents::noise(plan.chip.flash_size as usize);
             let board = plug::board(plan, contents);
-            // As the stock manifest has them.
+            // Like the stock manifest.
             let plan = PartitionPlan {
                 folder: "partitions",
                 description: "partitions/PARTITIONS.JSON",
@@ -139,7 +139,7 @@ pub fn partition_table(data: &[u8]) {
     });
 }
 
-/// A volume of the library, past USB.
+/// A volume of the library, without USB.
 struct Rendered<'a, D>(volume::Volume<'a, SharedMemory, D>);
 
 impl<D: DynamicFiles> BlockSource for Rendered<'_, D> {
@@ -154,10 +154,10 @@ impl<D: DynamicFiles> BlockSource for Rendered<'_, D> {
     }
 }
 
-/// A manifest of any text: it is refused with reasons, or it has a plan and tables.
+/// A manifest with arbitrary text: it is either refused with reasons, or has a plan and tables.
 pub fn manifest(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    // Files that it names are those of a folder with nothing in it.
+    // Files that it names are looked up in an empty folder.
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("no-such-folder");
     let plan = picovd_manifest::read_text("picovd.toml", &text, &folder)
         .and_then(|manifest| picovd_manifest::plan(&picovd_manifest::check(&manifest, None)?));
@@ -173,7 +173,7 @@ pub fn manifest(data: &[u8]) {
     }
 }
 
-/// A volume, and what somebody wrote over it.
+/// A volume, parts of which are overwritten.
 struct Patched(Vec<u8>);
 
 impl BlockSource for Patched {
@@ -188,7 +188,7 @@ impl BlockSource for Patched {
     }
 }
 
-/// A disk with anything on it: the checker and the reader come to an end.
+/// A disk with arbitrary contents: the checker and the reader must terminate.
 pub fn image(data: &[u8]) {
     thread_local! {
         static CLEAN: OnceCell<Vec<u8>> = const { OnceCell::new() };

@@ -1,8 +1,8 @@
-//! What hostile bytes must not do: one judge for each kind of bytes that comes from outside. The fuzz targets of fuzz/ and the test
-//! that replays their corpora call these.
+//! What hostile bytes must not do: one judge for each kind of bytes that comes from outside. The fuzz targets of fuzz/ and
+//! the test that replays their corpora call these.
 //!
-//! A judge panics when its subject panics, does not come to an end, or does what its rule forbids.
-#![allow(clippy::missing_panics_doc, reason = "to panic is a judge's answer")]
+//! A judge panics if its subject panics, does not terminate, or violates its rule.
+#![allow(clippy::missing_panics_doc, reason = "a judge reports by panicking")]
 
 mod device;
 mod disk;
@@ -15,7 +15,7 @@ pub use protocol::{usbip, usbredir};
 /// A judge.
 pub type Judge = fn(&[u8]);
 
-/// All of them, by the names of their targets and of the folders of their corpora.
+/// All judges, by the names of their targets and of their corpora's folders.
 pub const TARGETS: [(&str, Judge); 8] = [
     ("packets", packets),
     ("console", console),
@@ -27,7 +27,7 @@ pub const TARGETS: [(&str, Judge); 8] = [
     ("usbip", usbip),
 ];
 
-/// The bytes, taken apart from the front.
+/// The input, read from the front.
 struct Bytes<'d>(&'d [u8]);
 
 impl<'d> Bytes<'d> {

@@ -12,7 +12,7 @@ use crate::serve::usbredir::Usbredir;
 use std::cell::RefCell;
 use std::time::Duration;
 
-/// As in the server: one connection, whose bytes come in pieces.
+/// As in the server: one connection, whose bytes arrive in pieces.
 fn talk(mut front: impl Front, data: &[u8]) {
     thread_local! {
         static BUS: RefCell<Option<Bus>> = const { RefCell::new(None) };
@@ -31,7 +31,7 @@ fn talk(mut front: impl Front, data: &[u8]) {
         'pieces: while !bytes.is_empty() {
             let length = usize::from(bytes.byte()) + 1;
             let mut piece = bytes.take(length);
-            // A message ends with each turn, and no piece holds more messages than bytes.
+            // Each turn handles a message, and no piece contains more messages than bytes.
             for _ in 0..=length + 64 {
                 match front.receive(std::mem::take(&mut piece), bus, &mut out) {
                     Ok(Verdict::Stay) => break,
@@ -58,12 +58,12 @@ fn talk(mut front: impl Front, data: &[u8]) {
     });
 }
 
-/// A virtual machine that speaks usbredir, or does not.
+/// A virtual machine that speaks usbredir, possibly wrong.
 pub fn usbredir(data: &[u8]) {
     talk(Usbredir::default(), data);
 }
 
-/// A machine that speaks USB/IP, or does not.
+/// A machine that speaks USB/IP, possibly wrong.
 pub fn usbip(data: &[u8]) {
     talk(Usbip::default(), data);
 }

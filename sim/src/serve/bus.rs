@@ -1,10 +1,10 @@
 //! The host controller behind `serve`: one queue of transfers per endpoint, run over [`Link`] packet by packet.
 //!
-//! A transfer that the device does not answer yet (NAK) waits at the head of its own queue and holds up nobody else's.
-//! Data toggles are kept here as a host controller keeps them (USB 2.0 8.6): a packet with the wrong toggle is
-//! acknowledged and dropped. They start again where the standard says that the device's do: after a bus reset,
-//! SET_CONFIGURATION, SET_INTERFACE and CLEAR_FEATURE(ENDPOINT_HALT), recognised when they succeed (USB 2.0 9.1.1.5,
-//! 9.4.5). The programs at the other end know nothing of toggles.
+//! A transfer that the device does not answer yet (NAK) waits at the head of its own queue and does not block other queues.
+//! Data toggles are kept here as in a host controller (USB 2.0 8.6): a packet with the wrong toggle is acknowledged and
+//! dropped. They are reset where the standard resets those of the device: after a bus reset, SET_CONFIGURATION,
+//! SET_INTERFACE and CLEAR_FEATURE(ENDPOINT_HALT), recognised when they succeed (USB 2.0 9.1.1.5, 9.4.5). The programs at
+//! the other end do not deal with toggles.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -12,15 +12,15 @@ use std::time::Duration;
 use super::descriptor::{Configuration, Device, IN};
 use crate::link::{InReply, Link, OutReply, Pid};
 
-/// Transactions that one endpoint may do before the next endpoint has its turn.
+/// Number of transactions of one endpoint before the next endpoint has its turn.
 const TURN: usize = 64;
-/// Unanswered tries after which a host controller reports a transaction error (USB 2.0 8.6.4 recommends three).
+/// Number of unanswered tries after which a host controller reports a transaction error (USB 2.0 8.6.4 recommends three).
 const TRIES: u8 = 3;
-/// The address that the device gets: alone on its bus.
+/// The address that the device gets; it is the only one on its bus.
 const ADDRESS: u8 = 1;
-/// Device time that a request of our own may take (USB 2.0 9.2.6.4: 5 s).
+/// Maximum device time of our own requests (USB 2.0 9.2.6.4: 5 s).
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// Step in which an idle bus lets time pass while it waits for an answer.
+/// Step of time on an idle bus while waiting for an answer.
 const STEP: Duration = Duration::from_micros(200);
 
 /// Number by which the program at the other end knows a transfer.
@@ -38,14 +38,14 @@ pub enum Request {
     },
     /// Bulk or interrupt IN of at most `length` bytes; a short packet ends it.
     In {
-        /// Bytes wanted.
+        /// Number of bytes requested.
         length: usize,
     },
     /// Bulk or interrupt OUT.
     Out {
         /// Bytes to send.
         data: Vec<u8>,
-        /// End a transfer of whole packets by an empty one.
+        /// Whether to end a transfer of whole packets with an empty one.
         zero_packet: bool,
     },
 }
@@ -53,13 +53,13 @@ pub enum Request {
 /// How a transfer ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// Done; IN may have brought less than was asked for.
+    /// Done; IN may have returned less than requested.
     Complete,
     /// The endpoint is halted, or the request is refused.
     Stall,
-    /// The device sent more than was asked for.
+    /// The device sent more than requested.
     Babble,
-    /// Nobody answered.
+    /// There was no answer.
     NoAnswer,
     /// A reset or a cancellation ended it.
     Cancelled,
@@ -74,7 +74,7 @@ pub struct Completion {
     pub endpoint: u8,
     /// How it ended.
     pub status: Status,
-    /// The bytes that went over the wire in the data stage, in either direction.
+    /// The bytes transferred in the data stage, in either direction.
     pub data: Vec<u8>,
     /// SETUP packet of a control transfer.
     pub setup: Option<[u8; 8]>,
@@ -102,7 +102,7 @@ struct Transfer {
 
 /// Outcome of one transaction.
 enum Step {
-    /// Something moved.
+    /// Data was transferred.
     Moved,
     /// NAK.
     Wait,
@@ -165,13 +165,13 @@ impl Bus {
         self.link.elapse(time);
     }
 
-    /// Pulls the plug and puts it in again; what was queued is gone.
+    /// Unplugs the device and plugs it in again; what was queued is lost.
     pub fn replug(&mut self) {
         self.forget();
         self.link.replug();
     }
 
-    /// Drops what is queued and what has ended: the one who asked is gone.
+    /// Drops what is queued and what has ended, because its owner is gone.
     pub fn abandon(&mut self) {
         self.forget();
         self.ended.clear();
@@ -186,7 +186,7 @@ impl Bus {
     ///
     /// # Errors
     ///
-    /// A sentence, when the device does not answer.
+    /// A message if the device does not answer.
     pub fn reset(&mut self) -> Result<(), String> {
         self.forget();
         self.link.bus_reset();
@@ -202,7 +202,7 @@ impl Bus {
     ///
     /// # Errors
     ///
-    /// A sentence, when the device does not answer or answers nonsense.
+    /// A message if the device does not answer or answers nonsense.
     pub fn enumerate(&mut self) -> Result<(), String> {
         self.forget();
         self.device.max_packet_size_0 = 8;
@@ -215,14 +215,14 @@ impl Bus {
         };
         self.reset()?;
         let bytes = self.request([0x80, 6, 0, 1, 0, 0, 18, 0], "device descriptor")?;
-        self.device = Device::parse(&bytes).ok_or_else(|| format!("this is no device descriptor: {bytes:02x?}"))?;
+        self.device = Device::parse(&bytes).ok_or_else(|| format!("invalid device descriptor: {bytes:02x?}"))?;
         let head = self.request([0x80, 6, 0, 2, 0, 0, 9, 0], "configuration descriptor")?;
         let (Some(&low), Some(&high)) = (head.get(2), head.get(3)) else {
-            return Err(format!("this is no configuration descriptor: {head:02x?}"));
+            return Err(format!("invalid configuration descriptor: {head:02x?}"));
         };
         let bytes = self.request([0x80, 6, 0, 2, 0, 0, low, high], "configuration descriptor")?;
         self.configuration =
-            Configuration::parse(&bytes).ok_or_else(|| format!("this is no configuration descriptor: {bytes:02x?}"))?;
+            Configuration::parse(&bytes).ok_or_else(|| format!("invalid configuration descriptor: {bytes:02x?}"))?;
         Ok(())
     }
 
@@ -245,7 +245,7 @@ impl Bus {
         all.fold((0, 0), |(count, sum), transfer| (count + 1, sum + bytes(transfer)))
     }
 
-    /// Takes a transfer out of its queue. False if it is not there (any more).
+    /// Removes a transfer from its queue. Returns false if it is not there (any more).
     pub fn cancel(&mut self, id: TransferId) -> bool {
         for queue in self.queues.values_mut() {
             if let Some(place) = queue.iter().position(|transfer| transfer.id == id) {
@@ -256,7 +256,7 @@ impl Bus {
         false
     }
 
-    /// Runs what is queued, each endpoint for a turn. Returns whether anything moved.
+    /// Runs what is queued, one turn per endpoint. Returns whether anything was transferred.
     pub fn run(&mut self) -> bool {
         let endpoints: Vec<u8> =
             self.queues.iter().filter(|(_, queue)| !queue.is_empty()).map(|(&endpoint, _)| endpoint).collect();
@@ -283,12 +283,12 @@ impl Bus {
         moved
     }
 
-    /// Takes the transfers that have ended since the last call, in the order in which they did.
+    /// Takes the transfers that have ended since the last call, in the order in which they ended.
     pub fn take_ended(&mut self) -> Vec<Completion> {
         std::mem::take(&mut self.ended)
     }
 
-    /// Ends everything that is queued, and forgets address and toggles: after a reset the device has, too.
+    /// Cancels everything that is queued, and resets address and toggles, as a bus reset does in the device.
     fn forget(&mut self) {
         for (endpoint, queue) in std::mem::take(&mut self.queues) {
             for transfer in queue {
@@ -299,7 +299,7 @@ impl Bus {
         self.toggles.clear();
     }
 
-    /// A control transfer of our own, to its end.
+    /// Runs a control transfer of our own to its end.
     fn request(&mut self, setup: [u8; 8], what: &str) -> Result<Vec<u8>, String> {
         let own = TransferId::MAX;
         self.submit(own, 0, Request::Control { setup, data: Vec::new() });
@@ -337,12 +337,12 @@ impl Bus {
         self.ended.push(Completion { id: transfer.id, endpoint, status, data: transfer.moved, setup });
     }
 
-    /// What a successful standard request changes at the host's end.
+    /// Applies what a successful standard request changes at the host's end.
     fn learn(&mut self, setup: [u8; 8]) {
         match setup {
             [0x00, 5, address, ..] => self.address = address & 0x7F,
             [0x00, 9, ..] => self.toggles.clear(),
-            // USB 2.0 9.1.1.5: SET_INTERFACE starts the toggles of the interface's endpoints again.
+            // USB 2.0 9.1.1.5: SET_INTERFACE resets the toggles of the interface's endpoints.
             [0x01, 11, _, _, interface, ..] => {
                 for endpoint in self.configuration.endpoints.iter().filter(|e| e.interface == interface) {
                     self.toggles.remove(&endpoint.address);
@@ -379,7 +379,7 @@ impl Bus {
                     self.toggles.insert(endpoint, pid.toggled());
                     transfer.moved.extend_from_slice(&chunk);
                     let all = transfer.moved.len() >= data.len();
-                    // `whole`: the empty packet is still to come, unless this was it.
+                    // `whole`: the empty packet has yet to be sent, unless this was it.
                     if all && (!whole || chunk.is_empty()) {
                         return Step::Ended(Status::Complete);
                     }
@@ -483,7 +483,7 @@ impl Bus {
     }
 }
 
-/// A handshake that did not end the transfer by success.
+/// A handshake that did not end the transfer successfully.
 struct Outcome(OutReply);
 
 impl From<OutReply> for Outcome {
@@ -493,7 +493,7 @@ impl From<OutReply> for Outcome {
 }
 
 impl Outcome {
-    /// `None`: nobody answered.
+    /// `None`: there was no answer.
     fn step(self) -> Option<Step> {
         match self.0 {
             OutReply::Ack => Some(Step::Moved),

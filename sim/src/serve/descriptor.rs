@@ -1,4 +1,4 @@
-//! What a program at the other end wants to know of a device before it talks to it: read from the device's own
+//! What a program at the other end needs to know about a device before it talks to it: read from the device's own
 //! descriptors (USB 2.0 9.6), never assumed.
 
 /// Bit 7 of an endpoint address: IN (USB 2.0 9.6.6).
@@ -10,7 +10,7 @@ const CONFIGURATION: u8 = 2;
 const INTERFACE: u8 = 4;
 const ENDPOINT: u8 = 5;
 
-/// A device descriptor (USB 2.0 table 9-8), as far as the two protocols repeat it.
+/// The parts of a device descriptor (USB 2.0 table 9-8) that the two protocols repeat.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Device {
     /// bDeviceClass, bDeviceSubClass, bDeviceProtocol.
@@ -28,7 +28,7 @@ pub struct Device {
 }
 
 impl Device {
-    /// Reads a device descriptor; `None` if the bytes are none.
+    /// Reads a device descriptor; `None` if the bytes are not one.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let &[_, DEVICE, _, _, class, subclass, protocol, size, v0, v1, p0, p1, d0, d1, _, _, _, configurations, ..] =
@@ -50,7 +50,7 @@ impl Device {
 /// Transfer type of an endpoint, with the numbers of bmAttributes (USB 2.0 table 9-13); usbredir uses the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TransferType {
-    /// Control: endpoint 0 alone.
+    /// Control: only endpoint 0.
     Control,
     /// Isochronous.
     Isochronous,
@@ -180,7 +180,7 @@ mod tests {
         let endpoint = configuration.endpoint(0x81).unwrap();
         assert_eq!((endpoint.transfer_type, endpoint.max_packet_size), (TransferType::Bulk, 64));
         assert!(configuration.endpoint(0x82).is_none());
-        // Cut anywhere, it is still no reason to panic.
+        // Cut at any point, it must not panic.
         for end in 0..bytes.len() {
             let _ = Configuration::parse(&bytes[..end]);
         }

@@ -1,8 +1,8 @@
-//! A sample application for `cargo sim serve --live`: the files of a folder of this PC as dynamic files.
+//! A sample application for `cargo sim serve --live`: the files of a folder on this PC as dynamic files.
 //!
-//! Anyone who tries how a host takes a change needs changes at will: a file that is written into the folder appears on the disk,
-//! one that is written again changes, one that is deleted goes. Names that begin with a dot, folders, and names that are not
-//! Unicode are left out. A file that is renamed into the folder changes as a whole; one that is written in pieces may be
+//! For trying out how a host reacts to changes: a file that is written into the folder appears on the disk, one that is
+//! written again changes, one that is deleted disappears. Names that start with a dot, folders, and names that are not
+//! Unicode are ignored. A file that is renamed into the folder changes as a whole; one that is written in pieces may be
 //! announced in pieces.
 
 use std::collections::BTreeMap;
@@ -18,19 +18,19 @@ use picovd::vd::{Content, File, Files, Frozen, Generation, UpdateError, vd_add_f
 use crate::host::printed::Printed;
 use crate::native::Application;
 
-/// Most bytes that a file may have.
+/// Maximum length of a file in bytes.
 pub const CAPACITY: u32 = 64 * 1024;
 
-/// Time between two looks into the folder, in microseconds.
+/// Time between two scans of the folder in microseconds.
 const LOOK: u64 = 50_000;
 
-/// The folder: an application is started by a plain function, which has nothing else to know it from.
+/// The folder. A global, because an application is started by a plain function.
 static FOLDER: OnceLock<PathBuf> = OnceLock::new();
 
-/// Names the folder, once for the whole process.
+/// Sets the folder, once for the whole process.
 ///
 /// # Errors
-/// A sentence: it is no folder, or another one was named before.
+/// A message if it is not a folder, or if one was set before.
 pub fn follow(folder: &Path) -> Result<(), String> {
     fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     FOLDER.set(folder.to_path_buf()).map_err(|_| "a folder is followed already".to_owned())
@@ -77,7 +77,7 @@ impl Content for Copies {
     }
 }
 
-/// By what a change is told without reading: time and length.
+/// Detects a change without reading: time and length.
 type Stamp = (Option<SystemTime>, u64);
 
 struct Known {
@@ -87,7 +87,7 @@ struct Known {
     stamp: Option<Stamp>,
 }
 
-/// A file of that name, empty. Each is made once, for the rest of the program: a board that is powered again has the same ones.
+/// An empty file of that name. Each is created once and then reused, even after the board's next power-on.
 fn known(name: &str) -> Known {
     static FILES: Mutex<BTreeMap<String, (&'static File<'static>, &'static Copies)>> = Mutex::new(BTreeMap::new());
     let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,7 +103,7 @@ fn known(name: &str) -> Known {
 /// The application.
 struct Mirror {
     files: &'static Files<'static>,
-    /// By name. What was there once stays, for it may come back.
+    /// By name. A file stays here after it was deleted, because it may come back.
     known: BTreeMap<String, Known>,
     next: u64,
 }
@@ -114,10 +114,10 @@ impl Mirror {
         if known.stamp == Some(stamp) {
             return Ok(());
         }
-        // What cannot be shown is tried again when it has changed.
+        // A file that cannot be shown is tried again when it has changed.
         known.stamp = Some(stamp);
         if stamp.1 > u64::from(CAPACITY) {
-            return Err(format!("{} bytes are more than {CAPACITY}", stamp.1));
+            return Err(format!("{} bytes exceed the maximum of {CAPACITY}", stamp.1));
         }
         // It may have grown since.
         let mut bytes = Vec::new();
@@ -137,7 +137,7 @@ fn look(folder: &Path) -> std::io::Result<BTreeMap<String, (PathBuf, Stamp)>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        // A file may go between two steps of the look: then it is not there.
+        // A file may be deleted during the scan: then it is not there.
         let (Ok(data), Ok(name)) = (entry.metadata(), entry.file_name().into_string()) else { continue };
         if data.is_file() && !name.starts_with('.') {
             found.insert(name, (entry.path(), (data.modified().ok(), data.len())));
@@ -153,7 +153,7 @@ impl Application for Mirror {
         }
         self.next = now.0 + LOOK;
         let Some(folder) = FOLDER.get() else { return };
-        // A folder that has gone has no files.
+        // A folder that was deleted has no files.
         let found = look(folder).unwrap_or_default();
         for (name, known) in &mut self.known {
             if !found.contains_key(name) && known.stamp.take().is_some() {
@@ -163,8 +163,8 @@ impl Application for Mirror {
         }
         for (name, (path, stamp)) in found {
             if let Err(problem) = self.take(&path, &name, stamp) {
-                // Whether anybody reads it or not.
-                let _ = writeln!(std::io::stderr(), "{} is not shown as it is: {problem}", Printed(&name));
+                // Ignores errors: standard error may be closed.
+                let _ = writeln!(std::io::stderr(), "{} is not up to date on the disk: {problem}", Printed(&name));
             }
         }
     }
@@ -188,7 +188,7 @@ mod tests {
         assert!(follow(&folder).is_err(), "one folder for a process");
         let plug = plug::native_with(plug::plan(None).unwrap(), Some(start));
         let mut system = System::boot(LINUX_DESKTOP, plug.link).unwrap();
-        // The stock manifest's max-age and hold, and what the host needs.
+        // The stock manifest's max-age and hold, and the time that the host needs.
         let bound = Duration::from_secs(30);
         system.elapse(bound);
         assert_eq!(system.read("FIRST.TXT").unwrap(), b"first");

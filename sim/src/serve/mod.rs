@@ -1,12 +1,12 @@
-//! `serve`: the simulated device offered to other programs, by usbredir to virtual machines and by USB/IP to Linux.
+//! `serve`: offers the simulated device to other programs, to virtual machines by usbredir and to Linux by USB/IP.
 //!
-//! One thread owns the device: it takes bytes from sockets, runs transfers, and answers. Another thread per connection
-//! only reads. One connection at a time has the device; to each it is plugged in again, so a board that the bus powers
-//! starts from its reset. Real time passes for the device as long as its simulation keeps up.
+//! One thread owns the device: it takes bytes from sockets, runs transfers, and answers. One more thread per connection
+//! only reads. Only one connection at a time has the device; for each it is plugged in again, so a bus-powered board starts
+//! from reset. Real time passes for the device as long as its simulation keeps up.
 //!
-//! What the other ends can make it take is bounded: connections, bytes that wait to be looked at, transfers that wait for the
-//! device, and the time for which a connection says nothing. One that has the device may be silent for as long as nobody else
-//! wants it.
+//! The resources that the other ends can use are limited: connections, bytes that wait to be handled, transfers that wait
+//! for the device, and the time for which a connection may be silent. The one that has the device may be silent until
+//! another one requests it.
 
 pub mod bus;
 pub mod descriptor;
@@ -36,22 +36,22 @@ use pace::Pace;
 use socket::{Listener, Socket};
 use watch::Watch;
 
-/// How long the loop sleeps at most while nothing happens: the device's clock advances in such steps.
+/// Maximum sleep of the loop while nothing happens: the device's clock advances in such steps.
 const NAP: Duration = Duration::from_millis(1);
 /// Device time within which a powered board has to pull up its data line.
 const ATTACH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Most connections at a time; the next one is closed.
+/// Maximum number of connections at a time; more are closed.
 const CONNECTIONS: usize = 8;
-/// How long a connection may take to ask for the device.
+/// How long a connection may take to request the device.
 const HELLO: Duration = Duration::from_secs(10);
-/// How long one that has the device may be silent when another one asks for it.
+/// How long the one that has the device may be silent when another one requests it.
 const SILENCE: Duration = Duration::from_secs(600);
-/// Pieces of what the other ends send that wait to be looked at: then they have to wait.
+/// Maximum number of received pieces that wait to be handled; after that, the senders have to wait.
 const PIECES: usize = 16;
-/// Most bytes of one such piece.
+/// Maximum length of such a piece in bytes.
 const PIECE: usize = 64 * 1024;
-/// Most transfers of a connection that wait for the device, and most bytes that these send.
+/// Maximum number of transfers of a connection that wait for the device, and of the bytes that these send.
 const TRANSFERS: (usize, usize) = (1024, 64 << 20);
 
 /// What a reading thread reports.
@@ -64,7 +64,7 @@ struct Connection {
     socket: Box<dyn Socket>,
     front: Box<dyn Front>,
     out: Vec<u8>,
-    /// When something came last, or the connection was made.
+    /// When something was last received, or the connection was made.
     heard: Instant,
 }
 
@@ -75,12 +75,12 @@ enum Protocol {
     Usbip,
 }
 
-/// Offers the device until `stop` is set. What hosts do with it is written to `log`, a line for each command.
+/// Offers the device until `stop` is set. Logs what hosts do with it to `log`, one line for each command.
 ///
 /// # Errors
 ///
-/// A sentence: an address that cannot be listened on, a device that does not come up, a log that cannot be written.
-/// A connection that misbehaves is only closed.
+/// A message: an address that cannot be listened on, a device that does not come up, a log that cannot be written. A
+/// connection that misbehaves is only closed.
 pub fn run(link: Box<dyn Link>, options: &Options, stop: &AtomicBool, log: &mut dyn Write) -> Result<(), String> {
     let mut bus = Bus::new(link);
     come_up(&mut bus)?;
@@ -140,7 +140,7 @@ struct Server<'a> {
     /// The connection that has the device.
     owner: Option<u64>,
     plugged_before: bool,
-    /// Whether the device was on the bus at the last look.
+    /// Whether the device was on the bus at the last check.
     present: bool,
     watch: Watch,
     last: u64,
@@ -181,7 +181,7 @@ impl Server<'_> {
             let Some(socket) = listener.accept()? else { continue };
             if self.connections.len() >= CONNECTIONS {
                 socket.close();
-                self.say("a connection is refused: there are too many")?;
+                self.say("connection refused: there are too many")?;
                 continue;
             }
             let front: Box<dyn Front> = match protocol {
@@ -195,7 +195,7 @@ impl Server<'_> {
             std::thread::spawn(move || {
                 let mut buffer = vec![0; PIECE];
                 loop {
-                    // An error ends the connection as its end does; nobody is left to tell when the channel is closed.
+                    // An error ends the connection, like its end. If the channel is closed, the server is gone.
                     let event = match std::io::Read::read(&mut reader, &mut buffer) {
                         Ok(0) | Err(_) => Event::End(number),
                         Ok(length) => Event::Bytes(number, buffer.iter().take(length).copied().collect()),
@@ -241,20 +241,20 @@ impl Server<'_> {
         }
     }
 
-    /// Closes what has not asked for the device in time.
+    /// Closes connections that have not requested the device in time.
     fn hurry(&mut self) -> Result<(), String> {
         let late = |(number, connection): (&u64, &Connection)| {
             (Some(*number) != self.owner && connection.heard.elapsed() > HELLO).then_some(*number)
         };
         let late: Vec<u64> = self.connections.iter().filter_map(late).collect();
-        late.into_iter().try_for_each(|number| self.close(number, "it has not asked for the device"))
+        late.into_iter().try_for_each(|number| self.close(number, "it has not requested the device"))
     }
 
     /// Plugs the device into a connection.
     fn claim(&mut self, number: u64) -> Result<(), String> {
         let silent = |owner| self.connections.get(&owner).is_some_and(|owner| owner.heard.elapsed() > SILENCE);
         if let Some(owner) = self.owner.filter(|owner| silent(*owner)) {
-            self.close(owner, "it was silent, and another connection wants the device")?;
+            self.close(owner, "it was silent, and another connection requests the device")?;
         }
         let ready = if self.owner.is_some() {
             Err("another connection has the device".to_owned())
@@ -280,7 +280,7 @@ impl Server<'_> {
         self.say("plugged in")
     }
 
-    /// Hands ended transfers to their owner.
+    /// Passes ended transfers to their owner.
     fn deliver(&mut self) -> Result<(), String> {
         for completion in self.bus.take_ended() {
             if let Some(command) = self.watch.see(&completion, self.bus.now()) {
@@ -302,7 +302,7 @@ impl Server<'_> {
         Ok(())
     }
 
-    /// Looks whether the device has left the bus, or come back.
+    /// Checks whether the device has left the bus, or come back.
     fn look(&mut self) -> Result<(), String> {
         let present = self.bus.attached();
         if present == self.present {
@@ -314,7 +314,7 @@ impl Server<'_> {
         if present {
             let up = come_up(&mut self.bus);
             if up.is_ok() {
-                // An end that still has to acknowledge the parting is asked again in the next round.
+                // If the other end still has to acknowledge the disconnect, it is asked again in the next round.
                 self.present = connection.front.plug(&self.bus, &mut connection.out);
             }
             match up {
@@ -326,11 +326,11 @@ impl Server<'_> {
             let stays = connection.front.unplug(&mut connection.out);
             self.bus.abandon();
             self.say("the device has left the bus")?;
-            if stays { Ok(()) } else { self.close(owner, "the protocol knows no return: attach again") }
+            if stays { Ok(()) } else { self.close(owner, "the protocol cannot reattach the device: attach it again") }
         }
     }
 
-    /// Writes what is to be written. A connection that takes nothing for seconds is closed.
+    /// Writes what is queued. A connection that accepts nothing for seconds is closed.
     fn flush(&mut self) -> Result<(), String> {
         let mut broken = Vec::new();
         for (&number, connection) in &mut self.connections {

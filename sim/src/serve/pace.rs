@@ -1,11 +1,11 @@
-//! Real time for the simulated device: its clock never falls behind the wall clock while it keeps up, and debts that it
-//! cannot pay (an emulated chip may be slower than a real one) are forgiven.
+//! Real time for the simulated device: its clock keeps up with the wall clock if possible; what it cannot catch up with (an
+//! emulated chip may be slower than a real one) is dropped.
 
 use std::time::{Duration, Instant};
 
 use super::bus::Bus;
 
-/// Time that may be made up for in one go: longer, and the other end would wait for its answer.
+/// Maximum time to catch up with at once: otherwise the other end would wait too long for its answer.
 const LIMIT: Duration = Duration::from_millis(5);
 
 /// Compares the two clocks.
@@ -16,13 +16,13 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Both clocks, now.
+    /// Starts both clocks.
     #[must_use]
     pub fn new(bus: &Bus) -> Self {
         Self { wall: Instant::now(), device: bus.now() }
     }
 
-    /// Lets the device have the time that passed for everybody else since the last call.
+    /// Advances the device's time by the real time since the last call.
     pub fn keep(&mut self, bus: &mut Bus) {
         let wall = self.wall.elapsed();
         let device = bus.now().saturating_sub(self.device);

@@ -1,4 +1,4 @@
-//! Listening and talking, on TCP and on Unix sockets alike.
+//! Listening and communicating, on TCP and Unix sockets alike.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -16,7 +16,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 pub trait Socket: Read + Write + Send {
     /// A second handle on the same stream.
     fn twin(&self) -> io::Result<Box<dyn Socket>>;
-    /// Ends the conversation in both directions; anyone who reads sees the end.
+    /// Closes the connection in both directions; a reader sees the end.
     fn close(&self);
 }
 
@@ -47,7 +47,7 @@ impl Socket for UnixStream {
 pub enum Listener {
     /// TCP.
     Tcp(TcpListener),
-    /// A Unix socket, whose file goes with the listener.
+    /// A Unix socket, whose file is removed with the listener.
     #[cfg(unix)]
     Unix(UnixListener, PathBuf),
 }
@@ -82,7 +82,7 @@ impl Listener {
         let socket: io::Result<Box<dyn Socket>> = match self {
             Self::Tcp(listener) => listener.accept().and_then(|(stream, _)| {
                 stream.set_nonblocking(false)?;
-                // Answers are small and awaited.
+                // Answers are small and urgent.
                 stream.set_nodelay(true)?;
                 stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
                 Ok(Box::new(stream) as Box<dyn Socket>)
@@ -96,7 +96,7 @@ impl Listener {
         };
         match socket {
             Ok(socket) => Ok(Some(socket)),
-            // The caller of a connection may have left before it was taken.
+            // The other end may have closed the connection before it was accepted.
             Err(error)
                 if matches!(
                     error.kind(),
@@ -114,7 +114,7 @@ impl Drop for Listener {
     fn drop(&mut self) {
         #[cfg(unix)]
         if let Self::Unix(_, path) = self {
-            // A file that is left behind is replaced at the next start.
+            // A stale file is replaced at the next start.
             let _ = std::fs::remove_file(path);
         }
     }

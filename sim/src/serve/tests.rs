@@ -1,4 +1,4 @@
-//! Both protocols against the library's device, spoken from the documents by a client that shares nothing with them.
+//! Both protocols with the library's device, tested by a client written from the documents that shares no code with them.
 
 use std::collections::VecDeque;
 use std::io::{Read, Write};
@@ -29,7 +29,7 @@ fn command_wrapper(tag: u8, length: u32, block: &[u8]) -> Vec<u8> {
 }
 
 const INQUIRY: [u8; 6] = [0x12, 0, 0, 0, 36, 0];
-/// A page that does not exist: refused, and the data pipe halts.
+/// A page that does not exist: the command is refused, and the data pipe halts.
 const NO_PAGE: [u8; 6] = [0x12, 1, 0xB0, 0, 36, 0];
 
 /// A virtual machine's end of usbredir, with 64-bit ids and 32-bit lengths.
@@ -147,7 +147,7 @@ fn a_guest_inquires_with_short_packets_and_stalls() {
         let id = 100 + round * 20;
         guest.bulk(id, pipe_out, 31, &command_wrapper(1, 36, &INQUIRY));
         assert_eq!(guest.wait_for(101, id)[1..4], [0, 31, 0]);
-        // More is asked for than comes: a short packet ends it, and the status waits for the next transfer.
+        // More is requested than sent: a short packet ends the transfer, and the status waits for the next one.
         guest.bulk(id + 1, pipe_in, 4096, &[]);
         guest.bulk(id + 2, pipe_in, 13, &[]);
         let answer = guest.wait_for(101, id + 1);
@@ -170,7 +170,7 @@ fn a_guest_inquires_with_short_packets_and_stalls() {
 fn a_waiting_pipe_holds_up_nobody_and_can_be_cancelled() {
     let mut guest = Guest::new();
     let (pipe_in, pipe_out) = guest.pipes();
-    // Nothing was commanded: the device has nothing to say.
+    // No command is pending: the device has nothing to send.
     guest.bulk(200, pipe_in, 64, &[]);
     let descriptor = guest.control(201, [0x80, 6, 0, 1, 0, 0, 18, 0]);
     assert_eq!((descriptor[3], descriptor.len()), (0, 28));
@@ -209,7 +209,7 @@ fn a_device_that_leaves_comes_back_when_its_parting_is_acknowledged() {
     assert!(guest.front.unplug(&mut guest.buffer));
     guest.wait_for(2, 0);
     assert!(!guest.front.plug(&guest.bus, &mut guest.buffer), "the other end has not yet seen it go");
-    // What crossed the message is about the old device.
+    // Messages that crossed the disconnect are about the old device.
     guest.bulk(400, guest.pipes().0, 64, &[]);
     guest.send(24, 0, &[]);
     assert!(guest.front.plug(&guest.bus, &mut guest.buffer));
@@ -227,7 +227,7 @@ fn rubbish_ends_the_connection_and_nothing_else() {
         let mut bus = Bus::new(device_once());
         let mut bytes = vec![0; 200];
         random.fill(&mut bytes);
-        // Half of them get past the length.
+        // Half of them pass the check of the length.
         if random.below(2) == 0 {
             bytes[0..12].copy_from_slice(&[0, 0, 0, 0, 68, 0, 0, 0, 0, 0, 0, 0]);
             bytes[80..88].copy_from_slice(&[random.below(110) as u8, 0, 0, 0, random.below(40) as u8, 0, 0, 0]);
@@ -273,7 +273,7 @@ fn device_once() -> Box<dyn Link> {
     Box::new(Nothing)
 }
 
-/// USB/IP over a real socket: list, import, transfers, unlink, and the next client after the first has gone.
+/// USB/IP over a real socket: list, import, transfers, unlink, and the next client after the first one has gone.
 #[test]
 fn usbip_lists_imports_and_unlinks() {
     let address: SocketAddr = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -337,7 +337,7 @@ fn usbip_lists_imports_and_unlinks() {
         };
         submit(&mut client, 1, false, 0, 0, [0, 9, 1, 0, 0, 0, 0, 0]);
         assert_eq!(answer(&mut client).0[..2], [3, 1]);
-        // A bulk IN that finds nothing waits; a control transfer overtakes it; then it is unlinked.
+        // A bulk IN without data waits; a control transfer overtakes it; then it is unlinked.
         submit(&mut client, 2, true, 1, 64, [0; 8]);
         submit(&mut client, 3, true, 0, 18, [0x80, 6, 0, 1, 0, 0, 18, 0]);
         let (words, data) = answer(&mut client);
@@ -353,7 +353,7 @@ fn usbip_lists_imports_and_unlinks() {
             assert_eq!((words[0], words[1], words[5].cast_signed()), (4, number, expected));
         }
         drop(client);
-        // The server hears of it in its own time.
+        // The server notices it a little later.
         thread::sleep(Duration::from_millis(200));
     }
     stop.store(true, Ordering::Relaxed);

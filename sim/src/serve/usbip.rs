@@ -1,8 +1,8 @@
-//! The USB/IP protocol, version 1.1.1, as the end that has the device ("server" in the kernel's
+//! The USB/IP protocol, version 1.1.1, at the end that has the device ("server" in the kernel's
 //! Documentation/usb/usbip_protocol.rst).
 //!
-//! Any Linux desktop can attach the device by `usbip attach`. Numbers are big-endian. The protocol knows no bus reset,
-//! and the client keeps the device's address to itself.
+//! Any Linux desktop can attach the device with `usbip attach`. Numbers are big-endian. The protocol has no bus reset, and
+//! the client never sees the device's address.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::front::{Front, Verdict};
 
 /// Version in the messages before the import.
 const VERSION: u16 = 0x0111;
-/// The name by which a client asks for the device.
+/// The name by which a client requests the device.
 pub const BUS_ID: &str = "1-1";
 const PATH: &str = "/sys/devices/picovd/usb1/1-1";
 const BUS_NUMBER: u32 = 1;
@@ -51,7 +51,7 @@ mod errno {
     pub const REMOTE_IO: i32 = -121;
 }
 
-/// Most bytes that one transfer may have.
+/// Maximum length of a transfer in bytes.
 const TRANSFER_LIMIT: usize = 16 << 20;
 
 fn be16(bytes: &[u8], at: usize) -> u16 {
@@ -63,7 +63,7 @@ fn be32(bytes: &[u8], at: usize) -> u32 {
     u32::from(be16(bytes, at)) << 16 | u32::from(be16(bytes, at + 2))
 }
 
-/// What is to be known of a transfer when it ends.
+/// What has to be known about a transfer when it ends.
 #[derive(Clone, Copy, Debug)]
 struct Submitted {
     reading: bool,
@@ -91,7 +91,7 @@ pub struct Usbip {
     submitted: BTreeMap<TransferId, Submitted>,
 }
 
-/// The header of a reply: basic header with everything but command and number zero, then the reply's own fields.
+/// The header of a reply: the basic header with zeros except for command and number, then the reply's own fields.
 fn reply(command: u32, number: u32, status: i32, length: usize, out: &mut Vec<u8>) {
     let mut header = [0u8; HEADER_LENGTH];
     let mut put = |at: usize, value: u32| header[at..at + 4].copy_from_slice(&value.to_be_bytes());
@@ -132,7 +132,7 @@ fn describe(bus: &Bus, out: &mut Vec<u8>) {
 }
 
 impl Usbip {
-    /// Takes `length` bytes off the buffer if there are as many.
+    /// Takes `length` bytes from the buffer if there are as many.
     fn take(&mut self, length: usize) -> Option<Vec<u8>> {
         (self.buffer.len() >= length).then(|| self.buffer.drain(..length).collect())
     }
@@ -165,7 +165,7 @@ impl Usbip {
                 let Some(request) = self.take(OP_LENGTH + BUS_ID_LENGTH) else { return Ok(Verdict::Stay) };
                 let mut expected = Vec::new();
                 text(BUS_ID, BUS_ID_LENGTH, &mut expected);
-                // Only what is before the first zero byte is the name.
+                // The name ends at the first zero byte.
                 let name = request.iter().skip(OP_LENGTH).take_while(|&&byte| byte != 0);
                 if name.copied().eq(BUS_ID.bytes()) {
                     self.stage = Stage::Importing;
@@ -194,7 +194,7 @@ impl Usbip {
                 }
                 let packets = be32(header, 0x20);
                 if packets != NOT_ISOCHRONOUS && packets != 0 {
-                    return Err("an isochronous transfer, which no endpoint of this device does".to_owned());
+                    return Err("an isochronous transfer, which this device does not support".to_owned());
                 }
                 let total = HEADER_LENGTH + if reading { 0 } else { length };
                 let Some(mut message) = self.take(total) else { return Ok(Verdict::Stay) };
@@ -205,7 +205,7 @@ impl Usbip {
             CMD_UNLINK => {
                 let unlinked = u64::from(be32(header, 0x14));
                 self.take(HEADER_LENGTH);
-                // An unlinked transfer gets no RET_SUBMIT; one that was answered already gets status 0.
+                // An unlinked transfer gets no RET_SUBMIT; one that was answered before gets status 0.
                 let found = bus.cancel(unlinked);
                 self.submitted.remove(&unlinked);
                 reply(RET_UNLINK, number, if found { errno::CONNECTION_RESET } else { 0 }, 0, out);
@@ -274,7 +274,7 @@ impl Front for Usbip {
     }
 
     fn unplug(&mut self, _out: &mut Vec<u8>) -> bool {
-        // The end of the connection is how a client learns that the device is gone.
+        // A client notices that the device is gone when the connection ends.
         false
     }
 

@@ -1,7 +1,7 @@
-//! The usbredir protocol, version 0.7, as the end that has the device ("usb-host" in usb-redir-protocol.txt).
+//! The usbredir protocol, version 0.7, at the end that has the device ("usb-host" in usb-redir-protocol.txt).
 //!
-//! A virtual machine at the other end sees the device on its own controller; QEMU's `usb-redir` speaks it. Bus resets,
-//! stalls and short packets arrive as they are. Numbers are little-endian; a message is a header of type, length and
+//! A virtual machine at the other end sees the device on its own controller; QEMU's `usb-redir` implements it. Bus resets,
+//! stalls and short packets are passed on unchanged. Numbers are little-endian; a message is a header of type, length and
 //! id, then the type's own header, then data.
 
 use std::collections::BTreeMap;
@@ -68,9 +68,9 @@ const VERSION_LENGTH: usize = 64;
 const SLOTS: usize = 32;
 /// "No such endpoint" in the endpoint table.
 const NO_TYPE: u8 = 255;
-/// Most bytes that one message may have: a bulk transfer is far smaller.
+/// Maximum length of a message in bytes: bulk transfers are much smaller.
 const MESSAGE_LIMIT: usize = 16 << 20;
-/// Transfers of our own, for interrupt endpoints, have this bit in their number.
+/// Set in the numbers of our own transfers, for interrupt endpoints.
 const OWN: TransferId = 1 << 63;
 
 /// A message from the other end.
@@ -96,7 +96,7 @@ fn message(wide: bool, kind: u32, id: u64, parts: &[&[u8]], out: &mut Vec<u8>) {
     }
 }
 
-/// Takes the first whole message out of `buffer`.
+/// Takes the first complete message from `buffer`.
 fn next_message(wide: bool, buffer: &mut Vec<u8>) -> Result<Option<Message>, String> {
     let head = if wide { 16 } else { 12 };
     if buffer.len() < head {
@@ -127,7 +127,7 @@ fn le32(bytes: &[u8], at: usize) -> u32 {
     u32::from(le16(bytes, at)) | u32::from(le16(bytes, at + 2)) << 16
 }
 
-/// What a transfer was asked for.
+/// The request that a transfer belongs to.
 #[derive(Clone, Debug)]
 enum Purpose {
     Control { header: [u8; 10] },
@@ -144,10 +144,10 @@ enum Purpose {
 #[derive(Debug, Default)]
 pub struct Usbredir {
     buffer: Vec<u8>,
-    /// Capabilities that both ends have; `None` before the other's hello.
+    /// Capabilities that both ends have; `None` before the other end's hello.
     common: Option<u32>,
     plugged: bool,
-    /// A disconnect was announced and not yet acknowledged: until then messages are about the old device.
+    /// A disconnect was sent and not acknowledged yet: until then, messages are about the old device.
     parting: bool,
     purposes: BTreeMap<TransferId, Purpose>,
     receiving: BTreeMap<u8, TransferId>,
@@ -163,13 +163,13 @@ impl Usbredir {
         message(self.has(capability::IDS_64_BITS), kind, id, parts, out);
     }
 
-    /// The tables of interfaces and endpoints, which go before a connect and after every change of configuration.
+    /// The tables of interfaces and endpoints, which are sent before a connect and after every change of configuration.
     fn describe(&self, bus: &Bus, out: &mut Vec<u8>) {
         let mut types = [NO_TYPE; SLOTS];
         let mut intervals = [0; SLOTS];
         let mut owners = [0; SLOTS];
         let mut sizes = [0u16; SLOTS];
-        // The slot is the endpoint's number, 16 more for IN; both directions of endpoint 0 are control.
+        // The slot is the endpoint's number, plus 16 for IN; both directions of endpoint 0 are control.
         types[0] = TransferType::Control.number();
         types[16] = TransferType::Control.number();
         sizes[0] = u16::from(bus.device().max_packet_size_0);
@@ -234,7 +234,7 @@ impl Usbredir {
         if kind == kind::DEVICE_DISCONNECT_ACK {
             self.parting = false;
         }
-        // What crossed a disconnect on its way speaks of a device that is gone.
+        // A message that crossed a disconnect is about a device that is gone.
         if !self.plugged {
             return Ok(Verdict::Stay);
         }
@@ -287,7 +287,7 @@ impl Usbredir {
                 self.send(kind::INTERRUPT_RECEIVING_STATUS, id, &[&[result::SUCCESS, first]], out);
             }
             kind::CANCEL_DATA_PACKET => {
-                // What has ended already was answered already; the other end expects either answer.
+                // A transfer that has ended was answered already; the other end accepts either answer.
                 if bus.cancel(id)
                     && let Some(purpose) = self.purposes.remove(&id)
                 {
@@ -322,7 +322,7 @@ impl Usbredir {
                 let length = usize::from(le16(body, 2));
                 self.data_packet(id, first, length, data, TransferType::Interrupt, Purpose::InterruptOut, bus, out);
             }
-            // Filters, isochronous packets and what later versions may add: nothing that this device has.
+            // Filters, isochronous packets and what later versions may add: this device has nothing of that.
             _ => {}
         }
         Ok(Verdict::Stay)
@@ -388,7 +388,7 @@ impl Usbredir {
                     self.send(kind::INTERRUPT_PACKET, 0, &[&head, data], out);
                     self.receive_interrupt(bus, endpoint);
                 }
-                // Receiving has ended by itself: the protocol has the device's end say so.
+                // Receiving has ended by itself: the protocol requires a message about that.
                 _ => {
                     self.receiving.remove(&endpoint);
                     self.send(kind::INTERRUPT_RECEIVING_STATUS, 0, &[&[status, endpoint]], out);
@@ -419,7 +419,7 @@ impl Front for Usbredir {
         for (place, letter) in version.iter_mut().zip(concat!("picovd-sim ", env!("CARGO_PKG_VERSION")).bytes()) {
             *place = letter;
         }
-        // A hello always has the short header: nothing is agreed upon yet.
+        // A hello always has the short header: no capabilities are agreed upon yet.
         message(false, kind::HELLO, 0, &[&version, &capability::OURS.to_le_bytes()], out);
     }
 

@@ -1,7 +1,7 @@
-//! What the program at the other end does with the stick: the SCSI commands that pass by on the wire.
+//! What the program at the other end does with the stick: the SCSI commands on the wire.
 //!
 //! Command and status wrappers (Bulk-Only Transport 5.1, 5.2) are recognised by length and signature where they are
-//! due. The watcher only listens: whatever it does not understand it leaves out.
+//! expected. The watcher is passive: it ignores what it does not understand.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,17 +19,17 @@ const CSW_SIGNATURE: &[u8] = b"USBS";
 /// A finished SCSI command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
-    /// The device's time at its end.
+    /// The device's time when it ended.
     pub at: Duration,
     /// Its name by SPC or SBC, or `opcode XXh`.
     pub name: String,
     /// Logical block address and number of blocks of a READ.
     pub blocks: Option<(u64, u32)>,
-    /// Bytes that the data stage moved.
+    /// Number of bytes in the data stage.
     pub bytes: usize,
     /// bCSWStatus: 0 passed, 1 failed, 2 phase error.
     pub status: u8,
-    /// What a REQUEST SENSE brought: sense key, additional sense code and its qualifier (SPC-4 4.5.3).
+    /// The sense data of a REQUEST SENSE: sense key, additional sense code and its qualifier (SPC-4 4.5.3).
     pub sense: Option<[u8; 3]>,
 }
 
@@ -56,17 +56,17 @@ impl fmt::Display for Command {
 /// bInterfaceClass of mass storage (USB Mass Storage Class overview, 2).
 const MASS_STORAGE: u8 = 0x08;
 
-/// Listens to the bulk transfers of mass storage.
+/// Watches the bulk transfers of mass storage.
 #[derive(Debug, Default)]
 pub struct Watch {
-    /// Addresses of the interface's bulk endpoints: a composite device has others beside them.
+    /// Addresses of the interface's bulk endpoints: a composite device also has others.
     endpoints: Vec<u8>,
     /// A CBW without its CSW, with the bytes moved since, and the first of them.
     pending: Option<(Vec<u8>, usize, Vec<u8>)>,
 }
 
 impl Watch {
-    /// Listens to the mass storage interface of a device with this configuration.
+    /// Watches the mass storage interface of a device with this configuration.
     #[must_use]
     pub fn new(configuration: &Configuration) -> Self {
         let is_storage = |number: u8| {
@@ -80,7 +80,7 @@ impl Watch {
         Self { endpoints: endpoints.collect(), pending: None }
     }
 
-    /// Sees a transfer that has ended. Returns the command that ended with it.
+    /// Processes a transfer that has ended. Returns the command that ended with it, if any.
     pub fn see(&mut self, completion: &Completion, at: Duration) -> Option<Command> {
         let ours = completion.setup.is_none() && self.endpoints.contains(&completion.endpoint);
         if !ours || completion.status == Status::Cancelled {
@@ -194,7 +194,7 @@ mod tests {
         Completion { id: 0, endpoint, status: Status::Complete, data, setup: None }
     }
 
-    /// A watch on a disk with a serial port beside it.
+    /// A watcher for a disk with a serial port.
     fn watch() -> Watch {
         let endpoint = |address, interface| Endpoint {
             address,

@@ -1,5 +1,5 @@
-//! Control transfers that the host gives up, at any moment, for the next one: a SETUP packet ends whatever went before it (USB 2.0
-//! 5.5.5, 8.5.3), and the next transfer's answer is its own.
+//! Control transfers that the host abandons at any time for the next one: a SETUP packet ends the previous transfer (USB
+//! 2.0 5.5.5, 8.5.3), and the next transfer must get its own answer.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use super::{Context, StoryError, ensure};
 use crate::host::controller::{Request, TransferError};
 use crate::link::{OutReply, Pid};
 
-/// How long after the last packet of an abandoned transfer the next SETUP comes at most, in nanoseconds.
+/// Maximum time between the last packet of an abandoned transfer and the next SETUP, in nanoseconds.
 const LATEST: u32 = 200_000;
 
-/// A request with its data to the device, and the right end.
+/// A request with its data to the device, and the correct result.
 #[derive(Clone, Debug)]
 struct Transfer {
     request: Request,
@@ -29,7 +29,7 @@ impl Transfer {
     }
 }
 
-/// Requests of every kind: with data each way, without data, refused, of every length in packets.
+/// Requests of every kind: with data in each direction, without data, refused, with every number of packets.
 fn transfers(context: &mut Context<'_>) -> Vec<Transfer> {
     let device = context.initiator.device.clone();
     let request = |request_type, request, value, index, length| Request { request_type, request, value, index, length };
@@ -59,14 +59,14 @@ fn transfers(context: &mut Context<'_>) -> Vec<Transfer> {
     let mut all: Vec<Transfer> =
         all.into_iter().map(|request| Transfer { request, data: Vec::new(), right: Ok(Vec::new()) }).collect();
     if let Some(console) = device.console {
-        // SET_LINE_CODING as it is by default: GET_LINE_CODING answers the same whether it was carried out or not.
+        // SET_LINE_CODING with the default values: GET_LINE_CODING answers the same whether it was carried out or not.
         let coding = Transfer {
             request: request(0xA1, 0x21, 0, console.control.into(), 7),
             data: Vec::new(),
             right: Ok(Vec::new()),
         };
         if let Ok(data) = coding.run(context) {
-            // Also with more than it needs, in several packets: the second one is DATA0.
+            // Also with more data than it needs, in several packets: the second one is DATA0.
             for length in [7, 130] {
                 let mut data = data.clone();
                 data.resize(usize::from(length), 0);
@@ -81,7 +81,7 @@ fn transfers(context: &mut Context<'_>) -> Vec<Transfer> {
     all
 }
 
-/// Begins a transfer, and gives it up after some packets.
+/// Begins a transfer, and abandons it after some packets.
 fn abandon(context: &mut Context<'_>, transfer: &Transfer, packets: u32, acknowledge: bool) -> Result<(), StoryError> {
     let host = &mut context.initiator.host;
     let address = host.address;
@@ -102,13 +102,13 @@ fn abandon(context: &mut Context<'_>, transfer: &Transfer, packets: u32, acknowl
     Ok(())
 }
 
-/// One transfer given up, and the next one.
+/// An abandoned transfer, and the next one.
 struct Attempt<'a> {
     first: &'a Transfer,
     next: &'a Transfer,
     packets: u32,
     acknowledge: bool,
-    /// From the last packet to the next SETUP, in nanoseconds.
+    /// Time from the last packet to the next SETUP in nanoseconds.
     delay: u32,
 }
 
@@ -129,14 +129,14 @@ impl Attempt<'_> {
     }
 }
 
-/// One that is given up before its status stage leaves the address as it is (9.4.6).
+/// A SET_ADDRESS that is abandoned before its status stage does not change the address (9.4.6).
 fn set_address() -> Transfer {
     let request = Request { request_type: 0, request: 5, value: 42, index: 0, length: 0 };
     Transfer { request, data: Vec::new(), right: Err(TransferError::Stall) }
 }
 
-/// Every kind of request, given up after 0 to 3 packets, and each kind of request after each number of microseconds: all of them,
-/// or as many as the effort says, drawn at random.
+/// Every kind of request, abandoned after 0 to 3 packets, followed by each kind of request after each number of
+/// microseconds: all combinations, or as many random ones as the effort says.
 pub(super) fn every_delay(context: &mut Context<'_>) -> Result<(), StoryError> {
     let all = transfers(context);
     let set_address = set_address();
@@ -147,7 +147,7 @@ pub(super) fn every_delay(context: &mut Context<'_>) -> Result<(), StoryError> {
             for packets in 0..4 {
                 for next in &all {
                     let delay = (delay * 1000 + context.random.below(1000)).min(LATEST);
-                    // An acknowledged status stage would be the end of SET_ADDRESS, not its abandonment.
+                    // An acknowledged status stage completes SET_ADDRESS, it does not abandon it.
                     let acknowledge = attempts.len() % 3 != 0 && first.request != set_address.request;
                     attempts.push(Attempt { first, next, packets, acknowledge, delay });
                 }

@@ -22,13 +22,13 @@ pub(super) fn enumerate(context: &mut Context<'_>) -> Result<(), StoryError> {
         ensure!(device.strings[index].as_ref().is_some_and(|text| !text.is_empty()), "no {name} string");
     }
     let host = &mut context.initiator.host;
-    // What does not exist is a request error (USB 2.0 9.4.3).
+    // A descriptor that does not exist is a request error (USB 2.0 9.4.3).
     for (kind, index) in [(kind::STRING, 0xEE), (kind::CONFIGURATION, 9), (0x42, 0)] {
         let reply = get_descriptor(host, kind, index, 0x0409, 255);
         let stalls = reply == Err(TransferError::Stall);
         ensure!(stalls || kind == kind::CONFIGURATION, "descriptor {kind}/{index}: {reply:02x?}, not STALL");
     }
-    // Any wLength gives that much of the same (USB 2.0 9.4.3).
+    // Any wLength returns that much of the same (USB 2.0 9.4.3).
     let full = get_descriptor(host, kind::CONFIGURATION, 0, 0, 255)?;
     for length in 1..=full.len() as u16 {
         let part = get_descriptor(host, kind::CONFIGURATION, 0, 0, length)?;
@@ -66,7 +66,7 @@ pub(super) fn class_requests(context: &mut Context<'_>) -> Result<(), StoryError
     }
     context.initiator.class_request(reset)?;
     context.works()?;
-    // The reset leaves toggles and halts alone (BOT 3.1): odd numbers of packets around it show the toggles.
+    // The reset does not change toggles and halts (BOT 3.1): odd numbers of packets around it reveal the toggles.
     context.initiator.test_unit_ready()?;
     context.initiator.class_request(reset)?;
     context.works()
@@ -86,7 +86,7 @@ pub(super) fn halts(context: &mut Context<'_>) -> Result<(), StoryError> {
         ensure!(reply == Err(TransferError::Stall), "endpoint {endpoint:02x}h is halted and answers {reply:?}");
         clear_halt(host, endpoint)?;
         context.works()?;
-        // USB 2.0 9.4.5: the toggle goes back to DATA0 even if nothing was halted.
+        // USB 2.0 9.4.5: the toggle is reset to DATA0 even if nothing was halted.
         clear_halt(&mut context.initiator.host, endpoint)?;
         context.works()?;
     }
@@ -100,7 +100,7 @@ pub(super) fn suspend(context: &mut Context<'_>) -> Result<(), StoryError> {
         context.initiator.host.elapse(Duration::from_millis(pause));
         context.initiator.host.resume();
         context.initiator.host.elapse(Duration::from_millis(20));
-        // No bus reset came, so nothing is forgotten and no unit attention is due.
+        // There was no bus reset, so nothing is forgotten and no unit attention is due.
         context.initiator.test_unit_ready()?;
         ensure!(context.read(10, 0, 64)? == before, "other data after a suspend of {pause} ms");
     }
@@ -122,8 +122,8 @@ pub(super) fn suspend(context: &mut Context<'_>) -> Result<(), StoryError> {
     context.works()
 }
 
-/// A resume with a bus reset, as Linux does for a port that lost power meanwhile, and one without. The host goes on where it
-/// was: its first command is the READ that it waited with.
+/// A resume with a bus reset, as Linux does for a port that lost power meanwhile, and one without. The host continues: its
+/// first command is the READ that was pending.
 pub(super) fn reset_resume(context: &mut Context<'_>) -> Result<(), StoryError> {
     let before = context.read(10, 0, 64)?;
     let device = context.initiator.device.clone();
@@ -138,8 +138,8 @@ pub(super) fn reset_resume(context: &mut Context<'_>) -> Result<(), StoryError> 
             ensure!(context.initiator.device == device, "the descriptors changed with a resume");
         }
         let what = format!("{resets} bus resets after a suspend of {pause} ms");
-        // A unit attention, 06/29/00 included, is a change of the medium to Linux 6.1 unless it repeats the command, which it
-        // does not for blocks that it reads ahead: a mounted volume would be lost.
+        // To Linux 6.1, a unit attention, including 06/29/00, is a change of the medium unless it repeats the command,
+        // which it does not do for blocks that it reads ahead: a mounted volume would be lost.
         let outcome = context.initiator.command(0, &read, Data::In(64 * 512))?;
         if outcome.csw.status != CswStatus::CommandPassed {
             let sense = context.initiator.request_sense()?;

@@ -1,5 +1,5 @@
-//! The standard requests (USB 2.0 9.4) in the states Default, Address and Configured (9.1.1), to recipients that exist and to some
-//! that do not, with traffic on every endpoint after each, as USB-IF's chapter 9 tests have it.
+//! The standard requests (USB 2.0 9.4) in the states Default, Address and Configured (9.1.1), for recipients that exist and
+//! some that do not, with traffic on every endpoint after each, like USB-IF's chapter 9 tests.
 
 use std::time::Duration;
 
@@ -45,19 +45,19 @@ enum DeviceState {
     Configured,
 }
 
-/// What the standard wants.
+/// The answer that the standard requires.
 #[derive(Clone, Debug)]
 enum Right {
     Stall,
-    /// An answer that begins so.
+    /// An answer that begins with these bytes.
     Data(Vec<u8>),
     /// Carried out; the toggles of these endpoints go back to DATA0.
     Done(Vec<u8>),
-    /// Carried out; the device is in another state then, or at another address.
+    /// Carried out; the device is then in this state, at this address.
     Moves(DeviceState, u8),
 }
 
-/// What there is to ask.
+/// What the device consists of.
 struct Shape {
     interfaces: Vec<u8>,
     /// Address and interface.
@@ -89,14 +89,14 @@ impl Shape {
         self.endpoints.iter().map(|(address, _)| *address).collect()
     }
 
-    /// Interfaces, real and not, with whether they exist.
+    /// Interface numbers, valid and invalid ones, with whether they exist.
     fn interface_indexes(&self) -> Vec<(u16, bool)> {
         let count = self.interfaces.len() as u16;
         let real = self.interfaces.iter().map(|number| (u16::from(*number), true));
         real.chain([count, 9, 0x7F, 0xFF, 0x100, 0x8000].map(|index| (index, false))).collect()
     }
 
-    /// The same for endpoints, endpoint 0 aside.
+    /// The same for endpoints other than 0.
     fn endpoint_indexes(&self) -> Vec<(u16, bool)> {
         let real: Vec<u16> = self.endpoints.iter().map(|(address, _)| u16::from(*address)).collect();
         let near = real.iter().flat_map(|address| [address ^ 0x80, address | 0x10, address | 0x100]);
@@ -104,7 +104,7 @@ impl Shape {
         real.iter().map(|address| (*address, true)).chain(wrong.map(|address| (address, false))).collect()
     }
 
-    /// Each request with the right answer.
+    /// Each request with the correct answer.
     fn table(&self, state: DeviceState) -> Vec<(Request, Right)> {
         let mut table = Vec::new();
         let mut add = |(recipient, request): (u8, u8), value: u16, index: u16, length: u16, right: Right| {
@@ -155,14 +155,14 @@ impl Shape {
             let there = exists && configured;
             add((to::ENDPOINT, code::GET_STATUS), 0, index, 2, when(there, Right::Data(vec![0, 0])));
             add((to::ENDPOINT, code::GET_STATUS), 1, index, 2, Right::Stall);
-            // What has no halt gets its toggle back to DATA0 all the same (9.4.5).
+            // The toggle is reset to DATA0 even without a halt (9.4.5).
             add((to::ENDPOINT, code::CLEAR_FEATURE), 0, index, 0, when(there, Right::Done(vec![index as u8])));
             for feature in [1, 2, 0x100] {
                 add((to::ENDPOINT, code::CLEAR_FEATURE), feature, index, 0, Right::Stall);
                 add((to::ENDPOINT, code::SET_FEATURE), feature, index, 0, Right::Stall);
             }
             if there {
-                // Halted, and healed.
+                // Halted, and cleared.
                 add((to::ENDPOINT, code::SET_FEATURE), 0, index, 0, Right::Done(Vec::new()));
                 add((to::ENDPOINT, code::GET_STATUS), 0, index, 2, Right::Data(vec![1, 0]));
                 add((to::ENDPOINT, code::CLEAR_FEATURE), 0, index, 0, Right::Done(vec![index as u8]));
@@ -260,11 +260,11 @@ impl Shape {
     }
 }
 
-/// Brings the device into a state, from a bus reset on.
+/// Brings the device into a state, starting with a bus reset.
 fn enter(context: &mut Context<'_>, shape: &Shape, state: DeviceState) -> Result<(), StoryError> {
     let host = &mut context.initiator.host;
     host.bus_reset();
-    // A program that comes late has its old address until it comes.
+    // A program that polls late has the old address until then.
     for _ in 1..host.attempts {
         if get_descriptor(host, kind::DEVICE, 0, 0, 18).is_ok() {
             break;
@@ -284,12 +284,12 @@ fn enter(context: &mut Context<'_>, shape: &Shape, state: DeviceState) -> Result
     Ok(())
 }
 
-/// Every endpoint does what its state lets it. In Configured the toggles of all of them are DATA1 before and afterwards, so that
-/// one that was reset, or was not, shows.
+/// Every endpoint does what its state allows. In Configured, all toggles are DATA1 before and afterwards, so that a wrong
+/// reset, or a missing one, shows.
 fn traffic(context: &mut Context<'_>, shape: &Shape, state: DeviceState, halted: Option<u8>) -> Result<(), StoryError> {
     let (bulk_in, bulk_out) = (context.initiator.device.bulk_in, context.initiator.device.bulk_out);
     if state < DeviceState::Configured {
-        // No packet is taken, none is given (9.1.1.5).
+        // No packet is accepted, none is sent (9.1.1.5).
         let short = Duration::from_micros(200);
         let timeout = std::mem::replace(&mut context.initiator.host.timeout, short);
         let wrapper = Cbw::new(1, 0, &[opcode::TEST_UNIT_READY, 0, 0, 0, 0, 0], Data::None).bytes();
@@ -307,12 +307,12 @@ fn traffic(context: &mut Context<'_>, shape: &Shape, state: DeviceState, halted:
         return Ok(());
     }
     if halted.is_none_or(|endpoint| endpoint != bulk_in && endpoint != bulk_out) {
-        // One packet each way; 06/29 is taken away by the one who began it.
+        // One packet in each direction; the initiator consumes 06/29.
         let both =
             |context: &Context<'_>| [bulk_in, bulk_out].map(|endpoint| context.initiator.host.next_toggle(endpoint));
         let begun = both(context);
         if begun[0] != begun[1] {
-            // A command whose data take an odd number of packets: two to the host, one from it.
+            // A command with an odd number of data packets: two to the host, one from it.
             context.initiator.inquiry()?;
         }
         if both(context)[1] == Pid::Data0 {
@@ -326,7 +326,7 @@ fn traffic(context: &mut Context<'_>, shape: &Shape, state: DeviceState, halted:
     console_traffic(context, halted)
 }
 
-/// One packet each way: an empty line, which nothing answers, and the greeting of a port that is opened.
+/// One packet in each direction: an empty line, which is not answered, and the greeting of a port that is opened.
 fn console_traffic(context: &mut Context<'_>, halted: Option<u8>) -> Result<(), StoryError> {
     let Some(console) = context.initiator.device.console else { return Ok(()) };
     let host = &mut context.initiator.host;

@@ -5,7 +5,8 @@ use crate::host::bot::{Cbw, CswStatus, Data};
 use crate::host::bytes::{be16, be32};
 use crate::host::scsi::{Inquiry, Sense, opcode};
 
-/// Length of a command block by its operation code's group (SPC-4 4.2.5.1); none for reserved and vendor-specific groups.
+/// Length of a command block by the group of its operation code (SPC-4 4.2.5.1); none for reserved and vendor-specific
+/// groups.
 fn group_length(code: u8) -> Option<u8> {
     match code >> 5 {
         0 => Some(6),
@@ -16,7 +17,7 @@ fn group_length(code: u8) -> Option<u8> {
     }
 }
 
-/// Operation codes that the stick knows, the writing ones included.
+/// Operation codes that the stick supports, including writing ones.
 const KNOWN: &[u8] = &[
     opcode::TEST_UNIT_READY,
     opcode::REQUEST_SENSE,
@@ -60,7 +61,7 @@ pub(super) fn every_opcode(context: &mut Context<'_>) -> Result<(), StoryError> 
     for code in 0..=0xFF {
         for length in 0..=16u8 {
             for data in [Data::In(64), Data::None, Data::Out(&[0; 64])] {
-                // A medium change may come between any two: not 13,000 commands begin again then, but the one.
+                // The medium may change between any two commands: then only that command is repeated, not all 13,000.
                 let mut result = opcode_with(context, code, length, data);
                 if result.is_err() && context.effort.changing && context.medium_changed() {
                     context.begin_again()?;
@@ -80,7 +81,7 @@ fn opcode_with(context: &mut Context<'_>, code: u8, length: u8, data: Data<'_>) 
     let cbw = Cbw { block_length: length, ..Cbw::new(tag, 0, &block, data) };
     let outcome = match context.initiator.execute_wrapper(&cbw, data) {
         Ok(outcome) => outcome,
-        // No command block at all is not meaningful, and both pipes may be halted for it (BOT 6.4).
+        // A missing command block is not meaningful, and both pipes may be halted (BOT 6.4).
         Err(_) if length == 0 => return Ok(context.initiator.reset_recovery()?),
         Err(error) => return Err(error.into()),
     };
@@ -178,7 +179,7 @@ pub(super) fn mode_sense(context: &mut Context<'_>) -> Result<(), StoryError> {
     for block_descriptors in [0, 8] {
         for page in [0x3F, 0x00] {
             let six = [opcode::MODE_SENSE_6, block_descriptors, page, 0, 192, 0];
-            // Page 0 is the header and nothing else: some hosts ask for that.
+            // Page 0 is the header alone: some hosts request that.
             let reply = context.initiator.scsi(&six, Data::In(192))?.data;
             ensure!(reply.len() >= 4 && usize::from(reply[0]) + 1 == reply.len(), "MODE SENSE(6): {reply:02x?}");
             ensure!(reply[2] & 0x80 != 0, "MODE SENSE(6): WP is 0");
@@ -199,7 +200,7 @@ pub(super) fn mode_sense(context: &mut Context<'_>) -> Result<(), StoryError> {
     context.works()
 }
 
-/// The volume, in a partition or not, has as many clusters as the pickiest reader wants: FatFs R0.16 asks for 256.
+/// The volume, in a partition or not, has as many clusters as the strictest reader requires: FatFs R0.16 requires 256.
 fn clusters(context: &mut Context<'_>) -> Result<(), StoryError> {
     let le32 = |block: &[u8], at: usize| u32::from_le_bytes([block[at], block[at + 1], block[at + 2], block[at + 3]]);
     let mut block = context.read(10, 0, 1)?;
@@ -230,7 +231,7 @@ pub(super) fn capacity(context: &mut Context<'_>) -> Result<(), StoryError> {
 pub(super) fn request_sense(context: &mut Context<'_>) -> Result<(), StoryError> {
     ensure!(context.initiator.request_sense()? == Sense::NONE, "sense where nothing failed");
     for length in 0..=32u8 {
-        // The sense of a command that fails, cut to any length.
+        // The sense data of a command that fails, cut to any length.
         context.initiator.command(0, &[0x4D, 0, 0, 0, 0, 0, 0, 0, 0, 0], Data::None)?;
         let command = [opcode::REQUEST_SENSE, 0, 0, 0, length, 0];
         let outcome = context.initiator.scsi(&command, Data::In(u32::from(length)))?;

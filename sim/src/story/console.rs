@@ -1,4 +1,4 @@
-//! The serial port beside the disk.
+//! The serial port next to the disk.
 
 use std::time::Duration;
 
@@ -14,26 +14,26 @@ pub const STORIES: &[Story] = &[
     Story { name: "console-requests", about: "line coding and control line state (PSTN120 6.3)", run: requests },
     Story {
         name: "console-greeting",
-        about: "who opens the port is greeted, nobody else hears anything",
+        about: "the port greets when it is opened, and is silent otherwise",
         run: greeting,
     },
-    Story { name: "console-input", about: "what the host sends is taken, port open or closed", run: input },
+    Story { name: "console-input", about: "input is accepted, whether the port is open or closed", run: input },
     Story { name: "console-halts", about: "halts and toggles of the console's endpoints", run: halts },
-    Story { name: "console-suspend", about: "text that waits through a suspend arrives", run: suspend },
+    Story { name: "console-suspend", about: "text that was pending during a suspend arrives", run: suspend },
     Story { name: "console-and-disk", about: "both at once do not disturb each other", run: while_reading },
 ];
 
 /// From the opening of the port to the greeting, and some more.
 const GREETED: Duration = Duration::from_millis(150);
-/// How long silence has to last to be believed.
+/// How long the port must be silent before it is considered silent.
 const SILENCE: Duration = Duration::from_millis(40);
-/// How long a packet waits before the other direction is looked at.
+/// How long a packet waits before the other direction is checked.
 const TURN: Duration = Duration::from_millis(2);
-/// More packets than what a packet of lines is answered with.
+/// More packets than the answer to a packet of lines has.
 const MOST_ANSWERS: u32 = 1000;
-/// More than any line that comes unasked.
+/// Longer than any unsolicited line.
 const LONGEST_LINE: usize = 1024;
-/// More than what a program prints before somebody opens the port.
+/// More than a program prints before the port is opened.
 const MOST_PRINTED: usize = 16 * 1024;
 
 impl Context<'_> {
@@ -46,7 +46,7 @@ impl Context<'_> {
         Ok(console.set_open(&mut self.initiator.host, open)?)
     }
 
-    /// A line from the console, its end included.
+    /// A line from the console, including its end.
     fn line(&mut self) -> Result<String, StoryError> {
         let endpoint = self.console()?.bulk_in;
         let mut line = Vec::new();
@@ -59,7 +59,7 @@ impl Context<'_> {
         String::from_utf8(line).map_err(|error| StoryError(format!("the console says {error}")))
     }
 
-    /// Nothing comes from this endpoint for a while.
+    /// Checks that nothing comes from this endpoint for a while.
     fn silence(&mut self, endpoint: u8, when: &str) -> Result<(), StoryError> {
         let host = &mut self.initiator.host;
         let usual = std::mem::replace(&mut host.timeout, SILENCE);
@@ -69,7 +69,8 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// Sends text. A console that answers takes no more of it until its answers are fetched: they are fetched, and forgotten.
+    /// Sends text. A console that has to answer takes no more input until its answers are fetched: they are fetched and
+    /// dropped.
     fn send(&mut self, text: &[u8]) -> Result<(), StoryError> {
         let console = self.console()?;
         let empty = text.is_empty().then_some(text);
@@ -95,7 +96,7 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// Takes whole lines that the program prints by itself, `text` the first of them, until it is silent.
+    /// Takes whole lines that the program prints by itself, starting with `text`, until it is silent.
     fn printed(&mut self, mut text: Vec<u8>) -> Result<(), StoryError> {
         let endpoint = self.console()?.bulk_in;
         loop {
@@ -117,7 +118,7 @@ impl Context<'_> {
     fn greeted(&mut self) -> Result<(), StoryError> {
         let mut line = self.line()?;
         if self.effort.changing {
-            // What the program printed may be in the same packet, and goes on.
+            // The program's own output may be in the same packet, and continue after it.
             let own = line.split_off(line.find("\r\n").map_or(line.len(), |end| end + 2));
             self.printed(own.into_bytes())?;
         }
@@ -139,7 +140,7 @@ fn requests(context: &mut Context<'_>) -> Result<(), StoryError> {
         let found = console.line_coding(&mut context.initiator.host)?;
         ensure!(found == Some(coding), "line coding {coding:?} reads back as {found:?}");
     }
-    // Values that no table has may become others, but nothing worse.
+    // Invalid values may be changed to others, but must not do more harm.
     console.set_line_coding(&mut context.initiator.host, LineCoding { rate: 1, stop: 255, parity: 255, bits: 255 })?;
     let host = &mut context.initiator.host;
     for open in [true, false, true, true, false, false] {
@@ -176,12 +177,12 @@ fn greeting(context: &mut Context<'_>) -> Result<(), StoryError> {
         context.greeted()?;
         context.silence(console.bulk_in, "after the greeting")?;
         context.silence(console.notification, "without a change to tell")?;
-        // DTR that stays says nothing new.
+        // Setting DTR again changes nothing.
         context.open_console(true)?;
         context.silence(console.bulk_in, "after DTR was set again")?;
         context.open_console(false)?;
         context.silence(console.bulk_in, "with the port closed")?;
-        // What is in the endpoint goes with the session.
+        // Text in the endpoint is dropped at the end of the session.
         context.open_console(true)?;
         context.initiator.host.elapse(GREETED);
         context.open_console(false)?;
@@ -202,7 +203,7 @@ fn input(context: &mut Context<'_>) -> Result<(), StoryError> {
     for open in [false, true, false] {
         context.open_console(open)?;
         for _ in 0..count {
-            // Packets of any length, empty ones too, and transfers of several.
+            // Packets of any length, including empty ones, and transfers of several packets.
             let length = context.random.below(200) as usize;
             let text: Vec<u8> = (0..length).map(|_| context.random.below(256) as u8).collect();
             context.send(&text).map_err(|StoryError(why)| {
@@ -224,7 +225,7 @@ fn halts(context: &mut Context<'_>) -> Result<(), StoryError> {
         ensure!(host.control_in(status)? == [0, 0], "endpoint {endpoint:02x}h says it is halted");
         host.control_out(Request { request_type: 0x02, request: 3, value: 0, index, length: 0 }, &[])?;
         ensure!(host.control_in(status)? == [1, 0], "endpoint {endpoint:02x}h does not say that it is halted");
-        // Text that is due now has to wait: a packet would end the halt.
+        // Text that is due now must wait: a packet would end the halt.
         context.open_console(true)?;
         context.initiator.host.elapse(GREETED);
         let host = &mut context.initiator.host;
@@ -237,7 +238,7 @@ fn halts(context: &mut Context<'_>) -> Result<(), StoryError> {
         context.initiator.host.bulk_out(console.bulk_out, b"some text").map_err(|(_, error)| error)?;
         context.open_console(false)?;
     }
-    // SET_CONFIGURATION brings toggles back to DATA0 (USB 2.0 9.1.1.5), from whatever they are.
+    // SET_CONFIGURATION resets toggles to DATA0 (USB 2.0 9.1.1.5), whatever they are.
     for packets in 1..=2 {
         for _ in 0..packets {
             context.open_console(true)?;
@@ -288,12 +289,12 @@ fn while_reading(context: &mut Context<'_>) -> Result<(), StoryError> {
         let bulk_in = context.initiator.device.bulk_in;
         let mut data = Vec::new();
         while data.len() < expected.len() {
-            // The console comes in between the packets of one READ, at another place in each round.
+            // The console is used between the packets of one READ, at a different position in each round.
             match data.len() / 64 {
                 n if n == round => context.open_console(true)?,
                 n if n == round + 20 => context.greeted()?,
                 n if n == round + 40 => context.open_console(false)?,
-                // No line ends: nobody fetches its answer here.
+                // No line ends here, because no answer would be fetched.
                 n if n % 3 == 0 => context.initiator.host.out_packet(console.bulk_out, b"some text")?,
                 _ => {}
             }

@@ -1,4 +1,4 @@
-//! Control transfers whose packets get lost, one at a time (USB 2.0 8.5.3.3, 8.6.4).
+//! Control transfers with one lost packet each (USB 2.0 8.5.3.3, 8.6.4).
 
 use super::{Context, StoryError, ensure};
 use crate::faults::Loss;
@@ -13,7 +13,7 @@ fn get_descriptor(kind: u8, length: u16) -> Request {
     Request { request_type: 0x80, request: 6, value: u16::from(kind) << 8, index: 0, length }
 }
 
-/// One request with one loss: it has to end as without, and so has the next.
+/// A request with one loss: it must end like one without, and so must the next.
 fn transfer(context: &mut Context<'_>, request: Request, loss: Loss, expected: &[u8]) -> Result<(), StoryError> {
     context.cable.lose_next(loss);
     let reply = context.initiator.host.control_in(request);
@@ -25,7 +25,7 @@ fn transfer(context: &mut Context<'_>, request: Request, loss: Loss, expected: &
             ensure!(reply == expected, "{request:02x?} that lost its {loss:?}: {reply:02x?}, not {expected:02x?}");
         }
     }
-    // USB 2.0 8.5.3: whatever stage the device believes to be in, it takes a SETUP.
+    // USB 2.0 8.5.3: in whatever stage the device believes to be, it accepts a SETUP.
     let status = context.initiator.host.control_in(GET_STATUS);
     let status = status.map_err(|error| StoryError(format!("after {request:02x?} that lost its {loss:?}: {error}")))?;
     ensure!(status.len() == 2, "GET_STATUS after {request:02x?} that lost its {loss:?}: {status:02x?}");
@@ -38,14 +38,14 @@ pub(super) fn lost_handshakes(context: &mut Context<'_>) -> Result<(), StoryErro
     for request in requests {
         let expected = context.initiator.host.control_in(request)?;
         // The data stage's IN, then the status stage's OUT, whose repetition finds the device at the end of the transfer
-        // (USB 2.0 8.5.3.3): an endpoint that is not armed again answers NAK for ever.
+        // (USB 2.0 8.5.3.3): an endpoint that is not armed again would answer NAK forever.
         for loss in [Loss::SetupHandshake, Loss::InPacket, Loss::InHandshake, Loss::OutHandshake] {
             for _ in 0..3 {
                 transfer(context, request, loss, &expected)?;
             }
         }
     }
-    // Without data there is only the status stage's IN. SET_ADDRESS is left out: a device that missed the host's handshake
+    // Without data, there is only the status stage's IN. SET_ADDRESS is left out: a device that missed the host's handshake
     // keeps its old address, and hosts start over then.
     let value = u16::from(context.initiator.device.configuration.value);
     let configure = Request { request_type: 0, request: 9, value, index: 0, length: 0 };

@@ -37,7 +37,7 @@ pub(super) fn unit_attention(context: &mut Context<'_>) -> Result<(), StoryError
     let sense = context.initiator.request_sense()?;
     ensure!(sense == Sense::POWER_ON_OR_RESET, "REQUEST SENSE after power-on gives {sense}");
     context.initiator.test_unit_ready()?;
-    // A bus reset has nothing to tell: a Linux that resumes would take it for another medium.
+    // A bus reset causes no unit attention: a Linux host that resumes would take it for another medium.
     context.initiator.enumerate_again()?;
     context.initiator.test_unit_ready()?;
     context.works()
@@ -68,12 +68,12 @@ pub(super) fn eject(context: &mut Context<'_>) -> Result<(), StoryError> {
         context.initiator.test_unit_ready()?;
         context.works()?;
     }
-    // Start and stop without LOEJ leave the medium where it is.
+    // Start and stop without LOEJ do not eject or load the medium.
     for operation in [0, 1] {
         context.initiator.scsi(&[opcode::START_STOP_UNIT, 0, 0, 0, operation, 0], Data::None)?;
     }
     context.works()?;
-    // A bus reset brings it back, and so does a replug.
+    // A bus reset loads it again, and so does a replug.
     context.initiator.scsi(&EJECT, Data::None)?;
     context.reset()?;
     context.works()?;

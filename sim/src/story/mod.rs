@@ -1,4 +1,4 @@
-//! Stories: end-to-end scripts of what a host does, good or bad. They know a [`Link`] alone, so that they run unchanged on the
+//! Stories: end-to-end scripts of what a host does, good or bad. They use only a [`Link`], so they run unchanged on the
 //! library and on the firmware.
 
 mod abandoned;
@@ -48,7 +48,7 @@ macro_rules! from {
 }
 from!(TransferError, CommandError, bot::BotError, enumerate::EnumerationError, source::ReadError);
 
-/// Fails the story unless the condition holds.
+/// Fails the story unless the condition is true.
 macro_rules! ensure {
     ($condition:expr, $($text:tt)*) => {
         if !$condition {
@@ -65,16 +65,16 @@ pub struct Effort {
     pub random_wrappers: u32,
     /// Seed of all random choices.
     pub seed: u64,
-    /// How late the device's program comes ([`Link::stall`]). Where it does, the host is as patient as Linux.
+    /// How late the device's program polls ([`Link::stall`]). With a stall, the host is as patient as Linux.
     pub stall: Duration,
-    /// Whether the device's program changes files and prints lines by itself: a medium change that the device tells of is
-    /// then no fault, and lines may follow the greeting.
+    /// Whether the device's program changes files and prints lines by itself: then a reported medium change is not a fault,
+    /// and lines may follow the greeting.
     pub changing: bool,
 }
 
-/// How often a story begins again on a device that told of a medium change in its midst.
+/// How often a story starts over on a device that reported a medium change in the middle of it.
 const BEGINNINGS: u32 = 8;
-/// How long a device is waited for that may change, and how often it is asked.
+/// How long to wait for a device that may change, and how often to poll it.
 const RARE: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(200);
 
@@ -91,7 +91,7 @@ pub struct Context<'a> {
     pub initiator: Initiator<'a>,
     /// How much to do.
     pub effort: Effort,
-    /// The cable's quality; perfect until a story says otherwise.
+    /// The cable's quality; perfect unless a story changes it.
     pub cable: Quality,
     /// Random choices.
     pub random: Random,
@@ -100,27 +100,27 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// The stick after a bus reset, enumerated, its unit attention taken away.
+    /// The stick after a bus reset and enumeration, with its unit attention consumed.
     fn reset(&mut self) -> Result<(), StoryError> {
         self.initiator.enumerate_again()?;
         self.initiator.wait_ready()?;
         Ok(())
     }
 
-    /// Whether the device told of a medium change since this was last asked, or has one to tell of now. Only what it says
-    /// counts: other data without a word is a fault.
+    /// Whether the device has reported a medium change since the last call, or has one to report now. Only reports count:
+    /// changed data without a report is a fault.
     fn medium_changed(&mut self) -> bool {
         self.cable.lose(0);
         let _ = self.cable.take_next();
         self.initiator.host.timeout = controller::DEFAULT_TIMEOUT;
-        // The story stopped anywhere; the sense of its last command comes first.
+        // The story may have stopped anywhere; the sense data of its last command comes first.
         let asked = self.initiator.reset_recovery().is_ok()
             && self.initiator.request_sense().is_ok()
             && !matches!(self.initiator.test_unit_ready(), Err(CommandError::Transport(_)));
         asked && std::mem::take(&mut self.initiator.medium_changes) > 0
     }
 
-    /// As for a story that just begins, right after a change: the next one is a while away.
+    /// As for a story that just begins, right after a change: the next one is some time away.
     fn begin_again(&mut self) -> Result<(), StoryError> {
         self.initiator.host.replug();
         self.initiator.enumerate_again()?;
@@ -129,7 +129,7 @@ impl Context<'_> {
         self.initiator.medium_changes = 0;
         while self.initiator.medium_changes == 0 && self.initiator.host.now().saturating_sub(start) < RARE {
             self.initiator.host.elapse(POLL);
-            // Whatever it answers is counted.
+            // Every answer is counted.
             let _ = self.initiator.test_unit_ready();
         }
         self.initiator.wait_ready()?;
@@ -137,7 +137,7 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// Whether the stick answers as it should: INQUIRY, and a block that has the boot signature.
+    /// Checks that the stick answers correctly: INQUIRY, and a block with the boot signature.
     fn works(&mut self) -> Result<(), StoryError> {
         self.initiator.inquiry()?;
         self.initiator.wait_ready()?;
@@ -159,7 +159,7 @@ impl Context<'_> {
         Ok(outcome.data)
     }
 
-    /// A command that has to fail with this sense.
+    /// A command that must fail with this sense.
     fn refused(&mut self, cdb: &[u8], data: Data<'_>, sense: Sense) -> Result<Outcome, StoryError> {
         let outcome = self.initiator.command(0, cdb, data)?;
         ensure!(
@@ -174,7 +174,7 @@ impl Context<'_> {
         Ok(outcome)
     }
 
-    /// A command that has to fail, without data, with this sense and the whole length as residue.
+    /// A command that must fail without data, with this sense and the whole length as residue.
     fn refused_without_data(&mut self, cdb: &[u8], data: Data<'_>, sense: Sense) -> Result<(), StoryError> {
         let outcome = self.refused(cdb, data, sense)?;
         ensure!(
@@ -192,7 +192,7 @@ impl Context<'_> {
 pub struct Story {
     /// A short name, words joined by `-`.
     pub name: &'static str,
-    /// What it shows.
+    /// What it tests.
     pub about: &'static str,
     /// The script.
     pub run: fn(&mut Context<'_>) -> Result<(), StoryError>,
@@ -209,7 +209,7 @@ pub const STORIES: &[Story] = &[
     Story { name: "halts", about: "SET_FEATURE, GET_STATUS and CLEAR_FEATURE of ENDPOINT_HALT", run: attach::halts },
     Story {
         name: "chapter-9",
-        about: "every standard request, in each state, to what exists and what does not",
+        about: "every standard request in each state, for recipients that exist or not",
         run: chapter9::every_request,
     },
     Story { name: "random-requests", about: "control requests that no driver sends", run: requests::random_requests },
@@ -227,15 +227,15 @@ pub const STORIES: &[Story] = &[
     },
     Story {
         name: "invalid-wrapper",
-        about: "only reset recovery heals it (BOT 6.6.1)",
+        about: "only reset recovery ends the halts (BOT 6.6.1)",
         run: transport::invalid_wrapper,
     },
     Story {
         name: "not-meaningful",
-        about: "a valid wrapper that makes no sense (BOT 6.2.2)",
+        about: "a valid wrapper that is not meaningful (BOT 6.2.2)",
         run: transport::not_meaningful,
     },
-    Story { name: "wrapper-pieces", about: "a wrapper that a cleared halt cuts", run: transport::early_status },
+    Story { name: "wrapper-pieces", about: "a wrapper that is cut by a cleared halt", run: transport::early_status },
     Story {
         name: "reset-in-read",
         about: "bus reset and Bulk-Only Reset in the middle of a READ",
@@ -245,12 +245,12 @@ pub const STORIES: &[Story] = &[
     Story { name: "bad-cable", about: "lost packets and handshakes do not corrupt data", run: transport::bad_cable },
     Story {
         name: "lost-handshakes",
-        about: "each packet of a control transfer, lost once",
+        about: "each packet of a control transfer is lost once",
         run: control::lost_handshakes,
     },
     Story {
         name: "abandoned",
-        about: "a SETUP packet ends the control transfer before it, at any moment",
+        about: "a SETUP packet ends the previous control transfer at any time",
         run: abandoned::abandoned_transfers,
     },
     Story {
@@ -267,7 +267,7 @@ pub const STORIES: &[Story] = &[
     },
     Story {
         name: "request-sense",
-        about: "sense data of any length, and none where nothing failed",
+        about: "sense data of any length, and none without a failure",
         run: commands::request_sense,
     },
     Story {
@@ -277,7 +277,7 @@ pub const STORIES: &[Story] = &[
     },
     Story { name: "logical-units", about: "units that do not exist", run: commands::logical_units },
     Story { name: "reads-agree", about: "READ(6), (10), (12) and (16) give the same", run: reading::reads_agree },
-    Story { name: "odd-reads", about: "reads of any length at any place", run: reading::odd_reads },
+    Story { name: "odd-reads", about: "reads of any length at any address", run: reading::odd_reads },
     Story { name: "out-of-range", about: "blocks beyond the end are 05/21/00", run: reading::out_of_range },
     Story { name: "writes", about: "writes are 07/27/00 with the whole length as residue", run: reading::writes },
     Story {
@@ -285,33 +285,34 @@ pub const STORIES: &[Story] = &[
         about: "06/29/00 once after power-on, nothing after a bus reset",
         run: medium::unit_attention,
     },
-    Story { name: "eject", about: "START STOP UNIT with LOEJ takes the medium and brings it back", run: medium::eject },
+    Story { name: "eject", about: "START STOP UNIT with LOEJ ejects and loads the medium", run: medium::eject },
 ];
 
-/// What `abandoned` draws from, in order. It takes minutes on an emulated board, so it is none of the stories that always play.
+/// The full version of `abandoned`, in order. It takes minutes on an emulated board, so it is not one of the stories that
+/// always run.
 pub const SETUP_SWEEP: Story = Story {
     name: "setup-sweep",
-    about: "a SETUP packet 0 to 200 us after each kind of control transfer that is given up",
+    about: "a SETUP packet 0 to 200 us after each kind of abandoned control transfer",
     run: abandoned::every_delay,
 };
 
-/// The stories of a device with these functions: those of every stick, and those of what else it has.
+/// The stories for a device with these functions: those for every stick, and those for its other functions.
 pub fn stories(usb: &Usb) -> impl Iterator<Item = &'static Story> {
     let console = if usb.console { console::STORIES } else { &[] };
     let reset = if usb.picotool_reset { reset::STORIES } else { &[] };
     STORIES.iter().chain(console).chain(reset)
 }
 
-/// Every story, whatever it needs.
+/// Every story, whatever it requires.
 pub fn all() -> impl Iterator<Item = &'static Story> {
     STORIES.iter().chain(console::STORIES).chain(reset::STORIES)
 }
 
 impl Story {
-    /// Plays the story on a device; its report of a failure holds the last transactions.
+    /// Runs the story on a device; the report of a failure includes the last transactions.
     ///
     /// # Errors
-    /// What went wrong, rules that the device's driver broke included.
+    /// What went wrong, including rules that the device's driver broke.
     pub fn play(&self, link: impl Link, effort: Effort) -> Result<(), StoryError> {
         let cable = BadCable::new(link, effort.seed);
         let quality = cable.quality();

@@ -1,10 +1,10 @@
-//! Reads of all sizes and places, and writes, which are refused.
+//! Reads of all sizes and positions, and writes, which are refused.
 
 use super::{Context, StoryError, ensure};
 use crate::host::bot::Data;
 use crate::host::scsi::{Sense, opcode, read_cdb};
 
-/// Blocks at the start that nothing changes: boot regions, FAT, bitmap.
+/// Number of blocks at the start that never change: boot regions, FAT, bitmap.
 const STABLE: u32 = 64;
 
 pub(super) fn reads_agree(context: &mut Context<'_>) -> Result<(), StoryError> {

@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::{Context, StoryError, ensure};
 use crate::host::controller::{Request, TransferError};
 
-/// Requests between two looks at the device.
+/// Number of requests between two checks of the device.
 const ROUND: u32 = 100;
-/// The longest data stage to the device that usb-device answers; a longer one it leaves alone until the next SETUP.
+/// The longest data stage to the device that usb-device answers; it ignores a longer one until the next SETUP.
 const LONGEST: u16 = 256;
 
-/// Random requests of every type to every recipient, most of them near those that mean something.
+/// Random requests of every type to every recipient, most of them similar to valid ones.
 pub(super) fn random_requests(context: &mut Context<'_>) -> Result<(), StoryError> {
     let rounds = (context.effort.random_wrappers / ROUND).max(1);
     let usual = context.initiator.host.timeout;
@@ -56,7 +56,7 @@ fn draw(context: &mut Context<'_>) -> Request {
     let endpoints: Vec<u8> =
         configuration.interfaces.iter().flat_map(|interface| &interface.endpoints).map(|e| e.address).collect();
     let index = match request_type & 0x1F {
-        // Endpoints that do not exist are for drivers that know no better; the simulated bus counts them as the device's fault.
+        // Endpoints that do not exist would be left to the driver; the simulated bus counts them as the device's fault.
         2 => u16::from(endpoints[usize::from(below(endpoints.len() as u32))]),
         1 => below(configuration.interfaces.len() as u32 + 1),
         _ => [0, 7, below(0x1_0000)][usize::from(below(3))],
@@ -68,7 +68,7 @@ fn draw(context: &mut Context<'_>) -> Request {
     Request { request_type, request, value, index, length }
 }
 
-/// What would take the device away from its address, its configuration or its program: other stories do that.
+/// Requests that would change the device's address or configuration or restart it: other stories do that.
 fn restarts(context: &Context<'_>, request: &Request) -> bool {
     let standard = request.request_type & 0x60 == 0;
     let reset = context.initiator.device.reset_interface.map(|interface| u16::from(interface.number));

@@ -12,15 +12,15 @@ use crate::host::picotool::{BOOTSEL, FLASH, ResetInterface};
 pub const STORIES: &[Story] = &[
     Story {
         name: "windows-binds",
-        about: "Microsoft OS 2.0 descriptors give the reset interface WinUSB",
+        about: "Microsoft OS 2.0 descriptors bind WinUSB to the reset interface",
         run: windows,
     },
     Story { name: "reset-refusals", about: "requests that picotool does not send restart nothing", run: refusals },
     Story { name: "reset-to-flash", about: "picotool restarts the program", run: to_flash },
-    Story { name: "reset-to-bootsel", about: "picotool takes the board to BOOTSEL mode", run: to_bootsel },
+    Story { name: "reset-to-bootsel", about: "picotool restarts the board in BOOTSEL mode", run: to_bootsel },
 ];
 
-/// Within which time a restart has to begin.
+/// Maximum time until a restart begins.
 const SOON: Duration = Duration::from_millis(500);
 /// How long a board in BOOTSEL mode is watched.
 const WATCH: Duration = Duration::from_secs(3);
@@ -36,7 +36,7 @@ impl Context<'_> {
         self.initiator.host.control_in(status).is_ok()
     }
 
-    /// The device leaves the bus, and not before the request's status stage, which has come.
+    /// Checks that the device leaves the bus, but not before the request's status stage, which has been completed.
     fn leaves(&mut self) -> Result<(), StoryError> {
         let start = self.initiator.host.now();
         while self.answers() {
@@ -57,7 +57,7 @@ fn windows(context: &mut Context<'_>) -> Result<(), StoryError> {
     let host = &mut context.initiator.host;
     let set = information.fetch(host)?;
     let functions = ms_os_20::parse(&set).map_err(StoryError)?;
-    let [function] = &functions[..] else { return Err(StoryError(format!("other than one function: {functions:?}"))) };
+    let [function] = &functions[..] else { return Err(StoryError(format!("not exactly one function: {functions:?}"))) };
     ensure!(function.first_interface == interface.number, "WinUSB is for interface {}", function.first_interface);
     ensure!(function.compatible_id == "WINUSB", "the compatible id is {:?}", function.compatible_id);
     let guids = function.properties.get("DeviceInterfaceGUIDs").map(Vec::as_slice).unwrap_or_default();

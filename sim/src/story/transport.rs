@@ -1,4 +1,4 @@
-//! Bulk-Only Transport: the thirteen cases, wrappers that are none, resets at bad moments, a bad cable.
+//! Bulk-Only Transport: the thirteen cases, invalid wrappers, resets at bad times, a bad cable.
 
 use std::time::Duration;
 
@@ -9,19 +9,19 @@ use crate::host::scsi::{Sense, opcode, read_cdb};
 
 const TEST_UNIT_READY: [u8; 6] = [opcode::TEST_UNIT_READY, 0, 0, 0, 0, 0];
 
-/// WRITE(10) of so many blocks at block 0.
+/// WRITE(10) of that many blocks at block 0.
 fn write_10(count: u8) -> [u8; 10] {
     [opcode::WRITE_10, 0, 0, 0, 0, 0, 0, 0, count, 0]
 }
 
-/// One row of BOT 6.7 for this stick. Writing commands are refused before they take data, so that what the table calls Do is
-/// Dn with a failed command to the device (BOT 6.7.3 lets it end so).
+/// One row of BOT 6.7 for this stick. Writing commands are refused before they take data, so what the table calls Do is Dn
+/// with a failed command for the device (BOT 6.7.3 allows that).
 struct Case {
     number: u8,
     cdb: Vec<u8>,
     data: Data<'static>,
     status: CswStatus,
-    /// Bytes of the reply that count, for commands that do not end in a phase error.
+    /// Number of bytes of the reply that matter, for commands that do not end in a phase error.
     relevant: u32,
 }
 
@@ -59,7 +59,7 @@ pub(super) fn thirteen_cases(context: &mut Context<'_>) -> Result<(), StoryError
             ensure!(csw.residue == residue, "case {number}: residue {}, not {residue}", csw.residue);
         }
         if let Data::In(length) = *data {
-            // Less than the host asked for ends with a short packet or a halt, or is padded (BOT 6.7.2).
+            // Less than the host requested ends with a short packet or a halt, or is padded (BOT 6.7.2).
             let length = length as usize;
             let got = outcome.data.len();
             ensure!(got <= length && got >= *relevant as usize, "case {number}: {got} bytes of {length}");
@@ -77,7 +77,7 @@ pub(super) fn thirteen_cases(context: &mut Context<'_>) -> Result<(), StoryError
     Ok(())
 }
 
-/// Both endpoints halted, and again after their halts are cleared.
+/// Checks that both endpoints are halted, and again after their halts are cleared.
 fn stays_halted(context: &mut Context<'_>, what: &str) -> Result<(), StoryError> {
     for round in 0..3 {
         let input = context.initiator.data_in(CSW_LENGTH).end;
@@ -116,12 +116,12 @@ pub(super) fn invalid_wrapper(context: &mut Context<'_>) -> Result<(), StoryErro
         context.initiator.reset_recovery()?;
         context.works().map_err(|error| StoryError(format!("reset recovery after {what}: {error}")))?;
     }
-    // A bus reset heals it, too.
+    // A bus reset ends it, too.
     context.initiator.send_wrapper(&wrong_signature)?;
     stays_halted(context, "a wrong signature")?;
     context.reset()?;
     context.works()?;
-    // The reset alone leaves the halts (BOT 3.1), the halts' end without it heals nothing.
+    // The reset alone does not end the halts (BOT 3.1), and clearing the halts without it has no effect.
     context.initiator.send_wrapper(&wrong_signature)?;
     let request = context.initiator.reset_request();
     context.initiator.class_request(request)?;
@@ -137,17 +137,17 @@ pub(super) fn not_meaningful(context: &mut Context<'_>) -> Result<(), StoryError
     let wrappers = [
         ("LUN 1", Cbw { lun: 1, ..good }),
         ("LUN 15", Cbw { lun: 15, ..good }),
-        ("reserved bits beside the LUN", Cbw { lun: 0xF0, ..good }),
+        ("reserved bits next to the LUN", Cbw { lun: 0xF0, ..good }),
         ("no command block", Cbw { block_length: 0, ..good }),
         ("a command block of 17 bytes", Cbw { block_length: 17, ..good }),
         ("a command block of 31 bytes", Cbw { block_length: 31, ..good }),
-        ("reserved bits beside the block length", Cbw { block_length: 0xE6, ..good }),
+        ("reserved bits next to the block length", Cbw { block_length: 0xE6, ..good }),
         ("reserved flags", Cbw { flags: 0x7F, ..good }),
     ];
     for (what, cbw) in wrappers {
         let tag = context.initiator.next_tag();
         let cbw = Cbw { tag, ..cbw };
-        // The answer is the device's choice (BOT 6.4), but it is one: a status, or both pipes halted for good.
+        // The answer is the device's choice (BOT 6.4), but there must be one: a status, or both pipes halted permanently.
         match context.initiator.execute_wrapper(&cbw, Data::None) {
             Ok(outcome) => {
                 ensure!(outcome.csw.residue == 0, "{what}: residue {}", outcome.csw.residue);
@@ -170,9 +170,10 @@ pub(super) fn not_meaningful(context: &mut Context<'_>) -> Result<(), StoryError
     Ok(())
 }
 
-/// A host that fetches the status too early, or gives a command up by clearing the halt of bulk IN in the middle of its data.
+/// A host that fetches the status too early, or abandons a command by clearing the halt of bulk IN in the middle of its
+/// data.
 pub(super) fn early_status(context: &mut Context<'_>) -> Result<(), StoryError> {
-    // The 13 bytes of a status are asked for where data are due: the device goes on with its data.
+    // The 13 bytes of a status are requested where data are due: the device continues with its data.
     let tag = context.initiator.next_tag();
     let block = context.read(10, 0, 1)?;
     let wrapper = Cbw::new(tag, 0, &read_cdb(10, 0, 1), Data::In(512));
@@ -181,7 +182,7 @@ pub(super) fn early_status(context: &mut Context<'_>) -> Result<(), StoryError> 
     ensure!(early.end == Err(TransferError::Babble) && early.data == block[..64], "no data in the data stage");
     context.initiator.reset_recovery()?;
     context.works()?;
-    // A wrapper where data or a status are due is not taken: NAK, or STALL, but never a second command.
+    // A wrapper where data or a status are due is not accepted: NAK or STALL, but never a second command.
     let tag = context.initiator.next_tag();
     let wrapper = Cbw::new(tag, 0, &read_cdb(10, 0, 8), Data::In(8 * 512));
     context.initiator.send_wrapper(&wrapper.bytes())?;
@@ -217,7 +218,7 @@ pub(super) fn reset_in_read(context: &mut Context<'_>) -> Result<(), StoryError>
             }
             ensure!(
                 context.read(10, 0, 64)? == before,
-                "other data after a {} reset behind packet {packets}",
+                "other data after a {} reset after packet {packets}",
                 if bus { "bus" } else { "Bulk-Only" }
             );
         }
@@ -234,7 +235,7 @@ pub(super) fn random_wrappers(context: &mut Context<'_>) -> Result<(), StoryErro
         let length = if context.random.below(8) == 0 { context.random.below(65) as usize } else { 31 };
         if context.random.below(8) != 0 {
             wrapper[..4].copy_from_slice(b"USBC");
-            // Lengths that come to an end, LUN 0, command blocks of a fair length.
+            // Limited lengths, LUN 0, command blocks of a plausible length.
             wrapper[9..12].fill(0);
             if context.random.below(4) != 0 {
                 wrapper[13] = 0;
@@ -242,7 +243,7 @@ pub(super) fn random_wrappers(context: &mut Context<'_>) -> Result<(), StoryErro
             }
         }
         let mut clean = context.initiator.send_wrapper(&wrapper[..length]).is_ok();
-        // Some hosts fetch what comes, others go on at once.
+        // Some hosts fetch the data, others continue immediately.
         for _ in 0..context.random.below(6) {
             let reply = context.initiator.data_in(64);
             clean = reply.end.is_ok();
@@ -254,7 +255,7 @@ pub(super) fn random_wrappers(context: &mut Context<'_>) -> Result<(), StoryErro
             context.initiator.host.timeout = timeout;
             let recovery = context.initiator.reset_recovery();
             recovery.map_err(|error| StoryError(format!("round {round}, reset recovery: {error}")))?;
-            // After reset recovery the next wrapper is taken (BOT 5.3.4). INQUIRY never fails, even without a medium.
+            // After reset recovery, the next wrapper is accepted (BOT 5.3.4). INQUIRY never fails, even without a medium.
             if context.random.below(16) == 0 {
                 let inquiry = context.initiator.inquiry();
                 inquiry.map_err(|error| StoryError(format!("round {round}, INQUIRY: {error}")))?;
@@ -271,7 +272,7 @@ pub(super) fn random_wrappers(context: &mut Context<'_>) -> Result<(), StoryErro
 }
 
 pub(super) fn bad_cable(context: &mut Context<'_>) -> Result<(), StoryError> {
-    // The boot regions, which no window of memory is part of.
+    // The boot regions, which are not part of a memory window.
     let before = context.read(10, 0, 24)?;
     for one_in in [100, 20, 5] {
         context.cable.lose(one_in);
@@ -286,7 +287,7 @@ pub(super) fn bad_cable(context: &mut Context<'_>) -> Result<(), StoryError> {
     let duplicates = context.initiator.host.statistics().duplicates;
     ensure!(duplicates > 0, "the cable lost no handshake: the story shows nothing");
     // Enumeration on a bad cable. A lost handshake of SET_ADDRESS's status leaves the device at address 0, so a host tries
-    // more than once (USB 2.0 8.5.3.3 leaves the device in its status stage).
+    // several times (USB 2.0 8.5.3.3 leaves the device in its status stage).
     let attempts = 8;
     context.cable.lose(10);
     let result = (0..attempts).map(|_| context.initiator.enumerate_again()).find(Result::is_ok);
