@@ -1,10 +1,9 @@
-//! A boot ROM of our own with the RP2350's interface (datasheet 5.4, 5.5): magic and version, the look-up function,
-//! and the calls that rp235x-hal and this project use. A function's body is one trap instruction; its work is done
-//! here.
+//! Our own boot ROM with the RP2350's interface (datasheet 5.4, 5.5): magic number and version, the look-up function, and
+//! the calls that rp235x-hal and this project use. A function's body is one trap instruction; its work is done here.
 //!
-//! Stricter than the true one: a look-up that misses, a call that is not modelled, and a flash operation that a read of
-//! flash could disturb stop the board by name. And no more helpful: the true one neither flushes the XIP cache nor masks
-//! interrupts during a flash operation (5.4.8.9, and its published source), so this one does neither.
+//! Stricter than the real one: a look-up that fails, a call that is not modelled, and a flash operation that a read of
+//! flash could disturb stop the board with a message. And no more helpful: the real one neither flushes the XIP cache nor
+//! masks interrupts during a flash operation (5.4.8.9, and its published source), so this one does neither.
 
 use super::flash::{Flash, FlashFault, PAGE, SECTOR};
 use super::partition::PartitionTable;
@@ -19,7 +18,7 @@ const DATA_AT: u32 = 0x0800;
 const FUNC_ARM_SEC: u32 = 0x04;
 const DATA: u32 = 0x40;
 
-/// Least work area of load_partition_table, in bytes (FACTS 3).
+/// Minimum work area of load_partition_table in bytes (FACTS 3).
 const WORK_AREA: u32 = 3264;
 
 const NOT_PERMITTED: i32 = -4;
@@ -43,26 +42,26 @@ const FUNCTIONS: [&[u8; 2]; 18] = [
     b"RC", b"VB",
 ];
 
-/// What the ROM needs of the rest of the board during a call.
+/// What the ROM needs from the rest of the board during a call.
 #[allow(clippy::missing_errors_doc, reason = "an error is the text with which the board stops")]
 pub trait Services {
-    /// Reads a word of memory that the caller passed, or fails the board.
+    /// Reads a word of memory whose address the caller passed, or fails the board.
     fn read(&mut self, address: u32) -> Result<u32, String>;
     /// Writes a word there.
     fn write(&mut self, address: u32, value: u32) -> Result<(), String>;
-    /// Lets the processor be busy.
+    /// Keeps the processor busy.
     fn spend_us(&mut self, microseconds: u64);
-    /// The flash chip. Its contents change: caches and decoded code are stale.
+    /// The flash chip. If its contents change, caches and decoded code are stale.
     fn flash(&mut self) -> &mut Flash;
-    /// Flash contents at this offset changed.
+    /// Flash contents have changed at this offset.
     fn flash_changed(&mut self, offset: usize);
     /// Opens or closes the XIP window.
     fn connect_xip(&mut self, connected: bool);
-    /// The pads are as after a reset.
+    /// Resets the pads.
     fn reset_pads(&mut self);
-    /// The flash chip takes serial commands, and is read by them, slowly, until the program sets up another way.
+    /// Flash is read with serial commands, slowly, until the program sets up a faster mode.
     fn exit_xip(&mut self);
-    /// Why the flash chip cannot be written now, if that is so.
+    /// Why the flash chip cannot be written now, if there is a reason.
     fn obstacle(&mut self) -> Option<String>;
     /// Invalidates the XIP cache.
     fn flush_cache(&mut self);
@@ -70,12 +69,12 @@ pub trait Services {
     fn translate(&self, offset: u32) -> Option<u32>;
     /// Restores identity translation.
     fn reset_translation(&mut self);
-    /// What the caller's core would read from flash if an interrupt came now; `None` where all are masked.
+    /// What the caller's core would read from flash if an interrupt came now; `None` if all are masked.
     ///
-    /// A vector table in flash counts whether or not an interrupt is enabled just now: a library's call has to be right beside
-    /// any application's interrupts. The SDK's hardware_flash says the same of its own calls.
+    /// A vector table in flash counts whether or not an interrupt is enabled at the moment: a library's call must be safe
+    /// with any application's interrupts. The SDK's hardware_flash requires the same of its own calls.
     fn interruption(&self) -> Option<String>;
-    /// A reset that the caller asked for.
+    /// A reset that the caller requested.
     fn reboot(&mut self, flags: u32, delay_ms: u32, parameters: [u32; 2]);
     /// Power failed during a flash operation.
     fn power_cut(&mut self);
@@ -90,7 +89,7 @@ pub struct ChipIdentity {
     pub device: u32,
     /// High word.
     pub wafer: u32,
-    /// CS0_SIZE of OTP's FLASH_DEVINFO (13.10), 1 for 8 KiB and each step twice as much; `None` where nobody has written it, as on
+    /// CS0_SIZE of OTP's FLASH_DEVINFO (13.10), 1 for 8 KiB, doubling with each step; `None` if it was never written, as on
     /// the Pico 2.
     pub flash_devinfo: Option<u8>,
 }
@@ -121,10 +120,10 @@ impl BootRom {
         }
     }
 
-    /// Forgets what a boot forgets.
+    /// Clears what a boot clears.
     pub fn restart(&mut self) {
         self.partitions = None;
-        // Another boot, another number; still the same in every run.
+        // Another boot, another number, but the same in every run.
         for word in &mut self.random {
             *word = word.wrapping_mul(0x9E37_79B1).rotate_left(7) ^ 0xB7E1_5162;
         }
@@ -136,7 +135,7 @@ impl BootRom {
         &self.image
     }
 
-    /// Executes the function behind a trap. R0 to R3 are its arguments, R0 its result.
+    /// Executes the function for a trap. R0 to R3 are its arguments, R0 its result.
     ///
     /// # Errors
     ///
@@ -161,7 +160,7 @@ impl BootRom {
                 } else if b < WORK_AREA {
                     BUFFER_TOO_SMALL
                 } else {
-                    // The whole work area is the ROM's to overwrite.
+                    // The ROM may overwrite the whole work area.
                     for word in 0..WORK_AREA / 4 {
                         board.write(a + 4 * word, 0xDEAD_0000 | word)?;
                     }
@@ -215,7 +214,7 @@ impl BootRom {
         Ok(())
     }
 
-    /// get_sys_info (5.4.8.17): for each flag that is set and known its words, in the order of the flags.
+    /// get_sys_info (5.4.8.17): the words of each flag that is set and known, in the order of the flags.
     fn sys_info(&self, out: u32, room: u32, flags: u32, board: &mut impl Services) -> Result<i32, String> {
         const CHIP_INFO: u32 = 1;
         const CRITICAL: u32 = 2;
@@ -322,12 +321,12 @@ fn store(out: u32, room: u32, words: &[u32], board: &mut impl Services) -> Resul
     Ok(words.len() as i32)
 }
 
-/// Common to every operation that takes the flash chip out of XIP. While it lasts, QMI is in direct mode, and anyone who reads flash
+/// Checks for every operation that takes the flash chip out of XIP. Meanwhile QMI is in direct mode, and a read of flash
 /// gets a bus error (5.4.8.9, 5.4.8.10): neither a handler nor the vector table may be there while an interrupt can come.
 fn begin(board: &mut impl Services) -> Result<(), String> {
     if let Some(what) = board.interruption() {
         return Err(format!(
-            "flash operation while interrupts are not masked: one that came would find {what} in flash, which cannot be read"
+            "flash operation with interrupts enabled: an interrupt would need {what} in flash, which cannot be read"
         ));
     }
     board.obstacle().map_or(Ok(()), Err)
@@ -387,14 +386,14 @@ fn lookup(code: u32, mask: u32) -> Result<u32, String> {
     {
         return Ok(function_address(n as u32 + 1) | 1);
     }
-    // GIT_REVISION is the only datum.
+    // GIT_REVISION is the only data.
     if mask & DATA != 0 && tag == *b"GR" {
         return Ok(DATA_AT);
     }
-    Err(format!("ROM look-up of {shown:?} with mask {mask:#x} misses: the HAL would call address 0"))
+    Err(format!("ROM look-up of {shown:?} with mask {mask:#x} fails: the HAL would call address 0"))
 }
 
-/// ROM contents: the tables, and elsewhere a fixed pattern that stands for the ROM's code.
+/// ROM contents: the tables, and elsewhere a fixed pattern in place of the ROM's code.
 fn image() -> [u8; ROM_SIZE] {
     let mut image = [0u8; ROM_SIZE];
     let mut state = 0x2350_A2A2u32;

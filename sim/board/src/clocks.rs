@@ -1,7 +1,7 @@
 //! Oscillators, PLLs, clock generators and tick generators (RP2350 datasheet chapter 8).
 //!
-//! The processor is taken to run at 150 MHz from the start; [`Clocks::check_usb`] holds the configuration against
-//! that before the USB controller may be attached.
+//! The processor is assumed to run at 150 MHz from the start; [`Clocks::check_usb`] checks the configuration against that
+//! before the USB controller may be attached.
 
 use super::registers::{Alias, Storage, register};
 
@@ -147,7 +147,7 @@ impl Clocks {
     pub fn read_ring(&self, offset: u32, now: u64) -> Option<u32> {
         match offset {
             0x1C => Some(0x8000_1000),
-            // Not random, so that runs repeat.
+            // Not random, so that runs are repeatable.
             0x20 => Some((now.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 63) as u32),
             _ => self.ring.read(offset),
         }
@@ -172,7 +172,7 @@ impl Clocks {
         self.plls.get_mut(pll)?.write(offset, alias, word)
     }
 
-    /// Back to reset: RESETS holds a PLL.
+    /// Back to reset: RESETS is holding a PLL.
     pub fn reset_pll(&mut self, pll: usize) {
         if let Some(block) = self.plls.get_mut(pll) {
             block.reset();
@@ -191,7 +191,7 @@ impl Clocks {
         self.ticks.write(offset, alias, word)
     }
 
-    /// Processor cycles between two ticks of a generator, or `None` while it stands still. clk_ref is the crystal's.
+    /// Processor cycles between two ticks of a generator, or `None` while it is stopped. clk_ref is the crystal's.
     #[must_use]
     pub fn cycles_per_tick(&self, generator: usize) -> Option<u64> {
         let at = generator as u32 * 12;

@@ -25,11 +25,11 @@ const FRAME: u64 = 1000 * CPU_MHZ;
 const TOKEN_BITS: u64 = 40;
 /// Bits of a transaction that is refused by a handshake, or not answered.
 const REFUSED_BITS: u64 = 66;
-/// Bits of a transaction besides its payload: token, PIDs, CRC, handshake, gaps.
+/// Bits of a transaction in addition to its payload: token, PIDs, CRC, handshake, gaps.
 const OVERHEAD_BITS: u64 = 104;
 /// Bits of the handshake at the end.
 const HANDSHAKE_BITS: u64 = 19;
-/// Cycles from the moment when a SETUP packet is taken until the next token is decided on, at the soonest: the handshake, and a token.
+/// Minimum number of cycles from the receipt of a SETUP packet until the next token is decided: the handshake, and a token.
 /// A real host needs no less: the token alone has 35 bits, and the gap before it 2 (USB 2.0 7.1.18.1, 8.4).
 pub const SETUP_WINDOW: u64 = (HANDSHAKE_BITS + TOKEN_BITS) * HALF_CYCLES_PER_BIT / 2;
 /// Bits of a start-of-frame packet with its gap.
@@ -54,7 +54,7 @@ pub struct ElfDevice<E = Interpreter> {
     frame_number: u32,
     suspended: bool,
     fault_told: bool,
-    /// How long the cores do nothing after each bus reset, in cycles.
+    /// How long the cores are stopped after each bus reset, in cycles.
     stall: u64,
     hang: Stall,
 }
@@ -84,7 +84,7 @@ impl ElfDevice {
     ///
     /// # Errors
     ///
-    /// The file is no image that this board would boot.
+    /// The file is not an image that this board would boot.
     pub fn new(elf: &[u8]) -> Result<Self, ElfError> {
         Self::with_board(elf, DEFAULT_FLASH_SIZE, ChipIdentity::default())
     }
@@ -132,13 +132,13 @@ impl<E: Engine + Default> ElfDevice<E> {
         }
     }
 
-    /// Why the board stopped, if it did. From then on it answers nothing.
+    /// Why the board stopped, if it did. After that, it does not answer any more.
     #[must_use]
     pub fn fault(&self) -> Option<&str> {
         self.machine.fault()
     }
 
-    /// The same for somebody who hands the device to a host: filled when the board stops.
+    /// The same as a handle that stays valid when the device is passed to a host: filled when the board stops.
     #[must_use]
     pub fn fault_watch(&self) -> Arc<OnceLock<String>> {
         self.machine.fault_watch()
@@ -163,7 +163,7 @@ impl<E: Engine + Default> ElfDevice<E> {
         self.pass(cycles(bits));
     }
 
-    /// Starts frames until the present one has room for a transaction of this many bits.
+    /// Starts frames until the current one has room for a transaction of this many bits.
     fn make_room(&mut self, bits: u64) {
         while self.time + cycles(bits) > self.next_frame {
             self.start_frame();
@@ -355,7 +355,7 @@ impl<E: Engine + Default> Link for ElfDevice<E> {
 
     fn elapse(&mut self, time: Duration) {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX / CPU_MHZ);
-        // A cycle is 6.7 ns: who asks for less, because a moment is not reached yet, gets one.
+        // A cycle is 6.7 ns: a shorter time is rounded up to one cycle.
         self.idle((nanoseconds * CPU_MHZ).div_ceil(1000));
     }
 

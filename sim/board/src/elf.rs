@@ -1,9 +1,9 @@
-//! Reads a firmware ELF: what is loaded where by physical address, and the symbols for messages.
+//! Reads a firmware's ELF file: what is loaded at which physical address, and the symbols for messages.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Why a file is no firmware for this board.
+/// Why a file is not a firmware for this board.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ElfError(pub String);
 
@@ -15,7 +15,7 @@ impl std::fmt::Display for ElfError {
 
 impl std::error::Error for ElfError {}
 
-/// Bytes for one place.
+/// Bytes for one address range.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
     /// Physical address.
@@ -29,7 +29,7 @@ pub struct Segment {
 pub struct Image {
     /// In the order of the file.
     pub segments: Vec<Segment>,
-    /// Where segments end at run time, those without contents (.bss) included.
+    /// Where segments end at run time, including those without contents (.bss).
     pub ends: Vec<u32>,
     symbols: BTreeMap<u32, String>,
 }
@@ -88,7 +88,7 @@ impl Image {
         Ok(Self { segments, ends, symbols })
     }
 
-    /// An image without symbols, put together by hand.
+    /// An image without symbols, assembled by a test.
     #[must_use]
     pub fn bare(segments: Vec<Segment>) -> Self {
         Self { segments, ends: Vec::new(), symbols: BTreeMap::new() }
@@ -100,20 +100,20 @@ impl Image {
         self.segments.iter().map(|s| s.address).min().unwrap_or(0)
     }
 
-    /// Address of a symbol, a function's Thumb bit removed.
+    /// Address of a symbol, without a function's Thumb bit.
     #[must_use]
     pub fn symbol(&self, name: &str) -> Option<u32> {
         self.symbols.iter().find(|(_, n)| n.as_str() == name).map(|(address, _)| *address)
     }
 
-    /// The functions and objects whose names, mangled as they are, contain this, and where they are: up to the next one.
+    /// The functions and objects whose mangled names contain this, and where they are, up to the next one.
     pub fn places(&self, part: &str) -> impl Iterator<Item = (&str, Range<u32>)> {
         let ends = self.symbols.keys().skip(1).copied().chain(std::iter::once(u32::MAX));
         let places = self.symbols.iter().zip(ends).map(|((start, name), end)| (name.as_str(), *start..end));
         places.filter(move |(name, _)| name.contains(part))
     }
 
-    /// The function or object that an address lies in, with the distance from its beginning.
+    /// The function or object that contains an address, with the offset from its start.
     #[must_use]
     pub fn nearest(&self, address: u32) -> Option<(&str, u32)> {
         let (start, name) = self.symbols.range(..=address).next_back()?;
@@ -141,7 +141,7 @@ fn symbols(elf: &Reader<'_>) -> Result<BTreeMap<u32, String>, ElfError> {
             let start = names + elf.word(entry)? as usize;
             let rest = elf.0.get(start..).unwrap_or(&[]);
             let name = rest.split(|b| *b == 0).next().unwrap_or(&[]);
-            // An object may be at an odd address; a function's says that it is Thumb code.
+            // An object may be at an odd address; in a function's address, bit 0 means Thumb code.
             let thumb = u32::from(kind == 2);
             found.insert(elf.word(entry + 4)? & !thumb, String::from_utf8_lossy(name).into_owned());
         }

@@ -1,7 +1,8 @@
 //! A strict NOR flash chip: erase sets whole 4 KiB sectors to ones, programming clears bits of a 256-byte page.
 //!
-//! Stricter than the chip: programming never asks a 0 to become 1, nothing is unaligned, nothing reaches past the
-//! end. Every operation is counted, and power may fail at any of them. What it leaves may be unstable: bits that read differently
+//! Stricter than the chip: programming must not change a 0 to 1, and nothing may be unaligned or extend beyond the end.
+//! Every operation is counted, and power may fail at any of them. The result may be unstable: bits that read differently
+//! each time, or after each power-on, until an operation that changes them completes.
 //! each time, or after each power-on, until an operation that changes them ends.
 
 use picovd_wire::random::Random;
@@ -10,28 +11,28 @@ use std::fmt;
 
 /// Bytes that an erase sets to ones.
 pub const SECTOR: usize = 4096;
-/// Bytes that one program operation covers.
+/// Number of bytes that one program operation covers.
 pub const PAGE: usize = 256;
 
-/// When power fails, and what the operation leaves behind that it interrupts.
+/// When power fails, and what the interrupted operation leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PowerCut {
-    /// Operations until then; 0 fails the next one.
+    /// Number of operations until then; 0 fails the next one.
     pub after: u64,
     /// How far the failing operation gets.
     pub torn: Torn,
 }
 
-/// How far an operation gets that power fails during.
+/// How far an operation gets when power fails during it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Torn {
     /// Nothing of it is done.
     Before,
-    /// As many bytes are programmed or erased, up to all of them; the next one is in any state.
+    /// This many bytes are programmed or erased, up to all of them; the next one is in any state.
     At(usize),
-    /// An erase leaves bits in any state all over the sector. A program is as far as its middle.
+    /// An erase leaves bits in any state all over the sector. A program operation gets half-way.
     Anyhow,
-    /// Every bit that the operation changes, before, done or between the thresholds: by the seed.
+    /// Every bit that the operation changes is unchanged, changed or unstable, depending on the seed.
     Unstable(u64),
 }
 
@@ -39,7 +40,7 @@ pub enum Torn {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FlashFault {
-    /// The caller broke a rule; the text names it.
+    /// The caller violated a rule.
     Misuse(String),
     /// Power failed.
     PowerCut,
@@ -64,7 +65,7 @@ pub struct Flash {
     erases: u64,
     programs: u64,
     wear: BTreeMap<usize, u64>,
-    /// Bits of bytes that read differently each time, and those that do after each power-on.
+    /// Bits that read differently each time, and those that change with each power-on.
     unstable: BTreeMap<usize, (u8, u8)>,
     noise: Random,
 }
@@ -84,7 +85,7 @@ impl Flash {
         }
     }
 
-    /// Reads bytes, which are all there.
+    /// Reads bytes, all of which must exist.
     #[inline]
     pub fn read<const N: usize>(&mut self, place: usize) -> [u8; N] {
         let mut bytes = self.data[place..place + N].try_into().unwrap_or([0; N]);
@@ -96,20 +97,20 @@ impl Flash {
         bytes
     }
 
-    /// The power comes back: some of the unstable bits have other values.
+    /// Power returns: some of the unstable bits have other values.
     pub fn power_on(&mut self) {
         for (at, (_, drifts)) in &self.unstable {
             self.data[*at] ^= self.noise.next_u64() as u8 & drifts;
         }
     }
 
-    /// Contents, unstable bits with any value.
+    /// Contents, with arbitrary values of unstable bits.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.data
     }
 
-    /// Puts bytes there as a programmer would, outside all rules and counters. False if they do not fit.
+    /// Stores bytes like a programmer, ignoring all rules and counters. False if they do not fit.
     pub fn preload(&mut self, offset: usize, bytes: &[u8]) -> bool {
         let end = offset.checked_add(bytes.len());
         match end.and_then(|end| self.data.get_mut(offset..end)) {
@@ -134,12 +135,12 @@ impl Flash {
         &self.wear
     }
 
-    /// Plans a power failure, or calls it off.
+    /// Plans a power failure, or cancels it.
     pub fn set_power_cut(&mut self, cut: Option<PowerCut>) {
         self.cut = cut;
     }
 
-    /// Counts an operation against the planned failure: how far it gets if it is the one that fails.
+    /// Counts an operation for the planned failure: returns how far it gets if it is the one that fails.
     fn fails(&mut self) -> Option<Torn> {
         let cut = self.cut.as_mut()?;
         if cut.after == 0 {
@@ -178,7 +179,7 @@ impl Flash {
             Some(Torn::Unstable(seed)) => {
                 let mut random = Random::new(seed);
                 for (at, byte) in (offset..).zip(sector) {
-                    // The chip programs a sector before it erases it: no bit is sure to stay.
+                    // The chip programs a sector before it erases it: any bit may change.
                     *byte = random.next_u64() as u8;
                     let [flickers, drifts, ..] = random.next_u64().to_le_bytes();
                     self.unstable.insert(at, (flickers, drifts));
@@ -239,7 +240,7 @@ impl Flash {
     }
 }
 
-/// A byte that nobody can foretell, though every run has the same one.
+/// A byte that cannot be predicted, but is the same in every run.
 fn any_state(place: usize) -> u8 {
     ((place as u32 ^ 0x5A).wrapping_mul(0x9E37_79B1) >> 24) as u8
 }
@@ -279,7 +280,7 @@ mod tests {
         assert_eq!(flash.program(0, &[0x0F; PAGE]), Err(FlashFault::PowerCut));
         let reads: Vec<[u8; PAGE]> = (0..20).map(|_| flash.read(0)).collect();
         assert!(reads.iter().any(|read| *read != reads[0]), "each time");
-        assert!(reads.iter().flatten().all(|byte| byte & 0x0F == 0x0F), "bits that were to stay have stayed");
+        assert!(reads.iter().flatten().all(|byte| byte & 0x0F == 0x0F), "bits that must not change have not changed");
         let before = flash.bytes().to_vec();
         flash.power_on();
         assert_ne!(flash.bytes(), before, "after a power-on");

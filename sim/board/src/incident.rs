@@ -1,11 +1,11 @@
-//! What the person who wrote the firmware wants to be told at the moment when it happens.
+//! Incidents: events that the firmware's developer wants to know about when they happen.
 
-/// What happened, and the board at that moment.
+/// What happened, and the board's state at that time.
 #[derive(Clone, Copy)]
 pub struct Incident<'b> {
     /// What happened.
     pub cause: Cause<'b>,
-    /// R0 to R15 of the core that it happened to; R15 is the address of the next instruction.
+    /// R0 to R15 of the affected core; R15 is the address of the next instruction.
     pub registers: [u32; 16],
     /// Microseconds since the first power-on.
     pub micros: u64,
@@ -18,31 +18,31 @@ pub struct Incident<'b> {
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause<'b> {
-    /// The firmware is about to restart itself (AIRCR.SYSRESETREQ): what panic handlers do.
+    /// The firmware is about to restart itself (AIRCR.SYSRESETREQ), as panic handlers do.
     Restarts,
     /// The watchdog is about to restart it.
     WatchdogBites,
-    /// It cannot go on: on the chip, a HardFault.
+    /// It cannot continue: on the chip, this would be a HardFault.
     Stops(&'b str),
-    /// It used a register that nobody models; the board goes on.
+    /// It has used a register that is not modelled; the board continues.
     NotModelled {
         /// The register's address.
         address: u32,
         /// Whether it was written.
         write: bool,
     },
-    /// The host has found something in its descriptors that is wrong, and goes on.
+    /// The host has found a mistake in its descriptors, and continues.
     Descriptors(&'b str),
     /// A UART has sent a line.
     Uart {
         /// 0 or 1.
         number: usize,
-        /// Without its end.
+        /// Without its line ending.
         line: &'b str,
     },
-    /// It seems to hang: one of some looks at where it is.
+    /// It seems to hang: one of several samples of its location.
     Sample,
-    /// It hangs, by the samples taken so far.
+    /// It hangs, judging by the samples taken so far.
     Hangs(Hang),
 }
 
@@ -51,9 +51,9 @@ pub enum Cause<'b> {
 pub enum Hang {
     /// It has not attached to the bus.
     NotAttached,
-    /// The USB controller waits for it.
+    /// It does not handle an event of the USB controller.
     NotServed,
 }
 
-/// Is told of incidents.
+/// Receives incidents.
 pub type Witness = Box<dyn FnMut(&Incident<'_>) + Send>;

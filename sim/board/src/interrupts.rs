@@ -1,5 +1,5 @@
-//! Pending, enabled and active exceptions: the part of the nested vectored interrupt controller that decides what runs
-//! next (Armv8-M B3.9 and B3.10). The registers in front of it are in `ppb`.
+//! Pending, enabled and active exceptions: the part of the nested vectored interrupt controller that decides what runs next
+//! (Armv8-M B3.9 and B3.10). Its registers are in `ppb`.
 
 /// External interrupts of the RP2350 (datasheet 3.2).
 pub const IRQ_COUNT: u16 = 52;
@@ -62,8 +62,8 @@ impl Default for Interrupts {
 }
 
 impl Interrupts {
-    /// The level of external interrupt line `irq`. A high level pends the interrupt; it stays pending when the level
-    /// falls. True if something changed that a core must look at.
+    /// Sets the level of external interrupt line `irq`. A high level makes the interrupt pending; it stays pending when the
+    /// level falls. Returns true if a core has to check its interrupts.
     pub fn set_line(&mut self, irq: u16, high: bool) -> bool {
         let bit = 1u64 << irq;
         let was = self.lines & bit != 0;
@@ -84,7 +84,7 @@ impl Interrupts {
         self.event |= self.event_on_pend;
     }
 
-    /// Makes an exception not pending; a line that is still high pends it again.
+    /// Makes an exception not pending; a line that is still high makes it pending again.
     pub fn unpend(&mut self, exception: u16) {
         self.pending &= !(1u128 << exception);
         self.sample(exception);
@@ -139,7 +139,7 @@ impl Interrupts {
         }
     }
 
-    /// The priority of what runs now, without the mask registers.
+    /// The priority of what is running, without the mask registers.
     #[must_use]
     pub fn active_priority(&self) -> i16 {
         let mut bits = self.active;
@@ -175,7 +175,7 @@ impl Interrupts {
         self.active |= 1 << exception;
     }
 
-    /// An exception is left; its line is looked at again.
+    /// An exception is left; its line is checked again.
     pub fn deactivate(&mut self, exception: u16) {
         self.active &= !(1u128 << exception);
         self.sample(exception);

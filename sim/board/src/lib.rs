@@ -1,12 +1,13 @@
 //! An emulated RP2350 board that executes a firmware ELF unmodified (ring 5 of the design).
 //!
-//! [`ElfDevice`] is what the simulated host plugs in. Below it: [`machine`] (power, boot, resets) with two cores behind
-//! [`engine::Engine`] (our interpreter is [`thumb`]) and [`system`], the board around them. The model is as wide as the
-//! firmware needs (FACTS 7) and stricter than the chip: a register, instruction or ROM call that is not modelled
-//! stops the board with a text that names it, its address and the symbol; see [`ElfDevice::fault`]. For firmware of other people it
-//! can be told to go on where it does not model a register ([`Machine::set_lenient`]): it then remembers what is written.
+//! [`ElfDevice`] is what the simulated host plugs in. It consists of [`machine`] (power, boot, resets), two cores that
+//! implement [`engine::Engine`] (our interpreter is [`thumb`]), and [`system`], the rest of the board. The model is as
+//! complete as the firmware requires (FACTS 7) and stricter than the chip: a register, instruction or ROM call that is not
+//! modelled stops the board with a message that names it, its address and the symbol; see [`ElfDevice::fault`]. For other
+//! people's firmware, it can continue at registers that are not modelled ([`Machine::set_lenient`]): then it remembers what
+//! is written.
 //!
-//! Assumed: Secure state, 150 MHz; execution from flash hits the XIP cache; the cores do not slow each other down.
+//! Assumptions: Secure state, 150 MHz; execution from flash hits the XIP cache; the cores do not slow each other down.
 
 pub mod bootrom;
 pub mod clocks;

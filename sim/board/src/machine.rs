@@ -1,8 +1,8 @@
 //! The whole board: the cores, what surrounds them, power, resets and boot.
 //!
-//! The second core executes nothing, and costs nothing, until the program launches it. Then the two execute by turns of some
-//! cycles each: the first one goes ahead, the other one follows. A seed draws the turns' lengths, so that every run is the
-//! same, and another seed lets the cores meet at other places ([`Machine::interleave`]).
+//! The second core executes nothing, and costs nothing, until the program launches it. Then the cores alternate in turns of
+//! some cycles each: the first one goes ahead, the other one follows. The turns' lengths are random but depend on a seed,
+//! so that every run is the same; with another seed, the cores meet at other points ([`Machine::interleave`]).
 
 mod second;
 
@@ -58,7 +58,7 @@ pub struct Machine<E = Interpreter> {
     turns: Random,
     system: System,
     image: Image,
-    /// Where in flash it is.
+    /// Its range in flash.
     partition: Range<u32>,
     in_sram: bool,
     state: RunState,
@@ -72,7 +72,7 @@ pub struct Machine<E = Interpreter> {
     witness: Option<Witness>,
 }
 
-/// A restart through the ROM's reboot function, as the program called it.
+/// A restart through the ROM's reboot function, with the program's arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RomReboot {
     /// Type and flags.
@@ -86,13 +86,13 @@ impl<E: Engine + Default> Machine<E> {
     ///
     /// # Errors
     ///
-    /// The image does not fit, or the boot ROM would not take it.
+    /// The image does not fit, or the boot ROM would not accept it.
     pub fn new(image: Image, flash_size: usize, identity: ChipIdentity) -> Result<Self, ElfError> {
         Self::in_partition(image, flash_size, identity, 0..0x0100_0000)
     }
 
-    /// The same with an image that is in a partition, a range of flash in whole sectors: the ROM has it translated to where
-    /// it was linked for (datasheet 5.1.19).
+    /// The same with an image in a partition, a range of flash in whole sectors: the ROM translates addresses so that it is
+    /// where it was linked (datasheet 5.1.19).
     ///
     /// # Errors
     ///
@@ -109,7 +109,7 @@ impl<E: Engine + Default> Machine<E> {
             for segment in &image.segments {
                 let offset = segment.address.wrapping_sub(FLASH_BASE).wrapping_add(partition.start) as usize;
                 if !system.flash.preload(offset, &segment.bytes) {
-                    return Err(ElfError(format!("a segment at {:#010x} lies outside flash", segment.address)));
+                    return Err(ElfError(format!("a segment at {:#010x} is outside flash", segment.address)));
                 }
             }
         }
@@ -144,7 +144,7 @@ impl<E: Engine + Default> Machine<E> {
         self.boot()
     }
 
-    /// What the ROM does until it enters the image.
+    /// What the ROM does before it enters the image.
     fn boot(&mut self) -> Result<(), String> {
         self.system.restart(!self.in_sram);
         self.second = None;
@@ -155,7 +155,7 @@ impl<E: Engine + Default> Machine<E> {
             for segment in &self.image.segments {
                 let offset = segment.address.wrapping_sub(SRAM_BASE) as usize;
                 if !self.system.preload_sram(offset, &segment.bytes) {
-                    return Err(format!("a segment at {:#010x} lies outside SRAM", segment.address));
+                    return Err(format!("a segment at {:#010x} is outside SRAM", segment.address));
                 }
             }
         }
@@ -209,11 +209,11 @@ impl<E: Engine + Default> Machine<E> {
         let time = self.system.clock.now / super::clocks::CPU_MHZ;
         text.push_str(&format!("\n  after {time} us, {} instructions", core.executed()));
         self.report(Cause::Stops(&text));
-        // The first one is the cause.
+        // The first message is the cause.
         let _ = self.fault.set(text);
     }
 
-    /// Tells the witness what happened to the core that executes.
+    /// Reports to the witness what happened to the current core.
     fn report(&mut self, cause: Cause<'_>) {
         let Some(witness) = &mut self.witness else { return };
         let core = match &self.second {
@@ -229,12 +229,12 @@ impl<E: Engine + Default> Machine<E> {
         });
     }
 
-    /// Who is told of incidents from now on.
+    /// Sets the receiver of incidents.
     pub fn set_witness(&mut self, witness: Witness) {
         self.witness = Some(witness);
     }
 
-    /// Whether the board goes on where the program uses a register that it does not model.
+    /// Sets whether the board continues when the program uses a register that is not modelled.
     pub fn set_lenient(&mut self, lenient: bool) {
         self.system.remembered.lenient = lenient;
     }
@@ -244,7 +244,7 @@ impl<E: Engine + Default> Machine<E> {
         &mut self.system.peripherals
     }
 
-    /// A host has found a mistake in the descriptors; true if the firmware is other people's.
+    /// A host has found a mistake in the descriptors; returns true if the firmware is other people's.
     pub(super) fn tolerates(&mut self, what: &str) -> bool {
         if self.system.remembered.lenient {
             self.report(Cause::Descriptors(what));
@@ -252,7 +252,7 @@ impl<E: Engine + Default> Machine<E> {
         self.system.remembered.lenient
     }
 
-    /// The program seems to hang: a look at where it is.
+    /// The program seems to hang: reports a sample of its location.
     pub(super) fn sample(&mut self) {
         self.report(Cause::Sample);
     }
@@ -262,12 +262,12 @@ impl<E: Engine + Default> Machine<E> {
         self.report(Cause::Hangs(how));
     }
 
-    /// Whether anybody is told of incidents.
+    /// Whether there is a receiver of incidents.
     pub(super) fn is_watched(&self) -> bool {
         self.witness.is_some()
     }
 
-    /// A register that is not modelled was used, or a UART has sent lines.
+    /// Reports uses of registers that are not modelled, and lines from UARTs.
     fn report_notes(&mut self) {
         for number in 0..2 {
             for line in self.system.peripherals.uart[number].take_lines() {
@@ -285,7 +285,7 @@ impl<E: Engine + Default> Machine<E> {
         self.fault.get().map(String::as_str)
     }
 
-    /// The same for somebody who gives the board away: filled when it stops.
+    /// The same as a handle that stays valid when the board is given away: filled when it stops.
     #[must_use]
     pub fn fault_watch(&self) -> Arc<OnceLock<String>> {
         Arc::clone(&self.fault)
@@ -297,13 +297,14 @@ impl<E: Engine + Default> Machine<E> {
         &self.state
     }
 
-    /// Resets that software, the watchdog included, has caused.
+    /// Number of resets caused by software, including the watchdog.
     #[must_use]
     pub fn reboots(&self) -> u64 {
         self.reboots
     }
 
-    /// Restarts at once through the ROM's reboot function, with a delay in milliseconds, as another program would have called it.
+    /// Restarts immediately through the ROM's reboot function, with a delay in milliseconds, as if another program had
+    /// called it.
     pub fn reboot_through_rom(&mut self, delay: u32) {
         let at = self.system.clock.now;
         self.system.request = Some(ResetRequest::Reboot { flags: REBOOT_NORMAL, parameters: [0; 2], delay, at });
@@ -338,13 +339,13 @@ impl<E: Engine + Default> Machine<E> {
         self.system.sram()
     }
 
-    /// Puts bytes into SRAM from an address on, as a debugger would. False if they do not fit.
+    /// Stores bytes in SRAM from an address on, like a debugger. False if they do not fit.
     pub fn preload_sram(&mut self, address: u32, bytes: &[u8]) -> bool {
         address.checked_sub(SRAM_BASE).is_some_and(|offset| self.system.preload_sram(offset as usize, bytes))
     }
 
-    /// Paints the image's stack, now and whenever the image starts again. To be called before anything is executed. False if
-    /// the image has no stack in SRAM.
+    /// Paints the image's stack, now and whenever the image starts again. To be called before anything is executed. False
+    /// if the image has no stack in SRAM.
     pub fn watch_stack(&mut self) -> bool {
         self.stack = Stack::of(&self.image);
         if let Some(stack) = &mut self.stack {
@@ -360,7 +361,7 @@ impl<E: Engine + Default> Machine<E> {
         Some(stack)
     }
 
-    /// Contents of the ROM double.
+    /// Contents of the ROM model.
     #[must_use]
     pub fn rom(&self) -> &[u8] {
         self.system.rom()
@@ -378,13 +379,13 @@ impl<E: Engine + Default> Machine<E> {
         self.system.sio.second_core
     }
 
-    /// Puts a double in the second core's place, or takes it away, until the next reset.
+    /// Replaces the second core by a test double, or removes it, until the next reset.
     pub fn set_second_core(&mut self, second_core: SecondCore) {
         self.second = None;
         self.system.sio.second_core = second_core;
     }
 
-    /// Draws the lengths of turns from another seed: the cores meet at other places in their programs.
+    /// Takes the lengths of turns from another seed, so that the cores meet at other points in their programs.
     pub fn interleave(&mut self, seed: u64) {
         self.turns = Random::new(seed);
     }
@@ -395,7 +396,7 @@ impl<E: Engine + Default> Machine<E> {
         self.second.as_ref().map(|second| &second.core)
     }
 
-    /// Whether flash is read in the way that the boot ROM has set up, and not slowly by serial commands.
+    /// Whether flash is read in the fast mode that the boot ROM has set up, not with serial commands.
     #[must_use]
     pub fn reads_fast(&self) -> bool {
         self.system.reads_fast()
@@ -426,14 +427,14 @@ impl<E: Engine + Default> Machine<E> {
         &mut self.core
     }
 
-    /// Takes power away.
+    /// Removes power.
     pub fn unplug(&mut self) {
         if self.state != RunState::Failed {
             self.state = RunState::Off;
         }
     }
 
-    /// Gives power: a cold boot. Flash keeps its contents. A board that failed stays failed.
+    /// Applies power: a cold boot. Flash keeps its contents. A board that failed stays failed.
     pub fn plug(&mut self) {
         if self.state == RunState::Failed {
             return;
@@ -456,15 +457,15 @@ impl<E: Engine + Default> Machine<E> {
         }
     }
 
-    /// The cores execute nothing for so many cycles, as if they were somewhere where no USB is looked after; the peripherals go
-    /// on. A second call meanwhile does not make it longer.
+    /// The cores execute nothing for this many cycles, as if they were busy elsewhere and did not poll USB; the peripherals
+    /// continue. A second call meanwhile does not extend it.
     pub fn stall(&mut self, cycles: u64) {
         if self.stalled_until <= self.system.clock.now {
             self.stalled_until = self.system.clock.now + cycles;
         }
     }
 
-    /// Lets time pass for the peripherals, up to the end of a stall or to where one of them does something.
+    /// Advances time for the peripherals, up to the end of a stall or to the next event of one of them.
     fn pass_stalled(&mut self, cycle: u64) {
         let now = self.system.clock.now;
         let next = self.system.next_event().max(now + 1);
@@ -476,7 +477,7 @@ impl<E: Engine + Default> Machine<E> {
         self.resets();
     }
 
-    /// Executes until the clock reaches this cycle. The last instruction, or a flash operation, may reach beyond.
+    /// Executes until the clock reaches this cycle. The last instruction, or a flash operation, may take longer.
     pub fn run_until(&mut self, cycle: u64) {
         while self.system.clock.now < cycle {
             if self.state != RunState::Running {
@@ -508,8 +509,8 @@ impl<E: Engine + Default> Machine<E> {
             let passed = self.system.clock.now - started;
             let executed = self.core.executed() - self.counted.0;
             self.system.statistics.cycles += passed;
-            // A turn that begins asleep and wakes sleeps no cycle of it: an engine looks for a reason to wake before it lets
-            // time pass. That it sleeps again at the turn's end does not change that.
+            // A turn in which a sleeping core wakes spends no cycle asleep: an engine checks for a reason to wake before
+            // time passes. That it sleeps again at the turn's end does not change that.
             let slept_through = slept && self.core.sleeping() && executed == 0;
             if !slept_through {
                 self.system.statistics.awake_cycles += passed;
@@ -576,7 +577,7 @@ impl<E: Engine + Default> Machine<E> {
     }
 }
 
-/// Bytes of SRAM, for those who read it by address.
+/// Bytes of SRAM, for tests that read it by address.
 #[must_use]
 pub fn sram_range() -> std::ops::Range<u32> {
     SRAM_BASE..SRAM_BASE + SRAM_SIZE as u32

@@ -1,4 +1,4 @@
-//! The address map (RP2350 datasheet 2.2): which block an address belongs to, and whether RESETS holds it.
+//! The address map (RP2350 datasheet 2.2): which block an address belongs to, and whether RESETS is holding it.
 
 /// Blocks of registers that the board models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

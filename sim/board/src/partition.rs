@@ -5,7 +5,7 @@ const BLOCK_START: u32 = 0xFFFF_DED3;
 const BLOCK_END: u32 = 0xAB12_3579;
 const ITEM_PARTITION_TABLE: u8 = 0x0A;
 const ITEM_LAST: u8 = 0xFF;
-/// The ROM looks at the first 4 KiB.
+/// The ROM searches the first 4 KiB.
 const SEARCH: usize = 4096;
 
 /// Location and permissions of space outside partitions on a board without a table (FACTS 7).
@@ -28,7 +28,7 @@ struct Partition {
     name: Vec<u8>,
 }
 
-/// A table, or the knowledge that there is none.
+/// A table, or the fact that there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionTable {
     present: bool,
@@ -41,8 +41,8 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 impl PartitionTable {
-    /// Looks for a table in the block loop that begins in the first 4 KiB of flash. One whose contents end too early is as
-    /// good as none: load_partition_table succeeds then, too.
+    /// Looks for a table in the block loop that begins in the first 4 KiB of flash. A table that is cut off counts as none:
+    /// load_partition_table succeeds then, too.
     #[must_use]
     pub fn find(flash: &[u8]) -> Self {
         let none = Self { present: false, unpartitioned: NO_TABLE, partitions: Vec::new() };
@@ -59,7 +59,7 @@ impl PartitionTable {
                 if kind == ITEM_LAST {
                     break at + 4;
                 }
-                // The highest bit says how the size is written.
+                // The highest bit tells how the size is encoded.
                 if kind & 0x7F == ITEM_PARTITION_TABLE {
                     return flash.get(at..at + 4 * size).and_then(Self::parse).unwrap_or(none);
                 }
@@ -114,7 +114,7 @@ impl PartitionTable {
             }
             partitions.push(Partition { location, flags, id, families, name });
         }
-        // The unpartitioned space keeps the whole range as its location; permissions come from the table.
+        // The unpartitioned space has the whole range as its location; permissions come from the table.
         let location = NO_TABLE[0] & 0x03FF_FFFF | unpartitioned_flags & 0xFC00_0000;
         Some(Self { present: true, unpartitioned: [location, unpartitioned_flags], partitions })
     }

@@ -10,7 +10,7 @@ const AIRCR_KEY: u32 = 0x05FA;
 /// SysTick's external reference is the 1 MHz tick.
 const CYCLES_PER_REFERENCE: u64 = 150;
 
-/// What a write asks of the board.
+/// What a write requires of the board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Nothing beyond the register.
@@ -19,7 +19,7 @@ pub enum Effect {
     Reset,
 }
 
-/// Registers of the private peripheral bus that hold state of their own.
+/// Registers of the private peripheral bus that have state of their own.
 #[derive(Clone, Debug)]
 pub struct Ppb {
     storage: Storage,
@@ -77,7 +77,7 @@ impl Default for Ppb {
                 register(0xED30, 0, 0),
                 register(0xED34, 0, 0),
                 register(0xED38, 0, 0),
-                // MPU: remembered, never enforced.
+                // MPU: stored, never enforced.
                 register(0xED90, 0x800, 0),
                 register(0xED94, 0, 7),
                 register(0xED98, 0, 7),
@@ -106,25 +106,25 @@ impl Default for Ppb {
 }
 
 impl Ppb {
-    /// ACTLR.EXTEXCLALL: an exclusive access minds what the other core writes.
+    /// ACTLR.EXTEXCLALL: exclusive accesses take the other core's writes into account.
     #[must_use]
     pub fn watches_exclusives(&self) -> bool {
         self.storage.value(0xE008) >> 29 & 1 != 0
     }
 
-    /// Whether SysTick runs and asks for its exception.
+    /// Whether SysTick runs and may raise its exception.
     #[must_use]
     pub fn systick_interrupts(&self) -> bool {
         self.systick.control & 3 == 3
     }
 
-    /// The next cycle at which something happens.
+    /// The cycle of the next event.
     #[must_use]
     pub fn next_event(&self) -> Option<u64> {
         self.systick.next
     }
 
-    /// Lets SysTick expire. True if it pended its exception.
+    /// Lets SysTick expire. Returns true if its exception became pending.
     pub fn advance(&mut self, now: u64, interrupts: &mut Interrupts) -> bool {
         let Some(next) = self.systick.next else { return false };
         if next > now {

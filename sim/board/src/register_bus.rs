@@ -1,4 +1,4 @@
-//! Registers by address: which block answers, and what a write sets in motion beyond the block.
+//! Registers by address: which block answers, and what a write causes outside of the block.
 
 use super::clocks::{TICK_TIMER0, TICK_TIMER1, TICK_WATCHDOG};
 use super::engine::{Bus, Halt};
@@ -10,12 +10,12 @@ use super::svd;
 use super::system::{AHB_WAIT, APB_WAIT, M0_RCMD, PPB_BASE, RESETS_MASK, ResetRequest, SIO_BASE, System, XIP_SETUP};
 use super::timer::Timer;
 
-/// PSM's register that forces parts off, and the second core's bit there.
+/// PSM's register that forces parts off, and the second core's bit in it.
 const FRCE_OFF: u32 = 4;
 const PROC1: u32 = 1 << 24;
 
 impl System {
-    /// A read of a register that no block has.
+    /// A read of a register that belongs to no block.
     fn read_unknown(&mut self, address: u32) -> Result<u32, Halt> {
         self.read_remembered(address)?.ok_or(()).map_err(|()| self.unknown(address, false))
     }
@@ -26,7 +26,7 @@ impl System {
     }
 
     pub(super) fn fail_held(&mut self, address: u32, name: &str) -> Halt {
-        self.fail(format!("access to {address:#010x} while RESETS holds {name}"))
+        self.fail(format!("access to {address:#010x} while {name} is in reset"))
     }
 
     pub(super) fn unknown(&mut self, address: u32, write: bool) -> Halt {
@@ -40,7 +40,7 @@ impl System {
         let what = match (register, block) {
             (Some(register), _) => register,
             (None, Some(block)) => format!("{block} +{:#05x}", address & 0xFFF),
-            (None, None) => "no register that is known".to_owned(),
+            (None, None) => "not a known register".to_owned(),
         };
         self.fail(format!("{verb} {address:#010x} ({what}), which is not modelled"))
     }
@@ -89,7 +89,7 @@ impl System {
             | Block::Trng
             | Block::Dma => return self.read_peripheral(found, address, now),
             Block::TbMan => (offset == 0).then_some(1),
-            // CHIP_RESET: the last reset of the whole chip was the power coming on.
+            // CHIP_RESET: the last reset of the whole chip was a power-on.
             Block::Powman => (offset == 0x2C).then_some(1 << 16),
             Block::SysCfg => self.syscfg.read(offset),
             Block::Clocks => self.clocks.read_generators(offset),
@@ -109,7 +109,7 @@ impl System {
             Block::Timer0 => self.timers[0].read(offset, now),
             Block::Timer1 => self.timers[1].read(offset, now),
             Block::Watchdog => self.watchdog.read(offset, now),
-            // Words only, as for every register; what the ROM does not use holds nothing.
+            // Words only, as for every register; what the ROM does not use is empty.
             Block::BootRam if offset < 0x400 => Some(XIP_SETUP.get(offset as usize / 4).copied().unwrap_or(0)),
             Block::BootRam => None,
             Block::Qmi => self.qmi.read(offset),
@@ -140,7 +140,7 @@ impl System {
             return done.map_or_else(|| self.write_unknown(address, word), Ok);
         }
         if address & !0xF_FFFF == PPB_BASE {
-            // Priorities, enables and SysTick may all change what runs next.
+            // Priorities, enable bits and SysTick may all change what runs next.
             self.clock.limit = 0;
             let core = self.core;
             return match self.ppb[core].write(address & 0xF_FFFF, word, now, &mut self.interrupts[core]) {
@@ -212,7 +212,7 @@ impl System {
             }
             Block::Qmi => {
                 let done = self.qmi.write(offset, alias, word);
-                // Another way of reading than by the serial command 03h.
+                // A read mode other than the serial command 03h.
                 if offset == M0_RCMD && self.qmi.value(M0_RCMD) & 0xFF != 3 {
                     self.serial = false;
                 }
@@ -239,7 +239,7 @@ impl System {
         done.map_or_else(|| self.write_unknown(address, word), Ok)
     }
 
-    /// Pads with an input buffer and a pull-up (datasheet 9.11.3: IE, PUE) show 1 to anyone who looks.
+    /// Pads with an input buffer and a pull-up (datasheet 9.11.3: IE, PUE) read as 1.
     fn pull_inputs(&mut self) {
         const PUE_IE: u32 = 1 << 3 | 1 << 6;
         let mut pulled = 0u64;
@@ -249,7 +249,7 @@ impl System {
         self.sio.pulled = [pulled as u32, (pulled >> 32) as u32];
     }
 
-    /// FRCE_OFF.PROC1 holds the second core in reset (section 7.4.4).
+    /// FRCE_OFF.PROC1 keeps the second core in reset (section 7.4.4).
     fn change_second_core(&mut self) {
         let held = self.psm.value(FRCE_OFF) & PROC1 != 0;
         if held != (self.sio.second_core == SecondCore::Held) {

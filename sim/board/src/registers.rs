@@ -1,6 +1,6 @@
-//! Peripheral registers that only remember, and the atomic aliases (RP2350 datasheet 2.1.3).
+//! Peripheral registers that only store values, and the atomic aliases (RP2350 datasheet 2.1.3).
 
-/// How a write changes a register: which of the four aliases it went to.
+/// How a write changes a register: which of the four aliases was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alias {
     /// Plain write.
@@ -43,7 +43,7 @@ impl Alias {
     }
 }
 
-/// One register that only remembers.
+/// One register that only stores a value.
 #[derive(Clone, Copy, Debug)]
 pub struct Register {
     /// Offset in its block, in bytes.
@@ -60,7 +60,7 @@ pub const fn register(offset: u32, reset: u32, writable: u32) -> Register {
     Register { offset, reset, writable }
 }
 
-/// A block of registers that only remember. What is not in its table is not modelled.
+/// A block of registers that only store values. Registers that are not in its table are not modelled.
 #[derive(Clone, Debug)]
 pub struct Storage {
     table: Vec<Register>,
@@ -93,7 +93,7 @@ impl Storage {
         self.values.get(self.find(offset)?).copied()
     }
 
-    /// The value at an offset that the table is known to hold.
+    /// The value at an offset that is known to be in the table.
     #[must_use]
     pub fn value(&self, offset: u32) -> u32 {
         self.read(offset).unwrap_or_default()
@@ -107,7 +107,7 @@ impl Storage {
         Some(())
     }
 
-    /// Presets a value, read-only bits included.
+    /// Presets a value, including read-only bits.
     pub fn preset(&mut self, offset: u32, value: u32) {
         if let Some(index) = self.find(offset) {
             self.values[index] = value;

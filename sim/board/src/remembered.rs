@@ -1,4 +1,5 @@
-//! Registers that nobody models, for firmware that uses them all the same: they show their reset values, and what was written.
+//! Registers that are not modelled, for firmware that uses them nevertheless: they read as their reset values, or as what
+//! was written.
 
 use super::engine::Halt;
 use super::registers::Alias;
@@ -6,15 +7,15 @@ use super::svd;
 use super::system::{PPB_BASE, System};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What was written to registers that nobody models.
+/// What was written to registers that are not modelled.
 #[derive(Debug, Default)]
 pub struct Remembered {
-    /// Whether the board goes on where it does not model a register.
+    /// Whether the board continues at a register that is not modelled.
     pub(super) lenient: bool,
     values: BTreeMap<u32, u32>,
     /// Blocks that were reported.
     noted: BTreeSet<u32>,
-    /// What is to be reported: an address, and whether it was written.
+    /// What has to be reported: an address, and whether it was written.
     pub(super) note: Option<(u32, bool)>,
 }
 
@@ -24,7 +25,7 @@ impl Remembered {
         self.values.clear();
     }
 
-    /// RESETS takes blocks into reset.
+    /// RESETS resets blocks.
     pub(super) fn hold(&mut self, taken: u32) {
         let held = |address: u32| {
             svd::find(address).and_then(|(block, _)| block.reset_bit).is_some_and(|bit| taken >> bit & 1 != 0)
@@ -34,7 +35,7 @@ impl Remembered {
 }
 
 impl System {
-    /// The register's plain address, reset value and writable bits; `None` where the board stops.
+    /// The register's plain address, reset value and writable bits; `None` if the board must stop.
     fn remembered_register(&mut self, address: u32, write: bool) -> Result<Option<(u32, u32, u32)>, Halt> {
         if !self.remembered.lenient {
             return Ok(None);
@@ -46,19 +47,19 @@ impl System {
                 }
                 (block.base, (block.base + register.offset, register.reset, register.writable))
             }
-            // What the core's architecture reserves reads as zero.
+            // Reserved registers of the core's architecture read as zero.
             None if address & !0xF_FFFF == PPB_BASE => (PPB_BASE, (address & !3, 0, 0)),
             None => return Ok(None),
         };
         if self.remembered.noted.insert(base) {
             self.remembered.note = Some((address, write));
-            // The board looks at it after this instruction.
+            // The board checks it after this instruction.
             self.clock.limit = 0;
         }
         Ok(Some(found))
     }
 
-    /// A register that only remembers, of a block that is modelled.
+    /// A register that only stores a value, in a block that is modelled.
     pub(super) fn read_plain(&mut self, address: u32) -> Result<u32, Halt> {
         match svd::find(address) {
             Some((block, register)) => {

@@ -1,44 +1,44 @@
-//! The single-cycle IO block (RP2350 datasheet 3.1), as either core sees it: spinlocks and GPIO outputs, which they share, and
-//! inter-core FIFOs and doorbells, of which each has its own end. And the boot ROM's side of the protocol by which the second
-//! core is launched (5.3).
+//! The single-cycle IO block (RP2350 datasheet 3.1) as either core sees it: spinlocks and GPIO outputs, which they share,
+//! and inter-core FIFOs and doorbells, of which each core has its own end. Also the boot ROM's side of the protocol that
+//! launches the second core (5.3).
 //!
-//! Terms: a core's FIFO and doorbells are those that it reads; the other core writes them.
+//! Terms: a core's FIFO and doorbells are those that it reads; the other core writes to them.
 
 use std::collections::VecDeque;
 
-/// What the second core does.
+/// The state of the second core.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SecondCore {
     /// It waits in the boot ROM to be launched (5.3), as after every reset.
     #[default]
     Waits,
-    /// It is held in reset, by PSM.
+    /// It is kept in reset by PSM.
     Held,
     /// It executes the program that it was launched with.
     Executes,
-    /// A double that executes nothing: it stands for a program in flash that pays attention to nothing.
+    /// A double that executes nothing: like a program in flash that reacts to nothing.
     Runs,
-    /// Another one: a program in flash that steps aside when the doorbell rings. It copies the word at one address to another.
+    /// Another double: a program in flash that parks when the doorbell rings. It copies the word at one address to another.
     Parks {
-        /// Where the number is that it is asked with.
+        /// The address of the request number.
         asked: u32,
-        /// Where it writes the number that it answers.
+        /// The address where it writes its answer.
         answered: u32,
     },
 }
 
-/// What a core is launched with.
+/// The launch parameters of a core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Launch {
     /// What VTOR becomes.
     pub vector_table: u32,
     /// What MSP becomes.
     pub stack_pointer: u32,
-    /// Where it begins.
+    /// The entry point.
     pub entry: u32,
 }
 
-/// Words that a FIFO holds.
+/// Number of words in a FIFO.
 const FIFO_LENGTH: usize = 4;
 
 /// FIFO_ST: there is something to read; there is room to write; a word was written to a full FIFO; an empty one was read.
@@ -56,11 +56,12 @@ pub struct Sio {
     /// Levels of inputs that nothing drives: those that a pad pulls up.
     pub(super) pulled: [u32; 2],
     pub(super) second_core: SecondCore,
-    /// How many words of the launch protocol the boot ROM has taken, and those after 0 and 1: vector table, stack pointer.
+    /// How many words of the launch protocol the boot ROM has accepted, and those after 0 and 1: vector table, stack
+    /// pointer.
     taken: usize,
     words: [u32; 2],
     pub(super) launch: Option<Launch>,
-    /// By the core that reads.
+    /// By the core that reads it.
     fifo: [VecDeque<u32>; 2],
     errors: [u32; 2],
     bells: [u32; 2],
@@ -93,12 +94,13 @@ impl Sio {
         u64::from(self.out[0] & self.enable[0]) | u64::from(self.out[1] & self.enable[1]) << 32
     }
 
-    /// Whether a doorbell of the second core was rung since the last time, for its doubles.
+    /// Whether a doorbell of the second core was rung since the last call, for its doubles.
     pub(super) fn take_bell(&mut self) -> bool {
         std::mem::take(&mut self.bells[1]) != 0
     }
 
-    /// The second core is reset, and held there or not. What waits in its FIFO is gone; the boot ROM says 0 as soon as it waits.
+    /// The second core is reset, and kept in reset or not. Words in its FIFO are lost; the boot ROM sends 0 as soon as it
+    /// waits.
     pub(super) fn reset_second_core(&mut self, held: bool) {
         self.second_core = if held { SecondCore::Held } else { SecondCore::Waits };
         self.taken = 0;
@@ -123,7 +125,7 @@ impl Sio {
         room
     }
 
-    /// The boot ROM's side of the launch protocol: it says every word again, and begins again at a 0 or at what does not fit.
+    /// The boot ROM's side of the launch protocol: it echoes every word, and starts over after a 0 or an unexpected word.
     fn take_word(&mut self, word: u32) {
         self.taken = match (self.taken, word) {
             (_, 0) => 0,
@@ -146,13 +148,13 @@ impl Sio {
         self.push(0, word);
     }
 
-    /// Reads a register. False FIFO reads are remembered, and a free spinlock is claimed.
+    /// Reads a register. Reads of an empty FIFO are recorded, and a free spinlock is claimed.
     pub fn read(&mut self, core: usize, offset: u32) -> Option<u32> {
         let other = core ^ 1;
         Some(match offset {
             // CPUID.
             0x00 => core as u32,
-            // Inputs see what is driven, or what their pads pull up; nothing else is connected.
+            // Inputs show driven outputs, or what their pads pull up; nothing else is connected.
             0x04 | 0x08 => {
                 let bank = (offset / 4 - 1) as usize;
                 self.out[bank] & self.enable[bank] | self.pulled[bank] & !self.enable[bank]
@@ -185,8 +187,8 @@ impl Sio {
         })
     }
 
-    /// Writes a register. There are no aliases here, but one that nobody wants: a write from 0x180 on releases the spinlock 0x80
-    /// below it (erratum RP2350-E2).
+    /// Writes a register. There are no aliases here, except an unintended one: a write from 0x180 on releases the spinlock
+    /// 0x80 below it (erratum RP2350-E2).
     pub fn write(&mut self, core: usize, offset: u32, word: u32) -> Option<()> {
         let bank = (offset >> 2 & 1) as usize;
         let other = core ^ 1;
@@ -265,7 +267,7 @@ mod tests {
         sio.second_core = SecondCore::Runs;
         sio.write(0, 0x54, 0).unwrap();
         assert_eq!(sio.read(0, 0x50), Some(2));
-        // In reset it answers nothing either, and then it waits again.
+        // In reset it does not answer either, and then it waits again.
         sio.reset_second_core(true);
         assert_eq!(sio.read(0, 0x50), Some(2));
         sio.reset_second_core(false);

@@ -1,10 +1,10 @@
-//! How deep a program's stack gets: painted before the program starts, looked at when it has done what it does.
+//! Measures a program's stack usage: painted before the program starts, checked afterwards.
 //!
-//! The stack is what lies between the end of the program's variables and the stack pointer that its vector table holds. The
-//! board paints it before the first instruction after every reset, so that the program needs no change, and what is free of it
-//! once more when the processor sleeps for the first time: what it takes to start and what it takes to run are two figures. A
-//! word counts as used when it no longer has its paint. What is measured is therefore what was written: a frame that was made
-//! and left unwritten at its deep end is not seen, nor is a path that nobody took.
+//! The stack is between the end of the program's variables and the stack pointer in its vector table. The board paints it
+//! before the first instruction after every reset, so that the program needs no change, and paints its free part again when
+//! the processor sleeps for the first time: so start and operation are measured separately. A word counts as used when its
+//! paint is gone. This measures what was written: a frame whose deep end was never written is not seen, nor is a path that
+//! was never taken.
 
 use std::ops::Range;
 
@@ -24,13 +24,13 @@ pub struct Stack {
     to_run: u32,
 }
 
-/// The word for an address: a different one for each, so that no value that a program stores often looks like paint.
+/// The paint of an address: different for each, so that no common value looks like paint.
 fn paint(address: u32) -> u32 {
     address.wrapping_mul(0x9E37_79B1) ^ 0x5A5A_5A5A
 }
 
 impl Stack {
-    /// The stack of a program; `None` where its stack pointer is not in SRAM, or its variables leave no room.
+    /// The stack of a program; `None` if its stack pointer is not in SRAM, or its variables leave no room.
     #[must_use]
     pub fn of(image: &Image) -> Option<Self> {
         let vector_table = image.segments.iter().min_by_key(|segment| segment.address)?;
@@ -56,7 +56,7 @@ impl Stack {
         }
     }
 
-    /// Paints what lies below `end`.
+    /// Paints what is below `end`.
     fn paint(&self, sram: &mut [u8], end: u32) {
         for address in (self.range.start..end.min(self.range.end)).step_by(WORD as usize) {
             let at = (address - SRAM_BASE) as usize;
@@ -66,7 +66,7 @@ impl Stack {
         }
     }
 
-    /// Remembers how deep it was used.
+    /// Updates the maximum usage.
     pub(super) fn look(&mut self, sram: &[u8]) {
         let is_painted = |address: u32| {
             let at = (address - SRAM_BASE) as usize;
@@ -84,19 +84,19 @@ impl Stack {
         self.range.clone()
     }
 
-    /// Bytes that were used at most between a start and the first sleep, as of the last look.
+    /// Maximum number of bytes used between a start and the first sleep, as of the last check.
     #[must_use]
     pub fn to_start(&self) -> u32 {
         self.to_start
     }
 
-    /// Bytes that were used at most from the first sleep on, those included that were in use then.
+    /// Maximum number of bytes used from the first sleep on, including those in use at that time.
     #[must_use]
     pub fn to_run(&self) -> u32 {
         self.to_run
     }
 
-    /// Bytes that there are.
+    /// Length in bytes.
     #[must_use]
     pub fn room(&self) -> u32 {
         self.range.end - self.range.start

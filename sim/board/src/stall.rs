@@ -1,23 +1,24 @@
-//! Notices that a firmware hangs, as a host would, and looks at where it is before a host gives up.
+//! Notices that a firmware hangs, as a host would, and samples its location before a host gives up.
 
 use super::incident::Hang;
 
-/// Frames (milliseconds) that a firmware may take until it attaches: a host waits for three seconds.
+/// Maximum number of frames (milliseconds) until a firmware attaches: a host waits for three seconds.
 const ATTACH: u32 = 2_500;
-/// Frames that an event of the USB controller may wait: an erase of flash takes 400 ms, and a host gives up after two seconds.
+/// Maximum number of frames that an event of the USB controller may wait: an erase of flash takes 400 ms, and a host gives
+/// up after two seconds.
 const SERVE: u32 = 1_000;
-/// Frames before the end in which it is looked at, and those between two looks.
+/// Number of frames before the end in which samples are taken, and between two samples.
 const LOOKS: u32 = 500;
 const APART: u32 = 10;
 
-/// What a frame asks for.
+/// What has to be done in a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Nothing.
     None,
-    /// A look at where the firmware is.
+    /// Take a sample of the firmware's location.
     Look,
-    /// A report: it hangs.
+    /// Report that it hangs.
     Report(Hang),
 }
 

@@ -1,7 +1,7 @@
 //! What the bus and the processor did, counted in emulated time.
 //!
-//! The margin to re-arm says more than the bytes per frame alone: a driver that is late by one cycle costs a NAK, and one NAK
-//! for each packet costs two packets a frame (FACTS 7).
+//! The margin to re-arm is more precise than bytes per frame: a driver that is one cycle late costs a NAK, and one NAK for
+//! each packet costs two packets per frame (FACTS 7).
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -10,10 +10,10 @@ use super::clocks::CPU_MHZ;
 
 /// CPU cycles that a driver has to arm an endpoint again before the next token finds it busy (FACTS 7).
 pub const REARM_BUDGET: u64 = 500;
-/// Bytes of a packet that more may follow.
+/// Length of a packet that may be followed by more.
 const FULL_PACKET: u32 = 64;
 
-/// Payload bytes of 64-byte bulk packets that a full-speed frame has room for at most (USB 2.0 5.8.4): 19 packets.
+/// Maximum payload of 64-byte bulk packets in a full-speed frame (USB 2.0 5.8.4): 19 packets.
 pub const FRAME_LIMIT: u64 = 19 * 64;
 
 /// Bytes of a sector.
@@ -30,27 +30,27 @@ pub struct EndpointCount {
     pub naks: u64,
     /// Times an endpoint was armed again after a packet.
     pub rearmed: u64,
-    /// Cycles from the end of a packet until its endpoint was armed again: sum, least, most.
+    /// Cycles from the end of a packet until its endpoint was armed again: sum, minimum, maximum.
     pub rearm_cycles: u64,
-    /// Least of them.
+    /// The minimum.
     pub rearm_least: Option<u64>,
-    /// Most of them, waits for the host or for work included.
+    /// The maximum, including waits for the host or for work.
     pub rearm_most: u64,
     completed_at: Option<u64>,
-    /// Margins between two packets of full length: how many, how many that were not negative, their sum, the least.
+    /// Margins between two packets of full length: their number, the number that were not negative, their sum, the minimum.
     margins: u64,
     margins_kept: u64,
     margin_sum: i64,
     margin_least: Option<i64>,
-    /// When the packets that wait in the endpoint were handed over.
+    /// When the packets in the endpoint were handed over.
     waiting: VecDeque<u64>,
-    /// End of a packet of full length that nothing has followed yet.
+    /// End of the last packet of full length, if nothing has followed it yet.
     followed_by_nothing: Option<u64>,
 }
 
 impl EndpointCount {
-    /// How long before the host's next token the next packet was there, in cycles, negative where it was late: mean and
-    /// least, over packets that follow one of full length. A packet that was there before its predecessor had gone, in a
+    /// How long before the host's next token the next packet was ready, in cycles, negative if it was late: mean and
+    /// minimum over packets that follow one of full length. A packet that was ready before its predecessor was sent, in a
     /// second packet buffer, has a margin above the budget.
     #[must_use]
     pub fn margins(&self) -> Option<(f64, i64)> {
@@ -65,7 +65,7 @@ impl EndpointCount {
         self.margin_least = Some(self.margin_least.map_or(margin, |least| least.min(margin)));
     }
 
-    /// Mean cycles left of the budget: negative if the driver is late on the average.
+    /// Mean number of cycles left of the budget: negative if the driver is late on average.
     #[must_use]
     pub fn margin(&self) -> Option<f64> {
         (self.rearmed > 0).then(|| REARM_BUDGET as f64 - self.rearm_cycles as f64 / self.rearmed as f64)
@@ -79,25 +79,25 @@ pub struct Statistics {
     pub endpoints: Vec<EndpointCount>,
     /// Frames that began.
     pub frames: u64,
-    /// Payload bytes of bulk endpoints in the frame under way.
+    /// Payload bytes of bulk endpoints in the current frame.
     frame_bytes: u64,
-    /// Most payload bytes in one frame.
+    /// Maximum payload in one frame.
     pub frame_most: u64,
-    /// Frames that moved payload, and what they moved.
+    /// Frames with payload, and how much.
     pub busy_frames: u64,
     /// Payload bytes in them.
     pub busy_bytes: u64,
     /// SETUP packets that found endpoint 0 armed for the control transfer that they ended.
     pub voided: u64,
-    /// Most cycles that it stayed so: where that is more than [`SETUP_WINDOW`](super::device::SETUP_WINDOW), the host's next token may
-    /// get what was the old transfer's.
+    /// Maximum number of cycles that it stayed armed: above [`SETUP_WINDOW`](super::device::SETUP_WINDOW), the host's next
+    /// token may get the previous transfer's data.
     pub voided_most: u64,
     voided_at: Option<u64>,
     /// Instructions executed.
     pub instructions: u64,
-    /// Cycles not slept away.
+    /// Cycles not spent asleep.
     pub awake_cycles: u64,
-    /// Cycles in all.
+    /// Total number of cycles.
     pub cycles: u64,
 }
 
@@ -165,19 +165,19 @@ impl Statistics {
         self.endpoints[i].waiting.pop_back();
     }
 
-    /// A SETUP packet came while endpoint 0 was armed for the transfer before.
+    /// A SETUP packet came while endpoint 0 was armed for the previous transfer.
     pub fn void_begins(&mut self, now: u64) {
         self.voided += 1;
         self.voided_at = Some(now);
     }
 
-    /// Whether that was not taken back yet.
+    /// Whether that was not disarmed yet.
     #[must_use]
     pub fn is_void(&self) -> bool {
         self.voided_at.is_some()
     }
 
-    /// It was taken back, or the host has got it.
+    /// It was disarmed, or the host has received it.
     pub fn void_ends(&mut self, now: u64) {
         if let Some(at) = self.voided_at.take() {
             self.voided_most = self.voided_most.max(now.saturating_sub(at));
@@ -200,20 +200,20 @@ impl Statistics {
         }
     }
 
-    /// Mean payload bytes in frames that moved any.
+    /// Mean payload of frames with any.
     #[must_use]
     pub fn bytes_per_frame(&self) -> f64 {
         if self.busy_frames == 0 { 0.0 } else { self.busy_bytes as f64 / self.busy_frames as f64 }
     }
 
-    /// Awake cycles for every 512 bytes that endpoint and direction `i` moved.
+    /// Awake cycles for every 512 bytes that endpoint and direction `i` transferred.
     #[must_use]
     pub fn cycles_per_sector(&self, i: usize) -> Option<f64> {
         let bytes = self.endpoints.get(i)?.bytes;
         (bytes > 0).then(|| self.awake_cycles as f64 * SECTOR / bytes as f64)
     }
 
-    /// The bulk IN endpoint that moved most.
+    /// The bulk IN endpoint with the most bytes.
     fn busiest(&self) -> Option<usize> {
         let moved = |i: &usize| self.endpoints.get(*i).map_or(0, |count| count.bytes);
         (2..self.endpoints.len()).step_by(2).filter(|i| moved(i) > 0).max_by_key(moved)
@@ -239,9 +239,9 @@ impl fmt::Display for Statistics {
             let name = format!("endpoint {} {}", i / 2, if i & 1 == 0 { "IN" } else { "OUT" });
             let naks = count.naks as f64 / count.packets.max(1) as f64;
             write!(f, "  {name:<16}{} packets, {} bytes, {naks:.2} NAKs a packet", count.packets, count.bytes)?;
-            // Endpoint 0 waits for the host's next request, and so does OUT: their times tell nothing of the driver.
+            // Endpoint 0 waits for the host's next request, and so does OUT: their times say nothing about the driver.
             if let (Some((mean, least)), true) = (count.margins(), i >= 2 && i & 1 == 0) {
-                // Rounded down: only what is always in time is 100 %.
+                // Rounded down: 100 % means always in time.
                 let share = (count.margins_kept as f64 * 100.0 / count.margins as f64).floor();
                 write!(
                     f,

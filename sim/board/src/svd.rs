@@ -1,7 +1,8 @@
-//! The names, reset values and writable bits of the chip's registers, as Raspberry Pi's SVD file gives them.
+//! The names, reset values and writable bits of the chip's registers, from Raspberry Pi's SVD file.
 //!
-//! `registers.txt` is made from the SVD in the crate rp235x-pac by `reference/registers.py`. A block is a line `NAME BASE BIT`, with
-//! its bit in RESETS or `-`, and `=OTHER` where it has another one's registers; a register is a line ` OFFSET NAME RESET MASK`.
+//! `registers.txt` was generated from the SVD file in the crate rp235x-pac by `reference/registers.py`. A block is a line
+//! `NAME BASE BIT`, with its bit in RESETS or `-`, and `=OTHER` if it has another one's registers; a register is a line `
+//! OFFSET NAME RESET MASK`.
 
 use std::sync::OnceLock;
 
@@ -18,7 +19,7 @@ pub struct Block {
     pub reset_bit: Option<u32>,
     /// By offset.
     registers: Vec<Register>,
-    /// Whose registers it has, if they are not its own.
+    /// The block whose registers it has, if they are not its own.
     like: Option<&'static str>,
 }
 
@@ -31,7 +32,7 @@ pub struct Register {
     pub name: &'static str,
     /// Value after reset.
     pub reset: u32,
-    /// Bits that keep what is written to them.
+    /// Bits that store what is written to them.
     pub writable: u32,
 }
 
@@ -64,7 +65,7 @@ pub fn blocks() -> &'static [Block] {
 /// The block and register at an address or at one of its aliases (RP2350 datasheet 2.1.3).
 #[must_use]
 pub fn find(address: u32) -> Option<(&'static Block, Register)> {
-    // Blocks that are larger than the distance between aliases have none.
+    // Blocks that are longer than the distance between aliases have none.
     let has_aliases = matches!(address >> 28, 4 | 5);
     let plain = if has_aliases { address & !0x3003 } else { address & !3 };
     [address & !3, plain].into_iter().find_map(|wanted| {

@@ -1,7 +1,7 @@
-//! Everything on the board but the processor cores: memories, the bus between them, peripherals, time.
+//! Everything on the board except the processor cores: memories, the bus between them, peripherals, time.
 //!
-//! Both cores reach it by the same [`Bus`], by turns: memory by address is in `bus`, registers are in `register_bus`, flash
-//! by address is in `xip`, and what the boot ROM's functions do in `gate`.
+//! Both cores access it alternately through the same [`Bus`]: memory by address is in `bus`, registers are in
+//! `register_bus`, flash by address is in `xip`, and the effects of the boot ROM's functions in `gate`.
 
 mod bus;
 mod gate;
@@ -43,7 +43,7 @@ pub(super) const AHB_WAIT: u64 = 1;
 
 pub(super) const RESETS_MASK: u32 = 0x1FFF_FFFF;
 
-/// A reset that software asked for.
+/// A reset that software requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ResetRequest {
     /// AIRCR.SYSRESETREQ.
@@ -66,9 +66,9 @@ pub enum ResetRequest {
 /// The board without its cores.
 pub struct System {
     pub(super) clock: Clock,
-    /// The core that executes now, 0 or 1.
+    /// The current core, 0 or 1.
     pub(super) core: usize,
-    /// How often it was the other one's turn.
+    /// How often the other one had its turn.
     turn: u32,
     /// Of either core.
     pub(super) interrupts: [Interrupts; 2],
@@ -88,9 +88,9 @@ pub struct System {
     pub(super) xip_connected: bool,
     /// The cycle until which the flash chip erases or programs.
     flash_busy: u64,
-    /// The flash chip takes serial commands, and does not know the way of reading that the boot ROM had set up.
+    /// The flash chip is read with serial commands, not in the fast mode that the boot ROM had set up.
     pub(super) serial: bool,
-    /// Where flash has changed first since the XIP cache was flushed.
+    /// The first address where flash has changed since the XIP cache was flushed.
     stale: Option<usize>,
     pub(super) translated: bool,
     pub(super) qmi: Storage,
@@ -108,7 +108,7 @@ pub struct System {
     pub(super) syscfg: Storage,
     pub(super) usb_line: bool,
     pub(super) peripherals: Peripherals,
-    /// Registers that nobody models.
+    /// Registers that are not modelled.
     pub(super) remembered: Remembered,
 }
 
@@ -164,7 +164,7 @@ impl System {
         system
     }
 
-    /// Power-on: RAM holds rubbish, which is the same in every run.
+    /// Power-on: RAM contains random data, which is the same in every run.
     pub fn power_on(&mut self) {
         let mut state = 0x1234_5678u32;
         for byte in &mut self.sram {
@@ -176,8 +176,8 @@ impl System {
         self.restart(true);
     }
 
-    /// What every reset does, RAM and the watchdog's scratch registers left alone. `from_flash`: the ROM boots the
-    /// image in flash.
+    /// What every reset does; RAM and the watchdog's scratch registers are unchanged. `from_flash`: the ROM boots the image
+    /// in flash.
     pub fn restart(&mut self, from_flash: bool) {
         self.core = 0;
         self.reset_core(0);
@@ -221,7 +221,7 @@ impl System {
         &self.sram
     }
 
-    /// Puts bytes into SRAM as a loader would. False if they do not fit.
+    /// Stores bytes in SRAM like a loader. False if they do not fit.
     pub fn preload_sram(&mut self, offset: usize, bytes: &[u8]) -> bool {
         self.code_changed();
         let end = offset.checked_add(bytes.len());
@@ -240,7 +240,7 @@ impl System {
         &self.rom_bytes
     }
 
-    /// The next cycle at which a peripheral does something by itself.
+    /// The cycle of a peripheral's next event.
     pub(super) fn next_event(&self) -> u64 {
         let timers = self.timers.iter().filter_map(Timer::next_event);
         let reboot = match self.request {
@@ -248,18 +248,18 @@ impl System {
             Some(_) => Some(0),
             None => None,
         };
-        // The second core's is asked for even where it waits in the boot ROM: its SysTick does not run then.
+        // The second core's SysTick is included even while it waits in the boot ROM, where SysTick does not run.
         let systicks = self.ppb.iter().filter_map(Ppb::next_event);
         timers.chain(self.watchdog.next_event()).chain(systicks).chain(reboot).min().unwrap_or(u64::MAX)
     }
 
-    /// The next of those that [`advance`](System::advance) lets happen while it is this core's turn.
+    /// The next event that [`advance`](System::advance) handles during this core's turn.
     pub(super) fn next_event_of_turn(&self) -> u64 {
         let timers = self.timers.iter().filter_map(Timer::next_event);
         timers.chain(self.ppb[self.core].next_event()).min().unwrap_or(u64::MAX)
     }
 
-    /// From now on this core executes, and its time is `now`.
+    /// Makes this core the current one, at its time `now`.
     pub(super) fn switch(&mut self, core: usize, now: u64) {
         self.core = core;
         self.clock.now = now;
@@ -275,12 +275,12 @@ impl System {
         self.change[core] = CodeChange::Everything;
     }
 
-    /// What either core has decoded may have changed.
+    /// The decoded code of both cores may be stale.
     pub(super) fn code_changed(&mut self) {
         self.change = [CodeChange::Everything, CodeChange::Everything];
     }
 
-    /// Lets peripherals do what is due, and the SysTick of the core whose turn it is.
+    /// Lets peripherals do what is due, and the SysTick of the current core.
     pub(super) fn advance(&mut self) {
         let now = self.clock.now;
         for timer in 0..2 {
@@ -299,14 +299,14 @@ impl System {
         }
     }
 
-    /// Notes when the program has taken back what a SETUP packet had made void.
+    /// Notes when the program has disarmed what a SETUP packet has cancelled.
     pub(super) fn look_at_control(&mut self) {
         if self.statistics.is_void() && !self.usb.is_control_armed() {
             self.statistics.void_ends(self.clock.now);
         }
     }
 
-    /// The USB controller's interrupt follows its registers.
+    /// Updates the USB controller's interrupt from its registers.
     pub(super) fn update_usb(&mut self) {
         let level = self.usb.interrupt();
         if level != self.usb_line {
@@ -328,7 +328,7 @@ impl System {
         }
     }
 
-    /// The interrupts of FIFOs and doorbells follow the block's state, for each core by itself.
+    /// Updates the interrupts of FIFOs and doorbells from the block's state, for each core.
     pub(super) fn update_sio(&mut self) {
         for core in 0..2 {
             let [fifo, bell] = self.sio.interrupts(core);
@@ -360,7 +360,7 @@ impl System {
     /// Whether the second core does not read flash now.
     fn second_core_is_out_of_flash(&self) -> bool {
         match self.sio.second_core {
-            // Where it executes, each of its reads and fetches is looked at.
+            // If it runs, each of its reads and fetches is checked.
             SecondCore::Waits | SecondCore::Held | SecondCore::Executes => true,
             SecondCore::Runs => false,
             SecondCore::Parks { asked, answered } => {

@@ -19,7 +19,7 @@ pub struct Timer {
     forced: u32,
     debug_pause: u32,
     paused: bool,
-    /// Alarms armed while the tick stands still.
+    /// Alarms armed while the tick is stopped.
     waiting: [bool; 4],
 }
 
@@ -54,7 +54,7 @@ impl Timer {
 
     fn arm(&mut self, n: usize, now: u64) {
         let ahead = u64::from(self.alarms[n].wrapping_sub(self.ticks(now) as u32));
-        // The comparison is for equality: a target equal to the present is met at once.
+        // The comparison is for equality: a target equal to the current time matches immediately.
         self.due[n] = match self.cycles_per_tick {
             Some(cycles) if !self.paused => {
                 // The cores' times differ by a few cycles.
@@ -79,7 +79,7 @@ impl Timer {
         changed
     }
 
-    /// The next cycle at which something happens.
+    /// The cycle of the next event.
     #[must_use]
     pub fn next_event(&self) -> Option<u64> {
         self.due.iter().flatten().min().copied()
@@ -181,7 +181,7 @@ const ENABLE: u32 = 1 << 30;
 const TRIGGER: u32 = 1 << 31;
 
 impl Watchdog {
-    /// The state after a reset that the watchdog survives: scratch registers stay.
+    /// The state after a reset that the watchdog survives: scratch registers are unchanged.
     pub fn restart(&mut self, reason: Option<Bite>) {
         let scratch = self.scratch;
         *self = Self { ctrl: 0x0700_0000, scratch, ..Self::default() };
@@ -192,8 +192,8 @@ impl Watchdog {
         };
     }
 
-    /// The ROM's reboot function, which counts its delay by the watchdog, leaves it armed with that delay, in milliseconds: it
-    /// counts again from the moment at which it gets a tick.
+    /// The ROM's reboot function uses the watchdog for its delay, and leaves it armed with that delay, in milliseconds: it
+    /// counts again when it gets a tick.
     pub fn left_armed(&mut self, delay: u32) {
         self.ctrl |= ENABLE;
         self.left = delay.saturating_mul(1000);
@@ -219,7 +219,7 @@ impl Watchdog {
         self.reload(left, now);
     }
 
-    /// The next cycle at which something happens.
+    /// The cycle of the next event.
     #[must_use]
     pub fn next_event(&self) -> Option<u64> {
         self.expires

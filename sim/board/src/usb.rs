@@ -1,8 +1,8 @@
 //! The USB device controller and its dual-port RAM (RP2350 datasheet 12.7).
 //!
-//! Transactions come from the bus half of the board in two steps, as on the wire: the token decides
-//! ([`Usb::token_in`], [`Usb::token_out`]), the end of the transaction completes. What a correct driver never does,
-//! the controller reports as a [`Usb::misuse`], where silicon would do something undefined.
+//! Transactions come from the board's bus half in two steps, as on the wire: the token decides ([`Usb::token_in`],
+//! [`Usb::token_out`]), the end of the transaction completes. If a driver does something that a correct one never does,
+//! which is undefined in silicon, the controller reports a [`Usb::misuse`].
 
 use super::registers::{Alias, Storage, register};
 use super::statistics::Statistics;
@@ -86,16 +86,16 @@ pub enum InDecision {
 /// What an OUT token finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutDecision {
-    /// The packet is taken when it ends: [`Usb::finish_out`].
+    /// The packet is accepted when it ends: [`Usb::finish_out`].
     Accept,
-    /// The reply is settled.
+    /// The reply is final.
     Reply(OutReply),
 }
 
 /// The controller.
 pub struct Usb {
     storage: Storage,
-    /// Copies of what is looked at for every transaction and every interrupt.
+    /// Copies of what is checked for every transaction and every interrupt.
     hot: Hot,
     dpram: Box<[u8; DPRAM_SIZE]>,
     sie_status: u32,
@@ -113,7 +113,7 @@ pub struct Usb {
     half: [u8; 32],
     /// Endpoint and direction of the packet on the wire.
     on_wire: Option<usize>,
-    /// First thing that a correct driver never does.
+    /// The first thing that a correct driver never does.
     misuse: Option<String>,
 }
 
@@ -177,14 +177,14 @@ impl Default for Usb {
 }
 
 impl Usb {
-    /// RESETS holds the controller. DPRAM keeps its contents.
+    /// RESETS is holding the controller. DPRAM keeps its contents.
     pub fn reset(&mut self) {
         let dpram = std::mem::replace(&mut self.dpram, Box::new([0; DPRAM_SIZE]));
         let misuse = self.misuse.take();
         *self = Self { dpram, misuse, ..Self::default() };
     }
 
-    /// Power-on: DPRAM holds rubbish.
+    /// Power-on: DPRAM contains random data.
     pub fn power_on(&mut self) {
         self.reset();
         for (n, byte) in self.dpram.iter_mut().enumerate() {
@@ -201,7 +201,7 @@ impl Usb {
         self.misuse.get_or_insert(what);
     }
 
-    /// Whether something happened that the firmware has not looked at yet.
+    /// Whether there was an event that the firmware has not handled yet.
     #[must_use]
     pub fn waits(&self) -> bool {
         self.sie_status & (status::SETUP_REC | status::BUS_RESET) != 0 || self.hot.buff_status != 0
@@ -302,8 +302,8 @@ impl Usb {
             if was & !is & buffer::AVAILABLE != 0 {
                 statistics.disarmed(i);
             }
-            // A buffer that the controller owns must not be rewritten, but AVAILABLE may be taken away.
-            // On endpoint 0 a SETUP packet ends the previous transfer, whatever is still armed.
+            // A buffer that the controller owns must not be rewritten, but AVAILABLE may be cleared. On endpoint 0, a SETUP
+            // packet ends the previous transfer, whatever is still armed.
             let owned = i >= 2 && was & is & buffer::AVAILABLE != 0;
             if owned && (was ^ is) & (buffer::LENGTH | buffer::PID | buffer::FULL | buffer::LAST) != 0 {
                 self.complain(format!("USB: buffer control {i} changed while AVAILABLE: {old:#010x} to {new:#010x}"));
@@ -424,7 +424,7 @@ impl Usb {
 
     // ---- the bus's side ----
 
-    /// A bus reset was seen.
+    /// A bus reset occurred.
     pub fn bus_reset(&mut self) {
         self.sie_status |= status::BUS_RESET;
         self.sie_status &= !status::SUSPENDED;
@@ -436,7 +436,7 @@ impl Usb {
         self.sie_status |= status::SUSPENDED;
     }
 
-    /// Resume signalling was seen.
+    /// Resume signalling occurred.
     pub fn resumed(&mut self) {
         self.sie_status |= status::RESUME;
     }
@@ -451,7 +451,7 @@ impl Usb {
         self.attached() && self.hot.address == u32::from(address)
     }
 
-    /// Halted, stalled and aborted endpoints; what is left is whether the buffer is available.
+    /// Halted, stalled and aborted endpoints; otherwise, whether the buffer is available.
     fn gate(&mut self, i: usize) -> Option<u32> {
         let control = self.endpoint_control(i);
         (control & endpoint::ENABLE != 0).then_some(control)
@@ -521,7 +521,7 @@ impl Usb {
         self.finish_abort(i);
     }
 
-    /// A SETUP packet: always taken.
+    /// A SETUP packet: always accepted.
     pub fn setup(&mut self, address: u8, packet: [u8; 8]) -> OutReply {
         if !self.answers(address) {
             return OutReply::Silent;
@@ -532,10 +532,10 @@ impl Usb {
         OutReply::Ack
     }
 
-    /// Whether endpoint 0 would give to the next token, or take from it, what is not a new transfer's: it has a packet for IN, or
-    /// expects DATA0, which a transfer never begins with (USB 2.0 8.5.3). A SETUP packet takes no buffer away: the datasheet says so of
-    /// nothing but EP_STALL_ARM, and others found what was armed still there (raspberrypi/pico-feedback issue 385, hathach/tinyusb
-    /// pull request 2492).
+    /// Whether endpoint 0 would send or accept something that does not belong to a new transfer: it has a packet for IN, or
+    /// expects DATA0, with which a transfer never begins (USB 2.0 8.5.3). A SETUP packet does not disarm a buffer: the
+    /// datasheet mentions only EP_STALL_ARM, and others found armed buffers unchanged (raspberrypi/pico-feedback issue 385,
+    /// hathach/tinyusb pull request 2492).
     #[must_use]
     pub fn is_control_armed(&self) -> bool {
         let armed = |i: usize| self.buffer_control(i) & buffer::AVAILABLE != 0 && self.hot.abort >> i & 1 == 0;
@@ -564,7 +564,7 @@ impl Usb {
         OutDecision::Accept
     }
 
-    /// The end of an OUT packet that was accepted. One with the wrong toggle is acknowledged and dropped.
+    /// The end of an OUT packet that was accepted. A packet with the wrong toggle is acknowledged and dropped.
     pub fn finish_out(&mut self, number: u8, pid: Pid, data: &[u8], now: u64, statistics: &mut Statistics) -> OutReply {
         let i = index(number, true);
         self.on_wire = None;

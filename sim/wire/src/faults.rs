@@ -1,7 +1,7 @@
-//! A bad cable: a [`Link`] whose handshakes and data packets get lost at random.
+//! A bad cable: a [`Link`] that randomly loses handshakes and data packets.
 //!
-//! What USB 2.0 8.6 promises is that nothing of this corrupts data: a lost acknowledgement leads to a repeated packet that
-//! the receiver recognizes by its toggle and drops.
+//! USB 2.0 8.6 guarantees that this never corrupts data: after a lost acknowledgement, the packet is repeated, and the
+//! receiver recognizes it by its toggle and drops it.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::link::{InReply, Link, OutReply, Pid};
 use crate::random::Random;
 
-/// A host gives up after three errors in a row (USB 2.0 4.10.4 lets it); this cable is never that bad.
+/// A host gives up after three errors in a row (USB 2.0 4.10.4 allows that); this cable is never that bad.
 const LONGEST_BURST: u32 = 2;
 
 /// One packet of a control transfer that gets lost.
@@ -20,7 +20,7 @@ pub enum Loss {
     SetupHandshake,
     /// The device's handshake to the next OUT packet of endpoint 0.
     OutHandshake,
-    /// The host's handshake to the next IN packet of endpoint 0, which the host takes.
+    /// The host's handshake for the next IN packet of endpoint 0, which the host receives.
     InHandshake,
     /// The next IN packet of endpoint 0 on its way to the host.
     InPacket,
@@ -47,7 +47,7 @@ impl Quality {
         self.0.next.set(Some(loss));
     }
 
-    /// The packet that was to get lost and has not come by; none is to get lost any more.
+    /// Takes back a packet that was to be lost and has not occurred.
     #[must_use]
     pub fn take_next(&self) -> Option<Loss> {
         self.0.next.take()
@@ -63,12 +63,12 @@ pub struct BadCable<L> {
 }
 
 impl<L: Link> BadCable<L> {
-    /// Wraps `inner`, at first a good cable; the same `seed` loses the same transactions.
+    /// Wraps `inner`, initially as a good cable; the same `seed` loses the same transactions.
     pub fn new(inner: L, seed: u64) -> Self {
         Self { inner, random: Random::new(seed), quality: Quality::default(), burst: 0 }
     }
 
-    /// The knob.
+    /// The quality setting.
     #[must_use]
     pub fn quality(&self) -> Quality {
         self.quality.clone()
@@ -134,7 +134,7 @@ impl<L: Link> Link for BadCable<L> {
     fn r#in(&mut self, address: u8, endpoint: u8, acknowledge: bool) -> InReply {
         if self.loses() {
             let reply = self.inner.r#in(address, endpoint, false);
-            // Either the host took the data and its acknowledgement got lost, or the data never arrived.
+            // Either the host received the data and its acknowledgement was lost, or the data never arrived.
             return match reply {
                 InReply::Data(..) if self.random.below(2) == 0 => InReply::Silent,
                 reply => reply,
@@ -143,7 +143,7 @@ impl<L: Link> Link for BadCable<L> {
         let next = self.quality.0.next.get().filter(|next| matches!(next, Loss::InHandshake | Loss::InPacket));
         if let (0, Some(loss)) = (endpoint, next) {
             let reply = self.inner.r#in(address, endpoint, false);
-            // A NAK leaves the endpoint as it was, with or without a handshake.
+            // A NAK does not change the endpoint, with or without a handshake.
             return match reply {
                 InReply::Data(..) if self.loses_next(loss) && loss == Loss::InPacket => InReply::Silent,
                 reply => reply,

@@ -1,4 +1,4 @@
-//! Links behind pointers are links.
+//! Pointers to links are links.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::link::{InReply, Link, OutReply, Pid};
 
-/// Everything that a [`Link`] does, by the link behind a pointer: `$changed` is it where it changes, `$seen` where it does not.
+/// All methods of [`Link`], forwarded to the link behind a pointer: through `$changed` if they change it, through `$seen`
+/// if not.
 macro_rules! forward {
     ($pointer:ty, $this:ident => $changed:expr, $seen:expr) => {
         impl<L: Link + ?Sized> Link for $pointer {
@@ -74,5 +75,5 @@ macro_rules! forward {
 forward!(&mut L, link => (**link), (**link));
 // A boxed link is a link.
 forward!(Box<L>, link => (**link), (**link));
-// So is one that others look at meanwhile.
+// So is a shared one.
 forward!(Rc<RefCell<L>>, link => link.borrow_mut(), link.borrow());

@@ -1,7 +1,7 @@
 //! The wire between a host controller and one device, at the level of USB 2.0 transactions (USB 2.0 8.5).
 //!
 //! Everything that can be plugged into the simulated host implements [`Link`]: the library on an in-memory bus, and the
-//! firmware ELF on the emulated board. The host half knows nothing else of a device.
+//! firmware's ELF file on the emulated board. The host knows nothing else about a device.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub enum Pid {
 }
 
 impl Pid {
-    /// The other one.
+    /// The other toggle.
     #[must_use]
     pub fn toggled(self) -> Self {
         match self {
@@ -28,13 +28,13 @@ impl Pid {
 /// Answer to a SETUP or OUT transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutReply {
-    /// Accepted. Data with the wrong toggle is acknowledged, too, and dropped by the device.
+    /// Accepted. Data with the wrong toggle is also acknowledged, but dropped by the device.
     Ack,
     /// No room now: try again.
     Nak,
     /// The endpoint is halted.
     Stall,
-    /// Nobody answers: wrong address, no such endpoint, not attached.
+    /// No answer: wrong address, no such endpoint, not attached.
     Silent,
 }
 
@@ -47,7 +47,7 @@ pub enum InReply {
     Nak,
     /// The endpoint is halted.
     Stall,
-    /// Nobody answers.
+    /// No answer.
     Silent,
 }
 
@@ -67,7 +67,8 @@ pub trait Link {
     /// OUT transaction with a data packet of at most 64 bytes.
     fn out(&mut self, address: u8, endpoint: u8, pid: Pid, data: &[u8]) -> OutReply;
 
-    /// IN transaction. With `acknowledge` false the host's handshake gets lost: the device has to send the same again.
+    /// An IN transaction. With `acknowledge` false, the host's handshake is lost: the device has to send the same packet
+    /// again.
     fn r#in(&mut self, address: u8, endpoint: u8, acknowledge: bool) -> InReply;
 
     /// Stops all traffic (no SOF), so that the device sees suspend after 3 ms (USB 2.0 7.1.7.6).
@@ -76,36 +77,36 @@ pub trait Link {
     /// Drives resume signalling (USB 2.0 7.1.7.7) and starts SOF again.
     fn resume(&mut self);
 
-    /// Unplugs the device (VBUS gone; a board that the bus powers loses its RAM) and plugs it in again.
+    /// Unplugs the device (VBUS off; a bus-powered board loses its RAM) and plugs it in again.
     fn replug(&mut self);
 
     /// Lets time pass with SOF only.
     fn elapse(&mut self, time: Duration);
 
-    /// From now on the device's program comes late: after power-on, where that is the link's affair, and after each bus reset it
-    /// does nothing for so long, as in a start-up that computes, an erase of flash, a long critical section. False where the link
-    /// cannot do that.
+    /// From now on, the device's program polls late: after power-on, if the link controls that, and after each bus reset,
+    /// it does nothing for this long, as in a long start-up, an erase of flash, or a long critical section. Returns false
+    /// if the link does not support that.
     fn stall(&mut self, time: Duration) -> bool {
         let _ = time;
         false
     }
 
-    /// Time since the board was powered for the first time.
+    /// Time since the first power-on of the board.
     fn now(&self) -> Duration;
 
-    /// What the device's driver did since the last call that no careful driver does, where the link can see it.
+    /// What the device's driver has done wrong since the last call, as far as the link can see it.
     fn take_faults(&mut self) -> Vec<String> {
         Vec::new()
     }
 
-    /// The host has found something in the device's descriptors that is wrong, and that drivers put up with. True if this is to
-    /// be said and no more, since the device is other people's; false if the device has failed.
+    /// The host has found a mistake in the device's descriptors that drivers tolerate. Returns true if it should only be
+    /// reported, because the device is other people's; false if the device has failed.
     fn tolerates(&mut self, what: &str) -> bool {
         let _ = what;
         false
     }
 
-    /// What the link measured since the board was powered for the first time, as text of several lines, where it can.
+    /// What the link has measured since the first power-on, as text of several lines, if it can.
     fn measured(&mut self) -> Option<String> {
         None
     }

@@ -1,4 +1,4 @@
-//! Repeatable pseudo-random numbers: SplitMix64, whose whole state is the seed that a failing story prints.
+//! Repeatable pseudo-random numbers: SplitMix64, whose state is the seed that a failing story prints.
 
 /// The generator.
 #[derive(Clone, Debug)]

@@ -7,23 +7,24 @@ use super::{Machine, RunState};
 /// The second core, once launched.
 pub(super) struct Second<E> {
     pub core: E,
-    /// Its own time. The first core's is ahead, or behind by what the last instruction reached beyond it.
+    /// Its own time. The first core's is ahead, or behind by the overrun of the last instruction.
     pub now: u64,
 }
 
-/// Cycles of a turn while both cores are awake, at most. An odd number, so that turns and loops do not fall into step.
+/// Maximum number of cycles of a turn while both cores are awake. An odd number, so that turns and loops do not
+/// synchronize.
 const TURN: u32 = 97;
 
-/// A turn that reaches this much beyond its end was a call into the ROM: the other core has lived through that.
+/// If a turn overruns its end by this much, it was a call into the ROM, during which the other core has continued.
 const ROM_CALL: u64 = 1000;
 
 impl<E: Engine + Default> Machine<E> {
-    /// The end of the first core's turn: a while away if the second core is awake.
+    /// The end of the first core's turn: some time away if the second core is awake.
     pub(super) fn limit_turn(&mut self, limit: u64) -> u64 {
         let now = self.system.clock.now;
         let Some(second) = &mut self.second else { return limit };
         if second.core.sleeping() {
-            // Something that happened since may wake it.
+            // An event since then may wake it.
             second.now = second.now.max(now);
             self.step_second(now);
             self.system.switch(0, now);
@@ -34,14 +35,14 @@ impl<E: Engine + Default> Machine<E> {
         }
     }
 
-    /// The second core's turn: up to where the first one is, which was to go to `limit`.
+    /// The second core's turn: up to the first core's time, which was to reach `limit`.
     pub(super) fn follow(&mut self, limit: u64) {
         let now = self.system.clock.now;
         if let Some(launch) = self.system.sio.launch.take() {
             self.launch(launch);
         }
         if self.system.sio.second_core != SecondCore::Executes {
-            // Taken back into reset.
+            // Reset again.
             self.second = None;
             return;
         }
@@ -59,7 +60,7 @@ impl<E: Engine + Default> Machine<E> {
         }
     }
 
-    /// The second core executes up to a cycle, or to where a peripheral does something.
+    /// The second core executes up to a cycle, or to the next event of a peripheral.
     fn step_second(&mut self, until: u64) {
         let Some(second) = &mut self.second else { return };
         self.system.switch(1, second.now);

@@ -1,4 +1,4 @@
-//! The ADC (RP2350 datasheet 12.4): the temperature sensor at 27 degrees, and inputs that nobody drives.
+//! The ADC (RP2350 datasheet 12.4): the temperature sensor at 27 degrees, and inputs that nothing drives.
 
 use crate::registers::Alias;
 use std::collections::VecDeque;
@@ -61,7 +61,7 @@ impl Adc {
         }
     }
 
-    /// A free-running converter always has something.
+    /// A free-running converter always has a result.
     fn run(&mut self) {
         if self.control & (EN | START_MANY) == EN | START_MANY {
             if self.fifo_control & FIFO_EN == 0 {
@@ -160,7 +160,7 @@ mod tests {
         assert!(adc.interrupt());
         let values: Vec<_> = (0..4).map(|_| adc.read(FIFO)).collect();
         assert_eq!(values, [Some(0), Some(876), Some(0), Some(876)]);
-        // Stopped, it runs empty.
+        // Stopped, it drains.
         adc.write(CS, Alias::Clear, START_MANY);
         assert!((0..8).all(|_| adc.read(FCS).unwrap() & UNDER == 0 && adc.read(FIFO).is_some()));
         assert_eq!((adc.read(FIFO), adc.read(FCS).map(|word| word & UNDER)), (Some(0), Some(UNDER)));

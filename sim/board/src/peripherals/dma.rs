@@ -1,4 +1,4 @@
-//! The DMA controller (RP2350 datasheet 12.6): a transfer is over as soon as it is triggered, whatever paces it.
+//! The DMA controller (RP2350 datasheet 12.6): a transfer is complete as soon as it is triggered, whatever its pacing.
 
 use crate::engine::{Bus, Halt};
 use crate::registers::Alias;
@@ -6,7 +6,7 @@ use crate::system::System;
 use std::collections::VecDeque;
 
 const CHANNELS: usize = 16;
-/// Bytes of a channel's registers.
+/// Length of a channel's registers in bytes.
 const CHANNEL: u32 = 0x40;
 /// Four groups of INTR, INTE, INTF, INTS.
 const INTERRUPTS: u32 = 0x400;
@@ -27,10 +27,11 @@ const CTRL_WRITABLE: u32 = 0x03FF_FFFF;
 /// TRANS_COUNT: transfers, and the mode above them.
 const COUNT: u32 = 0x0FFF_FFFF;
 
-/// Channels that trigger each other in turn would never end: so many transfers follow one write at most.
+/// Channels that trigger each other would never end: maximum number of transfers after one write.
 const CHAIN: usize = 64;
 
-/// Each group of four registers repeats a channel's registers in another order, so that another one is the last, which triggers.
+/// Each group of four registers repeats a channel's registers in a different order, so that a different one is the last,
+/// which triggers.
 const ORDER: [[Field; 4]; 4] = [
     [Field::Read, Field::Write, Field::Count, Field::Control],
     [Field::Control, Field::Read, Field::Write, Field::Count],
@@ -62,9 +63,9 @@ pub struct Dma {
     raised: u32,
     enabled: [u32; 4],
     forced: [u32; 4],
-    /// Channels that were triggered and have not run.
+    /// Channels that were triggered but have not run yet.
     triggered: VecDeque<usize>,
-    /// A transfer writes into this block: what it triggers comes after it.
+    /// A transfer is writing into this block: what it triggers runs afterwards.
     running: bool,
 }
 
@@ -94,7 +95,7 @@ impl Dma {
             return Some(match field {
                 Field::Read => channel.read,
                 Field::Write => channel.write,
-                // Whatever was asked for is done; the mode stays.
+                // Everything requested is done; the mode is unchanged.
                 Field::Count => channel.count & !COUNT,
                 Field::Control => channel.control,
             });
@@ -196,7 +197,7 @@ impl System {
             (true, true) => size.wrapping_neg(),
         };
         let (read_step, write_step) = (step(INCR_READ, INCR_READ_REV), step(INCR_WRITE, INCR_WRITE_REV));
-        // A ring keeps the upper bits of one of the addresses.
+        // A ring preserves the upper bits of one of the addresses.
         let (ring, of_write) = (control >> 8 & 15, control >> 12 & 1 != 0);
         let mask = if ring == 0 { u32::MAX } else { (1u32 << ring) - 1 };
         let advance = |address: u32, step: u32, wraps: bool| {

@@ -1,4 +1,5 @@
-//! I2C0 and I2C1 as a controller (RP2350 datasheet 12.2; Synopsys DW_apb_i2c). A transfer is over as soon as it is asked for.
+//! I2C0 and I2C1 as a controller (RP2350 datasheet 12.2; Synopsys DW_apb_i2c). A transfer is complete as soon as it is
+//! requested.
 
 use crate::registers::Alias;
 use std::collections::{BTreeMap, VecDeque};
@@ -47,20 +48,20 @@ const CLEARS: [(u32, u32); 11] = [
     (0xA8, 1 << 12),
 ];
 
-/// IC_TX_ABRT_SOURCE: nobody acknowledged a 7-bit address, or the second byte of a 10-bit address; the program gave up.
+/// IC_TX_ABRT_SOURCE: a 7-bit address, or the second byte of a 10-bit address, was not acknowledged; the program aborted.
 const ADDRESS_NOT_ACKNOWLEDGED: u32 = 1 << 0;
 const USER_ABORT: u32 = 1 << 16;
 
-/// Bytes that the receive FIFO holds.
+/// Length of the receive FIFO in bytes.
 const FIFO: usize = 16;
 
-/// A device on the bus: registers of one byte. The first byte written is the register's number, which counts on with each byte that
-/// follows, in either direction.
+/// A device on the bus with registers of one byte. The first byte written is the register's number, which is incremented
+/// with each byte that follows, in either direction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// By number.
     pub registers: Vec<u8>,
-    /// Registers that take no writes.
+    /// Registers that ignore writes.
     pub read_only: Vec<u8>,
     pointer: u8,
     /// The next byte written is a register's number.
@@ -109,7 +110,7 @@ pub struct I2c {
     receive_level: u32,
     received: VecDeque<u8>,
     abort_source: u32,
-    /// A transfer has begun and not been stopped: whether it reads.
+    /// A transfer has begun and was not stopped yet: whether it reads.
     transfer: Option<bool>,
 }
 
@@ -130,12 +131,12 @@ impl Default for I2c {
 }
 
 impl I2c {
-    /// Puts a device on the bus.
+    /// Adds a device to the bus.
     pub fn connect(&mut self, address: u16, target: Target) {
         self.targets.insert(address, target);
     }
 
-    /// What a device holds.
+    /// A device's registers.
     #[must_use]
     pub fn target(&self, address: u16) -> Option<&Target> {
         self.targets.get(&address)
@@ -181,7 +182,7 @@ impl I2c {
             STATUS => {
                 let (any, full) = (!self.received.is_empty(), self.received.len() == FIFO);
                 let busy = u32::from(self.transfer.is_some());
-                // The transmit FIFO is empty always.
+                // The transmit FIFO is always empty.
                 busy | 1 << 1 | 1 << 2 | u32::from(any) << 3 | u32::from(full) << 4 | busy << 5
             }
             TXFLR => 0,
@@ -222,7 +223,7 @@ impl I2c {
     }
 
     fn command(&mut self, word: u32) {
-        // After an abort the FIFO stays flushed until the program has taken notice.
+        // After an abort, the FIFO stays flushed until the program has acknowledged it.
         if !self.enabled || self.raw & TX_ABRT != 0 {
             return;
         }
@@ -277,7 +278,7 @@ mod tests {
         assert_eq!((i2c.read(RXFLR), i2c.read(DATA_CMD), i2c.read(DATA_CMD)), (Some(2), Some(0x60), Some(0x61)));
         assert_eq!(i2c.read(RAW_INTR_STAT).unwrap() & (STOP_DET | TX_ABRT), STOP_DET);
         assert_eq!((i2c.read(0x60), i2c.read(0x60)), (Some(1), Some(0)));
-        // A register that only reads keeps its value, the next one does not.
+        // A read-only register keeps its value, the next one does not.
         for word in [0xD0, 0xAA, 0xBB | CMD_STOP] {
             i2c.write(DATA_CMD, Alias::Write, word);
         }
@@ -295,7 +296,7 @@ mod tests {
         assert!(i2c.interrupt());
         assert_eq!(i2c.read(0x54), Some(1));
         assert_eq!((i2c.read(TX_ABRT_SOURCE), i2c.read(RAW_INTR_STAT).unwrap() & TX_ABRT), (Some(0), 0));
-        // A program that gives up is told that it did.
+        // A program that aborts gets a report about it.
         i2c.write(ENABLE, Alias::Set, 2);
         assert_eq!((i2c.read(ENABLE), i2c.read(TX_ABRT_SOURCE)), (Some(1), Some(USER_ABORT)));
     }

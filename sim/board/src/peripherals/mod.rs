@@ -1,7 +1,7 @@
-//! The blocks that programs use beside USB, as far as a program can tell without anything connected to the pins: transfers take no
-//! time, nobody drives an input, and an I2C bus has the devices that were put on it.
+//! The blocks that programs use in addition to USB, as far as a program can tell without anything connected to the pins:
+//! transfers take no time, inputs are not driven, and an I2C bus has the devices that were added to it.
 //!
-//! Each block models the registers that do something; those that only remember are in `remembered.rs`.
+//! Each block models the registers that have an effect; those that only store values are in `remembered.rs`.
 
 mod adc;
 mod dma;
@@ -36,12 +36,12 @@ pub struct Peripherals {
 }
 
 impl Peripherals {
-    /// Every reset: what is connected stays connected, and what a UART has sent stays sent.
+    /// On every reset: what is connected stays connected, and what a UART has sent stays sent.
     pub(super) fn restart(&mut self) {
         self.hold(u32::MAX);
     }
 
-    /// RESETS takes blocks into reset.
+    /// RESETS resets blocks.
     pub(super) fn hold(&mut self, taken: u32) {
         let is = |bit: u32| taken >> bit & 1 != 0;
         for n in 0..2 {
@@ -118,7 +118,7 @@ impl System {
         }
     }
 
-    /// Their interrupts follow their registers.
+    /// Updates their interrupts from their registers.
     fn update_peripherals(&mut self) {
         for n in 0..2u16 {
             let at = usize::from(n);

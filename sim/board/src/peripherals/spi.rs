@@ -1,5 +1,5 @@
-//! SPI0 and SPI1 as a controller (RP2350 datasheet 12.3; Arm PL022): nobody answers, so zeros come back, or what was sent where
-//! the program has connected the controller with itself.
+//! SPI0 and SPI1 as a controller (RP2350 datasheet 12.3; Arm PL022): nothing answers, so zeros are received, or what was
+//! sent if the program has enabled loop back.
 
 use crate::registers::Alias;
 use std::collections::VecDeque;

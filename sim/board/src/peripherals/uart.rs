@@ -1,4 +1,4 @@
-//! UART0 and UART1 (RP2350 datasheet 12.1; Arm PL011): what is sent can be printed, and nobody sends.
+//! UART0 and UART1 (RP2350 datasheet 12.1; Arm PL011): output can be printed, and there is no input.
 
 use crate::registers::Alias;
 
@@ -23,7 +23,7 @@ const CR_RESET: u32 = 0x300;
 /// RIS: the transmit FIFO has run low.
 const TXRIS: u32 = 1 << 5;
 
-/// The longest line that is kept until its end.
+/// Maximum length of a line before it is cut.
 const LONGEST: usize = 512;
 
 /// One of them.
@@ -33,7 +33,7 @@ pub struct Uart {
     mask: u32,
     raised: u32,
     line: Vec<u8>,
-    /// Whole lines that nobody has fetched yet.
+    /// Complete lines that were not fetched yet.
     lines: Vec<String>,
 }
 
@@ -90,7 +90,7 @@ impl Uart {
         if byte == b'\n' || self.line.len() == LONGEST {
             let line = String::from_utf8_lossy(&self.line).trim_end_matches('\r').to_owned();
             self.line.clear();
-            // Nobody has to fetch them.
+            // They need not be fetched.
             if self.lines.len() < LONGEST {
                 self.lines.push(line);
             }

@@ -1,4 +1,4 @@
-//! Memory by address: what a load, a store or a fetch reaches, with the fast ways first.
+//! Memory by address: the target of a load, a store or a fetch, with fast paths first.
 
 use super::super::engine::{Bus, Clock, CodeChange, Halt};
 use super::super::interrupts::Interrupts;
@@ -22,7 +22,7 @@ impl System {
             return Err(self.fail(format!("unaligned access to USB DPRAM at {address:#010x}")));
         }
         if self.held & RESET_USB != 0 {
-            return Err(self.fail(format!("access to {address:#010x} while RESETS holds USBCTRL")));
+            return Err(self.fail(format!("access to {address:#010x} while USBCTRL is in reset")));
         }
         Ok(Some(offset as usize))
     }
@@ -58,7 +58,7 @@ impl System {
         if size == 4 {
             return self.write_register(address, value);
         }
-        // NVIC and system handler priorities may be written by bytes.
+        // Priorities of NVIC and system handlers may be written as bytes.
         let offset = address.wrapping_sub(PPB_BASE);
         if (0xE400..0xE440).contains(&offset) || (0xED18..0xED24).contains(&offset) {
             let shift = 8 * (address & 3);
@@ -84,7 +84,7 @@ impl System {
             }
         }
         if self.sio.second_core != SecondCore::Executes {
-            // Nobody asks: it begins with nothing decoded.
+            // Not needed: the core starts with nothing decoded.
             self.change[1] = CodeChange::Everything;
         }
         self.clock.limit = 0;
@@ -192,7 +192,7 @@ impl Bus for System {
     }
 
     fn monitor(&mut self) -> u32 {
-        // Without ACTLR.EXTEXCLALL exclusive accesses are a matter of the core alone (section 2.1.6).
+        // Without ACTLR.EXTEXCLALL, exclusive accesses concern only the core itself (section 2.1.6).
         if self.ppb[self.core].watches_exclusives() { self.turn } else { 0 }
     }
 

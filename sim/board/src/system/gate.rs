@@ -1,4 +1,4 @@
-//! What the boot ROM's functions do to the board.
+//! The effects of the boot ROM's functions on the board.
 
 use super::super::bootrom::Services;
 use super::super::clocks::CPU_MHZ;
@@ -11,7 +11,7 @@ use super::{ResetRequest, SRAM_BASE, SRAM_SIZE, System};
 /// The board as the ROM sees it during a call.
 pub(super) struct Gate<'a> {
     pub system: &'a mut System,
-    /// Whether the caller has masked interrupts, all of them: by PRIMASK or FAULTMASK. BASEPRI lets urgent ones through.
+    /// Whether the caller has masked all interrupts, with PRIMASK or FAULTMASK. BASEPRI still allows urgent ones.
     pub masked: bool,
 }
 
@@ -43,7 +43,7 @@ impl Services for Gate<'_> {
 
     fn connect_xip(&mut self, connected: bool) {
         self.system.xip_connected = connected;
-        // Decoded code of flash is not executed while flash is away.
+        // Decoded code in flash is not executed while flash is inaccessible.
         self.system.code_changed();
     }
 

@@ -1,5 +1,4 @@
-//! Flash by address (RP2350 datasheet 4.4): the window's aliases, the translation of addresses, the cache in front of the chip,
-//! and how the chip is read.
+//! Flash by address (RP2350 datasheet 4.4): the window's aliases, address translation, the cache, and how the chip is read.
 
 use super::super::engine::{Bus, Halt};
 use super::super::registers::{Storage, register};
@@ -15,13 +14,13 @@ const M0_RFMT: u32 = 0x10;
 pub(crate) const M0_RCMD: u32 = 0x14;
 /// The same for the second.
 const M1: [u32; 3] = [0x20, 0x24, 0x28];
-/// How the boot ROM has set up reading: timing, format and command of a quad read.
+/// How the boot ROM sets up reading: timing, format and command of a quad read.
 const FAST: [u32; 3] = [0x6000_7203, 0x0002_82A8 & 0x1007_D3FF, 0x00EB];
-/// How flash_exit_xip does: the command 03h, slowly.
+/// How flash_exit_xip sets it up: the command 03h, slowly.
 const SLOW: [u32; 3] = [0x6000_700C, 0x1000, 0xA003];
 
-/// The function that the boot ROM leaves in boot RAM, for setting up [`FAST`] again: `ldr r0, [pc, #16]`, `ldr` and `str` of
-/// three words, `bx lr`, and the words.
+/// The function that the boot ROM leaves in boot RAM to restore [`FAST`]: `ldr r0, [pc, #16]`, `ldr` and `str` of three
+/// words, `bx lr`, and the words.
 pub(crate) const XIP_SETUP: [u32; 8] = [
     0x4904_4803, // ldr r0, [pc, #12]; ldr r1, [pc, #16]
     0x4904_60C1, // str r1, [r0, #12]; ldr r1, [pc, #16]
@@ -33,13 +32,13 @@ pub(crate) const XIP_SETUP: [u32; 8] = [
     FAST[2],
 ];
 
-/// Whether an address is one of flash, by whatever alias.
+/// Whether an address is in flash, in any alias.
 #[inline]
 pub(super) fn is_flash(address: u32) -> bool {
     (XIP_BASE..SRAM_BASE).contains(&address)
 }
 
-/// Whether an address is one of the window that the cache is in front of: the first alias (section 4.4.1).
+/// Whether an address is in the cached window: the first alias (section 4.4.1).
 #[inline]
 fn is_cached(address: u32) -> bool {
     address >> 26 & 3 == 0
@@ -61,14 +60,14 @@ pub(super) fn qmi() -> Storage {
 }
 
 impl System {
-    /// Flash is read in the way that the boot ROM has found to work.
+    /// Flash is read in the fast mode that the boot ROM has detected.
     pub(super) fn read_fast(&mut self) {
         for (at, word) in [M0_TIMING, M0_RFMT, M0_RCMD].into_iter().zip(FAST) {
             self.qmi.preset(at, word);
         }
     }
 
-    /// Flash is read by serial commands, slowly, and the second chip select in the same way.
+    /// Flash is read with serial commands, slowly, and so is the second chip select.
     pub(super) fn read_slowly(&mut self) {
         for (n, word) in SLOW.into_iter().enumerate() {
             self.qmi.preset(M0_TIMING + 4 * n as u32, word);
@@ -76,13 +75,13 @@ impl System {
         }
     }
 
-    /// Whether flash is read in the way that the boot ROM has set up.
+    /// Whether flash is read in the mode that the boot ROM has set up.
     #[must_use]
     pub fn reads_fast(&self) -> bool {
         !self.serial && [M0_TIMING, M0_RFMT, M0_RCMD].map(|at| self.qmi.value(at)) == FAST
     }
 
-    /// Translates addresses as the boot ROM does for an image in a partition: windows of 4 MiB as far as it reaches, and nothing
+    /// Translates addresses like the boot ROM for an image in a partition: windows of 4 MiB for its length, and nothing
     /// after it (sections 5.1.19 and 12.14.4).
     pub(crate) fn translate(&mut self, partition: &std::ops::Range<u32>) {
         for (n, at) in (0x34_u32..0x44).step_by(4).enumerate() {
@@ -94,7 +93,7 @@ impl System {
         self.code_changed();
     }
 
-    /// Where an offset from XIP_BASE lies in the chip (section 12.14.4).
+    /// Where an offset from XIP_BASE is in the chip (section 12.14.4).
     pub(super) fn translated_offset(&self, offset: u32) -> Option<u32> {
         if !self.translated {
             return Some(offset);
@@ -105,7 +104,7 @@ impl System {
         (within >> 12 < size).then(|| (base << 12).wrapping_add(within))
     }
 
-    /// Where in the chip an address lies that is read.
+    /// Where a read address is in the chip.
     #[inline]
     pub(super) fn xip(&mut self, address: u32, size: usize) -> Result<usize, Halt> {
         let alias = address >> 26 & 3;
@@ -114,7 +113,8 @@ impl System {
         if alias == 2 || offset >= XIP_WINDOW {
             return Err(self.no_xip(address));
         }
-        // A short chip ignores the upper bits of its address; only who looks for its length may count on that, without translation.
+        // A short chip ignores the upper bits of its address; only code that measures its length, without translation, may
+        // rely on that.
         let length = self.flash.bytes().len() as u32;
         let place = if alias == 3 { offset.checked_rem(length) } else { self.translated_offset(offset) };
         let Some(place) = place.map(|p| p as usize).filter(|p| p + size <= self.flash.bytes().len()) else {
@@ -123,12 +123,12 @@ impl System {
         Ok(place)
     }
 
-    /// Stops the board unless flash can be read now at an address.
+    /// Stops the board unless flash can be read at an address now.
     ///
-    /// Neither flash_op nor the functions below it flush the cache: the program does so afterwards, and what has changed is not
-    /// visible to cached accesses before (sections 5.4.8.8 to 5.4.8.10). Stricter than the chip, which serves a line right that
-    /// is not in the cache: which lines are in there depends on everything that was read before, so the flush has to come before
-    /// the next cached access, whatever its address.
+    /// Neither flash_op nor the functions below it flush the cache: the program has to do so afterwards, and changes are
+    /// not visible to cached accesses before (sections 5.4.8.8 to 5.4.8.10). Stricter than the chip, which returns correct
+    /// data for a line that is not in the cache: which lines are cached depends on everything read before, so the flush is
+    /// required before the next cached access, whatever its address.
     #[inline]
     pub(super) fn check_readable(&mut self, what: &str, address: u32) -> Result<(), Halt> {
         if !self.reachable() {
@@ -140,7 +140,8 @@ impl System {
         Ok(())
     }
 
-    /// Whether flash can be read now. The core that erases or programs is busy for as long as the chip is: its time is later.
+    /// Whether flash can be read now. The core that erases or programs is busy for as long as the chip is: its time is
+    /// later.
     #[inline]
     fn reachable(&self) -> bool {
         self.xip_connected && self.clock.now >= self.flash_busy
@@ -167,11 +168,11 @@ impl System {
         ))
     }
 
-    /// A write to the window for cache maintenance, whose lowest address bits say what is asked for (section 4.4.1).
+    /// A write to the window for cache maintenance, whose lowest address bits select the operation (section 4.4.1).
     pub(super) fn maintain_cache(&mut self, address: u32) -> Result<(), Halt> {
         match address & 7 {
-            // Clean, by set and way or by address: what came from flash is clean. That the line may be forgotten as well is
-            // erratum RP2350-E11, and nothing that a program may count on.
+            // Clean, by set and way or by address: lines from flash are always clean. That the line may be discarded as
+            // well is erratum RP2350-E11, on which a program must not rely.
             1 | 3 => Ok(()),
             operation => Err(self.fail(format!(
                 "cache maintenance by a write to {address:#010x} (operation {operation}) is not modelled, flash_flush_cache is"

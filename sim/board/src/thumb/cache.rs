@@ -1,7 +1,7 @@
 //! Decoded instructions by address.
 //!
-//! A page holds a slot for every halfword of 4 KiB, twice: an instruction in an IT block leaves the flags alone, so
-//! the same halfword may mean two things.
+//! A page has two slots for every halfword of 4 KiB: an instruction in an IT block does not set the flags, so the same
+//! halfword may have two meanings.
 
 use std::collections::HashMap;
 
@@ -83,7 +83,7 @@ impl Cache {
         Ok(())
     }
 
-    /// Forgets what is stale.
+    /// Drops stale entries.
     pub fn invalidate(&mut self, change: CodeChange) {
         match change {
             CodeChange::None => {}

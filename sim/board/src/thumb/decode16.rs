@@ -5,7 +5,7 @@ use super::insn::{CARRY_KEPT, Extend, Insn, NONE, Op, Shift, Unary, Width};
 const SP: u8 = 13;
 const PC: u8 = 15;
 
-/// Decodes one halfword at address `at`. `in_it`: the instruction is in an IT block and leaves the flags alone.
+/// Decodes one halfword at address `at`. `in_it`: the instruction is in an IT block and does not set the flags.
 #[must_use]
 pub fn decode(hw: u16, at: u32, in_it: bool) -> Insn {
     let s = !in_it;

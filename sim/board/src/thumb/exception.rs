@@ -73,7 +73,7 @@ impl Core {
             bus.store32(frame + 4 * n as u32, *word)?;
         }
         if extended {
-            // Stacked at once: lazy preservation differs in timing only.
+            // Stacked immediately: lazy preservation differs only in timing.
             for n in 0..16 {
                 bus.store32(frame + 0x20 + 4 * n as u32, self.fp.s[n])?;
             }

@@ -30,7 +30,7 @@ fn expand(imm8: u32) -> u32 {
     sign | exponent << 23 | (imm8 & 15) << 19
 }
 
-/// A NaN operand comes back quiet, the first one first; anything else is what the operation gives (E2.1.94
+/// A NaN operand is returned as a quiet NaN, the first one first; any other result is that of the operation (E2.1.94
 /// FPProcessNaNs).
 fn with_nans(a: u32, b: u32, result: f32) -> u32 {
     let nan = |x: u32| f32::from_bits(x).is_nan();
@@ -348,7 +348,7 @@ impl Core {
             (8, _, minimum) => {
                 let (a, b) = (self.f(n), value);
                 let (ai, bi) = (self.fp.s[n], self.fp.s[m]);
-                // A quiet NaN loses against a number; zeros are ordered by sign.
+                // A number takes precedence over a quiet NaN; zeros are ordered by sign.
                 self.fp.s[d] = if a.is_nan() != b.is_nan() && (ai | bi) & 0x0040_0000 != 0 {
                     if a.is_nan() { bi } else { ai }
                 } else if a.is_nan() {

@@ -1,4 +1,4 @@
-//! Loads and stores other than the commonest forms, and the stack pointer's limit.
+//! Loads and stores other than the most frequent forms, and the stack pointer's limit.
 
 use super::Core;
 use super::insn::{Indexing, Insn, NONE, Width};
@@ -52,7 +52,8 @@ impl Core {
         Ok(())
     }
 
-    /// Whether a stack pointer within its room is to fall below it. Where a program puts its stack elsewhere, nothing is known.
+    /// Whether a stack pointer within its limits is about to fall below them. If a program moves its stack elsewhere, the
+    /// limits are unknown.
     pub(super) fn leaves_stack(&self, value: u32) -> bool {
         value < self.guard.start && (self.guard.start..=self.guard.end).contains(&self.r[13])
     }

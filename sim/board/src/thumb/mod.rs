@@ -1,11 +1,11 @@
 //! Our own interpreter for the Thumb instruction set of Armv8-M Mainline with the DSP extension and the
 //! single-precision floating-point extension: what a Cortex-M33 of the RP2350 executes.
 //!
-//! Terms and clauses are those of the Armv8-M Architecture Reference Manual (DDI 0553). The core is Secure and
-//! privileged in thread mode, as the boot ROM enters an image. Refused by name, because neither rustc nor this
-//! project emits them: the security extension's instructions, unprivileged thread mode, coprocessors other than FP.
+//! Terms and clauses are those of the Armv8-M Architecture Reference Manual (DDI 0553). The core is Secure and privileged
+//! in thread mode, as when the boot ROM enters an image. Not supported, because neither rustc nor this project emits them:
+//! the security extension's instructions, unprivileged thread mode, coprocessors other than FP.
 //!
-//! Costs are Cortex-M33-like, not its documented timing (there is none): one cycle for most instructions, two for a
+//! Costs resemble a Cortex-M33, but not its documented timing (there is none): one cycle for most instructions, two for a
 //! load, one for each register of a multiple transfer, two more for a taken branch, and what the bus adds for slow
 //! registers.
 
@@ -72,11 +72,11 @@ pub struct Core {
     process_stack: bool,
     /// CONTROL.FPCA: there is a floating-point context.
     fp_active: bool,
-    /// The stack pointer that is not in use: PSP while MSP is, and the other way round.
+    /// The other stack pointer: PSP while MSP is in use, and vice versa.
     other_sp: u32,
     main_limit: u32,
     process_limit: u32,
-    /// The main stack's room, as the image has it.
+    /// The main stack's limits, from the image.
     guard: Range<u32>,
     /// The exclusive monitor: address, and what the bus said.
     exclusive: Option<(u32, u32)>,
@@ -169,7 +169,7 @@ impl Core {
         self.it != 0
     }
 
-    /// Whether the next instruction is in an IT block whose condition does not hold for it.
+    /// Whether the next instruction is in an IT block and its condition is false.
     #[must_use]
     pub fn skips_next(&self) -> bool {
         self.it != 0 && !self.condition(self.it >> 4)
@@ -181,9 +181,9 @@ impl Core {
         self.exception
     }
 
-    /// C1.3.1: whether a condition holds.
+    /// C1.3.1: whether a condition is true.
     #[inline]
-    /// Whether interrupts are masked, all of them: PRIMASK.
+    /// Whether all interrupts are masked: PRIMASK.
     #[must_use]
     pub fn masks_interrupts(&self) -> bool {
         self.primask
@@ -222,11 +222,11 @@ impl Interpreter {
         &mut self.core
     }
 
-    /// Executes one instruction, whatever the clock's limit says, and without looking at interrupts.
+    /// Executes one instruction, whatever the clock's limit, and without checking interrupts.
     ///
     /// # Errors
     ///
-    /// The bus keeps the reason.
+    /// The bus has the reason.
     pub fn single_step<B: Bus>(&mut self, bus: &mut B) -> Result<(), Halt> {
         let change = bus.code_change();
         if change != CodeChange::None {
