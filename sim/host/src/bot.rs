@@ -1,7 +1,7 @@
-//! Bulk-Only Transport, the host's half (USB Mass Storage Class, Bulk-Only Transport 1.0).
+//! Bulk-Only Transport, the host's side (USB Mass Storage Class, Bulk-Only Transport 1.0).
 //!
-//! [`Initiator::command`] does what a careful driver does, recovery included; everything below it is open to stories that
-//! break the rules: wrappers of any bytes and length, statuses fetched out of order.
+//! [`Initiator::command`] does what a careful driver does, including recovery; everything below it is available to stories
+//! that break the rules: wrappers of any bytes and length, statuses fetched out of order.
 
 use std::fmt;
 
@@ -27,7 +27,7 @@ pub const GET_MAX_LUN: u8 = 0xFE;
 pub enum Data<'d> {
     /// Hn.
     None,
-    /// Hi: at most so many bytes.
+    /// Hi: at most this number of bytes.
     In(u32),
     /// Ho: these bytes.
     Out(&'d [u8]),
@@ -63,7 +63,7 @@ pub struct Cbw {
 }
 
 impl Cbw {
-    /// A wrapper for `cdb` (its first 16 bytes) as BOT 5.1 wants it.
+    /// A wrapper for `cdb` (its first 16 bytes) as BOT 5.1 defines it.
     #[must_use]
     pub fn new(tag: u32, lun: u8, cdb: &[u8], data: Data<'_>) -> Self {
         let mut block = [0; 16];
@@ -131,7 +131,7 @@ impl Csw {
     }
 }
 
-/// How a data stage went on the wire.
+/// The result of a data stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// What the device sent.
@@ -171,7 +171,7 @@ pub struct Initiator<'a> {
     pub host: Host<'a>,
     /// The device.
     pub device: Device,
-    /// How many medium changes the device told of in sense data: that there is no medium, or that there is another.
+    /// Number of medium changes that the device has reported in sense data: that there is no medium, or another one.
     pub medium_changes: u32,
     tag: u32,
 }
@@ -195,7 +195,7 @@ impl<'a> Initiator<'a> {
         Ok(())
     }
 
-    /// A tag that no command before had.
+    /// A tag that no previous command had.
     pub fn next_tag(&mut self) -> u32 {
         self.tag = self.tag.wrapping_add(1);
         self.tag
@@ -210,7 +210,7 @@ impl<'a> Initiator<'a> {
         self.host.bulk_out(endpoint, bytes).map_err(|(_, error)| error)
     }
 
-    /// Data stage to the host.
+    /// The data stage to the host.
     pub fn data_in(&mut self, length: usize) -> BulkIn {
         let endpoint = self.device.bulk_in;
         self.host.bulk_in(endpoint, length)
@@ -232,10 +232,10 @@ impl<'a> Initiator<'a> {
         enumerate::clear_halt(&mut self.host, self.device.bulk_out)
     }
 
-    /// Status stage: reads 13 bytes; clears one halt and tries once more (BOT figure 2).
+    /// The status stage: reads 13 bytes; clears one halt and tries once more (BOT figure 2).
     ///
     /// # Errors
-    /// When there is no valid wrapper even then.
+    /// If there is still no valid wrapper.
     pub fn status(&mut self, tag: u32) -> Result<Csw, BotError> {
         let mut reply = self.data_in(CSW_LENGTH);
         if reply.end == Err(TransferError::Stall) {
@@ -246,19 +246,19 @@ impl<'a> Initiator<'a> {
         Csw::parse(&reply.data, tag).map_err(BotError::Csw)
     }
 
-    /// One command: wrapper, data, status, halts cleared on the way. No reset recovery.
+    /// One command: wrapper, data, status, with halts cleared on the way. No reset recovery.
     ///
     /// # Errors
-    /// When there is no valid status.
+    /// If there is no valid status.
     pub fn execute(&mut self, lun: u8, cdb: &[u8], data: Data<'_>) -> Result<Outcome, BotError> {
         let tag = self.next_tag();
         self.execute_wrapper(&Cbw::new(tag, lun, cdb, data), data)
     }
 
-    /// As [`execute`](Self::execute), with a wrapper of the caller's.
+    /// As [`execute`](Self::execute), with the caller's wrapper.
     ///
     /// # Errors
-    /// When there is no valid status.
+    /// If there is no valid status.
     pub fn execute_wrapper(&mut self, cbw: &Cbw, data: Data<'_>) -> Result<Outcome, BotError> {
         self.send_wrapper(&cbw.bytes()).map_err(|error| BotError::Transfer("command wrapper", error))?;
         let mut outcome = Outcome {
@@ -268,7 +268,7 @@ impl<'a> Initiator<'a> {
             csw: Csw { residue: 0, status: CswStatus::PhaseError },
         };
         match data {
-            // A length of 0 is Hn, whatever the direction bit says (BOT 6.7).
+            // A length of 0 is Hn, whatever the direction bit (BOT 6.7).
             Data::None | Data::In(0) | Data::Out([]) => {}
             Data::In(length) => {
                 let reply = self.data_in(length as usize);
@@ -296,10 +296,10 @@ impl<'a> Initiator<'a> {
         Ok(outcome)
     }
 
-    /// A command as a careful driver sends it: reset recovery after a phase error or an invalid status (BOT 6.7).
+    /// One command like a careful driver: with reset recovery after a phase error or an invalid status (BOT 6.7).
     ///
     /// # Errors
-    /// What went wrong, after recovery was tried.
+    /// What went wrong, after recovery was attempted.
     pub fn command(&mut self, lun: u8, cdb: &[u8], data: Data<'_>) -> Result<Outcome, BotError> {
         let result = self.execute(lun, cdb, data);
         let broken = match &result {
@@ -312,7 +312,7 @@ impl<'a> Initiator<'a> {
         result
     }
 
-    /// A class request to the interface, of any content.
+    /// A class request to the interface, with any contents.
     ///
     /// # Errors
     /// As the control transfer.

@@ -1,6 +1,6 @@
 //! Fields of wire formats, read with bounds.
 
-/// Bytes `at..at + N` of `data`; zeros where `data` is shorter, which every caller has ruled out by its length check.
+/// Bytes `at..at + N` of `data`; zeros if `data` is shorter, which every caller has excluded by a check of the length.
 #[must_use]
 pub fn array<const N: usize>(data: &[u8], at: usize) -> [u8; N] {
     let mut value = [0; N];

@@ -1,5 +1,5 @@
-//! A serial port, the host's half (USB CDC 1.2; PSTN120, the Abstract Control Model): what a driver such as Linux's cdc-acm looks
-//! for and sends.
+//! A serial port, the host's side (USB CDC 1.2; PSTN120, the Abstract Control Model): what a driver such as Linux's cdc-acm
+//! expects and sends.
 
 use super::bytes::le32;
 use super::controller::{Host, Request, TransferError};
@@ -33,7 +33,7 @@ pub struct LineCoding {
     pub bits: u8,
 }
 
-/// Where a configuration has its serial port.
+/// The interfaces and endpoints of a serial port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CdcAcm {
     /// Number of the communications interface.
@@ -52,7 +52,7 @@ impl CdcAcm {
     /// The serial port; `None` without an interface of class 02/02.
     ///
     /// # Errors
-    /// What a driver would stumble over.
+    /// Anything that would confuse a driver.
     pub fn find(configuration: &Configuration) -> Result<Option<Self>, String> {
         let mut found = configuration.interfaces.iter().filter(|interface| interface.class[..2] == [2, 2]);
         let (Some(control), second) = (found.next(), found.next()) else { return Ok(None) };
@@ -69,7 +69,7 @@ impl CdcAcm {
         };
         // The header comes first (USB CDC 1.2 5.2.3.1).
         if control.functional.first().and_then(|bytes| bytes.first()) != Some(&subtype::HEADER) {
-            return Err("the first functional descriptor is no header".to_owned());
+            return Err("the first functional descriptor is not a header".to_owned());
         }
         let header = functional(subtype::HEADER)?;
         if header.len() != 2 {
@@ -79,7 +79,7 @@ impl CdcAcm {
             return Err("an ACM functional descriptor without bmCapabilities alone (PSTN120 5.3.2)".to_owned());
         }
         let &[master, slave] = functional(subtype::UNION)? else {
-            return Err("a union of other than two interfaces (USB CDC 1.2 5.2.3.2)".to_owned());
+            return Err("a union that does not have two interfaces (USB CDC 1.2 5.2.3.2)".to_owned());
         };
         let &[_, call_data] = functional(subtype::CALL_MANAGEMENT)? else {
             return Err("a call management descriptor of the wrong length (PSTN120 5.3.1)".to_owned());
@@ -92,7 +92,7 @@ impl CdcAcm {
             (a.first, a.count) == (control.number, 2) && slave == control.number + 1 && a.class[..2] == [2, 2]
         };
         if configuration.associations.iter().filter(|association| fits(association)).count() != 1 {
-            return Err(format!("no association joins the serial port: {:?}", configuration.associations));
+            return Err(format!("no association for the serial port: {:?}", configuration.associations));
         }
         let [notification] = control.endpoints[..] else {
             return Err(format!("the communications interface has {} endpoints, not one", control.endpoints.len()));
@@ -108,11 +108,15 @@ impl CdcAcm {
                 bulk_in,
                 bulk_out,
             })),
-            _ => Err("the data interface has other than one bulk endpoint each way (USB CDC 1.2 3.4.1)".to_owned()),
+            _ => {
+                Err("the data interface does not have one bulk endpoint in each direction (USB CDC 1.2 3.4.1)"
+                    .to_owned())
+            }
         }
     }
 
-    /// A class request to the communications interface: to the device with `length` 0 or data, or from it (bit 7 of `direction`).
+    /// A class request to the communications interface: to the device without or with data, or from it (bit 7 of
+    /// `direction`).
     #[must_use]
     pub fn request(&self, direction: u8, request: u8, value: u16, length: u16) -> Request {
         Request { request_type: 0x21 | direction & 0x80, request, value, index: u16::from(self.control), length }
@@ -138,7 +142,7 @@ impl CdcAcm {
         Ok(Some(LineCoding { rate: le32(&bytes, 0), stop, parity, bits }))
     }
 
-    /// SET_CONTROL_LINE_STATE: DTR is what an open port sets, RTS goes with it.
+    /// SET_CONTROL_LINE_STATE: an open port sets DTR and RTS.
     ///
     /// # Errors
     /// As the control transfer.

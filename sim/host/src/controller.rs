@@ -1,6 +1,6 @@
-//! The host controller: transfers made of transactions (USB 2.0 8.5), with toggles, retries and time-outs.
+//! The host controller: transfers as sequences of transactions (USB 2.0 8.5), with toggles, retries and time-outs.
 //!
-//! Time is the link's: a transfer that times out costs no waiting of the person who runs it.
+//! Time is the link's: a transfer that times out takes no real time.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use std::time::Duration;
 use super::trace::{Token, Trace};
 use picovd_wire::link::{InReply, Link, OutReply, Pid};
 
-/// Errors in a row after which a host gives a transfer up (USB 2.0 4.10.4 says "three").
+/// Consecutive errors after which a host gives up on a transfer (USB 2.0 4.10.4 says "three").
 const ERROR_LIMIT: u32 = 3;
-/// NAKs answered by an immediate retry; after them the host polls once per [`NAK_INTERVAL`].
+/// Number of NAKs after which the host no longer retries immediately, but once per [`NAK_INTERVAL`].
 const EAGER_NAKS: u32 = 64;
-/// Time between polls of an endpoint that has said NAK often.
+/// Time between polls of an endpoint that has often answered NAK.
 const NAK_INTERVAL: Duration = Duration::from_micros(125);
-/// How long a transfer may be NAKed. An erase of flash takes up to 400 ms, and the device says NAK meanwhile.
+/// How long a transfer may be NAKed. An erase of flash takes up to 400 ms, during which the device answers NAK.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why a transfer ended early.
@@ -25,11 +25,11 @@ pub enum TransferError {
     Stall,
     /// NAK for longer than the time-out.
     Timeout,
-    /// The device sent more than the host asked for.
+    /// The device sent more than the host requested.
     Babble,
-    /// A packet of a control transfer came with a toggle that no lost handshake explains.
+    /// A packet of a control transfer had a toggle that no lost handshake explains.
     Toggle,
-    /// Nobody answered.
+    /// There was no answer.
     Silent,
 }
 
@@ -38,7 +38,7 @@ impl fmt::Display for TransferError {
         f.write_str(match self {
             Self::Stall => "the endpoint answered STALL",
             Self::Timeout => "the endpoint answered NAK until the time-out",
-            Self::Babble => "the device sent more than was asked for",
+            Self::Babble => "the device sent more than requested",
             Self::Toggle => "a packet came with the wrong data toggle",
             Self::Silent => "the device does not answer",
         })
@@ -73,16 +73,16 @@ impl Request {
     }
 }
 
-/// Counters since the host was made.
+/// Counters since the host was created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
-    /// Data packets moved, in either direction.
+    /// Data packets, in either direction.
     pub packets: u64,
     /// Their bytes.
     pub bytes: u64,
     /// NAKs received.
     pub naks: u64,
-    /// Repeated packets that the host dropped by their toggle.
+    /// Repeated packets that the host has recognized by their toggle and dropped.
     pub duplicates: u64,
 }
 
@@ -91,11 +91,11 @@ pub struct Host<'a> {
     link: Box<dyn Link + 'a>,
     /// The address that tokens go to.
     pub address: u8,
-    /// Limit of the NAKs within one stage or bulk packet.
+    /// Maximum time of NAKs within one stage or bulk packet.
     pub timeout: Duration,
-    /// How often an enumeration is tried. Once, unless somebody is as patient as a real host.
+    /// Number of attempts at enumeration. One, unless the host should be as patient as a real one.
     pub attempts: u32,
-    /// Packet limits per endpoint number, of IN endpoints and of OUT endpoints.
+    /// Maximum packet lengths per endpoint number, for IN endpoints and for OUT endpoints.
     packet_limits: [[usize; 16]; 2],
     toggles_in: [Pid; 16],
     toggles_out: [Pid; 16],
@@ -103,7 +103,7 @@ pub struct Host<'a> {
     trace: Trace,
 }
 
-/// What a bulk IN transfer brought, and how it ended.
+/// The data of a bulk IN transfer, and how it ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BulkIn {
     /// The bytes that arrived.
@@ -129,12 +129,12 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// The link, for what is not a transfer.
+    /// The link, for anything that is not a transfer.
     pub fn link(&mut self) -> &mut (dyn Link + 'a) {
         &mut *self.link
     }
 
-    /// The link, for another host: this one is switched off.
+    /// The link, for another host: this one is dropped.
     #[must_use]
     pub fn into_link(self) -> Box<dyn Link + 'a> {
         self.link
@@ -199,7 +199,7 @@ impl<'a> Host<'a> {
         self.reset_toggles();
     }
 
-    /// Notes wMaxPacketSize of an endpoint; `endpoint` has bit 7 set for IN. Endpoint 0 has one for both directions.
+    /// Stores wMaxPacketSize of an endpoint; `endpoint` has bit 7 set for IN. Endpoint 0 has one for both directions.
     pub fn set_max_packet_size(&mut self, endpoint: u8, size: u16) {
         let index = usize::from(endpoint & 15);
         for (direction, limits) in self.packet_limits.iter_mut().enumerate() {
@@ -209,7 +209,7 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// All toggles but endpoint 0's to DATA0, as after SET_CONFIGURATION (USB 2.0 9.1.1.5).
+    /// Resets all toggles except endpoint 0's to DATA0, as after SET_CONFIGURATION (USB 2.0 9.1.1.5).
     pub fn reset_toggles(&mut self) {
         self.toggles_in = [Pid::Data0; 16];
         self.toggles_out = [Pid::Data0; 16];
@@ -222,13 +222,13 @@ impl<'a> Host<'a> {
         table[usize::from(endpoint & 15)]
     }
 
-    /// One endpoint's toggle to DATA0, as after CLEAR_FEATURE(ENDPOINT_HALT). `endpoint` has bit 7 set for IN.
+    /// Resets one endpoint's toggle to DATA0, as after CLEAR_FEATURE(ENDPOINT_HALT). `endpoint` has bit 7 set for IN.
     pub fn reset_toggle(&mut self, endpoint: u8) {
         let table = if endpoint & 0x80 == 0 { &mut self.toggles_out } else { &mut self.toggles_in };
         table[usize::from(endpoint & 15)] = Pid::Data0;
     }
 
-    /// Sends a SETUP packet, again if nobody answers.
+    /// Sends a SETUP packet, and retries if there is no answer.
     fn setup_stage(&mut self, request: &Request) -> Result<(), TransferError> {
         let packet = request.bytes();
         for _ in 0..ERROR_LIMIT {
@@ -240,7 +240,7 @@ impl<'a> Host<'a> {
                     self.toggles_out[0] = Pid::Data1;
                     return Ok(());
                 }
-                // USB 2.0 8.5.3.4: neither NAK nor STALL may answer a SETUP.
+                // USB 2.0 8.5.3.4: a SETUP must not be answered with NAK or STALL.
                 OutReply::Stall | OutReply::Nak => return Err(TransferError::Stall),
                 OutReply::Silent => {}
             }
@@ -251,7 +251,7 @@ impl<'a> Host<'a> {
     /// Control transfer with data to the host, or without data when the length is 0 (USB 2.0 8.5.3).
     ///
     /// # Errors
-    /// [`TransferError::Stall`] when the device refuses; the others when it misbehaves.
+    /// [`TransferError::Stall`] if the device refuses; the others if it misbehaves.
     pub fn control_in(&mut self, request: Request) -> Result<Vec<u8>, TransferError> {
         self.setup_stage(&request)?;
         let wanted = usize::from(request.length);
@@ -294,7 +294,7 @@ impl<'a> Host<'a> {
         if self.in_packet(0)?.is_empty() { Ok(()) } else { Err(TransferError::Babble) }
     }
 
-    /// One IN packet of an endpoint, NAKs waited out, repeated packets dropped.
+    /// One IN packet of an endpoint: waits while it answers NAK, and drops repeated packets.
     ///
     /// # Errors
     /// See [`TransferError`].
@@ -315,7 +315,7 @@ impl<'a> Host<'a> {
             match reply {
                 InReply::Data(pid, data) => {
                     if pid != self.toggles_in[index] {
-                        // The device missed our handshake and repeats (USB 2.0 8.6.4): acknowledged and dropped.
+                        // The device missed our handshake and repeats the packet (USB 2.0 8.6.4): acknowledge and drop it.
                         self.statistics.duplicates += 1;
                         duplicates += 1;
                         if duplicates > ERROR_LIMIT {
@@ -346,7 +346,7 @@ impl<'a> Host<'a> {
         }
     }
 
-    /// One OUT packet to an endpoint, NAKs waited out, sent again if the handshake gets lost.
+    /// One OUT packet to an endpoint: waits while it answers NAK, and sends it again if the handshake is lost.
     ///
     /// # Errors
     /// See [`TransferError`].
@@ -413,7 +413,7 @@ impl<'a> Host<'a> {
         BulkIn { data, end }
     }
 
-    /// Bulk OUT transfer; returns how many bytes were acknowledged. No data is one zero-length packet.
+    /// Bulk OUT transfer; returns the number of acknowledged bytes. Empty data is one zero-length packet.
     ///
     /// # Errors
     /// The number of acknowledged bytes and the reason.

@@ -1,4 +1,4 @@
-//! Descriptors (USB 2.0 9.6), parsed strictly: a length or count that does not add up is an error with its clause.
+//! Descriptors (USB 2.0 9.6), parsed strictly: an inconsistent length or count is an error that names its clause.
 
 use super::bytes::le16;
 
@@ -138,7 +138,7 @@ pub struct Configuration {
     pub max_power: u8,
     /// All interfaces and alternate settings.
     pub interfaces: Vec<InterfaceDescriptor>,
-    /// Interfaces that are one function together.
+    /// Groups of interfaces that form one function.
     pub associations: Vec<InterfaceAssociation>,
 }
 
@@ -191,14 +191,14 @@ impl Configuration {
                 }
                 [7, kind::ENDPOINT, address, attributes, _, _, interval] => {
                     let interface = configuration.interfaces.last_mut().filter(|_| missing > 0);
-                    let interface = interface.ok_or("an endpoint that no interface counts")?;
+                    let interface = interface.ok_or("an endpoint that belongs to no interface")?;
                     missing -= 1;
                     let endpoint = EndpointDescriptor { address, attributes, max_packet_size: le16(item, 4), interval };
                     check_endpoint(&endpoint)?;
                     interface.endpoints.push(endpoint);
                 }
                 [8, kind::INTERFACE_ASSOCIATION, first, count, a, b, c, _] => {
-                    // It is right in front of its first interface; an association of nothing is none.
+                    // It comes directly before its first interface, and has at least one.
                     if count == 0 || first != configuration.interfaces.last().map_or(0, |last| last.number + 1) {
                         return Err(format!(
                             "an interface association of {count} from interface {first} at the wrong place"
@@ -210,7 +210,8 @@ impl Configuration {
                     return Err(format!("descriptor type {} with length {length}", item[1]));
                 }
                 [_, kind::CS_INTERFACE, ref bytes @ ..] => {
-                    let interface = configuration.interfaces.last_mut().ok_or("CS_INTERFACE behind no interface")?;
+                    let interface =
+                        configuration.interfaces.last_mut().ok_or("CS_INTERFACE without an interface before it")?;
                     interface.functional.push(bytes.to_vec());
                 }
                 _ => {}
@@ -282,7 +283,7 @@ pub fn parse_string_units(data: &[u8]) -> Result<Vec<u16>, String> {
     }
 }
 
-/// Reads a binary device object store (USB 3.2 9.6.2): of each device capability its type and what follows.
+/// Reads a binary device object store (USB 3.2 9.6.2): the type of each device capability, and the bytes after it.
 ///
 /// # Errors
 /// What is wrong with lengths or counts.

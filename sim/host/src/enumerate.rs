@@ -19,9 +19,10 @@ mod request {
 
 /// The address that the host gives the device.
 const ADDRESS: u8 = 7;
-/// How often Linux tries to enumerate a device: `PORT_INIT_TRIES` times two reads of the first descriptor (drivers/usb/core/hub.c).
+/// How often Linux tries to enumerate a device: `PORT_INIT_TRIES` times two reads of the first descriptor
+/// (drivers/usb/core/hub.c).
 pub const LINUX_ATTEMPTS: u32 = 8;
-/// From one attempt to the next: Linux resets the port and waits, and takes its power away for a while after half of them.
+/// Time between two attempts: Linux resets the port and waits, and removes its power for a while after half of them.
 const NEXT_ATTEMPT: Duration = Duration::from_millis(200);
 /// How long a device may take to attach.
 const ATTACH_TIMEOUT: Duration = Duration::from_secs(3);
@@ -30,7 +31,7 @@ const ATTACH_TIMEOUT: Duration = Duration::from_secs(3);
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EnumerationError {
-    /// D+ stayed down.
+    /// D+ stayed low.
     NotAttached,
     /// A transfer failed.
     Transfer(&'static str, TransferError),
@@ -60,7 +61,7 @@ pub struct Device {
     pub descriptor: DeviceDescriptor,
     /// The configuration.
     pub configuration: Configuration,
-    /// Manufacturer, product, serial number, as far as there are any.
+    /// Manufacturer, product, serial number, if there are any.
     pub strings: [Option<String>; 3],
     /// The binary device object store, for devices of USB 2.1 and above.
     pub bos: Option<Vec<u8>>,
@@ -140,7 +141,8 @@ pub fn attach(host: &mut Host<'_>) -> Result<Device, EnumerationError> {
     enumerate(host)
 }
 
-/// Bus reset, address, descriptors, configuration: as often as the host [tries](Host::attempts) where a transfer fails.
+/// Bus reset, address, descriptors, configuration: repeated as often as the host [tries](Host::attempts) if a transfer
+/// fails.
 ///
 /// # Errors
 /// See [`EnumerationError`].
@@ -157,7 +159,7 @@ pub fn enumerate(host: &mut Host<'_>) -> Result<Device, EnumerationError> {
 fn enumerate_once(host: &mut Host<'_>) -> Result<Device, EnumerationError> {
     use EnumerationError::{Descriptor, Transfer};
     host.bus_reset();
-    // Linux first asks for 64 bytes at address 0 and looks at the first 8.
+    // Linux first requests 64 bytes at address 0 and uses the first 8.
     let start = get_descriptor(host, kind::DEVICE, 0, 0, 64).map_err(|error| Transfer("first descriptor", error))?;
     let max_packet_size_0 = match start.get(7) {
         Some(&size @ (8 | 16 | 32 | 64)) => u16::from(size),
@@ -181,13 +183,13 @@ fn enumerate_once(host: &mut Host<'_>) -> Result<Device, EnumerationError> {
     }
     let descriptor = DeviceDescriptor::parse(&full).map_err(Descriptor)?;
 
-    // A full-speed-only device of USB 2.0 answers with a request error (USB 2.0 9.6.2). Linux asks three times.
+    // A USB 2.0 device that is full-speed only answers with a request error (USB 2.0 9.6.2). Linux asks three times.
     for _ in 0..3 {
         match get_descriptor(host, kind::DEVICE_QUALIFIER, 0, 0, 10) {
             Err(TransferError::Stall) => {}
             Err(error) => return Err(Transfer("device qualifier", error)),
             Ok(_) => {
-                tolerate(host, "a full-speed-only device has a device qualifier (USB 2.0 9.6.2 wants STALL)")?;
+                tolerate(host, "a full-speed-only device has a device qualifier (USB 2.0 9.6.2 requires STALL)")?;
                 break;
             }
         }
@@ -214,7 +216,7 @@ fn enumerate_once(host: &mut Host<'_>) -> Result<Device, EnumerationError> {
     let console = match CdcAcm::find(&configuration) {
         Ok(console) => console,
         Err(what) => {
-            tolerate(host, &format!("the serial port is left out: {what}"))?;
+            tolerate(host, &format!("the serial port is ignored: {what}"))?;
             None
         }
     };
@@ -237,7 +239,7 @@ fn enumerate_once(host: &mut Host<'_>) -> Result<Device, EnumerationError> {
     Ok(Device { descriptor, configuration, strings, bos, interface, bulk_in, bulk_out, console, reset_interface })
 }
 
-/// A mistake that drivers put up with: an error, unless the device is other people's.
+/// A mistake that drivers tolerate: an error, unless the device is other people's.
 fn tolerate(host: &mut Host<'_>, what: &str) -> Result<(), EnumerationError> {
     if host.link().tolerates(what) { Ok(()) } else { Err(EnumerationError::Descriptor(what.to_owned())) }
 }
@@ -263,8 +265,8 @@ fn read_strings(host: &mut Host<'_>, descriptor: &DeviceDescriptor) -> Result<[O
     Ok(strings)
 }
 
-/// Several functions make a device with class EF/02/01 (USB-IF, "Interface Association Descriptor Device Class Code and Use
-/// Model"), and one function alone a device whose class is its interface's (USB 2.0 9.6.1).
+/// A device with several functions has class EF/02/01 (USB-IF, "Interface Association Descriptor Device Class Code and Use
+/// Model"); a device with one function leaves the class to its interface (USB 2.0 9.6.1).
 fn check_functions(descriptor: &DeviceDescriptor, configuration: &Configuration) -> Result<(), String> {
     let wanted = if configuration.interfaces.len() > 1 { [0xEF, 2, 1] } else { [0, 0, 0] };
     if descriptor.class == wanted {

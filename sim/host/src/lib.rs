@@ -1,6 +1,7 @@
-//! The host: everything that a PC does with the stick, written from the standards over [`Link`](picovd_wire::link::Link) alone.
+//! The host: everything that a PC does with the stick, written from the standards, with access only through
+//! [`Link`](picovd_wire::link::Link).
 //!
-//! Nothing in here imports the library's encoders: an oracle is not built from what it judges.
+//! Nothing in here imports the library's encoders: a judge must not be built from what it judges.
 
 pub mod bot;
 pub mod bytes;

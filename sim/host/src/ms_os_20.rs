@@ -1,5 +1,5 @@
-//! What Windows makes of a device's Microsoft OS 2.0 descriptors (Microsoft OS 2.0 Descriptors Specification, July 2018), read as
-//! strictly as its tables say.
+//! How Windows interprets a device's Microsoft OS 2.0 descriptors (Microsoft OS 2.0 Descriptors Specification, July 2018),
+//! read as strictly as its tables say.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ const PLATFORM: u8 = 5;
 const UUID: [u8; 16] = [0xDF, 0x60, 0xDD, 0xD8, 0x89, 0x45, 0xC7, 0x4C, 0x9C, 0xD2, 0x65, 0x9D, 0x9E, 0x64, 0x8A, 0x9F];
 /// MS_OS_20_DESCRIPTOR_INDEX (table 8).
 pub const DESCRIPTOR_INDEX: u16 = 7;
-/// NTDDI version of Windows 8.1, the first with these descriptors.
+/// NTDDI version of Windows 8.1, the first one with these descriptors.
 const WINDOWS_8_1: u32 = 0x0603_0000;
 
-/// What a BOS says of the descriptor set (tables 4 and 5).
+/// What a BOS says about the descriptor set (tables 4 and 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SetInformation {
     /// wMSOSDescriptorSetTotalLength.
@@ -25,7 +25,7 @@ pub struct SetInformation {
 }
 
 impl SetInformation {
-    /// The information for Windows 8.1 and above among the capabilities of a BOS.
+    /// The information for Windows 8.1 and later among the capabilities of a BOS.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -59,7 +59,7 @@ impl SetInformation {
     }
 }
 
-/// What Windows learns of one function.
+/// What Windows is given for one function.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Function {
     /// bFirstInterface.
@@ -82,7 +82,7 @@ pub fn parse(set: &[u8]) -> Result<Vec<Function>, String> {
     if usize::from(le16(header, 8)) != set.len() {
         return Err(format!("wTotalLength is {}, {} bytes came", le16(header, 8), set.len()));
     }
-    let [configuration] = &subsets(rest, 1)?[..] else { return Err("other than one configuration subset".to_owned()) };
+    let [configuration] = &subsets(rest, 1)?[..] else { return Err("not exactly one configuration subset".to_owned()) };
     // bConfigurationValue counts from 0 (table 11).
     if configuration.0 != 0 {
         return Err(format!("a subset for configuration {}", configuration.0));
@@ -90,7 +90,7 @@ pub fn parse(set: &[u8]) -> Result<Vec<Function>, String> {
     subsets(&configuration.1, 2)?.into_iter().map(|(first, features)| function(first, &features)).collect()
 }
 
-/// Subset headers of one type (tables 11 and 12) with what they hold, which is all that `bytes` may hold.
+/// Subset headers of one type (tables 11 and 12) with their contents. `bytes` must not contain anything else.
 fn subsets(bytes: &[u8], kind: u16) -> Result<Vec<(u8, Vec<u8>)>, String> {
     let mut rest = bytes;
     let mut found = Vec::new();
@@ -117,7 +117,7 @@ fn function(first_interface: u8, features: &[u8]) -> Result<Function, String> {
             .ok_or("a feature descriptor longer than its subset")?;
         rest = after;
         match (le16(feature, 2), feature.len()) {
-            // Compatible id (table 13): 8 bytes and 8 of the sub-compatible one, ASCII in capitals and digits.
+            // Compatible id (table 13): 8 bytes, and 8 for the sub-compatible one, ASCII capitals and digits.
             (3, 20) => {
                 let id = feature[4..12].iter().copied().take_while(|&byte| byte != 0).collect();
                 function.compatible_id = String::from_utf8(id).map_err(|_| "a compatible id that is not ASCII")?;
@@ -130,10 +130,10 @@ fn function(first_interface: u8, features: &[u8]) -> Result<Function, String> {
             (kind, length) => return Err(format!("feature descriptor {kind} of {length} bytes")),
         }
     }
-    if rest.is_empty() { Ok(function) } else { Err(format!("{} bytes behind the last feature", rest.len())) }
+    if rest.is_empty() { Ok(function) } else { Err(format!("{} bytes after the last feature", rest.len())) }
 }
 
-/// A registry property's name and its strings; both with their NULs on the wire.
+/// A registry property's name and its strings; all have NULs on the wire.
 fn property(feature: &[u8]) -> Result<(String, Vec<String>), String> {
     let cut = || "a registry property that is cut off".to_owned();
     let head = feature.get(..8).ok_or_else(cut)?;

@@ -1,10 +1,10 @@
-//! Text from a device or a foreign disk, for a terminal: what could move the cursor, recolour the screen or turn the text
-//! beside it around is shown by its number.
+//! Text from a device or a foreign disk, for a terminal: what could move the cursor, recolour the screen or reverse the
+//! surrounding text is shown as an escape.
 
 use std::fmt;
 use std::io;
 
-/// Text that is shown escaped. Lines break in it no more.
+/// Text that is shown escaped, including line breaks.
 #[derive(Clone, Copy, Debug)]
 pub struct Printed<'t>(pub &'t str);
 
@@ -18,8 +18,8 @@ impl fmt::Display for Printed<'_> {
     }
 }
 
-/// Whether a character does not show (Unicode's Cc, Zl and Zp, and its marks of direction and of format without a shape).
-/// Joiners are no more than what emoji and many scripts are made of.
+/// Whether a character is invisible (Unicode's Cc, Zl and Zp, and its direction and format marks). Joiners are part of
+/// emoji and of many scripts.
 fn is_unseen(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -29,20 +29,20 @@ fn is_unseen(character: char) -> bool {
         )
 }
 
-/// Writes lines with everything escaped but the ends of lines and tabs: the net under what prints names by themselves.
+/// Writes lines with everything escaped except line endings and tabs: a safety net for code that prints names.
 pub struct Lines<W: io::Write> {
     out: W,
-    /// The beginning of a character whose end has not come yet.
+    /// The start of a character that is still incomplete.
     begun: Vec<u8>,
 }
 
 impl<W: io::Write> Lines<W> {
-    /// Nothing written yet.
+    /// Nothing written so far.
     pub fn new(out: W) -> Self {
         Self { out, begun: Vec::new() }
     }
 
-    /// Escapes `bytes`; the incomplete character at their end is left over.
+    /// Escapes `bytes`, except an incomplete character at their end.
     fn escaped(bytes: &[u8]) -> (String, Vec<u8>) {
         let mut text = String::new();
         let mut chunks = bytes.utf8_chunks().peekable();

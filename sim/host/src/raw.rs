@@ -1,8 +1,9 @@
-//! A real disk, or an image file, read as one that may be broken: a block that cannot be read is named, and the rest goes on.
+//! A real disk or an image file that may be damaged: a block that cannot be read is reported, and the others are read
+//! nevertheless.
 //!
-//! Reads of the medium are whole, aligned pieces of 64 KiB, because raw disks (macOS's `/dev/rdisk`, Linux's past the page
-//! cache) take nothing but whole blocks, and because small ones would measure the host's overhead. Only where a piece
-//! cannot be read, blocks are read one by one. A piece is read once and kept, so that the time measured is the medium's.
+//! The medium is read in whole, aligned pieces of 64 KiB, because raw disks (macOS's `/dev/rdisk`, Linux's without the page
+//! cache) accept only whole blocks, and because small reads would measure the host's overhead. Only if a piece cannot be
+//! read, blocks are read one by one. A piece is read once and kept, so that the measured time is the medium's.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, OpenOptions};
@@ -12,16 +13,16 @@ use std::time::{Duration, Instant};
 
 use super::source::{BLOCK_LENGTH, BlockSource, ReadError};
 
-/// Blocks of one read: 64 KiB.
+/// Number of blocks in one read: 64 KiB.
 const PIECE_BLOCKS: u64 = 128;
 const PIECE_LENGTH: usize = PIECE_BLOCKS as usize * BLOCK_LENGTH;
-/// Where the buffer of a read past the page cache begins in memory: a multiple of any page and logical block.
+/// Alignment in memory of the buffer for reads without the page cache: a multiple of any page and logical block.
 const ALIGNMENT: usize = 4096;
-/// Pieces kept at most: 256 MiB.
+/// Maximum number of pieces kept: 256 MiB.
 const PIECES_KEPT: usize = 4096;
-/// Blocks that may fail before no more are tried: a dying disk takes half a minute for each.
+/// Number of failed blocks after which no more are tried: a dying disk takes half a minute for each.
 const FAILURES: usize = 64;
-/// Blocks that a disk can have here: 32 bits of LBA, 2 TiB.
+/// Maximum number of blocks of a disk: 32 bits of LBA, 2 TiB.
 const MOST_BLOCKS: u64 = 1 << 32;
 
 /// What was opened.
@@ -31,18 +32,18 @@ pub enum Kind {
     Image,
     /// A block device, read through the host's cache.
     CachedDevice,
-    /// A device, read past the host's cache.
+    /// A device, read without the host's cache.
     Device,
 }
 
 /// A piece of the medium.
 enum Piece {
     Whole(Vec<u8>),
-    /// The read of the whole piece failed: the blocks of it that could be read alone.
+    /// The read of the whole piece failed: those of its blocks that could be read individually.
     Blocks(BTreeMap<u64, Vec<u8>>),
 }
 
-/// What has bytes at places.
+/// A source of bytes at offsets.
 pub trait Bytes: Read + Seek {}
 
 impl<T: Read + Seek> Bytes for T {}
@@ -65,7 +66,7 @@ impl RawDisk {
     /// Opens a disk or an image.
     ///
     /// # Errors
-    /// Those of the operating system, and [`ErrorKind::InvalidInput`] for what has no blocks: a directory, a pipe.
+    /// Those of the operating system, and [`ErrorKind::InvalidInput`] for anything without blocks: a directory, a pipe.
     pub fn open(path: &Path) -> io::Result<Self> {
         let metadata = std::fs::metadata(path)?;
         if metadata.is_file() {
@@ -87,7 +88,7 @@ impl RawDisk {
     }
 }
 
-/// Past the page cache, where the system offers that.
+/// Without the page cache, if the system offers that.
 #[cfg(target_os = "linux")]
 fn open_device(path: &Path) -> io::Result<(File, Kind)> {
     use std::os::unix::fs::OpenOptionsExt;
@@ -97,7 +98,7 @@ fn open_device(path: &Path) -> io::Result<(File, Kind)> {
     }
 }
 
-/// macOS offers each disk twice: `/dev/rdisk4` past the cache, `/dev/disk4` through it.
+/// macOS offers each disk twice: `/dev/rdisk4` without the cache, `/dev/disk4` with it.
 #[cfg(not(target_os = "linux"))]
 fn open_device(path: &Path) -> io::Result<(File, Kind)> {
     let file = OpenOptions::new().read(true).open(path)?;
@@ -112,10 +113,10 @@ fn open_device(path: &Path) -> io::Result<(File, Kind)> {
 }
 
 impl RawDisk {
-    /// Takes what is open already, and finds out how long it is.
+    /// Takes an open source, and determines its length.
     ///
     /// # Errors
-    /// When the length of an image is not known, or the first block of a device of unknown length cannot be read.
+    /// If the length of an image is unknown, or the first block of a device of unknown length cannot be read.
     pub fn new(file: Box<dyn Bytes>, kind: Kind) -> io::Result<Self> {
         let mut disk = Self {
             file,
@@ -133,7 +134,7 @@ impl RawDisk {
             length => length?,
         };
         if length == 0 && kind != Kind::Image {
-            // macOS's raw disks do not tell their end by a seek.
+            // macOS's raw disks do not report their end to a seek.
             disk.block_count = disk.probe()?;
             (disk.bytes_read, disk.time) = (0, Duration::ZERO);
         } else {
@@ -142,7 +143,7 @@ impl RawDisk {
         Ok(disk)
     }
 
-    /// Finds the number of blocks by reading: the last one that can be read, by doubling and then halving.
+    /// Finds the number of blocks by reading: searches for the last one that can be read, by doubling and then halving.
     fn probe(&mut self) -> io::Result<u64> {
         match self.transfer(0, 1) {
             Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(0),
@@ -165,25 +166,25 @@ impl RawDisk {
         self.kind
     }
 
-    /// Bytes after the last whole block: not 0 for an image that was cut off.
+    /// Number of bytes after the last whole block: not 0 for an image that was cut off.
     #[must_use]
     pub fn odd_bytes(&self) -> u64 {
         self.odd_bytes
     }
 
-    /// Bytes read from the medium so far, and the time that this took.
+    /// Number of bytes read from the medium so far, and the time it took.
     #[must_use]
     pub fn measured(&self) -> (u64, Duration) {
         (self.bytes_read, self.time)
     }
 
-    /// Blocks that could not be read, with the reason.
+    /// Blocks that could not be read, with the reasons.
     #[must_use]
     pub fn failures(&self) -> &BTreeMap<u64, String> {
         &self.failures
     }
 
-    /// One read of the medium, of at most a piece, into the buffer.
+    /// One read of the medium into the buffer, of at most one piece.
     fn transfer(&mut self, lba: u64, blocks: u64) -> io::Result<Vec<u8>> {
         let length = blocks as usize * BLOCK_LENGTH;
         let start = self.buffer.as_ptr().align_offset(ALIGNMENT).min(ALIGNMENT);
@@ -208,14 +209,13 @@ impl RawDisk {
         self.time += begin.elapsed();
         self.bytes_read += done as u64;
         if done < length {
-            let text =
-                format!("a read of {length} bytes gave {done}: the medium ends before the length that it states");
+            let text = format!("a read of {length} bytes gave {done}: the medium is shorter than it claims");
             return Err(io::Error::new(ErrorKind::UnexpectedEof, text));
         }
         Ok(buffer.to_vec())
     }
 
-    /// One block, which lies on the medium.
+    /// One block of the medium.
     fn block(&mut self, lba: u64) -> Result<&[u8], ReadError> {
         let index = lba / PIECE_BLOCKS;
         if !self.pieces.contains_key(&index) {
@@ -322,7 +322,7 @@ mod tests {
         }
     }
 
-    /// Each byte tells its block. The counter is that of reads.
+    /// Each byte is derived from its block. The counter counts reads.
     fn open(blocks: u64, bad: &[u64], tells_its_end: bool) -> (RawDisk, Rc<Cell<usize>>) {
         let bytes = (0..blocks * 512).map(|at| (at / 512) as u8).collect();
         let reads = Rc::new(Cell::new(0));
@@ -375,7 +375,7 @@ mod tests {
         }
     }
 
-    /// A file is no disk, but the system's rules for reads past its cache are the same.
+    /// A file is not a disk, but the system's rules for reads without its cache are the same.
     #[test]
     fn the_system_takes_these_reads() {
         let path = std::env::temp_dir().join(format!("picovd-raw-{}.img", std::process::id()));

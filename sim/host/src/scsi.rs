@@ -1,4 +1,4 @@
-//! SCSI, the host's half (SPC-4, SBC-3): command blocks, sense data, and the stick as a disk.
+//! SCSI, the host's side (SPC-4, SBC-3): command blocks, sense data, and the stick as a disk.
 
 use std::fmt;
 use std::time::Duration;
@@ -63,7 +63,7 @@ impl Sense {
     /// DATA PROTECT, WRITE PROTECTED.
     pub const WRITE_PROTECTED: Self = Self(7, 0x27, 0);
 
-    /// Whether it is what a device says that takes its medium away and shows another.
+    /// Whether it is what a device reports when it removes its medium or shows another one.
     #[must_use]
     pub fn is_medium_change(self) -> bool {
         matches!(self, Self::MEDIUM_NOT_PRESENT | Self::NOT_READY_TO_READY_CHANGE)
@@ -96,7 +96,7 @@ impl fmt::Display for Sense {
     }
 }
 
-/// What came of a command.
+/// Why a command failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommandError {
@@ -104,7 +104,7 @@ pub enum CommandError {
     Check(Sense),
     /// The transport failed.
     Transport(BotError),
-    /// The reply does not make sense.
+    /// The reply is invalid.
     Reply(String),
 }
 
@@ -126,7 +126,7 @@ impl From<BotError> for CommandError {
     }
 }
 
-/// Standard INQUIRY data (SPC-4 6.6.2), as far as a host looks at it.
+/// Standard INQUIRY data (SPC-4 6.6.2), as far as hosts use it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inquiry {
     /// PERIPHERAL DEVICE TYPE.
@@ -206,10 +206,10 @@ pub fn read_cdb(size: u8, lba: u64, count: u32) -> Vec<u8> {
 }
 
 impl Initiator<'_> {
-    /// A command to unit 0; a failed one is followed by REQUEST SENSE.
+    /// A command to unit 0; if it fails, REQUEST SENSE follows.
     ///
     /// # Errors
-    /// [`CommandError::Check`] with the sense for Command Failed.
+    /// [`CommandError::Check`] with the sense data for Command Failed.
     pub fn scsi(&mut self, cdb: &[u8], data: Data<'_>) -> Result<Outcome, CommandError> {
         let outcome = self.command(0, cdb, data)?;
         match outcome.csw.status {
@@ -222,7 +222,7 @@ impl Initiator<'_> {
     /// REQUEST SENSE (SPC-4 6.39) for 18 bytes.
     ///
     /// # Errors
-    /// When it fails, which it never should, or its data are malformed.
+    /// If it fails, which it never should, or its data are malformed.
     pub fn request_sense(&mut self) -> Result<Sense, CommandError> {
         let outcome = self.command(0, &[opcode::REQUEST_SENSE, 0, 0, 0, 18, 0], Data::In(18))?;
         if outcome.csw.status != CswStatus::CommandPassed {
@@ -236,7 +236,7 @@ impl Initiator<'_> {
     /// TEST UNIT READY (SPC-4 6.47).
     ///
     /// # Errors
-    /// The sense when the unit is not ready.
+    /// The sense data if the unit is not ready.
     pub fn test_unit_ready(&mut self) -> Result<(), CommandError> {
         self.scsi(&[opcode::TEST_UNIT_READY, 0, 0, 0, 0, 0], Data::None).map(drop)
     }
@@ -279,10 +279,10 @@ impl Initiator<'_> {
         Ok((be64(&outcome.data, 0).saturating_add(1), be32(&outcome.data, 8)))
     }
 
-    /// Waits until the unit is ready, as an operating system does after attach: unit attentions are taken away.
+    /// Waits until the unit is ready, as an operating system does after attaching: consumes unit attentions.
     ///
     /// # Errors
-    /// The last answer when the unit stays not ready.
+    /// The last answer if the unit does not become ready.
     pub fn wait_ready(&mut self) -> Result<(), CommandError> {
         let mut last = Ok(());
         for _ in 0..8 {
@@ -297,7 +297,7 @@ impl Initiator<'_> {
     }
 }
 
-/// Blocks per READ(10): 120 KiB, as Linux's usb-storage asks for.
+/// Blocks per READ(10): 120 KiB, like Linux's usb-storage.
 const BLOCKS_PER_READ: u32 = 240;
 
 /// The stick as a disk.
@@ -308,10 +308,10 @@ pub struct Disk<'a> {
 }
 
 impl<'a> Disk<'a> {
-    /// Makes the unit ready and asks for its capacity.
+    /// Makes the unit ready and reads its capacity.
     ///
     /// # Errors
-    /// As the commands; blocks of other than 512 bytes.
+    /// As the commands; blocks that do not have 512 bytes.
     pub fn open(mut initiator: Initiator<'a>) -> Result<Self, CommandError> {
         initiator.inquiry()?;
         initiator.wait_ready()?;
@@ -325,7 +325,7 @@ impl<'a> Disk<'a> {
     /// READ(10) of at most 240 blocks.
     ///
     /// # Errors
-    /// As any command, and less data than that.
+    /// As any command; less data than requested.
     pub fn read_10(&mut self, lba: u64, count: u32) -> Result<Vec<u8>, CommandError> {
         let outcome = self.initiator.scsi(&read_cdb(10, lba, count), Data::In(count * 512))?;
         if outcome.data.len() != count as usize * 512 || outcome.csw.residue != 0 {

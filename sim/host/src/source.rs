@@ -28,7 +28,7 @@ pub trait BlockSource {
     /// Reads `count` blocks from `lba` on.
     ///
     /// # Errors
-    /// When the medium refuses, or ends before.
+    /// If the medium refuses, or is too short.
     fn read(&mut self, lba: u64, count: u32) -> Result<Vec<u8>, ReadError>;
 }
 
@@ -43,23 +43,23 @@ impl ImageFile {
     /// Opens an image.
     ///
     /// # Errors
-    /// When it cannot be opened, or its length is no multiple of 512.
+    /// If it cannot be opened, or its length is not a multiple of 512.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         let fail = |error: std::io::Error| ReadError(format!("{}: {error}", path.display()));
         let metadata = path.metadata().map_err(fail)?;
-        // A pipe would be waited for.
+        // Opening a pipe would block.
         #[cfg(unix)]
         if std::os::unix::fs::FileTypeExt::is_fifo(&metadata.file_type()) {
-            return Err(ReadError(format!("{}: it is a pipe; name an image or a disk", path.display())));
+            return Err(ReadError(format!("{}: it is a pipe; specify an image or a disk", path.display())));
         }
         if metadata.is_dir() {
-            return Err(ReadError(format!("{}: it is a folder; name an image or a disk", path.display())));
+            return Err(ReadError(format!("{}: it is a folder; specify an image or a disk", path.display())));
         }
         let mut file = File::open(path).map_err(fail)?;
-        // A raw disk says its length by its end alone.
+        // The length of a raw disk is only known by seeking to its end.
         let length = file.seek(SeekFrom::End(0)).map_err(fail)?;
         if length % BLOCK_LENGTH as u64 != 0 {
-            return Err(ReadError(format!("{}: {length} bytes are no multiple of 512", path.display())));
+            return Err(ReadError(format!("{}: {length} bytes are not a multiple of 512", path.display())));
         }
         Ok(Self { file, block_count: length / BLOCK_LENGTH as u64 })
     }
@@ -94,6 +94,6 @@ impl BlockSource for Vec<u8> {
         start
             .and_then(|start| self.get(start..start.checked_add(count as usize * BLOCK_LENGTH)?))
             .map(<[u8]>::to_vec)
-            .ok_or_else(|| ReadError(format!("blocks {lba} and {count} on lie outside the image")))
+            .ok_or_else(|| ReadError(format!("blocks {lba} and {count} on are outside of the image")))
     }
 }

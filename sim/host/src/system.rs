@@ -1,7 +1,7 @@
-//! What an operating system does with a removable disk: it polls, mounts, caches, takes volumes down and mounts them again.
+//! What an operating system does with a removable disk: it polls, mounts, caches, unmounts, and mounts again.
 //!
-//! A [`Profile`] says how a system differs from others. Where a behaviour was not seen, the most forgetful cache and the rarest look
-//! are taken: what is right for them is right for the real one.
+//! A [`Profile`] says how a system differs from others. If a behaviour is unknown, the cache that keeps most and the rarest
+//! poll are assumed: what works with them works with the real system.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,28 +14,29 @@ use super::scsi::{CommandError, Disk, Sense};
 use super::source::{BlockSource, ReadError};
 use picovd_wire::link::Link;
 
-/// How a system looks after a removable disk.
+/// How a system handles a removable disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Profile {
     /// Its name.
     pub name: &'static str,
     /// How often it sends TEST UNIT READY while nothing else happens; `None`: never.
     pub poll: Option<Duration>,
-    /// Whether it takes the volume down when the medium goes, and mounts what comes.
+    /// Whether it unmounts the volume when the medium goes, and mounts a new one.
     pub automounts: bool,
 }
 
-/// Linux without udev: nobody polls, and nobody unmounts (seen with 6.1, 6.12, 6.18: `block.events_dfl_poll_msecs` is 0).
+/// Linux without udev: no polling and no unmounting (observed with 6.1, 6.12, 6.18: `block.events_dfl_poll_msecs` is 0).
 pub const LINUX_KERNEL: Profile = Profile { name: "Linux, kernel alone", poll: None, automounts: false };
-/// Linux with udev, whose rules set the poll to two seconds; the file system stays mounted (seen).
+/// Linux with udev, whose rules set polling to two seconds; the file system stays mounted (observed).
 pub const LINUX_UDEV: Profile =
     Profile { name: "Linux with udev", poll: Some(Duration::from_secs(2)), automounts: false };
-/// Linux with a desktop: udisks unmounts when the capacity goes to 0 and mounts what comes (seen).
+/// Linux with a desktop: udisks unmounts when the capacity becomes 0, and mounts a new medium (observed).
 pub const LINUX_DESKTOP: Profile =
     Profile { name: "Linux with udisks", poll: Some(Duration::from_secs(2)), automounts: true };
-/// Windows: its class driver polls each second and reports removal and arrival for 02/3A (read in its published sources).
+/// Windows: its class driver polls every second and reports removal and arrival for 02/3A (from its published sources).
 pub const WINDOWS: Profile = Profile { name: "Windows", poll: Some(Duration::from_secs(1)), automounts: true };
-/// macOS: polls each second as long as PREVENT is refused, and mounts what comes (read in its published sources, and told).
+/// macOS: polls every second as long as PREVENT is refused, and mounts a new medium (from its published sources and
+/// reports).
 pub const MACOS: Profile = Profile { name: "macOS", poll: Some(Duration::from_secs(1)), automounts: true };
 
 /// All of them.
@@ -44,7 +45,7 @@ pub const PROFILES: [Profile; 5] = [LINUX_KERNEL, LINUX_UDEV, LINUX_DESKTOP, WIN
 /// What the system noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The device went from the bus.
+    /// The device left the bus.
     DeviceGone,
     /// MEDIUM NOT PRESENT.
     MediumGone,
@@ -52,7 +53,7 @@ pub enum Event {
     MediumChanged,
     /// A volume with that serial number was mounted.
     Mounted(u32),
-    /// A volume was taken down.
+    /// A volume was unmounted.
     Unmounted,
 }
 
@@ -101,7 +102,7 @@ pub struct System<'a> {
     present: bool,
 }
 
-/// How coarsely the system sees the port.
+/// Interval at which the system checks the port.
 const LOOK: Duration = Duration::from_millis(10);
 
 impl<'a> System<'a> {
@@ -130,7 +131,7 @@ impl<'a> System<'a> {
         std::mem::take(&mut self.events)
     }
 
-    /// The driver underneath, for what else the device has beside its disk.
+    /// The driver below, for the device's functions other than the disk.
     pub fn initiator(&mut self) -> &mut Initiator<'a> {
         &mut self.initiator
     }
@@ -161,7 +162,7 @@ impl<'a> System<'a> {
         self.mount.is_some()
     }
 
-    /// Lets time pass, with all that the system does by itself.
+    /// Lets time pass, with everything that the system does by itself.
     pub fn elapse(&mut self, time: Duration) {
         let end = self.now() + time;
         while self.now() < end {
@@ -181,10 +182,10 @@ impl<'a> System<'a> {
         self.look_at_port();
     }
 
-    /// Memory runs short: of the blocks from `lba` on, the cache keeps those that `keeps` wants.
+    /// Memory is low: of the blocks from `lba` on, the cache keeps only those that `keeps` selects.
     pub fn evict(&mut self, lba: u64, mut keeps: impl FnMut() -> bool) {
         if let Some(mount) = &mut self.mount {
-            // In a fixed order, so that a run can be repeated.
+            // In a fixed order, so that a run is repeatable.
             let mut blocks: Vec<u64> = mount.cache.keys().copied().filter(|block| *block >= lba).collect();
             blocks.sort_unstable();
             for block in blocks {
@@ -195,7 +196,7 @@ impl<'a> System<'a> {
         }
     }
 
-    /// A person ejects the medium: the volume is taken down, then START STOP UNIT with LOEJ (SBC-3 5.24).
+    /// The user ejects the medium: the volume is unmounted, then START STOP UNIT with LOEJ (SBC-3 5.24).
     ///
     /// # Errors
     /// The device refuses.
@@ -206,19 +207,19 @@ impl<'a> System<'a> {
         outcome.map(drop).map_err(|error| SystemError::Io(error.to_string()))
     }
 
-    /// A person, or a service, takes the volume down and mounts what is there.
+    /// The user, or a service, unmounts the volume and mounts what is there.
     ///
     /// # Errors
     /// There is nothing to mount.
     pub fn remount(&mut self) -> Result<(), SystemError> {
         self.unmount();
         self.look_at_port();
-        // The kernel revalidates a removable disk when it is opened: unit attentions are taken away.
+        // The kernel revalidates a removable disk when it is opened, which consumes unit attentions.
         self.initiator.wait_ready().map_err(|error| SystemError::Io(error.to_string()))?;
         self.mount()
     }
 
-    /// Names of the files in a folder, the root directory's path being empty.
+    /// Names of the files in a folder; the root directory's path is empty.
     ///
     /// # Errors
     /// Nothing is mounted, or the disk fails.
@@ -248,7 +249,7 @@ impl<'a> System<'a> {
         let mut cached = Cached { initiator: &mut self.initiator, mount, changed: false };
         let result = Volume::open(&mut cached).and_then(|mut volume| work(&mut volume));
         if cached.changed {
-            // A READ that met NOT READY TO READY CHANGE: the driver gives the medium up.
+            // A READ that got NOT READY TO READY CHANGE: the driver gives up on the medium.
             self.events.push(Event::MediumChanged);
             self.unmount();
         }
@@ -286,14 +287,14 @@ impl<'a> System<'a> {
                 self.events.push(Event::MediumChanged);
                 self.mount_if_wanted();
             }
-            // A device that goes away shows at the port.
+            // The port shows that a device has gone.
             Err(_) => {}
         }
     }
 
     fn mount_if_wanted(&mut self) {
         if self.profile.automounts && self.mount.is_none() {
-            // What cannot be mounted now is tried again at the next poll.
+            // If mounting fails, it is tried again at the next poll.
             let _ = self.mount();
         }
     }
@@ -321,7 +322,7 @@ impl<'a> System<'a> {
     }
 }
 
-/// A disk behind a cache that forgets nothing for as long as the volume is mounted.
+/// A disk behind a cache that keeps everything while the volume is mounted.
 struct Cached<'m, 'a> {
     initiator: &'m mut Initiator<'a>,
     mount: &'m mut Mount,
@@ -340,7 +341,7 @@ impl BlockSource for Cached<'_, '_> {
                 data.extend_from_slice(block);
                 continue;
             }
-            // As a page of a page cache: eight blocks at once.
+            // Like a page of a page cache: eight blocks at once.
             let first = lba & !7;
             let length = (self.mount.block_count - first).min(8) as u32;
             let cdb = super::scsi::read_cdb(10, first, length);

@@ -1,14 +1,14 @@
-//! A terminal: a program that has the serial port open, sends lines and takes what comes.
+//! A terminal: a program that has opened the serial port, sends lines and receives text.
 
 use super::bot::Initiator;
 use super::cdc::CdcAcm;
 use super::controller::TransferError;
 use std::time::Duration;
 
-/// How long a packet may take in one direction before the other one is looked at.
+/// How long to wait for a packet in one direction before checking the other one.
 const PATIENCE: Duration = Duration::from_millis(5);
 
-/// How often it is looked at before the device counts as stuck: a save may take a second.
+/// Number of checks before the device counts as stuck: a save may take a second.
 const TRIES: u32 = 1_000;
 
 /// An open port.
@@ -29,7 +29,7 @@ impl Terminal {
         Ok(Self { port, text: Vec::new() })
     }
 
-    /// Closes it. What was not fetched is lost.
+    /// Closes it. Text that was not fetched is lost.
     ///
     /// # Errors
     /// As the control transfer.
@@ -37,10 +37,10 @@ impl Terminal {
         self.port.set_open(&mut initiator.host, false)
     }
 
-    /// Sends text, and takes what comes meanwhile.
+    /// Sends text, and receives text meanwhile.
     ///
     /// # Errors
-    /// The device does not take it, or fails.
+    /// The device does not accept it, or fails.
     pub fn send(&mut self, initiator: &mut Initiator<'_>, text: &[u8]) -> Result<(), String> {
         for packet in text.chunks(64) {
             let mut tries = 0;
@@ -48,14 +48,14 @@ impl Terminal {
                 self.take(initiator)?;
                 tries += 1;
                 if tries == TRIES {
-                    return Err("the serial port takes nothing".to_owned());
+                    return Err("the serial port accepts no input".to_owned());
                 }
             }
         }
         Ok(())
     }
 
-    /// Takes what comes, until nothing has come for a moment. Returns whether something came.
+    /// Receives text until nothing has come for a moment. Returns whether anything came.
     ///
     /// # Errors
     /// The device fails.
@@ -73,19 +73,19 @@ impl Terminal {
         }
     }
 
-    /// What has come and was not asked for yet.
+    /// The received text that was not taken yet.
     pub fn text(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.text)
     }
 
-    /// The next whole line that has come, without its end.
+    /// The next complete received line, without its end.
     pub fn line(&mut self) -> Option<String> {
         let end = self.text.iter().position(|byte| *byte == b'\n')?;
         let line: Vec<u8> = self.text.drain(..=end).collect();
         Some(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned())
     }
 
-    /// Sends a line. Returns the line that answers it: the first that begins as JSON does.
+    /// Sends a line. Returns the answer: the first line that begins like JSON.
     ///
     /// # Errors
     /// There is no answer.

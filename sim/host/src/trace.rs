@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use picovd_wire::link::Pid;
 
-/// Transactions kept.
+/// Number of transactions kept.
 const DEPTH: usize = 48;
-/// Payload bytes kept of each.
+/// Number of payload bytes kept of each.
 const PREFIX: usize = 32;
 
-/// What a transaction was.
+/// The kind of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token {
     /// SETUP to endpoint 0.
@@ -35,14 +35,14 @@ struct Entry {
     repeats: u32,
 }
 
-/// A ring of the last transactions. Equal ones without data (NAKs) count as one.
+/// A ring of the last transactions. Identical ones without data (NAKs) count as one.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     entries: VecDeque<Entry>,
 }
 
 impl Trace {
-    /// Notes a transaction.
+    /// Records a transaction.
     pub fn note(&mut self, time: Duration, token: Token, endpoint: u8, reply: &'static str, data: &[u8]) {
         if let Some(last) = self.entries.back_mut()
             && data.is_empty()

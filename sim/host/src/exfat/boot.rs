@@ -7,7 +7,7 @@ pub const REGION_SECTORS: usize = 12;
 /// Length of a sector here; the standard allows up to 4096, the stick has 512.
 pub const SECTOR: usize = 512;
 
-/// The fields as they are, in the standard's order; nothing is checked.
+/// The fields in the standard's order, unchecked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootSector {
     /// JumpBoot.
@@ -79,7 +79,7 @@ impl BootSector {
 /// The checksum of the first eleven sectors of a boot region (exFAT 3.4, figure 1).
 #[must_use]
 pub fn boot_checksum(sectors: &[u8]) -> u32 {
-    // VolumeFlags and PercentInUse do not count.
+    // VolumeFlags and PercentInUse are not included.
     let counted = sectors.iter().enumerate().filter(|(index, _)| ![106, 107, 112].contains(index));
     counted.fold(0u32, |sum, (_, &byte)| sum.rotate_right(1).wrapping_add(u32::from(byte)))
 }

@@ -1,4 +1,4 @@
-//! Directory entries (exFAT 6 and 7), grouped into sets and otherwise left as they are.
+//! Directory entries (exFAT 6 and 7), grouped into sets and otherwise unchanged.
 
 use crate::bytes::{le16, le32, le64};
 
@@ -22,10 +22,10 @@ pub mod entry_type {
 /// FileAttributes: Directory (exFAT 7.4.4).
 pub const ATTRIBUTE_DIRECTORY: u16 = 0x10;
 
-/// What is in a directory.
+/// An item of a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Item<'d> {
-    /// A primary entry with the secondary entries that its SecondaryCount names, as far as they are in use.
+    /// A primary entry with the secondary entries that its SecondaryCount covers, as far as they are in use.
     Set {
         /// Index of the primary entry.
         index: usize,
@@ -135,7 +135,7 @@ impl Stream {
     }
 }
 
-/// A File entry set in its parts, as far as it has the form of exFAT 7.4: stream extension, then names.
+/// The parts of a File entry set, as far as it has the form of exFAT 7.4: stream extension, then names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileSet<'d> {
     /// The File entry.
@@ -151,10 +151,10 @@ pub struct FileSet<'d> {
 }
 
 impl<'d> FileSet<'d> {
-    /// Takes a set apart.
+    /// Splits a set into its parts.
     ///
     /// # Errors
-    /// When no stream extension follows the File entry.
+    /// If the File entry is not followed by a stream extension.
     pub fn parse(entries: &'d [u8]) -> Result<Self, String> {
         let mut parts = entries.chunks_exact(ENTRY);
         let file = parts.next().ok_or("an empty set")?;
@@ -173,7 +173,7 @@ impl<'d> FileSet<'d> {
         self.units().take(usize::from(self.stream.name_length)).collect()
     }
 
-    /// All units of the name entries, those beyond the name included.
+    /// All units of the name entries, including those after the name.
     pub fn units(&self) -> impl Iterator<Item = u16> + '_ {
         self.names.iter().flat_map(|entry| entry[2..].chunks_exact(2)).map(|unit| le16(unit, 0))
     }

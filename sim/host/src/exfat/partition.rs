@@ -1,4 +1,4 @@
-//! Where on a medium the volume begins: at block 0, or in the first partition of a master boot record that may be exFAT's.
+//! Finds the volume on a medium: at block 0, or in the first partition of a master boot record that may be for exFAT.
 
 use super::boot::SECTOR;
 use crate::bytes::le32;
@@ -14,7 +14,7 @@ pub const EXFAT: u8 = 0x07;
 /// An entry of a master boot record that is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Partition {
-    /// Which of the four it is.
+    /// Its number among the four.
     pub index: usize,
     /// BootIndicator: 80h for the active partition, else 0.
     pub boot_indicator: u8,
@@ -26,14 +26,14 @@ pub struct Partition {
     pub length: u32,
 }
 
-/// The partitions of a master boot record; none where block 0 is something else.
+/// The partitions of a master boot record; none if block 0 is something else.
 #[must_use]
 pub fn partitions(block: &[u8]) -> Vec<Partition> {
     if block.get(3..11) == Some(b"EXFAT   ") || block.get(510..512) != Some(&[0x55, 0xAA]) {
         return Vec::new();
     }
     let entries = block.get(ENTRIES).unwrap_or_default().chunks_exact(ENTRY);
-    // What is no BootIndicator is code or another file system's boot sector.
+    // If this is not a BootIndicator, block 0 is code or another file system's boot sector.
     if entries.clone().any(|entry| entry[0] & 0x7F != 0) {
         return Vec::new();
     }
@@ -48,10 +48,10 @@ pub fn partitions(block: &[u8]) -> Vec<Partition> {
     entries.enumerate().map(entry).filter(used).collect()
 }
 
-/// The block that the volume begins at, as a host looks for it: block 0 where that is no master boot record.
+/// The block where a host looks for the volume: block 0 if that is not a master boot record.
 ///
 /// # Errors
-/// When block 0 cannot be read.
+/// If block 0 cannot be read.
 pub fn first_block(source: &mut dyn BlockSource) -> Result<u64, ReadError> {
     let block = source.read(0, 1)?;
     let found = partitions(&block).into_iter().find(|partition| partition.kind == EXFAT);
@@ -70,13 +70,13 @@ pub(super) fn wrong(block: &[u8], blocks: u64) -> Option<String> {
         return Some("entries other than the first are not zero".to_owned());
     }
     if boot_indicator != 0 || !zero(0..440) || !zero(444..446) {
-        return Some("nothing boots from it, and it is active or has code".to_owned());
+        return Some("it is active or has code, although nothing boots from it".to_owned());
     }
     if kind != EXFAT {
         return Some(format!("the partition is of type {kind:02X}h"));
     }
     if first % 8 != 0 || end != blocks {
-        return Some(format!("the partition has blocks {first} to {end}, the medium has {blocks}"));
+        return Some(format!("the partition has blocks {first} to {end}, but the medium has {blocks}"));
     }
     None
 }

@@ -1,4 +1,4 @@
-//! The up-case table (exFAT 7.2) and what names are compared and hashed by (exFAT 7.6.4).
+//! The up-case table (exFAT 7.2), with which names are compared and hashed (exFAT 7.6.4).
 
 use crate::bytes::le16;
 
@@ -24,10 +24,10 @@ impl std::fmt::Debug for Upcase {
 }
 
 impl Upcase {
-    /// Expands a table, compressed or not (exFAT 7.2.5). Units beyond its end map to themselves.
+    /// Expands a table, compressed or not (exFAT 7.2.5). Units after its end map to themselves.
     ///
     /// # Errors
-    /// An odd length, a run that leaves the 16-bit range, FFFFh without its count.
+    /// An odd length, a run beyond the 16-bit range, FFFFh without a count.
     pub fn expand(table: &[u8]) -> Result<Self, String> {
         if !table.len().is_multiple_of(2) {
             return Err(format!("a table of {} bytes", table.len()));
@@ -35,7 +35,7 @@ impl Upcase {
         let mut map: Vec<u16> = Vec::with_capacity(0x1_0000);
         let mut units = table.chunks_exact(2).map(|unit| le16(unit, 0));
         while let Some(unit) = units.next() {
-            // In a full table FFFFh at index FFFFh is a mapping, not a run.
+            // In a full table, FFFFh at index FFFFh is a mapping, not a run.
             if unit == 0xFFFF && map.len() != 0xFFFF {
                 let count = units.next().ok_or("FFFFh without a count at the end")?;
                 if map.len() + usize::from(count) > 0x1_0000 {
@@ -53,7 +53,7 @@ impl Upcase {
         Ok(Self { map })
     }
 
-    /// The mandatory mappings alone (exFAT table 24).
+    /// Only the mandatory mappings (exFAT table 24).
     #[must_use]
     pub fn mandatory() -> Self {
         let upper = |unit: u16| if (0x61..=0x7A).contains(&unit) { unit - 0x20 } else { unit };

@@ -1,4 +1,4 @@
-//! Reading a volume as a file system driver does: the tables once, then directories and files on demand.
+//! Reads a volume like a file system driver: the tables once, then directories and files on demand.
 
 use std::fmt;
 
@@ -14,9 +14,9 @@ use crate::source::{BlockSource, ReadError};
 pub const END_OF_CHAIN: u32 = 0xFFFF_FFFF;
 /// A bad cluster (exFAT 4.1.3).
 pub const BAD_CLUSTER: u32 = 0xFFFF_FFF7;
-/// Most clusters of a volume that is read here, so that its FAT has at most 64 MiB: twice what a PicoVD stick can have.
+/// Maximum number of clusters of a volume, so that its FAT has at most 64 MiB: twice what a PicoVD stick can have.
 pub const MOST_CLUSTERS: u32 = 1 << 24;
-/// A directory's longest length, 256 MiB (exFAT 7.6.7).
+/// Maximum length of a directory, 256 MiB (exFAT 7.6.7).
 pub const LONGEST_DIRECTORY: u64 = 256 << 20;
 
 /// Why a volume, a path or a file cannot be read.
@@ -70,7 +70,7 @@ pub struct Node {
     pub name: String,
     /// FileAttributes.
     pub attributes: u16,
-    /// LastModifiedTimestamp and its companions.
+    /// LastModifiedTimestamp and its additional fields.
     pub modified: Time,
     /// FirstCluster.
     pub first_cluster: u32,
@@ -93,7 +93,7 @@ impl Node {
 /// A mounted volume.
 pub struct Volume<'s> {
     source: &'s mut dyn BlockSource,
-    /// The block that it begins at.
+    /// The block where it begins.
     first: u64,
     boot: BootSector,
     fat: Vec<u32>,
@@ -106,15 +106,15 @@ impl<'s> Volume<'s> {
     /// Mounts: reads boot sector, FAT, root directory, bitmap and up-case table.
     ///
     /// # Errors
-    /// What keeps a careful driver from mounting.
+    /// What prevents a careful driver from mounting.
     pub fn open(source: &'s mut dyn BlockSource) -> Result<Self, ExfatError> {
         Self::mount(source, true)
     }
 
-    /// Mounts what a careful driver refuses for a wrong sum or a missing table, as far as files can be found.
+    /// Mounts a volume that a careful driver refuses because of a wrong checksum or a missing table, if files can be found.
     ///
     /// # Errors
-    /// When they cannot.
+    /// If they cannot be found.
     pub fn open_damaged(source: &'s mut dyn BlockSource) -> Result<Self, ExfatError> {
         Self::mount(source, false)
     }
@@ -145,7 +145,7 @@ impl<'s> Volume<'s> {
             let Item::Single { entry, .. } = item else { continue };
             let (first, length) = (le32(entry, 20), le64(entry, 24));
             match entry[0] {
-                // Files are found without them; the names are then compared by the mandatory part of the table.
+                // Files can be found without them; names are then compared with the mandatory part of the table.
                 entry_type::UPCASE_TABLE | entry_type::ALLOCATION_BITMAP if !careful => {}
                 entry_type::UPCASE_TABLE => {
                     let table = volume.read_chain(first, length)?;
@@ -168,7 +168,7 @@ impl<'s> Volume<'s> {
         Ok(volume)
     }
 
-    /// The medium's block that the volume begins at: 0, or the first one of its partition.
+    /// The medium's block where the volume begins: 0, or the first one of its partition.
     #[must_use]
     pub fn first_block(&self) -> u64 {
         self.first
@@ -211,7 +211,7 @@ impl<'s> Volume<'s> {
         (SECTOR as u64) << self.boot.sectors_per_cluster_shift
     }
 
-    /// The root directory. It has no entry of its own; its length is that of its chain (exFAT 3.1.10).
+    /// The root directory. It has no entry; its length is that of its chain (exFAT 3.1.10).
     #[must_use]
     pub fn root(&self) -> Node {
         let never = Time { timestamp: 0, increment: 0, utc_offset: 0 };
@@ -229,15 +229,15 @@ impl<'s> Volume<'s> {
     /// A directory's entries.
     ///
     /// # Errors
-    /// When it cannot be read, or a set is damaged.
+    /// If it cannot be read, or a set is damaged.
     pub fn list(&mut self, node: &Node) -> Result<Vec<Node>, ExfatError> {
         self.list_damaged(node)?.into_iter().collect()
     }
 
-    /// A directory's entries, each damaged one with what is wrong.
+    /// A directory's entries; for each damaged one, what is wrong.
     ///
     /// # Errors
-    /// When the directory cannot be read.
+    /// If the directory cannot be read.
     pub fn list_damaged(&mut self, node: &Node) -> Result<Vec<Result<Node, ExfatError>>, ExfatError> {
         let data = self.read_directory(node)?;
         let mut nodes = Vec::new();
@@ -265,16 +265,16 @@ impl<'s> Volume<'s> {
         Ok(nodes)
     }
 
-    /// Finds a path, `/` between the names, case ignored by the volume's up-case table.
+    /// Finds a path with `/` between the names. The volume's up-case table determines which names are equal.
     ///
     /// # Errors
-    /// When a part is missing, or is no directory.
+    /// If a part is missing, or is not a directory.
     pub fn find(&mut self, path: &str) -> Result<Node, ExfatError> {
         let mut node = self.root();
         let mut seen = String::new();
         for part in path.split('/').filter(|part| !part.is_empty()) {
             if !node.is_directory() {
-                return Err(ExfatError(format!("{seen} is no directory")));
+                return Err(ExfatError(format!("{seen} is not a directory")));
             }
             let wanted: Vec<u16> = self.upcase.name(&part.encode_utf16().collect::<Vec<_>>());
             let children = self.list(&node)?;
@@ -290,7 +290,7 @@ impl<'s> Volume<'s> {
     /// A file's bytes.
     ///
     /// # Errors
-    /// When its clusters cannot be read.
+    /// If its clusters cannot be read.
     pub fn read_file(&mut self, node: &Node) -> Result<Vec<u8>, ExfatError> {
         let mut data = Vec::new();
         self.stream_file(node, &mut |piece| data.extend_from_slice(piece))?;
@@ -300,7 +300,7 @@ impl<'s> Volume<'s> {
     /// A file's bytes, piece by piece.
     ///
     /// # Errors
-    /// When its clusters cannot be read.
+    /// If its clusters cannot be read.
     pub fn stream_file(&mut self, node: &Node, take: &mut dyn FnMut(&[u8])) -> Result<(), ExfatError> {
         let clusters = self.clusters(node)?;
         let mut left = node.data_length;
@@ -308,7 +308,7 @@ impl<'s> Volume<'s> {
         for (first, count) in runs(&clusters, self.cluster_length()) {
             let mut data = self.read_clusters(first, count)?;
             data.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-            // Beyond ValidDataLength a file reads as zeros (exFAT 7.6.5).
+            // After ValidDataLength, a file reads as zeros (exFAT 7.6.5).
             let keep = usize::try_from(valid).unwrap_or(usize::MAX).min(data.len());
             data[keep..].fill(0);
             (left, valid) = (left - data.len() as u64, valid.saturating_sub(data.len() as u64));
@@ -341,7 +341,7 @@ impl<'s> Volume<'s> {
     /// The clusters of an allocation, in order.
     ///
     /// # Errors
-    /// When the chain is broken or too short, or the run leaves the cluster heap.
+    /// If the chain is broken or too short, or the run leaves the cluster heap.
     pub fn clusters(&self, node: &Node) -> Result<Vec<u32>, ExfatError> {
         if node.first_cluster == 0 && node.data_length == 0 {
             return Ok(Vec::new());
@@ -350,7 +350,7 @@ impl<'s> Volume<'s> {
         let end = u64::from(self.boot.cluster_count) + 2;
         if node.no_fat_chain {
             if node.first_cluster < 2 || u64::from(node.first_cluster) + needed > end {
-                return Err(ExfatError(format!("{} lies outside the cluster heap", Printed(&node.name))));
+                return Err(ExfatError(format!("{} is outside of the cluster heap", Printed(&node.name))));
             }
             return Ok((node.first_cluster..node.first_cluster + needed as u32).collect());
         }
@@ -372,7 +372,7 @@ impl<'s> Volume<'s> {
 /// Follows a cluster chain.
 ///
 /// # Errors
-/// An index outside the cluster heap, or a loop.
+/// An index outside of the cluster heap, or a loop.
 pub fn chain(fat: &[u32], first: u32) -> Result<Vec<u32>, String> {
     let mut clusters = Vec::new();
     let mut next = first;
@@ -393,7 +393,7 @@ pub fn chain(fat: &[u32], first: u32) -> Result<Vec<u32>, String> {
     }
 }
 
-/// Neighbouring clusters in one piece: (first, count), each piece at most 4 MiB, or one cluster.
+/// Adjacent clusters as one piece: (first, count), each piece at most 4 MiB, or one cluster.
 fn runs(clusters: &[u32], cluster_length: u64) -> Vec<(u32, u32)> {
     let most = (4 << 20) / cluster_length.max(1);
     let mut runs: Vec<(u32, u32)> = Vec::new();
@@ -406,20 +406,18 @@ fn runs(clusters: &[u32], cluster_length: u64) -> Vec<(u32, u32)> {
     runs
 }
 
-/// What a driver has to know before it computes any address.
+/// What a driver has to know before it can compute an address.
 fn check_geometry(boot: &BootSector, blocks: u64) -> Result<(), ExfatError> {
     let wrong = |text: &str| Err(ExfatError(text.to_owned()));
     if boot.boot_signature != 0xAA55 || &boot.file_system_name != b"EXFAT   " {
-        return wrong("no exFAT boot sector (exFAT 3.1)");
+        return wrong("not an exFAT boot sector (exFAT 3.1)");
     }
     if boot.bytes_per_sector_shift != 9 || boot.sectors_per_cluster_shift > 16 {
-        return wrong("sector or cluster size that does not fit (exFAT 3.1.14, 3.1.15)");
+        return wrong("invalid sector or cluster size (exFAT 3.1.14, 3.1.15)");
     }
     if boot.cluster_count > MOST_CLUSTERS {
         let count = boot.cluster_count;
-        return Err(ExfatError(format!(
-            "the volume has {count} clusters, and at most {MOST_CLUSTERS} are kept in memory here"
-        )));
+        return Err(ExfatError(format!("the volume has {count} clusters; at most {MOST_CLUSTERS} are supported")));
     }
     let heap = u64::from(boot.cluster_count) << boot.sectors_per_cluster_shift;
     let fat = u64::from(boot.fat_length) * u64::from(boot.number_of_fats);
@@ -428,7 +426,7 @@ fn check_geometry(boot: &BootSector, blocks: u64) -> Result<(), ExfatError> {
         || u64::from(boot.fat_offset) + fat > u64::from(boot.cluster_heap_offset)
         || u64::from(boot.fat_length) * (SECTOR as u64 / 4) < u64::from(boot.cluster_count) + 2
     {
-        return wrong("FAT, cluster heap, volume and medium do not fit into each other (exFAT 3.1.5 to 3.1.9)");
+        return wrong("FAT, cluster heap, volume and medium are inconsistent (exFAT 3.1.5 to 3.1.9)");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Rules of clusters: who holds them, what the FAT and the bitmap say of them (exFAT 4, 5, 7.1.5).
+//! Rules of clusters: their owners, and what the FAT and the bitmap say about them (exFAT 4, 5, 7.1.5).
 
 use super::{Check, Checker};
 use crate::exfat::volume::{BAD_CLUSTER, chain};
@@ -12,9 +12,10 @@ impl Checker<'_> {
         self.ensure(one == Some(0xFFFF_FFFF), Check::FatEntryOne, || format!("FatEntry[1] is {one:08X?}"));
     }
 
-    /// Follows an allocation and notes that `name` holds it. `length` is `None` for the root directory, whose chain says it.
+    /// Follows an allocation and notes that `name` owns it. `length` is `None` for the root directory, whose chain
+    /// determines it.
     ///
-    /// Returns nothing when it cannot be followed, or when all of it belongs to somebody else.
+    /// Returns `None` if it cannot be followed, or if all of it belongs to something else.
     pub(super) fn claim(
         &mut self,
         name: &str,
@@ -72,7 +73,7 @@ impl Checker<'_> {
         Some(clusters)
     }
 
-    /// The bitmap against what was claimed, the FAT outside of chains, and what nothing uses.
+    /// The bitmap compared with what was claimed, the FAT outside of chains, and what nothing uses.
     pub(super) fn check_clusters(&mut self) -> Result<(), ReadError> {
         if let Some(bitmap) = self.bitmap.take() {
             self.check_bitmap(&bitmap);
@@ -83,7 +84,7 @@ impl Checker<'_> {
         let stray = (2..self.fat.len()).find(|&n| !self.in_chain[n] && ![0, BAD_CLUSTER].contains(&self.fat[n]));
         if let Some(cluster) = stray {
             let value = self.fat[cluster];
-            self.report(Check::FatStray, format!("FatEntry[{cluster}] is {value:08X}h, and no chain goes there"));
+            self.report(Check::FatStray, format!("FatEntry[{cluster}] is {value:08X}h, but no chain contains it"));
         }
         for cluster in 2..self.fat.len() as u32 {
             if self.owners[cluster as usize] == 0 && self.fat[cluster as usize] != BAD_CLUSTER {
@@ -112,16 +113,16 @@ impl Checker<'_> {
             }
         }
         if let (Some(first), false) = (leak.first(), self.incomplete) {
-            let text = format!("{} clusters are marked and not used, the first is {first}", leak.len());
+            let text = format!("{} clusters are marked but not used, the first is {first}", leak.len());
             self.report(Check::BitmapLeak, text);
         }
         if let Some(&first) = missing.first() {
             let owner = self.names[self.owners[first] as usize].clone();
-            let text = format!("{} clusters are used and not marked, the first is {first}, of {owner}", missing.len());
+            let text = format!("{} clusters are used but not marked, the first is {first}, of {owner}", missing.len());
             self.report(Check::BitmapMissing, text);
         }
         let tail = (count..bitmap.len() * 8).any(bit);
-        self.ensure(!tail, Check::BitmapTail, || format!("a bit behind that of cluster {} is 1", count + 1));
+        self.ensure(!tail, Check::BitmapTail, || format!("a bit after that of cluster {} is 1", count + 1));
         let percent = (used * 100 / count.max(1) as u64) as u8;
         let stated = self.boot.percent_in_use;
         self.ensure([percent, 0xFF].contains(&stated), Check::PercentInUse, || {

@@ -7,11 +7,12 @@ use crate::exfat::boot::{BootSector, REGION_SECTORS, SECTOR, boot_checksum};
 /// Length of a parameters structure (exFAT 3.3).
 const PARAMETERS: usize = 48;
 
-/// Checks the 24 sectors from block `first` on, where `blocks` are left of the medium; says whether the rest of the volume can be found.
+/// Checks the 24 sectors from block `first` on, with `blocks` left on the medium; returns whether the rest of the volume
+/// can be found.
 pub(super) fn check(regions: &[u8], first: u64, blocks: u64, findings: &mut Vec<Finding>) -> bool {
     let (main, backup) = regions.split_at(REGION_SECTORS * SECTOR);
     check_region(main, "main", findings);
-    // Differences between the regions are told once; the backup's own structure is what is looked at here.
+    // Differences between the regions are reported once; here, the backup's own structure is checked.
     if main == backup {
         return check_geometry(&BootSector::parse(main), first, blocks, findings);
     }
@@ -35,10 +36,10 @@ fn check_region(region: &[u8], which: &str, findings: &mut Vec<Finding>) {
     let zero = |range: std::ops::Range<usize>| region[range].iter().all(|&byte| byte == 0);
     let boot = BootSector::parse(region);
     ensure(boot.jump_boot == [0xEB, 0x76, 0x90], Check::BootJump, &format!("JumpBoot is {:02x?}", boot.jump_boot));
-    ensure(&boot.file_system_name == b"EXFAT   ", Check::BootName, "FileSystemName is another");
-    ensure(zero(11..64), Check::BootMustBeZero, "MustBeZero is not");
+    ensure(&boot.file_system_name == b"EXFAT   ", Check::BootName, "FileSystemName is wrong");
+    ensure(zero(11..64), Check::BootMustBeZero, "MustBeZero is not zero");
     ensure(zero(113..120), Check::BootReserved, "bytes 113 to 119 are not zero");
-    ensure(!zero(120..510), Check::BootCode, "BootCode is zero throughout");
+    ensure(!zero(120..510), Check::BootCode, "BootCode is all zeros");
     let signature = boot.boot_signature;
     ensure(signature == 0xAA55, Check::BootSignature, &format!("BootSignature is {signature:04X}h"));
     for sector in 1..=8 {
@@ -50,9 +51,9 @@ fn check_region(region: &[u8], which: &str, findings: &mut Vec<Finding>) {
     for index in 0..10 {
         let at = oem + index * PARAMETERS;
         let null = !zero(at..at + 16) || zero(at..at + PARAMETERS);
-        ensure(null, Check::OemParameters, &format!("Parameters[{index}] has no GUID, but contents"));
+        ensure(null, Check::OemParameters, &format!("Parameters[{index}] has no GUID but is not empty"));
     }
-    ensure(zero(oem + 10 * PARAMETERS..oem + SECTOR), Check::OemParameters, "bytes behind the parameters are not zero");
+    ensure(zero(oem + 10 * PARAMETERS..oem + SECTOR), Check::OemParameters, "bytes after the parameters are not zero");
     ensure(zero(10 * SECTOR..11 * SECTOR), Check::ReservedSector, "sector 10 is not zero");
     let checksum = boot_checksum(&region[..11 * SECTOR]);
     let repeated = region[11 * SECTOR..].chunks_exact(4).all(|word| le32(word, 0) == checksum);
@@ -66,11 +67,11 @@ fn check_region(region: &[u8], which: &str, findings: &mut Vec<Finding>) {
     ensure(revision == 0x0100, Check::Revision, &format!("FileSystemRevision is {revision:04X}h"));
 }
 
-/// What has to hold before any address can be computed.
+/// What is required before any address can be computed.
 fn check_geometry(boot: &BootSector, first: u64, blocks: u64, findings: &mut Vec<Finding>) -> bool {
     let offset = boot.partition_offset;
     if offset != first {
-        let text = format!("PartitionOffset is {offset}, the volume begins at block {first} of what was read");
+        let text = format!("PartitionOffset is {offset}, but the volume begins at block {first}");
         findings.push(Finding { check: Check::PartitionOffset, text });
     }
     let mut sound = true;

@@ -1,4 +1,4 @@
-//! Rules of directories (exFAT 6): the kinds of entries, sets, the end.
+//! Rules of directories (exFAT 6): entry types, sets, the end.
 
 use std::collections::HashSet;
 
@@ -15,7 +15,7 @@ impl Checker<'_> {
         let first = self.boot.first_cluster_of_root_directory;
         let Some(clusters) = self.claim("the root directory", first, None, false) else { return Ok(()) };
         let data = self.read_clusters(&clusters)?;
-        // The tables first: names are judged by the volume's own up-case table.
+        // The tables first: names are checked with the volume's own up-case table.
         let mut counts = Counts::default();
         for item in items(&data) {
             if let Item::Single { entry, .. } = item {
@@ -28,7 +28,7 @@ impl Checker<'_> {
         while let Some((path, data)) = next {
             for Child { path, first_cluster, data_length, no_fat_chain } in self.check_directory(&path, &data)? {
                 if let Some(mut clusters) = self.claim(&path, first_cluster, Some(data_length), no_fat_chain) {
-                    // A chain that is too long is told already.
+                    // A chain that is too long was reported before.
                     clusters
                         .truncate(usize::try_from(data_length.div_ceil(self.cluster_length())).unwrap_or(usize::MAX));
                     directories.push((path, clusters));
@@ -44,9 +44,9 @@ impl Checker<'_> {
         Ok(())
     }
 
-    /// One directory's entries; returns its sub-directories. `path` is empty for the root.
+    /// Checks one directory's entries; returns its sub-directories. `path` is empty for the root.
     fn check_directory(&mut self, path: &str, data: &[u8]) -> Result<Vec<Child>, ReadError> {
-        // Some readers follow no directory into a second cluster: it has one only where its entries are there.
+        // Some readers do not follow a directory into a second cluster, so it should have one only if its entries need it.
         let cluster = self.cluster_length() as usize;
         let used = data.chunks_exact(32).take_while(|entry| entry[0] != 0).count() + 1;
         let needed = (used * 32).div_ceil(cluster);
@@ -64,13 +64,13 @@ impl Checker<'_> {
                     });
                 }
                 Item::Stray { index, entry_type } => {
-                    let text = format!("{path}/: entry {index} of type {entry_type:02X}h stands outside of any set");
+                    let text = format!("{path}/: entry {index} of type {entry_type:02X}h is outside of any set");
                     self.report(Check::EntryType, text);
                 }
                 Item::End { index, rest } => {
                     let zero = rest.iter().all(|&byte| byte == 0);
                     self.ensure(zero, Check::DirectoryEnd, || {
-                        format!("{path}/: not all is zero from the end-of-directory marker, entry {index}, on")
+                        format!("{path}/: not all bytes after the end-of-directory marker, entry {index}, are zero")
                     });
                 }
                 Item::Set { index, entries, complete } => {

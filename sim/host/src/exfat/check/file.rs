@@ -9,7 +9,7 @@ use crate::exfat::volume::LONGEST_DIRECTORY;
 use crate::printed::Printed;
 use crate::source::ReadError;
 
-/// A sub-directory to go into.
+/// A sub-directory to be checked.
 pub(super) struct Child {
     pub(super) path: String,
     pub(super) first_cluster: u32,
@@ -32,7 +32,7 @@ fn zero(bytes: &[u8]) -> bool {
 }
 
 impl Checker<'_> {
-    /// One set; returns the directory that it describes, if it does and has clusters. Files are followed here.
+    /// Checks one set; returns the directory that it describes, if it is one and has clusters. Files are checked here.
     pub(super) fn check_file(
         &mut self,
         directory: &str,
@@ -54,14 +54,14 @@ impl Checker<'_> {
         self.check_file_entry(&path, &set);
         self.check_name(&path, &set, &name);
         if !names.insert(self.upcase.name(&name)) {
-            self.report(Check::NameDuplicate, format!("{path} is there twice"));
+            self.report(Check::NameDuplicate, format!("{path} exists twice"));
         }
         self.check_stream(&path, &set);
         let stream = set.stream;
         let (first_cluster, data_length, no_fat_chain) =
             (stream.first_cluster, stream.data_length, stream.no_fat_chain());
         if first_cluster == 0 || data_length == 0 {
-            // Reported by the stream's rules if they do not fit together; then somebody's clusters may be unknown.
+            // The stream's rules report a mismatch; then some clusters' owner may be unknown.
             self.incomplete |= first_cluster != 0 || data_length != 0;
             return Ok(None);
         }
@@ -73,14 +73,14 @@ impl Checker<'_> {
             if let (Some(&last), true) = (clusters.last(), used != 0) {
                 let data = self.read_cluster(last)?;
                 self.ensure(zero(&data[used..]), Check::FileTail, || {
-                    format!("{path}: bytes behind its end are not zero")
+                    format!("{path}: bytes after its end are not zero")
                 });
             }
         }
         Ok(None)
     }
 
-    /// Which secondary entries the set has: one stream extension, the names, then benign ones.
+    /// Checks the secondary entries of the set: one stream extension, the names, then benign ones.
     fn check_secondary(&mut self, path: &str, set: &FileSet<'_>, entries: &[u8]) {
         let needed = usize::from(set.stream.name_length).div_ceil(15);
         let found = set.names.len();
@@ -93,7 +93,7 @@ impl Checker<'_> {
                     self.report(Check::SetStream, format!("{path}: a second Stream Extension entry"));
                 }
                 entry_type::FILE_NAME => {
-                    self.report(Check::SetNames, format!("{path}: a File Name entry behind other entries"));
+                    self.report(Check::SetNames, format!("{path}: a File Name entry after other entries"));
                 }
                 kind if kind & 0x20 != 0 => {}
                 kind => self.report(Check::EntryType, format!("{path}: unknown secondary type {kind:02X}h")),
@@ -138,9 +138,9 @@ impl Checker<'_> {
         self.ensure(name != [dot] && name != [dot, dot], Check::NameDots, || path.to_owned());
         let unicode = char::decode_utf16(name.iter().copied()).all(|unit| unit.is_ok());
         self.ensure(unicode, Check::NameUnicode, || path.to_owned());
-        // An empty name is reported above; what its entries hold is then not known to be padding.
+        // An empty name was reported above; then its entries' contents are not known to be padding.
         let padding = name.is_empty() || set.units().skip(name.len()).all(|unit| unit == 0);
-        self.ensure(padding, Check::NamePadding, || format!("{path}: characters behind its end"));
+        self.ensure(padding, Check::NamePadding, || format!("{path}: characters after its end"));
     }
 
     fn check_stream(&mut self, path: &str, set: &FileSet<'_>) {
@@ -164,7 +164,7 @@ impl Checker<'_> {
     }
 }
 
-/// Whether a Timestamp is a moment that exists (exFAT 7.4.8).
+/// Whether a Timestamp is a valid time (exFAT 7.4.8).
 fn is_time(value: u32) -> bool {
     let (second, minute, hour) = (value & 31, (value >> 5) & 63, (value >> 11) & 31);
     let (day, month, year) = ((value >> 16) & 31, (value >> 21) & 15, 1980 + (value >> 25));
@@ -191,7 +191,7 @@ mod tests {
         for good in [time(1980, 1, 1), time(2000, 2, 29), time(2024, 2, 29), time(2107, 12, 31)] {
             assert!(is_time(good), "{good:08x}");
         }
-        // 2100 is no leap year.
+        // 2100 is not a leap year.
         for bad in [0, time(2023, 2, 29), time(2100, 2, 29), time(2024, 4, 31), time(2024, 13, 1), time(2024, 0, 1)] {
             assert!(!is_time(bad), "{bad:08x}");
         }

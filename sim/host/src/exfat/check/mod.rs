@@ -1,7 +1,8 @@
-//! The strict checker: every rule of the standard that an image shows, those that file system checkers pass over included.
+//! The strict checker: every rule of the standard that can be checked in an image, including those that file system
+//! checkers skip.
 //!
-//! [`check`] reads all of a volume but the contents of files. It stops after the boot region when the fields there do not
-//! allow to find anything else. A rule that the standard leaves open and PicoVD keeps has `PicoVD` as its clause.
+//! [`check`] reads all of a volume except the contents of files. It stops after the boot region if the fields there do not
+//! allow it to find anything else. A rule that the standard leaves open and PicoVD obeys has `PicoVD` as its clause.
 
 mod allocation;
 mod boot;
@@ -21,15 +22,15 @@ use super::volume::{LONGEST_DIRECTORY, MOST_CLUSTERS};
 use crate::bytes::le32;
 use crate::source::{BlockSource, ReadError};
 
-/// Longest volume that is checked, in sectors: 64 GiB.
+/// Maximum length of a volume that is checked, in sectors: 64 GiB.
 const MOST_SECTORS: u64 = 64 << 21;
 
-/// A rule that the volume breaks.
+/// A rule that the volume violates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// The rule.
     pub check: Check,
-    /// Where, and what is there.
+    /// Where, and what was found.
     pub text: String,
 }
 
@@ -41,10 +42,10 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Holds a volume against the standard.
+/// Checks a volume against the standard.
 ///
 /// # Errors
-/// When blocks cannot be read. What is wrong with their contents is a finding.
+/// If blocks cannot be read. Wrong contents are findings, not errors.
 pub fn check(source: &mut dyn BlockSource) -> Result<Vec<Finding>, ReadError> {
     let mut findings = Vec::new();
     let (medium, mut first) = (source.block_count(), 0);
@@ -67,7 +68,7 @@ pub fn check(source: &mut dyn BlockSource) -> Result<Vec<Finding>, ReadError> {
         return Ok(findings);
     }
     let boot = BootSector::parse(&regions);
-    // A disk of terabytes is no PicoVD stick, whose volume has 32 GiB at most: memory and time have an end here.
+    // A disk of terabytes is not a PicoVD stick, whose volume has at most 32 GiB. This limits memory and time.
     if boot.cluster_count > MOST_CLUSTERS || boot.volume_length > MOST_SECTORS {
         let (gib, count) = (boot.volume_length >> 21, boot.cluster_count);
         return Err(ReadError(format!(
@@ -105,15 +106,15 @@ struct Checker<'s> {
     first: u64,
     boot: BootSector,
     fat: Vec<u32>,
-    /// FAT entries that some chain goes through.
+    /// FAT entries that are part of a chain.
     in_chain: Vec<bool>,
-    /// Who holds each cluster: index into `names`, 0 for nobody.
+    /// The owner of each cluster: index into `names`, 0 for none.
     owners: Vec<u32>,
     names: Vec<String>,
     findings: Vec<Finding>,
     upcase: Upcase,
     bitmap: Option<Vec<u8>>,
-    /// Some allocation could not be followed: what belongs to nobody is not known any more.
+    /// Some allocation could not be followed, so unused clusters are not known any more.
     incomplete: bool,
 }
 
@@ -132,14 +133,14 @@ impl Checker<'_> {
         (SECTOR as u64) << self.boot.sectors_per_cluster_shift
     }
 
-    /// Bytes of one cluster, whose index is known to lie within the heap.
+    /// Bytes of one cluster, whose index is known to be in the heap.
     fn read_cluster(&mut self, cluster: u32) -> Result<Vec<u8>, ReadError> {
         let shift = self.boot.sectors_per_cluster_shift;
         let lba = self.first + u64::from(self.boot.cluster_heap_offset) + (u64::from(cluster - 2) << shift);
         self.source.read(lba, 1 << shift)
     }
 
-    /// Bytes of a directory or a table, those that it has beyond the longest directory (exFAT 7.6.7) left out.
+    /// Bytes of a directory or a table, up to the length of the longest directory (exFAT 7.6.7).
     fn read_clusters(&mut self, clusters: &[u32]) -> Result<Vec<u8>, ReadError> {
         let most = LONGEST_DIRECTORY / self.cluster_length();
         if clusters.len() as u64 > most {

@@ -1,4 +1,4 @@
-//! Rules of what the root directory alone has: allocation bitmap, up-case table, volume label (exFAT 7.1 to 7.3).
+//! Rules of what only the root directory has: allocation bitmap, up-case table, volume label (exFAT 7.1 to 7.3).
 
 use super::file::{is_illegal, units};
 use super::{Check, Checker};
@@ -28,7 +28,7 @@ impl Checker<'_> {
             _ => &mut counts.labels,
         };
         *counter += 1;
-        // A second one is reported by its number; it is not taken for the first.
+        // Their number is reported later; only the first one is used.
         if *counter > 1 {
             return Ok(());
         }
@@ -42,13 +42,13 @@ impl Checker<'_> {
         }
     }
 
-    /// Whether each is there as often as it may.
+    /// Checks the number of each.
     pub(super) fn check_counts(&mut self, counts: &Counts) {
         let Counts { bitmaps, upcases, labels } = *counts;
         self.ensure(bitmaps == 1, Check::BitmapCount, || format!("{bitmaps} allocation bitmap entries"));
         self.ensure(upcases == 1, Check::UpcaseCount, || format!("{upcases} up-case table entries"));
         self.ensure(labels <= 1, Check::LabelCount, || format!("{labels} volume label entries"));
-        // Without its entry nobody is known to hold the table's clusters.
+        // Without its entry, the owner of the table's clusters is unknown.
         self.incomplete |= bitmaps == 0 || upcases == 0;
     }
 
@@ -96,19 +96,19 @@ impl Checker<'_> {
         let count = entry[1];
         self.ensure(count <= 11, Check::LabelLength, || format!("CharacterCount is {count}"));
         let label: Vec<u16> = units(&entry[2..24]).take(usize::from(count)).collect();
-        // A wrong count says nothing about which characters belong to the label.
+        // If the count is wrong, it is unknown which characters belong to the label.
         let legal = count > 11 || !label.iter().any(|&unit| is_illegal(unit));
         self.ensure(legal, Check::LabelCharacters, || format!("the label is {:?}", String::from_utf16_lossy(&label)));
         self.ensure(zero(&entry[24..]), Check::LabelReserved, || "bytes 24 to 31 are not zero".to_owned());
     }
 
-    /// The bytes of the table that an entry describes; nothing when it cannot be followed. Its tail is checked, too.
+    /// The bytes of the table that an entry describes; `None` if it cannot be followed. Checks its tail, too.
     fn read_table(&mut self, name: &str, entry: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
         let length = le64(entry, 24);
         let Some(clusters) = self.claim(name, le32(entry, 20), Some(length), false) else { return Ok(None) };
         let mut data = self.read_clusters(&clusters)?;
         let length = usize::try_from(length).unwrap_or(usize::MAX).min(data.len());
-        self.ensure(zero(&data[length..]), Check::FileTail, || format!("{name}: bytes behind its end are not zero"));
+        self.ensure(zero(&data[length..]), Check::FileTail, || format!("{name}: bytes after its end are not zero"));
         data.truncate(length);
         Ok(Some(data))
     }
