@@ -1,4 +1,4 @@
-//! `check`: the volume against the standard.
+//! `check`: compares the volume with the standard.
 
 use crate::device::Device;
 use crate::{Failure, measured, mount};
@@ -11,13 +11,13 @@ use std::fmt::Display;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Hold the volume, or an image, against the exFAT specification
+/// Check the volume, or an image, against the exFAT specification
 ///
-/// Prints each finding with its clause and ends 1 where there is one. With --elf alone it ends with what the board measured (see
-/// show).
+/// Prints each finding with its clause, and exits with status 1 if there are any. With --elf alone, prints what the board
+/// has measured at the end (see show).
 #[derive(Args)]
 pub struct Check {
-    /// A file or a block device: no device is plugged in, and --manifest and --elf are not looked at
+    /// A file or a block device: no device is plugged in, and --manifest and --elf are ignored
     image: Option<PathBuf>,
     #[command(flatten)]
     pub device: Device,
@@ -27,9 +27,10 @@ impl Check {
     /// Runs the command.
     pub fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
         match &self.image {
-            // A package's `cargo sim` names its manifest and its program, whatever the command; the board is nobody's but the user's.
+            // A package's `cargo sim` passes its manifest and its program with every command; options of the board come
+            // only from the user.
             Some(_) if self.device.flash_size.is_some() || !self.device.partitions.is_empty() => {
-                Err(Failure::Usage("an IMAGE is no board: it takes neither --flash-size nor --partition".to_owned()))
+                Err(Failure::Usage("--flash-size and --partition do not apply to an IMAGE".to_owned()))
             }
             Some(path) => report(&mut ImageFile::open(path).map_err(Failure::of)?, out),
             None => {
@@ -48,7 +49,7 @@ pub fn report(source: &mut dyn BlockSource, out: &mut dyn Write) -> Result<(), F
     print(check(source), out)
 }
 
-/// The same for a disk that runs: where its program's files change, the medium goes for a moment, and the check begins again.
+/// The same for a running disk: when its program's files change, the medium goes for a moment, and the check starts over.
 pub fn report_disk(disk: &mut Disk<'_>, out: &mut dyn Write) -> Result<(), Failure> {
     let mut result = check(disk);
     for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! The words of the command line, by clap: one struct for each command, in its module.
+//! The command line, parsed with clap: one struct for each command, in its module.
 
 use crate::device::Device;
 use crate::{Failure, check, completions, console, files, follow, image, layout, new, serve, show, story, uf2, verify};
@@ -8,23 +8,23 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::iter;
 
-/// How far the emulated board goes.
+/// What the emulated board supports.
 const CHIP: &str = "\
 The emulated RP2350 models both Arm cores, memory, flash, the boot ROM's functions, clocks, resets,
-timers, watchdog, interrupts, SIO and USB as the firmware sees them. Beside that:
-  I2C    as a controller; nobody acknowledges, but for devices by --i2c0 and --i2c1. Transfers take
-         no time, here and below
+timers, watchdog, interrupts, SIO and USB as the firmware sees them. In addition:
+  I2C    as a controller; only devices of --i2c0 and --i2c1 acknowledge. Transfers take no time, here
+         and below
   ADC    the temperature sensor at 27 degrees; other inputs read 0
-  UART   takes everything (--uart prints it); nothing is received
-  SPI    as a controller; zeros come back, or what was sent in loopback mode
+  UART   accepts all output (--uart prints it); there is no input
+  SPI    as a controller; receives zeros, or what was sent in loopback mode
   GPIO   outputs are seen by inputs; inputs show their pads' pull-ups; no interrupts
-  DMA    a transfer is over as soon as it is triggered, whatever paces it; no sniffing, no endless
-         mode
+  DMA    a transfer is complete as soon as it is triggered, whatever its pacing; no sniffing, no
+         endless mode
   TRNG   numbers that are the same in every run
   PWM, PIO, POWMAN, SHA256, HSTX, OTP and all others
-         reset values, and what was written; named once on standard error
+         reset values, and what was written; reported once on standard error
 
-`picovd COMMAND --help` tells more about a command. Options may also come before it.";
+`picovd COMMAND --help` describes a command in detail. Options may also come before it.";
 
 /// A PicoVD stick in a simulated USB port.
 #[derive(Parser)]
@@ -93,7 +93,7 @@ impl Command {
         }
     }
 
-    /// Whether its output is a file's bytes, and no text for people.
+    /// Whether its output is a file's bytes, not text.
     pub fn writes_bytes(&self) -> bool {
         match self {
             Self::Cat(_) | Self::Log(_) | Self::Completions(_) => true,
@@ -103,7 +103,7 @@ impl Command {
     }
 }
 
-/// The program as clap has it, with the options that clap adds.
+/// clap's description of the program, with the options that clap adds.
 pub fn program() -> clap::Command {
     // Each command's `--version` is the program's.
     let mut program = Program::command().mut_subcommands(|command| command.display_name("picovd"));
@@ -111,7 +111,7 @@ pub fn program() -> clap::Command {
     program
 }
 
-/// The command that the words name, the program's first, and the same as clap has it, for its messages.
+/// The command in the arguments, the first of which is the program's name, and clap's description of it, for messages.
 pub fn parse(words: impl Iterator<Item = OsString>) -> Result<(Command, clap::Command), clap::Error> {
     let mut root = program();
     let words = command_first(&root, words.collect());
@@ -121,8 +121,8 @@ pub fn parse(words: impl Iterator<Item = OsString>) -> Result<(Command, clap::Co
     Ok((command.unwrap_or(Command::Show(show)), described))
 }
 
-/// Puts the command before the options that are given before it: a package's `cargo sim` names its manifest and its program, and
-/// the user's words follow.
+/// Moves the command before the options that precede it: a package's `cargo sim` passes its manifest and its program first,
+/// and the user's arguments follow.
 fn command_first(root: &clap::Command, mut words: Vec<OsString>) -> Vec<OsString> {
     let Some(place) = command_place(root, &words) else { return words };
     if words.get(place).is_some_and(|word| word == "help") {
@@ -133,9 +133,9 @@ fn command_first(root: &clap::Command, mut words: Vec<OsString>) -> Vec<OsString
     words
 }
 
-/// Where the first word is that is no option and no option's value.
+/// The index of the first argument that is neither an option nor an option's value.
 fn command_place(root: &clap::Command, words: &[OsString]) -> Option<usize> {
-    // An option that no command has is for clap to name: whether it has a value, nobody knows.
+    // An option that no command has is left to clap's error message: it is unknown whether it takes a value.
     let takes_value = |name: &str| {
         let mut arguments = iter::once(root).chain(root.get_subcommands()).flat_map(clap::Command::get_arguments);
         arguments
@@ -156,7 +156,7 @@ fn command_place(root: &clap::Command, words: &[OsString]) -> Option<usize> {
     }
 }
 
-/// Says which commands take an option that this one does not.
+/// Lists which commands take an option that this one does not take.
 fn with_tip(mut error: clap::Error, root: &clap::Command) -> clap::Error {
     let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg) else { return error };
     let name = given.trim_start_matches('-').split('=').next().unwrap_or_default().to_owned();

@@ -1,11 +1,11 @@
-//! `completions`: the program's words for a shell.
+//! `completions`: shell completions.
 
 use crate::Failure;
 use clap::{Args, Command};
 use clap_complete::{Generator, Shell};
 use std::io::Write;
 
-/// Write a script that completes the program's words, for a shell to read
+/// Write a shell script that completes the program's commands and options
 #[derive(Args)]
 pub struct Completions {
     /// The shell

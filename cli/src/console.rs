@@ -10,27 +10,27 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-/// How long the device is watched at once, in simulated time, and a person's time with it.
+/// Step in which the device is run, in simulated time and in real time.
 const STEP: Duration = Duration::from_millis(20);
 
-/// A device that restarts is back by then.
+/// A device that restarts is back after this time.
 const RESTART: Duration = Duration::from_secs(1);
 
-/// Steps until a line without an answer counts as one: a save takes half a second at most.
+/// Number of steps after which a line counts as unanswered: a save takes half a second at most.
 const PATIENCE: usize = 50;
 
-/// Steps after the last line of a pipe: what it set off may take a moment.
+/// Number of steps after the last line of a pipe, since its effects may take a moment.
 const LINGER: usize = 10;
 
-/// Speak to the device over its serial port: settings
+/// Use the device's serial port: settings
 ///
-/// Sends each line of standard input to the device and prints what it says, while a Linux desktop has the disk mounted. In a pipe
-/// it ends with its input, else with Ctrl-D:
+/// Sends each line of standard input to the device and prints its output, while a Linux desktop has the disk mounted. In a
+/// pipe it ends with its input, otherwise with Ctrl-D:
 ///
 /// echo get | picovd console --manifest FILE
 ///
-/// What is saved is there until the command ends: say `reboot` to see it come back. The manifest needs console = true in [usb]
-/// and sectors in [settings].
+/// Saved values are kept until the command ends: enter `reboot` to see them again. The manifest needs console = true in
+/// [usb] and sectors in [settings].
 #[derive(Args)]
 pub struct Console {
     #[command(flatten)]
@@ -46,7 +46,7 @@ impl Console {
         let mut terminal = Some(Terminal::open(system.initiator()).map_err(Failure::Failed)?);
         if !has_settings && self.device.elf.is_none() {
             to_stderr(
-                "nobody answers here: the manifest has no sectors in [settings]; the port shows what the program prints",
+                "commands are not answered: the manifest has no sectors in [settings]; the port shows what the program prints",
             );
         }
         let mut unanswered = 0;
@@ -61,7 +61,7 @@ impl Console {
         });
         let mut lingered = 0;
         while lingered < LINGER {
-            // Who types wants to see what comes meanwhile; a pipe is in no hurry.
+            // Someone who types wants to see output immediately; a pipe can wait.
             let next =
                 if live { lines.recv_timeout(STEP) } else { lines.recv().map_err(|_| RecvTimeoutError::Disconnected) };
             match next {
@@ -75,7 +75,7 @@ impl Console {
                         return Err(Failure::Failed("the serial port is gone".to_owned()));
                     };
                     open.send(system.initiator(), &line).map_err(Failure::Failed)?;
-                    // Its answer comes before the next line; one that has to wait for flash takes a while.
+                    // Its answer comes before the next line is sent; an answer that waits for flash takes some time.
                     let mut said = Vec::new();
                     for _ in 0..PATIENCE {
                         open.take(system.initiator()).map_err(Failure::Failed)?;
@@ -100,22 +100,22 @@ impl Console {
             if let Some(open) = &mut terminal {
                 out.write_all(&open.text())?;
             } else {
-                // It left the bus, and comes back.
+                // It has left the bus, and comes back.
                 terminal = reopen(&mut system);
             }
             out.flush()?;
         }
-        // A program may answer in words of its own; without settings and without a program nobody does.
+        // A program may have its own answers; without settings and without a program there are none.
         match unanswered {
             1.. if !has_settings && self.device.elf.is_none() => {
-                Err(Failure::Failed(format!("lines that nobody has answered: {unanswered}; set sectors in [settings]")))
+                Err(Failure::Failed(format!("lines without an answer: {unanswered}; set sectors in [settings]")))
             }
             _ => Ok(()),
         }
     }
 }
 
-/// Whether an answer has come: a whole line that begins as JSON does.
+/// Whether an answer has come: a complete line that begins like JSON.
 fn is_answer(said: &[u8]) -> bool {
     said.split_inclusive(|byte| *byte == b'\n').any(|line| line.starts_with(b"{") && line.ends_with(b"\n"))
 }
@@ -129,7 +129,7 @@ fn reopen(system: &mut System<'_>) -> Option<Terminal> {
         {
             return Some(terminal);
         }
-        // A board that was quicker than the host's look at the port has lost its address.
+        // If the board restarted faster than the host checks the port, it has lost its address.
         if system.initiator().enumerate_again().is_ok() {
             let _ = system.remount();
         }

@@ -1,4 +1,4 @@
-//! The device that is plugged in: options that most commands share, and what becomes of them.
+//! The device that is plugged in: options that most commands share, and its evaluation.
 
 use crate::values;
 use crate::{Failure, to_stderr};
@@ -14,10 +14,10 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long an emulated board runs at least.
+/// Minimum run time of an emulated board.
 const SETTLED: Duration = Duration::from_secs(1);
 
-/// What the disk is made from.
+/// What the disk is generated from.
 #[derive(Args)]
 pub struct Manifest {
     /// The manifest to build the device from (default: the stock picovd.toml)
@@ -26,20 +26,20 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// What it decides.
+    /// Its plan.
     pub fn plan(&self) -> Result<DiskPlan, Failure> {
         plan(self.manifest.as_deref())
     }
 }
 
-/// What the manifest at `path` decides, or the stock manifest.
+/// The plan of the manifest at `path`, or of the stock manifest.
 pub fn plan(path: Option<&Path>) -> Result<DiskPlan, Failure> {
     let plan = plug::plan(path).map_err(Failure::Manifest)?;
     warn(&plan);
     Ok(plan)
 }
 
-/// Tells what is worth knowing about a manifest that is right.
+/// Prints the warnings about a valid manifest.
 fn warn(plan: &DiskPlan) {
     if !plan.warnings.items().is_empty() {
         to_stderr(&plan.warnings.to_string());
@@ -51,37 +51,37 @@ fn warn(plan: &DiskPlan) {
 pub struct Device {
     #[command(flatten)]
     pub manifest: Manifest,
-    /// Run this firmware on an emulated RP2350 instead of the library on the PC; --manifest then names the manifest that it was
-    /// built from
+    /// Run this firmware on an emulated RP2350 instead of the library on the PC; --manifest then must be the manifest that
+    /// it was built from
     #[arg(long, value_name = "FILE")]
     pub elf: Option<PathBuf>,
-    /// A device on the board's first I2C bus has these registers; once for each
+    /// A device on the board's first I2C bus with these registers; may be repeated
     #[arg(long, value_name = "ADDRESS=FILE.toml", value_parser = values::on_i2c0)]
     i2c0: Vec<I2cDevice>,
     /// The same on the second I2C bus
     #[arg(long, value_name = "ADDRESS=FILE.toml", value_parser = values::on_i2c1)]
     i2c1: Vec<I2cDevice>,
-    /// Print what the board's UARTs send, on standard error
+    /// Print what the board's UARTs send on standard error
     #[arg(long)]
     uart: bool,
-    /// Stop the board where the firmware uses a register that is not modelled, and refuse descriptors that a driver would put up
-    /// with; without it, both are told on standard error
+    /// Stop the board if the firmware uses a register that is not modelled, and refuse descriptors that a driver would
+    /// tolerate; without it, both are reported on standard error
     #[arg(long)]
     strict: bool,
-    /// The board's flash chip has N bytes, or KiB or MiB by `512K` or `2M`: a power of two from 512K to 16M (default: as much as
-    /// the manifest reserves)
+    /// The board's flash chip has N bytes, or KiB or MiB with `512K` or `2M`: a power of two from 512K to 16M (default: as
+    /// much as the manifest reserves)
     #[arg(long, value_name = "N", value_parser = values::flash_size)]
     pub flash_size: Option<usize>,
-    /// The board's partition table has this partition, for example `Calibration=2M,64K`; once for each
+    /// The board's partition table has this partition, for example `Calibration=2M,64K`; may be repeated
     #[arg(long = "partition", value_name = "NAME=START,LENGTH", value_parser = values::partition)]
     pub partitions: Vec<Partition>,
-    /// Of each firmware that was plugged in, whether it has failed.
+    /// For each firmware that was plugged in, whether it has failed.
     #[arg(skip)]
     outcomes: RefCell<Vec<Outcome>>,
 }
 
 impl Device {
-    /// The device, with what its manifest promises.
+    /// The device, with the contents that its manifest promises.
     pub fn plug(&self) -> Result<Plug, Failure> {
         let i2c = [&self.i2c0[..], &self.i2c1].concat();
         let treatment = plug::Treatment { uart: self.uart, i2c: &i2c, strict: self.strict, sink: to_stderr };
@@ -92,7 +92,7 @@ impl Device {
         Ok(plug)
     }
 
-    /// The library with an application beside it.
+    /// The library with an application next to it.
     pub fn plug_with(&self, application: Start) -> Result<Plug, Failure> {
         plug::native_on(self.manifest.plan()?, self.flash(), application).map_err(Failure::of_plug)
     }
@@ -101,8 +101,8 @@ impl Device {
         FlashChip { length: self.flash_size, partitions: &self.partitions }
     }
 
-    /// Lets an emulated board run on until it was powered for a while: a command that reads a file is over so early that a
-    /// firmware which fails soon after its start would look right.
+    /// Lets an emulated board run until it was powered for some time: a command that reads a file ends so early that a
+    /// firmware which fails soon after its start would go unnoticed.
     pub fn settle(&self, disk: &mut Disk<'_>) {
         let host = &mut disk.initiator.host;
         if self.elf.is_some()
@@ -121,11 +121,11 @@ impl Device {
 /// When a file is read.
 #[derive(Args)]
 pub struct Moment {
-    /// The file as a desktop reads it that long after power-on, for example 10s, 500ms or 2min; where the device has just told of
-    /// a change, as soon as the volume is mounted again
+    /// Read the file as a desktop sees it this long after power-on, for example 10s, 500ms or 2min; if the device has just
+    /// reported a change, as soon as the volume is mounted again
     #[arg(long, value_name = "TIME", value_parser = values::duration)]
     pub after: Option<Duration>,
-    /// Then print what is added, in real time until Ctrl-C
+    /// Then print what is added, in real time, until Ctrl-C
     #[arg(long)]
     pub follow: bool,
 }

@@ -37,7 +37,7 @@ impl Ls {
 /// Write a file's bytes to standard output
 #[derive(Args)]
 pub struct Cat {
-    /// The file, with / between folders. As on any exFAT volume, case does not matter
+    /// The file, with / between folders. As on any exFAT volume, case is ignored
     path: String,
     #[command(flatten)]
     moment: Moment,

@@ -1,4 +1,4 @@
-//! A file as it is after a while, and what is added to it: `cat --after`, `cat --follow`, `log`.
+//! A file after some time, and what is added to it: `cat --after`, `cat --follow`, `log`.
 
 use crate::device::{Device, Moment};
 use crate::{Failure, to_stderr};
@@ -8,16 +8,16 @@ use picovd_sim::host::system::{Event, LINUX_DESKTOP, System, SystemError};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-/// How coarsely time passes.
+/// Step in which time passes.
 const STEP: Duration = Duration::from_millis(100);
 
-/// A host that has lost the volume to a change has mounted it again by then.
+/// A host that has unmounted the volume because of a change has mounted it again after this time.
 const MOUNTED: Duration = Duration::from_secs(20);
 
-/// Print what the program prints, until Ctrl-C
+/// Print the program's log, until Ctrl-C
 ///
-/// Prints the log file of the manifest's [log], and what is added to it, until Ctrl-C; with --after what was printed in that
-/// time, and no more. Time passes as it does for a person; with --after alone as fast as it can be simulated.
+/// Prints the log file of the manifest's [log], and what is added to it, until Ctrl-C; with --after, only what was printed
+/// in that time. Time passes in real time; with --after alone, as fast as it can be simulated.
 #[derive(Args)]
 pub struct Log {
     #[command(flatten)]
@@ -38,7 +38,7 @@ impl Log {
     }
 }
 
-/// The file at `path` that long after power-on, and with `follows` what is added to it from then on.
+/// The file at `path` this long after power-on, and with `follows` what is added to it from then on.
 pub fn show(
     device: &Device,
     path: &str,
@@ -52,7 +52,7 @@ pub fn show(
         system.elapse(rest);
     }
     system.take_events();
-    // The directory that was read when the volume was mounted may be from before.
+    // The directory that was read when the volume was mounted may be older.
     let _ = system.remount();
     let mut known = read(&mut system, path)?;
     out.write_all(&known)?;
@@ -69,13 +69,13 @@ pub fn show(
             match now.strip_prefix(&known[..]) {
                 Some(added) => out.write_all(added)?,
                 None => {
-                    to_stderr(&format!("{path} has begun again"));
+                    to_stderr(&format!("{path} has started over"));
                     out.write_all(&now)?;
                 }
             }
             known = now;
         }
-        // Also where nothing is written: a pipe that was closed ends it.
+        // Even if nothing is written: a closed pipe ends the command.
         out.flush()?;
         let ahead = system.now().saturating_sub(begin).saturating_sub(began.elapsed());
         std::thread::sleep(ahead);

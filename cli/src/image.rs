@@ -15,13 +15,13 @@ use std::path::{Path, PathBuf};
 const STEP: u64 = 240;
 const BLOCK_LENGTH: u64 = 512;
 
-/// How often the reading begins again because the disk has changed.
+/// How often reading starts over because the disk has changed.
 const TRIES: u32 = 4;
 
 /// Read the whole volume into a file
 ///
-/// Reads every block through USB. Blocks of zeros become holes in the file. With --elf it ends with what the board measured (see
-/// show).
+/// Reads every block through USB. Blocks of zeros become holes in the file. With --elf, prints what the board has measured
+/// at the end (see show).
 #[derive(Args)]
 pub struct Image {
     /// The file, or - for standard output
@@ -37,7 +37,7 @@ impl Image {
         let path = &self.path;
         let mut disk = mount(self.device.plug()?.link)?;
         let blocks = disk.block_count();
-        // Under its own name it is there when it is whole.
+        // The file gets its name when it is complete.
         if self.is_output() {
             return to_output(&mut disk, blocks, out);
         }
@@ -46,7 +46,7 @@ impl Image {
             fs::rename(&part, path).map_err(|error| Failure::Failed(format!("{}: {error}", path.display())))
         });
         if result.is_err() {
-            // Nothing is lost: it is not whole.
+            // Nothing is lost: it is incomplete.
             let _ = fs::remove_file(&part);
         }
         result?;
@@ -62,7 +62,7 @@ impl Image {
     }
 }
 
-/// The image on standard output: by a file, since the reading may begin again.
+/// The image on standard output: through a file, since reading may start over.
 fn to_output(disk: &mut Disk<'_>, blocks: u64, out: &mut dyn Write) -> Result<(), Failure> {
     let part = std::env::temp_dir().join(format!("picovd-image-{}.part", std::process::id()));
     let result = read(disk, blocks, &part).and_then(|()| Ok(io::copy(&mut File::open(&part)?, out)?));
@@ -70,14 +70,14 @@ fn to_output(disk: &mut Disk<'_>, blocks: u64, out: &mut dyn Write) -> Result<()
     result.map(|_| ())
 }
 
-/// Where the bytes go that are not all of them yet.
+/// The path of the incomplete file.
 fn part_of(path: &Path) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(".part");
     PathBuf::from(name)
 }
 
-/// Reads every block; from the beginning again where the disk changes meanwhile.
+/// Reads every block; starts over if the disk changes meanwhile.
 fn read(disk: &mut Disk<'_>, blocks: u64, path: &Path) -> Result<(), Failure> {
     for _ in 0..TRIES {
         if read_once(disk, blocks, path)? {
@@ -86,13 +86,13 @@ fn read(disk: &mut Disk<'_>, blocks: u64, path: &Path) -> Result<(), Failure> {
         disk.initiator.wait_ready().map_err(Failure::of)?;
     }
     Err(Failure::Failed(format!(
-        "the disk has changed {TRIES} times while it was read, so there is no image of one moment: its program announces \
+        "the disk has changed {TRIES} times while it was read, so there is no consistent image: its program announces \
          changes faster than {} KiB can be read; `ls` and `cat` read single files",
         blocks * BLOCK_LENGTH / 1024
     )))
 }
 
-/// Reads every block. False where the disk has changed.
+/// Reads every block. Returns false if the disk has changed.
 fn read_once(disk: &mut Disk<'_>, blocks: u64, path: &Path) -> Result<bool, Failure> {
     let fail = |error: std::io::Error| Failure::Failed(format!("{}: {error}", path.display()));
     let mut file = File::create(path).map_err(fail)?;
@@ -134,7 +134,7 @@ mod tests {
     use std::fs;
     use std::path::{Path, PathBuf};
 
-    /// Changes its file each second, up to so many times.
+    /// Changes its file every second, up to this many times.
     struct Changing {
         files: &'static Files<'static>,
         file: &'static File<'static>,
@@ -189,7 +189,8 @@ hold = \"1 s\"
 
     #[test]
     fn a_disk_that_changes_gives_an_image_of_one_moment() {
-        // The device waits with an announcement for anyone who reads on; what was due before the reading begins is another matter.
+        // The device delays an announcement while it is being read; this does not apply to what was due before reading
+        // began.
         for (name, most) in [("once", 2), ("always", u64::MAX)] {
             let start: Start = if most == 2 { |files| changing(files, 2) } else { |files| changing(files, u64::MAX) };
             let (result, path) = image(start, name);

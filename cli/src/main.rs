@@ -1,4 +1,4 @@
-//! `picovd`, the program that `cargo sim` runs: the stick at work, without hardware.
+//! `picovd`, the program that `cargo sim` runs: the stick in operation, without hardware.
 
 mod check;
 mod command_line;
@@ -35,13 +35,13 @@ use std::process::ExitCode;
 
 /// Why a command did not succeed.
 pub enum Failure {
-    /// The words were wrong: status 2.
+    /// Wrong arguments: status 2.
     Usage(String),
     /// The command failed: status 1.
     Failed(String),
-    /// The manifest is wrong: status 1, with the report as it is.
+    /// The manifest is invalid: status 1, with the report unchanged.
     Manifest(Diagnostics),
-    /// Nobody reads the output any more: status 0, as with any filter in a pipe.
+    /// The output was closed: status 0, as for any filter in a pipe.
     PipeClosed,
 }
 
@@ -64,7 +64,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// The status is 0 for success, 1 for failure, 2 for wrong words.
+/// The status is 0 for success, 1 for failure, 2 for wrong arguments.
 fn main() -> ExitCode {
     let (command, mut described) = match command_line::parse(env::args_os()) {
         Ok(parsed) => parsed,
@@ -86,19 +86,20 @@ fn main() -> ExitCode {
     }
 }
 
-/// What clap has to say, if anybody reads it: the help or the version with status 0, or what is wrong with status 2.
+/// Prints clap's answer, if the output is still open: the help or the version with status 0, or what is wrong with status
+/// 2.
 fn say(answer: &clap::Error) -> ExitCode {
     let _ = answer.print();
     u8::try_from(answer.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
-/// A line on standard error, if anybody reads it: `eprintln!` panics where that is a pipe which was closed.
+/// Prints a line on standard error, if it is still open: `eprintln!` panics if that is a closed pipe.
 fn to_stderr(text: &str) {
     let _ = writeln!(Lines::new(io::stderr()), "{text}");
 }
 
 fn run(command: &Command, out: &mut dyn Write) -> Result<(), Failure> {
-    // A file's bytes are no text for people.
+    // A file's bytes are not text.
     let result = if command.writes_bytes() { command.run(out) } else { command.run(&mut Lines::new(out)) };
     // The reports are on standard error already.
     let has_failed = command.device().is_some_and(Device::has_failed);
@@ -117,7 +118,7 @@ fn mount<'a>(link: Box<dyn Link + 'a>) -> Result<Disk<'a>, Failure> {
     Disk::open(initiator).map_err(Failure::of)
 }
 
-/// What the board measured, where it is an emulated one.
+/// What the board has measured, if it is an emulated one.
 fn measured(disk: &mut Disk<'_>, out: &mut dyn Write) -> Result<(), Failure> {
     match disk.initiator.host.link().measured() {
         Some(text) => Ok(write!(out, "\n{text}")?),

@@ -3,10 +3,10 @@
 use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
-/// How often the line is written.
+/// How often the line is updated.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// A line that tells how far the work is. It disappears when dropped.
+/// A line that shows the progress. It disappears when dropped.
 pub struct Progress {
     what: &'static str,
     total: u64,
@@ -15,7 +15,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Nothing of `total` bytes done yet.
+    /// Nothing of `total` bytes is done yet.
     pub fn new(what: &'static str, total: u64) -> Self {
         Self { what, total, shown: None, terminal: stderr().is_terminal() }
     }

@@ -15,16 +15,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Offer the device to a virtual machine or to this PC (--usbredir, --usbip)
 ///
-/// Prints how to attach the device, then a line for each SCSI command that the host sends, until Ctrl-C. Whoever unplugs it and
-/// plugs it in again has taken its power: settings that were saved are there again. One connection at a time has the device; at
-/// most 8 are open, and one that has not asked for the device within 10 s is closed. One that has it and was silent for 10 minutes
-/// makes room for another.
+/// Prints how to attach the device, then a line for each SCSI command that the host sends, until Ctrl-C. Unplugging the
+/// device and plugging it in again is a power cycle: saved settings are kept. Only one connection at a time has the device;
+/// at most 8 are open, and one that has not requested the device within 10 s is closed. If the one that has it was silent
+/// for 10 minutes, another one may take it.
 #[derive(Args)]
 pub struct Serve {
     /// For QEMU: the path of a Unix socket, or ADDRESS:PORT
     #[arg(long, value_name = "SOCKET", value_parser = StringValueParser::new().map(|word| ListenAddress::usbredir(&word)))]
     usbredir: Option<ListenAddress>,
-    /// For Linux's `usbip attach`; the usual port is 3240
+    /// For Linux's `usbip attach`; the default port is 3240
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = ListenAddress::usbip)]
     usbip: Option<ListenAddress>,
     /// Allow addresses that other machines can reach
@@ -33,20 +33,20 @@ pub struct Serve {
     /// Write each command to FILE: name, LBA, blocks, bytes, status
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// Write every file to DIR as the manifest promises it, files of changing memory excepted
+    /// Write every file to DIR with the contents that the manifest promises, except files of changing memory
     #[arg(long, value_name = "DIR")]
     truth: Option<PathBuf>,
-    /// Show the files of DIR, and every change of them, as files that an application registers at run time: for trying how a host
-    /// takes a change ([dynamic] of the manifest). Not with --elf
+    /// Show the files of DIR and all their changes as files that an application registers at run time, to try out how a
+    /// host reacts to changes ([dynamic] of the manifest). Not with --elf
     #[arg(long, value_name = "DIR")]
     live: Option<PathBuf>,
-    /// Let an application print numbered lines into the log for 12 s ([log] of the manifest). Not with --elf
+    /// Run an application that prints numbered lines to the log for 12 s ([log] of the manifest). Not with --elf
     #[arg(long)]
     print: bool,
-    /// Let it print N numbered lines instead, R of them a second
+    /// Make it print N numbered lines instead, R of them per second
     #[arg(long, value_name = "N/R", value_parser = values::lines)]
     print_lines: Option<(u32, u32)>,
-    /// Leave out the line for each command
+    /// Do not print a line for each command
     #[arg(long)]
     quiet: bool,
     #[command(flatten)]
@@ -78,14 +78,14 @@ impl Serve {
                 Some(chatter::start)
             }
             (Some(_), true) => {
-                return Err(Failure::Usage("--live and --print are two applications: take one".to_owned()));
+                return Err(Failure::Usage("--live and --print are two applications: use only one".to_owned()));
             }
         };
         let plug = match application {
             None => self.device.plug()?,
             Some(_) if self.device.elf.is_some() => {
                 let what = if prints { "--print" } else { "--live" };
-                let why = format!("{what} is an application beside the library: it does not go with --elf");
+                let why = format!("{what} runs an application next to the library: it cannot be combined with --elf");
                 return Err(Failure::Usage(why));
             }
             application => native_with(self.device.manifest.plan()?, application),
@@ -102,7 +102,7 @@ impl Serve {
     }
 }
 
-/// The output, which notes that nobody reads it any more.
+/// The output, which notes when it was closed.
 struct Log<'o> {
     out: &'o mut dyn Write,
     closed: bool,

@@ -1,4 +1,4 @@
-//! `show`, and no command at all: the stick at work.
+//! `show`, also without any command: the stick in operation.
 
 use crate::device::Device;
 use crate::progress::Progress;
@@ -14,22 +14,22 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
-/// The sample sensor is waited for at most so long, in simulated time.
+/// Maximum time to wait for the sample sensor, in simulated time.
 const LONGEST: Duration = Duration::from_secs(180);
 
 /// Plug the device in, print its disk, read and check every file, see one change (the default)
 ///
-/// Prints the disk's map and the directory tree with sizes, reads every file through USB packets, compares it with the manifest,
-/// and holds the volume against the exFAT specification. With --elf it ends with what the board measured: bytes a frame, NAKs a
-/// packet, processor cycles a sector, and the margin that the driver has to arm an endpoint again before the next token (so do
-/// image and check).
+/// Prints the disk's map and the directory tree with sizes, reads every file through USB packets, compares it with the
+/// manifest, and checks the volume against the exFAT specification. With --elf, prints what the board has measured at the
+/// end: bytes per frame, NAKs per packet, processor cycles per sector, and the margin that the driver has to arm an
+/// endpoint again before the next token (so do image and check).
 ///
-/// Without --elf it ends with a sample sensor, whose file appears and changes while a host has the volume mounted, where the
-/// manifest has room for one; with --watch that goes on in real time until Ctrl-C, also with --elf. What has changed is listed, in
-/// all folders, with the lines that are new.
+/// Without --elf, it ends with a sample sensor, whose file appears and changes while a host has the volume mounted, if the
+/// manifest has room for one; with --watch, this continues in real time until Ctrl-C, also with --elf. Changes in all
+/// folders are listed, with the new lines.
 #[derive(Args)]
 pub struct Show {
-    /// Go on in real time until Ctrl-C
+    /// Continue in real time until Ctrl-C
     #[arg(long)]
     watch: bool,
     #[command(flatten)]
@@ -64,7 +64,7 @@ impl Show {
         let (mut made, count) = (0, plug.files.len());
         let total = plug.files.iter().map(|file| file.bytes.len() as u64).sum();
         compare(&mut volume, &mut found, &plug.files, total)?;
-        // What the firmware makes by itself says things that no manifest knows: it has to be readable.
+        // The contents of the firmware's own files are unknown to the manifest: they only have to be readable.
         for (path, node) in &found {
             if !is_made(&plug.plan, path) {
                 return Err(Failure::Failed(format!("{} is on the disk but not in the manifest", Printed(path))));
@@ -72,9 +72,9 @@ impl Show {
             volume.stream_file(node, &mut |_| {}).map_err(Failure::of)?;
             made += 1;
         }
-        writeln!(out, "\nRead {count} files, {total} bytes, through USB packets: all as the manifest has them")?;
+        writeln!(out, "\nRead {count} files, {total} bytes, through USB packets: all match the manifest")?;
         if made > 0 {
-            writeln!(out, "Read {made} files that the board makes by itself")?;
+            writeln!(out, "Read {made} files that the board generates by itself")?;
         }
         check::report_disk(&mut disk, out)?;
         measured(&mut disk, out)?;
@@ -82,7 +82,7 @@ impl Show {
         let link = disk.initiator.host.into_link();
         match self.ending(&plug.plan) {
             Ending::None => Ok(()),
-            Ending::LeftOut(reason) => Ok(writeln!(out, "\nThe sample sensor is left out: {reason}")?),
+            Ending::LeftOut(reason) => Ok(writeln!(out, "\nThe sample sensor is not shown: {reason}")?),
             Ending::Watch { sensor } => {
                 writeln!(out, "\nWatching as a Linux desktop does, until Ctrl-C:")?;
                 if sensor {
@@ -102,7 +102,7 @@ impl Show {
         }
     }
 
-    /// The sensor is expected to show where the manifest has room for it and lets hosts be notified.
+    /// The sensor is expected to show if the manifest has room for it and allows hosts to be notified.
     fn ending(&self, plan: &DiskPlan) -> Ending {
         let obstacle = demo::obstacle(plan);
         if self.watch {
@@ -114,7 +114,7 @@ impl Show {
         match (obstacle, demo::patience(plan)) {
             (Some(reason), _) => Ending::LeftOut(reason),
             (None, None) => {
-                Ending::LeftOut("with [dynamic] refresh = \"attention\" a mounted volume keeps what it has".to_owned())
+                Ending::LeftOut("with [dynamic] refresh = \"attention\" a mounted volume does not change".to_owned())
             }
             (None, Some(longest)) if longest > LONGEST => Ending::LeftOut(format!(
                 "by [dynamic] max-age and hold, a desktop sees two readings within {} s; --watch waits for them",
@@ -125,12 +125,12 @@ impl Show {
     }
 }
 
-/// What follows when everything is read.
+/// What follows after everything was read.
 enum Ending {
     None,
-    /// There is nothing for the sensor to show, for this reason.
+    /// The sensor cannot be shown, for this reason.
     LeftOut(String),
-    /// The volume is watched for ever, with the sensor or without it.
+    /// The volume is watched forever, with or without the sensor.
     Watch {
         sensor: bool,
     },
@@ -138,7 +138,7 @@ enum Ending {
     Sensor(Duration),
 }
 
-/// Prints a directory and what is below it, and gathers the files by path.
+/// Prints a directory and everything below it, and collects the files by path.
 fn tree(
     volume: &mut Volume<'_>,
     directory: &Node,
@@ -159,7 +159,7 @@ fn tree(
     Ok(())
 }
 
-/// Reads every file and holds it against the manifest. A live file's length is compared alone: its bytes change meanwhile.
+/// Reads every file and compares it with the manifest. Of a live file only the length is compared, since its bytes change.
 fn compare(
     volume: &mut Volume<'_>,
     found: &mut BTreeMap<String, Node>,
@@ -182,7 +182,7 @@ fn compare(
     Ok(())
 }
 
-/// Whether the firmware makes the file (logs, descriptions, partitions), or the application may have registered it.
+/// Whether it is a file of the firmware (logs, descriptions, partitions), or may be one of the application.
 fn is_made(plan: &DiskPlan, path: &str) -> bool {
     let Partitions { enabled, folder } = &plan.partitions;
     let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);

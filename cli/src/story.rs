@@ -8,15 +8,15 @@ use std::io::Write;
 
 /// Run the end-to-end stories, or one of them
 ///
-/// A story is a script of the host's side. Prints one line for each, and ends 1 where one fails.
+/// A story is a script of the host's side. Prints one line for each, and exits with status 1 if one fails.
 #[derive(Args)]
 pub struct PlayStories {
     /// The story (default: all of them)
     name: Option<String>,
-    /// Print the stories' names and what each is about
+    /// Print the stories' names and what each of them tests
     #[arg(long)]
     list: bool,
-    /// The program changes files and prints lines by itself: a story begins again where the device told of a medium change
+    /// The program changes files and prints lines by itself: a story starts over if the device reported a medium change
     /// meanwhile
     #[arg(long)]
     changing: bool,
@@ -44,9 +44,12 @@ impl PlayStories {
         for story in story::all().filter(is_wanted) {
             if !stories.iter().any(|played| played.name == story.name) {
                 if wanted.is_some() {
-                    return Err(Failure::Failed(format!("the manifest's [usb] lacks what `{}` is about", story.name)));
+                    return Err(Failure::Failed(format!(
+                        "`{}` requires a function that the manifest's [usb] does not have",
+                        story.name
+                    )));
                 }
-                writeln!(out, "left out {:<16} the manifest's [usb] lacks what it is about", story.name)?;
+                writeln!(out, "skipped  {:<16} the manifest's [usb] does not have the required function", story.name)?;
             }
         }
         let effort = if self.device.elf.is_some() { Effort::EMULATED } else { Effort::NATIVE };

@@ -1,4 +1,4 @@
-//! `uf2`: what a board in BOOTSEL mode takes, from an ELF file.
+//! `uf2`: converts an ELF file for a board in BOOTSEL mode.
 
 use crate::Failure;
 use clap::Args;
@@ -8,7 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Write the file that a board is flashed with, from a firmware's ELF file
+/// Convert a firmware's ELF file to the file that a board is flashed with
 ///
 /// Takes any program for the RP2350.
 #[derive(Args)]
@@ -16,10 +16,10 @@ pub struct Uf2 {
     /// The file (default: NAME.uf2 in the current folder for the ELF file NAME or NAME.elf)
     #[arg(value_name = "OUT.uf2")]
     out: Option<PathBuf>,
-    /// The program; `cargo uf2` in a package names it
+    /// The program; `cargo uf2` in a package passes it
     #[arg(long, value_name = "FILE")]
     elf: PathBuf,
-    /// A package's `cargo uf2` names its manifest, too, which is not needed.
+    /// A package's `cargo uf2` also passes its manifest, which is not needed.
     #[arg(long, hide = true)]
     manifest: Option<PathBuf>,
 }
@@ -41,7 +41,7 @@ impl Uf2 {
         writeln!(out, "{}: {program} bytes of program", path.display())?;
         writeln!(
             out,
-            "hold the board's BOOTSEL button while you plug it in, and copy the file onto the drive that appears"
+            "hold the board's BOOTSEL button while you plug it in, and copy the file to the drive that appears"
         )?;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Values of options, from their words. An error is a sentence with an example.
+//! Values of options. An error is a message with an example.
 
 use picovd_sim::i2c_device::I2cDevice;
 use picovd_sim::partitions::Partition;
@@ -17,7 +17,7 @@ fn size(word: &str) -> Option<usize> {
 /// The length of a flash chip in bytes.
 pub fn flash_size(word: &str) -> Result<usize, String> {
     let chip = |size: &usize| size.is_power_of_two() && (512 << 10..=16 << 20).contains(size);
-    size(word).filter(chip).ok_or_else(|| format!("`{word}` is no length of a flash chip; for example 2M"))
+    size(word).filter(chip).ok_or_else(|| format!("`{word}` is not the length of a flash chip; try 2M"))
 }
 
 /// NAME=START,LENGTH.
@@ -27,7 +27,7 @@ pub fn partition(word: &str) -> Result<Partition, String> {
         let (start, length) = place.split_once(',')?;
         Partition::new(name, size(start)?.try_into().ok()?, size(length)?.try_into().ok()?)
     };
-    parsed().ok_or_else(|| format!("`{word}` is no partition; for example Calibration=2M,64K, both multiples of 4K"))
+    parsed().ok_or_else(|| format!("`{word}` is not a partition; try Calibration=2M,64K, both multiples of 4K"))
 }
 
 /// A device on the first I2C bus.
@@ -51,18 +51,18 @@ pub fn duration(word: &str) -> Result<Duration, String> {
         _ => None,
     };
     let time = number.parse::<u64>().ok().zip(milliseconds).and_then(|(number, unit)| number.checked_mul(unit));
-    // The board counts its cycles in 64 bits; a day is more than anybody waits for.
+    // The board counts its cycles in 64 bits; a day is longer than anyone waits.
     let time = time.filter(|time| *time <= 86_400_000).map(Duration::from_millis);
-    time.ok_or_else(|| format!("`{word}` is no time up to a day; for example 10s, 500ms or 2min"))
+    time.ok_or_else(|| format!("`{word}` is not a time of up to a day; try 10s, 500ms or 2min"))
 }
 
-/// How many numbered lines to print, and how many a second: COUNT/RATE.
+/// How many numbered lines to print, and how many per second: COUNT/RATE.
 pub fn lines(word: &str) -> Result<(u32, u32), String> {
     let parsed = || {
         let (lines, rate) = word.split_once('/')?;
         Some((lines.parse().ok()?, rate.parse().ok().filter(|rate| (1..=1_000_000).contains(rate))?))
     };
-    parsed().ok_or_else(|| format!("`{word}` is no number of lines; for example 1000/20"))
+    parsed().ok_or_else(|| format!("`{word}` is not a number of lines; try 1000/20"))
 }
 
 #[cfg(test)]

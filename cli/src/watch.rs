@@ -1,4 +1,4 @@
-//! Watches the stick as a desktop does: what changes while it is plugged in.
+//! Watches the stick as a desktop does: shows what changes while it is plugged in.
 
 use super::{Failure, files};
 use picovd_manifest::DiskPlan;
@@ -13,48 +13,49 @@ use std::time::{Duration, Instant};
 #[cfg(test)]
 mod tests;
 
-/// How coarsely time passes.
+/// Step in which time passes.
 const STEP: Duration = Duration::from_millis(100);
 
-/// A host that has lost the volume to a change has mounted it again by then.
+/// A host that has unmounted the volume because of a change has mounted it again after this time.
 const MOUNTED: Duration = Duration::from_secs(20);
 
-/// Contents up to so many bytes are read at each mount; of longer files the directory entries are compared alone.
+/// Maximum length of files that are read at each mount; of longer files only the directory entries are compared.
 const LONGEST: u64 = 64 << 10;
 
-/// Lines of a file that are shown at most, and characters of a line.
+/// Maximum number of lines of a file that are shown, and of characters in a line.
 const LINES: usize = 24;
 const CHARACTERS: usize = 160;
 
-/// A file or a folder, as the host saw it last.
+/// A file or a folder, as the host last saw it.
 #[derive(PartialEq)]
 struct Seen {
     node: Node,
-    /// What is in it, where the board may change that and it is short.
+    /// Its contents, if the board may change them and they are short.
     contents: Option<Vec<u8>>,
 }
 
 /// Everything on the volume, by path.
 type Listing = BTreeMap<String, Seen>;
 
-/// Changes that are waited for.
+/// Number of changes to wait for.
 const WANTED: usize = 2;
 
 /// When watching ends.
 pub enum Until {
-    /// Never, and time passes as it does for a person.
+    /// Never; time passes in real time.
     Stopped,
-    /// When two changes of that file were seen; it is a failure when they were not after that time.
+    /// When two changes of that file were seen; it is a failure if that takes longer than this time.
     Changes(&'static str, Duration),
 }
 
-/// Watches. Files that are in the manifest are compared by their directory entries: the bytes of memory change all the time.
+/// Watches. Files that are in the manifest are compared by their directory entries, because the contents of memory change
+/// all the time.
 pub fn run(link: Box<dyn Link + '_>, plan: &DiskPlan, until: &Until, out: &mut dyn Write) -> Result<(), Failure> {
     let fixed: BTreeSet<&str> = plan.files.iter().map(|file| file.path.trim_start_matches('/')).collect();
     let mut system = System::boot(LINUX_DESKTOP, link).map_err(Failure::of)?;
     let mut known = listing(&mut system, &fixed);
     let begun = system.now();
-    // A change may be announced at this very moment.
+    // A change may be announced just now.
     while known.is_err() && system.now() < begun + MOUNTED {
         system.elapse(STEP);
         known = listing(&mut system, &fixed);
@@ -75,7 +76,7 @@ pub fn run(link: Box<dyn Link + '_>, plan: &DiskPlan, until: &Until, out: &mut d
         system.elapse(STEP);
         for event in system.take_events() {
             writeln!(out, "{:>8.1} s  {}", system.now().as_secs_f64(), told(event))?;
-            // A medium that goes while it is read is mounted again later, and read then.
+            // If a medium goes while it is being read, it is mounted again and read later.
             if matches!(event, Event::Mounted(_))
                 && let Ok(now) = listing(&mut system, &fixed)
             {
@@ -115,10 +116,10 @@ fn print_changes<'n>(known: &Listing, now: &'n Listing, out: &mut dyn Write) -> 
     let mut differ = BTreeSet::new();
     for (path, seen) in now {
         let before = known.get(path);
-        // A folder of the board moves with each change of what is in it; that is told by itself.
+        // A folder of the board moves with each change in it, which is reported anyway.
         let changed = match before {
             Some(before) if seen.node.is_directory() => before.node.is_directory() != seen.node.is_directory(),
-            // The same bytes at another place are no news.
+            // The same bytes at another location are not a change.
             Some(Seen { contents: Some(old), .. }) => seen.contents.as_ref() != Some(old),
             Some(before) => before != seen,
             None => true,
@@ -149,14 +150,15 @@ fn text(bytes: &[u8]) -> Option<&str> {
 
 /// The lines that are new.
 ///
-/// What was there may be the beginning of what is there now, or its end the beginning, where a log or a table has lost its first
+/// The old contents may be the start of the new ones, or their end may be the start of the new ones if a log or a table has
+/// lost its first lines. Otherwise, the lines that occur more often than before.
 /// lines. Else the lines of which there are more than before.
 fn added<'n>(old: &'n str, new: &'n str) -> Vec<&'n str> {
     let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
     if let Some(rest) = new.strip_prefix(&old[..]) {
         return rest.to_vec();
     }
-    // Half of a line may have been lost, too. One line in common is chance.
+    // Half of a line may have been lost, too. A single common line is a coincidence.
     let overlap = (1..old.len()).map(|lost| &old[lost..]).take_while(|kept| kept.len() > 1);
     if let Some(rest) = overlap.into_iter().find_map(|kept| new.strip_prefix(kept)) {
         return rest.to_vec();
@@ -175,7 +177,7 @@ fn added<'n>(old: &'n str, new: &'n str) -> Vec<&'n str> {
     new.into_iter().filter(|line| is_new(line)).collect()
 }
 
-/// Prints the lines that are new, the last of them when there are many.
+/// Prints the new lines, only the last ones if there are many.
 fn show(old: &str, new: &str, out: &mut dyn Write) -> Result<(), Failure> {
     let lines = added(old, new);
     let hidden = lines.len().saturating_sub(LINES);

@@ -32,7 +32,7 @@ fn temporary(name: &str) -> PathBuf {
 #[test]
 fn alone_it_shows_the_stick_and_ends_0() {
     let text = succeed(&[]);
-    for part in ["boot region", "README.TXT", "SRAM.BIN", "about/", "all as the manifest has them"] {
+    for part in ["boot region", "README.TXT", "SRAM.BIN", "about/", "all match the manifest"] {
         assert!(text.contains(part), "{part:?} is missing in\n{text}");
     }
 }
@@ -124,10 +124,10 @@ fn wrong_words_get_an_error_and_status_2() {
         (&["cat", "A", "--usbip", "127.0.0.1:1"], "--usbip is for serve\n"),
         (&["layout", "--partition", "A=2M,64K"], "unexpected argument '--partition'"),
         (&["check", "x.img", "--flash-size", "2M"], "it takes neither --flash-size nor --partition"),
-        (&["cat", "A", "--after", "10"], "`10` is no time up to a day"),
+        (&["cat", "A", "--after", "10"], "`10` is not a time of up to a day"),
         (&["ls", "--after", "1s"], "--after is for cat, log\n"),
-        (&["ls", "--flash-size", "3M"], "`3M` is no length of a flash chip; for example 2M"),
-        (&["ls", "--partition", "A"], "`A` is no partition; for example Calibration=2M,64K"),
+        (&["ls", "--flash-size", "3M"], "`3M` is not the length of a flash chip; try 2M"),
+        (&["ls", "--partition", "A"], "`A` is not a partition; try Calibration=2M,64K"),
         (&["serve", "--usbip", "here"], "`here` is not an address; try 127.0.0.1:3240"),
         (&["serve", "--quiet"], "serve needs --usbredir SOCKET or --usbip ADDRESS:PORT"),
         (&["ls", "--i2c0", "0x76"], "`0x76` is not a device; try 0x76=bme280.toml"),
@@ -323,7 +323,7 @@ fn a_console_without_settings_says_that_nobody_answers() {
     let (status, out, error) = typed(silent, "get\n");
     assert_eq!(status, Some(1), "{error}");
     assert!(out.starts_with("PicoVD ") && error.contains("nobody answers here"), "{out}{error}");
-    assert!(error.contains("lines that nobody has answered: 1; set sectors in [settings]"), "{error}");
+    assert!(error.contains("lines without an answer: 1; set sectors in [settings]"), "{error}");
     // Who asks nothing misses no answer.
     let (status, _, error) = typed(silent, "");
     assert_eq!((status, error.lines().count()), (Some(0), 1), "{error}");
@@ -377,15 +377,15 @@ fn a_file_is_shown_as_it_is_later() {
 fn every_manifest_is_shown_without_a_complaint() {
     let sensor = "two readings of the sensor";
     let cases = [
-        ("info", "[info]\ntext = true\n", "left out: [dynamic] files"),
-        ("log", "[log]\nstdout = true\ntail = true\n", "left out: [dynamic] files"),
-        ("partitions", "[partitions]\nenabled = true\nfolder = \"p\"\n", "left out: [dynamic] files"),
-        ("settings", "[usb]\nconsole = true\n\n[settings]\nsectors = 2\n", "left out: [dynamic] files"),
+        ("info", "[info]\ntext = true\n", "not shown: [dynamic] files"),
+        ("log", "[log]\nstdout = true\ntail = true\n", "not shown: [dynamic] files"),
+        ("partitions", "[partitions]\nenabled = true\nfolder = \"p\"\n", "not shown: [dynamic] files"),
+        ("settings", "[usb]\nconsole = true\n\n[settings]\nsectors = 2\n", "not shown: [dynamic] files"),
         ("one", "[dynamic]\nfiles = 1\nwindow = \"8 KiB\"\nmax-name = 10\nhold = \"1 s\"\n", sensor),
-        ("name", "[dynamic]\nfiles = 1\nmax-name = 9\n", "left out: [dynamic] max-name is 9"),
+        ("name", "[dynamic]\nfiles = 1\nmax-name = 9\n", "not shown: [dynamic] max-name is 9"),
         ("taken", "[[file]]\npath = \"Sensor.csv\"\ntext = \"mine\"\n\n[dynamic]\nfiles = 1\n", "of its own"),
-        ("attention", "[dynamic]\nfiles = 1\nrefresh = \"attention\"\n", "left out: with [dynamic] refresh"),
-        ("hold", "[dynamic]\nfiles = 1\nhold = \"60 min\"\n", "left out: by [dynamic] max-age and hold"),
+        ("attention", "[dynamic]\nfiles = 1\nrefresh = \"attention\"\n", "not shown: with [dynamic] refresh"),
+        ("hold", "[dynamic]\nfiles = 1\nhold = \"60 min\"\n", "not shown: by [dynamic] max-age and hold"),
         ("slow", "[dynamic]\nfiles = 1\nhold = \"45 s\"\n", sensor),
     ];
     for (name, text, part) in cases {

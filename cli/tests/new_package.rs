@@ -55,7 +55,7 @@ fn a_package_is_written_with_a_right_manifest() {
     assert!(cargo.contains("[target.thumbv8m.main-none-eabihf]\nrunner = [\"cargo\", \"run\""), "{cargo}");
     assert!(fs::read_to_string(package.join("src/main.rs")).expect("it is there").contains("\nfn main() -> ! {\n"));
     // What is there is never overwritten.
-    refused(&folder, &["my-stick"], 1, "has files in it already");
+    refused(&folder, &["my-stick"], 1, "is not empty");
 }
 
 #[test]
@@ -98,6 +98,6 @@ fn wrong_words_get_an_answer() {
     refused(&folder, &["--manifest", "picovd.toml", "my-stick"], 2, "unexpected argument '--manifest' found");
     refused(&folder, &["my stick"], 1, "try `my-stick`");
     refused(&folder, &["core"], 1, "try `my-core`");
-    refused(&folder, &["file"], 1, "is a file: name a new folder");
+    refused(&folder, &["file"], 1, "is a file: specify a new folder");
     assert_eq!(fs::read_dir(&folder).expect("it is there").count(), 1, "nothing is written where something is refused");
 }

@@ -87,7 +87,7 @@ fn a_good_image_is_all_right_and_every_file_has_its_sum() {
             assert!(line.contains(&sum) && line.contains(&file.bytes.len().to_string()), "{line}");
         }
     }
-    assert!(line(&against, "README.TXT").ends_with("as the manifest has it"), "{against}");
+    assert!(line(&against, "README.TXT").ends_with("matches the manifest"), "{against}");
     assert!(line(&against, "SRAM.BIN").ends_with("memory: readable, length right"), "{against}");
     assert!(!alone.contains("manifest"), "{alone}");
     // What a bug needs to tell.
@@ -120,7 +120,7 @@ fn a_changed_byte_of_a_static_file_is_found() {
         let found = verify(&path, &bytes, &stock(), 1);
         line(&found, &format!("file-bytes: {file}: byte {offset} is"));
         assert!(line(&found, "problems").ends_with(" 1"), "{found}");
-        assert!(line(&found, file).ends_with("NOT as the manifest has it"), "{found}");
+        assert!(line(&found, file).ends_with("DIFFERS from the manifest"), "{found}");
         // The standard says nothing about it, the sum does.
         let name = path.to_str().expect("UTF-8");
         let sum = |report: &str| line(report, file).split_whitespace().nth(1).map(str::to_owned);
@@ -142,7 +142,7 @@ fn damage_of_the_volume_is_told_with_rule_and_clause() {
     bytes[11 * BLOCK] ^= 1;
     let found = verify(&path, &bytes, &stock(), 1);
     line(&found, "boot-checksum");
-    assert!(line(&found, "README.TXT").ends_with("as the manifest has it"), "{found}");
+    assert!(line(&found, "README.TXT").ends_with("matches the manifest"), "{found}");
     // The name of a file: its set's checksum, and the file that is missing then.
     let mut bytes = good.clone();
     let units: Vec<u8> = "README.TXT".encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -177,7 +177,7 @@ fn what_is_no_exfat_volume_is_told_with_what_it_is() {
     (record[450], record[454], record[458]) = (7, 8, 56);
     let found = verify(&path, &record, &stock(), 1);
     assert!(line(&found, "partitioned").contains("LBA 8"), "{found}");
-    line(&found, "name the partition");
+    line(&found, "specify the partition");
     let mut fat = vec![0; 64 * BLOCK];
     fat[82..90].copy_from_slice(b"FAT32   ");
     assert!(line(&verify(&path, &fat, &stock(), 1), "not-exfat").contains("FAT32"));
@@ -289,7 +289,7 @@ fn what_settings_may_change_is_no_problem() {
         .expect("writable");
     let (path, _) = image("settings.img", Some(always.to_str().expect("UTF-8")));
     let found = report(&[path.to_str().expect("UTF-8"), "--manifest", manifest], 0);
-    assert!(line(&found, "HIDDEN.TXT").ends_with("as the manifest has it"), "{found}");
+    assert!(line(&found, "HIDDEN.TXT").ends_with("matches the manifest"), "{found}");
     assert!(line(&found, "remark").contains("\"LAB7\""), "{found}");
     // A file that no setting decides about has to be there.
     let found = report(&[path.to_str().expect("UTF-8"), "--manifest", &stock()], 1);
@@ -335,7 +335,7 @@ fn wrong_words_end_2_and_what_cannot_be_opened_says_what_to_do() {
     }
     let folder = env!("CARGO_TARGET_TMPDIR");
     let remedy = if cfg!(target_os = "macos") { "diskutil list" } else { "lsblk" };
-    for (name, hint) in [("no/such.img", remedy), (folder, "name a disk")] {
+    for (name, hint) in [("no/such.img", remedy), (folder, "specify a disk")] {
         let output = run(&["verify", name]);
         let error = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{error}");

@@ -31,8 +31,8 @@ impl Image {
     /// What is wrong with the file.
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let bad = |what: &'static str| move |error: object::read::Error| Error::Elf(format!("{what}: {error}"));
-        let header = FileHeader32::<LittleEndian>::parse(bytes).map_err(bad("no 32-bit ELF file"))?;
-        let endian = header.endian().map_err(bad("no little-endian ELF file"))?;
+        let header = FileHeader32::<LittleEndian>::parse(bytes).map_err(bad("not a 32-bit ELF file"))?;
+        let endian = header.endian().map_err(bad("not a little-endian ELF file"))?;
         let mut segments = Vec::new();
         for program in header.program_headers(endian, bytes).map_err(bad("program headers"))? {
             if program.p_type(endian) == PT_LOAD && program.p_filesz(endian) > 0 {

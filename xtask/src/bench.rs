@@ -1,4 +1,4 @@
-//! How fast the firmware is: built, and measured on the emulated board.
+//! Measures how fast the firmware is: builds it, and runs it on the emulated board.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -17,11 +17,11 @@ use crate::workspace::Workspace;
 /// What to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// A table for people.
+    /// A table for the terminal.
     Table,
     /// For machines.
     Json,
-    /// As the README has it.
+    /// In the README's format.
     Markdown,
     /// Awake cycles by function, for each kind of sector.
     Profile,
@@ -39,10 +39,10 @@ pub fn program(workspace: &Workspace) -> Result<PathBuf, String> {
     Ok(workspace.target.join("release/examples/bench"))
 }
 
-/// Numbers of files over which the cost of a directory is measured.
+/// Numbers of files for which the cost of a directory is measured.
 const MANY: [u32; 3] = [10, 100, 1000];
 
-/// A volume of a little more than 16 MiB, all of it bytes of flash.
+/// A volume of a little more than 16 MiB, all of it from flash.
 const SIXTEEN_MEBIBYTES: &str = "\
 [chip]
 flash-size = \"16 MiB\"
@@ -52,7 +52,7 @@ path = \"FLASH.BIN\"
 window = \"flash\"
 ";
 
-/// Measures the firmware `elf`, which was built from `manifest` (the stock manifest where there is none).
+/// Measures the firmware `elf`, which was built from `manifest` (by default the stock manifest).
 pub fn run(workspace: &Workspace, elf: &Path, manifest: Option<&Path>, form: Form) -> Result<(), String> {
     let mut bench = Command::new(program(workspace)?);
     bench.current_dir(&workspace.root).arg("--elf").arg(elf);
@@ -95,7 +95,7 @@ fn show(mut bench: Command, elf: &Path, form: Form) -> Result<(), String> {
     Ok(())
 }
 
-/// What the stock firmware is measured beside, as arguments for the program that measures.
+/// What is measured in addition to the stock firmware, as arguments for the program that measures.
 fn companions(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<OsString>, String> {
     let folder = workspace.scratch("bench")?;
     let root = &workspace.root;
@@ -128,7 +128,7 @@ fn companions(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<OsStri
     Ok(arguments)
 }
 
-/// A manifest of that many small files in one folder.
+/// A manifest with that many small files in one folder.
 fn many(files: u32) -> String {
     (0..files).map(|n| format!("[[file]]\npath = \"files/FILE-{n:04}.TXT\"\ntext = \"File {n}.\"\n\n")).collect()
 }
@@ -137,7 +137,7 @@ fn write(file: &Path, text: &str) -> Result<(), String> {
     fs::write(file, text).map_err(|e| format!("{}: {e}", file.display()))
 }
 
-/// Adds up lines of `ADDRESS CYCLES KIND` by function.
+/// Sums up lines of `ADDRESS CYCLES KIND` by function.
 fn profile(lines: &str, elf: &Elf) -> Result<String, String> {
     let functions: Vec<_> = elf.symbols.iter().filter(|symbol| symbol.kind == Kind::Text).collect();
     let mut kinds: BTreeMap<&str, BTreeMap<String, u64>> = BTreeMap::new();
@@ -149,7 +149,7 @@ fn profile(lines: &str, elf: &Elf) -> Result<String, String> {
         let (Some(address), Some(cycles), Some(kind)) = (address, cycles, kind) else {
             return Err(format!("a profile has no line like `{line}`"));
         };
-        // Symbols come by address.
+        // Symbols are sorted by address.
         let place = functions.partition_point(|symbol| symbol.address <= address).checked_sub(1);
         let home =
             place.and_then(|place| functions.get(place)).filter(|symbol| address - symbol.address < symbol.length);

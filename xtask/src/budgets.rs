@@ -1,4 +1,4 @@
-//! What the firmware may take: xtask/budgets.toml.
+//! The firmware's budgets: xtask/budgets.toml.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,15 +21,15 @@ pub enum What {
 /// A limit for some modules, or for all.
 #[derive(Clone, Debug)]
 pub struct Limit {
-    /// What a report calls it.
+    /// Its name in a report.
     pub name: String,
-    /// The modules; none: all of them.
+    /// The modules; if empty, all of them.
     pub modules: Vec<String>,
     /// Which bytes count.
     pub what: What,
-    /// Bytes that are too many when there is one more.
+    /// Maximum number of bytes.
     pub budget: u32,
-    /// Bytes that it is meant to come down to, where that is less.
+    /// The number of bytes to be reached, if that is less.
     pub goal: Option<u32>,
 }
 
@@ -46,7 +46,7 @@ impl Limit {
     }
 }
 
-/// When stack counts.
+/// When stack usage is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
     /// Until the processor sleeps for the first time.
@@ -60,9 +60,9 @@ pub enum When {
 pub struct Stack {
     /// When.
     pub when: When,
-    /// Bytes that are too many when there is one more.
+    /// Maximum number of bytes.
     pub budget: u32,
-    /// Bytes that it is meant to come down to, where that is less.
+    /// The number of bytes to be reached, if that is less.
     pub goal: Option<u32>,
 }
 
@@ -71,13 +71,14 @@ pub struct Stack {
 pub struct Image {
     /// Its name.
     pub name: String,
-    /// The manifest that it is built from, below the workspace's root; none: picovd.toml.
+    /// Its manifest, below the workspace's root; if `None`, picovd.toml.
     pub manifest: Option<String>,
-    /// The cores that it is for. What is not for Arm is built and never run: its stack and its panics are not looked at.
+    /// The cores that it is for. An image that is not for Arm is built but never run: its stack and its panics are not
+    /// checked.
     pub processor: Processor,
     /// Its budgets.
     pub limits: Vec<Limit>,
-    /// Its budgets of stack; none: nobody measures it.
+    /// Its stack budgets; if empty, the stack is not measured.
     pub stack: Vec<Stack>,
 }
 
@@ -103,7 +104,7 @@ impl Budgets {
         let images = list(&table, "image")?.iter().map(|table| image(table)).collect::<Result<_, _>>()?;
         let mut panics = BTreeMap::new();
         for table in list(&table, "panic")? {
-            // A place without a reason is not known.
+            // A site without a reason does not count.
             text_of(table, "reason")?;
             let sites = number_of(table, "sites")?.ok_or("a [[panic]] lacks `sites`")?;
             panics.insert(text_of(table, "file")?, sites as usize);
@@ -119,7 +120,7 @@ fn image(table: &toml::Table) -> Result<Image, String> {
     let processor = match table.get("processor").map(|value| value.as_str()) {
         None => Processor::Arm,
         Some(Some("riscv")) => Processor::RiscV,
-        Some(_) => return Err("`processor` is riscv, or is left out".to_owned()),
+        Some(_) => return Err("`processor` must be riscv, or missing".to_owned()),
     };
     Ok(Image { name: text_of(table, "name")?, manifest, processor, limits, stack })
 }
@@ -128,7 +129,7 @@ fn stack(table: &toml::Table) -> Result<Stack, String> {
     let when = match text_of(table, "when")?.as_str() {
         "start" => When::Start,
         "run" => When::Run,
-        other => return Err(format!("`when` is start or run, not {other}")),
+        other => return Err(format!("`when` must be start or run, not {other}")),
     };
     let budget = number_of(table, "budget")?.ok_or("a limit of the stack lacks `budget`")?;
     Ok(Stack { when, budget, goal: number_of(table, "goal")? })
@@ -138,14 +139,14 @@ fn limit(table: &toml::Table) -> Result<Limit, String> {
     let what = match text_of(table, "what")?.as_str() {
         "flash" => What::Flash,
         "ram" => What::Ram,
-        other => return Err(format!("`what` is flash or ram, not {other}")),
+        other => return Err(format!("`what` must be flash or ram, not {other}")),
     };
     let modules = match table.get("modules") {
         None => Vec::new(),
         Some(value) => value
             .as_array()
             .and_then(|all| all.iter().map(|one| one.as_str().map(str::to_owned)).collect())
-            .ok_or("`modules` is a list of names")?,
+            .ok_or("`modules` must be a list of names")?,
     };
     let budget = number_of(table, "budget")?.ok_or("a limit lacks `budget`")?;
     Ok(Limit { name: text_of(table, "name")?, modules, what, budget, goal: number_of(table, "goal")? })
@@ -157,7 +158,7 @@ fn list<'t>(table: &'t toml::Table, key: &str) -> Result<Vec<&'t toml::Table>, S
         Some(value) => value
             .as_array()
             .and_then(|all| all.iter().map(toml::Value::as_table).collect())
-            .ok_or_else(|| format!("`{key}` is no list of tables")),
+            .ok_or_else(|| format!("`{key}` is not a list of tables")),
     }
 }
 
@@ -166,7 +167,7 @@ fn text_of(table: &toml::Table, key: &str) -> Result<String, String> {
         .get(key)
         .and_then(toml::Value::as_str)
         .map(str::to_owned)
-        .ok_or_else(|| format!("`{key}` is missing or no text"))
+        .ok_or_else(|| format!("`{key}` is missing or not a text"))
 }
 
 fn number_of(table: &toml::Table, key: &str) -> Result<Option<u32>, String> {
@@ -175,7 +176,7 @@ fn number_of(table: &toml::Table, key: &str) -> Result<Option<u32>, String> {
         .as_integer()
         .and_then(|n| u32::try_from(n).ok())
         .map(Some)
-        .ok_or_else(|| format!("`{key}` is no number of bytes"))
+        .ok_or_else(|| format!("`{key}` is not a number of bytes"))
 }
 
 #[cfg(test)]

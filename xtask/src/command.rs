@@ -1,4 +1,4 @@
-//! Running other programs: output captured, a limit of time, failures that name the command.
+//! Runs other programs: with captured output, a time limit, and failures that name the command.
 
 use std::env;
 use std::ffi::OsStr;
@@ -13,14 +13,14 @@ pub const SHORT: Duration = Duration::from_secs(120);
 /// Limit for builds, installations and test runs.
 pub const LONG: Duration = Duration::from_secs(45 * 60);
 
-/// What a finished program left.
+/// The result of a finished program.
 #[derive(Debug)]
 pub struct Finished {
     /// How it ended.
     pub status: ExitStatus,
-    /// Everything it printed.
+    /// Its standard output.
     pub stdout: Vec<u8>,
-    /// Everything it complained about.
+    /// Its standard error.
     pub stderr: Vec<u8>,
 }
 
@@ -36,9 +36,9 @@ impl Finished {
     }
 }
 
-/// Runs a program to its end with both outputs captured and no input.
+/// Runs a program to its end with both outputs captured and without input.
 ///
-/// An error means that it could not be started or was stopped at `limit`; how it ended is for the caller to judge.
+/// An error means that it could not be started or was stopped at `limit`; the caller evaluates how it ended.
 pub fn finish(command: &mut Command, limit: Duration) -> Result<Finished, String> {
     let mut child = command
         .stdin(Stdio::null())
@@ -54,7 +54,7 @@ pub fn finish(command: &mut Command, limit: Duration) -> Result<Finished, String
     Ok(Finished { status, stdout, stderr })
 }
 
-/// As [`finish`], and an exit status other than 0 is an error with the end of what the program printed.
+/// As [`finish`], but an exit status other than 0 is an error with the end of the program's output.
 pub fn run(command: &mut Command, limit: Duration) -> Result<Finished, String> {
     let finished = finish(command, limit)?;
     if finished.status.success() {
@@ -64,7 +64,7 @@ pub fn run(command: &mut Command, limit: Duration) -> Result<Finished, String> {
     }
 }
 
-/// Runs a program with its output on ours: for long work that a person wants to see.
+/// Runs a program that inherits our outputs: for long work with visible progress.
 pub fn show(command: &mut Command, limit: Duration) -> Result<(), String> {
     let mut child = command.stdin(Stdio::null()).spawn().map_err(|e| format!("cannot run `{}`: {e}", line(command)))?;
     let status = wait(&mut child, limit).map_err(|e| format!("`{}` {e}", line(command)))?;
@@ -80,7 +80,7 @@ fn wait(child: &mut Child, limit: Duration) -> Result<ExitStatus, String> {
             return Ok(status);
         }
         if start.elapsed() > limit {
-            // It may have ended since: both errors then mean nothing.
+            // It may have ended since then: both errors then mean nothing.
             let _ = child.kill();
             let _ = child.wait();
             return Err(format!("did not end within {} s", limit.as_secs()));
@@ -90,7 +90,7 @@ fn wait(child: &mut Child, limit: Duration) -> Result<ExitStatus, String> {
     }
 }
 
-/// Reads a pipe to its end beside the program, which would block on a full one.
+/// Reads a pipe to its end in the background, since the program would block on a full one.
 fn drain(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -102,14 +102,14 @@ fn drain(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>
     })
 }
 
-/// The command line as a person would type it.
+/// The command line as a user would type it.
 pub fn line(command: &Command) -> String {
     let mut words = vec![quoted(command.get_program())];
     words.extend(command.get_args().map(quoted));
     words.join(" ")
 }
 
-/// A word, in single quotes where a shell would take it apart.
+/// An argument, in single quotes if a shell would split it.
 fn quoted(word: &OsStr) -> String {
     let word = word.to_string_lossy();
     let plain = |c: char| c.is_alphanumeric() || "-_./=:,+@%".contains(c);
@@ -126,7 +126,7 @@ pub fn tail(text: &str, lines: usize) -> String {
     all[all.len().saturating_sub(lines)..].join("\n")
 }
 
-/// Where a program is, if it does. Root's folders are searched, too: they are missing from other users' PATH.
+/// The path of a program, if it exists. Root's folders are searched, too, since they are missing from other users' PATH.
 pub fn which(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
@@ -135,7 +135,7 @@ pub fn which(program: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
-/// A program by name, found in root's folders as well.
+/// A program by name, searched in root's folders as well.
 pub fn program(name: &str) -> Command {
     Command::new(which(name).unwrap_or_else(|| PathBuf::from(name)))
 }
@@ -145,7 +145,7 @@ pub fn is_root() -> bool {
     run(Command::new("id").arg("-u"), SHORT).is_ok_and(|finished| finished.text().trim() == "0")
 }
 
-/// A program that needs root: through sudo where we are not.
+/// A program that needs root: run with sudo if we are not root.
 pub fn as_root(name: &str) -> Command {
     if is_root() {
         program(name)
@@ -164,7 +164,7 @@ pub fn cargo(root: &Path) -> Command {
     command
 }
 
-/// Takes away what `cargo run` put into the environment: a nested build would see it and build things again.
+/// Removes what `cargo run` has put into the environment: a nested build would see it and rebuild things.
 pub fn forget_cargo_run(command: &mut Command) {
     command.env_remove("LD_LIBRARY_PATH");
     for (name, _) in env::vars_os() {

@@ -1,4 +1,4 @@
-//! What an ELF file of the firmware holds: its load segments, sections and symbols.
+//! The contents of the firmware's ELF file: its load segments, sections and symbols.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use object::{Object, ObjectSymbol};
 
 use picovd_uf2::{Image, Segment};
 
-/// What the bytes of a section are.
+/// The kind of a section's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// Executable.
@@ -43,7 +43,7 @@ pub struct Symbol {
     pub name: String,
     /// What its bytes are.
     pub kind: Kind,
-    /// Its address, the Thumb bit cleared.
+    /// Its address, with the Thumb bit cleared.
     pub address: u32,
     /// Its length in bytes.
     pub length: u32,
@@ -52,13 +52,13 @@ pub struct Symbol {
 /// A firmware image in ELF form.
 #[derive(Clone, Debug)]
 pub struct Elf {
-    /// Whose UF2 family it is: that of the core that it is for.
+    /// Its UF2 family, which depends on the core that it is for.
     pub family: u32,
     /// Load segments with bytes in the file, by physical address.
     pub segments: Vec<Segment>,
     /// Sections that take room on the chip.
     pub sections: Vec<Section>,
-    /// Symbols with a length that lie in such a section.
+    /// Symbols with a length in such a section.
     pub symbols: Vec<Symbol>,
 }
 
@@ -73,15 +73,15 @@ impl Elf {
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         let Image { family, segments } = Image::parse(bytes)?;
         let bad = |what: &'static str| move |error: object::read::Error| format!("{what}: {error}");
-        let header = FileHeader32::<LittleEndian>::parse(bytes).map_err(bad("no 32-bit ELF file"))?;
-        let endian = header.endian().map_err(bad("no little-endian ELF file"))?;
+        let header = FileHeader32::<LittleEndian>::parse(bytes).map_err(bad("not a 32-bit ELF file"))?;
+        let endian = header.endian().map_err(bad("not a little-endian ELF file"))?;
 
         let table = header.sections(endian, bytes).map_err(bad("section headers"))?;
         let mut sections = Vec::new();
         for section in table.iter() {
             let flags = section.sh_flags(endian);
             let name = table.section_name(endian, section).map_err(bad("section name"))?;
-            // riscv-rt's sections for what is left of RAM take nothing from anybody.
+            // riscv-rt's sections for the rest of RAM do not count.
             let rest = [&b".heap"[..], b".stack"].contains(&name);
             if flags & SHF_ALLOC == 0 || section.sh_size(endian) == 0 || rest {
                 continue;
@@ -102,7 +102,7 @@ impl Elf {
 
         let file = object::read::elf::ElfFile32::<LittleEndian>::parse(bytes).map_err(bad("symbols"))?;
         let mut symbols = Vec::new();
-        // What the compiler merged, each part of which has a name of its own.
+        // Merged constants, each part of which has its own symbol.
         let merged = |name: &str| name.starts_with(".L_MergedGlobals");
         for symbol in file.symbols().filter(|symbol| symbol.size() > 0 && !symbol.name().is_ok_and(merged)) {
             // Bit 0 of a Thumb function's address is not part of it.

@@ -1,5 +1,5 @@
-//! ChaN's FatFs, the exFAT driver of many players: its sources, of one version and known hash, from a package that carries them,
-//! kept in the cache outside the tree; compiled with tests/fatfs, which reads everything of an image by it.
+//! ChaN's FatFs, the exFAT driver of many players: its sources, with a fixed version and hash, from a package that contains
+//! them, stored in the cache outside of the tree and compiled with tests/fatfs, which reads everything in an image with it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ use crate::workspace::{Workspace, cache_folder, cache_lock};
 
 /// Our part, below the workspace's root.
 const FOLDER: &str = "tests/fatfs";
-/// The package's folder with the sources, and those that are used.
+/// The package's folder with the sources, and the files that are used.
 const SOURCES: &str = "foreign/fatfs/source";
 const USED: [&str; 4] = ["ff.c", "ff.h", "diskio.h", "ffunicode.c"];
-/// How ff.c begins.
+/// The start of ff.c.
 const VERSION: &str = "FatFs - Generic FAT Filesystem Module  R0.16 ";
 
-/// Finds the sources, or fetches them when the policy lets it.
+/// Finds the sources, or downloads them if the policy allows it.
 pub fn get(workspace: &Workspace, policy: Policy) -> Result<PathBuf, String> {
     let folder = cache_folder()?.join("fatfs");
     let _lock = cache_lock("fatfs")?;
@@ -50,7 +50,7 @@ pub fn get(workspace: &Workspace, policy: Policy) -> Result<PathBuf, String> {
 pub fn build(workspace: &Workspace, sources: &Path, scratch: &Path) -> Result<PathBuf, String> {
     let folder = scratch.join("fatfs");
     fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-    // ff.h takes the ffconf.h beside it: exFAT is off in the one that the sources come with.
+    // ff.h includes the ffconf.h next to it, and exFAT is disabled in the one of the package.
     let ours = workspace.root.join(FOLDER);
     let files =
         USED.map(|name| sources.join(name)).into_iter().chain(["ffconf.h", "reader.c"].map(|name| ours.join(name)));
@@ -64,7 +64,7 @@ pub fn build(workspace: &Workspace, sources: &Path, scratch: &Path) -> Result<Pa
     Ok(folder.join("reader"))
 }
 
-/// The commands that make a Python environment and fetch the package by it, of known version and hash.
+/// The commands that create a Python environment and download the package with it, with a fixed version and hash.
 fn steps(folder: &Path, requirements: &Path, packed: &Path) -> [Command; 2] {
     let mut environment = command::program("python3");
     environment.args(["-m", "venv", "--clear"]).arg(folder);

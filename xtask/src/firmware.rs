@@ -1,4 +1,4 @@
-//! The firmware: built for the chip, the same bytes from every folder, as ELF and as UF2.
+//! Builds the firmware for the chip, with the same bytes in every folder, as ELF and as UF2.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -14,14 +14,14 @@ use crate::toolchain::{Processor, TARGET, Toolchain, toml_string};
 use crate::workspace::Workspace;
 use picovd_uf2 as uf2;
 
-/// The cargo profile that the chip's programs are built with; also the name of the folder that cargo puts them into.
+/// The cargo profile for the chip's programs; also the name of the folder that cargo puts them into.
 pub const PROFILE: &str = "firmware";
 
-/// The binary target of package `picovd`. Its files are called `picovd` all the same: cargo would write a target of that name to
-/// where it writes the program of cli/.
+/// The binary target of package `picovd`. Its files are called `picovd` nevertheless: cargo would write a target of that
+/// name to the path of the program of cli/.
 pub const BINARY: &str = "picovd-firmware";
 
-/// What a build left.
+/// The result of a build.
 #[derive(Clone, Debug)]
 pub struct Built {
     /// The ELF file.
@@ -35,9 +35,9 @@ pub struct Built {
 pub struct Variant<'a> {
     /// One of the package's binaries.
     pub binary: &'a str,
-    /// The manifest in place of picovd.toml, as the current folder sees it.
+    /// The manifest that replaces picovd.toml, relative to the current folder.
     pub manifest: Option<&'a Path>,
-    /// The name of the files that are written.
+    /// The name of the output files.
     pub name: &'a str,
 }
 
@@ -66,18 +66,18 @@ pub fn build_with(
 ) -> Result<Built, String> {
     let Variant { binary, manifest, name } = variant;
     if name.is_empty() || !name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.')) {
-        return Err(format!("`{name}` is no name for files: use letters, digits, `-`, `_` and `.`"));
+        return Err(format!("`{name}` is not a valid file name: use letters, digits, `-`, `_` and `.`"));
     }
     let mut cargo = toolchain.cargo(&workspace.root);
     cargo.args(["build", "--package", "picovd", "--bin", binary, "--profile", PROFILE]);
     let stock = workspace.root.join("picovd.toml");
-    // A manifest that wants DEFMT.BIN wants its logger.
+    // A manifest with DEFMT.BIN needs its logger.
     let features = if wants_defmt(manifest.unwrap_or(&stock))? { "firmware,defmt" } else { "firmware" };
     cargo.args(["--features", features]);
     cargo.args(toolchain.arguments_for(processor));
     cargo.args(reproducible(workspace, toolchain, processor)?);
     cargo.env("CARGO_TARGET_DIR", &workspace.target);
-    // What build.rs takes for picovd.toml; it runs in the package's folder.
+    // Replaces picovd.toml in build.rs, which runs in the package's folder.
     match manifest {
         Some(path) => {
             let path = path.canonicalize().map_err(|e| format!("{}: {e}", path.display()))?;
@@ -87,7 +87,7 @@ pub fn build_with(
             cargo.env_remove("PICOVD_MANIFEST");
         }
     }
-    // Flags from the environment would take the place of those above.
+    // Flags from the environment would replace those above.
     for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS"] {
         cargo.env_remove(name);
     }
@@ -105,7 +105,7 @@ pub fn build_with(
     Ok(built)
 }
 
-/// Whether a manifest has `[log] defmt = true`. What is wrong with it otherwise is for the build to say.
+/// Whether a manifest has `[log] defmt = true`. The build reports anything else that is wrong with it.
 fn wants_defmt(manifest: &Path) -> Result<bool, String> {
     let text = fs::read_to_string(manifest).map_err(|e| format!("{}: {e}", manifest.display()))?;
     let value = text.parse::<toml::Table>().unwrap_or_default();
@@ -124,14 +124,14 @@ pub fn test_program(workspace: &Workspace, toolchain: &Toolchain, package: &str)
     test_variant(workspace, toolchain, Variant { binary: package, manifest: None, name: package })
 }
 
-/// The same from a manifest that is not its own.
+/// The same with a manifest that replaces its own.
 pub fn test_variant(workspace: &Workspace, toolchain: &Toolchain, variant: Variant<'_>) -> Result<PathBuf, String> {
     let Variant { binary: package, manifest, name } = variant;
     let mut cargo = toolchain.cargo(&workspace.root);
     cargo.args(["build", "--package", package, "--profile", PROFILE]).args(toolchain.arguments());
-    // defmt's own variable, read when a program is compiled: without it, errors alone are logged.
+    // defmt's own variable, read at compile time: without it, only errors are logged.
     cargo.env("CARGO_TARGET_DIR", &workspace.target).env("DEFMT_LOG", "trace");
-    // What its build.rs takes for picovd.toml.
+    // Replaces picovd.toml in its build.rs.
     match manifest {
         Some(path) => cargo.env("PICOVD_TEST_MANIFEST", path),
         None => cargo.env_remove("PICOVD_TEST_MANIFEST"),
@@ -145,7 +145,7 @@ pub fn test_variant(workspace: &Workspace, toolchain: &Toolchain, variant: Varia
     Ok(elf)
 }
 
-/// Builds the application with secrets, it and the library with a level of optimization of their own, and writes
+/// Builds the application with secrets, with its own optimization level for it and the library, and writes
 /// `target/firmware/secrets-LEVEL-FEATURES.elf`.
 pub fn secrets_program(
     workspace: &Workspace,
@@ -156,12 +156,12 @@ pub fn secrets_program(
     const PACKAGE: &str = "picovd-secrets-board";
     let mut cargo = toolchain.cargo(&workspace.root);
     cargo.args(["build", "--package", PACKAGE, "--profile", PROFILE]).args(toolchain.arguments());
-    // Numbers are numbers in TOML, the other levels texts.
+    // Numbers are numbers in TOML, the other levels are texts.
     let value = if level.parse::<u8>().is_ok() { level.to_owned() } else { toml_string(level) };
     for package in ["picovd", PACKAGE] {
         cargo.arg("--config").arg(format!("profile.{PROFILE}.package.{package}.opt-level={value}"));
     }
-    // defmt's own variable: without it, errors alone are logged.
+    // defmt's own variable: without it, only errors are logged.
     cargo
         .args(["--features", &features.join(",")])
         .env("DEFMT_LOG", "trace")
@@ -175,17 +175,17 @@ pub fn secrets_program(
     Ok(elf)
 }
 
-/// Writes what a board is flashed with.
+/// Writes the file to be flashed.
 pub fn write_uf2(program: &Elf, file: &Path) -> Result<(), String> {
     fs::write(file, uf2::write(program.family, &program.segments)?)
         .map_err(|e| format!("cannot write {}: {e}", file.display()))
 }
 
-/// Cargo's arguments that keep this machine's folders out of the binaries: where the sources, the downloaded crates, the
-/// standard library and the generated files are located differs from folder to folder and from user to user.
+/// Cargo's arguments that keep this machine's folders out of the binaries: the paths of the sources, the downloaded crates,
+/// the standard library and the generated files differ from folder to folder and from user to user.
 fn reproducible(workspace: &Workspace, toolchain: &Toolchain, processor: Processor) -> Result<Vec<OsString>, String> {
     let mut flags = Vec::new();
-    // The last prefix that fits wins: the target folder usually lies in the root.
+    // The last matching prefix wins: the target folder is usually below the root.
     for (from, to) in [
         (workspace.root.clone(), "/picovd"),
         (workspace.target.clone(), "/picovd/target"),
@@ -204,16 +204,16 @@ fn cargo_home() -> Result<PathBuf, String> {
     }
 }
 
-/// The line that a build ends with.
+/// The last line of a build.
 pub fn summary(elf: &Elf) -> String {
     let [text, rodata, data, bss] = [Kind::Text, Kind::Rodata, Kind::Data, Kind::Bss].map(|kind| elf.total(kind));
     format!("text {text}, rodata {rodata}, data {data}, bss {bss} bytes (flash {})", text + rodata + data)
 }
 
-/// The files that build.rs wrote for the chip, by name: those of OUT_DIR below the given target folder.
+/// The files that build.rs has written for the chip, by name: those in OUT_DIR below the given target folder.
 ///
-/// There is one folder for each set of options that the package was ever built with; the newest is the last build's. What
-/// counts is the one with a memory.x, which only a build for the chip has.
+/// There is one folder for each set of options that the package was ever built with; the newest is the last build's. Only
+/// one with a memory.x counts, which only builds for the chip have.
 pub fn generated(workspace: &Workspace) -> Result<BTreeMap<String, Vec<u8>>, String> {
     let folder = workspace.target.join(TARGET).join(PROFILE).join("build");
     let bad = |e: std::io::Error| format!("{}: {e}", folder.display());
@@ -225,7 +225,7 @@ pub fn generated(workspace: &Workspace) -> Result<BTreeMap<String, Vec<u8>>, Str
             found.push((time, out));
         }
     }
-    let (_, out) = found.into_iter().max().ok_or_else(|| format!("{} holds no memory.x", folder.display()))?;
+    let (_, out) = found.into_iter().max().ok_or_else(|| format!("{} contains no memory.x", folder.display()))?;
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(&out).map_err(bad)?.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -234,9 +234,9 @@ pub fn generated(workspace: &Workspace) -> Result<BTreeMap<String, Vec<u8>>, Str
     Ok(files)
 }
 
-/// Copies what belongs to the project, and nothing that was built, to another folder.
+/// Copies the project's files, without build output, to another folder.
 ///
-/// In a git repository that is what git tracks or would track; elsewhere everything but the target folder.
+/// In a git repository, these are the files that git tracks or would track; otherwise everything except the target folder.
 pub fn copy_sources(workspace: &Workspace, to: &Path) -> Result<(), String> {
     let mut git = Command::new("git");
     git.args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(&workspace.root);

@@ -1,7 +1,7 @@
-//! Holds the paths that src/ names against the table in docs/ARCHITECTURE.md of who may import whom.
+//! Checks the paths in src/ against the table in docs/ARCHITECTURE.md of which module may import which.
 //!
-//! A small reader of Rust's tokens is enough: comments, strings and test modules are left out, `use` trees are taken apart,
-//! and every path that starts with `crate`, `self`, `super` or the name of a dependency is looked up, wherever it is.
+//! A small tokenizer of Rust is enough: comments, strings and test modules are skipped, `use` trees are expanded, and every
+//! path that starts with `crate`, `self`, `super` or the name of a dependency is checked, wherever it occurs.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use toml::Value;
 
-/// What one part of src/ may name.
+/// What one part of src/ may import.
 struct Rule {
-    /// The part: a module's path with slashes. The longest that fits a file holds for it.
+    /// The part: a module's path with slashes. The longest prefix of a file's path applies.
     part: &'static str,
     /// Modules of this crate.
     modules: &'static [&'static str],
@@ -19,8 +19,8 @@ struct Rule {
     crates: &'static [&'static str],
 }
 
-/// The table in docs/ARCHITECTURE.md, for the library. What plugs it together (lib.rs, main.rs and
-/// the other binaries) may name everything.
+/// The table in docs/ARCHITECTURE.md, for the library. The files that combine everything (lib.rs, main.rs and the other
+/// binaries) may import anything.
 const RULES: &[Rule] = &[
     Rule { part: "block", modules: &[], crates: &[] },
     Rule { part: "clock", modules: &[], crates: &[] },
@@ -29,13 +29,13 @@ const RULES: &[Rule] = &[
     Rule { part: "announcement", modules: &["clock"], crates: &[] },
     Rule { part: "volume", modules: &["block", "clock"], crates: &["picovd_exfat"] },
     Rule { part: "dynamic", modules: &["announcement", "volume"], crates: &["picovd_exfat", "critical_section"] },
-    // What is known of the RP2350; its memory is handed in.
+    // Facts about the RP2350; its memory is a parameter.
     Rule { part: "chip", modules: &["volume"], crates: &[] },
     Rule { part: "scsi", modules: &["block"], crates: &[] },
     Rule { part: "bot", modules: &["block"], crates: &[] },
     Rule {
         part: "settings",
-        // The clock: saves are counted in time. `group` is the macro of that name.
+        // The clock: saves are timed. `group` is the macro of that name.
         modules: &["announcement", "block", "chip", "clock", "group", "text", "volume"],
         crates: &[
             "crc",
@@ -55,22 +55,22 @@ const RULES: &[Rule] = &[
         modules: &["block", "chip", "clock", "dynamic", "settings", "print", "text", "volume"],
         crates: &["critical_section", "heapless", "picovd_exfat", "serde", "serde_csv_core"],
     },
-    // The bottom vocabulary comes with every layer that is plugged in here.
+    // Uses the basic types of every layer that it combines.
     Rule {
         part: "device",
         modules: &["announcement", "block", "bot", "clock", "dynamic", "scsi", "volume"],
         crates: &[],
     },
-    // The clock: a port that opens keeps quiet for a moment, a detached device comes back after one.
+    // The clock: a port that was opened is silent for a moment, a detached device comes back after one.
     Rule { part: "usb", modules: &["clock", "device", "bot"], crates: &["usb_device", "usbd_serial", "usbd_storage"] },
-    // With `device` the place where layers are plugged together.
+    // Combines layers, like `device`.
     Rule {
         part: "stick",
         modules: &["announcement", "clock", "device", "dynamic", "files", "scsi", "settings", "usb", "volume"],
         crates: &["usb_device"],
     },
     Rule { part: "vd", modules: &["announcement", "clock", "dynamic", "volume"], crates: &[] },
-    // Partitions and the board's facts: it hands `files` what only the hardware knows.
+    // Partitions and the board's facts: it passes to `files` what only the hardware knows.
     Rule {
         part: "rp2350",
         modules: &["block", "chip", "clock", "files", "settings", "turns", "volume"],
@@ -90,7 +90,7 @@ const RULES: &[Rule] = &[
     Rule { part: "rp2350/usb_endpoint", modules: &["block", "volume"], crates: HARDWARE_AND_USB },
 ];
 
-/// The HAL and what it builds on, and the NorFlash trait.
+/// The HAL and its dependencies, and the NorFlash trait.
 const HARDWARE: &[&str] = &[
     "rp235x_hal",
     "rp235x_pac",
@@ -103,7 +103,7 @@ const HARDWARE: &[&str] = &[
     "static_cell",
     "defmt",
 ];
-/// The same for the one file of rp2350/ that may name usb-device.
+/// The same for the one file of rp2350/ that may use usb-device.
 const HARDWARE_AND_USB: &[&str] = &[
     "rp235x_hal",
     "rp235x_pac",
@@ -119,7 +119,7 @@ const HARDWARE_AND_USB: &[&str] = &[
 
 /// Reads src/ of the workspace. Every violation is one line of the error.
 ///
-/// Returns the number of files and of paths that were looked at: a reader that sees none would never complain.
+/// Returns the number of files and of paths that were checked, because a tokenizer that finds none would never complain.
 pub fn check(root: &Path) -> Result<(usize, usize), String> {
     let dependencies = dependencies(root)?;
     let mut files = Vec::new();
@@ -152,8 +152,8 @@ fn dependencies(root: &Path) -> Result<BTreeSet<String>, String> {
     Ok(names)
 }
 
-/// Every Rust file below a folder, in order; none when there is no such folder. Test modules in files of their own are
-/// called tests.rs, those in it stand in a folder of that name, and both are left out.
+/// Every Rust file below a folder, in order; none if there is no such folder. Test modules are called tests.rs, or are in a
+/// folder of that name, and both are skipped.
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
     if !folder.exists() {
         return Ok(());
@@ -173,7 +173,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
     Ok(())
 }
 
-/// The module that a file of src/ is: `bot/cases.rs` is bot::cases, `bot/mod.rs` is bot, `lib.rs` is the root.
+/// The module of a file in src/: `bot/cases.rs` is bot::cases, `bot/mod.rs` is bot, `lib.rs` is the root.
 fn module_of(relative: &Path) -> Vec<String> {
     let mut parts: Vec<String> =
         relative.with_extension("").iter().map(|part| part.to_string_lossy().into_owned()).collect();
@@ -183,7 +183,7 @@ fn module_of(relative: &Path) -> Vec<String> {
     parts
 }
 
-/// A path as named by a file.
+/// A path in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Named {
     line: usize,
@@ -228,7 +228,7 @@ enum Token {
     Sign(char),
 }
 
-/// Takes a text apart; comments, strings, characters and lifetimes are left out. Each token comes with its line.
+/// Splits a text into tokens with their lines; comments, strings, characters and lifetimes are skipped.
 fn tokens(text: &str) -> Vec<(Token, usize)> {
     let chars: Vec<char> = text.chars().collect();
     let at = |index: usize| chars.get(index).copied().unwrap_or('\0');
@@ -255,7 +255,7 @@ fn tokens(text: &str) -> Vec<(Token, usize)> {
         } else if c == '"' {
             i = after_string(&chars, i + 1);
         } else if c == '\'' {
-            // A character ends in a quote after one character or an escape; anything else is a lifetime.
+            // A character ends with a quote after one character or an escape; anything else is a lifetime.
             if at(i + 1) == '\\' {
                 i += 3;
                 while i < chars.len() && at(i) != '\'' {
@@ -310,7 +310,7 @@ fn after_string(chars: &[char], mut i: usize) -> usize {
     i + 1
 }
 
-/// Takes test items out: `#[cfg(test)]` and the item after it.
+/// Removes test items: `#[cfg(test)]` and the item after it.
 fn without_tests(tokens: Vec<(Token, usize)>) -> Vec<(Token, usize)> {
     let mark: Vec<Token> = vec![
         Token::Sign('#'),
@@ -330,7 +330,7 @@ fn without_tests(tokens: Vec<(Token, usize)>) -> Vec<(Token, usize)> {
             continue;
         }
         i += mark.len();
-        // The item ends with a semicolon outside braces, or with the brace that closes its first one.
+        // The item ends with a semicolon outside of braces, or with the brace that closes its first one.
         let mut depth = 0;
         while i < tokens.len() {
             let token = &tokens[i].0;
@@ -385,7 +385,7 @@ fn paths(text: &str, file: &[String], dependencies: &BTreeSet<String>) -> Vec<Na
                 i = reader.tree(i, &[]);
             }
             Token::Word(_) => {
-                // The middle of a path, a field or a method is no start.
+                // The middle of a path, a field or a method is not a start.
                 let before = i.checked_sub(1).map(|index| &tokens[index].0);
                 let starts = !matches!(before, Some(Token::Sign('.')))
                     && (before != Some(&Token::Separator)
@@ -406,7 +406,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads one `use` tree from `i` on, with the segments that lead to it. Returns the index after it.
+    /// Reads a `use` tree from `i` on, with the segments that lead to it. Returns the index after it.
     fn tree(&mut self, mut i: usize, lead: &[String]) -> usize {
         let mut segments = lead.to_vec();
         let mut line = 0;
@@ -435,7 +435,7 @@ impl Reader<'_> {
             }
         }
         self.note(&segments, line);
-        // An unexpected sign must not be read again and again.
+        // Progress must be made at an unexpected token.
         if line == 0 { i + 1 } else { i }
     }
 
@@ -451,7 +451,7 @@ impl Reader<'_> {
                 _ => break,
             }
         }
-        // One word alone is a name of this place, not a path to another.
+        // A single word is a local name, not a path to another module.
         if segments.len() > 1 {
             self.note(&segments, line);
         }

@@ -39,17 +39,17 @@ usage: cargo xtask <task> [options]
 
     setup       install what the tests need
     firmware    build the firmware: target/firmware/picovd.elf and picovd.uf2
-    size        show what takes room in the firmware
+    size        show the size of the firmware by module
     test        run every ring of tests, as CI does
     bench       measure how fast the firmware is, on the emulated board
 
-`cargo xtask <task> --help` says more.
+`cargo xtask <task> --help` describes a task in detail.
 ";
 
 const SETUP_HELP: &str = "\
-Installs what the tests need beyond cargo and gcc, and says what before: Debian packages (with sudo where you are not
-root), the chip's Rust targets, and into a cache folder what runs beside the tests: a virtual machine's packages and a
-Python wheel. What is there already is left alone.
+Installs what the tests need in addition to cargo and gcc, and lists it first: Debian packages (with sudo if you are not
+root), the chip's Rust targets, and, in a cache folder, a virtual machine's packages and a Python wheel. What is installed
+already is not changed.
 
 usage: cargo xtask setup [options]
 
@@ -65,20 +65,20 @@ bytes in every folder.
 
 usage: cargo xtask firmware [options]
 
-    --manifest FILE     build from this manifest in place of picovd.toml; examples/picovd-tool.toml is that of the tool which
-                        runs from RAM and shows the flash of any board
-    --name NAME         write target/firmware/NAME.elf and NAME.uf2; without it the manifest's name, or picovd
-    --riscv             for the chip's RISC-V cores, as NAME-riscv.elf and NAME-riscv.uf2: built, and never run by anybody yet
+    --manifest FILE     build from this manifest instead of picovd.toml; examples/picovd-tool.toml is for the tool that runs
+                        from RAM and shows the flash of any board
+    --name NAME         write target/firmware/NAME.elf and NAME.uf2; by default the manifest's name, or picovd
+    --riscv             for the chip's RISC-V cores, as NAME-riscv.elf and NAME-riscv.uf2: built, but never run on a board
     --toolchain HOW     rustup: the Rust in use, with its target from `rustup target add`
-                        debian: Debian's rustc-web, cargo-web and rust-web-src; core is built here
-                        auto (the default): rustup, and debian where that fails
+                        debian: Debian's rustc-web, cargo-web and rust-web-src; core is built from source
+                        auto (the default): rustup, or debian if that fails
     --no-install        install nothing; fail and name the command that would
 ";
 
 const SIZE_HELP: &str = "\
 Builds the firmware images of xtask/budgets.toml, and shows text, rodata, data and bss of each by module, with the change
-since the figures in xtask/sizes.toml, and how deep the stack gets on the emulated board. Fails where one is past its budget,
-where the firmware may panic in a place that xtask/budgets.toml does not know, or where the library may panic at all.
+since the figures in xtask/sizes.toml, and the stack usage on the emulated board. Fails if a budget is exceeded, if the
+firmware may panic at a site that is not in xtask/budgets.toml, or if the library may panic at all.
 
 usage: cargo xtask size [options]
 
@@ -93,9 +93,9 @@ Runs every ring of tests, as CI does, after installing what they need. One line 
 
 usage: cargo xtask test [options]
 
-    --ring N            only ring N (may be repeated), and say what is left out
+    --ring N            only ring N (may be repeated), and list what is skipped
     --long              also long histories and heavier guests
-    --bless             accept what is held against a text under tests/blessed/ as the new text
+    --bless             accept new output: rewrite the texts under tests/blessed/ and similar ones
     --no-install        install nothing; fail and name the command that would
     --toolchain HOW     as for `cargo xtask firmware`
 
@@ -104,16 +104,16 @@ rings:
 
 const BENCH_HELP: &str = "\
 Reads every kind of sector from the firmware on the emulated board, and prints what it costs: awake cycles, bytes per frame,
-share of the bus's limit, how early the next packet is there, NAKs; at three paces of the processor, and on the HAL's driver of
-the USB controller. Then: directories of 10, 100 and 1,000 files, what a mount by Linux reads, the stick's share of the
+share of the bus's limit, how early the next packet is ready, NAKs; at three speeds of the processor, and with the HAL's driver
+of the USB controller. Then: directories of 10, 100 and 1,000 files, what a mount by Linux reads, the stick's share of the
 processor, how fast the simulator is, and which goals are met.
 
 usage: cargo xtask bench [options]
 
     --json              for machines
-    --markdown          as the README has it
+    --markdown          in the README's format
     --profile           awake cycles by function, instead of the table
-    --elf FILE          this ELF file alone; without it the firmware and what it is compared with are built first
+    --elf FILE          only this ELF file; by default the firmware and what it is compared with are built first
     --manifest FILE     the manifest that the ELF file was built from (default: the stock picovd.toml)
     --toolchain HOW     as for `cargo xtask firmware`
     --no-install        as for `cargo xtask firmware`
@@ -121,11 +121,11 @@ usage: cargo xtask bench [options]
 
 /// What ends a task early.
 enum Stop {
-    /// The command line makes no sense: exit status 2.
+    /// The command line is invalid: exit status 2.
     Usage(String),
     /// Something went wrong: exit status 1.
     Failed(String),
-    /// It was all said already: exit status 1.
+    /// Everything was reported already: exit status 1.
     Silent,
 }
 
@@ -266,7 +266,7 @@ fn firmware(parser: lexopt::Parser) -> Result<(), Stop> {
     let toolchain = Toolchain::find(&workspace, options.choice, options.policy)?;
     let toolchain = toolchain.of(options.processor, &workspace, options.policy)?;
     println!("building with {}", toolchain.describe(options.processor));
-    // A firmware from another manifest does not take the place of the stock one.
+    // A firmware from another manifest must not replace the stock one.
     let stem = options.manifest.as_deref().and_then(|path| path.file_stem()).map(|stem| stem.to_string_lossy());
     let name = options.name.as_deref().or(stem.as_deref()).unwrap_or("picovd");
     let name = if options.processor == Processor::RiscV { format!("{name}-riscv") } else { name.to_owned() };

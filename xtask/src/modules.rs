@@ -1,8 +1,8 @@
 //! Which module the firmware's bytes belong to.
 //!
-//! Link-time optimization puts most functions into a few big ones, so the symbols say little: text is told apart by the line
-//! tables, which keep for every address the chain of functions that were inlined there. An address belongs to the innermost of
-//! them that is not the standard library's. Data belongs to its symbol.
+//! Link-time optimization merges most functions into a few big ones, so symbols say little. Text is attributed with the
+//! line tables, which have the chain of inlined functions for every address. An address belongs to the innermost of them
+//! that is not in the standard library. Data belongs to its symbol.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -33,7 +33,7 @@ impl Bytes {
         }
     }
 
-    /// Adds another module's.
+    /// Adds another module's bytes.
     pub fn join(&mut self, other: Self) {
         self.text += other.text;
         self.rodata += other.rodata;
@@ -41,12 +41,12 @@ impl Bytes {
         self.bss += other.bss;
     }
 
-    /// What takes flash: initial values included.
+    /// The bytes in flash, including initial values.
     pub fn flash(self) -> u32 {
         self.text + self.rodata + self.data
     }
 
-    /// What takes RAM, the stack aside.
+    /// The bytes in RAM, without the stack.
     pub fn ram(self) -> u32 {
         self.data + self.bss
     }
@@ -55,9 +55,9 @@ impl Bytes {
 /// Bytes by module.
 pub type Modules = BTreeMap<String, Bytes>;
 
-/// What is left when every symbol has its module: constants without a name, padding, linker sections.
+/// What remains when every symbol has its module: constants without a name, padding, linker sections.
 pub const REST: &str = "(no symbol)";
-/// Text of the standard library that stands by itself.
+/// Text of the standard library that was not inlined.
 pub const LIBRARY: &str = "core";
 
 /// The module of every byte of `elf`, which was read from `file`.

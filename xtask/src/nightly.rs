@@ -1,4 +1,4 @@
-//! Tools of Rust's nightly toolchain, for `--long`: Miri, and cargo-fuzz with the sanitizers that it wants.
+//! Tools of Rust's nightly toolchain, for `--long`: Miri, and cargo-fuzz with its sanitizers.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,7 +22,7 @@ pub fn cargo(root: &Path) -> Command {
     command
 }
 
-/// Where cargo-fuzz is put.
+/// Where cargo-fuzz is installed.
 fn tools(workspace: &Workspace) -> PathBuf {
     workspace.target.join("tools")
 }
@@ -39,7 +39,7 @@ pub fn fuzz(workspace: &Workspace) -> Command {
     command
 }
 
-/// Sees to the toolchain with Miri, and to cargo-fuzz.
+/// Installs the toolchain with Miri, and cargo-fuzz, if necessary.
 pub fn components(workspace: &Workspace, policy: Policy) -> Result<(), String> {
     let root = Path::new(".");
     if command::run(cargo(root).args(["miri", "--version"]), SHORT).is_err() {

@@ -1,5 +1,5 @@
-//! The programs by others that read a volume's image for ring 2: exfatprogs, exfat-fuse, The Sleuth Kit, GRUB, FatFs. And the
-//! smallest of readers, for the one thing that none of them hands out: the up-case table as it lies on the disk.
+//! Independent programs that read a volume's image for ring 2: exfatprogs, exfat-fuse, The Sleuth Kit, GRUB, FatFs. Also a
+//! minimal reader for the one thing that none of them outputs: the up-case table as stored on the disk.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -14,14 +14,14 @@ use crate::command::{self, SHORT};
 use crate::truth::{Seen, Truth};
 use picovd_host::printed::Printed;
 
-/// What fsck.exfat has to say about a clean volume: this line exactly, since it can print errors and still exit with 0.
+/// The output of fsck.exfat for a clean volume: exactly this line, since it can print errors and still exit with 0.
 ///
 /// The root directory counts as a directory.
 pub fn clean_line(truth: &Truth, image: &Path) -> String {
     format!("{}: clean. directories {}, files {}", image.display(), truth.directories.len() + 1, truth.files.len())
 }
 
-/// Where the volume of an image begins, in blocks: in the first entry of a master boot record, where block 0 is one.
+/// Where the volume of an image begins, in blocks: at the first entry of a master boot record, if block 0 is one.
 fn first_block(image: &Path) -> Result<u64, String> {
     let bad = |e: std::io::Error| format!("{}: {e}", image.display());
     let mut block = [0; 512];
@@ -37,11 +37,11 @@ fn first_block(image: &Path) -> Result<u64, String> {
     }
 }
 
-/// Holds an image against fsck.exfat's strict reading.
+/// Checks an image with fsck.exfat's strict mode.
 pub fn fsck(truth: &Truth, image: &Path) -> Result<(), String> {
     match first_block(image)? {
         0 => fsck_volume(truth, image),
-        // It takes volumes alone.
+        // It only accepts volumes.
         first => {
             let mut device = Loop::new(image, first)?;
             let result = fsck_volume(truth, Path::new(&device.device));
@@ -54,7 +54,7 @@ fn fsck_volume(truth: &Truth, image: &Path) -> Result<(), String> {
     let finished = command::finish(command::program("fsck.exfat").arg("-n").arg(image), SHORT)?;
     let wanted = clean_line(truth, image);
     let said = finished.both();
-    // Its first line is its version; a third one would be a complaint.
+    // Its first line is its version; a third one would be an error.
     let mut lines = said.lines().filter(|line| !line.trim().is_empty());
     let version = lines.next().is_some_and(|line| line.starts_with("exfatprogs version"));
     let clean = lines.next() == Some(wanted.as_str()) && lines.next().is_none();
@@ -65,7 +65,7 @@ fn fsck_volume(truth: &Truth, image: &Path) -> Result<(), String> {
     }
 }
 
-/// Mounts an image by exfat-fuse, read-only, and reads everything.
+/// Mounts an image with exfat-fuse, read-only, and reads everything.
 pub fn fuse(image: &Path, scratch: &Path) -> Result<Seen, String> {
     if !Path::new("/dev/fuse").exists() {
         return Err("/dev/fuse is missing: this machine cannot mount FUSE file systems; try `modprobe fuse`".to_owned());
@@ -96,7 +96,7 @@ fn walk(top: &Path, below: &str, seen: &mut Seen) -> Result<(), String> {
     Ok(())
 }
 
-/// A loop device that shows an image from its volume's first block on. It goes with the value.
+/// A loop device that shows an image from its volume's first block on. It is removed with the value.
 struct Loop {
     device: String,
 }
@@ -115,7 +115,7 @@ impl Loop {
         if device.is_empty() {
             return Ok(());
         }
-        // The FUSE process lets go of the device a moment after umount has returned.
+        // The FUSE process releases the device a moment after umount has returned.
         let mut last = Err("never tried".to_owned());
         for _ in 0..50 {
             last = command::run(command::as_root("losetup").arg("--detach").arg(&device), SHORT).map(|_| ());
@@ -130,12 +130,12 @@ impl Loop {
 
 impl Drop for Loop {
     fn drop(&mut self) {
-        // After an error there is nothing better to do with a second one.
+        // After an error, a second one can be ignored.
         let _ = self.release();
     }
 }
 
-/// An image on a loop device, mounted. Both go with the value.
+/// An image on a loop device, mounted. Both are removed with the value.
 struct Mount {
     device: Loop,
     folder: PathBuf,
@@ -145,18 +145,18 @@ struct Mount {
 impl Mount {
     fn new(image: &Path, folder: &Path) -> Result<Self, String> {
         fs::create_dir_all(folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
-        // exfat-fuse opens nothing but block devices without complaint.
+        // exfat-fuse opens only block devices without complaint.
         let device = Loop::new(image, first_block(image)?)?;
         let mut mount = Self { device, folder: folder.to_path_buf(), mounted: false };
         let mut fuse = command::as_root("mount.exfat-fuse");
-        // Who is not root here reads what root mounted.
+        // If we are not root, we read what root has mounted.
         fuse.args(["-o", "ro,allow_other"]).arg(&mount.device.device).arg(folder);
         command::run(&mut fuse, SHORT).map_err(|e| format!("exfat-fuse does not mount the image: {e}"))?;
         mount.mounted = true;
         Ok(mount)
     }
 
-    /// Unmounts, and says so if that fails.
+    /// Unmounts, and reports failures.
     fn end(mut self) -> Result<(), String> {
         self.release()
     }
@@ -166,7 +166,7 @@ impl Mount {
         if std::mem::take(&mut self.mounted) {
             result = command::run(command::as_root("umount").arg(&self.folder), SHORT).map(|_| ());
         }
-        // The device goes after what is mounted from it.
+        // The device is removed after what is mounted from it.
         result = result.and(self.device.release());
         result
     }
@@ -174,16 +174,16 @@ impl Mount {
 
 impl Drop for Mount {
     fn drop(&mut self) {
-        // After an error there is nothing better to do with a second one.
+        // After an error, a second one can be ignored.
         let _ = self.release();
     }
 }
 
-/// From so many files on The Sleuth Kit copies all of them at once: a program for each takes minutes.
+/// From this number of files on, The Sleuth Kit copies all of them at once: one program for each would take minutes.
 const RECOVERED_TOGETHER: usize = 50;
 
-/// Reads everything by The Sleuth Kit: fls for the tree, icat for each file, or where there are many tsk_recover for all of
-/// them and icat for what that leaves out.
+/// Reads everything with The Sleuth Kit: fls for the tree, and icat for each file, or, if there are many, tsk_recover for
+/// all of them and icat for what it skips.
 pub fn sleuth_kit(image: &Path, scratch: &Path) -> Result<Seen, String> {
     let first = first_block(image)?.to_string();
     let volume = ["-f", "exfat", "-o", first.as_str()];
@@ -193,7 +193,7 @@ pub fn sleuth_kit(image: &Path, scratch: &Path) -> Result<Seen, String> {
     let mut seen = Seen::default();
     let mut files = Vec::new();
     for line in text.lines() {
-        // "r/r 1234:\tPATH"; what the kit makes up itself has type v or a name with a dollar sign at its start.
+        // "r/r 1234:\tPATH"; what the kit adds itself has type v or a name that starts with a dollar sign.
         let (head, path) = line.split_once(":\t").ok_or_else(|| format!("fls says `{}`", Printed(line)))?;
         let (kind, inode) = head.split_once(' ').ok_or_else(|| format!("fls says `{}`", Printed(line)))?;
         let made_up = path.starts_with('$')
@@ -225,8 +225,8 @@ pub fn sleuth_kit(image: &Path, scratch: &Path) -> Result<Seen, String> {
     Ok(seen)
 }
 
-/// Reads the files of the truth by GRUB's exFAT driver. It lists directories for people, not for programs: each is asked
-/// for its names, and each file for its bytes.
+/// Reads the files of the truth with GRUB's exFAT driver. Its directory listings are not machine-readable, so each
+/// directory is checked for its names, and each file is read.
 pub fn grub(truth: &Truth, image: &Path) -> Result<Seen, String> {
     let mut seen = Seen::default();
     let volume = if first_block(image)? == 0 { "(loop0)" } else { "(loop0,msdos1)" };
@@ -240,7 +240,7 @@ pub fn grub(truth: &Truth, image: &Path) -> Result<Seen, String> {
         Ok(text.split_whitespace().map(str::to_owned).collect())
     };
     for directory in &truth.directories {
-        // A directory that is missing is an error of ls.
+        // A missing directory is an error of ls.
         listing(&format!("{directory}/"))?;
         seen.directories.insert(directory.clone());
     }
@@ -251,7 +251,7 @@ pub fn grub(truth: &Truth, image: &Path) -> Result<Seen, String> {
     Ok(seen)
 }
 
-/// Reads everything by FatFs: `reader` is tests/fatfs, which walks the volume and prints it.
+/// Reads everything with FatFs: `reader` is tests/fatfs, which walks through the volume and prints it.
 pub fn fatfs(reader: &Path, image: &Path) -> Result<Seen, String> {
     let printed = command::run(Command::new(reader).arg(image), SHORT)?.stdout;
     let mut seen = Seen::default();
@@ -274,7 +274,7 @@ pub fn fatfs(reader: &Path, image: &Path) -> Result<Seen, String> {
     Ok(seen)
 }
 
-/// The up-case table of a volume, found by its root directory's entry (exFAT 7.2): its bytes and its checksum field.
+/// The up-case table of a volume, found through its root directory's entry (exFAT 7.2): its bytes and its checksum field.
 pub fn upcase_table(image: &Path) -> Result<(Vec<u8>, u32), String> {
     let disk = fs::read(image).map_err(|e| format!("{}: {e}", image.display()))?;
     let bytes = |at: u64, length: u64| -> Result<&[u8], String> {
@@ -301,7 +301,7 @@ pub fn upcase_table(image: &Path) -> Result<(Vec<u8>, u32), String> {
     Err("the root directory's first cluster has no up-case table entry".to_owned())
 }
 
-/// A volume as mkfs.exfat makes it, to compare with.
+/// A volume created by mkfs.exfat, for comparison.
 pub fn reference_volume(scratch: &Path) -> Result<PathBuf, String> {
     let image = scratch.join("mkfs.img");
     let file = fs::File::create(&image).map_err(|e| format!("{}: {e}", image.display()))?;

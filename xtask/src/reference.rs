@@ -1,5 +1,5 @@
-//! The independent core that ring 5 runs beside the simulator's: Python's wheel `unicorn`, of one version and known hashes, in
-//! a Python environment of its own in the cache outside the tree.
+//! The independent core that ring 5 compares with the simulator's: Python's wheel `unicorn`, with a fixed version and
+//! hashes, in its own Python environment in the cache outside of the tree.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,11 +9,11 @@ use crate::command::{self, LONG, SHORT};
 use crate::setup::Policy;
 use crate::workspace::{Workspace, cache_folder, cache_lock};
 
-/// Version and hashes, as pip reads them; below the workspace's root.
+/// Version and hashes in pip's format; below the workspace's root.
 const REQUIREMENTS: &str = "sim/reference/requirements.txt";
 const WHEEL: &str = "unicorn";
 
-/// Finds the environment, or makes it when the policy lets it. Returns the folder of its `python3`.
+/// Finds the environment, or creates it if the policy allows it. Returns the folder of its `python3`.
 pub fn get(workspace: &Workspace, policy: Policy) -> Result<PathBuf, String> {
     let requirements = workspace.root.join(REQUIREMENTS);
     let text = fs::read_to_string(&requirements).map_err(|e| format!("{}: {e}", requirements.display()))?;
@@ -39,7 +39,7 @@ pub fn get(workspace: &Workspace, policy: Policy) -> Result<PathBuf, String> {
     if is_there(&programs, version) { Ok(programs) } else { Err(format!("{WHEEL} {version} cannot be imported")) }
 }
 
-/// The commands that make the environment again and fill it.
+/// The commands that recreate and fill the environment.
 fn steps(folder: &Path, requirements: &Path) -> [Command; 2] {
     let mut environment = command::program("python3");
     environment.args(["-m", "venv", "--clear"]).arg(folder);
@@ -49,15 +49,15 @@ fn steps(folder: &Path, requirements: &Path) -> [Command; 2] {
     [environment, install]
 }
 
-/// Whether the environment's Python has the wheel and can load it: one of another version, or made by a Python that is gone,
-/// is as good as none.
+/// Whether the environment's Python has the wheel and can load it: another version, or an environment whose Python is gone,
+/// does not count.
 fn is_there(programs: &Path, version: &str) -> bool {
     let mut python = Command::new(programs.join("python3"));
     python.args(["-c", &format!("import {WHEEL}; print({WHEEL}.__version__)")]);
     command::run(&mut python, SHORT).is_ok_and(|finished| finished.text().trim() == version)
 }
 
-/// The version that the requirements name.
+/// The version in the requirements.
 fn pinned(requirements: &str) -> Option<&str> {
     let line = requirements.lines().find_map(|line| line.strip_prefix(WHEEL)?.strip_prefix("=="))?;
     line.split_whitespace().next()

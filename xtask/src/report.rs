@@ -1,18 +1,18 @@
-//! One line per check with its time, and one closing line.
+//! One line per check with its time, and a closing line.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use picovd_host::printed::Lines;
 
-/// The outcome of a check that is a whole test runner: how many tests passed and failed in it.
+/// The outcome of a check that is a whole test run: how many tests passed and failed in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Tests that passed.
     pub passed: usize,
     /// Tests that failed.
     pub failed: usize,
-    /// Tests that the runner left out on purpose (`#[ignore]`): `--long` runs them.
+    /// Tests that the runner has skipped on purpose (`#[ignore]`): `--long` runs them.
     pub ignored: usize,
 }
 
@@ -23,7 +23,7 @@ pub struct Report {
     failed: usize,
     failures: Vec<String>,
     ring: u8,
-    /// Whether another report prints at the same time: each line says then which ring it is of.
+    /// Whether other reports print at the same time: then each line includes its ring.
     abreast: bool,
     terminal: bool,
     start: Instant,
@@ -41,7 +41,7 @@ impl Report {
         Self { abreast: true, terminal: false, ..Self::new() }
     }
 
-    /// Adds what another report has.
+    /// Adds the results of another report.
     pub fn add(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
@@ -54,7 +54,7 @@ impl Report {
         say(std::io::stdout(), &format!("ring {number}: {title}\n"));
     }
 
-    /// Runs one check. Returns what it found, or `None` when it failed.
+    /// Runs a check. Returns its result, or `None` if it failed.
     pub fn check<T>(&mut self, name: &str, check: impl FnOnce() -> Result<T, String>) -> Option<T> {
         let start = self.begin(name);
         match check() {
@@ -83,9 +83,9 @@ impl Report {
         }
     }
 
-    /// Runs a test runner, each of whose tests counts as a check.
+    /// Runs a test runner. Each of its tests counts as a check.
     ///
-    /// A run that fails counts at least one failure, whatever its own count says; a run of no tests at all is a failure.
+    /// A run that fails counts at least one failure, whatever its own count; a run without tests is a failure.
     pub fn tests(&mut self, name: &str, run: impl FnOnce() -> (Counts, Result<(), String>)) -> bool {
         let start = self.begin(name);
         let (counts, result) = run();
@@ -112,17 +112,17 @@ impl Report {
         }
     }
 
-    /// Prints something worth knowing that is no check.
+    /// Prints a remark, which is not a check.
     pub fn note(&mut self, text: &str) {
         say(std::io::stdout(), &format!("      {}{text}\n", self.place()));
     }
 
-    /// What is in front of a line's text.
+    /// The prefix of a line's text.
     fn place(&self) -> String {
         if self.abreast { format!("ring {}: ", self.ring) } else { String::new() }
     }
 
-    /// Prints the failures again, the whole time, and the closing line. Returns whether everything passed.
+    /// Prints the failures again, the total time, and the closing line. Returns whether everything passed.
     pub fn close(self) -> bool {
         if !self.failures.is_empty() {
             println!("\nfailed:");
@@ -132,7 +132,7 @@ impl Report {
         }
         println!("\nafter {:.0} s:", self.start.elapsed().as_secs_f64());
         println!("{} passed, {} failed", self.passed, self.failed);
-        // A run without any check shows nothing.
+        // A run without any check proves nothing.
         self.failed == 0 && self.passed > 0
     }
 
@@ -153,21 +153,21 @@ impl Report {
 
     fn failure(&mut self, time: Duration, name: &str, reason: &str) {
         let reason: String = reason.lines().map(|line| format!("\n      | {line}")).collect();
-        // In one go: nothing comes between.
+        // As one text, so that other reports cannot interrupt it.
         self.line("FAIL", time, &format!("{name}{reason}"));
         self.failures.push(format!("ring {}: {name}", self.ring));
     }
 }
 
-/// Prints lines with what would move the cursor or recolour the terminal escaped: a reason may quote a guest's console, a device, or
-/// a disk.
+/// Prints lines, with anything that would move the cursor or recolour the terminal escaped: a reason may quote a guest's
+/// console, a device, or a disk.
 pub fn say(out: impl Write, lines: &str) {
     let mut out = Lines::new(out);
-    // A closed pipe ends the run at the next print; there is nothing better to do with the error here.
+    // A closed pipe ends the run at the next print; the error can be ignored here.
     let _ = out.write_all(lines.as_bytes()).and_then(|()| out.flush());
 }
 
-/// Adds up the `test result:` lines that cargo's test harnesses print.
+/// Sums up the `test result:` lines of cargo's test harnesses.
 pub fn cargo_counts(output: &str) -> Counts {
     let mut counts = Counts::default();
     for line in output.lines().filter(|line| line.starts_with("test result:")) {

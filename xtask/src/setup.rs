@@ -1,8 +1,8 @@
-//! What the tests need beyond cargo and gcc, and how it gets there: Debian packages.
+//! What the tests need in addition to cargo and gcc, and how it is installed: Debian packages.
 //!
-//! Nothing is installed that is there already, what is installed is said first, and with [`Policy::Refuse`] the exact
-//! command is named instead. The chip's target is `toolchain`'s affair, ring 5's Python wheel `reference`'s, and the packages
-//! of ring 6's virtual machine, which are not installed, `guest`'s.
+//! Only missing packages are installed, they are listed first, and with [`Policy::Refuse`] the exact command is printed
+//! instead. `toolchain` is responsible for the chip's target, `reference` for ring 5's Python wheel, and `guest` for the
+//! packages of ring 6's virtual machine, which are not installed.
 
 use std::fs;
 use std::process::Command;
@@ -14,9 +14,9 @@ use crate::workspace::version_pair;
 /// Whether a task may install what is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
-    /// It may, and says what.
+    /// Yes, and it prints what.
     Install,
-    /// It may not (`--no-install`): it fails with the command that would.
+    /// No (`--no-install`): it fails with the command that would install it.
     Refuse,
 }
 
@@ -25,7 +25,7 @@ pub enum Policy {
 pub struct Package {
     /// Its name in Debian 12.
     pub name: &'static str,
-    /// A program of it, by which it is recognised where there is no dpkg; empty when there is none.
+    /// One of its programs, by which it is recognised without dpkg; empty if there is none.
     pub program: &'static str,
     /// What it is needed for.
     pub purpose: &'static str,
@@ -56,15 +56,15 @@ pub fn packages(wanted: &[Package], policy: Policy) -> Result<(), String> {
     install(&names)
 }
 
-/// The command that installs packages, for a person to paste.
+/// The command that installs packages, ready to be pasted.
 pub fn by_hand(names: &[&str]) -> String {
     let sudo = if command::is_root() { "" } else { "sudo " };
     format!("{sudo}apt-get update && {sudo}apt-get install -y --no-install-recommends {}", names.join(" "))
 }
 
-/// Installs packages by name, without asking: `packages` has said what and why.
+/// Installs packages by name, without asking: `packages` has printed what and why.
 ///
-/// The package lists are fetched first where there are none or old ones, and once more when the installation fails: a
+/// The package lists are fetched first if there are none or only old ones, and once more if the installation fails: a
 /// mirror drops the version that an old list names.
 pub fn install(names: &[&str]) -> Result<(), String> {
     if !lists_are_fresh() {
@@ -115,14 +115,14 @@ fn is_there(package: &Package) -> bool {
     }
 }
 
-/// apt-get as root, which asks nothing and waits for another one to finish.
+/// apt-get as root, which never asks, and waits for another instance to finish.
 fn apt_get() -> Command {
     let mut command = command::as_root("env");
     command.args(["DEBIAN_FRONTEND=noninteractive", "LC_ALL=C", "apt-get", "-o", "DPkg::Lock::Timeout=600"]);
     command
 }
 
-/// Whether package lists are there and younger than a day.
+/// Whether there are package lists younger than a day.
 fn lists_are_fresh() -> bool {
     let Ok(entries) = fs::read_dir("/var/lib/apt/lists") else { return false };
     let newest = entries

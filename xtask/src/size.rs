@@ -1,4 +1,4 @@
-//! Where the firmware's bytes go: totals and a table by module, against budgets and against what was recorded last.
+//! Where the firmware's bytes go: totals and a table by module, compared with budgets and with the last recorded state.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -17,13 +17,14 @@ use crate::setup::Policy;
 use crate::toolchain::{Processor, TARGET, Toolchain};
 use crate::workspace::Workspace;
 
-/// Modules smaller than this share a line.
+/// Modules smaller than this share one line.
 const SMALL: u32 = 64;
 
-/// The figures of the last recorded state, below the workspace's root.
+/// The last recorded figures, below the workspace's root.
 const RECORD: &str = "xtask/sizes.toml";
 
-/// Builds every image of the budgets, hands its table to `show`, and returns what is past a budget or may panic unknown.
+/// Builds every image of the budgets, passes its table to `show`, and returns what exceeds a budget or may panic
+/// unexpectedly.
 pub fn run(
     workspace: &Workspace,
     toolchain: &Toolchain,
@@ -68,8 +69,8 @@ pub fn run(
 /// A manifest with settings.
 const SETTINGS: &str = "tests/manifests/settings.toml";
 
-/// Links the library, USB aside, with a panic handler that does not link (tests/panic-free): stock, and with settings. With
-/// settings of an application, which other crates read, it may panic where it is known to.
+/// Links the library, without USB, with a panic handler that does not link (tests/panic-free): stock, and with settings.
+/// With an application's settings, which other crates read, it may panic at known sites.
 fn panic_free(workspace: &Workspace, toolchain: &Toolchain, allowed: &BTreeMap<String, usize>) -> Result<(), String> {
     let link = |manifest: Option<&str>, features: &[&str]| {
         let mut cargo = toolchain.cargo(&workspace.root);
@@ -88,7 +89,7 @@ fn panic_free(workspace: &Workspace, toolchain: &Toolchain, allowed: &BTreeMap<S
     if wrong.is_empty() { Ok(()) } else { Err(format!("settings of an application: {}", wrong.join("; "))) }
 }
 
-/// The table of an ELF file that no budget is for.
+/// The table of an ELF file without a budget.
 pub fn report(elf: &Elf, file: &Path) -> Result<String, String> {
     let image = Image {
         name: file.display().to_string(),
@@ -154,7 +155,7 @@ fn judge(image: &Image, modules: &Modules) -> Vec<String> {
     image.limits.iter().filter(past).map(tell).collect()
 }
 
-/// What the emulated board found in the painted stack: lines of `TO-START TO-RUN ROOM WHAT`.
+/// What the emulated board has found in the painted stack: lines of `TO-START TO-RUN ROOM WHAT`.
 fn stack_of(workspace: &Workspace, elf: &Path, manifest: Option<&Path>) -> Result<String, String> {
     let mut bench = Command::new(bench::program(workspace)?);
     bench.current_dir(&workspace.root).arg("--stack").arg("--elf").arg(elf);
@@ -164,7 +165,7 @@ fn stack_of(workspace: &Workspace, elf: &Path, manifest: Option<&Path>) -> Resul
     Ok(command::run(&mut bench, LONG)?.text())
 }
 
-/// The deepest stack of all that was played: a text, and what is past its budget.
+/// The maximum stack usage of all runs: a text, and what exceeds its budget.
 fn judge_stack(image: &Image, played: &str) -> Result<(String, Vec<String>), String> {
     let (mut text, mut past) = (String::new(), Vec::new());
     for limit in &image.stack {

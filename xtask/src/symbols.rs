@@ -1,8 +1,8 @@
-//! Names of symbols, and the modules that they belong to.
+//! Names of symbols, and their modules.
 
 use crate::elf::Symbol;
 
-/// A symbol's path for people: demangled, without the hash.
+/// A symbol's readable path: demangled, without the hash.
 pub fn path(symbol: &Symbol) -> String {
     match rustc_demangle::try_demangle(&symbol.name) {
         Ok(name) => format!("{name:#}"),

@@ -41,16 +41,16 @@ impl Processor {
 
 /// Debian's packages for the second way.
 const DEBIAN: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
-/// Where rustup's answer is waited for before the second way is tried.
+/// How long to wait for rustup before the second way is tried.
 const RUSTUP_LIMIT: Duration = Duration::from_secs(300);
 
-/// What `--toolchain` asks for.
+/// What `--toolchain` selects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Choice {
     /// The first way that works.
     #[default]
     Auto,
-    /// The compiler in use with the target that rustup fetches.
+    /// The compiler in use, with a target that rustup fetches.
     Rustup,
     /// Debian's packages.
     Debian,
@@ -68,12 +68,12 @@ impl Choice {
     }
 }
 
-/// A Rust that was found able to build for the chip.
+/// A Rust that can build for the chip.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Toolchain {
-    /// The compiler in use, its target installed.
+    /// The compiler in use, with its target installed.
     InUse,
-    /// Debian's compiler, core built from source.
+    /// Debian's compiler, with core built from source.
     Debian {
         /// rust-lld or ld.lld.
         linker: PathBuf,
@@ -81,7 +81,7 @@ pub enum Toolchain {
 }
 
 impl Toolchain {
-    /// Finds one, and installs what it needs as far as `policy` lets it.
+    /// Finds one, and installs what it needs if `policy` allows it.
     pub fn find(workspace: &Workspace, choice: Choice, policy: Policy) -> Result<Self, String> {
         match choice {
             Choice::Rustup => in_use(Processor::Arm, policy),
@@ -95,8 +95,8 @@ impl Toolchain {
         }
     }
 
-    /// The one that builds for `processor` where this one builds for the Arm cores: the same, or Debian's, which builds core for
-    /// any. Installs what it needs as far as `policy` lets it.
+    /// The one that builds for `processor` if this one builds for the Arm cores: the same, or Debian's, which builds core
+    /// for any target. Installs what it needs if `policy` allows it.
     pub fn of(&self, processor: Processor, workspace: &Workspace, policy: Policy) -> Result<Self, String> {
         match self {
             Self::Debian { .. } => Ok(self.clone()),
@@ -109,7 +109,7 @@ impl Toolchain {
         }
     }
 
-    /// Cargo of this toolchain in the given folder. The command line wants [`arguments`](Self::arguments), too.
+    /// Cargo of this toolchain in the given folder. The command line also needs [`arguments`](Self::arguments).
     pub fn cargo(&self, root: &Path) -> Command {
         match self {
             Self::InUse => command::cargo(root),
@@ -117,8 +117,8 @@ impl Toolchain {
                 let mut command = Command::new("/usr/bin/cargo");
                 command.current_dir(root).env("CARGO_TERM_COLOR", "never");
                 command::forget_cargo_run(&mut command);
-                // Started from rustup's cargo we have its variables and its folder in PATH: with them, Debian's cargo
-                // would call rustup's rustc.
+                // Under rustup's cargo, its variables are set and its folder is in PATH: with them, Debian's cargo would
+                // call rustup's rustc.
                 for name in ["CARGO", "RUSTUP_TOOLCHAIN", "RUSTUP_HOME", "RUST_RECURSION_COUNT"] {
                     command.env_remove(name);
                 }
@@ -131,7 +131,7 @@ impl Toolchain {
         }
     }
 
-    /// Cargo's arguments that go with this toolchain, for any build for the chip's Arm cores.
+    /// Cargo's arguments for this toolchain, for any build for the chip's Arm cores.
     pub fn arguments(&self) -> Vec<OsString> {
         self.arguments_for(Processor::Arm)
     }
@@ -148,7 +148,7 @@ impl Toolchain {
         arguments
     }
 
-    /// The folder in which the standard library's sources would be: it must not be seen in an ELF.
+    /// The folder where the standard library's sources would be: it must not appear in an ELF file.
     pub fn library_source(&self) -> Result<PathBuf, String> {
         let sysroot = match self {
             Self::InUse => sysroot(&mut rustc_in_use())?,
@@ -157,7 +157,7 @@ impl Toolchain {
         Ok(sysroot.join("lib/rustlib/src/rust"))
     }
 
-    /// One line for a person.
+    /// A line for the terminal.
     pub fn describe(&self, processor: Processor) -> String {
         let version = |rustc: &mut Command| {
             command::run(rustc.arg("--version"), SHORT).map_or_else(|e| e, |finished| finished.text().trim().to_owned())
@@ -194,7 +194,7 @@ fn in_use(processor: Processor, policy: Policy) -> Result<Toolchain, String> {
     if target_is_installed(target) {
         Ok(Toolchain::InUse)
     } else {
-        Err(format!("`{add}` succeeded, and the target is not there"))
+        Err(format!("`{add}` succeeded, but the target is not there"))
     }
 }
 
@@ -225,7 +225,7 @@ fn debian(workspace: &Workspace, policy: Policy) -> Result<Toolchain, String> {
         if policy == Policy::Refuse {
             return Err(format!("missing packages; run: {}", setup::by_hand(&missing())));
         }
-        // An old package list still names a Rust that is too old.
+        // An old package list may name a Rust that is too old.
         if !DEBIAN.into_iter().all(|name| new_enough(setup::candidate_version(name))) {
             setup::update()?;
         }
@@ -239,7 +239,7 @@ fn debian(workspace: &Workspace, policy: Policy) -> Result<Toolchain, String> {
     Ok(Toolchain::Debian { linker: linker(policy)? })
 }
 
-/// A linker for the chip: rust-lld of the compiler in use or of any toolchain that rustup keeps, else Debian's lld.
+/// A linker for the chip: rust-lld of the compiler in use or of any rustup toolchain, else Debian's lld.
 fn linker(policy: Policy) -> Result<PathBuf, String> {
     let host = |sysroot: &Path| {
         let entries = std::fs::read_dir(sysroot.join("lib/rustlib")).ok()?;
@@ -267,12 +267,12 @@ fn linker(policy: Policy) -> Result<PathBuf, String> {
     }
     println!("installing Debian package for the chip's linker: lld");
     setup::install(&["lld"])?;
-    command::which("ld.lld").ok_or_else(|| "lld is installed and has no ld.lld".to_owned())
+    command::which("ld.lld").ok_or_else(|| "lld is installed but has no ld.lld".to_owned())
 }
 
 /// The compiler that the cargo in use calls.
 fn rustc_in_use() -> Command {
-    // Cargo is beside its compiler; a cargo of another origin takes the one in PATH.
+    // Cargo is next to its compiler; a cargo from elsewhere uses the one in PATH.
     let beside = env::var_os("CARGO").map(PathBuf::from).map(|cargo| cargo.with_file_name("rustc"));
     let mut command = match beside {
         Some(rustc) if rustc.is_file() => Command::new(rustc),
@@ -295,7 +295,7 @@ fn sysroot(rustc: &mut Command) -> Result<PathBuf, String> {
 fn path_with_debian_first() -> OsString {
     let path = env::var_os("PATH").unwrap_or_default();
     let folders = [PathBuf::from("/usr/bin")].into_iter().chain(env::split_paths(&path));
-    // A folder name with a colon cannot be joined; then Debian's folder alone serves.
+    // A folder name with a colon cannot be joined; then only Debian's folder is used.
     env::join_paths(folders).unwrap_or_else(|_| "/usr/bin:/bin".into())
 }
 

@@ -1,13 +1,13 @@
-//! What a host asked of the device: the simulator's record, cut into phases, and the table made of it.
+//! What a host requested from the device: the simulator's record, divided into phases, and the table created from it.
 
 use std::fs;
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long nothing may be added before a phase counts as over.
+/// A phase counts as over after this time without additions.
 const SETTLED: Duration = Duration::from_millis(400);
-/// Limit for a host that never stops.
+/// Time limit for a host that never stops.
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// The file that `cargo sim serve --record` writes.
@@ -17,7 +17,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// A record of which nothing was looked at.
+    /// A record of which nothing was read.
     pub fn new(path: PathBuf) -> Self {
         Self { path, seen: 0 }
     }
@@ -54,7 +54,7 @@ struct Entry {
 }
 
 impl Entry {
-    /// A line of the record: name, LBA, blocks, bytes, status. `None` for lines that are no command.
+    /// A line of the record: name, LBA, blocks, bytes, status. `None` for lines that are not commands.
     fn parse(line: &str) -> Option<Self> {
         let fields: Vec<&str> = line.split('\t').collect();
         let [name, lba, count, bytes, status] = fields[..] else { return None };
@@ -63,7 +63,7 @@ impl Entry {
     }
 }
 
-/// What happened while the guest did one thing.
+/// What happened during one action of the guest.
 pub struct Phase {
     name: &'static str,
     entries: Vec<Entry>,
@@ -76,7 +76,7 @@ impl Phase {
     }
 }
 
-/// Sums per phase as they were in this run. How many READs fetch the sectors depends on how fast the guest is.
+/// Sums per phase in this run. The number of READs that fetch the sectors depends on the guest's speed.
 pub fn summary(phases: &[Phase]) -> String {
     let mut text = format!("{:<16}{:>10}{:>10}{:>10}{:>10}\n", "phase", "commands", "reads", "sectors", "bytes");
     let mut sums = [0; 4];
@@ -96,8 +96,8 @@ pub fn summary(phases: &[Phase]) -> String {
     text
 }
 
-/// What does not depend on speed: sectors and bytes per phase, then every command in order, where equal neighbours and
-/// READs that continue each other share a line.
+/// What does not depend on speed: sectors and bytes per phase, then every command in order. Adjacent equal commands, and
+/// READs that continue each other, share a line.
 pub fn table(phases: &[Phase]) -> String {
     let mut text = format!("{:<16}{:>10}{:>10}\n", "phase", "sectors", "bytes");
     let mut sums = [0; 2];

@@ -1,6 +1,6 @@
-//! What a volume has to hold, read from the manifest and the files it names.
+//! The expected contents of a volume, read from the manifest and the files it names.
 //!
-//! Written from the manifest's description and with a TOML reader alone: an oracle is not built from what it judges, so nothing
+//! Written from the manifest's description with only a TOML reader: a judge must not be built from what it judges, so none
 //! of the project's own manifest, plan or emit code is used.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,12 +11,12 @@ use toml::Value;
 
 use picovd_host::printed::Printed;
 
-/// What a file has to hold.
+/// The expected contents of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Expected {
     /// Exactly these bytes.
     Bytes(Vec<u8>),
-    /// A range of the board's memory: the readers have to agree with each other and with what the host reads by USB.
+    /// A range of the board's memory: the readers must agree with each other and with what the host reads through USB.
     Board,
 }
 
@@ -36,7 +36,7 @@ impl Truth {
         let text = fs::read_to_string(manifest).map_err(|e| bad(e.to_string()))?;
         let value: Value = toml::from_str(&text).map_err(|e| bad(e.to_string()))?;
         let mut truth = Self::default();
-        // What is exposed never, or by a setting (nothing is set in these tests), is not on the volume.
+        // A file that is never exposed, or only by a setting (none is set in these tests), is not on the volume.
         let exposed = |entry: &&Value| matches!(string(entry, "expose"), None | Some("always"));
         for file in tables(&value, "file").filter(exposed) {
             let path = string(file, "path").ok_or_else(|| bad("a [[file]] without path".to_owned()))?;
@@ -58,7 +58,7 @@ impl Truth {
         Ok(truth)
     }
 
-    /// The files that the firmware makes itself. The partitions' own are missing: boards in these tests have no table.
+    /// The firmware's own files. Those of partitions are missing: boards in these tests have no table.
     fn built_in(&mut self, manifest: &Value) {
         let is_on = |table: &str, key: &str| manifest.get(table).and_then(|t| t.get(key)).and_then(Value::as_bool);
         for (table, key, name) in [
@@ -88,7 +88,7 @@ impl Truth {
         }
     }
 
-    /// What is in a folder, empty folders excepted.
+    /// The contents of a folder, without empty folders.
     pub fn of_folder(folder: &Path) -> Result<Self, String> {
         let mut truth = Self::default();
         let mut below = vec![String::new()];
@@ -125,7 +125,7 @@ fn string<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
     value.get(key).and_then(Value::as_str)
 }
 
-/// What a reader found on a volume.
+/// What a reader has found on a volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
     /// Directories, without the root.
@@ -134,8 +134,8 @@ pub struct Seen {
     pub files: BTreeMap<String, Vec<u8>>,
 }
 
-/// Holds what a reader found against the truth: no directory or file missing, none too many, every byte right. What the
-/// manifest alone cannot tell has to equal `board`, the host's own reading.
+/// Compares what a reader has found with the truth: no directory or file may be missing or unexpected, and every byte must
+/// be right. What the manifest alone cannot predict must equal `board`, the host's own reading.
 pub fn compare(truth: &Truth, seen: &Seen, board: &BTreeMap<String, Vec<u8>>) -> Result<(), String> {
     let mut wrong = Vec::new();
     for path in truth.directories.symmetric_difference(&seen.directories) {

@@ -1,4 +1,4 @@
-//! Where things are: the workspace's root and cargo's target folder.
+//! Paths: the workspace's root and cargo's target folder.
 
 use std::env;
 use std::fs;
@@ -14,14 +14,14 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Finds the workspace that the current folder belongs to.
+    /// Finds the workspace that contains the current folder.
     pub fn find() -> Result<Self, String> {
         let here = env::current_dir().map_err(|e| format!("no current folder: {e}"))?;
         let root = here
             .ancestors()
             .find(|folder| fs::read_to_string(folder.join("Cargo.toml")).is_ok_and(|text| text.contains("[workspace]")))
             .ok_or_else(|| format!("{} is not inside the PicoVD workspace", here.display()))?;
-        // Cargo's own variable for its target folder; a relative one counts from the current folder, as for cargo.
+        // Cargo's own variable for its target folder; a relative one is relative to the current folder, as in cargo.
         let target = match env::var_os("CARGO_TARGET_DIR") {
             Some(folder) => here.join(folder),
             None => root.join("target"),
@@ -70,8 +70,8 @@ pub fn version_pair(text: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// The cache outside the tree, `$XDG_CACHE_HOME/picovd` or `~/.cache/picovd`: for downloads that neither `cargo clean` nor a
-/// fresh clone should cost again.
+/// The cache outside of the tree, `$XDG_CACHE_HOME/picovd` or `~/.cache/picovd`: for downloads that should survive `cargo
+/// clean` and be shared by clones.
 pub fn cache_folder() -> Result<PathBuf, String> {
     let base = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let base = match base {
@@ -83,7 +83,7 @@ pub fn cache_folder() -> Result<PathBuf, String> {
     Ok(folder)
 }
 
-/// Waits until no other task works on a part of the cache. The part is free again when the file is dropped.
+/// Waits until no other task uses a part of the cache. The part is free again when the file is dropped.
 pub fn cache_lock(part: &str) -> Result<fs::File, String> {
     let path = cache_folder()?.join(format!("{part}.lock"));
     let file = fs::File::create(&path).map_err(|e| format!("{}: {e}", path.display()))?;

@@ -25,7 +25,7 @@ fn region(row: LayoutRow<'_>) -> String {
     )
 }
 
-/// A JSON string (RFC 8259, 7). Names have neither quotation marks nor control characters; this does not lean on it.
+/// A JSON string (RFC 8259, 7). Names contain neither quotation marks nor control characters, but this does not rely on it.
 fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {

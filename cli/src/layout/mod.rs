@@ -12,8 +12,8 @@ use std::path::PathBuf;
 
 /// Print the disk's map, or draw it (--json, --svg FILE)
 ///
-/// What the manifest decides, without plugging the device in: LBA and length of each region in blocks of 512 bytes, what it holds,
-/// the exFAT specification's clause, and the file's or directory's path.
+/// Shows what the manifest determines, without plugging the device in: LBA and length of each region in blocks of 512
+/// bytes, its contents, the clause of the exFAT specification, and the file's or directory's path.
 #[derive(Args)]
 pub struct Layout {
     #[command(flatten)]
@@ -24,7 +24,7 @@ pub struct Layout {
     /// Draw the map into FILE, or to standard output for -
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-    /// A package's `cargo sim` names its program, too, whose map is its manifest's.
+    /// A package's `cargo sim` also passes its program; the map is that of its manifest.
     #[arg(long, hide = true)]
     elf: Option<PathBuf>,
 }

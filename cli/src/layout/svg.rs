@@ -1,5 +1,5 @@
-//! The map as a drawing: the whole volume to scale on the left, each region as a row on the right. The page's fonts, light
-//! and dark colours, a background of its own so that it is legible on any page.
+//! The map as a drawing: the whole volume to scale on the left, each region as a row on the right. It uses the page's
+//! fonts, light and dark colours, and its own background so that it is legible on any page.
 
 use picovd_manifest::{DiskPlan, layout_rows};
 use std::fmt::Write;
@@ -14,7 +14,7 @@ const SCALE: std::ops::Range<f64> = 24.0..84.0;
 const ROWS: std::ops::Range<f64> = 168.0..836.0;
 const ROW_HEIGHT: f64 = 26.0;
 const ROW_GAP: f64 = 3.0;
-/// A map of more rows is no map: neighbours of a kind then share one.
+/// A map with more rows is unreadable: adjacent regions of the same kind then share one.
 const MOST_ROWS: usize = 40;
 
 /// Colours by class: light, dark.
@@ -46,7 +46,7 @@ const STYLE: &str = "\
     }
 ";
 
-/// One row of the drawing: a region, or several of a kind.
+/// One row of the drawing: a region, or several of the same kind.
 struct Row {
     first: u32,
     length: u32,
@@ -106,7 +106,7 @@ fn draw(out: &mut String, row: &Row, from: f64, to: f64, y: f64) {
     let end = y + ROW_HEIGHT;
     let (left, right) = (SCALE.end + 2.0, ROWS.start - 2.0);
     let width = SCALE.end - SCALE.start;
-    // What is thinner than a hair is drawn as one.
+    // Very thin regions get a minimum thickness.
     let thick = (to - from).max(0.35);
     let baseline = y + 17.5;
     let _ = writeln!(
@@ -131,7 +131,7 @@ fn line(class: &str, x: f64, y: f64, text: &str, end: bool) -> String {
     format!("<text class=\"{class}\" x=\"{x}\" y=\"{y}\"{anchor}>{}</text>", escaped(text))
 }
 
-/// The regions as rows; where there are many, one row for neighbours that hold the same kind of thing.
+/// The regions as rows; if there are many, one row for adjacent regions with the same kind of contents.
 fn rows(plan: &DiskPlan) -> Vec<Row> {
     let all: Vec<_> = layout_rows(plan).collect();
     let groups: Vec<_> = match all.len() {
@@ -161,7 +161,7 @@ fn class(holds: &str) -> &'static str {
     }
 }
 
-/// The end of a long path: what tells it from others.
+/// The end of a long path, which distinguishes it from others.
 fn shortened(path: &str) -> String {
     const MOST: usize = 36;
     let count = path.chars().count();
@@ -180,7 +180,7 @@ fn bytes(number: u64) -> String {
     }
 }
 
-/// A text between tags (XML 1.0, 2.4); what XML has no character for does not occur in names.
+/// A text between tags (XML 1.0, 2.4); names contain no characters that XML cannot represent.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -25,14 +25,14 @@ const FILES: [(&str, &str); 6] = [
     (".gitignore", include_str!("template/gitignore.in")),
 ];
 
-/// Write a package for a firmware of your own
+/// Create a package for custom firmware
 ///
 /// The package uses this clone of PicoVD by its path, unless an option says otherwise. In the new folder, `cargo run` and
-/// `cargo sim` run the program on an emulated board, and `cargo uf2` writes the file that a board is flashed with. With --git and
-/// --registry both run the program `picovd` that `cargo install` has put into PATH.
+/// `cargo sim` run the program on an emulated board, and `cargo uf2` writes the file to be flashed. With --git and
+/// --registry, both run the program `picovd` that `cargo install` has put into PATH.
 #[derive(Args)]
 pub struct New {
-    /// The folder, which is created; an empty one will do, too. Its name becomes the package's
+    /// The folder, which is created unless it is empty. Its name becomes the package's name
     #[arg(value_name = "DIR")]
     folder: PathBuf,
     /// Use PicoVD from a git repository, so that the package can be shared and built anywhere
@@ -60,12 +60,12 @@ impl New {
             ("Cargo.toml", "the package"),
             ("build.rs", "makes the disk's tables from picovd.toml"),
             ("picovd.toml", "what is on the stick"),
-            ("src/main.rs", "the program, with a file of its own: COUNT.TXT"),
+            ("src/main.rs", "the program, which adds the file COUNT.TXT"),
             (".cargo/config.toml", "what `cargo run`, `cargo sim` and `cargo uf2` do"),
         ] {
             writeln!(out, "wrote {:<32} {what}", given.join(path).display().to_string())?;
         }
-        writeln!(out, "{} is a package now", given.display())?;
+        writeln!(out, "{} is ready", given.display())?;
         writeln!(out, "\nNow:\n")?;
         writeln!(out, "    cd {}", shell_word(&given.display().to_string()))?;
         if !target_is_installed() {
@@ -82,17 +82,15 @@ impl New {
     }
 }
 
-/// Refuses a folder with anything in it, and what is no folder.
+/// Refuses a folder that is not empty, and anything that is not a folder.
 fn check_empty(folder: &Path, given: &Path) -> Result<(), Failure> {
     let given = given.display();
     match fs::read_dir(folder).map(|mut entries| entries.next().is_some()) {
-        Ok(true) => {
-            Err(Failure::Failed(format!("{given} has files in it already: name a new folder, or an empty one")))
-        }
+        Ok(true) => Err(Failure::Failed(format!("{given} is not empty: specify a new folder, or an empty one"))),
         Ok(false) => Ok(()),
         Err(reason) if reason.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(reason) if reason.kind() == io::ErrorKind::NotADirectory => {
-            Err(Failure::Failed(format!("{given} is a file: name a new folder")))
+            Err(Failure::Failed(format!("{given} is a file: specify a new folder")))
         }
         Err(reason) => Err(Failure::Failed(format!("{given}: {reason}"))),
     }
@@ -125,14 +123,14 @@ fn label(name: &str) -> String {
     name.to_ascii_uppercase().chars().take(11).collect()
 }
 
-/// A word for a shell.
+/// An argument for a shell.
 fn shell_word(word: &str) -> String {
     let plain = word.chars().all(|c| c.is_alphanumeric() || "-_./~+@%:,".contains(c));
     if plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
-/// Whether the compiler in PATH has the chip's core library. A compiler that does not say counts as one that has it: cargo
-/// tells then.
+/// Whether the compiler in PATH has the chip's core library. If the compiler does not say, assume that it has: cargo will
+/// report otherwise.
 fn target_is_installed() -> bool {
     let asked = Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).output();
     let Ok(asked) = asked else { return true };

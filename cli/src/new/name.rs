@@ -1,9 +1,9 @@
-//! Names for packages.
+//! Names of packages.
 
 use std::ffi::OsStr;
 
-/// What a program cannot be called: Rust's keywords (a program's name is a crate's), its own libraries, cargo's folders beside
-/// programs, and what this package depends on.
+/// Names that a program cannot have: Rust's keywords (a program's name is a crate's), its own libraries, cargo's folders
+/// next to programs, and this package's dependencies.
 const TAKEN: [&str; 70] = [
     "abstract",
     "alloc",
@@ -77,14 +77,14 @@ const TAKEN: [&str; 70] = [
     "rp235x-hal",
 ];
 
-/// A folder's name as a package's: ASCII letters, digits, `-` and `_`, a letter first, at most 64.
+/// A folder's name as a package's: ASCII letters, digits, `-` and `_`, starting with a letter, at most 64.
 ///
 /// # Errors
-/// Why it is none, and what would be one.
+/// Why it is not valid, and what would be.
 pub fn package_name(folder: &OsStr) -> Result<String, String> {
     let shown = folder.display();
     let Some(name) = folder.to_str().filter(|name| !name.is_empty()) else {
-        return Err(format!("`{shown}` is no name for a package: try `my-stick`"));
+        return Err(format!("`{shown}` is not a valid package name: try `my-stick`"));
     };
     if TAKEN.contains(&name) {
         return Err(format!("a package cannot be called `{name}`, which is taken: try `my-{name}`"));
@@ -97,7 +97,7 @@ pub fn package_name(folder: &OsStr) -> Result<String, String> {
     near = near.trim_start_matches(|c: char| !c.is_ascii_alphabetic()).chars().take(64).collect();
     let near = if near.is_empty() { "my-stick" } else { &near };
     Err(format!(
-        "the folder's name becomes the package's, and `{shown}` is none: letters, digits, `-` and `_`, a letter first; \
+        "the folder's name becomes the package's name, but `{shown}` is not valid: letters, digits, `-` and `_`, starting with a letter; \
          try `{near}`"
     ))
 }

@@ -1,11 +1,11 @@
-//! Where a new package has PicoVD from: a clone on this machine, a git repository, or the registry.
+//! Where a new package gets PicoVD from: a clone on this machine, a git repository, or the registry.
 
 use crate::Failure;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where PicoVD is from.
+/// Where PicoVD comes from.
 pub enum Origin {
     /// The clone of this program.
     Clone(PathBuf),
@@ -26,7 +26,7 @@ impl Origin {
             None if registry => Ok(Self::Registry),
             None => clone().map(Self::Clone).ok_or_else(|| {
                 let here = "neither above this program nor above this folder";
-                Failure::Failed(format!("there is no clone of PicoVD {here}: run it in the clone, or give --git URL"))
+                Failure::Failed(format!("there is no clone of PicoVD {here}: run it in the clone, or use --git URL"))
             }),
         }
     }
@@ -36,7 +36,7 @@ impl Origin {
         !matches!(self, Self::Clone(_))
     }
 
-    /// The command that puts the simulator into PATH.
+    /// The command that installs the simulator into PATH.
     pub fn install(&self) -> String {
         match self {
             Self::Git(url) => format!("cargo install --git {url} picovd-cli"),
@@ -44,7 +44,7 @@ impl Origin {
         }
     }
 
-    /// What is said beside the dependencies.
+    /// The comment next to the dependencies.
     pub fn comment(&self) -> String {
         match self {
             Self::Clone(_) => {
@@ -56,7 +56,7 @@ impl Origin {
         }
     }
 
-    /// Where the package in a folder of the repository is, as a dependency's first key.
+    /// The location of the package in a folder of the repository, as a dependency's first key.
     pub fn dependency(&self, folder: &str) -> String {
         match self {
             Self::Clone(root) => {
@@ -68,14 +68,14 @@ impl Origin {
         }
     }
 
-    /// The simulator's command line before the firmware's path, as the inside of a TOML array. With a clone it is run by cargo,
-    /// and so as new as the clone; the clone's own `cargo sim` builds it to the same place.
+    /// The simulator's command line before the firmware's path, as the contents of a TOML array. With a clone, cargo runs
+    /// it, so it is as new as the clone; the clone's own `cargo sim` uses the same target folder.
     pub fn runner(&self) -> String {
         let simulator: Vec<String> = match self {
             Self::Clone(root) => {
                 let workspace = text(&root.join("Cargo.toml"));
-                // Not quiet: where cargo builds it first, that takes a minute, and it tells of each crate. The target is this
-                // PC, not the package's.
+                // Not quiet: if cargo has to build it first, that takes a minute, and cargo prints its progress. The target
+                // is this PC, not the package's.
                 let words = ["cargo", "run", "--release", "--target", "host-tuple", "--manifest-path", &workspace];
                 words.iter().chain(&["--package", "picovd-cli", "--"]).map(quoted).collect()
             }

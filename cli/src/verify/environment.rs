@@ -1,4 +1,4 @@
-//! Where a report was made: program, operating system, and what Linux knows of the unit.
+//! Where a report was made: program, operating system, and what Linux knows about the unit.
 
 use std::env::consts::{ARCH, OS};
 use std::fs;
@@ -12,7 +12,7 @@ pub fn lines(medium: &Path) -> Vec<(&'static str, String)> {
     lines
 }
 
-/// Operating system and architecture that the program was built for, and what the system calls itself.
+/// Operating system and architecture for which the program was built, and the system's own name for itself.
 fn system() -> String {
     let mut text = format!("{OS} {ARCH}");
     let said = if cfg!(unix) { said("uname", &["-srm"]) } else { said("cmd", &["/C", "ver"]) };
@@ -33,7 +33,7 @@ fn said_of_macos() -> Option<String> {
     Some(format!("macOS {}", said("sw_vers", &["-productVersion"])?))
 }
 
-/// The first line that a program prints, if it is there.
+/// The first line that a program prints, if it exists.
 fn said(program: &str, words: &[&str]) -> Option<String> {
     let output = Command::new(program).args(words).output().ok().filter(|output| output.status.success())?;
     let text = String::from_utf8_lossy(&output.stdout);

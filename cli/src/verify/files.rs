@@ -1,4 +1,4 @@
-//! The files: every one read whole, hashed, and held against the manifest.
+//! The files: every one is read as a whole, hashed, and compared with the manifest.
 
 use super::problem::{Problem, Problems};
 use super::{Failure, Shown};
@@ -19,22 +19,22 @@ const SHORTEST_FLASH: u64 = 512 << 10;
 /// Blocks of one step through a file: 64 KiB.
 const STEP: u64 = 128;
 
-/// A file and where its bytes are.
+/// A file and the location of its bytes.
 pub struct Found {
     path: String,
     node: Node,
-    /// First block and number of blocks of each piece, or why they are not known.
+    /// First block and number of blocks of each piece, or why they are unknown.
     pieces: Result<Vec<(u64, u64)>, String>,
 }
 
-/// What a volume has.
+/// The contents of a volume.
 #[derive(Default)]
 pub struct Tree {
     files: Vec<Found>,
     directories: BTreeSet<String>,
 }
 
-/// Lists everything. A directory that cannot be listed is a problem, and the rest goes on.
+/// Lists everything. A directory that cannot be listed is a problem, and the others are listed nevertheless.
 pub fn tree(volume: &mut Volume<'_>, problems: &mut Problems) -> Tree {
     let mut tree = Tree::default();
     let mut left = vec![(String::new(), volume.root())];
@@ -48,7 +48,7 @@ pub fn tree(volume: &mut Volume<'_>, problems: &mut Problems) -> Tree {
         let nodes = match volume.list_damaged(&directory) {
             Ok(nodes) => nodes,
             Err(error) => {
-                let text = format!("{path}/: {error}; what is in it is not read");
+                let text = format!("{path}/: {error}; its contents are not read");
                 problems.add(Problem::medium("directory", text));
                 continue;
             }
@@ -61,7 +61,7 @@ pub fn tree(volume: &mut Volume<'_>, problems: &mut Problems) -> Tree {
                     continue;
                 }
             };
-            // No name of a manifest has anything to escape, so that paths are compared as they are shown.
+            // Names in manifests contain nothing to be escaped, so paths are compared as they are shown.
             let name = Printed(&node.name);
             let path = if path.is_empty() { name.to_string() } else { format!("{path}/{name}") };
             if node.is_directory() {
@@ -77,7 +77,7 @@ pub fn tree(volume: &mut Volume<'_>, problems: &mut Problems) -> Tree {
     tree
 }
 
-/// Where a file's bytes are, neighbouring clusters in one piece.
+/// Where a file's bytes are, with adjacent clusters as one piece.
 fn pieces(volume: &Volume<'_>, node: &Node) -> Result<Vec<(u64, u64)>, String> {
     let boot = volume.boot();
     let blocks = 1 << boot.sectors_per_cluster_shift;
@@ -139,12 +139,12 @@ fn hexadecimal(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A file while it is read.
+/// A file while it is being read.
 struct Reader<'p> {
     hash: Sha256,
     /// How many bytes have been read.
     at: u64,
-    /// The first byte that is not as the manifest has it: its place, and what is there.
+    /// The first byte that differs from the manifest: its offset, and its value.
     wrong: Option<(u64, u8)>,
     planned: Option<&'p PlannedFile>,
 }
@@ -160,7 +160,7 @@ impl Reader<'_> {
                 let blocks = STEP.min(count - step).min(left.div_ceil(BLOCK_LENGTH as u64));
                 let mut data = disk.read(first + step, blocks as u32)?;
                 data.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-                // Beyond ValidDataLength a file reads as zeros (exFAT 7.6.5).
+                // After ValidDataLength, a file reads as zeros (exFAT 7.6.5).
                 let valid = node.valid_data_length.saturating_sub(self.at);
                 let valid = usize::try_from(valid).unwrap_or(usize::MAX).min(data.len());
                 data[valid..].fill(0);
@@ -181,8 +181,8 @@ impl Reader<'_> {
     }
 }
 
-/// The first of the bytes from `at` on that the manifest does not allow. Behind the end that the manifest gives, all do: a
-/// wrong length is told by itself.
+/// The first of the bytes from `at` on that the manifest does not allow. After the length in the manifest, all are allowed:
+/// a wrong length is reported separately.
 fn difference(source: &FileSource, at: u64, data: &[u8]) -> Option<usize> {
     match source {
         FileSource::Bytes(bytes) => {
@@ -202,25 +202,25 @@ fn difference(source: &FileSource, at: u64, data: &[u8]) -> Option<usize> {
     }
 }
 
-/// The manifest, held against what is on the disk.
+/// The manifest, compared with what is on the disk.
 pub struct Judge<'p> {
     plan: &'p DiskPlan,
-    /// Files of the manifest that were not met yet.
+    /// Files of the manifest that were not found yet.
     left: Vec<&'p PlannedFile>,
 }
 
 impl<'p> Judge<'p> {
-    /// Holds length and label of the volume against the plan.
+    /// Compares length and label of the volume with the plan.
     pub fn new(plan: &'p DiskPlan, boot: &BootSector, label: &str, problems: &mut Problems) -> Self {
         let (found, expected) = (boot.volume_length, u64::from(plan.volume_length));
         if found != expected {
-            let text = format!("the volume has {found} blocks, by the manifest {expected}");
+            let text = format!("the volume has {found} blocks; the manifest says {expected}");
             let remedy = "was the firmware built from this manifest?";
             problems.add(Problem::manifest("volume-length", text).remedy(remedy));
         }
         let (found, expected) = (boot.partition_offset, u64::from(plan.partition_offset));
         if found != expected {
-            let text = format!("the volume says that it begins at LBA {found}, by the manifest {expected}");
+            let text = format!("the volume says that it begins at LBA {found}; the manifest says {expected}");
             problems.add(Problem::manifest("partition-table", text));
         }
         let text = String::from_utf16_lossy(&plan.label.units);
@@ -233,8 +233,8 @@ impl<'p> Judge<'p> {
         };
         if !sound {
             let more = if plan.label.board_digits { " and four digits of the board" } else { "" };
-            let text = format!("the label is {label:?}, by the manifest {text:?}{more}");
-            // It is one of the settings.
+            let text = format!("the label is {label:?}; the manifest says {text:?}{more}");
+            // The label is one of the settings.
             match plan.settings.sectors {
                 0 => problems.add(Problem::manifest("label", text)),
                 _ => problems.remark(format!("{text}; the settings may say so")),
@@ -249,7 +249,7 @@ impl<'p> Judge<'p> {
         Some(self.left.swap_remove(index))
     }
 
-    /// One file; returns what its line says.
+    /// Checks one file; returns the remark for its line.
     fn verdict(
         &self,
         path: &str,
@@ -261,15 +261,15 @@ impl<'p> Judge<'p> {
         let Some(planned) = planned else {
             if let Some(most) = self.made(path) {
                 if length > most {
-                    let text = format!("{path} has {length} bytes, by the manifest {most} at most");
+                    let text = format!("{path} has {length} bytes; the manifest allows at most {most}");
                     problems.add(Problem::manifest("file-length", text));
-                    return "NOT as the manifest has it";
+                    return "DIFFERS from the manifest";
                 }
                 return "the firmware's own";
             }
-            let text = format!("{path} is on the disk, and the manifest does not have it");
+            let text = format!("{path} is on the disk but not in the manifest");
             if self.is_open() {
-                problems.remark(format!("{text}; the program may have made it"));
+                problems.remark(format!("{text}; the program may have created it"));
             } else {
                 problems.add(Problem::manifest("unknown-file", text));
             }
@@ -277,14 +277,14 @@ impl<'p> Judge<'p> {
         };
         let shorter = self.is_cut_to_flash(planned, length);
         if length != planned.length && !shorter {
-            let text = format!("{path} has {length} bytes, by the manifest {}", planned.length);
+            let text = format!("{path} has {length} bytes; the manifest says {}", planned.length);
             problems.add(Problem::manifest("file-length", text));
         }
         if let Some((at, byte)) = wrong {
             problems.add(match &planned.source {
                 FileSource::Bytes(bytes) => {
                     let expected = usize::try_from(at).ok().and_then(|at| bytes.get(at)).copied().unwrap_or_default();
-                    let text = format!("{path}: byte {at} is {byte:02x}h, by the manifest {expected:02x}h");
+                    let text = format!("{path}: byte {at} is {byte:02x}h; the manifest says {expected:02x}h");
                     Problem::manifest("file-bytes", text)
                 }
                 FileSource::Memory { .. } => {
@@ -294,15 +294,15 @@ impl<'p> Judge<'p> {
             });
         }
         match &planned.source {
-            _ if length != planned.length && !shorter || wrong.is_some() => "NOT as the manifest has it",
+            _ if length != planned.length && !shorter || wrong.is_some() => "DIFFERS from the manifest",
             FileSource::Memory { .. } if shorter => "memory: readable, as long as the board's flash",
-            FileSource::Bytes(_) => "as the manifest has it",
+            FileSource::Bytes(_) => "matches the manifest",
             FileSource::Memory { redacted, .. } if redacted.is_empty() => "memory: readable, length right",
             FileSource::Memory { .. } => "memory: readable, length right, redacted ranges zero",
         }
     }
 
-    /// Whether a file that shows flash ends where the flash of a board does that has less of it than the manifest reserves.
+    /// Whether a file that shows flash ends at the end of a flash chip that is shorter than the manifest reserves.
     fn is_cut_to_flash(&self, planned: &PlannedFile, length: u64) -> bool {
         let mut places = self.plan.flash_files.iter().filter(|file| file.first_cluster == planned.first_cluster);
         places.next().is_some_and(|file| {
@@ -312,24 +312,24 @@ impl<'p> Judge<'p> {
         })
     }
 
-    /// How long a file of the firmware may be at most; `None` where the manifest asks for no such file.
+    /// Maximum length of a file of the firmware; `None` if the manifest does not request such a file.
     fn made(&self, path: &str) -> Option<u64> {
         let Partitions { enabled, folder } = &self.plan.partitions;
         let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
         let built_in = self.plan.built_in.iter().find(|file| file.path == path).map(|file| file.capacity.into());
-        // A partition has any name; where the root directory is the folder, so may a file of the program.
+        // A partition may have any name; if the folder is the root directory, so may a file of the program.
         let partition = *enabled && parent == folder && path.ends_with(".BIN");
         built_in.or_else(|| partition.then_some(u64::from(self.plan.chip.flash_size)))
     }
 
-    /// Whether the program may add files of its own: room for partitions that the board does not have is free for them.
+    /// Whether the program may add files of its own: it may use room for partitions that the board does not have.
     fn is_open(&self) -> bool {
         self.plan.changes.files > 0 || self.plan.partitions.enabled
     }
 
-    /// What of the manifest is not there.
+    /// Files of the manifest that are missing.
     fn missing(self, directories: &BTreeSet<String>, problems: &mut Problems) {
-        // A file that a setting puts on the volume may be there or not.
+        // A file that depends on a setting may be there or not.
         for file in self.left.iter().filter(|file| !file.by_setting) {
             problems.add(Problem::manifest("missing-file", format!("{} is not on the disk", file.path)));
         }

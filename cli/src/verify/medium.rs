@@ -1,4 +1,4 @@
-//! What a medium holds that is no exFAT volume: a partition table, another file system, nothing.
+//! Detects what a medium contains if it is not an exFAT volume: a partition table, another file system, nothing.
 
 use super::problem::Problem;
 use picovd_sim::host::bytes::le32;
@@ -6,16 +6,16 @@ use picovd_sim::host::source::BLOCK_LENGTH;
 use std::ffi::OsStr;
 use std::path::Path;
 
-/// Where the four entries of a master boot record stand, and how long one is (UEFI specification 5.2.1).
+/// Where the four entries of a master boot record are, and how long one is (UEFI specification 5.2.1).
 const MBR_ENTRIES: std::ops::Range<usize> = 446..510;
 const MBR_ENTRY: usize = 16;
 
-/// What the first two blocks say.
+/// The contents of the first two blocks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Medium {
     /// An exFAT volume from block 0 on.
     Exfat,
-    /// A partition table; the first blocks of the partitions where it is a master boot record.
+    /// A partition table; the first blocks of the partitions if it is a master boot record.
     Partitioned(Vec<u32>),
     /// Another file system.
     Other(&'static str),
@@ -25,7 +25,7 @@ pub enum Medium {
     Unknown,
 }
 
-/// Looks at blocks 0 and 1.
+/// Examines blocks 0 and 1.
 pub fn identify(head: &[u8]) -> Medium {
     let (first, second) = head.split_at(BLOCK_LENGTH.min(head.len()));
     let has = |at: usize, name: &[u8]| first.get(at..at + name.len()) == Some(name);
@@ -67,21 +67,21 @@ impl Medium {
                 let place = if blocks.is_empty() { String::new() } else { format!(" at LBA {}", blocks.join(", ")) };
                 let text = format!("a partition table, with partitions{place}, and no volume at LBA 0");
                 let remedy = "is this the right disk? A PicoVD stick has one exFAT partition or no partition table. To verify a \
-                              volume on another one, name the partition, such as /dev/sdb1 or /dev/rdisk4s1";
+                              volume on another disk, specify the partition, such as /dev/sdb1 or /dev/rdisk4s1";
                 return Some(Problem::medium("partitioned", text).remedy(remedy));
             }
             Self::Other(system) => (format!("a {system} file system"), other),
             Self::Empty => ("nothing but zeros at LBA 0 and 1".to_owned(), other),
             Self::Unknown => {
                 let bytes: Vec<_> = head.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-                (format!("no exFAT boot sector; LBA 0 begins {}", bytes.join(" ")), other)
+                (format!("not an exFAT boot sector; LBA 0 begins with {}", bytes.join(" ")), other)
             }
         };
         Some(Problem::medium("not-exfat", text).remedy(remedy))
     }
 }
 
-/// The disk of a partition that does not exist, by the names that Linux (`/dev/sdb1`) and macOS (`/dev/rdisk4s1`) give,
+/// The disk of a partition that does not exist, by the naming schemes of Linux (`/dev/sdb1`) and macOS (`/dev/rdisk4s1`),
 /// if the disk exists.
 pub fn whole_disk(partition: &OsStr) -> Option<String> {
     let name = partition.to_str()?;
@@ -119,7 +119,7 @@ mod tests {
         (mbr[450], mbr[455], mbr[458]) = (7, 8, 1);
         assert_eq!(identify(&mbr), Medium::Partitioned(vec![0x800]));
         let problem = identify(&mbr).problem(&mbr).map(|problem| problem.to_string()).unwrap_or_default();
-        assert!(problem.contains("LBA 2048") && problem.contains("name the partition"), "{problem}");
+        assert!(problem.contains("LBA 2048") && problem.contains("specify the partition"), "{problem}");
         mbr[446] = 0x12;
         assert_eq!(identify(&mbr), Medium::Unknown);
     }

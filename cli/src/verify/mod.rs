@@ -1,4 +1,5 @@
-//! `verify`: a real disk, or an image of one, against the standard and the manifest; one report to attach to a bug.
+//! `verify`: compares a real disk, or an image of one, with the standard and the manifest; one report to be attached to a
+//! bug.
 
 mod environment;
 mod files;
@@ -25,24 +26,24 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Hold a real disk, or an image, against the specification and the manifest
+/// Check a real disk, or an image, against the specification and the manifest
 ///
-/// Reads every file whole and prints its SHA-256, holds the volume against the exFAT specification, and, with --manifest, against
-/// the manifest: static files byte for byte; files of memory by their length, that they can be read, and that what is redacted is
-/// zero. Files that the firmware makes are known by their names. Without --manifest, no manifest is looked at. A block that cannot
-/// be read is named by its LBA, and the rest is read all the same.
+/// Reads every file as a whole and prints its SHA-256, checks the volume against the exFAT specification, and, with
+/// --manifest, against the manifest: static files byte for byte; files of memory by their length, that they can be read,
+/// and that redacted ranges are zero. Files of the firmware are known by their names. Without --manifest, no manifest is
+/// used. A block that cannot be read is reported with its LBA, and the rest is read nevertheless.
 ///
-/// Prints one report, made to be attached to a bug. Ends 0 when all is right, 1 when something is not.
+/// Prints one report, to be attached to a bug. The exit status is 0 if everything is right, 1 if something is not.
 #[derive(Args)]
 pub struct Verify {
-    /// The whole disk, with or without a partition table: /dev/sdX on Linux, /dev/rdiskN on macOS; nothing is written to it. Or a
-    /// copy of one, such as `picovd image` or dd makes
+    /// The whole disk, with or without a partition table: /dev/sdX on Linux, /dev/rdiskN on macOS; it is never written to.
+    /// Or a copy of one, for example made by `picovd image` or dd
     #[arg(value_name = "DEVICE|IMAGE")]
     medium: PathBuf,
-    /// The manifest to hold the files against (default: none)
+    /// The manifest to compare the files with (default: none)
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
-    /// Accepted beside a manifest: a package's `cargo sim` names its program, too.
+    /// Accepted in addition to a manifest: a package's `cargo sim` also passes its program.
     #[arg(long, hide = true)]
     elf: Option<PathBuf>,
 }
@@ -50,14 +51,14 @@ pub struct Verify {
 impl Verify {
     /// Runs the command.
     pub fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
-        // A package's `cargo sim` names its manifest and its program, whatever the command.
+        // A package's `cargo sim` passes its manifest and its program with every command.
         if self.elf.is_some() && self.manifest.is_none() {
             return Err(Failure::Usage(
                 "`verify` reads a disk or an image; `check --elf FILE` runs a firmware".to_owned(),
             ));
         }
         let path = &self.medium;
-        // A wrong manifest is told before a slow disk is read.
+        // An invalid manifest is reported before a slow disk is read.
         let plan = match &self.manifest {
             Some(manifest) => Some(device::plan(Some(manifest))?),
             None => None,
@@ -80,14 +81,14 @@ impl Verify {
     }
 }
 
-/// What the medium itself shows; returns the number of problems.
+/// Checks the medium itself; returns the number of problems.
 fn report(disk: RawDisk, plan: Option<&DiskPlan>, out: &mut dyn Write) -> Result<usize, Failure> {
     let total = disk.block_count() * BLOCK_LENGTH as u64;
     let mut disk = Shown { disk, progress: Progress::new("reading", total) };
     let mut problems = Problems::default();
     line(out, "size", &format!("{} blocks of {BLOCK_LENGTH} bytes, {total} bytes", disk.block_count()))?;
     if disk.disk.odd_bytes() != 0 {
-        let text = format!("{} bytes behind the last whole block", disk.disk.odd_bytes());
+        let text = format!("{} bytes after the last whole block", disk.disk.odd_bytes());
         problems.add(Problem::medium("cut-off", text).remedy("the image was cut off: copy the disk again"));
     }
     volume(&mut disk, plan, &mut problems, out)?;
@@ -101,7 +102,7 @@ fn report(disk: RawDisk, plan: Option<&DiskPlan>, out: &mut dyn Write) -> Result
     Ok(problems.count())
 }
 
-/// Everything about the volume and what is on it.
+/// Checks the volume and its contents.
 fn volume(
     disk: &mut Shown,
     plan: Option<&DiskPlan>,
@@ -109,7 +110,7 @@ fn volume(
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     if disk.block_count() == 0 {
-        problems.add(Problem::medium("no-medium", "there is not one block".to_owned()).remedy(EJECTED));
+        problems.add(Problem::medium("no-medium", "it has no blocks".to_owned()).remedy(EJECTED));
         return Ok(());
     }
     let mut head = Patient(disk).blocks(0, 2);
@@ -134,10 +135,12 @@ fn volume(
     line(out, "volume", &format!("{} blocks, {} clusters", boot.volume_length, boot.cluster_count))?;
     line(out, "serial number", &format!("{:04X}-{:04X}", serial >> 16, serial & 0xFFFF))?;
     match check(&mut Patient(disk)) {
-        // Anyone who names a partition has the medium before it cut off.
+        // If the user specifies a partition, the medium before it is cut off.
         Ok(findings) if first == 0 && boot.partition_offset != 0 => {
-            problems
-                .remark(format!("PartitionOffset is {}: right where that partition was named", boot.partition_offset));
+            problems.remark(format!(
+                "PartitionOffset is {}: correct if that partition was specified",
+                boot.partition_offset
+            ));
             let others = findings.iter().filter(|finding| finding.check != Check::PartitionOffset);
             others.for_each(|finding| problems.finding(finding));
         }
@@ -158,7 +161,7 @@ fn volume(
     files::read(disk, tree, judge, problems, out)
 }
 
-/// One line of the report's head.
+/// One line of the report's header.
 fn line(out: &mut dyn Write, name: &str, value: &str) -> Result<(), Failure> {
     Ok(writeln!(out, "{name:<16}{}", Printed(value))?)
 }
@@ -166,8 +169,8 @@ fn line(out: &mut dyn Write, name: &str, value: &str) -> Result<(), Failure> {
 fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::Image => "an image file",
-        Kind::CachedDevice => "a device, read through the system's cache",
-        Kind::Device => "a device, read past the system's cache",
+        Kind::CachedDevice => "a device, read with the system's cache",
+        Kind::Device => "a device, read without the system's cache",
     }
 }
 
@@ -198,23 +201,23 @@ fn cannot_open(path: &Path, error: &std::io::Error) -> String {
             let program = std::env::current_exe().unwrap_or_else(|_| "picovd".into());
             let words = std::env::args().skip(1).collect::<Vec<_>>().join(" ");
             let more = match cfg!(target_os = "macos") {
-                true => "; where sudo is refused, too, give the terminal Full Disk Access in System Settings",
+                true => "; if sudo is refused, too, give the terminal Full Disk Access in System Settings",
                 false => "",
             };
-            format!("raw disks are root's; this asks for the right: sudo {} {words}{more}", program.display())
+            format!("reading raw disks requires root: sudo {} {words}{more}", program.display())
         }
         ErrorKind::ResourceBusy if cfg!(target_os = "macos") => {
             format!("unmount it, and leave it plugged in: diskutil unmountDisk {shown}")
         }
-        ErrorKind::ResourceBusy => format!("something holds it; unmount it: udisksctl unmount -b {shown}"),
-        ErrorKind::InvalidInput => "name a disk, such as /dev/sdb, or an image file".to_owned(),
+        ErrorKind::ResourceBusy => format!("it is in use; unmount it: udisksctl unmount -b {shown}"),
+        ErrorKind::InvalidInput => "specify a disk, such as /dev/sdb, or an image file".to_owned(),
         _ if cfg!(target_os = "linux") && error.raw_os_error() == Some(NO_MEDIUM) => EJECTED.to_owned(),
         _ => return format!("{shown}: {error}"),
     };
     format!("{shown}: {error}; {remedy}")
 }
 
-/// The medium, with a line that tells how far the reading is.
+/// The medium, with a line that shows the progress.
 struct Shown {
     disk: RawDisk,
     progress: Progress,
@@ -232,11 +235,11 @@ impl BlockSource for Shown {
     }
 }
 
-/// The medium, where blocks that cannot be read are zeros.
+/// The medium, with zeros in place of blocks that cannot be read.
 struct Patient<'d>(&'d mut Shown);
 
 impl Patient<'_> {
-    /// Blocks, as many as the medium has of them, zeros after its end.
+    /// Blocks, as many as the medium has, and zeros after its end.
     fn blocks(&mut self, lba: u64, count: u64) -> Vec<u8> {
         let mut data = vec![0; count as usize * BLOCK_LENGTH];
         for (lba, block) in (lba..).zip(data.chunks_mut(BLOCK_LENGTH)) {

@@ -1,4 +1,4 @@
-//! What is wrong, as the report tells it: the rule, where, the clause, and what to do.
+//! Problems, as the report shows them: the rule, where, the clause, and what to do.
 
 use picovd_sim::host::exfat::check::{Check, Finding};
 use std::collections::BTreeMap;
@@ -9,9 +9,9 @@ use std::fmt;
 pub struct Problem {
     /// The rule's stable name.
     rule: &'static str,
-    /// Where, and what is there.
+    /// Where, and what was found.
     text: String,
-    /// Whose rule it is: a clause of the exFAT specification, the manifest, the medium.
+    /// The source of the rule: a clause of the exFAT specification, the manifest, the medium.
     clause: String,
     /// The rule in words, or what to do.
     note: Option<String>,
@@ -23,12 +23,12 @@ impl Problem {
         Self { rule, text, clause: "medium".to_owned(), note: None }
     }
 
-    /// The medium is not what the manifest says.
+    /// The medium differs from the manifest.
     pub fn manifest(rule: &'static str, text: String) -> Self {
         Self { rule, text, clause: "manifest".to_owned(), note: None }
     }
 
-    /// The same with what to do about it.
+    /// Adds what to do about it.
     pub fn remedy(mut self, note: impl Into<String>) -> Self {
         self.note = Some(note.into());
         self
@@ -43,7 +43,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// The list of them, and remarks that are no problems.
+/// The list of problems, and remarks.
 #[derive(Debug, Default)]
 pub struct Problems {
     list: Vec<Problem>,
@@ -51,17 +51,17 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// One more.
+    /// Adds a problem.
     pub fn add(&mut self, problem: Problem) {
         self.list.push(problem);
     }
 
-    /// Something worth knowing that is no problem.
+    /// Adds a remark, which is not a problem.
     pub fn remark(&mut self, text: String) {
         self.remarks.push(text);
     }
 
-    /// What the checker found.
+    /// Adds the checker's findings.
     pub fn finding(&mut self, finding: &Finding) {
         let Finding { check, text } = finding;
         let clause = check.clause();
@@ -74,8 +74,8 @@ impl Problems {
         self.add(Problem { rule, text: text.clone(), clause, note });
     }
 
-    /// Blocks that cannot be read; neighbours with the same reason are one problem. They come first: others may follow
-    /// from them.
+    /// Blocks that cannot be read; adjacent ones with the same reason are one problem. They come first, since other
+    /// problems may result from them.
     pub fn unreadable(&mut self, failures: &BTreeMap<u64, String>) {
         let mut runs: Vec<(u64, u64, &String)> = Vec::new();
         for (&lba, reason) in failures {
@@ -87,12 +87,12 @@ impl Problems {
         let first = runs.into_iter().map(|(first, last, reason)| {
             let place = if first == last { format!("LBA {first}") } else { format!("LBA {first} to {last}") };
             let problem = Problem::medium("read-error", format!("{place}: {reason}"));
-            problem.remedy("where the volume's tables stand, such a block counts as zeros below")
+            problem.remedy("where the volume's tables are, such a block counts as zeros below")
         });
         self.list.splice(..0, first);
     }
 
-    /// How many there are.
+    /// Number of problems.
     pub fn count(&self) -> usize {
         self.list.len()
     }

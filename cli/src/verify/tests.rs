@@ -71,7 +71,7 @@ fn a_bad_block_in_a_file_leaves_the_others() {
     // The files before and after it.
     for file in ["BOOTROM.BIN", "README.TXT", "SRAM.BIN", "about/PICOVD.TXT"] {
         let line = line(&text, file);
-        assert!(line.contains("as the manifest has it") || line.contains("length right"), "{line}");
+        assert!(line.contains("matches the manifest") || line.contains("length right"), "{line}");
     }
 }
 
@@ -86,7 +86,7 @@ fn bad_blocks_of_the_tables_are_named() {
         assert!(text.contains(&format!("read-error: LBA {lba}: no such luck (medium)")), "{text}");
     }
     assert!(count >= 3 && text.contains("upcase-checksum"), "{text}");
-    assert!(line(&text, "about/PICOVD.TXT").contains("as the manifest has it"), "{text}");
+    assert!(line(&text, "about/PICOVD.TXT").contains("matches the manifest"), "{text}");
     // Nothing at all can be read.
     let (count, text) = verify(image.clone(), (0..image.len() as u64 / 512).collect());
     assert!(count >= 2 && text.contains("read-error: LBA 0 to 1: no such luck"), "{text}");

@@ -17,7 +17,7 @@ fn plan(text: &str) -> DiskPlan {
     picovd_manifest::plan(&checked).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// A text that changes and stays as long as it is.
+/// A text that changes but keeps its length.
 #[derive(Clone, Copy)]
 struct Value(u64);
 
@@ -81,7 +81,7 @@ fn a_text_that_changes_at_the_same_length_is_shown_wherever_it_stands() {
     assert!(result.is_ok(), "{text}");
     let told: Vec<&str> = text.lines().filter(|line| line.contains("logs/VALUE.JSON")).map(str::trim).collect();
     assert_eq!(told, ["30  logs/VALUE.JSON  (changed)"; 2], "{text}");
-    // What differs, and not what stays.
+    // Only lines that differ, not those that stay.
     let values: Vec<&str> = text.lines().map(str::trim).filter(|line| line.starts_with("\"value\":")).collect();
     assert!(values.len() == 2 && values[0] != values[1], "{text}");
     for part in ["lamp", "STEADY.TXT", "README.TXT", "SCRATCH.BIN"] {
@@ -105,9 +105,9 @@ fn long_texts_are_cut() {
 fn a_log_that_grows_shows_its_new_lines_even_where_they_repeat() {
     assert_eq!(added("tick\ntock\n", "tick\ntock\ntick\ntock\n"), ["tick", "tock"]);
     assert_eq!(added("", "tick\ntick\n"), ["tick", "tick"]);
-    // Its first lines are gone.
+    // Its first lines were lost.
     assert_eq!(added("a\nb\nb\nc\n", "b\nb\nc\nb\nc\n"), ["b", "c"]);
-    // A text that changes in its middle, and one that is another one.
+    // A text that changes in the middle, and one that is replaced.
     assert_eq!(added("a\n1\na\n", "a\n2\na\na\n"), ["2", "a"]);
     assert_eq!(added("a\nb\n", "c\na\n"), ["c"]);
 }

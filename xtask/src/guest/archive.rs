@@ -1,4 +1,4 @@
-//! The initial file system of the guest, as the kernel takes it: a cpio archive in the "newc" format
+//! The guest's initial file system in the kernel's format: a cpio archive of type "newc"
 //! (Documentation/driver-api/early-userspace/buffer-format.rst of the kernel).
 
 /// Mode bits (inode(7)).
@@ -16,7 +16,7 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Adds an executable file. The path has no leading slash; its folders are made.
+    /// Adds an executable file. The path has no leading slash; its folders are created.
     pub fn file(&mut self, path: &str, contents: &[u8]) {
         for (end, _) in path.match_indices('/') {
             let folder = &path[..end];
@@ -33,12 +33,12 @@ impl Archive {
         self.bytes
     }
 
-    /// Adds a symbolic link, whose folder is there.
+    /// Adds a symbolic link, whose folder must exist.
     pub fn link(&mut self, path: &str, target: &str) {
         self.entry(path, LINK, target.as_bytes());
     }
 
-    /// Adds anything, whose folder is there.
+    /// Adds anything, whose folder must exist.
     pub fn entry(&mut self, path: &str, mode: u32, contents: &[u8]) {
         self.entries += 1;
         let length = u32::try_from(contents.len()).expect("a guest's file is below 4 GiB");

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::machine::Machine;
 use super::stick::{STEP, sha256};
 
-/// One of the two that log in tests/chatter, and in `cargo sim serve --print`.
+/// One of the two contexts that log in tests/chatter, and in `cargo sim serve --print`.
 #[derive(Clone, Copy, Debug)]
 pub struct Speaker {
     name: &'static str,
@@ -19,11 +19,11 @@ pub const MAIN: Speaker = Speaker { name: "main", words: "abcdefghijklmnopqrstuv
 /// The interrupt handler.
 pub const INTERRUPT: Speaker = Speaker { name: "interrupt", words: "ABCDEFGHIJKLMNOPQRSTUVWXYZ" };
 
-/// Lines of each.
+/// Number of lines of each.
 const LINES: u32 = 600;
 
 impl Speaker {
-    /// All that it says.
+    /// All of its lines.
     fn text(self) -> String {
         (1..=LINES).fold(String::new(), |mut text, line| {
             // Writing to a `String` never fails.
@@ -33,7 +33,7 @@ impl Speaker {
     }
 }
 
-/// Waits for the port, and for the reset interface beside it (class FFh, subclass 00h, protocol 01h).
+/// Waits for the port, and for the reset interface next to it (class FFh, subclass 00h, protocol 01h).
 pub fn appears(machine: &mut Machine) -> Result<(), String> {
     machine.until("[ -c /dev/ttyACM0 ]", STEP)?;
     let said = machine.must(
@@ -49,21 +49,21 @@ pub fn appears(machine: &mut Machine) -> Result<(), String> {
     Ok(())
 }
 
-/// Opens the port once, and keeps what comes: closed in between, it would lose what waits for its packet.
+/// Opens the port once, and stores its output: if it were closed in between, it would lose pending text.
 pub fn listen(machine: &mut Machine) -> Result<(), String> {
     machine.must("{ stty raw -echo; cat; } </dev/ttyACM0 >/tmp/said 2>&1 &", STEP)?;
     machine.until("[ -s /tmp/said ]", STEP)
 }
 
-/// How many lines have come.
+/// Number of lines received.
 pub fn lines(machine: &mut Machine) -> Result<u64, String> {
     let said = machine.must("wc -l </tmp/said", STEP)?;
     said.lines().last().and_then(|number| number.trim().parse().ok()).ok_or_else(|| format!("not a number: {said}"))
 }
 
-/// Waits for the last line of each speaker, and holds all lines against what they say.
+/// Waits for the last line of each speaker, and compares all lines with the expected ones.
 pub fn complete(machine: &mut Machine, speakers: &[Speaker], scratch: &Path) -> Result<(), String> {
-    // Until the port is raw, the kernel makes two line feeds of CR LF.
+    // Until the port is raw, the kernel converts CR LF to two line feeds.
     const TEXT: &str = "tr -d '\\r' </tmp/said";
     let mut names = String::from("^PicoVD \\|^$");
     for speaker in speakers {
@@ -80,10 +80,10 @@ pub fn complete(machine: &mut Machine, speakers: &[Speaker], scratch: &Path) -> 
         let _ = write!(names, "\\|^{name} ");
     }
     let other = machine.run(&format!("{TEXT} | grep -v '{names}'"), STEP)?;
-    if other.text.is_empty() { Ok(()) } else { Err(format!("lines that nobody wrote:\n{}", other.text)) }
+    if other.text.is_empty() { Ok(()) } else { Err(format!("lines that were never printed:\n{}", other.text)) }
 }
 
-/// Whether each READ of the record moved the bytes that it asked for: what else the wire carried does not count.
+/// Checks that each READ of the record transferred the requested bytes; other traffic is ignored.
 pub fn reads_are_whole(record: &[String]) -> Result<(), String> {
     let mut reads = 0;
     for line in record.iter().filter(|line| line.starts_with("READ(10)\t")) {

@@ -1,8 +1,8 @@
-//! The heavier guest: systemd, D-Bus, udev, udisks, and udiskie, which mounts what udisks finds, as desktops do.
+//! The heavier guest: systemd, D-Bus, udev, udisks, and udiskie, which mounts what udisks finds, like desktops.
 //!
-//! Its Debian packages are downloaded and unpacked like those of the small guest, into the cache outside of the tree. They are
-//! never configured: what their scripts would have made, and the tests need, is written here. The whole is the kernel's initial
-//! file system, so that nothing needs a disk image, or root on this side.
+//! Its Debian packages are downloaded and unpacked like those of the small guest, into the cache outside of the tree. They
+//! are never configured: what their scripts would create, and the tests need, is written here. The result is the kernel's
+//! initial file system, so no disk image is needed, nor root on this side.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -15,10 +15,10 @@ use crate::command::{self, LONG};
 use crate::setup::{self, Policy};
 use crate::workspace::{cache_folder, cache_lock};
 
-/// What is asked for; apt adds what these need.
+/// The requested packages; apt adds their dependencies.
 const PACKAGES: [&str; 8] = ["systemd-sysv", "udev", "dbus", "udisks2", "udiskie", "bash", "coreutils", "mount"];
 
-/// Folders that no test reads: most of the bytes.
+/// Folders that no test reads, with most of the bytes.
 const LEFT_OUT: [&str; 11] = [
     "boot",
     "lib/udev/hwdb.d",
@@ -33,7 +33,7 @@ const LEFT_OUT: [&str; 11] = [
     "usr/share/zsh",
 ];
 
-/// What the packages' scripts make when they are installed, as far as it is needed here.
+/// What the packages' scripts create when they are installed, as far as it is needed here.
 const CONFIGURED: [(&str, &str); 7] = [
     ("etc/passwd", "root:x:0:0:root:/root:/bin/bash\nmessagebus:x:100:101::/nonexistent:/usr/sbin/nologin\n"),
     ("etc/group", "root:x:0:\nmessagebus:x:101:\n"),
@@ -44,22 +44,22 @@ const CONFIGURED: [(&str, &str); 7] = [
     ("etc/crypttab", ""),
 ];
 
-/// Links that they make: libparted runs a shell, D-Bus's clients look below /var/run.
+/// Links that they create: libparted runs a shell, D-Bus's clients use /var/run.
 const LINKS: [(&str, &str); 2] = [("bin/sh", "bash"), ("var/run", "/run")];
 
-/// Memory of the guest in MiB: its file system lies there.
+/// Memory of the guest in MiB: it contains the file system.
 pub const MEMORY: u32 = 1024;
 
 /// Where the guest mounts the stick, and a link to it that has the small guest's name.
 pub const MOUNTED: &str = "/media/root/";
 
-/// The unpacked packages, as the kernel takes them.
+/// The unpacked packages as the kernel's archive.
 pub struct Desktop {
     archive: PathBuf,
 }
 
 impl Desktop {
-    /// Finds them in the cache, or downloads and unpacks them when the policy lets it.
+    /// Finds them in the cache, or downloads and unpacks them if the policy allows it.
     pub fn get(policy: Policy) -> Result<Self, String> {
         let folder = cache_folder()?.join("desktop");
         let _lock = cache_lock("desktop")?;
@@ -72,7 +72,7 @@ impl Desktop {
                     folder.display()
                 ));
             }
-            // What an interrupted run left is of no use.
+            // What an interrupted run has left is unusable.
             if folder.exists() {
                 fs::remove_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
             }
@@ -83,7 +83,7 @@ impl Desktop {
             download(&folder, &debs)?;
             packages::unpack(&debs, &root)?;
             fs::write(&archive, pack(&root)?).map_err(|e| format!("{}: {e}", archive.display()))?;
-            // A file system of its own is not needed beside the archive.
+            // A separate file system is not needed in addition to the archive.
             for folder in [&debs, &root] {
                 fs::remove_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
             }
@@ -102,14 +102,14 @@ impl Desktop {
             let text = packages::read(&folder.join(unit))?;
             own.entry(&format!("etc/systemd/system/{unit}"), FILE, &text);
         }
-        // One archive after another is one file system.
+        // Concatenated archives are one file system.
         let mut bytes = packages::read(&self.archive)?;
         bytes.extend(own.finish());
         Ok(bytes)
     }
 }
 
-/// Downloads the packages and all that they need, as for a system that has none.
+/// Downloads the packages and all their dependencies, as for an empty system.
 fn download(folder: &Path, debs: &Path) -> Result<(), String> {
     if command::which("apt-get").is_none() {
         return Err("this is not a Debian system: there is no apt-get to download the guest's packages".to_owned());
@@ -133,14 +133,14 @@ fn download(folder: &Path, debs: &Path) -> Result<(), String> {
         apt.args(["install", "--download-only", "--no-install-recommends", "-y", "-q"]).args(PACKAGES);
         command::run(&mut apt, LONG).map(|_| ())
     };
-    // Old lists name packages that the servers no longer have: once more with new ones.
+    // Old lists name packages that the servers no longer have: try again with new lists.
     fetch().or_else(|_| {
         setup::update()?;
         fetch()
     })
 }
 
-/// The unpacked tree, and what the packages' scripts would have made, as an archive.
+/// The unpacked tree, with what the packages' scripts would have created, as an archive.
 fn pack(root: &Path) -> Result<Vec<u8>, String> {
     let mut archive = Archive::default();
     // Folders of the packages that become links.

@@ -1,4 +1,4 @@
-//! QEMU with a serial console that is talked to in lines, and a monitor.
+//! QEMU with a serial console, used line by line, and a monitor.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -16,16 +16,16 @@ pub struct Machine {
     child: Child,
     input: ChildStdin,
     output: Receiver<Vec<u8>>,
-    /// What came over the console and was not consumed by a wait.
+    /// Console output that was not consumed by a wait.
     pending: String,
-    /// Everything that came over the console.
+    /// All console output.
     pub transcript: String,
     monitor: PathBuf,
     plugged: u32,
     lines: u32,
 }
 
-/// What a command in the guest left.
+/// The result of a command in the guest.
 #[derive(Clone, Debug)]
 pub struct Said {
     /// Its exit status.
@@ -34,11 +34,11 @@ pub struct Said {
     pub text: String,
 }
 
-/// How long the guest's clock may be behind when it gives up waiting.
+/// How far the guest's clock may be behind when it stops waiting.
 const GRACE: Duration = Duration::from_secs(60);
 
 impl Machine {
-    /// Starts QEMU by software emulation with the given arguments; console and monitor are added.
+    /// Starts QEMU with software emulation and the given arguments; console and monitor are added.
     pub fn start(arguments: &[String], monitor: PathBuf) -> Result<Self, String> {
         let mut qemu = command::program("qemu-system-x86_64");
         qemu.args(["-accel", "tcg", "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
@@ -57,7 +57,7 @@ impl Machine {
         let (sender, output) = channel();
         thread::spawn(move || {
             let mut buffer = [0; 4096];
-            // The end of the pipe and the end of the test both end this thread.
+            // The end of the pipe or of the test ends this thread.
             while let Ok(length @ 1..) = stdout.read(&mut buffer) {
                 if sender.send(buffer[..length].to_vec()).is_err() {
                     return;
@@ -110,7 +110,7 @@ impl Machine {
         writeln!(self.input, "{line}").and_then(|()| self.input.flush()).map_err(|e| format!("the console: {e}"))
     }
 
-    /// Runs a line of shell in the guest to its end.
+    /// Runs a shell command in the guest to its end.
     pub fn run(&mut self, line: &str, limit: Duration) -> Result<Said, String> {
         self.lines += 1;
         let number = self.lines;
@@ -129,7 +129,7 @@ impl Machine {
 
     /// Waits until a condition of the guest's shell is true.
     pub fn until(&mut self, condition: &str, limit: Duration) -> Result<(), String> {
-        // The guest gives up by itself, by its own clock: its shell must be free for the question why.
+        // The guest stops waiting by its own clock, so that its shell is free to answer why.
         let seconds = limit.as_secs();
         let line = format!(
             "late=0; end=$(($(cut -d. -f1 /proc/uptime) + {seconds})); until {condition}; do \
@@ -153,7 +153,7 @@ impl Machine {
         self.monitor(&format!("device_del {id}"))
     }
 
-    /// A command of the monitor. What it prints is a complaint.
+    /// A command of the monitor. Any output is an error.
     fn monitor(&mut self, line: &str) -> Result<(), String> {
         let fail = |e: std::io::Error| format!("QEMU's monitor: {e}");
         let mut stream = UnixStream::connect(&self.monitor).map_err(fail)?;
@@ -161,7 +161,7 @@ impl Machine {
         prompt(&mut stream)?;
         stream.write_all(format!("{line}\n").as_bytes()).map_err(fail)?;
         let said = prompt(&mut stream)?;
-        // The line editor repeats what is typed; the last line but the prompt is the answer.
+        // The line editor echoes the input; the last line before the prompt is the answer.
         let said = said.rsplit_once('\r').map_or("", |(_, rest)| rest).trim().to_owned();
         if said.is_empty() || said.ends_with(line) {
             Ok(())
@@ -187,7 +187,7 @@ fn prompt(stream: &mut UnixStream) -> Result<String, String> {
         }
     }
     text.truncate(text.len() - b"(qemu) ".len());
-    // Line editing is escape sequences and carriage returns; only whole lines count.
+    // Line editing consists of escape sequences and carriage returns; only complete lines count.
     Ok(String::from_utf8_lossy(&text).trim_end().replace('\n', ""))
 }
 
@@ -196,12 +196,12 @@ impl Drop for Machine {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        // QEMU takes it away when it ends by itself.
+        // QEMU removes it when it ends by itself.
         let _ = std::fs::remove_file(&self.monitor);
     }
 }
 
-/// A program that is stopped as by Ctrl-C when this is dropped.
+/// A program that is stopped as with Ctrl-C when this is dropped.
 pub struct Background {
     child: Child,
 }
@@ -216,7 +216,7 @@ impl Background {
         Ok(Self { child })
     }
 
-    /// Presses Ctrl-C, and returns how the program ended.
+    /// Sends Ctrl-C, and returns how the program ended.
     pub fn interrupt(&mut self) -> Result<std::process::ExitStatus, String> {
         let id = self.child.id().to_string();
         command::run(Command::new("kill").args(["-INT", &id]), command::SHORT)?;

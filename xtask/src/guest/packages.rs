@@ -1,4 +1,5 @@
-//! What the guest is made of: Debian packages, downloaded once, unpacked in the cache outside the tree, never installed.
+//! What the guest consists of: Debian packages, downloaded once, unpacked in the cache outside of the tree, never
+//! installed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,13 +12,13 @@ use crate::setup::{self, Policy};
 use crate::workspace::{cache_folder, cache_lock};
 use picovd_host::printed::Printed;
 
-/// Packages beside the kernel.
+/// Packages in addition to the kernel.
 const PACKAGES: [&str; 7] =
     ["busybox-static", "libc6", "libudev1", "libsgutils2-1.46-2", "sg3-utils", "usbip", "grub-pc-bin"];
-/// Drivers that the guest loads, with what they depend on.
+/// Drivers that the guest loads, with their dependencies.
 const DRIVERS: [&str; 9] =
     ["xhci-pci", "usb-storage", "sd_mod", "sg", "exfat", "nls_utf8", "cdc-acm", "e1000", "vhci-hcd"];
-/// Programs and their libraries, by file name, and where the guest has them.
+/// Programs and their libraries, by file name, and their paths in the guest.
 const PROGRAMS: [(&str, &str); 9] = [
     ("busybox", "bin/busybox"),
     ("sg_reset", "usr/bin/sg_reset"),
@@ -40,7 +41,7 @@ pub struct Packages {
 }
 
 impl Packages {
-    /// Finds them in the cache, or downloads and unpacks them when the policy lets it.
+    /// Finds them in the cache, or downloads and unpacks them if the policy allows it.
     pub fn get(policy: Policy) -> Result<Self, String> {
         let folder = cache_folder()?.join("guest");
         let _lock = cache_lock("guest")?;
@@ -53,7 +54,7 @@ impl Packages {
                     folder.display()
                 ));
             }
-            // What an interrupted run left is of no use.
+            // What an interrupted run has left is unusable.
             if folder.exists() {
                 fs::remove_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
             }
@@ -109,10 +110,10 @@ impl Packages {
             .iter()
             .map(|folder| self.root.join(folder).join(name))
             .find(|path| path.exists())
-            .ok_or_else(|| format!("the downloaded packages hold no {name}"))
+            .ok_or_else(|| format!("the downloaded packages do not contain {name}"))
     }
 
-    /// The files of the drivers, each after those that it depends on (its own `depends=`, see modinfo(8)).
+    /// The files of the drivers, each after its dependencies (its own `depends=`, see modinfo(8)).
     fn modules(&self) -> Result<Vec<PathBuf>, String> {
         let folder = self.root.join("lib/modules").join(&self.version);
         let mut files = BTreeMap::new();
@@ -122,7 +123,7 @@ impl Packages {
         let built_in: Vec<String> =
             built_in.lines().map(|line| module_name(line.rsplit('/').next().unwrap_or(line))).collect();
         let mut order = Vec::new();
-        // The CRC drivers are asked for at run time by what the dependencies do not tell.
+        // The CRC drivers are requested at run time and not listed as dependencies.
         for driver in DRIVERS {
             visit(&module_name(driver), &files, &built_in, &mut order)?;
         }
@@ -162,7 +163,7 @@ fn depends(bytes: &[u8]) -> Vec<String> {
     value.split(',').filter(|name| !name.is_empty()).map(module_name).collect()
 }
 
-/// A module's file name without its ending; dashes and underscores are the same to the kernel.
+/// A module's file name without its suffix; to the kernel, dashes and underscores are the same.
 fn module_name(file: &str) -> String {
     file.split('.').next().unwrap_or(file).replace('-', "_")
 }
@@ -209,7 +210,7 @@ fn download(folder: &Path) -> Result<(), String> {
             .filter_map(|line| line.split_once("Depends: "))
             .map(|(_, name)| name.trim().to_owned())
             .find(|name| name.starts_with("linux-image-"))
-            .ok_or_else(|| "apt knows no kernel; `apt-get update` may help".to_owned())
+            .ok_or_else(|| "apt finds no kernel; try `apt-get update`".to_owned())
     };
     if command::which("apt-get").is_none() {
         return Err(
@@ -224,14 +225,14 @@ fn download(folder: &Path) -> Result<(), String> {
         apt.current_dir(folder).args(["download", "-q", &kernel]).args(PACKAGES);
         command::run(&mut apt, LONG).map(|_| ())
     };
-    // Old lists name packages that the servers no longer have: once more with new ones.
+    // Old lists name packages that the servers no longer have: try again with new lists.
     fetch().or_else(|_| {
         setup::update()?;
         fetch()
     })
 }
 
-/// Unpacks the packages of a folder, and takes them away.
+/// Unpacks the packages of a folder, and deletes them.
 pub(super) fn unpack(folder: &Path, root: &Path) -> Result<(), String> {
     for path in entries(folder)?.iter().filter(|path| path.extension().is_some_and(|extension| extension == "deb")) {
         command::run(Command::new("dpkg").arg("-x").arg(path).arg(root), LONG)?;
@@ -240,11 +241,11 @@ pub(super) fn unpack(folder: &Path, root: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Takes the ELF out of a bzImage: software emulation needs seconds for what is done here once. The boot protocol
-/// (Documentation/arch/x86/boot.rst) tells where the compressed kernel is.
+/// Extracts the ELF file from a bzImage once here, because software emulation would need seconds for that each time. The
+/// boot protocol (Documentation/arch/x86/boot.rst) says where the compressed kernel is.
 fn decompress(image: &Path, kernel: &Path) -> Result<(), String> {
     let bytes = read(image)?;
-    let malformed = || format!("{} is no kernel image of a known form", image.display());
+    let malformed = || format!("{} is not a kernel image of a known format", image.display());
     let field =
         |at: usize| -> Option<usize> { Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk::<4>()?) as usize) };
     let sectors = match bytes.get(0x1F1) {
@@ -280,7 +281,7 @@ fn decompress(image: &Path, kernel: &Path) -> Result<(), String> {
         return Err(format!("`{program} -dc` of the kernel: {status}, {} bytes", unpacked.len()));
     }
     fs::remove_file(&packed).map_err(|e| format!("{}: {e}", packed.display()))?;
-    // In one step, so that an interrupted run leaves no half of a kernel.
+    // In one step, so that an interrupted run does not leave part of a kernel.
     let part = kernel.with_extension("part");
     fs::write(&part, unpacked)
         .and_then(|()| fs::rename(&part, kernel))

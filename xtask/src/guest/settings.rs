@@ -1,4 +1,4 @@
-//! Settings, set in the guest over the serial port and seen there on the disk.
+//! Settings: set in the guest through the serial port, and seen there on the disk.
 
 use std::path::Path;
 
@@ -7,10 +7,10 @@ use super::live;
 use super::machine::Machine;
 use super::stick::{self, STEP};
 
-/// How often the kernel looks at the disk, in milliseconds: twice as often as udev's rules have it, to be done sooner.
+/// The kernel's polling interval for the disk in milliseconds: half of that of udev's rules, to save time.
 const POLL: u32 = 1_000;
 
-/// Anyone who sits at the guest plugs the device in, opens its port, and mounts the disk, whose label is `before`.
+/// Plugs the device in, opens its port, and mounts the disk, whose label is `before`.
 pub fn plug(machine: &mut Machine, socket: &Path, before: &str) -> Result<(), String> {
     powered(machine, socket)?;
     live::poll(machine, POLL)?;
@@ -18,8 +18,8 @@ pub fn plug(machine: &mut Machine, socket: &Path, before: &str) -> Result<(), St
     machine.must("mount -t exfat -o ro /dev/sda /mnt", STEP).map(|_| ())
 }
 
-/// The label is set, a wrong one refused: the kernel loses the medium, and the one that comes has the new label, as does the
-/// file that shows the settings.
+/// The label is set, and a wrong one refused: the kernel loses the medium, and the new medium has the new label, as does
+/// the file that shows the settings.
 pub fn set_label(machine: &mut Machine, label: &str) -> Result<(), String> {
     ask(machine, "set {\"label\":\"NO/LABEL\"}", "{\"error\":\"no control characters and none of ")?;
     live::replaced(machine, |machine| {
@@ -30,8 +30,7 @@ pub fn set_label(machine: &mut Machine, label: &str) -> Result<(), String> {
     machine.must(&format!("grep '\"label\":\"{label}\"' /mnt/CONFIG.JSON && umount /mnt"), STEP).map(|_| ())
 }
 
-/// The settings are saved, the device loses its power and gets it back: the label is there again, on the disk and in the
-/// answer to anyone who asks.
+/// The settings are saved, and the device is power-cycled: the label is still set, on the disk and in the console's answer.
 pub fn power_cycle(machine: &mut Machine, socket: &Path, label: &str) -> Result<(), String> {
     ask(machine, "save", "{\"ok\":\"save\",\"saved\":true}")?;
     live::poll(machine, 0)?;
@@ -43,17 +42,17 @@ pub fn power_cycle(machine: &mut Machine, socket: &Path, label: &str) -> Result<
     stick::quiet(machine)
 }
 
-/// Plugs the device in: power for its board. Its disk and its port appear, and the port is opened.
+/// Plugs the device in, which powers its board. Its disk and its port appear, and the port is opened.
 fn powered(machine: &mut Machine, socket: &Path) -> Result<(), String> {
     machine.plug(socket, "xhci.0")?;
     stick::appears(machine)?;
     machine.until("[ -c /dev/ttyACM0 ]", STEP)?;
     console::listen(machine)?;
-    // Ends what the kernel has sent back before the port was raw.
+    // Ends the line that the kernel has echoed before the port was raw.
     machine.must("printf '\\r\\n' >/dev/ttyACM0", STEP).map(|_| ())
 }
 
-/// Sends a line, and waits for the line that answers it.
+/// Sends a line, and waits for its answer.
 fn ask(machine: &mut Machine, line: &str, answer: &str) -> Result<(), String> {
     machine.must(&format!("printf '%s\\r\\n' '{line}' >/dev/ttyACM0"), STEP)?;
     machine.until(&format!("grep -qF '{answer}' /tmp/said"), STEP).map_err(|error| {
@@ -62,8 +61,8 @@ fn ask(machine: &mut Machine, line: &str, answer: &str) -> Result<(), String> {
     })
 }
 
-/// Reads the volume's label from the disk: the entry of type 83h in the root directory (exFAT specification, 7.3), whose place
-/// the boot sector tells (3.1).
+/// Reads the volume's label from the disk: the entry of type 83h in the root directory (exFAT specification, 7.3), which
+/// the boot sector locates (3.1).
 fn is_labelled(machine: &mut Machine, label: &str) -> Result<(), String> {
     let found = machine.must(
         "at() { dd if=/dev/sda bs=1 skip=$1 count=$2 2>/dev/null | hexdump -v -e \"1/$2 \\\"%u\\\"\"; }; \

@@ -1,8 +1,8 @@
-//! What a person does with the stick in the guest: wait for it, mount it, read, try to write, pull it out. Each step says
-//! what went wrong.
+//! What users do with the stick in the guest: wait for it, mount it, read, try to write, unplug it. Each step reports what
+//! went wrong.
 //!
-//! Nothing here counts on a fast machine: the guest waits until the kernel says that it is done, and limits only end what
-//! would never end.
+//! Nothing here relies on a fast machine: the guest waits until the kernel is done, and limits are only for what would
+//! never end.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,7 +21,7 @@ pub const STEP: Duration = Duration::from_secs(120);
 /// Limit for commands that read the whole stick.
 pub const READ: Duration = Duration::from_secs(300);
 
-/// The hashes that the files must have.
+/// The expected hashes of the files.
 #[derive(Debug, Default)]
 pub struct Sums {
     /// By path; `None` for files of memory that changes while it is read.
@@ -29,8 +29,8 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// Hashes of a manifest's files. What the manifest promises in so many bytes is hashed from there; what a board has in
-    /// its memory is hashed from `board`, the folder that `cargo sim serve --truth` filled.
+    /// Hashes of a manifest's files. Contents that are in the manifest are hashed from there; the contents of a board's
+    /// memory are hashed from `board`, the folder that `cargo sim serve --truth` has filled.
     pub fn new(manifest: &Path, board: &Path) -> Result<Self, String> {
         let truth = Truth::read(manifest)?;
         let spare = board.join(".static");
@@ -48,18 +48,18 @@ impl Sums {
             files.insert(path, sum);
         }
         if files.values().all(Option::is_none) {
-            return Err(format!("{} promises no file that can be hashed", manifest.display()));
+            return Err(format!("{} has no file that can be hashed", manifest.display()));
         }
         Ok(Self { files })
     }
 
-    /// From now on `path` must hash as `file` does now.
+    /// From now on, `path` must have the hash that `file` has now.
     pub fn set(&mut self, path: &str, file: &Path) -> Result<(), String> {
         self.files.insert(path.to_owned(), Some(sha256(file)?));
         Ok(())
     }
 
-    /// From now on there must be no `path`.
+    /// From now on, `path` must not exist.
     pub fn forget(&mut self, path: &str) {
         self.files.remove(path);
     }
@@ -70,7 +70,7 @@ impl Sums {
     }
 }
 
-/// The hash of a file on this side, by this side's `sha256sum`.
+/// The hash of a file on this side, from this side's `sha256sum`.
 pub fn sha256(path: &Path) -> Result<String, String> {
     let said = command::run(Command::new("sha256sum").arg(path), SHORT)?.text();
     said.split_whitespace()
@@ -79,9 +79,9 @@ pub fn sha256(path: &Path) -> Result<String, String> {
         .ok_or_else(|| format!("sha256sum of {}: `{said}`", path.display()))
 }
 
-/// Waits for the disk, and until the kernel has looked at it in full.
+/// Waits for the disk, and until the kernel has examined it completely.
 pub fn appears(machine: &mut Machine) -> Result<(), String> {
-    // The node is there before the kernel reads a partition table; this line comes after (drivers/scsi/sd.c, sd_probe).
+    // The node exists before the kernel reads a partition table; this line comes after that (drivers/scsi/sd.c, sd_probe).
     let found = "dmesg | grep -q 'sda. Attached SCSI'";
     match machine.until(&format!("[ -b /dev/sda ] && {found}"), STEP) {
         Ok(()) => Ok(()),
@@ -89,21 +89,21 @@ pub fn appears(machine: &mut Machine) -> Result<(), String> {
     }
 }
 
-/// Waits until the disk that was pulled out is gone, and empties the kernel's log.
+/// Waits until the unplugged disk is gone, and clears the kernel's log.
 pub fn disappears(machine: &mut Machine) -> Result<(), String> {
     machine.until("[ ! -b /dev/sda ]", STEP)?;
     machine.must("dmesg -c >/dev/null", STEP).map(|_| ())
 }
 
-/// Waits until the kernel waits for nothing from the disk, and returns what it asked for since the last call.
+/// Waits until the kernel has no requests pending for the disk, and returns its requests since the last call.
 pub fn settle(machine: &mut Machine, record: &mut Record) -> Result<Vec<String>, String> {
-    // Reading ahead goes on after the command that caused it.
+    // Read-ahead continues after the command that caused it.
     machine.until("read -r r w </sys/block/sda/inflight && [ $((r + w)) = 0 ]", STEP)?;
     record.settle()
 }
 
-/// Hashes every file in the guest, and holds all of them against what they must be: none missing, none too many. Files of
-/// changing memory only have to be read.
+/// Hashes every file in the guest, and compares them with the expected ones: none may be missing or unexpected. Files of
+/// changing memory only have to be readable.
 pub fn hashes(machine: &mut Machine, sums: &Sums) -> Result<(), String> {
     let said = machine.must("cd /mnt && find . -type f -exec sha256sum {} +; cd /", READ)?;
     let mut seen = BTreeMap::new();
@@ -125,7 +125,7 @@ pub fn hashes(machine: &mut Machine, sums: &Sums) -> Result<(), String> {
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 
-/// Looks for lines of the kernel's log that no healthy stick provokes.
+/// Looks for lines in the kernel's log that a healthy stick never causes.
 pub fn quiet(machine: &mut Machine) -> Result<(), String> {
     let complaints = complaints(&machine.must("dmesg", STEP)?);
     if complaints.is_empty() { Ok(()) } else { Err(complaints) }
@@ -148,7 +148,7 @@ fn complaints(log: &str) -> String {
         "offline",
         "stall",
     ];
-    // Every unit reports its power-on once. The others are a guest's that gets too little of the machine.
+    // Every unit reports its power-on once. The others come from a guest that gets too little of the machine.
     const ALLOWED: [&str; 5] = ["power-on or device reset occurred", "clocksource:", "hrtimer:", "rcu:", "sched: rt"];
     let found = |words: &[&str], line: &str| words.iter().any(|word| line.contains(word));
     let lines = log.lines().filter(|line| {
@@ -158,7 +158,7 @@ fn complaints(log: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Tries to write by file and by block.
+/// Tries to write to files and to blocks.
 pub fn read_only(machine: &mut Machine) -> Result<(), String> {
     let flag = machine.must("cat /sys/block/sda/ro", STEP)?;
     if flag != "1" {
@@ -168,7 +168,7 @@ pub fn read_only(machine: &mut Machine) -> Result<(), String> {
     {
         let said = machine.run(line, STEP)?;
         let words = said.text.to_lowercase();
-        // The kernel refuses to remount a protected device by EACCES.
+        // The kernel refuses to remount a write-protected device with EACCES.
         let reasons = ["read-only", "write-protected", "permission denied"];
         if said.status == 0 || !reasons.iter().any(|reason| words.contains(reason)) {
             return Err(format!("`{line}` ended {}: {}", said.status, said.text));
@@ -178,9 +178,9 @@ pub fn read_only(machine: &mut Machine) -> Result<(), String> {
     if said.status == 0 { Err("the disk could be written".to_owned()) } else { Ok(()) }
 }
 
-/// Sends commands that are refused though they expect data, which ends with a halted pipe: after CLEAR_FEATURE both sides
-/// start with DATA0 (USB 2.0 9.4.5). Several in a row, with a read of an odd number of packets between, meet both states
-/// of the toggle.
+/// Sends commands that are refused although they expect data, which ends with a halted pipe: after CLEAR_FEATURE, both
+/// sides start with DATA0 (USB 2.0 9.4.5). Several in a row, with a read of an odd number of packets in between, cover both
+/// states of the toggle.
 pub fn halts(machine: &mut Machine, record: &mut Record) -> Result<(), String> {
     settle(machine, record)?;
     for _ in 0..3 {
@@ -198,10 +198,10 @@ pub fn halts(machine: &mut Machine, record: &mut Record) -> Result<(), String> {
     if refused == 3 { Ok(()) } else { Err(format!("{refused} refusals instead of 3\n{}", during.join("\n"))) }
 }
 
-/// Resets the bus while a file is read: as soon as a part of it has arrived. The reader must not notice.
+/// Resets the bus while a file is being read, as soon as part of it has arrived. The reader must not notice.
 pub fn reset_during_read(machine: &mut Machine, record: &mut Record, sums: &Sums) -> Result<(), String> {
     let mut seen = String::new();
-    // Sectors, the third number of `stat`. Should the reader be done before the reset comes: again.
+    // Sectors, the third number of `stat`. If the reader is done before the reset, try again.
     for sectors in [200, 50, 500, 1000, 200, 50] {
         machine.must("echo 3 >/proc/sys/vm/drop_caches; dmesg -c >/dev/null", STEP)?;
         settle(machine, record)?;
@@ -228,7 +228,7 @@ pub fn reset_during_read(machine: &mut Machine, record: &mut Record, sums: &Sums
     Err(format!("no reset fell into a read:\n{seen}"))
 }
 
-/// Suspends the guest's devices and wakes them up again.
+/// Suspends and resumes the guest's devices.
 pub fn suspend(machine: &mut Machine, sums: &Sums) -> Result<(), String> {
     machine.must("echo devices >/sys/power/pm_test && echo freeze >/sys/power/state", READ)?;
     machine.must("echo 3 >/proc/sys/vm/drop_caches", STEP)?;

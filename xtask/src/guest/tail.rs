@@ -1,19 +1,19 @@
-//! A real `tail -F` of STDOUT-TAIL.TXT in the guest, while the volume goes and comes with each change.
+//! A real `tail -F` of STDOUT-TAIL.TXT in the guest, while each change unmounts and mounts the volume.
 
 use std::time::Duration;
 
 use super::machine::Machine;
 use super::stick::STEP;
 
-/// How many lines the program prints, and how many a second: `cargo sim serve --print-lines`.
+/// How many lines the program prints, and how many per second: `cargo sim serve --print-lines`.
 #[derive(Clone, Copy, Debug)]
 pub struct Lines {
     pub count: u32,
     pub rate: u32,
 }
 
-/// From the last line to its place in the output: `max-age`, the gap after a reader, a poll, the medium's absence and the next
-/// poll, as in [`super::live::BOUND`], twice, for a change that comes right after another one; on a machine that is busy.
+/// Maximum time from the last line to its appearance in the output: `max-age`, the gap after a reader, a poll, the medium's
+/// absence and the next poll, as in [`super::live::BOUND`], twice, for a change right after another one; on a busy machine.
 const LATE: Duration = Duration::from_secs(90);
 
 impl Lines {
@@ -22,8 +22,8 @@ impl Lines {
         format!("{}/{}", self.count, self.rate)
     }
 
-    /// The device's manifest. The ring holds all lines: none may be lost on the way to somebody who reads along.
-    /// Coreutils' tail ends at the first read that fails: it relies on the device's patience after a mount.
+    /// The device's manifest. The ring has room for all lines: none may be lost before a reader gets it. Coreutils' tail
+    /// ends at the first read that fails: it relies on the device's patience after a mount.
     pub fn manifest() -> &'static str {
         "[volume]\nlabel = \"TAIL\"\n\n[[file]]\npath = \"STATIC.TXT\"\ntext = \"It never changes.\"\n\n[log]\nstdout = false\ntail = true\nring-size = \"64 KiB\"\n\n\
          [dynamic]\nquiet = \"500 ms\"\nmax-age = \"2 s\"\nhold = \"10 s\"\n"
@@ -34,21 +34,21 @@ impl Lines {
     }
 }
 
-/// Starts `tail -F` of that file: coreutils' own. The console's shell is busybox's, which takes its own tail where the name alone is
-/// given; that one gives up a file that is gone for a moment.
+/// Starts `tail -F` of that file: coreutils' own. The console's shell is busybox's, which would run its own tail if given
+/// only the name; that one gives up on a file that is missing for a moment.
 pub fn start(machine: &mut Machine, file: &str) -> Result<(), String> {
     machine
         .must(&format!("/usr/bin/tail -n +1 -F {file} >/tmp/tail 2>/tmp/tail.errors & echo $! >/tmp/tailer"), STEP)
         .map(|_| ())
 }
 
-/// Waits for the last line, and holds what came against what was printed. Returns how many bytes were said to be lost.
+/// Waits for the last line, and compares the output with what was printed. Returns the number of bytes reported as lost.
 pub fn complete(machine: &mut Machine, lines: Lines) -> Result<u64, String> {
     let Lines { count, rate } = lines;
     let limit = Duration::from_secs(u64::from(count / rate)) + LATE;
     let came = machine.until(&format!("grep -q '^line {count:05} of {count}' /tmp/tail"), limit);
     let alive = machine.run("kill $(cat /tmp/tailer)", STEP)?.status == 0;
-    // The carriage returns are put back: the console is no place for them.
+    // Restores the carriage returns, which cannot pass through the console.
     let seen = machine.must("tr -d '\\r' </tmp/tail", STEP)?.replace("\r\n", "\n").replace('\n', "\r\n");
     let ended = if alive { Ok(()) } else { Err("tail has ended by itself".to_owned()) };
     let verdict = ended.and(came).and_then(|()| judge(seen.trim_end(), lines.said().trim_end()));
@@ -62,7 +62,8 @@ pub fn complete(machine: &mut Machine, lines: Lines) -> Result<u64, String> {
     }
 }
 
-/// Follows `said` through `seen`, where `[000000000000123 bytes lost]` lines stand for what is missing. Returns how much that is.
+/// Follows `said` through `seen`, where lines like `[000000000000123 bytes lost]` replace what is missing. Returns the
+/// total of the losses.
 fn judge(seen: &str, said: &str) -> Result<u64, String> {
     let (mut seen, mut said, mut lost) = (seen, said, 0);
     loop {

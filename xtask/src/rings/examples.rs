@@ -1,4 +1,4 @@
-//! The examples: built as their users build them, and run on the emulated board. A part of ring 5.
+//! The examples: built as users build them, and run on the emulated board. Part of ring 5.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,13 +12,13 @@ use crate::toolchain::{TARGET, Toolchain};
 use crate::workspace::Workspace;
 use picovd_uf2 as uf2;
 
-/// The workspaces below examples/, each with the programs that it holds.
+/// The workspaces below examples/, each with its programs.
 const WORKSPACES: [(&str, &[&str]); 2] = [
     ("examples", &["expose-memory", "interrupts", "log-to-file", "partitions", "sensor", "settings"]),
     ("examples/own-firmware", &["own-firmware"]),
 ];
 
-/// Those that change no file by themselves: to the stories every medium change of theirs is a fault.
+/// Those that change no file by themselves: for the stories, any medium change of theirs is a fault.
 const STEADY: [&str; 3] = ["expose-memory", "log-to-file", "partitions"];
 
 /// Builds, runs and reads every example. Returns their ELF files.
@@ -65,10 +65,10 @@ fn read(context: &Context, report: &mut Report, program: &Path, elves: &[Example
     if context.long {
         cargo.env("PICOVD_LONG", "1");
     }
-    harness(report, "every story holds on it, polled and served by interrupts", cargo);
+    harness(report, "every story passes on it, polled and served by interrupts", cargo);
 }
 
-/// Plays the stories on a program; `changing` says that it changes files or prints by itself.
+/// Runs the stories on a program; `changing` says that it changes files or prints by itself.
 pub fn stories(
     workspace: &Workspace,
     program: &Path,
@@ -81,9 +81,9 @@ pub fn stories(
     command::run(sim.arg("--manifest").arg(manifest).arg("--elf").arg(elf), LONG).map(|_| ())
 }
 
-/// What a program does that looks after USB late: it computes before its first poll for as many milliseconds as the word after
-/// the mark says, which tests write into the ELF file, and has interrupts serve the stick where the last word says so. It changes
-/// no file: the stories want a disk that stays as it is.
+/// Code for a program that polls USB late: it computes before its first poll for as many milliseconds as the word after the
+/// marker says, which tests write into the ELF file, and lets interrupts serve the stick if the last word says so. It
+/// changes no file: the stories need a disk that does not change.
 const LATE: [(&str, &str); 2] = [
     (
         "picovd::firmware!(disk);\n",
@@ -100,7 +100,7 @@ const LATE: [(&str, &str); 2] = [
     ),
 ];
 
-/// The package that [`fresh`] left in `folder`, with a start-up that takes long. Returns the ELF file.
+/// The package that [`fresh`] has left in `folder`, with a slow start-up. Returns the ELF file.
 fn late(context: &Context, folder: &Path) -> Result<PathBuf, String> {
     let workspace = &context.workspace;
     let main = folder.join("src/main.rs");
@@ -118,12 +118,12 @@ fn late(context: &Context, folder: &Path) -> Result<PathBuf, String> {
     keep(workspace, "my-stick")
 }
 
-/// A package as a new user has it. Returns its folder.
+/// A package as a new user gets it. Returns its folder.
 fn fresh(context: &Context, program: &Path) -> Result<PathBuf, String> {
     let (workspace, toolchain) = (&context.workspace, context.chip()?);
     let folder = workspace.scratch("new")?.join("my-stick");
     command::run(simulator::command(workspace, program).arg("new").arg(&folder), LONG)?;
-    // The same versions as in the examples: nothing is built twice, and nothing new comes from elsewhere.
+    // The same versions as in the examples, so that nothing is built twice or downloaded.
     let lock = workspace.root.join("examples/Cargo.lock");
     fs::copy(&lock, folder.join("Cargo.lock")).map_err(|e| format!("cannot copy {}: {e}", lock.display()))?;
     let mut cargo = toolchain.cargo(&folder);
@@ -144,7 +144,7 @@ fn fresh(context: &Context, program: &Path) -> Result<PathBuf, String> {
     Ok(folder)
 }
 
-/// Builds one example of the workspace `root`, and returns where its ELF file is.
+/// Builds one example of the workspace `root`, and returns the path of its ELF file.
 pub fn one(workspace: &Workspace, toolchain: &Toolchain, root: &str, name: &str) -> Result<PathBuf, String> {
     compile(workspace, toolchain, root, &["--package", name])?;
     keep(workspace, name)
@@ -156,7 +156,7 @@ fn compile(workspace: &Workspace, toolchain: &Toolchain, root: &str, arguments: 
     command::run(cargo.env("CARGO_TARGET_DIR", &workspace.target), LONG).map(|_| ())
 }
 
-/// Copies what was built to where nothing takes its place.
+/// Copies a build's result to where nothing overwrites it.
 fn keep(workspace: &Workspace, name: &str) -> Result<PathBuf, String> {
     let folder = workspace.firmware_folder().join("examples");
     fs::create_dir_all(&folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;

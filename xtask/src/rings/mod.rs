@@ -33,33 +33,33 @@ pub struct Ring {
     pub packages: &'static [Package],
     /// Whether it builds for the chip.
     pub chip: bool,
-    /// What it may run beside.
+    /// Its lane.
     pub lane: Lane,
     /// Runs its checks.
     pub run: fn(&Context, &mut Report),
 }
 
-/// Rings of different lanes run at the same time, those of one lane one after the other: for much of its time cargo keeps one
-/// core busy, linking a program for the chip, or waits for a test that sleeps.
+/// Rings of different lanes run at the same time, those of one lane one after the other: much of the time, cargo uses only
+/// one core, linking a program for the chip, or waits for a test that sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
     /// Mostly programs for this machine.
     Host,
     /// Mostly programs for the chip.
     Chip,
-    /// By itself, after the others: it has deadlines.
+    /// Alone, after the others: it has deadlines.
     Alone,
 }
 
-/// What a ring works with.
+/// The context of a ring.
 pub struct Context {
     /// The workspace.
     pub workspace: Workspace,
-    /// Whether `--long` was asked for.
+    /// Whether `--long` was given.
     pub long: bool,
-    /// Whether `--bless` was asked for: what is held against a blessed text becomes the text.
+    /// Whether `--bless` was given: texts replace the blessed ones they are compared with.
     pub bless: bool,
-    /// The Rust for the chip, for rings that asked for it by [`Ring::chip`].
+    /// The Rust for the chip, for rings that request it with [`Ring::chip`].
     pub toolchain: Option<Toolchain>,
 }
 
@@ -89,12 +89,13 @@ pub fn list() -> String {
     RINGS.iter().map(|ring| format!("    {}  {}\n", ring.number, ring.title)).collect()
 }
 
-/// The rings of the given numbers; without numbers all of them.
+/// The rings of the given numbers; without numbers, all of them.
 pub fn selected(numbers: &[u8]) -> Vec<&'static Ring> {
     RINGS.into_iter().filter(|ring| numbers.is_empty() || numbers.contains(&ring.number)).collect()
 }
 
-/// Installs what rings need, with `long` also what only `--long` does. Returns the Rust for the chip when one of them wants it.
+/// Installs what rings need, with `long` also what only `--long` needs. Returns the Rust for the chip if one of them
+/// requests it.
 pub fn prepare(
     workspace: &Workspace,
     rings: &[&Ring],
@@ -108,7 +109,7 @@ pub fn prepare(
             packages.push(*package);
         }
     }
-    // Say everything that is missing at once: somebody who installs by hand wants one round.
+    // Report everything that is missing at once, so that a manual installation takes one round.
     let packages = setup::packages(&packages, policy);
     let wanted = |number: u8| rings.iter().any(|ring| ring.number == number);
     let components = if wanted(ring0::RING.number) { ring0::components(policy) } else { Ok(()) };
@@ -122,7 +123,7 @@ pub fn prepare(
     let fatfs = if wanted(ring2::RING.number) { fatfs::get(workspace, policy).map(|_| ()) } else { Ok(()) };
     let guest = if wanted(ring6::RING.number) { ring6::components(policy, long) } else { Ok(()) };
     let toolchain = if rings.iter().any(|ring| ring.chip) {
-        // Ring 5 builds for the other cores, too.
+        // Ring 5 also builds for the other cores.
         Toolchain::find(workspace, choice, policy).and_then(|found| {
             if wanted(ring5::RING.number) {
                 found.of(Processor::RiscV, workspace, policy)?;
@@ -141,7 +142,7 @@ pub fn prepare(
     if missing.is_empty() { toolchain } else { Err(missing.join("\n")) }
 }
 
-/// Runs rings: all when `numbers` is empty. Returns whether every check passed.
+/// Runs rings: all if `numbers` is empty. Returns whether every check passed.
 pub fn test(workspace: &Workspace, numbers: &[u8], long: bool, bless: bool, choice: Choice, policy: Policy) -> bool {
     let mut report = Report::new();
     let rings = selected(numbers);
@@ -158,10 +159,10 @@ pub fn test(workspace: &Workspace, numbers: &[u8], long: bool, bless: bool, choi
         .map(|r| r.number.to_string())
         .collect();
     if !left.is_empty() {
-        println!("left out: ring {}", left.join(", "));
+        println!("skipped: ring {}", left.join(", "));
     }
     if !long {
-        println!("left out: what only --long runs");
+        println!("skipped: what only --long runs");
     }
     report.close()
 }
@@ -199,8 +200,8 @@ fn run(context: &Context, rings: &[&Ring], report: &mut Report) {
 
 /// Runs `cargo test` with the given arguments as one entry of the report.
 ///
-/// Tests marked `#[ignore]` are the long ones: `--long` includes them. Those in a module `ring5` are ring 5's, which has what
-/// they need. `--bless` reaches all of them as PICOVD_BLESS.
+/// Tests marked `#[ignore]` are the long ones: `--long` includes them. Those in a module `ring5` are for ring 5, which
+/// provides what they need. `--bless` is passed to all of them as PICOVD_BLESS.
 fn cargo_test(context: &Context, report: &mut Report, name: &str, arguments: &[&str]) -> bool {
     let mut cargo = command::cargo(&context.workspace.root);
     cargo.args(["test", "--no-fail-fast"]).args(arguments).args(["--", "--skip", "ring5::"]);
@@ -229,7 +230,7 @@ fn harness(report: &mut Report, name: &str, mut cargo: Command) -> bool {
     })
 }
 
-/// What explains a failed run: the parts after `failures:`, else the compiler's words at the end.
+/// The explanation of a failed run: the parts after `failures:`, else the compiler's output at the end.
 fn excerpt(stdout: &str, both: &str) -> String {
     let mut shown = Vec::new();
     let mut inside = false;

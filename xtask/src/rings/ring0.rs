@@ -1,5 +1,5 @@
-//! Ring 0: what the compiler and its companions judge. The generated and hand-written tables carry const assertions, so a
-//! build is a test of them; the same bytes have to come out of two different folders.
+//! Ring 0: what the compiler and its tools check. The generated and hand-written tables have const assertions, so a build
+//! tests them; two builds in different folders must have the same bytes.
 
 use std::fs;
 use std::path::Path;
@@ -27,7 +27,7 @@ pub const RING: Ring = Ring {
     run,
 };
 
-/// Sees to clippy and rustfmt.
+/// Installs clippy and rustfmt if necessary.
 pub fn components(policy: Policy) -> Result<(), String> {
     let there = |name: &str| command::run(command::cargo(Path::new(".")).args([name, "--version"]), SHORT).is_ok();
     let missing: Vec<&str> = [("clippy", "clippy"), ("fmt", "rustfmt")]
@@ -59,7 +59,7 @@ fn run(context: &Context, report: &mut Report) {
             let features = ["clippy", "--package", "picovd", "--lib", "--bins", "--features", "firmware"];
             cargo(&[&features[..], &["--profile", PROFILE, "--target", TARGET, "--", "-D", "warnings"]].concat())
         }
-        // Debian's Rust has no clippy: the compiler's own warnings remain.
+        // Debian's Rust has no clippy: only the compiler's own warnings remain.
         debian @ Toolchain::Debian { .. } => {
             let mut check = debian.cargo(root);
             check.args(["check", "--package", "picovd", "--lib", "--bins", "--features", "firmware"]);
@@ -83,8 +83,8 @@ fn run(context: &Context, report: &mut Report) {
     firmware(context, report);
 }
 
-/// Packages the libraries, and builds them from what the packages hold. Cargo's own check of a package would take a library
-/// of the same version from its cache, as it was when that was filled.
+/// Packages the libraries, and builds them from the packages' contents. Cargo's own check of a package would take a library
+/// of the same version from its cache, with its contents at that time.
 fn packages(context: &Context) -> Result<(), String> {
     const LIBRARIES: [&str; 3] = ["picovd-exfat", "picovd-manifest", "picovd"];
     let workspace = &context.workspace;
@@ -102,7 +102,7 @@ fn packages(context: &Context) -> Result<(), String> {
             build.arg("--config").arg(format!("patch.crates-io.{library}.path={path:?}"));
         }
     }
-    // A workspace of its own, though it is within ours.
+    // A separate workspace, although it is inside ours.
     let manifest = folder.join(name("picovd")).join("Cargo.toml");
     let text = fs::read_to_string(&manifest).map_err(|e| format!("{}: {e}", manifest.display()))?;
     fs::write(&manifest, format!("{text}\n[workspace]\n")).map_err(|e| format!("{}: {e}", manifest.display()))?;
@@ -143,7 +143,7 @@ fn firmware(context: &Context, report: &mut Report) {
         }
         Ok(())
     });
-    report.check("picovd.elf holds no folder of this machine", || {
+    report.check("picovd.elf contains no folder of this machine", || {
         let bytes = fs::read(&here.elf).map_err(|e| format!("{}: {e}", here.elf.display()))?;
         let home = std::env::home_dir().map(|home| home.join(".cargo").display().to_string());
         let root = context.workspace.root.display().to_string();
@@ -154,7 +154,7 @@ fn firmware(context: &Context, report: &mut Report) {
         }
         Ok(())
     });
-    let elf = report.check("picovd.uf2 read back holds the ELF's segments", || {
+    let elf = report.check("picovd.uf2 contains the ELF file's segments", || {
         let elf = Elf::read(&here.elf)?;
         let bytes = fs::read(&here.uf2).map_err(|e| format!("{}: {e}", here.uf2.display()))?;
         uf2::compare(&bytes, elf.family, &elf.segments)?;
@@ -165,12 +165,12 @@ fn firmware(context: &Context, report: &mut Report) {
     }
 }
 
-/// A copy of the sources, which goes with the value.
+/// A copy of the sources, which is removed with the value.
 struct Copy(Workspace);
 
 impl Copy {
     fn make(workspace: &Workspace) -> Result<Self, String> {
-        // Another place and another depth than any usual clone.
+        // Another path and another depth than any usual clone.
         let name = format!("picovd-copy-{}", std::process::id());
         let folder = std::env::temp_dir().join(name).join("a folder/with a longer/path");
         fs::create_dir_all(&folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
@@ -183,7 +183,7 @@ impl Copy {
 impl Drop for Copy {
     fn drop(&mut self) {
         if let Some(top) = self.0.root.ancestors().nth(3) {
-            // What is left of a temporary folder harms nobody.
+            // Leftovers in a temporary folder do no harm.
             let _ = fs::remove_dir_all(top);
         }
     }

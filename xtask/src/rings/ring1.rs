@@ -1,4 +1,4 @@
-//! Ring 1: unit tests beside pure functions, published vectors, property tests, and the table of who may import whom.
+//! Ring 1: unit tests of pure functions, published vectors, property tests, and the import table.
 
 use super::{Context, Lane, Ring, cargo_test, harness};
 use crate::command;
@@ -17,7 +17,7 @@ pub const RING: Ring = Ring {
 };
 
 fn run(context: &Context, report: &mut Report) {
-    report.check("src/ names what the import table of docs/ARCHITECTURE.md lets it name", || {
+    report.check("src/ obeys the import table of docs/ARCHITECTURE.md", || {
         let (files, paths) = imports::check(&context.workspace.root)?;
         if files < 8 || paths < 8 { Err(format!("only {files} files with {paths} paths were seen")) } else { Ok(()) }
     });
@@ -42,7 +42,7 @@ fn models(context: &Context, report: &mut Report) {
 fn miri(context: &Context, report: &mut Report) {
     let mut cargo = nightly::cargo(&context.workspace.root);
     cargo.args(["miri", "test", "--package", "picovd", "--package", "picovd-exfat", "--lib"]);
-    // Tests leak what has to live for ever, as statics do on the chip.
+    // Tests leak what has to live forever, like statics on the chip.
     cargo.env("MIRIFLAGS", "-Zmiri-ignore-leaks");
     cargo.env("CARGO_TARGET_DIR", context.workspace.target.join("miri"));
     harness(report, "the library's unit tests under Miri", cargo);

@@ -1,4 +1,4 @@
-//! Ring 2: whole images of volumes, judged by readers that others wrote.
+//! Ring 2: whole images of volumes, judged by independent readers.
 
 mod generated;
 mod runtime;
@@ -45,11 +45,11 @@ pub const EXFATPROGS: Package =
 /// TableChecksum (exFAT 7.2.2) of the recommended up-case table.
 const UPCASE_CHECKSUM: u32 = 0xE619_D30D;
 
-/// The manifest on which The Sleuth Kit aborts, and why it is not asked.
+/// The manifest on which The Sleuth Kit aborts, and why it is skipped.
 const SLEUTH_KIT_ABORTS: (&str, &str) =
     ("sleuth-kit-aborts", "The Sleuth Kit 4.11 aborts on every name of exactly 128 UTF-16 units");
 
-/// Of a manifest's static files, so many are also read one by one, each by a program of its own.
+/// Number of a manifest's static files that are also read one by one, each by a separate process.
 const READ_ALONE: usize = 8;
 
 fn run(context: &Context, report: &mut Report) {
@@ -68,7 +68,7 @@ fn run(context: &Context, report: &mut Report) {
             report.timed(&name, time, result);
         }
         if examined.name == SLEUTH_KIT_ABORTS.0 {
-            report.note(&format!("left out there: The Sleuth Kit. {}", SLEUTH_KIT_ABORTS.1));
+            report.note(&format!("skipped there: The Sleuth Kit. {}", SLEUTH_KIT_ABORTS.1));
         }
         if examined.name == "stock" {
             stock = examined.volume;
@@ -92,7 +92,7 @@ fn run(context: &Context, report: &mut Report) {
     planted(report, &bench, &truth, &image, &board);
 }
 
-/// A manifest to judge.
+/// A manifest to be judged.
 struct Case {
     name: String,
     manifest: PathBuf,
@@ -123,17 +123,17 @@ fn cases(root: &Path, scratch: &Path) -> Result<Vec<Case>, String> {
     Ok(cases)
 }
 
-/// What a case is judged with.
+/// The means to judge a case.
 #[derive(Clone, Copy)]
 struct Bench<'a> {
     workspace: &'a Workspace,
     program: &'a Path,
     scratch: &'a Path,
-    /// The program that reads by FatFs.
+    /// The program that reads with FatFs.
     fatfs: &'a Path,
 }
 
-/// A check that was made.
+/// The result of a check.
 struct Step {
     name: String,
     time: Duration,
@@ -144,18 +144,18 @@ struct Step {
 struct Volume {
     truth: Truth,
     image: PathBuf,
-    /// Files by path; those that the manifest alone cannot tell are all among them.
+    /// Files by path, including all that the manifest cannot predict.
     board: BTreeMap<String, Vec<u8>>,
 }
 
-/// A case with all checks of it.
+/// A case with all its checks.
 struct Examined {
     name: String,
     steps: Vec<Step>,
     volume: Option<Volume>,
 }
 
-/// Judges every case, several at a time, and hands them on in their order.
+/// Judges every case, several at a time, and passes them on in order.
 fn judge_all(bench: &Bench<'_>, cases: &[Case], mut done: impl FnMut(Examined)) {
     let next = AtomicUsize::new(0);
     let (send, receive) = mpsc::channel();
@@ -168,7 +168,7 @@ fn judge_all(bench: &Bench<'_>, cases: &[Case], mut done: impl FnMut(Examined)) 
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     cases.get(index).map(|case| (index, case))
                 } {
-                    // Nobody listens any more after a panic there, which ends this, too.
+                    // After a panic there, nobody receives; that ends this, too.
                     let _ = send.send((index, Examined::of(bench, case)));
                 }
             });
@@ -192,11 +192,11 @@ impl Examined {
         examined.volume = examined.made(bench, case);
         if let Some(volume) = examined.volume.take() {
             examined.judge(bench, &volume);
-            // Images are as long as the volumes: the stock one's alone is needed again.
+            // Images are as long as the volumes; only the stock one's is needed again.
             if examined.name == "stock" {
                 examined.volume = Some(volume);
             } else if examined.steps.iter().all(|step| step.result.is_ok()) {
-                // What stays behind harms nobody.
+                // Leftovers do no harm.
                 let _ = fs::remove_file(&volume.image);
             }
         }
@@ -244,9 +244,9 @@ impl Examined {
         Some(Volume { truth, image, board })
     }
 
-    /// Lets every reader judge the image.
+    /// Has every reader judge the image.
     fn judge(&mut self, bench: &Bench<'_>, Volume { truth, image, board }: &Volume) {
-        // Two cases at a time are mounted in two places.
+        // Two cases at a time need two mount points.
         let scratch = bench.scratch.join(&self.name);
         self.check("fsck.exfat finds it clean", || readers::fsck(truth, image));
         self.check("exfat-fuse mounts it, every file is right", || {
@@ -262,7 +262,7 @@ impl Examined {
     }
 }
 
-/// The judges judged: one changed byte of a file, and one free cluster marked as used, have to be noticed.
+/// Checks the judges: one changed byte of a file, and one free cluster marked as used, must be noticed.
 fn planted(report: &mut Report, bench: &Bench<'_>, truth: &Truth, image: &Path, board: &BTreeMap<String, Vec<u8>>) {
     let Bench { scratch, fatfs, .. } = *bench;
     let copy = scratch.join("planted.img");
@@ -302,13 +302,13 @@ fn planted(report: &mut Report, bench: &Bench<'_>, truth: &Truth, image: &Path, 
     }
     report.check("fsck.exfat: a name hash changed by one bit is noticed", || {
         let mut disk = fs::read(image).map_err(|e| format!("{}: {e}", image.display()))?;
-        // The first Stream Extension entry (C0h after a File entry 85h): its NameHash (exFAT 7.6.4) is under the set's
-        // checksum as well.
+        // The first Stream Extension entry (C0h after a File entry 85h): the set's checksum covers its NameHash (exFAT
+        // 7.6.4) as well.
         let at = (0..disk.len().saturating_sub(64)).step_by(32).find(|at| disk[*at] == 0x85 && disk[at + 32] == 0xC0);
         let at = at.ok_or("the image has no file entry")?;
         disk[at + 32 + 4] ^= 1;
         fs::write(&copy, disk).map_err(|e| format!("{}: {e}", copy.display()))?;
-        // It has to complain of the volume, not of being called wrongly.
+        // The error must be about the volume, not about a wrong call.
         match readers::fsck(truth, &copy) {
             Err(said) if said.contains("exfatprogs version") => Ok(()),
             other => Err(format!("it was not noticed: {other:?}")),

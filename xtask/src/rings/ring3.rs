@@ -1,4 +1,4 @@
-//! Ring 3: the library on a simulated bus, and `cargo sim` as a person uses it.
+//! Ring 3: the library on a simulated bus, and `cargo sim` as users run it.
 
 use std::fs;
 
@@ -73,11 +73,11 @@ fn run(context: &Context, report: &mut Report) {
     }
 }
 
-/// How long each fuzz target runs, in seconds.
+/// Run time of each fuzz target in seconds.
 const FUZZED: u32 = 60;
 
-/// Runs each target of fuzz/ for a while, from its corpus on. What it finds beside stays out of the repository: an input that
-/// breaks something is in fuzz/artifacts, and belongs into the corpus once it is mended.
+/// Runs each target of fuzz/ for some time, starting with its corpus. What else it finds is not added to the repository: an
+/// input that breaks something is in fuzz/artifacts, and belongs in the corpus once the bug is fixed.
 fn fuzz(context: &Context, report: &mut Report) {
     let workspace = &context.workspace;
     let corpora = workspace.root.join("fuzz/corpus");
@@ -92,7 +92,7 @@ fn fuzz(context: &Context, report: &mut Report) {
         report.check(&format!("fuzz target {target} finds nothing in {FUZZED} s"), || {
             let found = workspace.scratch(&format!("fuzz-{target}"))?;
             let mut fuzz = nightly::fuzz(workspace);
-            // A device lives as long as the program, and its tables with it.
+            // A device, with its tables, lives as long as the process.
             fuzz.env("ASAN_OPTIONS", "detect_leaks=0");
             fuzz.args(["run", &target, "--target-dir"]).arg(workspace.target.join("fuzz"));
             // libFuzzer writes what it finds into the first folder.

@@ -1,4 +1,4 @@
-//! Ring 4: the settings store against a model, on a flash that loses power anywhere.
+//! Ring 4: the settings store compared with a model, on a flash that loses power anywhere.
 
 use super::{Context, Lane, Ring, excerpt};
 use crate::command::{self, LONG};
@@ -16,7 +16,7 @@ pub const RING: Ring = Ring {
 
 fn run(context: &Context, report: &mut Report) {
     let mut cargo = command::cargo(&context.workspace.root);
-    // Optimized, and with what a plain `cargo test` leaves out: a sample, with --long all of it.
+    // Optimized, and with the tests that a plain `cargo test` skips: a sample, with --long all of them.
     cargo.args(["test", "--release", "--package", "picovd", "--test", "settings_store"]);
     cargo.args(["--", "--include-ignored", "--nocapture"]);
     cargo.args(if context.long { &[][..] } else { &["--skip", "long::"] });

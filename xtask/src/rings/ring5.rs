@@ -1,5 +1,5 @@
-//! Ring 5: the firmware's ELF, byte for byte what is flashed, on an emulated RP2350: the same host code and the same stories
-//! as for the library on the PC.
+//! Ring 5: the firmware's ELF file, byte for byte what is flashed, on an emulated RP2350: with the same host code and the
+//! same stories as for the library on the PC.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -96,7 +96,8 @@ fn run(context: &Context, report: &mut Report) {
     }
 }
 
-/// The tests that look into the board, hold its whole disk against the library's, and its core against an independent one.
+/// The tests that inspect the board, compare its whole disk with the library's, and compare its core with an independent
+/// one.
 fn tests(context: &Context, report: &mut Report, elf: &Path) {
     let programs = report.check("the independent core is in the cache", || {
         let programs = reference::get(&context.workspace, Policy::Refuse)?;
@@ -111,7 +112,7 @@ fn tests(context: &Context, report: &mut Report, elf: &Path) {
     {
         cargo.args(["--test", name]);
     }
-    // To the harness, a path is one more filter, which fits no test; the tests find it among their arguments.
+    // For the harness, a path is one more filter, which matches no test; the tests find it in their arguments.
     cargo.args(["--", "--ignored", "ring5::"]).arg(elf).env("PATH", path);
     harness(
         report,
@@ -120,7 +121,7 @@ fn tests(context: &Context, report: &mut Report, elf: &Path) {
     );
 }
 
-/// A firmware of the tests whose main loop, interrupt handler and second core change dynamic files at random.
+/// A firmware for tests whose main loop, interrupt handler and second core change dynamic files at random.
 fn live(context: &Context, report: &mut Report) {
     let workspace = &context.workspace;
     let built = report.check("a firmware that changes its files at random builds", || {
@@ -144,7 +145,7 @@ fn live(context: &Context, report: &mut Report) {
     harness(report, "in the partition, too, its files come, change, go and are mounted again", cargo);
 }
 
-/// A firmware of the tests whose stick leaves the bus, is woken by the other core, or begins while it is served.
+/// A firmware for tests whose stick leaves the bus, is woken by the other core, or begins while it is served.
 fn served(context: &Context, report: &mut Report) {
     let workspace = &context.workspace;
     let built = report.check("a firmware whose interrupts serve the stick builds", || {
@@ -161,7 +162,7 @@ fn served(context: &Context, report: &mut Report) {
     );
 }
 
-/// The stories, while the program does nothing for a while after each bus reset.
+/// The stories, while the program does nothing for some time after each bus reset.
 fn late(context: &Context, report: &mut Report, elf: &Path) {
     let mut cargo = command::cargo(&context.workspace.root);
     cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "late_polls"]);
@@ -169,10 +170,10 @@ fn late(context: &Context, report: &mut Report, elf: &Path) {
     if context.long {
         cargo.env("PICOVD_LONG", "1");
     }
-    harness(report, "the stories run where the program comes late after each bus reset", cargo);
+    harness(report, "the stories run with a program that polls late after each bus reset", cargo);
 }
 
-/// A firmware that makes one mistake at a time, and what `cargo sim` says about each.
+/// A firmware with one mistake at a time, and what `cargo sim` reports about each.
 fn mistakes(context: &Context, report: &mut Report) {
     let workspace = &context.workspace;
     let built = report.check("a firmware that makes mistakes builds", || {
@@ -182,10 +183,10 @@ fn mistakes(context: &Context, report: &mut Report) {
     let mut cargo = command::cargo(&workspace.root);
     cargo.args(["test", "--no-fail-fast", "--package", "picovd-cli", "--test", "board_mistakes"]);
     cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
-    harness(report, "`cargo sim` names each mistake with its place, the log's end and a backtrace", cargo);
+    harness(report, "`cargo sim` reports each mistake with its location, the end of the log and a backtrace", cargo);
 }
 
-/// The stories on the images whose sizes were told, and everything on one whose volume is in a partition.
+/// The stories on the images whose sizes were reported, and everything on one whose volume is in a partition.
 fn images(context: &Context, report: &mut Report, program: &Path) {
     let workspace = &context.workspace;
     let on = |words: &[&str], manifest: &Path, elf: &Path| {
@@ -209,7 +210,7 @@ fn images(context: &Context, report: &mut Report, program: &Path) {
     if context.long {
         cargo.env("PICOVD_LONG", "1");
     }
-    harness(report, "a SETUP packet begins a transfer of its own, 0 to 200 us after any that was given up", cargo);
+    harness(report, "a SETUP packet begins a new transfer 0 to 200 us after any abandoned one", cargo);
     let manifest = workspace.root.join("tests/manifests/partition-table.toml");
     let built = report.check("a firmware with a partition table before its volume builds", || {
         let variant =
@@ -226,7 +227,7 @@ fn images(context: &Context, report: &mut Report, program: &Path) {
     }
 }
 
-/// A firmware with console and reset interface, from a manifest of the tests: the same stories and those of its own.
+/// A firmware with console and reset interface, from one of the tests' manifests: the same stories and its own ones.
 fn composite(context: &Context, report: &mut Report, program: &Path) {
     let workspace = &context.workspace;
     let manifest = workspace.root.join("tests/manifests/composite.toml");
@@ -243,11 +244,11 @@ fn composite(context: &Context, report: &mut Report, program: &Path) {
     let mut cargo = command::cargo(&workspace.root);
     cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "board_composite"]);
     cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
-    harness(report, "what picotool asks for reaches the ROM", cargo);
+    harness(report, "picotool's requests reach the ROM", cargo);
 }
 
-/// The cases of public bug reports, each with the firmware of its manifest; and across all images, that no two have the same ids and
-/// other interfaces.
+/// The cases from public bug reports, each with the firmware of its manifest; and that no two images have the same ids but
+/// different interfaces.
 fn cases(context: &Context, report: &mut Report, examples: &[PathBuf]) {
     let workspace = &context.workspace;
     let built = report.check("the firmware of each case's manifest builds", || {
@@ -259,7 +260,7 @@ fn cases(context: &Context, report: &mut Report, examples: &[PathBuf]) {
             let variant = firmware::Variant { binary: firmware::BINARY, manifest: Some(&manifest), name };
             elves.push(firmware::build_variant(workspace, toolchain, variant, true)?.elf);
         }
-        // The program that prints, and that registers bad names, as the tests tell it.
+        // The program that prints, and registers invalid names, as the tests tell it.
         for name in ["log", "tail", "names"] {
             let manifest = manifest(name);
             let variant = firmware::Variant { binary: "picovd-mistakes", manifest: Some(&manifest), name };
@@ -278,7 +279,7 @@ fn cases(context: &Context, report: &mut Report, examples: &[PathBuf]) {
     let mut cargo = command::cargo(&workspace.root);
     cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "cases"]);
     cargo.args(["--", "--ignored", "ring5::"]).args(elves).args(images).args(examples);
-    harness(report, "each case from public bug reports has its right answer on the board", cargo);
+    harness(report, "each case from public bug reports is handled correctly on the board", cargo);
 }
 
 /// A firmware that saves settings, while power fails in every operation of the flash chip.
@@ -298,8 +299,8 @@ fn settings(context: &Context, report: &mut Report) {
     );
 }
 
-/// An application that uses secrets all the time, compiled and served in several ways, and every way of looking for them; the
-/// same on the images that were built before.
+/// An application that uses secrets all the time, compiled and served in several ways, and every way of looking for them;
+/// the same on the images that were built before.
 fn secrets(context: &Context, report: &mut Report, examples: &[PathBuf]) {
     const SHORT: [(&str, &[&str]); 4] =
         [("s", &[]), ("z", &["serve"]), ("2", &["second"]), ("3", &["serve", "unmarked"])];
@@ -364,7 +365,7 @@ fn settings_over_the_port(context: &Context, report: &mut Report) {
 /// The program that is loaded into SRAM and shows the flash of any board.
 fn tool(context: &Context, report: &mut Report) {
     let workspace = &context.workspace;
-    let built = report.check("the tool that runs from SRAM builds, and its UF2 file goes to SRAM alone", || {
+    let built = report.check("the tool that runs from SRAM builds, and its UF2 file is only for SRAM", || {
         let built = firmware::build_tool(workspace, context.chip()?, true)?;
         let blocks = fs::read(&built.uf2).map_err(|e| format!("{}: {e}", built.uf2.display()))?;
         for block in uf2::parse(&blocks)? {
@@ -384,7 +385,7 @@ fn tool(context: &Context, report: &mut Report) {
 /// A firmware that logs from its main loop, from an interrupt handler and from its second core, as text and by defmt.
 fn logs(context: &Context, report: &mut Report) {
     let workspace = &context.workspace;
-    let built = report.check("a firmware that logs from everywhere builds", || {
+    let built = report.check("a firmware that logs from all contexts builds", || {
         firmware::test_program(workspace, context.chip()?, "picovd-chatter")
     });
     let Some(elf) = built else { return };

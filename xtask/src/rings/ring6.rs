@@ -38,10 +38,11 @@ pub const RING: Ring = Ring {
     run,
 };
 
-/// Limit for the guest's start, and for a simulator's that has the ELF to boot. Both take seconds on an idle machine.
+/// Time limit for the guest's start, and for the start of a simulator with the ELF file. Both take seconds on an idle
+/// machine.
 const BOOT: Duration = Duration::from_secs(240);
 
-/// The guests' packages, for the tasks that install what is missing; with `long` the heavier guest's, too.
+/// The guests' packages, for the tasks that install what is missing; with `long` also the heavier guest's.
 pub fn components(policy: Policy, long: bool) -> Result<(), String> {
     Packages::get(policy)?;
     if long { Desktop::get(policy).map(|_| ()) } else { Ok(()) }
@@ -77,7 +78,7 @@ fn run(context: &Context, report: &mut Report) {
     }
 }
 
-/// What every guest is made from.
+/// What every guest is created from.
 struct Bench<'a> {
     workspace: &'a Workspace,
     program: PathBuf,
@@ -86,7 +87,7 @@ struct Bench<'a> {
     scratch: PathBuf,
 }
 
-/// The device behind its socket.
+/// The device and its socket.
 struct Served {
     background: Background,
     socket: PathBuf,
@@ -96,7 +97,7 @@ struct Served {
 }
 
 impl Served {
-    /// Whether the device's driver did only what the strict bus allows.
+    /// Checks that the device's driver did only what the strict bus allows.
     fn faultless(&self) -> Result<(), String> {
         let all = self.record.all()?;
         let faults: Vec<&str> = all.lines().filter(|line| line.starts_with("fault\t")).collect();
@@ -106,7 +107,7 @@ impl Served {
 
 impl Drop for Served {
     fn drop(&mut self) {
-        // A simulator that stopped in good order took it away already.
+        // A simulator that stopped normally has removed it already.
         let _ = fs::remove_file(&self.socket);
     }
 }
@@ -117,7 +118,7 @@ impl Bench<'_> {
         self.offer(name, &self.workspace.root.join("picovd.toml"), elf.as_ref().map_or(&[], |words| words))
     }
 
-    /// Starts `cargo sim serve` for a manifest, with more options.
+    /// Starts `cargo sim serve` for a manifest, with additional options.
     fn offer(&self, name: &str, manifest: &Path, options: &[&OsStr]) -> Result<Served, String> {
         let folder = self.scratch.join(name);
         fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
@@ -146,7 +147,7 @@ impl Bench<'_> {
         self.boot_from(name, &self.initial, 512)
     }
 
-    /// Boots a guest with that initial file system and so many MiB of memory.
+    /// Boots a guest with that initial file system and that much memory in MiB.
     fn boot_from(&self, name: &str, initial: &Path, memory: u32) -> Result<Machine, String> {
         let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         let mut arguments = words("-device qemu-xhci,id=xhci -netdev user,id=net -device e1000,netdev=net");
@@ -154,7 +155,7 @@ impl Bench<'_> {
         arguments.extend(["-kernel".to_owned(), self.packages.kernel.display().to_string()]);
         arguments.extend(["-initrd".to_owned(), initial.display().to_string()]);
         arguments.push("-append".to_owned());
-        // no_timer_check, nowatchdog, tsc, rcupdate: a machine that is busy elsewhere is no defect of its timers.
+        // no_timer_check, nowatchdog, tsc, rcupdate: a machine that is busy elsewhere must not count as a timer defect.
         // pm_test_delay: how long a tested suspend lasts; delay_use: usb-storage's wait for slow disks.
         arguments.push(
             "console=ttyS0 quiet loglevel=1 mitigations=off nokaslr panic=-1 random.trust_cpu=on \
@@ -167,8 +168,8 @@ impl Bench<'_> {
         if before.contains("insmod") { Err(format!("the guest lacks a driver\n{before}")) } else { Ok(machine) }
     }
 
-    /// Where a machine's monitor listens: a socket's path has 108 bytes at most (unix(7)), and the target folder may be too
-    /// deep for that.
+    /// The path of a machine's monitor socket: it may have at most 108 bytes (unix(7)), for which the target folder may be
+    /// too deep.
     fn monitor(&self, name: &str) -> PathBuf {
         std::env::temp_dir().join(format!("picovd-{}-{name}.monitor", std::process::id()))
     }
@@ -181,7 +182,7 @@ fn free_port() -> Result<u16, String> {
         .map_err(|e| format!("no free port: {e}"))
 }
 
-/// Everything that a user does with the stick, on one boot of the guest.
+/// Everything that a user does with the stick, in one boot of the guest.
 fn device(context: &Context, report: &mut Report, bench: &Bench, elf: Option<&Path>) {
     let (name, what) = if elf.is_some() { ("elf", "the ELF") } else { ("native", "the library") };
     let served = report.check(&format!("{what}: `cargo sim serve` offers it"), || bench.serve(name, elf));
@@ -218,7 +219,7 @@ fn device(context: &Context, report: &mut Report, bench: &Bench, elf: Option<&Pa
     });
     report.check(&format!("{what}: the kernel has no complaint"), || stick::quiet(&mut machine));
     report.check(&format!("{what}: writing fails as on a read-only disk"), || stick::read_only(&mut machine));
-    report.check(&format!("{what}: a halted pipe is cleared and goes on"), || {
+    report.check(&format!("{what}: a halted pipe is cleared and continues"), || {
         stick::halts(&mut machine, &mut served.record)
     });
     report.check(&format!("{what}: a bus reset in the middle of a read is survived"), || {
@@ -235,7 +236,7 @@ fn device(context: &Context, report: &mut Report, bench: &Bench, elf: Option<&Pa
         stick::hashes(&mut machine, &served.sums)?;
         stick::quiet(&mut machine)
     });
-    report.check(&format!("{what}: eject takes the medium out"), || {
+    report.check(&format!("{what}: eject removes the medium"), || {
         machine.must("umount /mnt && sg_start --eject /dev/sg0", STEP)?;
         let said = machine.run("dd if=/dev/sda of=/dev/null bs=512 count=1", STEP)?;
         if said.status == 0 { Err("the disk can still be read".to_owned()) } else { Ok(()) }
@@ -258,7 +259,7 @@ fn device(context: &Context, report: &mut Report, bench: &Bench, elf: Option<&Pa
         }
     }
     report.check(&format!("{what}: its driver did nothing that the strict bus refuses"), || served.faultless());
-    report.check(&format!("{what}: `cargo sim serve` stops at Ctrl-C and takes its socket away"), || {
+    report.check(&format!("{what}: `cargo sim serve` stops at Ctrl-C and removes its socket"), || {
         let status = served.background.interrupt()?;
         if status.success() && !served.socket.exists() { Ok(()) } else { Err(format!("{status}")) }
     });
@@ -272,7 +273,8 @@ fn changes(report: &mut Report, bench: &Bench, machine: &mut Machine) {
         folder.write("GROWS.LOG", 1, 10)?;
         folder.write("CHANGES.TXT", 1, 20)?;
         folder.write("GOES.TXT", 1, 30)?;
-        // The device looks each 50 ms, and takes what it finds as one change after 100 ms: no host has seen it yet.
+        // The device checks every 50 ms, and takes everything that it finds within 100 ms as one change: no host has seen
+        // it yet.
         thread::sleep(Duration::from_millis(500));
         machine.plug(&served.socket, "xhci.0")?;
         stick::appears(machine)?;
@@ -343,8 +345,8 @@ fn changes(report: &mut Report, bench: &Bench, machine: &mut Machine) {
     }
 }
 
-/// A device of three functions, each in use while the others are: the guest reads the log from the serial port while it reads
-/// and hashes the disk. On a guest whose other device is done with.
+/// A device with three functions that are used at the same time: the guest reads the log from the serial port while it
+/// reads and hashes the disk. On a guest whose other device is no longer used.
 fn together(context: &Context, report: &mut Report, bench: &Bench, machine: &mut Machine, chip: bool) {
     let workspace = bench.workspace;
     let what = if chip { "the ELF" } else { "the library" };
@@ -356,7 +358,7 @@ fn together(context: &Context, report: &mut Report, bench: &Bench, machine: &mut
         } else {
             bench.offer("together", &manifest, &[OsStr::new("--print")])?
         };
-        // The device before this one may be out already.
+        // The previous device may be unplugged already.
         let _ = machine.unplug();
         stick::disappears(machine)?;
         machine.plug(&served.socket, "xhci.0")?;
@@ -396,7 +398,7 @@ fn together(context: &Context, report: &mut Report, bench: &Bench, machine: &mut
     );
 }
 
-/// A project of somebody else's with a disk beside what it does. On a guest whose other device is done with.
+/// A third-party project that has a disk in addition to its own function. The guest's previous device is no longer needed.
 fn project(context: &Context, report: &mut Report, bench: &Bench, machine: &mut Machine, name: &str) {
     let workspace = bench.workspace;
     let read =
@@ -423,7 +425,7 @@ fn project(context: &Context, report: &mut Report, bench: &Bench, machine: &mut 
     }
 }
 
-/// A device that shows an empty folder, and tells of changes in the way that `refresh` names.
+/// A device that shows an empty folder, and announces changes as `refresh` says.
 fn followed(bench: &Bench, name: &str, refresh: &str) -> Result<(Served, Folder), String> {
     let name = format!("live-{name}");
     let path = bench.scratch.join(format!("{name}-folder"));
@@ -435,7 +437,7 @@ fn followed(bench: &Bench, name: &str, refresh: &str) -> Result<(Served, Folder)
     Ok((served, folder))
 }
 
-/// After a failure: what the kernel says.
+/// After a failure: prints the kernel's messages.
 fn explain(report: &mut Report, machine: &mut Machine) {
     if let Ok(said) = machine.run("dmesg", STEP) {
         for line in command::tail(&said.text, 40).lines() {
@@ -463,7 +465,7 @@ fn usbip(machine: &mut Machine, served: &Served) -> Result<(), String> {
     machine.must("umount /mnt && usbip detach --port=00", STEP).map(|_| ())
 }
 
-/// GRUB from Debian's modules on a BIOS and a UHCI controller: a reader that shares no line with any kernel.
+/// GRUB from Debian's modules on a BIOS and a UHCI controller: a reader that shares no code with any kernel.
 fn grub(bench: &Bench, elf: Option<&Path>) -> Result<(), String> {
     let name = if elf.is_some() { "grub-elf" } else { "grub" };
     let modules = bench.packages.grub();
@@ -502,15 +504,15 @@ fn grub(bench: &Bench, elf: Option<&Path>) -> Result<(), String> {
     served.background.interrupt().map(|_| ())
 }
 
-/// Holds the table against the one in the tree, or writes that one with `--bless` when it is the library's.
+/// Compares the table with the one in the tree, or replaces that one with `--bless` if it is the library's.
 fn blessed(context: &Context, native: bool, table: &str) -> Result<(), String> {
     let path = context.workspace.root.join("tests/blessed/kernel-commands.txt");
     if context.bless && native {
         return fs::write(&path, table).map_err(|e| format!("{}: {e}", path.display()));
     }
     let expected = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-    // One release of the kernel reads the FAT before the up-case table, the next one after the bitmap: within a phase, the order is
-    // the kernel's own.
+    // One release of the kernel reads the FAT before the up-case table, the next one after the bitmap: the order within a
+    // phase depends on the kernel.
     let phases = |text: &str| -> Vec<Vec<String>> {
         let sorted = |phase: &str| {
             let mut lines: Vec<String> = phase.lines().map(str::to_owned).collect();

@@ -1,4 +1,4 @@
-//! The simulator's program, as the rings that look from outside use it.
+//! The simulator's program, for the rings that test from outside.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use crate::command::{self, LONG};
 use crate::truth::Truth;
 use crate::workspace::Workspace;
 
-/// Builds picovd-cli in release form, as `cargo sim` does, and returns where it is.
+/// Builds picovd-cli in release mode, as `cargo sim` does, and returns its path.
 pub fn build(workspace: &Workspace) -> Result<PathBuf, String> {
     let mut cargo = command::cargo(&workspace.root);
     cargo.args(["build", "--release", "--package", "picovd-cli"]).env("CARGO_TARGET_DIR", &workspace.target);

@@ -74,7 +74,7 @@ impl<E: Engine + Default> Machine<E> {
         } else if result == Err(Halt) {
             self.fail("stopped without a reason");
         }
-        self.tell_notes();
+        self.report_notes();
     }
 
     /// The boot ROM's last step for the second core.

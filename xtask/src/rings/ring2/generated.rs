@@ -1,10 +1,10 @@
-//! Manifests at scale: too long to be stored, the same from every seed.
+//! Large manifests: too long to be stored, and the same for every run.
 
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Makes a manifest.
+/// Generates a manifest.
 type Make = fn(&mut Manifest);
 
 /// Each manifest by name.
@@ -49,10 +49,10 @@ impl Manifest {
         self.0.push_str(text);
     }
 
-    /// A file of so many bytes, told apart from every other one by its name.
+    /// A file with that many bytes, which depend on its name.
     fn file(&mut self, path: &str, length: usize) {
         let text: String = path.chars().filter(char::is_ascii_alphanumeric).cycle().take(length).collect();
-        // A path of no such character at all.
+        // For a path without such a character.
         let text = if text.len() < length { "x".repeat(length) } else { text };
         let _ = writeln!(self.0, "[[file]]\npath = \"{path}\"\ntext = \"{text}\"\n");
     }
@@ -70,7 +70,7 @@ fn thousand_files(manifest: &mut Manifest) {
     }
 }
 
-/// Folders eight deep, three in each, one of which goes on.
+/// Folders eight deep, three in each, one of which has further ones.
 fn eight_deep(manifest: &mut Manifest) {
     let mut path = String::new();
     for depth in 1..=8 {
@@ -101,13 +101,13 @@ fn many_windows(manifest: &mut Manifest) {
     }
 }
 
-/// Names that are the same up to unit 250, and whose hashes differ all the same.
+/// Names that are equal up to unit 250, but whose hashes differ.
 fn beyond_unit_250(manifest: &mut Manifest) {
     let same = "n".repeat(250);
     for index in 0..30 {
         manifest.file(&format!("same/{same}{index:05}"), index * 3);
     }
-    // One folder of such a name, and one that differs in the last unit alone.
+    // One folder of such a name, and one that differs only in the last unit.
     manifest.file(&format!("{same}folda/a.txt"), 10);
     manifest.file(&format!("{same}foldb/b.txt"), 20);
 }
@@ -121,8 +121,8 @@ fn beyond_unit_250_in_other_scripts(manifest: &mut Manifest) {
     }
 }
 
-/// Every name length that there is, so every number of name entries; but one of 128 units, which tests/manifests has in a
-/// manifest of its own because a reader aborts on it.
+/// Every possible length of a name, and so every number of name entries, except 128 units, which tests/manifests has in a
+/// separate manifest because a reader aborts on it.
 fn names_of_every_length(manifest: &mut Manifest) {
     for units in (1..=255).filter(|units| *units != 128) {
         manifest.file(&format!("names/{}", "abcdefghij".chars().cycle().take(units).collect::<String>()), units % 3);
@@ -144,11 +144,11 @@ fn one_byte_files(manifest: &mut Manifest) {
     }
 }
 
-/// Directories whose entries end right before, at, and after the end of a cluster of 128 entries. A file set has two
-/// entries and one for each 15 units of its name.
+/// Directories whose entries end right before, at, and after the end of a cluster of 128 entries. A file's set has two
+/// entries, and one for each 15 units of its name.
 fn directories_at_cluster_ends(manifest: &mut Manifest) {
     for entries in [125_usize, 126, 127, 128, 129, 255, 256, 257] {
-        // Sets of three entries, and what remains as one of four or five.
+        // Sets of three entries, and the remainder as one of four or five.
         let last = 3 + entries % 3;
         for index in 0..(entries - last) / 3 {
             manifest.file(&format!("{entries} entries/{index}"), 2);

@@ -1,4 +1,4 @@
-//! Volumes with dynamic files: present, grown and changed, removed; among the manifest's files and in folders of their own.
+//! Volumes with dynamic files: present, grown and changed, removed; among the manifest's files and in their own folders.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,10 +10,10 @@ use crate::report::Report;
 use crate::rings::{Context, harness};
 use crate::truth::{Truth, compare};
 
-/// The moments that sim/tests/runtime_images.rs writes images of.
+/// The stages of which sim/tests/runtime_images.rs writes images.
 const MOMENTS: [&str; 3] = ["present", "changed", "removed"];
 
-/// Has the images written, and every reader judge them.
+/// Has the images written, and judged by every reader.
 pub fn run(context: &Context, report: &mut Report, scratch: &Path, fatfs: &Path) {
     let folder = scratch.join("runtime");
     let made = report.check("a folder for images with dynamic files is there", || {

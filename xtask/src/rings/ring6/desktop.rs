@@ -1,4 +1,4 @@
-//! The heavier guest: what a desktop does by itself with a stick that is plugged in and that changes.
+//! The heavier guest: what a desktop does automatically with a stick that is plugged in and that changes.
 
 use std::fs;
 use std::thread;
@@ -13,7 +13,8 @@ use crate::guest::stick::{self, STEP, settle};
 use crate::report::Report;
 use crate::setup::Policy;
 
-/// Runs it: plugged in, mounted by itself; after each change the old volume goes and the new one comes.
+/// Runs it: the stick is plugged in and mounted automatically; after each change, the old volume is unmounted and the new
+/// one mounted.
 pub fn run(report: &mut Report, bench: &Bench) {
     let made = report.check("desktop: systemd, udev, udisks and udiskie are in the cache, and the guest boots", || {
         let folder = bench.workspace.root.join("tests/guest/desktop");
@@ -28,7 +29,8 @@ pub fn run(report: &mut Report, bench: &Bench) {
         folder.write("GROWS.LOG", 1, 10)?;
         folder.write("CHANGES.TXT", 1, 20)?;
         folder.write("GOES.TXT", 1, 30)?;
-        // The device looks each 50 ms, and takes what it finds as one change after 100 ms: no host has seen it yet.
+        // The device checks every 50 ms, and takes everything that it finds within 100 ms as one change: no host has seen
+        // it yet.
         thread::sleep(Duration::from_millis(500));
         machine.plug(&served.socket, "xhci.0")?;
         comes(&mut machine)?;
@@ -74,7 +76,8 @@ fn comes(machine: &mut Machine) -> Result<(), String> {
     machine.until(&format!("grep -q ' {MOUNTED}' /proc/mounts"), STEP)
 }
 
-/// A change: the mount goes, another comes, and it has the truth. Nobody helps. Returns how long it took to the new mount.
+/// A change: the old mount goes, another one comes, with the new contents, automatically. Returns the time to the new
+/// mount.
 fn changed(
     machine: &mut Machine,
     folder: &mut Folder,
@@ -89,7 +92,7 @@ fn changed(
     if took <= BOUND { Ok(took) } else { Err(format!("it took {:.1} s", took.as_secs_f64())) }
 }
 
-/// A file that is in the cache is read from the stick again, when it is asked for directly: what the README tells.
+/// A file that is in the cache is read from the stick again with direct access, as the README says.
 fn direct(machine: &mut Machine, served: &mut Served) -> Result<(), String> {
     let mut asked = |line: &str| {
         settle(machine, &mut served.record)?;
@@ -114,7 +117,7 @@ fn done(machine: &mut Machine, served: &mut Served) -> Result<(), String> {
     served.faultless()
 }
 
-/// After a failure: what kernel and services say.
+/// After a failure: prints the messages of kernel and services.
 fn explain(report: &mut Report, machine: &mut Machine) {
     if let Ok(said) = machine.run("journalctl --no-pager --output=short-monotonic", STEP) {
         for line in command::tail(&said.text, 40).lines() {

@@ -1,4 +1,4 @@
-//! Settings before a real kernel: example `settings`, by its manifest and as the firmware that it is.
+//! Settings with a real kernel: example `settings`, from its manifest and as its own firmware.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -12,17 +12,17 @@ use crate::report::Report;
 use crate::rings::Context;
 use crate::toolchain::TARGET;
 
-/// Its label, as built and as set.
+/// Its label as built, and as set.
 const LABEL: &str = "LAMP";
 const NEW_LABEL: &str = "LAB7";
 
-/// On a guest whose other device is done with: the label is set over the serial port, seen on the disk, saved, and there again
-/// when the device has been without power.
+/// On a guest whose other device is no longer used: the label is set through the serial port, seen on the disk, saved, and
+/// still there after the device was without power.
 pub fn run(context: &Context, report: &mut Report, bench: &Bench, machine: &mut Machine, chip: bool) {
     let what = if chip { "the ELF" } else { "the library" };
     let plugged = report.check(&format!("{what}: a stick with settings is found, disk and serial port"), || {
         let served = offer(context, bench, chip)?;
-        // The device before this one may be out already, and its volume unmounted.
+        // The previous device may be unplugged already, and its volume unmounted.
         let _ = machine.run("umount /mnt", STEP)?;
         let _ = machine.unplug();
         stick::disappears(machine)?;
@@ -63,7 +63,7 @@ fn offer(context: &Context, bench: &Bench, chip: bool) -> Result<Served, String>
     bench.offer("settings-elf", &manifest, &[OsStr::new("--elf"), elf.as_os_str()])
 }
 
-/// The example's firmware, built as ring 5 builds it: all examples at once.
+/// The example's firmware, built as in ring 5: all examples at once.
 fn firmware(context: &Context) -> Result<PathBuf, String> {
     let (workspace, toolchain) = (&context.workspace, context.chip()?);
     let mut cargo = toolchain.cargo(&workspace.root.join("examples"));

@@ -10,8 +10,8 @@ use crate::guest::stick::{self, STEP};
 use crate::guest::tail::{self, Lines};
 use crate::report::Report;
 
-/// Fast, and slowly: 18 minutes together, so with `--long` only, as all of the heavier guest. On the small one, busybox's tail keeps
-/// the old file open, and the kernel with it the old volume.
+/// Fast, and slowly: 18 minutes in total, so only with `--long`, like all of the heavier guest. On the small one, busybox's
+/// tail keeps the old file open, and so the kernel keeps the old volume.
 const LONG: [Lines; 2] = [Lines { count: 1000, rate: 20 }, Lines { count: 1000, rate: 1 }];
 
 /// On the heavier guest, where udisks and udiskie mount it.
@@ -49,7 +49,7 @@ fn done(machine: &mut Machine, served: &mut Served) -> Result<(), String> {
 
 fn note_losses(report: &mut Report, machine: &mut Machine, lost: Option<u64>) {
     match lost {
-        Some(lost) => report.note(&format!("said to be lost: {lost} bytes")),
+        Some(lost) => report.note(&format!("reported as lost: {lost} bytes")),
         None => explain(report, machine),
     }
 }
