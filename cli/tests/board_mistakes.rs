@@ -87,7 +87,7 @@ mod ring5 {
             (
                 12,
                 "while !READY",
-                "the watchdog restarts the firmware, which is in `",
+                "the watchdog restarts the firmware, which is running `",
                 "ls",
                 &["wait_for_sensor` at ", main, log[0]],
             ),

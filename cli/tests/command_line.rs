@@ -123,7 +123,7 @@ fn wrong_words_get_an_error_and_status_2() {
         (&["--svg", "x"], "--svg is for layout\n"),
         (&["cat", "A", "--usbip", "127.0.0.1:1"], "--usbip is for serve\n"),
         (&["layout", "--partition", "A=2M,64K"], "unexpected argument '--partition'"),
-        (&["check", "x.img", "--flash-size", "2M"], "it takes neither --flash-size nor --partition"),
+        (&["check", "x.img", "--flash-size", "2M"], "--flash-size and --partition do not apply to an IMAGE"),
         (&["cat", "A", "--after", "10"], "`10` is not a time of up to a day"),
         (&["ls", "--after", "1s"], "--after is for cat, log\n"),
         (&["ls", "--flash-size", "3M"], "`3M` is not the length of a flash chip; try 2M"),

@@ -182,7 +182,7 @@ fn what_is_no_exfat_volume_is_told_with_what_it_is() {
     fat[82..90].copy_from_slice(b"FAT32   ");
     assert!(line(&verify(&path, &fat, &stock(), 1), "not-exfat").contains("FAT32"));
     let noise: Vec<u8> = (0..64 * BLOCK).map(|n| (n * 7 + n / 256) as u8).collect();
-    assert!(line(&verify(&path, &noise, &stock(), 1), "not-exfat").contains("LBA 0 begins 00 07 0e"));
+    assert!(line(&verify(&path, &noise, &stock(), 1), "not-exfat").contains("LBA 0 begins with 00 07 0e"));
     assert!(line(&verify(&path, &vec![0; 64 * BLOCK], &stock(), 1), "not-exfat").contains("zeros"));
 }
 

@@ -369,7 +369,7 @@ fn dpram_refuses_what_device_memory_refuses() {
 
 #[test]
 fn a_look_up_that_misses_stops() {
-    assert!(stop(LOOKUP).contains("look-up of \"ZZ\" with mask 0x4 misses"));
+    assert!(stop(LOOKUP).contains("look-up of \"ZZ\" with mask 0x4 fails"));
 }
 
 #[test]

@@ -304,7 +304,7 @@ mod ring5 {
         bench.start(None);
         bench.looks();
         let why = bench.stops();
-        assert!(why.starts_with("ROM call from 0x2000") && why.contains("interrupts are not masked"), "{why}");
+        assert!(why.starts_with("ROM call from 0x2000") && why.contains("interrupts enabled"), "{why}");
         assert_eq!(bench.machine.flash().operations(), (0, 0));
     }
 

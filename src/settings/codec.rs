@@ -1,8 +1,8 @@
 //! Structures as postcard bytes, field by field.
 //!
-//! postcard writes a structure as its fields one after the other. That is what lets a structure grow: fields that an older
-//! record lacks are those at its end, and what a newer one has beside them is after the known ones. And it lets one field
-//! be read from JSON while all others come from the bytes of the present values, whatever the structure is.
+//! postcard writes a structure as its fields, one after the other. Therefore a structure can grow: fields that an older
+//! record lacks are at the end, and those that a newer one has in addition come after the known ones. It also allows one
+//! field to be read from JSON while all others come from the bytes of the present values, whatever the structure is.
 
 use crate::text::Writer;
 use core::fmt::{self, Display};
@@ -10,13 +10,13 @@ use serde::de::{self, DeserializeOwned, DeserializeSeed, Visitor};
 use serde::ser::{self, Impossible, Serialize, SerializeStruct};
 use zeroize::Zeroize;
 
-/// Most fields of a structure.
+/// Maximum number of fields of a structure.
 pub(super) const MAX_FIELDS: usize = 32;
 
-/// Most bytes of a structure.
+/// Maximum length of a structure in bytes.
 pub(super) const MAX_LENGTH: usize = 512;
 
-/// A value that does not become what it should. Who asked knows what about.
+/// A value could not be converted. The caller knows what it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Broken;
 
@@ -46,7 +46,7 @@ impl From<fmt::Error> for Broken {
     }
 }
 
-/// A structure's fields as bytes, and where each of them ends. Zeroized when it goes.
+/// A structure's fields as bytes, with the end of each. Zeroized when dropped.
 pub(super) struct Encoded {
     bytes: [u8; MAX_LENGTH],
     ends: [u16; MAX_FIELDS],
@@ -54,14 +54,14 @@ pub(super) struct Encoded {
 }
 
 impl Encoded {
-    /// The fields of `value`, which is a structure.
+    /// The fields of `value`, which must be a structure.
     pub fn of(value: &impl Serialize) -> Result<Self, Broken> {
         let mut encoded = Self { bytes: [0; MAX_LENGTH], ends: [0; MAX_FIELDS], fields: 0 };
         value.serialize(Top(&mut encoded))?;
         Ok(encoded)
     }
 
-    /// All of it.
+    /// All bytes.
     pub fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.end(self.fields)).unwrap_or_default()
     }
@@ -74,7 +74,7 @@ impl Encoded {
         self.bytes.get(self.end(index)..self.end(index + 1))
     }
 
-    /// Where the first `fields` fields end.
+    /// The end of the first `fields` fields.
     fn end(&self, fields: usize) -> usize {
         fields.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or(0).into()
     }
@@ -97,22 +97,22 @@ impl FieldSink for Encoded {
     }
 }
 
-/// Reads a structure from bytes that an older or a newer firmware may have written. Returns it with the number of bytes that
-/// it knows.
+/// Reads a structure from bytes that an older or a newer firmware may have written. Returns it with the number of bytes
+/// that it knows.
 pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), Broken> {
     let mut rest = bytes;
     let value = T::deserialize(Structure(Source::Stream(&mut rest)))?;
     Ok((value, bytes.len() - rest.len()))
 }
 
-/// Reads a structure from bytes some of which may be nonsense: a field that cannot be read has its default, the others have
-/// what is there. Returns it with the number of bytes that it knows, and whether all fields could be read.
+/// Reads a structure from bytes that may be partly nonsense: a field that cannot be read gets its default, the others what
+/// is there. Returns it with the number of bytes that it knows, and whether all fields could be read.
 pub(super) fn decode_nonsense<T: DeserializeOwned>(
     bytes: &[u8],
     defaults: &Encoded,
 ) -> Result<(T, usize, bool), Broken> {
     let mut doubts = Doubts { wrong: [None; MAX_FIELDS], found: None };
-    // Each round finds one more.
+    // Each round finds one more such field.
     for round in 0..=MAX_FIELDS {
         let mut rest = bytes;
         let value = T::deserialize(Structure(Source::Nonsense { rest: &mut rest, defaults, doubts: &mut doubts }));
@@ -125,24 +125,24 @@ pub(super) fn decode_nonsense<T: DeserializeOwned>(
     Err(Broken)
 }
 
-/// What of a structure's bytes cannot be read.
+/// Which of a structure's fields cannot be read.
 struct Doubts {
-    /// How many bytes each such field has.
+    /// Length in bytes of each such field.
     wrong: [Option<u16>; MAX_FIELDS],
     /// One more, and its bytes.
     found: Option<(usize, u16)>,
 }
 
-/// The structure of `present`, its field at `index` read from elsewhere.
+/// The structure `present` with its field at `index` read from another source.
 pub(super) fn with<T: DeserializeOwned>(present: &Encoded, index: usize, other: Other<'_>) -> Result<T, Broken> {
     T::deserialize(Structure(Source::Fields { present, index, other: Some(other) }))
 }
 
-/// Where one field comes from.
+/// The source of one field.
 pub(super) enum Other<'o> {
-    /// Text in JSON. Strings with escapes are resolved in the buffer.
+    /// JSON text. Strings with escapes are resolved in the buffer.
     Json(&'o [u8], &'o mut [u8]),
-    /// postcard's bytes.
+    /// Bytes of postcard.
     Bytes(&'o [u8]),
 }
 
@@ -176,7 +176,7 @@ enum Source<'a, 'de> {
     Fields { present: &'de Encoded, index: usize, other: Option<Other<'de>> },
 }
 
-/// A deserializer for structures alone.
+/// A deserializer for structures only.
 struct Structure<'a, 'de>(Source<'a, 'de>);
 
 impl<'de> de::Deserializer<'de> for Structure<'_, 'de> {
@@ -213,7 +213,7 @@ impl<'de> de::SeqAccess<'de> for Elements<'_, 'de> {
         let at = self.next;
         self.next += 1;
         match &mut self.source {
-            // What an older firmware did not write has its default.
+            // A field that an older firmware did not write has its default.
             Source::Stream([]) => Ok(None),
             Source::Stream(rest) => {
                 let mut bytes = postcard::Deserializer::from_bytes(rest);
@@ -232,7 +232,7 @@ impl<'de> de::SeqAccess<'de> for Elements<'_, 'de> {
                 let mut bytes = postcard::Deserializer::from_bytes(rest);
                 let value = seed.deserialize(&mut bytes);
                 let left = match value {
-                    // More than there is: what follows is of no use either.
+                    // It is cut off, so what follows is unusable, too.
                     Err(postcard::Error::DeserializeUnexpectedEnd) => &[],
                     _ => bytes.finalize().unwrap_or_default(),
                 };
@@ -264,12 +264,12 @@ fn read<'de, S: DeserializeSeed<'de>>(seed: S, bytes: &'de [u8]) -> Result<Optio
     seed.deserialize(&mut bytes).map(Some).map_err(|_| Broken)
 }
 
-/// What is done with each field of a structure.
+/// Processes each field of a structure.
 trait FieldSink {
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Broken>;
 }
 
-/// A serializer for structures alone.
+/// A serializer for structures only.
 struct Top<'f, F>(&'f mut F);
 
 impl<F: FieldSink> SerializeStruct for Top<'_, F> {

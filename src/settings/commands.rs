@@ -1,12 +1,14 @@
-//! The console's lines: what people and programs set settings with.
+//! The console's lines, with which users and programs set settings.
 //!
-//! A line ends with CR or LF and is answered by exactly one line of JSON; empty lines are not answered. What is longer than
-//! the buffer is dropped up to its end, and answered by an error. While an answer waits to be fetched, nothing is taken.
+//! A line ends with CR or LF and is answered by exactly one line of JSON; empty lines are not answered. If a line is longer
+//! than the buffer, the rest is dropped, and the answer is an error. While an answer waits to be fetched, no input is
+//! taken.
 //!
-//! A terminal that is not in raw mode sends back what it gets, as Linux does until the program that opens a port has made it
-//! raw. A line that was printed just before is therefore dropped, and so is one that begins as an answer with an error does, or
-//! as the greeting: else the two would talk for ever, and what a log says would be obeyed. Where one such line has come, lines
-//! that begin with no command are dropped as well for the rest of the session: they are what was left of others.
+//! A terminal that is not in raw mode echoes everything, as Linux does until the program that opens a port has set raw
+//! mode. Therefore a line that was just printed is dropped, and so is one that starts like an answer with an error or like
+//! the greeting: otherwise both ends would answer each other forever, and text of the log would be executed. After such a
+//! line, lines that do not start with a command are dropped as well for the rest of the session: they are remains of
+//! others.
 
 use super::console::{Answer, PACKET_LENGTH, Session};
 use super::json::{Object, is_same_name};
@@ -23,18 +25,18 @@ use zeroize::{Zeroize, Zeroizing};
 
 const COMMANDS: &str = "get, get FIELD, set {\"FIELD\":VALUE}, save, save claim, revert, defaults, files, reboot, help";
 
-/// The words that commands begin with.
+/// The first words of commands.
 const WORDS: [&[u8]; 8] = [b"get", b"set", b"save", b"revert", b"defaults", b"files", REBOOT.as_bytes(), b"help"];
 
 const REBOOT: &str = "reboot";
 
-/// What answers with an error begin with.
+/// The start of answers with an error.
 const ERROR: &str = "{\"error\":";
 
-/// What the greeting begins with, of anyone who opens the port.
+/// The start of the greeting that is sent when the port is opened.
 const GREETING: &str = "PicoVD ";
 
-/// A set that is refused: where, and why.
+/// Why a set is refused.
 enum Refused {
     NoObject,
     Unknown,
@@ -42,8 +44,8 @@ enum Refused {
 }
 
 impl Settings<'_> {
-    /// Takes what has come, as far as `read` fetches it: a packet, and the number of its bytes. Nothing is fetched while a line
-    /// waits to be answered, or its answer to be fetched: anyone who sends has to wait.
+    /// Takes input, as far as `read` fetches it: it returns a packet and its length. Nothing is fetched while a line waits
+    /// to be executed, or its answer to be fetched: the sender has to wait.
     pub fn listen(&self, mut read: impl FnMut(&mut [u8; PACKET_LENGTH]) -> usize) {
         STACKS.note();
         loop {
@@ -81,48 +83,48 @@ impl Settings<'_> {
         }
     }
 
-    /// Whether the console takes bytes: none while a line waits to be answered, or its answer to be fetched.
+    /// Whether the console takes input: not while a line waits to be executed, or its answer to be fetched.
     pub(super) fn takes_bytes(&self) -> bool {
         let session = self.console.session();
         !session.complete && session.answer.is_none()
     }
 
-    /// Whether a line is there that was not carried out yet.
+    /// Whether a complete line waits to be executed.
     #[must_use]
     pub fn is_line_complete(&self) -> bool {
         self.console.session().complete
     }
 
-    /// Whether an answer waits to be fetched; if so, whether some of it is out.
+    /// Whether an answer waits to be fetched; if so, whether part of it was sent.
     #[must_use]
     pub fn answer_begun(&self) -> Option<bool> {
         self.console.session().answer.map(|(_, out)| out != 0)
     }
 
-    /// Whether a line of something else, the log, has begun on the console and has not ended.
+    /// Whether other output (the log) is in the middle of a line on the console.
     #[must_use]
     pub fn is_amid_line(&self) -> bool {
         self.console.session().amid
     }
 
-    /// Says so.
+    /// Sets that state.
     pub(crate) fn set_amid_line(&self, amid: bool) {
         self.console.set(Session { amid, ..self.console.session() });
     }
 
-    /// These bytes went out over the console. They may come back.
+    /// These bytes were sent over the console. They may be echoed.
     pub fn printed(&self, bytes: &[u8]) {
         // Piece by piece, so that interrupts do not wait for long.
         self.console.with_printed(|printed| printed.print(bytes));
     }
 
-    /// What was printed is not expected back any more.
+    /// Echoes of what was printed are no longer expected.
     pub fn forget_printed(&self) {
         self.console.with_printed(Printed::forget);
     }
 
-    /// The session is over: nobody is there any more who could end the line that was begun, or fetch the answer. A line that was
-    /// not carried out yet is not carried out.
+    /// Ends the session: the line that was started will not be completed, and the answer will not be fetched. A line that
+    /// was not executed yet is dropped.
     pub fn disconnect(&self) {
         self.drop_answer();
         self.console.set(Session::NEW);
@@ -136,7 +138,7 @@ impl Settings<'_> {
         });
     }
 
-    /// Takes a byte of a line.
+    /// Adds a byte to the line.
     pub(super) fn take_byte(&self, byte: u8) {
         let mut session = self.console.session();
         match byte {
@@ -146,7 +148,7 @@ impl Settings<'_> {
                     critical_section::with(|section| self.with_buffers(section, |buffers| buffers.sum = Sum::EMPTY));
                 }
             }
-            // Backspace and delete, for people.
+            // Backspace and delete, for users.
             0x08 | 0x7F => {
                 let mut left = 0;
                 critical_section::with(|section| {
@@ -176,7 +178,8 @@ impl Settings<'_> {
         self.console.set(session);
     }
 
-    /// Carries out the line that is there at `now`, if any: the answer waits to be fetched then. Returns whether there was one.
+    /// Executes the complete line at `now`, if there is one: then its answer waits to be fetched. Returns whether there was
+    /// one.
     pub fn execute(&self, now: Instant) -> bool {
         let mut session = self.console.session();
         if !session.complete {
@@ -209,7 +212,7 @@ impl Settings<'_> {
         true
     }
 
-    /// Renders the next bytes of the answer under way into `out`. Returns how many there are, 0 without an answer.
+    /// Renders the next bytes of the answer into `out`. Returns their number, 0 without an answer.
     pub fn answer(&self, out: &mut [u8]) -> usize {
         let Some((answer, begin)) = self.console.session().answer else { return 0 };
         let mut writer = Writer::new(begin as usize, out);
@@ -218,7 +221,7 @@ impl Settings<'_> {
         writer.filled()
     }
 
-    /// So many bytes of the answer are out.
+    /// Notes that this many bytes of the answer were sent.
     pub fn answered(&self, bytes: usize) {
         let mut session = self.console.session();
         if let Some((_, begin)) = &mut session.answer {
@@ -230,7 +233,7 @@ impl Settings<'_> {
         }
     }
 
-    /// Nobody is there any more who could fetch the answer.
+    /// Drops the answer: it will not be fetched any more.
     pub(super) fn drop_answer(&self) {
         let mut session = self.console.session();
         if let Some((answer, _)) = session.answer.take() {
@@ -300,7 +303,7 @@ impl Settings<'_> {
 
     /// Sets every member of a JSON object, or none.
     fn set_members(&self, payload: &mut super::payload::Payload, object: &[u8]) -> Result<(), Refused> {
-        // Each group is held against its rule when all of its fields are set.
+        // Each group's rule is checked after all of its fields are set.
         let mut changed = [0_u32; super::values::MAX_GROUPS + 1];
         let mut members = Object::new(object);
         let mut out = Zeroizing::new([0; super::codec::MAX_LENGTH]);
@@ -385,16 +388,17 @@ impl Settings<'_> {
     }
 }
 
-/// How long a line is without its last character: all bytes of it, where it is UTF-8 (RFC 3629 section 3); else its last byte.
+/// Length of a line without its last character: without all bytes of it if it is valid UTF-8 (RFC 3629 section 3), else
+/// without the last byte.
 fn without_last(line: &[u8]) -> usize {
     let continuations = line.iter().rev().take(3).take_while(|byte| **byte & 0xC0 == 0x80).count();
     let begin = line.len().saturating_sub(continuations + 1);
-    // The number of leading ones is that of the character's bytes.
+    // The number of leading ones is the number of the character's bytes.
     let whole = line.get(begin).is_some_and(|byte| byte.leading_ones() as usize == continuations + 1);
     if continuations != 0 && whole { begin } else { line.len().saturating_sub(1) }
 }
 
-/// Stands for what the field itself says.
+/// Replaced by what the field itself allows.
 const FIELD: &str = "field";
 
 const UNKNOWN: Answer = Answer::wrong("no such setting", "what `get` lists");

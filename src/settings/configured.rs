@@ -4,7 +4,7 @@ use super::values::Settings;
 use crate::block::{BlockCount, Lba};
 use crate::volume::{Hidden, LabelText, NoOverrides, Overrides};
 
-/// What a stick has of settings, by type: all of them, or [`NoOverrides`], which costs nothing.
+/// The settings of a stick, as a type: all of them, or [`NoOverrides`], which costs nothing.
 pub trait Configured<'a>: Overrides + Copy {
     /// The settings.
     fn settings(self) -> Option<&'a Settings<'a>>;

@@ -1,6 +1,6 @@
-//! Groups and choices, declared once: the structure, its names, its defaults, and what it may be set to.
+//! Declares groups and choices in one place: the structure, its names, its defaults, and the allowed values.
 
-/// What a field that is a choice may be: an enumeration that [`choices!`](crate::choices) declares, or an `Option` of one.
+/// A type with choices: an enumeration that [`choices!`](crate::choices) declares, or an `Option` of one.
 pub trait Choice {
     /// The names of its variants, in their order.
     const NAMES: &'static [&'static str];
@@ -10,7 +10,7 @@ impl<T: Choice> Choice for Option<T> {
     const NAMES: &'static [&'static str] = T::NAMES;
 }
 
-/// Declares an enumeration for settings, and what its variants are called where they are set.
+/// Declares an enumeration for settings, with the names of its variants.
 ///
 /// ```
 /// # extern crate picovd_sim;
@@ -37,14 +37,14 @@ macro_rules! choices {
     };
 }
 
-/// Declares a [`Group`](crate::settings::Group) and its structure: each field with its name, type, default, and what it may be
-/// set to.
+/// Declares a [`Group`](crate::settings::Group) and its structure: each field with its name, type, default, and allowed
+/// values.
 ///
-/// A field is set under its own name, so that names and fields cannot be mixed up. A default that the field may not have, or of
-/// another type, is refused by the compiler, in a message that names the field. The structure grows at its end only: a field
-/// keeps its place and its type for ever, under whatever name. At most 32 fields and 512 bytes.
+/// A field is set under its own name, so that names and fields cannot be confused. If a default is not allowed or has
+/// another type, the compiler refuses it with a message that names the field. The structure may only grow at its end: a
+/// field keeps its position and its type forever, even if it is renamed. At most 32 fields and 512 bytes.
 ///
-/// What a field may be:
+/// The kinds of fields:
 ///
 /// | | type | |
 /// | --- | --- | --- |
@@ -54,8 +54,8 @@ macro_rules! choices {
 /// | `text(least, most, about)` | [`heapless::String`], [`Secret`](crate::settings::Secret) | characters, both ends included; the default is a `&str` |
 /// | `choice(about)` | an enumeration of [`choices!`](crate::choices) | |
 ///
-/// `.or_null()` follows where the type is an `Option`, `.secret()` where nobody is shown the value. A [rule](crate::settings::Rule)
-/// that all values together obey may follow the group's name: `static LAMP = "lamp", |lamp| ...;`.
+/// Add `.or_null()` if the type is an `Option`, and `.secret()` if the value must not be shown. A
+/// [rule](crate::settings::Rule) for all values together may follow the group's name: `static LAMP = "lamp", |lamp| ...;`.
 ///
 /// ```
 /// # extern crate picovd_sim;
@@ -132,7 +132,7 @@ macro_rules! group {
     (@field $kind:ident, $field:ident, $type:ty, ($($argument:expr),+)) => {
         $crate::settings::Field::$kind(::core::stringify!($field), $($argument),+)
     };
-    // The field's default, and what it is written as.
+    // The field's default, and the type it is written as.
     (@default text, $type:ty, $default:expr) => {
         <$type as $crate::settings::TextField>::from_default($default)
     };
@@ -141,7 +141,7 @@ macro_rules! group {
     };
     (@type text, $type:ty) => { <$type as $crate::settings::TextField>::Default };
     (@type $kind:ident, $type:ty) => { $type };
-    // A text's type has room for its longest value, where each character is one byte.
+    // A text's type has room for its longest value if each character is one byte.
     (@fits text, $FIELD:ident, $field:ident, $type:ty) => {
         ::core::assert!(
             $FIELD.fits(<$type as $crate::settings::TextField>::CAPACITY),
@@ -149,7 +149,7 @@ macro_rules! group {
         );
     };
     (@fits $kind:ident, $FIELD:ident, $field:ident, $type:ty) => {};
-    // The value that the default has, where it is not null.
+    // The value of the default, if it is not null.
     (@value $default:ident, (), $value:ident => $check:block) => {{
         let $value = $default;
         $check
@@ -160,7 +160,7 @@ macro_rules! group {
     (@value $default:ident, ($other:ident $($modifier:ident)*), $value:ident => $check:block) => {
         $crate::group!(@value $default, ($($modifier)*), $value => $check)
     };
-    // What of a value there are limits to.
+    // The property of a value that has limits.
     (@measure boolean, $value:ident, $type:ty) => {{
         let _: bool = *$value;
         0

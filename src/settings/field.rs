@@ -1,11 +1,11 @@
-//! What a field of a group may be set to, in words for people and in JSON Schema for programs.
+//! What a field of a group may be set to, in words for users and as JSON Schema for programs.
 
 use super::json::{Characters, is_same_name, within};
 use super::reason::Reason;
 use crate::text::Writer;
 use core::fmt;
 
-/// A field: its name in the structure, what it is good for, and what it may be set to.
+/// A field: its name in the structure, its purpose, and what it may be set to.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
     pub(super) name: &'static str,
@@ -15,17 +15,17 @@ pub struct Field {
     pub(super) secret: bool,
 }
 
-/// What values a field has.
+/// The kind of a field's values.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
     Boolean,
     /// Whole numbers, both ends included.
     Integer(i64, i64),
     Number,
-    /// Text of so many characters, both ends included.
+    /// Text whose number of characters lies in this range, both ends included.
     Text(u16, u16),
     Choice(&'static [&'static str]),
-    /// A list of texts, at most so many.
+    /// A list of texts with that maximum length.
     Texts(u16),
 }
 
@@ -70,19 +70,19 @@ impl Field {
         Self::new(name, about, Kind::Texts(most))
     }
 
-    /// The field may be null, too: an `Option`.
+    /// The field may also be null: an `Option`.
     #[must_use]
     pub const fn or_null(self) -> Self {
         Self { nullable: true, ..self }
     }
 
-    /// Nobody is shown its value: it reads "set", or "not set" as long as it is the default.
+    /// Its value is never shown: it reads "set", or "not set" as long as it is the default.
     #[must_use]
     pub const fn secret(self) -> Self {
         Self { secret: true, ..self }
     }
 
-    /// Whether the field may have a default: its value, or how many characters it has, or whether it is finite.
+    /// Whether a default is allowed, given its value, its number of characters, or whether it is finite.
     #[doc(hidden)]
     #[must_use]
     pub const fn takes(&self, measure: i64) -> bool {
@@ -94,7 +94,7 @@ impl Field {
         }
     }
 
-    /// Whether a type with room for `capacity` bytes has room for every text of one-byte characters that the field may have.
+    /// Whether `capacity` bytes are enough for every value of a text field that consists of one-byte characters.
     #[doc(hidden)]
     #[must_use]
     pub const fn fits(&self, capacity: usize) -> bool {
@@ -104,7 +104,7 @@ impl Field {
         }
     }
 
-    /// Whether a value, as JSON, is one that the field may have.
+    /// Checks whether the field may have this value, given as JSON.
     pub(super) fn check(&self, json: &[u8]) -> Result<(), Reason> {
         let first = json.first().copied();
         let is = |right: bool| if right { Ok(()) } else { Err(Reason::WrongType) };
@@ -135,7 +135,7 @@ impl Field {
         }
     }
 
-    /// What is wrong with a value of the right kind that the structure does not take.
+    /// What is wrong with a value of the right kind that the structure does not accept.
     pub(super) fn misfit(&self) -> Reason {
         match self.kind {
             Kind::Integer(..) => Reason::OutOfRange,
@@ -145,7 +145,7 @@ impl Field {
         }
     }
 
-    /// Writes what the field may be set to, for people.
+    /// Writes what the field may be set to, for users.
     pub(super) fn allowed(&self, out: &mut Writer<'_>) -> fmt::Result {
         let template = match self.kind {
             Kind::Boolean => "true or false",
@@ -177,7 +177,7 @@ impl Field {
         out.text(if self.secret { ",\"writeOnly\":true}" } else { "}" })
     }
 
-    /// Writes a template of those above.
+    /// Fills in one of the templates above.
     fn fill(&self, template: &str, out: &mut Writer<'_>) -> fmt::Result {
         let (kind, limits, least, most) = match self.kind {
             Kind::Boolean => ("boolean", "", 0, 0),
@@ -200,7 +200,7 @@ impl Field {
         })
     }
 
-    /// Writes what there is to choose from, in JSON.
+    /// Writes the choices in JSON.
     fn choices(&self, out: &mut Writer<'_>) -> fmt::Result {
         let Kind::Choice(choices) = self.kind else { return Ok(()) };
         let mut between = "";

@@ -1,12 +1,14 @@
-//! Whose a sector of flash is, before anything is written there: one rule for every part of the library that writes to flash.
+//! Checks who owns a sector of flash before anything is written to it: one rule for every part of the library that writes
+//! to flash.
 //!
-//! A sector may be taken when it is blank, or when it begins as the sectors of that part begin. Everything else is foreign, and
-//! is not erased unless the user says so. At the end of flash, MicroPython and Arduino-Pico keep their littlefs.
+//! A sector may be taken if it is blank, or if it starts like the sectors of the part that wants to write. Anything else is
+//! foreign, and is not erased unless the user requests it. MicroPython and Arduino-Pico have their littlefs at the end of
+//! flash.
 
 use super::nor::SECTOR_LENGTH;
 use crate::chip::address_map::{SRAM, flash_offset};
 
-/// What a foreign sector holds, as far as it can be recognized.
+/// The contents of a foreign sector, as far as they can be recognized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Contents {
@@ -18,14 +20,14 @@ pub enum Contents {
     Uf2,
     /// An ELF file.
     Elf,
-    /// The beginning of a program, by its vector table or its picobin block.
+    /// The start of a program, recognized by its vector table or its picobin block.
     Program,
     /// Something else.
     Unknown,
 }
 
 impl Contents {
-    /// Its name, for people and programs.
+    /// Its name, for users and programs.
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
@@ -39,14 +41,14 @@ impl Contents {
     }
 }
 
-/// Bytes of a sector that tell whose it is.
+/// Number of a sector's first bytes that are enough to recognize its contents.
 pub const START_LENGTH: usize = 32;
 
-/// What the sector at `sector` holds if it is foreign; `None` if it may be taken.
+/// The contents of the sector at `sector` if it is foreign; `None` if it may be taken.
 ///
-/// `sector` is a storage address in bytes, a multiple of [`SECTOR_LENGTH`]. `read` reads flash by storage address: the sector,
-/// and where it is foreign the beginnings of those before it, for a file system that begins there. `is_ours` judges the
-/// sector's first bytes.
+/// `sector` is a storage address in bytes, a multiple of [`SECTOR_LENGTH`]. `read` reads flash by storage address: the
+/// sector, and, if it is foreign, the starts of those before it, to find a file system that starts there. `is_ours` checks
+/// the sector's first bytes.
 pub fn foreign_contents(
     sector: u32,
     read: &mut dyn FnMut(u32, &mut [u8]),
@@ -61,7 +63,7 @@ pub fn foreign_contents(
     let (first, second) = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));
     let mut signature = [0; 2];
     read(sector.wrapping_add(510), &mut signature);
-    // In the sector, or where a program begins: a vector table, whose stack pointer is in SRAM and whose entry in flash.
+    // The start of a program, in the sector: a vector table, whose stack pointer is in SRAM and whose entry is in flash.
     let vectors = (SRAM.start..=SRAM.end).contains(&first) && flash_offset(second).is_some() && second & 1 != 0;
     Some(match (first, second) {
         _ if signature == [0x55, 0xAA] && matches!(a, 0xEB | 0xE9) => Contents::Fat,
@@ -74,7 +76,7 @@ pub fn foreign_contents(
     })
 }
 
-/// Whether the sector is blank from byte `from` of it on, a multiple of [`START_LENGTH`].
+/// Whether the sector is blank from its byte `from` on, a multiple of [`START_LENGTH`].
 pub(super) fn is_blank_after(sector: u32, from: u32, read: &mut dyn FnMut(u32, &mut [u8])) -> bool {
     (from..SECTOR_LENGTH).step_by(START_LENGTH).all(|at| {
         let mut piece = [0; START_LENGTH];
@@ -83,8 +85,8 @@ pub(super) fn is_blank_after(sector: u32, from: u32, read: &mut dyn FnMut(u32, &
     })
 }
 
-/// Whether a littlefs that begins in this sector or before reaches it (littlefs, SPEC.md: the superblock is at the beginning of
-/// block 0 and block 1; its name tag is the first, and the inline structure with block size and count follows it).
+/// Whether a littlefs that starts in this sector or before extends to it (littlefs, SPEC.md: the superblock is at the start
+/// of block 0 and block 1; its name tag is the first, followed by the inline structure with block size and count).
 fn is_in_littlefs(sector: u32, read: &mut dyn FnMut(u32, &mut [u8])) -> bool {
     (0..=sector / SECTOR_LENGTH).rev().any(|number| {
         let at = number * SECTOR_LENGTH;

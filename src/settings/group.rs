@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-/// An application's rule: the field that breaks it, and why, in words.
+/// An application's rule: returns the field that violates it, and why, in words.
 pub type Rule<T> = fn(&T) -> Result<(), (&'static str, &'static str)>;
 
 /// A group of settings: the fields of the structure `T`. [`group!`](crate::group) declares both.
@@ -26,8 +26,8 @@ pub struct Group<T> {
 }
 
 impl<T> Group<T> {
-    /// The group of that name, which what is saved tells groups apart by. `fields` are those of the structure, in its order:
-    /// `group!` sees to it.
+    /// The group of that name, by which saved values are identified. `fields` must be those of the structure, in its order,
+    /// which `group!` ensures.
     #[doc(hidden)]
     #[must_use]
     pub const fn declared(name: &str, fields: &'static [Field]) -> Self {
@@ -35,7 +35,7 @@ impl<T> Group<T> {
         Self { id: hash(name), fields, rule: |_| Ok(()), structure: PhantomData }
     }
 
-    /// The same with a rule that all values together obey.
+    /// The same with a rule for all values together.
     #[must_use]
     pub const fn with_rule(self, rule: Rule<T>) -> Self {
         Self { rule, ..self }
@@ -43,7 +43,7 @@ impl<T> Group<T> {
 }
 
 impl<T: Serialize + DeserializeOwned + Default> Group<T> {
-    /// The values that hold now, without the secrets: those fields have their defaults. [`lend`](Self::lend) lends them.
+    /// The values in effect, without secrets: those fields have their defaults. See [`lend`](Self::lend) for secrets.
     pub fn get(&self, settings: &Settings<'_>) -> T {
         self.lend(settings, |values| {
             let concealed = || {
@@ -54,17 +54,17 @@ impl<T: Serialize + DeserializeOwned + Default> Group<T> {
         })
     }
 
-    /// Lends the values that hold now, secrets included, for as long as `work` takes.
+    /// Lends the values in effect, including secrets, for the duration of `work`.
     ///
-    /// They are on the stack of the caller, which no view of memory shows, and [`Secret`](super::Secret)s are overwritten
-    /// afterwards. What `work` copies elsewhere is shown wherever that is. A stack that is a variable, such as the second
-    /// core's, belongs into the section `.settings.stack` (`core1_stack!`): secrets on any other hide
-    /// all of RAM until the next reset.
+    /// They are on the caller's stack, which is hidden from all files, and [`Secret`](super::Secret)s are overwritten
+    /// afterwards. If `work` copies them elsewhere, they may be shown there. A stack that is a variable, such as the second
+    /// core's, must be in the section `.settings.stack` (`core1_stack!`): secrets on any other stack hide all of RAM until
+    /// the next reset.
     pub fn lend<R>(&self, settings: &Settings<'_>, work: impl FnOnce(&T) -> R) -> R {
         work(&self.present(settings))
     }
 
-    /// The values that hold now. They are decoded with interrupts enabled, from a copy.
+    /// The values in effect. They are decoded from a copy, with interrupts enabled.
     #[inline(never)]
     fn present(&self, settings: &Settings<'_>) -> T {
         let mut bytes = Zeroizing::new([0; codec::MAX_LENGTH]);
@@ -72,11 +72,11 @@ impl<T: Serialize + DeserializeOwned + Default> Group<T> {
         read::<T>(bytes.get(..length).unwrap_or_default()).0
     }
 
-    /// Sets all values. They hold from now on, and are saved with the next `save`. A secret that has its default here stays as
-    /// it is, since [`get`](Self::get) gives none; [`forget`](Self::forget) takes it away.
+    /// Sets all values. They take effect immediately, and are saved with the next `save`. A secret that has its default
+    /// here is not changed, since [`get`](Self::get) returns none; [`forget`](Self::forget) removes it.
     ///
     /// # Errors
-    /// [`Reason::NoRoom`] when all groups together have too many bytes: nothing changes.
+    /// [`Reason::NoRoom`] if all groups together have too many bytes: then nothing changes.
     pub fn set(&self, settings: &Settings<'_>, values: &T) -> Result<(), Reason> {
         self.change(settings, |old, defaults| {
             let new = Encoded::of(values)?;
@@ -85,16 +85,16 @@ impl<T: Serialize + DeserializeOwned + Default> Group<T> {
         })
     }
 
-    /// Gives a field its default, a secret too.
+    /// Resets a field to its default, even a secret.
     ///
     /// # Errors
-    /// As [`set`](Self::set), and [`Reason::NoField`] where no field has that name.
+    /// As [`set`](Self::set), and [`Reason::NoField`] if no field has that name.
     pub fn forget(&self, settings: &Settings<'_>, field: &str) -> Result<(), Reason> {
         let place = self.fields.iter().position(|other| other.name == field).ok_or(Reason::NoField)?;
         self.change(settings, |old, defaults| exchange::<T>(old, defaults, core::iter::once(place)))
     }
 
-    /// Changes all values, from what they are and their defaults.
+    /// Changes all values, given the present ones and the defaults.
     fn change(
         &self,
         settings: &Settings<'_>,
@@ -111,14 +111,14 @@ impl<T: Serialize + DeserializeOwned + Default> Group<T> {
         })
     }
 
-    /// Which field breaks the structure's rule, and why. One that is not there is not blamed on another.
+    /// Which field violates the structure's rule, and why. If the rule names an unknown field, no other field is blamed.
     fn broken(&self, values: &T) -> Option<(usize, &'static str)> {
         let (field, words) = (self.rule)(values).err()?;
         let index = self.fields.iter().position(|other| other.name == field);
         Some((index.unwrap_or(usize::MAX), words))
     }
 
-    /// The places of fields that are secret.
+    /// The indexes of secret fields.
     fn secrets(&self) -> impl Iterator<Item = usize> {
         self.fields.iter().enumerate().filter(|(_, field)| field.secret).map(|(index, _)| index)
     }
@@ -128,7 +128,7 @@ fn bit(index: usize) -> u32 {
     1_u32.checked_shl(index as u32).unwrap_or(0)
 }
 
-/// Some fields of a structure with the values of another one.
+/// Replaces some fields of a structure by the values of another one.
 fn exchange<T: Serialize + DeserializeOwned>(
     mut values: Encoded,
     other: &Encoded,
@@ -176,13 +176,13 @@ impl<T: Serialize + DeserializeOwned + Default> Section for Group<T> {
     }
 }
 
-/// The values of a group's bytes, and how many of these are known. Bytes that are no such structure are all known: they are
-/// nobody's, and the values are defaults.
+/// The values in a group's bytes, and how many of the bytes are known. Bytes that are not such a structure count as known:
+/// they have no other owner, and the values are defaults.
 pub(super) fn read<T: DeserializeOwned + Default>(present: &[u8]) -> (T, usize) {
     codec::decode(present).unwrap_or_else(|_| (T::default(), present.len()))
 }
 
-/// [`Section::set`]. `misfit` is what is wrong with a value that the structure does not take.
+/// [`Section::set`]. `misfit` is the reason for a value that the structure does not accept.
 pub(super) fn set<T: Serialize + DeserializeOwned + Default>(
     present: &[u8],
     index: usize,
@@ -205,7 +205,7 @@ pub(super) fn is_default<T: Serialize + DeserializeOwned + Default>(present: &[u
     values.is_ok_and(|values| defaults.is_ok_and(|defaults| values.field(index) == defaults.field(index)))
 }
 
-/// [`Section::repair`], where `broken` is the field that breaks the structure's own rule.
+/// [`Section::repair`], where `broken` is the field that violates the structure's own rule.
 pub(super) fn repair<T: Serialize + DeserializeOwned + Default>(
     present: &[u8],
     fields: &[Field],
@@ -226,7 +226,7 @@ pub(super) fn repair<T: Serialize + DeserializeOwned + Default>(
             wrong = true;
         }
     }
-    // One field after the other, and all of them where that is not it.
+    // Resets one field after the other, and all of them if that does not help.
     for round in 0..=fields.len() {
         let Some(index) = broken(&values) else { break };
         let less = if round < fields.len() { without(&values, index, &defaults) } else { None };
@@ -236,13 +236,13 @@ pub(super) fn repair<T: Serialize + DeserializeOwned + Default>(
     if wrong { join(&Encoded::of(&values).ok()?, present.get(known..), out).ok() } else { None }
 }
 
-/// A structure, one field of which has its default.
+/// A structure with one field reset to its default.
 fn without<T: Serialize + DeserializeOwned>(values: &T, index: usize, defaults: &Encoded) -> Option<T> {
     let present = Encoded::of(values).ok()?;
     codec::with(&present, index, Other::Bytes(defaults.field(index)?)).ok()
 }
 
-/// A structure's bytes, and after them what a newer firmware has beside them, if there is room for it.
+/// A structure's bytes, followed by what a newer firmware has in addition, if there is room.
 pub(super) fn join(values: &Encoded, unknown: Option<&[u8]>, out: &mut [u8]) -> Result<usize, Reason> {
     let values = values.bytes();
     let unknown = unknown.filter(|unknown| values.len() + unknown.len() <= out.len()).unwrap_or_default();

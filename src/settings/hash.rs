@@ -1,14 +1,14 @@
-//! Hashes of names: what is saved tells groups and files apart by them.
+//! Hashes of names, which identify groups and files in what is saved.
 
 /// 32 bits of FNV-1a.
 pub(super) const fn hash(text: &str) -> u32 {
     hash_on(HASH_OF_NOTHING, text.as_bytes())
 }
 
-/// The hash that one begins with.
+/// The initial value.
 pub(super) const HASH_OF_NOTHING: u32 = 0x811C_9DC5;
 
-/// Goes on with a hash.
+/// Continues a hash.
 pub(super) const fn hash_on(mut hash: u32, bytes: &[u8]) -> u32 {
     let mut bytes = bytes;
     while let [byte, rest @ ..] = bytes {

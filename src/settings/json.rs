@@ -1,6 +1,6 @@
-//! JSON (RFC 8259) written without a buffer for the whole, and the places of an object's members.
+//! JSON (RFC 8259): writing without a buffer for the whole, and locating an object's members.
 //!
-//! serde-json-core reads values; it writes into one buffer only, which settings do not have.
+//! serde-json-core reads values, but it can only write to a buffer for the whole, which settings do not have.
 
 use super::codec::Broken;
 use super::reason::Reason;
@@ -16,7 +16,7 @@ pub(super) fn write(value: &(impl Serialize + ?Sized), out: &mut Writer<'_>) -> 
 
 struct JsonSerializer<'w, 'o>(&'w mut Writer<'o>);
 
-/// Takes what is between a string's quotation marks.
+/// Escapes the contents of a string.
 struct Escaped<'w, 'o>(&'w mut Writer<'o>);
 
 impl Write for Escaped<'_, '_> {
@@ -265,16 +265,16 @@ impl ser::SerializeMap for Members<'_, '_> {
     }
 }
 
-/// Copies JSON, the escapes (RFC 8259 section 7) resolved that stand for a character which needs none: a member's name equals its
-/// plain form then (section 8.3), and so does the name of a choice, for which serde-json-core does not look. It resolves what is
-/// left, but no surrogate pairs. Returns what was copied; `None` when there is no room.
+/// Copies JSON, replacing escapes (RFC 8259 section 7) of characters that need none. Then a member's name equals its plain
+/// form (section 8.3), and so does the name of a choice, which serde-json-core does not resolve. It resolves the remaining
+/// escapes, except surrogate pairs. Returns the copy; `None` if there is no room.
 pub(super) fn resolve<'o>(json: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
     let (mut from, mut to) = (0, 0);
     while let Some(rest) = json.get(from..).filter(|rest| !rest.is_empty()) {
         let mut utf8 = [0; 4];
         let (piece, taken) = match escaped(rest) {
             Some((character, taken)) => (character.encode_utf8(&mut utf8).as_bytes(), taken),
-            // An escaped backslash is no beginning of another escape.
+            // An escaped backslash does not start another escape.
             None if rest.starts_with(b"\\\\") => (&b"\\\\"[..], 2),
             None => (rest.get(..1)?, 1),
         };
@@ -285,7 +285,7 @@ pub(super) fn resolve<'o>(json: &[u8], out: &'o mut [u8]) -> Option<&'o [u8]> {
     out.get(..to)
 }
 
-/// The character that is escaped at the beginning and needs no escape, and how long that is.
+/// The character that is escaped at the start but needs no escape, and the length of the escape.
 fn escaped(text: &[u8]) -> Option<(char, usize)> {
     let unit = |at: usize| {
         let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
@@ -310,7 +310,7 @@ pub(super) fn is_same_name(within: &[u8], text: &str) -> bool {
     Characters::within(within).is_ok_and(|characters| characters.eq(text.chars().map(Ok)))
 }
 
-/// The characters of a JSON string, escapes resolved (RFC 8259 section 7), or why they are none.
+/// The characters of a JSON string with escapes resolved (RFC 8259 section 7), or why it is invalid.
 pub(super) struct Characters<'j>(core::str::Chars<'j>);
 
 impl<'j> Characters<'j> {
@@ -318,12 +318,12 @@ impl<'j> Characters<'j> {
         Self::within(within(json)?)
     }
 
-    /// The same of what is between the quotation marks.
+    /// The same for a string without its quotation marks.
     fn within(text: &'j [u8]) -> Result<Self, Reason> {
         Ok(Self(core::str::from_utf8(text).map_err(|_| Reason::WrongType)?.chars()))
     }
 
-    /// What is after a backslash.
+    /// The character of an escape, after the backslash.
     fn escape(&mut self) -> Option<char> {
         Some(match self.0.next()? {
             'u' => return self.unit_or_pair(),
@@ -361,7 +361,7 @@ impl Iterator for Characters<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         let character = match self.0.next()? {
             '\\' => self.escape(),
-            // The string has ended before.
+            // The string must end before this.
             '"' => None,
             plain => Some(plain),
         };
@@ -369,10 +369,10 @@ impl Iterator for Characters<'_> {
     }
 }
 
-/// The members of the JSON object that `text` is, one after the other: name, its quotation marks left out and no escapes in
-/// it resolved, and value. The values of a list have no names.
+/// The members of the JSON object `text`, one after the other: name, without quotation marks and with escapes, and value.
+/// The values of a list have no names.
 ///
-/// What a value holds is only looked at as far as its end has to be found: anyone who takes it reads it.
+/// A value is examined only to find its end: reading it is up to the caller.
 pub(super) struct Object<'t> {
     text: &'t [u8],
     at: usize,
@@ -392,7 +392,7 @@ enum Position {
 /// A member's name, without its quotation marks, and its value.
 pub(super) type Member<'t> = (&'t [u8], &'t [u8]);
 
-/// The text is no JSON object.
+/// The text is not a JSON object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NoObject;
 
@@ -406,7 +406,7 @@ impl<'t> Object<'t> {
         Self { list: true, ..Self::new(text) }
     }
 
-    /// The next member; `None` after the last one, when nothing else follows the object.
+    /// The next member; `None` after the last one, if nothing follows the object.
     pub fn next(&mut self) -> Result<Option<Member<'t>>, NoObject> {
         let (begin, end) = if self.list { (b'[', b']') } else { (b'{', b'}') };
         if self.position == Position::Start {
@@ -438,7 +438,7 @@ impl<'t> Object<'t> {
         Ok(Some((within, self.text.get(value).ok_or(NoObject)?)))
     }
 
-    /// The next byte that is no white space.
+    /// The next byte that is not white space.
     fn peek(&mut self) -> Option<u8> {
         while matches!(self.text.get(self.at), Some(b' ' | b'\t' | b'\r' | b'\n')) {
             self.at += 1;
@@ -454,7 +454,7 @@ impl<'t> Object<'t> {
         Ok(())
     }
 
-    /// What is between the quotation marks of a string.
+    /// The contents of a string between its quotation marks.
     fn string(&mut self) -> Result<Range<usize>, NoObject> {
         if self.text.get(self.at) != Some(&b'"') {
             return Err(NoObject);
@@ -499,7 +499,7 @@ impl<'t> Object<'t> {
     }
 }
 
-/// What is between the quotation marks of a string.
+/// The contents of a string between its quotation marks.
 pub(super) fn within(json: &[u8]) -> Result<&[u8], Reason> {
     json.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")).ok_or(Reason::WrongType)
 }
@@ -588,7 +588,7 @@ mod tests {
             "{\"a\":\"b}",
             "{\"a\":,\"b\":1}",
         ] {
-            // A value that is no JSON is found by anyone who reads it.
+            // An invalid value is only noticed when it is read.
             let lenient = ["{\"a\":1 \"b\":2}"];
             assert_eq!(members(text).is_err(), !lenient.contains(&text), "{text}");
         }

@@ -1,7 +1,7 @@
-//! Settings: values that outlive a power cut, in flash sectors of their own.
+//! Settings: values that survive a power cut, in their own flash sectors.
 //!
-//! [`Store`] keeps a payload of bytes, the whole of all settings, as records in the sectors that the manifest's `[settings]`
-//! dedicates, over any [`Flash`]. [`Storage`] is the same for those who need not know which flash.
+//! [`Store`] keeps a payload of bytes, which contains all settings, as records in the sectors that the manifest's
+//! `[settings]` reserves, in any [`Flash`]. [`Storage`] is the same for code that does not depend on the kind of flash.
 
 mod codec;
 mod commands;

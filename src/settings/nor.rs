@@ -1,4 +1,4 @@
-//! The flash that settings are kept in, by embedded-storage's traits: erased by sectors, programmed by pages.
+//! The flash that stores settings, with embedded-storage's traits: erased in sectors, programmed in pages.
 
 use core::fmt;
 use embedded_storage::nor_flash::{MultiwriteNorFlash, NorFlashError, NorFlashErrorKind};
@@ -9,18 +9,18 @@ pub const PAGE_LENGTH: usize = 256;
 /// Length of a sector in bytes: what one erase operation covers.
 pub const SECTOR_LENGTH: u32 = 4096;
 
-/// Why flash did not do what it was asked for. The traits do not tell a sector that is worn from an operation that was not begun,
-/// which a [`Store`](super::Store) has to know: the errors of its flash become these.
+/// Why a flash operation failed. embedded-storage's traits do not distinguish a worn sector from an operation that was not
+/// started, but a [`Store`](super::Store) has to: the errors of its flash are converted to these.
 ///
-/// After [`Failed`](Self::Failed) the sector is in any state, after the others as it was.
+/// After [`Failed`](Self::Failed), the sector is in any state; after the others, it is unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FlashError {
-    /// The operation failed: nobody can do anything but leave the sector alone.
+    /// The operation failed: the sector cannot be used any more.
     Failed,
-    /// Not permitted there: the place is out of flash's range, or the partition table does not let the program write.
+    /// Not permitted there: the address is outside of flash, or the partition table does not allow the program to write.
     Refused,
-    /// The other core runs and did not step aside in time. Nothing was written.
+    /// The other core runs and did not park in time. Nothing was written.
     OtherCore,
 }
 
@@ -38,13 +38,13 @@ impl core::error::Error for FlashError {}
 
 impl NorFlashError for FlashError {
     fn kind(&self) -> NorFlashErrorKind {
-        // The standard's kinds are two of a caller's mistakes, and everything else.
+        // The standard's kinds are two kinds of mistakes by the caller, and everything else.
         NorFlashErrorKind::Other
     }
 }
 
-/// NOR flash by embedded-storage's traits, as far as a [`Store`](super::Store) needs it: pages may be programmed more than once, and its
-/// errors become a [`FlashError`].
+/// NOR flash with embedded-storage's traits, as far as a [`Store`](super::Store) needs it: pages may be programmed more
+/// than once, and its errors can be converted to a [`FlashError`].
 ///
 /// What the store relies on, and what it does not:
 ///
@@ -56,10 +56,10 @@ impl NorFlashError for FlashError {
 ///   between the thresholds, where each read, or each start, may see another value. Such a bit stays so until an operation
 ///   that is to change it ends: a whole erase of its sector, or a whole write whose data is 0 there.
 /// - Nothing else changes: neither other bits of the page or sector, nor other pages and sectors.
-/// - A read gives what was written last, past every cache.
+/// - A read returns what was written last, bypassing every cache.
 ///
-/// The store erases single sectors of [`SECTOR_LENGTH`] and writes single pages of [`PAGE_LENGTH`], both aligned, and reads any number of
-/// bytes anywhere. Addresses count from the beginning of flash, which ends at its `capacity`.
+/// The store erases single sectors of [`SECTOR_LENGTH`] and writes single pages of [`PAGE_LENGTH`], both aligned, and reads
+/// any number of bytes anywhere. Addresses count from the start of flash, which ends at its `capacity`.
 pub trait Flash: MultiwriteNorFlash<Error: Into<FlashError>> {}
 
 impl<F: MultiwriteNorFlash<Error: Into<FlashError>>> Flash for F {}

@@ -12,39 +12,39 @@ use core::fmt;
 use picovd_exfat::name::{LABEL_UNITS, is_forbidden};
 use picovd_exfat::portable::is_unseen;
 
-/// What the manifest decides of settings.
+/// The manifest's decisions about settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan<'a> {
     /// Number of flash sectors.
     pub sectors: u8,
     /// Offset of the first one in flash, in bytes.
     pub start: u32,
-    /// Whether nobody may set anything.
+    /// Whether settings are read-only.
     pub lock: bool,
-    /// Whether views of memory show stacks, and with them what secrets leave there.
+    /// Whether files that show memory show stacks, including secrets that are left there.
     pub show_stacks: bool,
     /// The files that the manifest leaves to settings.
     pub exposable: &'a [Exposable<'a>],
     /// Whether the board's digits follow the label.
     pub board_digits: bool,
-    /// What holds where nothing is set.
+    /// The values that apply if nothing is set.
     pub defaults: Defaults<'a>,
 }
 
-/// A file that the manifest leaves to settings: it is on the volume when they say so.
+/// A file that the manifest leaves to settings: they decide whether it is on the volume.
 #[derive(Clone, Copy, Debug)]
 pub struct Exposable<'a> {
     /// Its path.
     pub path: &'a str,
-    /// First block of its directory.
+    /// First block of the directory that contains it.
     pub directory: u32,
-    /// Where its entry set is among the directory's entries, and how long it is, in bytes.
+    /// Offset of its entry set in the directory's entries, and its length, in bytes.
     pub entries: (u32, u32),
     /// First block of its contents, and number of blocks.
     pub blocks: (u32, u32),
 }
 
-/// What holds where nothing is set.
+/// The values that apply if nothing is set.
 #[derive(Clone, Copy, Debug)]
 pub struct Defaults<'a> {
     /// The volume's label.
@@ -57,17 +57,17 @@ pub struct Defaults<'a> {
     pub product: &'a str,
 }
 
-/// The ways by which hosts are notified of changes, by the numbers that are kept of them, and their names.
+/// The ways in which hosts are notified of changes, ordered by the numbers that are stored for them, and their names.
 const WAYS: [Refresh; 4] = [Refresh::Auto, Refresh::Attention, Refresh::Reinsert, Refresh::Reconnect];
 const WAY_NAMES: [&str; 4] = ["auto", "attention", "reinsert", "reconnect"];
 
-/// Most files that the manifest may leave to settings.
+/// Maximum number of files that the manifest may leave to settings.
 pub const MAX_EXPOSABLE: usize = 16;
 
-/// Most characters of the USB device's strings.
+/// Maximum number of characters of the USB device's strings.
 const USB_CHARACTERS: u16 = 32;
 
-/// Longest of the times, in milliseconds: that of the manifest.
+/// Maximum of the times in milliseconds, as in the manifest.
 const LONGEST: i64 = 3_600_000;
 
 const LABEL: usize = 0;
@@ -98,13 +98,13 @@ static FIELDS: [Field; 9] = [
     Field::boolean("lock", "Once it is saved, nothing can be set any more."),
 ];
 
-/// The values, as kept: a field after the other, in the order of [`FIELDS`]. A field without a value is as the manifest has it.
-/// Fields are appended only.
+/// The stored values: one field after the other, in the order of [`FIELDS`]. For a field without a value, the manifest's
+/// applies. New fields are only appended.
 #[derive(Clone, Copy)]
 pub(super) struct Values<'p>(pub &'p [u8]);
 
 impl<'p> Values<'p> {
-    /// What is kept of a field.
+    /// The stored value of a field.
     fn kept(self, index: usize) -> (Option<&'static Field>, &'p [u8]) {
         let mut rest = self.0;
         for (place, field) in FIELDS.iter().enumerate() {
@@ -126,7 +126,7 @@ impl<'p> Values<'p> {
         }
     }
 
-    /// Whether a field has a value of its own.
+    /// Whether a field has a stored value.
     fn is_set(self, index: usize) -> bool {
         self.kept(index).1 != DEFAULT
     }
@@ -135,19 +135,19 @@ impl<'p> Values<'p> {
         number(&mut self.field(index)?)
     }
 
-    /// The value of a field that is text.
+    /// The value of a text field.
     fn text(self, index: usize) -> Option<&'p str> {
         let mut bytes = self.field(index)?;
         number(&mut bytes)?;
         core::str::from_utf8(bytes).ok()
     }
 
-    /// The volume's label, where one is set.
+    /// The volume's label, if it is set.
     pub fn label(self) -> Option<&'p str> {
         self.text(LABEL)
     }
 
-    /// The USB device's manufacturer and product, where they are set.
+    /// The USB device's manufacturer and product, if they are set.
     pub fn usb_strings(self) -> [Option<&'p str>; 2] {
         [self.text(MANUFACTURER), self.text(PRODUCT)]
     }
@@ -168,7 +168,7 @@ impl<'p> Values<'p> {
         Announcing { refresh: way.copied().unwrap_or(refresh), timing: Timing { quiet, max_age, hold } }
     }
 
-    /// The hashes of the files that are exposed.
+    /// The hashes of the exposed files.
     fn exposed(self) -> impl Iterator<Item = u32> {
         let mut bytes = self.field(EXPOSED).unwrap_or_default();
         number(&mut bytes);
@@ -182,15 +182,15 @@ impl<'p> Values<'p> {
     }
 }
 
-/// The group of a stick that its manifest made so.
+/// The stick's own group, with its manifest's plan.
 pub(super) struct Own<'a>(pub Plan<'a>);
 
 impl Own<'_> {
-    /// Tells it apart in what is saved.
+    /// Identifies the group in what is saved.
     pub const ID: u32 = hash("picovd");
 
     fn check_label(&self, label: &str) -> Result<(), Reason> {
-        // exFAT itself forbids nothing in a label; Windows refuses what it refuses in names.
+        // exFAT itself allows everything in a label; Windows refuses the same characters as in names.
         if label.encode_utf16().any(is_forbidden) || label.chars().any(is_unseen) {
             return Err(Reason::Rule("no control characters and none of \" * / : < > ? \\ |"));
         }
@@ -202,7 +202,7 @@ impl Own<'_> {
         if label.encode_utf16().count() > most { Err(Reason::Rule(words)) } else { Ok(()) }
     }
 
-    /// What a field has to obey beside its kind and what else is set.
+    /// What a field must obey in addition to its kind, given the other values.
     fn check_field(&self, values: Values<'_>, index: usize) -> Result<(), Reason> {
         match index {
             LABEL => values.label().map_or(Ok(()), |label| self.check_label(label)),
@@ -222,8 +222,8 @@ impl Own<'_> {
         }
     }
 
-    /// Whether a value that is there may be there. Files that this manifest does not leave to settings are none that it could
-    /// show: no reason to forget the others.
+    /// Whether a stored value is valid for its field. A name of a file that this manifest does not leave to settings is ignored:
+    /// it is no reason to drop the other fields.
     fn is_right(&self, present: &[u8], index: usize, field: &Field) -> bool {
         let mut text = [0; LINE_LENGTH];
         let mut json = Writer::new(0, &mut text);
@@ -234,8 +234,8 @@ impl Own<'_> {
     }
 }
 
-/// Copies the values, but for the fields of `changed` (a bit each), which have `value` then. What a newer firmware has beside
-/// them follows as before, if there is room for it.
+/// Copies the record, replacing the fields in `changed` (one bit each) with `value`. Data that a newer firmware appended is
+/// kept at the end if there is room for it.
 fn replace(present: &[u8], changed: u32, value: &[u8], out: &mut [u8]) -> Result<usize, Reason> {
     let mut out = Out::new(out);
     let mut rest = present;

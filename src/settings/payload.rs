@@ -1,16 +1,16 @@
-//! What is kept: the bytes of all groups in a row.
+//! The stored payload: the bytes of all groups, one after the other.
 //!
-//! Each group begins with four bytes that tell it apart and two with its length, least significant byte first. Groups that
-//! nobody knows are those of another firmware: they stay for as long as there is room.
+//! Each group starts with four bytes that identify it and two with its length, least significant byte first. Unknown groups
+//! are those of another firmware: they are kept as long as there is room.
 
 use super::store::MAX_PAYLOAD;
 use picovd_exfat::window;
 use zeroize::Zeroize;
 
-/// Bytes in front of a group's.
+/// Number of bytes before a group's values.
 const HEADER: usize = 6;
 
-/// The bytes of all groups. Without any, every value is its default.
+/// The bytes of all groups. If there are none, every value is its default.
 pub(super) struct Payload {
     length: u16,
     bytes: [u8; MAX_PAYLOAD],
@@ -20,7 +20,7 @@ impl Payload {
     /// No groups: zeros.
     pub const EMPTY: Self = Self { length: 0, bytes: [0; MAX_PAYLOAD] };
 
-    /// What a store loads.
+    /// Fills it with what a store loads.
     pub fn fill(&mut self, load: impl FnOnce(&mut [u8]) -> Option<usize>) -> bool {
         self.clear();
         match load(&mut self.bytes) {
@@ -39,28 +39,28 @@ impl Payload {
         self.bytes.get(..self.length.into()).unwrap_or_default()
     }
 
-    // A call is shorter than what it does.
+    // Not inlined, because a call is shorter.
     #[inline(never)]
     pub fn clear(&mut self) {
         self.length = 0;
         self.bytes.zeroize();
     }
 
-    /// Takes the bytes of another one.
+    /// Copies another one.
     #[inline(never)]
     pub fn copy(&mut self, other: &Self) {
         self.length = other.length;
-        // What is longer here is gone as well: after the length stand zeros.
+        // This also clears longer old contents: there are only zeros after the length.
         self.bytes = other.bytes;
     }
 
-    /// A group's bytes; none for one that is not there.
+    /// A group's bytes; empty if there is no such group.
     pub fn get(&self, id: u32) -> &[u8] {
         self.groups().find(|(other, _)| *other == id).map_or(&[], |(_, bytes)| bytes)
     }
 
-    /// Puts a group's bytes in the place of its old ones. Groups that are not `known` make room if they have to. Returns
-    /// whether there is room; if not, nothing has changed.
+    /// Replaces a group's bytes. Groups that are not `known` are dropped if the room is needed. Returns whether there is
+    /// room; if not, nothing has changed.
     pub fn put(&mut self, id: u32, bytes: &[u8], known: impl Fn(u32) -> bool) -> bool {
         let mut new = Self::EMPTY;
         let fits = [false, true].into_iter().any(|sparing| {
@@ -75,7 +75,7 @@ impl Payload {
         fits
     }
 
-    /// Takes the groups away that are `known`: their values are defaults then.
+    /// Removes the `known` groups: their values are defaults then.
     pub fn forget(&mut self, known: impl Fn(u32) -> bool) {
         let mut new = Self::EMPTY;
         // They fitted before.
@@ -83,7 +83,7 @@ impl Payload {
         self.copy(&new);
     }
 
-    /// Leaves of each group so many of its bytes as it knows.
+    /// Cuts each group to the number of bytes that it knows.
     pub fn shorten(&mut self, known: impl Fn(u32, &[u8]) -> usize) {
         let mut new = Self::EMPTY;
         // They fitted before.
@@ -102,7 +102,7 @@ impl Payload {
         true
     }
 
-    /// All groups. What is no group ends them.
+    /// All groups, up to the first bytes that are not a group.
     fn groups(&self) -> impl Iterator<Item = (u32, &[u8])> {
         let mut rest = self.bytes();
         core::iter::from_fn(move || {

@@ -1,24 +1,24 @@
-//! What the port has said, as far as it may come back: a terminal that is not raw echoes each line (Linux's is not until the
-//! program that opens the port has made it so; `cat` never does).
+//! What was sent over the port and may be echoed: a terminal that is not raw echoes each line (Linux's is not raw until the
+//! program that opens the port changes that; `cat` never does).
 //!
-//! Lines are known by hash sums of their bytes. Control characters count as Linux's driver echoes them, `^[` for ESC (ECHOCTL in
-//! termios(3)), so that a line with colours is known as well.
+//! Lines are recognized by hash sums of their bytes. Control characters are hashed as Linux's driver echoes them, `^[` for
+//! ESC (ECHOCTL in termios(3)), so that a line with colours is recognized as well.
 
 use core::num::NonZero;
 
-/// Lines that are known: what is on its way there and back at most, at the pace of people and of logs.
+/// Maximum number of lines that are remembered: those on their way there and back, at the pace of users and of logs.
 const LINES: usize = 64;
 
-/// A hash sum (FNV-1a, 32 bits, less that of nothing) of a line that grows; of an empty one at first. What is typed may be a secret, and
-/// its sums tell of it: they are where no view of memory shows them.
+/// A hash sum (FNV-1a, 32 bits, minus that of nothing) of a growing line; initially of an empty one. Input may be a secret,
+/// and its sums reveal something about it: they are hidden from all files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Sum(u32);
 
 impl Sum {
-    /// A zero, as that place begins.
+    /// Zero, like memory that was not used yet.
     pub const EMPTY: Self = Self(0);
 
-    /// The line goes on with a byte that does not end it.
+    /// Adds a byte that does not end the line.
     pub fn add(&mut self, byte: u8) {
         if byte.is_ascii_control() && byte != b'\t' {
             self.fold(b'^');
@@ -33,25 +33,25 @@ impl Sum {
         self.0 = (self.0 ^ NOTHING ^ u32::from(byte)).wrapping_mul(0x0100_0193) ^ NOTHING;
     }
 
-    /// No line that was printed and came back is that of 0.
+    /// A line with the sum 0 is never recognized.
     fn value(self) -> NonZero<u32> {
         NonZero::new(self.0).unwrap_or(NonZero::<u32>::MIN)
     }
 }
 
-/// The lines that were printed last and did not come back.
+/// The lines that were printed last and were not echoed yet.
 #[derive(Debug)]
 pub(super) struct Printed {
     lines: [Option<NonZero<u32>>; LINES],
     next: u8,
-    /// The line that has begun.
+    /// The unfinished line.
     sum: Sum,
 }
 
 impl Printed {
     pub const NOTHING: Self = Self { lines: [None; LINES], next: 0, sum: Sum::EMPTY };
 
-    /// Takes bytes that went out.
+    /// Adds bytes that were sent.
     pub fn print(&mut self, bytes: &[u8]) {
         for byte in bytes {
             if !matches!(byte, b'\r' | b'\n') {
@@ -66,14 +66,14 @@ impl Printed {
         }
     }
 
-    /// Whether a line that came was printed before; it counts once.
+    /// Whether a received line is the echo of a printed one, which is then forgotten.
     pub fn came_back(&mut self, sum: Sum) -> bool {
         let wanted = Some(sum.value());
         let found = self.lines.iter_mut().find(|line| **line == wanted);
         found.is_some_and(|line| line.take().is_some())
     }
 
-    /// What was printed is not expected back any more; the line that has begun is.
+    /// Echoes are no longer expected, except of the unfinished line.
     pub fn forget(&mut self) {
         self.lines = [None; LINES];
     }

@@ -6,15 +6,15 @@
 pub enum Reason {
     /// The value is of another type.
     WrongType,
-    /// The number lies outside the field's range.
+    /// The number is outside of the field's range.
     OutOfRange,
     /// The text has too few or too many characters, or more bytes than the field has room for.
     Length,
-    /// The text is none of those to choose from.
+    /// The text is not one of the choices.
     NoChoice,
-    /// A rule of the structure's own: why, in words.
+    /// A rule of the structure: why, in words.
     Rule(&'static str),
-    /// All values together have more bytes than can be kept.
+    /// All values together have too many bytes to be stored.
     NoRoom,
     /// No field has that name.
     NoField,
@@ -34,7 +34,7 @@ impl Reason {
             Self::WrongType => "wrong type",
             Self::OutOfRange => "out of range",
             Self::Length => "wrong length",
-            Self::NoChoice => "not to choose from",
+            Self::NoChoice => "not one of the choices",
             Self::Rule(words) => words,
             Self::NoRoom => "no room for all settings together",
             Self::NoField => "no such setting",

@@ -1,4 +1,4 @@
-//! How a payload is kept in flash: a header of 16 bytes, then the body, from the beginning of a page to the end of one.
+//! How a payload is stored in flash: a header of 16 bytes, then the body, from the start of a page to the end of one.
 //!
 //! | bytes | what |
 //! |---|---|
@@ -10,17 +10,17 @@
 //! | 10, 11 | check of the bytes before, without the seals: the low half of their CRC-32 |
 //! | 12 to 15 | CRC-32 of the bytes 0 to 11, without the seals, and of the body as it is in flash |
 //!
-//! Numbers are little-endian. What is left of the last page stays blank. Every version keeps to this table, so that each can
-//! tell where a record of another ends, and whether it is whole.
+//! Numbers are little-endian. The rest of the last page stays blank. Every version obeys this table, so that each can find
+//! the end of another version's record, and whether it is complete.
 //!
-//! The body of version 2 begins with [`Extent`]s of 6 bytes, and the payload follows. The body of version 1 is the payload. A
-//! record of version 0 has no payload: it claims sectors, and is never loaded.
+//! The body of version 2 starts with [`Extent`]s of 6 bytes, followed by the payload. The body of version 1 is the payload.
+//! A record of version 0 has no payload: it claims sectors, and is never loaded.
 //!
-//! The seals are set (1) while a record is written, and are cleared one after the other when all of it is: see `store`. Records
-//! of version 1 had zeros there, and count as sealed.
+//! The seals are set (1) while a record is being written, and are cleared one after the other when it is complete: see
+//! `store`. Records of version 1 had zeros there, and count as sealed.
 //!
-//! Only the first page of a record begins with the magic: a payload cannot pass for a record, however much of the record around
-//! it is lost. A page of the body that would begin like one has its first byte altered.
+//! Only the first page of a record starts with the magic: a payload cannot be mistaken for a record, however much of the
+//! record around it is lost. If a page of the body would start like one, its first byte is altered.
 
 use super::nor::{PAGE_LENGTH, SECTOR_LENGTH};
 use core::ops::Range;
@@ -30,11 +30,11 @@ use picovd_exfat::window;
 /// Length of the header in bytes.
 pub const HEADER_LENGTH: usize = 16;
 
-/// Pages that the settings record beginning with these bytes takes, the page with these bytes included. `None`: no record
-/// begins like this.
+/// Number of pages of the settings record that starts with these bytes, including the page with these bytes. `None`: no
+/// record starts like this.
 ///
-/// Only the header is judged, by its magic and its check, so that a record counts whose payload is torn, overwritten or of
-/// another version of the format. A record never leaves its sector, whatever its header claims.
+/// Only the header is checked, by its magic and its checksum, so a record counts even if its payload is torn, overwritten
+/// or of another version of the format. A record never leaves its sector, whatever its header claims.
 #[must_use]
 pub fn record_pages(start: &[u8; HEADER_LENGTH]) -> Option<u8> {
     Header::parse(start).map(|header| header.pages())
@@ -43,44 +43,44 @@ pub fn record_pages(start: &[u8; HEADER_LENGTH]) -> Option<u8> {
 /// The version of the format that is written.
 pub(super) const VERSION: u8 = 2;
 
-/// The version whose payload is understood as well.
+/// The older version whose payload is also supported.
 const OLD_VERSION: u8 = 1;
 
 /// The version of a record that claims sectors.
 const CLAIM: u8 = 0;
 
-/// Where the seals are in byte 3: the first is bit 7, the second bit 6.
+/// The seals in byte 3: the first is bit 7, the second bit 6.
 pub(super) const SEALS: u8 = 0xC0;
-/// The seals of a record whose first seal is set.
+/// The seals of a record with only the first seal cleared.
 pub(super) const FIRST_SEALED: u8 = 0x40;
 /// The seals of a record that is sealed twice.
 pub(super) const SEALED: u8 = 0;
 
-/// The first byte of every record: a page with another one begins none.
+/// The first byte of every record: a page with another first byte is not the start of one.
 pub const RECORD_START: u8 = 0xD6;
 
-/// What a record begins with: bytes that no text has.
+/// The start of a record: bytes that do not occur in text.
 const MAGIC: [u8; 2] = [RECORD_START, 0x93];
-/// What replaces the magic's first byte, where that begins a page of the body.
+/// What replaces the magic's first byte if it starts a page of the body.
 const ALTERED: u8 = !MAGIC[0];
 
-/// Bit by bit: a table would take 1 KiB of flash, to read some kilobytes at boot.
+/// Computed bit by bit: a table would take 1 KiB of flash, only to read some kilobytes at boot.
 static CRC: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
 
-/// The beginning of a header.
+/// The start of a header.
 type Head = [u8; 12];
 
-/// Sectors of flash in a row.
+/// Consecutive sectors of flash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Extent {
-    /// The first one's number, counted from the beginning of flash.
+    /// The number of the first one, counted from the start of flash.
     pub(super) first: u16,
     /// How many there are.
     pub(super) count: u8,
 }
 
 impl Extent {
-    /// One past the last.
+    /// The number after the last one.
     fn end(self) -> u32 {
         u32::from(self.first) + u32::from(self.count)
     }
@@ -90,7 +90,7 @@ impl Extent {
         self.first.into()..self.end()
     }
 
-    /// Whether these are all of the other's.
+    /// Whether it includes all of the other's sectors.
     pub(super) fn covers(self, other: Self) -> bool {
         self.hull(other) == self
     }
@@ -109,8 +109,8 @@ impl Extent {
     }
 }
 
-/// What a record says of sectors: which were the store's when it was written, and which were before, and may still hold
-/// records.
+/// The sectors that a record names: those that were the store's when it was written, and those that were before, and may
+/// still contain records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Extents {
     pub(super) own: Extent,
@@ -133,7 +133,7 @@ impl Extents {
     }
 }
 
-/// A header whose own check is right. What follows it may still be torn.
+/// A header with a correct checksum. The rest of the record may still be torn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     version: u8,
@@ -144,9 +144,9 @@ pub(super) struct Header {
     crc: u32,
 }
 
-/// Pages that a body takes with its header.
+/// Number of pages of a body with its header.
 fn pages(length: usize) -> u8 {
-    // A length that fits a header makes at most 257 pages, and one that fits a sector 16.
+    // The maximum length in a header makes 257 pages, and one that fits a sector 16.
     u8::try_from(length.saturating_add(HEADER_LENGTH).div_ceil(PAGE_LENGTH)).unwrap_or(u8::MAX)
 }
 
@@ -155,7 +155,7 @@ fn body(extents: [u8; EXTENTS_LENGTH], payload: &[u8]) -> impl Iterator<Item = u
     extents.into_iter().chain(payload.iter().copied())
 }
 
-/// The number of the page whose first byte is this one of the body, but for page 0.
+/// The number of the page whose first byte is this byte of the body, except for page 0.
 fn begins(at: usize) -> Option<usize> {
     let at = at + HEADER_LENGTH;
     at.is_multiple_of(PAGE_LENGTH).then_some(at / PAGE_LENGTH)
@@ -191,7 +191,7 @@ impl Header {
         header
     }
 
-    /// That of the same record with another number, without seals: its sum is to be [set](Self::set_sum).
+    /// The header of the same record with another number, without seals: its sum has to be [set](Self::set_sum).
     pub(super) fn renumbered(&self, sequence: u32) -> Self {
         Self { sequence, seals: SEALS, ..*self }
     }
@@ -201,7 +201,7 @@ impl Header {
         self.crc = digest.finalize();
     }
 
-    /// The header at the beginning of a page, if there is one.
+    /// The header at the start of a page, if there is one.
     pub(super) fn parse(bytes: &[u8; HEADER_LENGTH]) -> Option<Self> {
         let [m0, m1, version, flags, s0, s1, s2, s3, l0, l1, check0, check1, c0, c1, c2, c3] = *bytes;
         let header = Self {
@@ -216,7 +216,7 @@ impl Header {
         if [m0, m1] != MAGIC || !fits {
             return None;
         }
-        // This alone decides which pages views of memory hide, in every firmware: it is to be short.
+        // Only this decides which pages are hidden from files, in every firmware, so it has to be short.
         let mut digest = CRC.digest();
         digest.update(&[m0, m1, version, header.altered, s0, s1, s2, s3, l0, l1]);
         let [k0, k1, ..] = digest.finalize().to_le_bytes();
@@ -228,52 +228,52 @@ impl Header {
         usize::from(self.length)
     }
 
-    /// Bytes of the extents, and of the payload after them. `None`: of no version that is understood, or too short.
+    /// Length in bytes of the extents, and of the payload after them. `None`: an unsupported version, or too short.
     pub(super) fn split(&self) -> Option<(usize, usize)> {
         let extents = if self.version == OLD_VERSION { 0 } else { EXTENTS_LENGTH };
         let known = matches!(self.version, CLAIM | OLD_VERSION | VERSION);
         known.then(|| self.length().checked_sub(extents)).flatten().map(|payload| (extents, payload))
     }
 
-    /// Whether it is the other one, but for the seals.
+    /// Whether it equals the other one, except for the seals.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         Self { seals: other.seals, ..*self } == *other
     }
 
-    /// Whether it claims sectors, and no more.
+    /// Whether it only claims sectors.
     pub(super) fn is_claim(&self) -> bool {
         self.version == CLAIM
     }
 
-    /// Whether all of the record was written, as far as its seals tell.
+    /// Whether the record was written completely, according to its seals.
     pub(super) fn is_sealed(&self) -> bool {
         self.seals != SEALS
     }
 
-    /// Whether it is of the version that is written. Where it is newer than the newest that counts, it never got its first seal,
-    /// as far as one can tell: whatever the seal reads as now, it may read differently at the next start.
+    /// Whether it has the current version. If it is newer than the newest valid record, it has apparently never got its
+    /// first seal: whatever the seal reads as now, it may read differently at the next start.
     pub(super) fn is_doubtful(&self) -> bool {
         self.version == VERSION
     }
 
-    /// Pages of the record.
+    /// Number of the record's pages.
     pub(super) fn pages(&self) -> u8 {
         pages(self.length())
     }
 
-    /// What the CRC-32 begins with.
+    /// The initial state of the CRC-32.
     pub(super) fn digest(&self) -> Digest<'static, u32, NoTable> {
         let mut digest = CRC.digest();
         digest.update(&self.head());
         digest
     }
 
-    /// Whether a record's CRC-32 is this one's.
+    /// Whether a record's CRC-32 matches this header's.
     pub(super) fn is(&self, digest: Digest<'static, u32, NoTable>) -> bool {
         digest.finalize() == self.crc
     }
 
-    /// Makes a page of the record, counted from 0. Returns how many bytes of it are the record's.
+    /// Creates a page of the record, counted from 0. Returns how many bytes of it belong to the record.
     pub(super) fn page(&self, extents: Extents, payload: &[u8], number: u8, page: &mut [u8; PAGE_LENGTH]) -> usize {
         page.fill(0xFF);
         let header = self.encode();
@@ -282,17 +282,17 @@ impl Header {
         window::put(page, header.into_iter().chain(body).skip(begin))
     }
 
-    /// Puts the header into the first page of the record, which has the body.
+    /// Stores the header in the first page of the record, which already has the body.
     pub(super) fn put(&self, page: &mut [u8; PAGE_LENGTH]) {
         window::put(page, self.encode());
     }
 
-    /// Puts the seals into the first page of the record, which has all of it.
+    /// Stores the seals in the first page of the record, which is otherwise complete.
     pub(super) fn seal(&self, page: &mut [u8; PAGE_LENGTH]) {
         page[3] = page[3] & !SEALS | self.seals;
     }
 
-    /// Undoes what was altered in a payload as it was in flash, where the extents before it have that many bytes.
+    /// Restores altered bytes in a payload as read from flash, where `extents` bytes are before it.
     pub(super) fn restore(&self, extents: usize, payload: &mut [u8]) {
         for (at, byte) in payload.iter_mut().enumerate() {
             if begins(at + extents).is_some_and(|page| self.alters(page)) {
@@ -335,7 +335,7 @@ mod tests {
     extern crate std;
     use std::vec;
 
-    /// Whether a page holds a part of a record, as views find out: by the header of one before it in its sector.
+    /// Whether a page contains part of a record, as files find out: by the header of a previous page in its sector.
     fn is_record_page(page: u32, mut read: impl FnMut(u32, &mut [u8; HEADER_LENGTH])) -> bool {
         let within = (page % SECTOR_LENGTH) as usize / PAGE_LENGTH;
         (0..=within).any(|back| {
@@ -352,7 +352,8 @@ mod tests {
         let mut flash = vec![0xFF; 3 * SECTOR];
         let payload = [0x5A; 600];
         let header = Header::new(9, Extents::default(), &payload);
-        // Three pages in the second sector; a header at the end of the third that claims more than the sector has.
+        // Three pages in the second sector; a header at the end of the third sector that claims more pages than the sector
+        // has.
         for (place, pages) in [(SECTOR + 5 * PAGE_LENGTH, 3), (3 * SECTOR - PAGE_LENGTH, 1)] {
             for number in 0..pages {
                 let at = place + usize::from(number) * PAGE_LENGTH;
@@ -366,7 +367,7 @@ mod tests {
         };
         let first = SECTOR + 5 * PAGE_LENGTH;
         assert_eq!(records(&flash), [first, first + 256, first + 512, 3 * SECTOR - PAGE_LENGTH]);
-        // A torn payload changes nothing, nor do the seals; a single bit of the header's other first 12 bytes does.
+        // A torn payload makes no difference, nor do the seals; a single bit of the header's other first 12 bytes does.
         flash[first + 300] ^= 4;
         assert_eq!(records(&flash).len(), 4);
         flash[first + 3] &= 0x3F;

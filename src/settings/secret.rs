@@ -1,12 +1,11 @@
-//! Text that nobody is shown.
+//! Text that is never shown.
 
 use core::fmt;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroize;
 
-/// UTF-8 text of at most `N` bytes that is a secret, `N` being at most 255: for fields that are
-/// [`secret`](super::Field::secret).
+/// Secret UTF-8 text of at most `N` bytes, where `N` is at most 255: for fields that are [`secret`](super::Field::secret).
 ///
 /// It is neither `Copy` nor `Clone` nor `Debug`, and overwrites itself when it is dropped.
 /// [`Group::lend`](super::Group::lend) lends one.
@@ -31,7 +30,7 @@ impl<const N: usize> Secret<N> {
     /// No characters.
     pub const EMPTY: Self = Self { length: 0, bytes: [0; N] };
 
-    /// The text, or `None` when it is longer than `N` bytes.
+    /// The text, or `None` if it is longer than `N` bytes.
     #[must_use]
     pub const fn new(text: &str) -> Option<Self> {
         if text.len() > u8::MAX as usize {
@@ -45,10 +44,10 @@ impl<const N: usize> Secret<N> {
         Some(Self { length: text.len() as u8, bytes })
     }
 
-    /// The text. A copy of it is visible wherever it is kept.
+    /// The text. If it is copied elsewhere, it may be shown there.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        // It was text when it came in.
+        // It was valid UTF-8 when it was stored.
         self.bytes.get(..self.length.into()).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or_default()
     }
 

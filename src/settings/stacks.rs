@@ -1,25 +1,25 @@
-//! Stacks that secrets have gone over.
+//! Detects stacks with secrets that files would show.
 //!
-//! Views of memory leave out the stacks that they know: everything outside of the variables. A stack among the variables, such
-//! as a `static` that a second core runs on, looks like any other variable. So whatever handles settings first notes where it
-//! runs; once that was among what is shown, nothing of RAM is shown any more until the next reset.
+//! Files hide the known stacks, which are outside of the variables. A stack among the variables, such as a `static` that a
+//! second core uses, looks like any other variable. So all code that handles settings first notes where its stack is; once
+//! that is in the shown range, nothing of RAM is shown any more until the next reset.
 
 use core::hint::black_box;
 use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 
-/// Where RAM is shown, and whether settings were handled on a stack in there.
+/// The shown range of RAM, and whether settings were handled on a stack inside it.
 ///
-/// All relaxed: what is shown is said before the first secret is read, and later contexts find it. That a stack was noted before a secret
-/// got there, and memory read before that is looked at, takes more than acquire and release: two stores and two loads in one order for
-/// both cores, by a fence each.
+/// All relaxed: the range is set before the first secret is read, and later contexts see it. That a stack was noted before
+/// a secret got there, and that memory was read before checking that, takes more than acquire and release: two stores and
+/// two loads in an order that both cores agree on, with a fence for each.
 #[derive(Debug)]
 pub struct Stacks {
     shown: [AtomicUsize; 2],
     exposed: AtomicBool,
 }
 
-/// Those of this program. Where nobody shows RAM, nothing is noted.
+/// Those of this program. If RAM is not shown, nothing is noted.
 pub static STACKS: Stacks = Stacks::new();
 
 impl Stacks {
@@ -27,15 +27,15 @@ impl Stacks {
         Self { shown: [const { AtomicUsize::new(0) }; 2], exposed: AtomicBool::new(false) }
     }
 
-    /// Says which addresses views of memory show: to be called before the first secret is read.
+    /// Sets the addresses that files show: to be called before the first secret is read.
     pub fn watch(&self, shown: Range<usize>) {
         for (place, end) in self.shown.iter().zip([shown.start, shown.end]) {
             place.store(end, Ordering::Relaxed);
         }
     }
 
-    /// Settings are about to be handled on the stack of the caller.
-    // A frame of its own is below those that will hold secrets, and in the same stack.
+    /// Records that settings are about to be handled on the caller's stack.
+    // Not inlined: its own stack frame then lies in the same stack as the frames that will contain secrets.
     #[inline(never)]
     pub(super) fn note(&self) {
         let here = 0_u8;
@@ -48,8 +48,8 @@ impl Stacks {
         }
     }
 
-    /// Whether secrets may be on a stack among what is shown. To be asked after memory was read: what was read before a
-    /// `true` may hold one, what was read before a `false` does not.
+    /// Whether secrets may be on a stack in the shown range. To be called after memory was read: if it returns `true`, what
+    /// was read may contain a secret; if `false`, it does not.
     #[must_use]
     pub fn are_exposed(&self) -> bool {
         fence(Ordering::SeqCst);

@@ -42,10 +42,10 @@ const PLAN: Plan<'static> = Plan {
     },
 };
 
-/// What a person finds on a fresh stick.
+/// The values of a fresh stick.
 const FRESH: &str = r#"{"label":"PICOVD","exposed":[],"refresh":"auto","quiet":500,"max-age":5000,"hold":10000,"manufacturer":"PicoVD","product":"PicoVD memory disk","lock":false}"#;
 
-/// A storage that keeps its payload apart from the power.
+/// A storage whose payload survives power cuts.
 #[derive(Clone, Default)]
 struct Kept(Arc<Mutex<Option<Vec<u8>>>>);
 
@@ -79,7 +79,7 @@ fn fresh() -> &'static Settings<'static> {
     power(PLAN, &Kept::default())
 }
 
-/// The answers to what a host sends, fetched in pieces of any length.
+/// The answers to a host's input, fetched in pieces of any length.
 fn say(settings: &Settings<'_>, text: &[u8]) -> String {
     let mut out = Vec::new();
     let mut length = 1;
@@ -101,7 +101,7 @@ fn say(settings: &Settings<'_>, text: &[u8]) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// The one line that answers a line.
+/// The single line that answers a line.
 fn ask(settings: &Settings<'_>, line: &str) -> String {
     let answer = say(settings, format!("{line}\r\n").as_bytes());
     let answer = answer.strip_suffix("\r\n").unwrap_or_else(|| panic!("{line}: {answer:?}"));
@@ -138,7 +138,7 @@ crate::group! {
         _ => Ok(()),
     };
 
-    /// The same two versions later.
+    /// The same, two versions later.
     #[derive(Clone, Debug, PartialEq)]
     struct New {
         interval: u16 = 10 => integer(1, 3600, "Seconds."),
@@ -210,7 +210,7 @@ fn what_is_wrong_changes_nothing_and_says_why() {
         (r#"set {"quiet":6000}"#, r#"{"error":"quiet is longer than max-age","field":"quiet"}"#),
         (
             r#"set {"refresh":"never"}"#,
-            r#"{"error":"not to choose from","field":"refresh","allowed":"auto, attention, reinsert, reconnect, or null"}"#,
+            r#"{"error":"not one of the choices","field":"refresh","allowed":"auto, attention, reinsert, reconnect, or null"}"#,
         ),
         (r#"set {"exposed":["SRAM.BIN"]}"#, r#"{"error":"not a file that `files` lists","field":"exposed"}"#),
         (

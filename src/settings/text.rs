@@ -1,22 +1,22 @@
-//! What a text setting may be in its structure.
+//! The types that a text setting may have.
 
 use super::secret::Secret;
 use heapless::String;
 
-/// What a field that is a text may be: [`heapless::String`], [`Secret`], or an `Option` of one.
+/// Types of text settings: [`heapless::String`], [`Secret`], or an `Option` of one.
 #[diagnostic::on_unimplemented(
     message = "a text setting cannot be a `{Self}`",
     label = "this type has no bounded length",
-    note = "use `picovd::heapless::String<N>`, or `picovd::settings::Secret<N>` where nobody is shown the value"
+    note = "use `picovd::heapless::String<N>`, or `picovd::settings::Secret<N>` for values that must not be shown"
 )]
 pub trait TextField {
-    /// What its default is written as: `&str`, or an `Option` of one.
+    /// The type that its default is written as: `&str`, or an `Option` of one.
     type Default: Copy;
 
-    /// Most bytes of UTF-8 that it has room for.
+    /// Maximum length in bytes of UTF-8.
     const CAPACITY: usize;
 
-    /// The field with its default, of which `group!` has checked that it has room.
+    /// The field with its default, whose length `group!` has checked.
     fn from_default(default: Self::Default) -> Self;
 }
 

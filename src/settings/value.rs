@@ -1,38 +1,38 @@
-//! Values of the stick's own fields: what is kept of them, and how they come from JSON.
+//! Values of the stick's own fields: their stored form, and the conversion from JSON.
 //!
-//! What is kept is what postcard would write for a structure of them, one after the other: a byte that says whether there is
-//! a value where there may be none; numbers, lengths and choices in groups of seven bits, least significant first. A table of
-//! fields leads through it: nothing is compiled for each of them.
+//! The stored form is what postcard would write for a structure of them: a byte that says whether there is a value, if it
+//! is optional; numbers, lengths and choices in groups of seven bits, least significant first. A table of fields is
+//! interpreted, so no code is generated for each of them.
 
 use super::field::{Field, Kind};
 use super::hash::{HASH_OF_NOTHING, hash_on};
 use super::json::{Characters, Object, is_same_name};
 use super::reason::Reason;
 
-/// Longest value in bytes: a text of 96.
+/// Maximum length of a value in bytes: a text of 96.
 pub(super) const MAX_VALUE: usize = 128;
 
-/// Most bytes of a text.
+/// Maximum length of a text in bytes.
 const MAX_TEXT: usize = 96;
 
-/// What is kept of a field that has its default: no value, no paths, false.
+/// The stored form of a field with its default: no value, no paths, false.
 pub(super) const DEFAULT: &[u8] = &[0];
 
-/// Takes a byte off the beginning.
+/// Takes a byte from the start.
 fn byte(bytes: &mut &[u8]) -> Option<u8> {
     let (first, rest) = bytes.split_first()?;
     *bytes = rest;
     Some(*first)
 }
 
-/// Takes a number off the beginning.
+/// Takes a number from the start.
 pub(super) fn number(bytes: &mut &[u8]) -> Option<u32> {
     let (number, rest) = postcard::take_from_bytes(bytes).ok()?;
     *bytes = rest;
     Some(number)
 }
 
-/// Length of a field's value at the beginning of `bytes`; `None` where there is none.
+/// Length of a field's value at the start of `bytes`; `None` if there is none.
 fn length(field: &Field, bytes: &[u8]) -> Option<usize> {
     let mut rest = bytes;
     if !field.nullable || byte(&mut rest)? != 0 {
@@ -52,20 +52,20 @@ fn length(field: &Field, bytes: &[u8]) -> Option<usize> {
                     number(&mut rest)?;
                 }
             }
-            // The stick has none.
+            // The stick has no such fields.
             Kind::Number => return None,
         }
     }
     Some(bytes.len() - rest.len())
 }
 
-/// The value of `field` at the beginning of `bytes`, and what follows it. Where none can be read, nothing that follows can
-/// be, either: they have their defaults.
+/// The value of `field` at the start of `bytes`, and what follows it. If it cannot be read, nothing that follows can be,
+/// either: all of them have their defaults.
 pub(super) fn split<'b>(field: &Field, bytes: &'b [u8]) -> (&'b [u8], &'b [u8]) {
     length(field, bytes).and_then(|length| bytes.split_at_checked(length)).unwrap_or((DEFAULT, &[]))
 }
 
-/// Bytes that are written one after the other.
+/// Writes bytes one after the other.
 pub(super) struct Out<'o> {
     bytes: &'o mut [u8],
     length: usize,
@@ -76,12 +76,12 @@ impl<'o> Out<'o> {
         Self { bytes, length: 0 }
     }
 
-    /// Number of bytes that were written.
+    /// Number of bytes written.
     pub fn length(&self) -> usize {
         self.length
     }
 
-    /// Number of bytes that there is room for.
+    /// Number of bytes that still fit.
     pub fn room(&self) -> usize {
         self.bytes.len().saturating_sub(self.length)
     }
@@ -101,7 +101,7 @@ impl<'o> Out<'o> {
     }
 }
 
-/// Writes what is kept of a value in JSON, which the field's own check has let pass.
+/// Writes the stored form of a JSON value, which the field's own check has accepted.
 pub(super) fn encode(field: &Field, json: &[u8], out: &mut Out<'_>) -> Result<(), Reason> {
     if field.nullable {
         let there = json != b"null";
@@ -120,7 +120,7 @@ pub(super) fn encode(field: &Field, json: &[u8], out: &mut Out<'_>) -> Result<()
         }
         Kind::Text(..) => {
             let length = out.length;
-            // Its length, which is in one byte.
+            // Its length, which fits in one byte.
             out.put(&[0])?;
             for character in Characters::of(json)? {
                 out.put(character?.encode_utf8(&mut [0; 4]).as_bytes())?;
@@ -137,8 +137,8 @@ pub(super) fn encode(field: &Field, json: &[u8], out: &mut Out<'_>) -> Result<()
     }
 }
 
-/// A list of paths, of which their hashes are kept: what a firmware with other files makes of it does not depend on their
-/// order. At most 127, so that their number is in one byte.
+/// A list of paths, stored as their hashes, so that it does not depend on the order of a firmware's files. At most 127, so
+/// that their number fits in one byte.
 fn paths(json: &[u8], most: u16, out: &mut Out<'_>) -> Result<(), Reason> {
     let begin = out.length;
     out.put(&[0])?;

@@ -1,4 +1,4 @@
-//! The values: one set that holds now, one that the present generation shows, and what the flash keeps.
+//! The values: a set that is in effect, one that the current generation shows, and what flash stores.
 
 use super::console::{Console, PACKET_LENGTH};
 use super::field::Field;
@@ -19,7 +19,7 @@ use core::fmt;
 use critical_section::{CriticalSection, Mutex};
 use picovd_exfat::window;
 
-/// Most groups of an application.
+/// Maximum number of groups of an application.
 pub const MAX_GROUPS: usize = 4;
 
 /// Why a group was not added.
@@ -28,8 +28,8 @@ pub const MAX_GROUPS: usize = 4;
 pub enum GroupError {
     /// There are [`MAX_GROUPS`] of them.
     Full,
-    /// Another group, or the stick itself, has a field of the same name, or the group's own name: anyone who sets a field names no
-    /// group. Rename it.
+    /// Another group, or the stick itself, has a field of the same name, or the group's own name: fields are set without
+    /// naming their group. Rename it.
     NameTaken,
 }
 
@@ -44,7 +44,7 @@ impl fmt::Display for GroupError {
 
 impl core::error::Error for GroupError {}
 
-/// Whether two groups cannot be told apart, or two of their fields.
+/// Whether two groups, or two of their fields, cannot be told apart.
 fn is_alike(one: &dyn Section, other: &dyn Section) -> bool {
     let has = |field: &Field| other.fields().iter().any(|other| other.name == field.name);
     one.id() == other.id() || one.fields().iter().any(has)
@@ -103,25 +103,25 @@ impl Default for Room {
     }
 }
 
-/// What is no secret.
+/// What is not secret.
 #[derive(Clone, Copy)]
 struct Flags {
-    /// Counts changes of the values that hold.
+    /// Counts changes of the values in effect.
     changes: u32,
-    /// That count when they were applied to the stick.
+    /// The value of that counter when they were applied to the stick.
     applied: u32,
-    /// That count when they were saved or loaded.
+    /// The value of that counter when they were saved or loaded.
     saved: u32,
-    /// What was saved locks the console.
+    /// The saved values lock the console.
     locked: bool,
-    /// Groups, and files of those left to settings, that the present generation shows.
+    /// The groups, and the exposed files, that the current generation shows.
     shown_groups: u8,
     shown_files: u32,
-    /// Somebody wants the program to start again.
+    /// A restart of the program was requested.
     restart: bool,
-    /// What the sectors hold that is not the settings'.
+    /// The foreign contents of the settings' sectors.
     occupied: Option<Contents>,
-    /// Erases that saves may still do.
+    /// Number of erases that saves may still cause.
     erases: Erases,
 }
 
@@ -141,10 +141,10 @@ impl Flags {
 
 /// The settings of a stick: its own, and the groups that its application adds.
 ///
-/// Whatever changes them holds at once, is announced to hosts as a change of a file is, and is lost with power unless it is
+/// A change takes effect immediately, is announced to hosts like a change of a file, and is lost at power-off unless it is
 /// saved.
 pub struct Settings<'a> {
-    /// The group that every stick has, and with it the manifest's plan.
+    /// The group that every stick has, including the manifest's plan.
     own: Own<'a>,
     room: &'a Room,
     flags: Mutex<Cell<Flags>>,
@@ -153,7 +153,7 @@ pub struct Settings<'a> {
     pub(super) console: Console,
 }
 
-/// The values of which time.
+/// The values at which time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Which {
     Now,
@@ -161,17 +161,17 @@ pub(super) enum Which {
     Answered,
 }
 
-/// What of the settings a file shows.
+/// What a file shows of the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum View {
-    /// The values as they are.
+    /// The current values.
     Values,
     /// What may be set.
     Schema,
 }
 
 impl<'a> Settings<'a> {
-    /// Every value its default. Made by the manifest's tables.
+    /// All values are defaults. Generated with the manifest's tables.
     #[must_use]
     pub const fn new(plan: Plan<'a>, room: &'a Room) -> Self {
         Self {
@@ -184,21 +184,21 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// What the manifest decides of them.
+    /// The manifest's decisions about settings.
     #[must_use]
     pub fn plan(&self) -> &Plan<'a> {
         &self.own.0
     }
 
-    /// Adds an application's group. What was saved of it holds at once.
+    /// Adds an application's group. Its saved values take effect immediately.
     ///
     /// # Errors
     /// [`GroupError`]: nothing is added.
-    // Never part of a frame that lives on.
+    // Not inlined, so that its frame is not part of a frame that lives on.
     #[inline(never)]
     pub fn add(&self, group: &'a dyn Section) -> Result<(), GroupError> {
         let own: &dyn Section = &self.own;
-        // Names are compared while interrupts are enabled; groups are only ever added, at the first free place.
+        // Names are compared with interrupts enabled; groups are only ever added, at the first free index.
         loop {
             let known = critical_section::with(|section| self.groups.borrow(section).get());
             if known.iter().flatten().copied().chain([own]).any(|other| is_alike(other, group)) {
@@ -219,13 +219,13 @@ impl<'a> Settings<'a> {
         // There is room: defaults are short.
         let _ = self.edit(|payload| self.repair(payload, group));
         if !unsaved {
-            // Nobody has set anything.
+            // The user has not set anything.
             critical_section::with(|section| self.change_flags(section, |flags| flags.saved = flags.changes));
         }
         Ok(())
     }
 
-    /// Counts the changes of the values that hold: for those who follow them.
+    /// Counts the changes of the values in effect, so that they can be followed.
     #[must_use]
     pub fn changes(&self) -> u32 {
         self.flags().changes
@@ -237,9 +237,9 @@ impl<'a> Settings<'a> {
         self.plan().lock || self.flags().locked
     }
 
-    // What follows is the stick's side.
+    // The methods that follow are for the stick.
 
-    /// Takes the storage, and the values that were saved there.
+    /// Sets the storage, and loads the values that were saved in it.
     pub fn start(&self, storage: &'a mut (dyn Storage + Send)) {
         self.with_storage(|place| place.set(Some(storage)));
         self.load();
@@ -249,7 +249,7 @@ impl<'a> Settings<'a> {
         critical_section::with(|section| work(self.storage.borrow(section)))
     }
 
-    /// Loads what was saved, or defaults when nothing was.
+    /// Loads what was saved, or defaults if nothing was.
     pub(super) fn load(&self) {
         STACKS.note();
         let mut storage = self.with_storage(Cell::take);
@@ -260,7 +260,7 @@ impl<'a> Settings<'a> {
         let occupied = storage.as_ref().and_then(|storage| storage.health().occupied);
         self.with_storage(|place| place.set(storage));
         let locked = Values(payload.get(Own::ID)).lock();
-        // Only what holds is repaired; what is saved stays as it is.
+        // Only the values in effect are repaired; what is saved is unchanged.
         for (_, group) in self.sections() {
             let _ = self.repair(&mut payload, group);
         }
@@ -275,16 +275,16 @@ impl<'a> Settings<'a> {
         });
     }
 
-    /// What the settings' sectors hold that is not settings: nothing is saved there.
+    /// The foreign contents of the settings' sectors: then nothing can be saved.
     #[must_use]
     pub fn occupied(&self) -> Option<Contents> {
         self.flags().occupied
     }
 
-    /// Saves the values that hold. With `claim`, in sectors that hold something else, too, which is lost.
+    /// Saves the values in effect. With `claim`, even in sectors with foreign contents, which are lost.
     ///
     /// # Errors
-    /// Why not; what was saved before stays.
+    /// Why not; what was saved before is unchanged.
     pub(super) fn save(&self, claim: bool, now: Instant) -> Result<(), SaveError> {
         let (payload, changes) = self.present();
         let flags = self.flags();
@@ -318,7 +318,7 @@ impl<'a> Settings<'a> {
         Ok(())
     }
 
-    /// Gives every known value its default.
+    /// Resets every known value to its default.
     pub(super) fn forget(&self) {
         let _: Result<(), Reason> = self.edit(|payload| {
             payload.forget(|id| self.knows(id));
@@ -326,7 +326,7 @@ impl<'a> Settings<'a> {
         });
     }
 
-    /// Whether what holds is not what was saved.
+    /// Whether the values in effect differ from what was saved.
     pub(super) fn is_unsaved(&self) -> bool {
         let flags = self.flags();
         flags.saved != flags.changes
@@ -336,7 +336,7 @@ impl<'a> Settings<'a> {
         critical_section::with(|section| self.change_flags(section, |flags| flags.restart = true));
     }
 
-    /// Whether somebody wants the program to start again, since the last call.
+    /// Whether a restart of the program was requested since the last call.
     pub fn take_restart(&self) -> bool {
         critical_section::with(|section| {
             let wanted = self.flags.borrow(section).get().restart;
@@ -345,7 +345,7 @@ impl<'a> Settings<'a> {
         })
     }
 
-    /// Whether values changed since the last call: the stick has to follow.
+    /// Whether values changed since the last call, so that the stick has to follow.
     pub fn take_changed(&self) -> bool {
         critical_section::with(|section| {
             let flags = self.flags.borrow(section).get();
@@ -354,7 +354,7 @@ impl<'a> Settings<'a> {
         })
     }
 
-    /// A generation begins: it shows what holds now.
+    /// A generation begins: it shows the values in effect now.
     pub fn freeze(&self) {
         critical_section::with(|section| {
             self.with_buffers(section, |buffers| buffers.shown.copy(&buffers.now));
@@ -365,7 +365,8 @@ impl<'a> Settings<'a> {
         critical_section::with(|section| self.change_flags(section, |flags| flags.shown_files = files));
     }
 
-    /// Renders a view from byte `offset` on, as the present generation shows it. Returns how many bytes of `out` were filled.
+    /// Renders a view from byte `offset` on, as the current generation shows it. Returns the number of bytes stored in
+    /// `out`.
     pub fn render(&self, view: View, offset: usize, out: &mut [u8]) -> usize {
         let mut writer = Writer::new(offset, out);
         // The reader fetches what does not fit with its next read.
@@ -373,7 +374,7 @@ impl<'a> Settings<'a> {
         writer.filled()
     }
 
-    /// Length of a view in bytes, as the present generation shows it.
+    /// Length of a view in bytes, as the current generation shows it.
     #[must_use]
     pub fn length(&self, view: View) -> usize {
         Writer::length(|out| self.write_view(view, out))
@@ -386,20 +387,20 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// The volume's label, where one is set, as the present generation shows it.
+    /// The volume's label, if one is set, as the current generation shows it.
     #[must_use]
     pub fn label(&self) -> Option<heapless::String<33>> {
         self.label_in(Which::Shown)
     }
 
-    /// The files that the manifest leaves to settings and that the present generation does not show.
+    /// The files that the manifest leaves to settings and that the current generation hides.
     pub fn hidden(&self) -> impl Iterator<Item = &Exposable<'a>> {
         let shown = if self.plan().exposable.is_empty() { 0 } else { self.flags().shown_files };
         let files = self.plan().exposable.iter().enumerate();
         files.filter(move |(number, _)| shown >> number & 1 == 0).map(|(_, file)| file)
     }
 
-    /// Whether the next generation would have another label or other files.
+    /// Whether the next generation will have another label or other files.
     #[must_use]
     pub fn has_changed(&self) -> bool {
         self.label_in(Which::Now) != self.label() || self.exposed_in(Which::Now) != self.flags().shown_files
@@ -409,10 +410,10 @@ impl<'a> Settings<'a> {
         self.own(which, |own| own.label().and_then(|label| label.try_into().ok())).flatten()
     }
 
-    /// The files that are exposed, of those that the manifest leaves to settings: a bit each.
+    /// The exposed files among those that the manifest leaves to settings: a bit each.
     pub(super) fn exposed_in(&self, which: Which) -> u32 {
         let files = self.plan().exposable.iter().enumerate();
-        // One look for each file, so that interrupts do not wait for many.
+        // One critical section for each file, so that interrupts do not wait for long.
         let is_exposed = |file: &Exposable<'_>| self.own(which, |own| own.exposes(file.path)) == Some(true);
         files.fold(0, |bits, (number, file)| bits | u32::from(is_exposed(file)) << number)
     }
@@ -423,13 +424,13 @@ impl<'a> Settings<'a> {
         self.own(Which::Now, |own| own.announcing(self.plan())).unwrap_or(self.plan().defaults.announcing)
     }
 
-    /// Copies the USB device's manufacturer and product, where they are set, into `out`. Returns them.
+    /// Copies the USB device's manufacturer and product into `out`, if they are set. Returns them.
     pub fn usb_strings<'o>(&self, out: &'o mut [[u8; 96]; 2]) -> [Option<&'o str>; 2] {
         let lengths = self.own(Which::Now, |own| {
             let mut places = out.iter_mut();
             own.usb_strings().map(|text| {
                 let (text, place) = text.zip(places.next())?;
-                // `copy_from_slice` could panic for all that the compiler knows.
+                // The compiler cannot prove that `copy_from_slice` does not panic.
                 Some(window::put(place.get_mut(..text.len())?, text.bytes()))
             })
         });
@@ -440,14 +441,14 @@ impl<'a> Settings<'a> {
         })
     }
 
-    /// Looks at the stick's own values. None of them is a secret: they leave no traces.
+    /// Reads the stick's own values. None of them is a secret, so their traces do not matter.
     fn own<R>(&self, which: Which, work: impl FnOnce(Values<'_>) -> R) -> Option<R> {
         critical_section::with(|section| {
             self.with_buffers(section, |buffers| work(Values(buffers.of(which).get(Own::ID))))
         })
     }
 
-    /// Copies what of a group's bytes there is room for. Returns how many: none where the group has none.
+    /// Copies a group's bytes, as many as fit. Returns their number, 0 if the group has none.
     #[inline(never)]
     pub(super) fn copy(&self, id: u32, out: &mut [u8]) -> usize {
         let copy = |buffers: &mut Buffers| {
@@ -461,7 +462,7 @@ impl<'a> Settings<'a> {
         critical_section::with(|section| self.with_buffers(section, copy)).unwrap_or(0)
     }
 
-    /// The values that hold, and the count of changes that led to them.
+    /// The values in effect, and the count of changes that led to them.
     #[inline(never)]
     pub(super) fn present(&self) -> (Payload, u32) {
         let mut payload = Payload::EMPTY;
@@ -472,7 +473,7 @@ impl<'a> Settings<'a> {
         (payload, changes)
     }
 
-    /// The values of that time.
+    /// The values at that time.
     #[inline(never)]
     pub(super) fn of(&self, which: Which) -> Payload {
         let mut payload = Payload::EMPTY;
@@ -482,7 +483,7 @@ impl<'a> Settings<'a> {
         payload
     }
 
-    /// Changes the values that hold, all of it or, where `change` fails, nothing.
+    /// Changes the values in effect: completely or, if `change` fails, not at all.
     pub(super) fn edit<E>(&self, change: impl Fn(&mut Payload) -> Result<(), E>) -> Result<(), E> {
         loop {
             let (mut payload, changes) = self.present();
@@ -493,8 +494,8 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// Lets values hold, where those that held when there were `changes` still do: an interrupt handler or the other core may
-    /// have been quicker. Returns whether they do.
+    /// Puts values into effect if those at change count `changes` still are: an interrupt handler or the other core may
+    /// have been faster. Returns whether it did.
     #[inline(never)]
     fn replace(&self, payload: &Payload, changes: u32) -> bool {
         critical_section::with(|section| {
@@ -511,7 +512,7 @@ impl<'a> Settings<'a> {
         if payload.put(id, bytes, |id| self.knows(id)) {
             return Ok(());
         }
-        // What is known goes before what a newer firmware has beside it.
+        // Known values have priority over what a newer firmware has added.
         let known = |id: u32, bytes: &[u8]| {
             self.sections().find(|(_, group)| group.id() == id).map_or(0, |(_, group)| group.known(bytes))
         };
@@ -525,7 +526,7 @@ impl<'a> Settings<'a> {
         match group.repair(payload.get(group.id()), &mut *out) {
             Some(length) => {
                 let repaired = self.put(payload, group.id(), out.get(..length).unwrap_or_default());
-                // Where other groups take its room, all of its values are defaults.
+                // If other groups take its room, all of its values are defaults.
                 repaired.or_else(|_| self.put(payload, group.id(), &[]))
             }
             None => Ok(()),
@@ -542,7 +543,7 @@ impl<'a> Settings<'a> {
     }
 
     /// One group, by its number.
-    // A call is shorter than a critical section.
+    // Not inlined, because a call is shorter than a critical section.
     #[inline(never)]
     pub(super) fn section(&self, number: usize) -> Option<&dyn Section> {
         let Some(place) = number.checked_sub(1) else { return Some(&self.own) };
@@ -550,7 +551,7 @@ impl<'a> Settings<'a> {
         groups.get(place).copied().flatten().map(|group| group as &dyn Section)
     }
 
-    /// Group and place of the field of that name.
+    /// Indexes of the group and of the field with that name.
     pub(super) fn find(&self, is_it: impl Fn(&str) -> bool) -> Option<(usize, usize)> {
         self.sections().find_map(|(number, group)| {
             let place = group.fields().iter().position(|field| is_it(field.name));
@@ -558,8 +559,7 @@ impl<'a> Settings<'a> {
         })
     }
 
-    /// Writes all values as one JSON object. Between members is `between`, in front of the first and after the last one
-    /// `around`.
+    /// Writes all values as one JSON object, in the given style.
     pub(super) fn write_values(&self, which: Which, style: Style, out: &mut Writer<'_>) -> fmt::Result {
         let payload = self.of(which);
         out.text("{")?;
@@ -613,7 +613,7 @@ impl<'a> Settings<'a> {
         Ok(())
     }
 
-    // A call is shorter than a critical section, here and below.
+    // Not inlined, because a call is shorter than a critical section; the same below.
     #[inline(never)]
     fn flags(&self) -> Flags {
         critical_section::with(|section| self.flags.borrow(section).get())
@@ -632,7 +632,7 @@ impl<'a> Settings<'a> {
         work: impl FnOnce(&mut Buffers) -> R,
     ) -> Option<R> {
         STACKS.note();
-        // Every use is short and calls nothing that comes back here.
+        // Never borrowed already: `work` is always short and does not call this again.
         let mut buffers = self.room.buffers.borrow(section).try_borrow_mut().ok()?;
         Some(work(&mut buffers))
     }

@@ -1,11 +1,11 @@
-//! How a record is appended.
+//! Appending a record.
 
 use super::super::nor::{Flash, FlashError, PAGE_LENGTH, SECTOR_LENGTH};
 use super::super::record::{Extents, FIRST_SEALED, HEADER_LENGTH, Header, SEALED};
 use super::pages::{PAGES, PIECE, PageAddress, wipe};
 use super::{Newest, READS, Store};
 
-/// Where the body of a record comes from.
+/// The source of a record's body.
 pub(super) enum Body<'p> {
     Payload(Extents, &'p [u8]),
     /// That of another record.
@@ -13,7 +13,7 @@ pub(super) enum Body<'p> {
 }
 
 impl<F: Flash> Store<F> {
-    /// Whether the newest record has this payload already, in these sectors.
+    /// Whether the newest record has this payload and these sectors already.
     pub(super) fn has(&mut self, payload: &[u8]) -> bool {
         let Some(Newest { address, header, .. }) = self.newest.filter(|_| !self.doubt) else { return false };
         let extents = self.extents();
@@ -23,7 +23,7 @@ impl<F: Flash> Store<F> {
         new == header && self.is_own(address) && (0..READS).all(|_| self.holds(address, &new, &body))
     }
 
-    /// One attempt. After [`FlashError::Failed`] the cursor is in the sector to blame.
+    /// One attempt. After [`FlashError::Failed`], the cursor is in the sector that failed.
     pub(super) fn try_save(&mut self, payload: &[u8]) -> Result<(), FlashError> {
         let extents = self.extents();
         let number = self.next_number();
@@ -32,14 +32,14 @@ impl<F: Flash> Store<F> {
         self.append(address, header, extents, &Body::Payload(extents, payload))
     }
 
-    /// The number of the next record. One that is refused has used its number up, too.
+    /// The number of the next record. It is used up even if the record is refused.
     pub(super) fn next_number(&mut self) -> u32 {
         let number = self.sequence.map_or(1, |highest| highest.wrapping_add(core::mem::replace(&mut self.step, 1)));
         self.sequence = Some(number);
         number
     }
 
-    /// Writes a record, which is the newest then.
+    /// Writes a record, which then is the newest.
     pub(super) fn append(
         &mut self,
         address: PageAddress,
@@ -49,7 +49,7 @@ impl<F: Flash> Store<F> {
     ) -> Result<(), FlashError> {
         let result = self.write(address, &mut header, body);
         if result == Err(FlashError::Failed) {
-            // A record that is told not to be there must not turn up: a worn bit may be a seal.
+            // A record that was reported as not saved must not appear later: a worn bit may be a seal.
             let _ = self.zero(address, header.pages());
         }
         self.doubt |= result.is_err() && header.is_sealed();
@@ -80,7 +80,7 @@ impl<F: Flash> Store<F> {
         if !self.holds(address, header, body) {
             return Err(FlashError::Failed);
         }
-        // Until the second seal holds, the next start may have to write the record again, and find no place for it.
+        // Until the second seal is confirmed, the next start may have to write the record again, and find no room for it.
         let mut sealed = *header;
         sealed.seals = SEALED;
         self.seal(address, &sealed)?;
@@ -88,7 +88,7 @@ impl<F: Flash> Store<F> {
         if (0..READS).all(|_| self.holds(address, header, body)) { Ok(()) } else { Err(FlashError::Failed) }
     }
 
-    /// Makes a page of a record, counted from 0. Returns how many bytes of it are the record's.
+    /// Creates a page of a record, counted from 0. Returns how many bytes of it belong to the record.
     fn page(&mut self, header: &Header, body: &Body<'_>, number: u8, page: &mut [u8; PAGE_LENGTH]) -> usize {
         match body {
             Body::Payload(extents, payload) => header.page(*extents, payload, number, page),
@@ -105,8 +105,7 @@ impl<F: Flash> Store<F> {
         }
     }
 
-    /// Whether a record is in flash as it should be. What fills the last page does not matter: a record that is told not to be
-    /// there must not turn up whole.
+    /// Whether a record is in flash as expected. The padding of the last page does not matter.
     fn holds(&mut self, address: PageAddress, header: &Header, body: &Body<'_>) -> bool {
         let mut page = [0; PAGE_LENGTH];
         let holds = (0..header.pages()).all(|number| {
@@ -118,11 +117,11 @@ impl<F: Flash> Store<F> {
         holds
     }
 
-    /// Finds blank pages, in a new sector where the present one has none left, and leaves the cursor at them.
+    /// Finds blank pages, in a new sector if the present one has none left, and sets the cursor to them.
     pub(super) fn room(&mut self, pages: u8) -> Result<PageAddress, FlashError> {
         if self.retired & self.bit(self.cursor.sector) == 0 {
             while self.cursor.page + pages <= PAGES {
-                // As `open` walks, which steps over what a header says is a record.
+                // Like `open`, which skips what a header says is a record.
                 let step = self.header(self.cursor).map(|header| header.pages());
                 if step.is_none() && self.is_blank(self.cursor, pages) {
                     return Ok(self.cursor);
@@ -141,17 +140,17 @@ impl<F: Flash> Store<F> {
         self.make_room(sector)
     }
 
-    /// The sector after that one.
+    /// The next sector.
     pub(super) fn next(&self, sector: u32) -> u32 {
         let next = sector.wrapping_add(SECTOR_LENGTH);
         if self.bit(next) != 0 { next } else { 0 }
     }
 
-    /// Erases a sector. Returns its beginning, where the cursor is then.
+    /// Erases a sector. Returns its start, where the cursor is then.
     pub(super) fn make_room(&mut self, sector: u32) -> Result<PageAddress, FlashError> {
         self.leave_claim(sector)?;
         self.erase(sector).inspect_err(|error| {
-            // The one to blame.
+            // The sector that failed.
             if *error == FlashError::Failed {
                 self.cursor = PageAddress { sector, page: PAGES };
             }

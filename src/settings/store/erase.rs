@@ -1,4 +1,4 @@
-//! What is erased, and what is said in flash before.
+//! Erasing sectors, and what is written to flash before that.
 
 use super::super::nor::{Flash, FlashError, PAGE_LENGTH, SECTOR_LENGTH};
 use super::super::record::{Extent, Extents, Header, SEALED};
@@ -6,7 +6,7 @@ use super::Store;
 use super::pages::{PAGES, PageAddress};
 
 impl<F: Flash> Store<F> {
-    /// The page that claims the sectors before the first record does.
+    /// The page that claims the sectors before the first record exists.
     pub(super) fn claim_page(&self) -> [u8; PAGE_LENGTH] {
         let extents = Extents { own: self.own(), left: Extent::default() };
         let mut page = [0; PAGE_LENGTH];
@@ -14,10 +14,11 @@ impl<F: Flash> Store<F> {
         page
     }
 
-    /// Claims the sectors before `next` is erased: a power cut would leave it with nothing that looks like the store's.
+    /// Claims the sectors before `next` is erased: otherwise a power cut would leave it with nothing that identifies it as
+    /// the store's.
     pub(super) fn leave_claim(&mut self, next: u32) -> Result<(), FlashError> {
         let own = self.own();
-        // One that may read as never sealed at the next start says nothing then.
+        // One that may read as never sealed at the next start does not count.
         let sealed = self.newest.filter(|newest| newest.header.seals == SEALED);
         if sealed.map_or(Extent::default(), |newest| newest.extents.own).covers(own) {
             return Ok(());
@@ -38,7 +39,7 @@ impl<F: Flash> Store<F> {
                     });
                 if free {
                     match self.program(address.offset(), &claim) {
-                        // That sector's wear is not in the way of this one.
+                        // That sector's wear does not affect this one.
                         Err(FlashError::Failed) => break,
                         result => return result,
                     }
@@ -49,7 +50,7 @@ impl<F: Flash> Store<F> {
         Ok(())
     }
 
-    /// Erases the records that other settings have left, once these sectors hold what they held.
+    /// Erases the records that former settings have left, once these sectors contain the same.
     pub(super) fn clean_up(&mut self) {
         let mut clean = true;
         for number in self.left.sectors() {
@@ -62,8 +63,8 @@ impl<F: Flash> Store<F> {
         }
     }
 
-    /// Overwrites a sector of records, and erases it: an erase that is cut short shows nothing then, and what a cut leaves before
-    /// still begins with a record.
+    /// Overwrites a sector of records, and erases it: if the erase is cut short, it reveals nothing, and what a cut before
+    /// that leaves still starts with a record.
     pub(super) fn wipe(&mut self, sector: u32) -> Result<(), FlashError> {
         self.zero(PageAddress { sector, page: 0 }, PAGES)?;
         self.erase(sector)
@@ -79,7 +80,8 @@ impl<F: Flash> Store<F> {
     }
 }
 
-/// Whether programming can make these bytes what is expected: blank, the same, or what a power cut leaves between.
+/// Whether programming can change these bytes to the expected ones: they are blank, the same, or something in between after
+/// a power cut.
 pub(super) fn could_become(bytes: &[u8], expected: &[u8]) -> bool {
     bytes.iter().zip(expected).all(|(byte, expected)| byte & expected == *expected)
 }

@@ -1,7 +1,7 @@
 //! The store: one payload, kept as records that are appended through all pages of all sectors.
 //!
-//! A record goes after the last one, or, where that one's sector has no room left, to the beginning of the next sector, which
-//! is erased then and not sooner; after the last sector comes the first. So:
+//! A record is written after the last one, or, if there is no room left in its sector, to the start of the next sector,
+//! which is erased only then; the first sector follows the last. So:
 //!
 //! - The sector that holds the newest record is never erased: a power cut leaves either the old record or the new one as the
 //!   newest that is whole.
@@ -13,15 +13,15 @@
 //!   for 6.0 years of the one and 1.1 years of the other, and twice as many sectors twice as long (`settings_store`, test
 //!   `wear_is_even`).
 //!
-//! What is written is read back. A sector that does not erase, or does not hold what was programmed, is left alone until the
-//! next start; its records are still read. A payload that is saved already is not written again.
+//! What was written is read back. A sector that cannot be erased, or does not contain what was programmed, is not used
+//! until the next start; its records are still read. A payload that is saved already is not written again.
 //!
 //! # Cells between the thresholds
 //!
-//! An operation that a power cut interrupts leaves bits that read differently each time ([`Flash`] states the model). A
-//! record that was cut short may read as whole once, and as torn at the next start. Two seals in its header decide instead of
-//! its sum: the first is cleared after all of the record was written and read back, the second after the first. A save is
-//! acknowledged after the second one was read back.
+//! An operation that a power cut interrupts leaves bits that read differently each time ([`Flash`] describes the model). A
+//! record that was cut short may read as complete once, and as torn at the next start. Therefore two seals in its header
+//! decide, not its checksum: the first is cleared after the whole record was written and read back, the second after the
+//! first. A save is acknowledged after the second one was read back.
 //!
 //! - The newest record with a seal cleared is the one that was saved. Since a seal is begun only after the record has ended, its
 //!   bytes are stable. With both cleared, the first is stable, too: every start finds the record.
@@ -31,27 +31,27 @@
 //! - A start that finds a newer record without a seal overwrites it before it tells anybody, but for the seals. Where its
 //!   sector does not take that, it writes the record that counts again, as above.
 //!
-//! So the answer is the old payload or the new one, whole, and the same at every later start, however many of them are cut
-//! short as well, and whichever sector wears out between them, as long as one takes what is written. Where none does, a start
-//! may find either of the two until a save is acknowledged, and a save is an error, also one of what is there already.
-//! Where no save was cut short, a start writes nothing. The bytes that are handed out are the bytes that were checked: they are
-//! read once.
+//! So the answer is the old payload or the new one, complete, and the same at every later start, however many of them are
+//! cut short as well, and whichever sector wears out meanwhile, as long as one accepts what is written. If none does, a
+//! start may find either of the two until a save is acknowledged, and a save is an error, even one of what is there
+//! already. If no save was cut short, a start writes nothing. The bytes that are returned are the bytes that were checked:
+//! they are read once.
 //!
-//! # Whose sectors they are
+//! # Ownership of sectors
 //!
-//! Nothing that is not the store's is erased. A sector that is neither blank nor begins with a record is foreign, and
-//! [`SaveError::Occupied`] is the answer until [`Storage::claim`] takes it. Each record says which sectors were the store's, so
-//! that an erase that was cut short does not make one foreign; before the first record, a record without payload says so.
+//! Nothing that is not the store's is erased. A sector that is not blank and does not start with a record is foreign, and
+//! the answer is [`SaveError::Occupied`] until [`Storage::claim`] takes it. Each record names the store's sectors, so that
+//! an interrupted erase does not make one foreign; before the first record, a record without payload does that.
 //!
-//! Where the sectors hold no record, or one of another `[settings]`, the newest record is looked for in the rest of flash. It
-//! moves into the sectors when it is loaded, and then the places that it left are overwritten with zeros, erased, and forgotten,
-//! in this order: a power cut leaves something that the next start finds, or nothing to read. Only sectors that begin with a record
-//! which says that they were the store's are erased: a copy of them in somebody's file is not.
+//! If the sectors contain no record, or one of another `[settings]`, the newest record is searched in the rest of flash. It
+//! moves into the sectors when it is loaded, and then its old locations are overwritten with zeros, erased, and forgotten,
+//! in this order: a power cut leaves something that the next start finds, or nothing readable. Only sectors that start with
+//! a record which says that they were the store's are erased, so a copy of them in another file is not.
 //!
-//! A store that is opened reads its own sectors alone, and writes nothing. The first load, save or claim looks around, if there is
-//! anything to look for, and settles what a power cut has left.
+//! Opening a store only reads its own sectors, and writes nothing. The first load, save or claim searches elsewhere if
+//! necessary, and settles what a power cut has left.
 //!
-//! Records of another version of the format are stepped over, and go only when their sector's turn comes to be erased.
+//! Records of another version of the format are skipped, and are lost only when their sector is erased in turn.
 
 mod append;
 mod erase;
@@ -65,35 +65,35 @@ use super::record::{EXTENTS_LENGTH, Extent, Extents, HEADER_LENGTH, Header};
 use core::fmt;
 use pages::{PageAddress, wipe};
 
-/// Bytes of payload that a record holds. The longest takes five pages.
+/// Maximum length of a payload in bytes. The longest takes five pages.
 pub const MAX_PAYLOAD: usize = 1008;
 const _: () = assert!(HEADER_LENGTH + EXTENTS_LENGTH + MAX_PAYLOAD <= 5 * PAGE_LENGTH);
 
-/// Sectors that a store makes use of, at most.
+/// Maximum number of sectors that a store uses.
 pub const MAX_SECTORS: u8 = 32;
 
 /// How often a record's bytes are read before it counts as worn.
 const READS: u8 = 3;
 
-/// Why settings were not saved. Those saved before stay as they are.
+/// Why settings were not saved. Those saved before are unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SaveError {
-    /// The payload is longer than [`MAX_PAYLOAD`]: the application has to do with less.
+    /// The payload is longer than [`MAX_PAYLOAD`]: the application must use less.
     TooLong,
     /// Fewer than two sectors can still be written.
     WornOut,
-    /// There is nothing to save them in: the manifest has no settings' sectors, or the program runs from SRAM.
+    /// There is nowhere to save them: the manifest has no settings' sectors, or the program runs from SRAM.
     Volatile,
-    /// The second core runs and did not step aside: see `rp2350::park`. It may be tried again. Where all but the last step was
-    /// done, the next start finds what was to be saved, unless something was saved since.
+    /// The second core runs and did not park: see `rp2350::park`. Try again. If all but the last step was done, the next
+    /// start finds the new values, unless something was saved since.
     OtherCore,
-    /// The flash's partition table does not let the program write there, or flash is smaller than the manifest says.
+    /// The flash's partition table does not allow the program to write there, or flash is smaller than the manifest says.
     Refused,
-    /// The sectors hold something that is not the store's: see [`Storage::claim`].
+    /// The sectors contain something that is not the store's: see [`Storage::claim`].
     Occupied(Contents),
-    /// Erases wear flash out, and there were too many in a short time. A [`Store`] itself does not count the time: it never
-    /// answers this.
+    /// Erases wear out flash, and there were too many in a short time. A [`Store`] itself does not measure time, and never
+    /// returns this.
     TooOften,
 }
 
@@ -102,7 +102,7 @@ impl SaveError {
     pub(super) const fn words(self) -> &'static str {
         match self {
             Self::TooLong => "not saved: too many bytes",
-            Self::WornOut => "not saved: the flash takes no more",
+            Self::WornOut => "not saved: the flash is worn out",
             Self::Volatile => "not saved: there is no flash for settings",
             Self::OtherCore => "not saved: the second core did not stop, try again",
             Self::Refused => "not saved: the partition table forbids it",
@@ -126,42 +126,42 @@ impl fmt::Display for SaveError {
 
 impl core::error::Error for SaveError {}
 
-/// How the store is.
+/// The state of the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Health {
-    /// Sectors that there are.
+    /// Number of sectors.
     pub sectors: u8,
-    /// How many of them were taken out of use since the start, because they did not take what was written.
+    /// How many of them were taken out of use since the start because writing to them failed.
     pub retired: u8,
-    /// Number of the newest record: the higher, the newer, modulo 2^32. A start leaves a number out. `None`: nothing was ever
+    /// Number of the newest record: the higher, the newer, modulo 2^32. A start skips a number. `None`: nothing was ever
     /// saved.
     pub sequence: Option<u32>,
-    /// What the sectors hold that is not the store's. `None`: it can save, or nothing was loaded, saved or claimed yet.
+    /// The foreign contents of the sectors. `None`: it can save, or nothing was loaded, saved or claimed yet.
     pub occupied: Option<Contents>,
-    /// Sectors that were erased since the start, each time counted.
+    /// Number of erases since the start.
     pub erases: u32,
 }
 
-/// A store whose flash need not be known.
+/// A store in any kind of flash.
 pub trait Storage {
-    /// Copies the payload that was saved last. Returns its length; `None` when nothing was saved, or when `out` is too short.
+    /// Copies the payload that was saved last. Returns its length; `None` if nothing was saved, or if `out` is too short.
     fn load(&mut self, out: &mut [u8]) -> Option<usize>;
 
-    /// Saves a payload in the place of the last.
+    /// Saves a payload, which replaces the last one.
     ///
     /// # Errors
     ///
-    /// Why not; the last one stays.
+    /// Why it was not saved; the last one is unchanged.
     fn save(&mut self, payload: &[u8]) -> Result<(), SaveError>;
 
-    /// Takes the sectors for the store, whatever they hold: what is there is lost with the next saves.
+    /// Takes the sectors for the store, whatever they contain: that is lost with the next saves.
     fn claim(&mut self) {}
 
-    /// How the store is.
+    /// The state of the store.
     fn health(&self) -> Health;
 }
 
-/// No store at all: nothing to load, nowhere to save.
+/// No store: nothing to load, nowhere to save.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Volatile;
 
@@ -191,36 +191,36 @@ struct Newest {
 #[derive(Debug)]
 pub struct Store<F> {
     flash: F,
-    /// Where the store's sectors begin, in bytes from the beginning of flash. Offsets count from there, modulo 2^32: what is before them
-    /// in flash has large ones.
+    /// Where the store's sectors start, in bytes from the start of flash. Offsets are relative to this, modulo 2^32:
+    /// locations before it have large ones.
     start: u32,
     sectors: u8,
     /// A bit for each sector that is out of use.
     retired: u32,
     newest: Option<Newest>,
-    /// The highest sequence number that was ever used, as far as one can tell.
+    /// The highest sequence number that was ever used, as far as known.
     sequence: Option<u32>,
-    /// How far the next number is from that one.
+    /// Distance from that number to the next one.
     step: u32,
-    /// Where records go on: in a sector that was erased by a whole erase since the start.
+    /// Where the next record goes: in a sector that was completely erased since the start.
     cursor: PageAddress,
-    /// Sectors that a record without payload claims.
+    /// The sectors that a record without payload claims.
     claimed: Extent,
-    /// Sectors that other settings may have left records in.
+    /// Sectors where former settings may have left records.
     left: Extent,
-    /// What the sectors hold that is not ours.
+    /// The foreign contents of the sectors.
     occupied: Option<Contents>,
-    /// Erases since the start.
+    /// Number of erases since the start.
     erases: u32,
-    /// Whether it is known what other sectors hold.
+    /// Whether the contents of other sectors are known.
     surveyed: bool,
-    /// Whether the next start may find another record than the newest: one whose first seal was begun, and that was not
+    /// Whether the next start may find another record than the newest: one whose first seal was begun, but that was not
     /// acknowledged.
     doubt: bool,
 }
 
 impl<F: Flash> Store<F> {
-    /// Copies the payload that was saved last. Returns its length; `None` when nothing was saved, or when `out` is too short.
+    /// Copies the payload that was saved last. Returns its length; `None` if nothing was saved, or if `out` is too short.
     pub fn load(&mut self, out: &mut [u8]) -> Option<usize> {
         self.survey();
         let mut settled = false;
@@ -228,7 +228,7 @@ impl<F: Flash> Store<F> {
             let (before, length) = header.split()?;
             let payload = out.get_mut(..length)?;
             for _ in 0..READS {
-                // Read once: the bytes that are handed out are those that are checked.
+                // Read once: the bytes that are returned are those that are checked.
                 let mut digest = header.digest();
                 let mut extents = [0; EXTENTS_LENGTH];
                 let extents = extents.get_mut(..before).unwrap_or_default();
@@ -240,14 +240,14 @@ impl<F: Flash> Store<F> {
                 if header.is(digest) {
                     header.restore(before, payload);
                     if !self.is_own(address) && self.occupied.is_none() {
-                        // What cannot move now does at the next start.
+                        // If it cannot be moved now, the next start tries again.
                         let _ = self.save(payload);
                     }
                     return Some(length);
                 }
             }
             wipe(payload);
-            // Worn. What was saved before it is better than nothing, and is to be the answer from now on.
+            // Worn. What was saved before it is better than nothing, and must be the answer from now on.
             self.newest = None;
             self.look(Some(header.sequence));
             if !core::mem::replace(&mut settled, true) {
@@ -257,12 +257,12 @@ impl<F: Flash> Store<F> {
         None
     }
 
-    /// Saves a payload in the place of the last. Takes up to 400 ms where a sector has to be erased, once in 3 to 16 times and
-    /// after each start. What is saved already is not written again.
+    /// Saves a payload, which replaces the last one. Takes up to 400 ms if a sector has to be erased: once in 3 to 16
+    /// saves, and after each start. What is saved already is not written again.
     ///
     /// # Errors
     ///
-    /// Why not; the last one stays.
+    /// Why it was not saved; the last one is unchanged.
     pub fn save(&mut self, payload: &[u8]) -> Result<(), SaveError> {
         if payload.len() > MAX_PAYLOAD {
             return Err(SaveError::TooLong);
@@ -277,7 +277,7 @@ impl<F: Flash> Store<F> {
         if self.has(payload) {
             return Ok(());
         }
-        // Every round but the last takes a sector out of use.
+        // Every round except the last takes a sector out of use.
         while self.usable() >= 2 {
             match self.try_save(payload) {
                 Ok(()) => {
@@ -292,14 +292,14 @@ impl<F: Flash> Store<F> {
         Err(SaveError::WornOut)
     }
 
-    /// Takes the sectors, whatever they hold: what is there is lost with the next saves. Writes no more than
-    /// [`load`](Self::load) does.
+    /// Takes the sectors, whatever they contain: that is lost with the next saves. Writes no more than [`load`](Self::load)
+    /// does.
     pub fn claim(&mut self) {
         self.survey();
         self.occupied = None;
     }
 
-    /// How the store is.
+    /// The state of the store.
     #[must_use]
     pub fn health(&self) -> Health {
         Health {
@@ -311,7 +311,7 @@ impl<F: Flash> Store<F> {
         }
     }
 
-    /// Gives the flash back.
+    /// Returns the flash.
     #[must_use]
     pub fn into_flash(self) -> F {
         self.flash
@@ -321,7 +321,7 @@ impl<F: Flash> Store<F> {
         u32::from(self.sectors).saturating_sub(self.retired.count_ones())
     }
 
-    /// A sector's bit; none for one that is not the store's.
+    /// A sector's bit; 0 if it is not the store's.
     fn bit(&self, sector: u32) -> u32 {
         let number = sector / SECTOR_LENGTH;
         if number < self.sectors.into() { 1 << (number % 32) } else { 0 }
@@ -331,7 +331,7 @@ impl<F: Flash> Store<F> {
         self.bit(address.sector) != 0
     }
 
-    /// The number of a sector, counted from the beginning of flash.
+    /// The number of a sector, counted from the start of flash.
     fn number(&self, sector: u32) -> u32 {
         self.start.wrapping_add(sector) / SECTOR_LENGTH
     }
@@ -341,7 +341,7 @@ impl<F: Flash> Store<F> {
         Extent { first: (self.start / SECTOR_LENGTH) as u16, count: self.sectors }
     }
 
-    /// What the next record says of sectors.
+    /// The sectors that the next record names.
     fn extents(&self) -> Extents {
         Extents { own: self.own(), left: self.left }
     }

@@ -1,4 +1,5 @@
-//! What a start finds: the newest record, in the store's sectors or where settings were before, and whose the sectors are.
+//! What a start finds: the newest record, in the store's sectors or in those of former settings, and the owner of the
+//! sectors.
 
 use super::super::foreign::{START_LENGTH, foreign_contents, is_blank_after};
 use super::super::nor::{Flash, PAGE_LENGTH, SECTOR_LENGTH};
@@ -8,8 +9,8 @@ use super::pages::{PAGES, PageAddress, read};
 use super::{MAX_SECTORS, Newest, Store};
 
 impl<F: Flash> Store<F> {
-    /// Looks for what was saved in `sectors` sectors, at most [`MAX_SECTORS`], from byte `start` of flash on, a multiple of
-    /// [`SECTOR_LENGTH`]. Reads nothing but these, each byte twice at most, and writes nothing.
+    /// Opens a store in `sectors` sectors, at most [`MAX_SECTORS`], from byte `start` of flash on, a multiple of
+    /// [`SECTOR_LENGTH`]. Reads only these, each byte at most twice, and writes nothing.
     #[must_use]
     pub fn open(flash: F, start: u32, sectors: u8) -> Self {
         const {
@@ -18,7 +19,7 @@ impl<F: Flash> Store<F> {
             assert!((SECTOR_LENGTH as usize).is_multiple_of(F::ERASE_SIZE), "the store erases single sectors");
         }
         let sectors = sectors.min(MAX_SECTORS);
-        // After the last: the first save erases the first sector.
+        // After the last one, so that the first save erases the first sector.
         let cursor = PageAddress { sector: u32::from(sectors.saturating_sub(1)) * SECTOR_LENGTH, page: PAGES };
         let mut store = Self {
             flash,
@@ -40,9 +41,9 @@ impl<F: Flash> Store<F> {
         store
     }
 
-    /// Before anything else, once after each start: looks for what settings have left in the rest of flash, finds out whose the
-    /// sectors are, and makes the answer that of every later start. Writes only where a power cut has left a save in doubt, or a
-    /// move unfinished.
+    /// Done once after each start, before anything else: searches for settings in the rest of flash, finds out who owns the
+    /// sectors, and makes the answer the same for every later start. Writes only if a power cut has left a save in doubt,
+    /// or a move unfinished.
     pub(super) fn survey(&mut self) {
         if core::mem::replace(&mut self.surveyed, true) {
             return;
@@ -50,7 +51,7 @@ impl<F: Flash> Store<F> {
         self.look_elsewhere(None);
         self.judge();
         if self.sequence.is_some() {
-            // A record that does not show now may have the next number.
+            // A record that is not readable now may have the next number.
             self.step = 2;
             self.settle();
         }
@@ -64,8 +65,8 @@ impl<F: Flash> Store<F> {
         }
     }
 
-    /// Finds the newest record that is sealed and whole, of those older than `below`: in the store's sectors, and in those of
-    /// former settings.
+    /// Finds the newest record that is sealed and complete, of those older than `below`: in the store's sectors, and in
+    /// those of former settings.
     pub(super) fn look(&mut self, below: Option<u32>) {
         self.look_into_own(below);
         self.look_elsewhere(below);
@@ -81,7 +82,7 @@ impl<F: Flash> Store<F> {
         let own = self.own();
         let former = match self.newest {
             Some(newest) if newest.extents.own.count != 0 => newest.extents.own.hull(newest.extents.left),
-            // Of the first version of the format, which did not say.
+            // Of the first version of the format, which did not name sectors.
             Some(_) => own,
             None => {
                 // They may be anywhere.
@@ -100,16 +101,16 @@ impl<F: Flash> Store<F> {
         }
     }
 
-    /// Looks into a sector that is not the store's.
+    /// Searches a sector that is not the store's.
     fn look_into_other(&mut self, number: u32, below: Option<u32>) {
         if let Some(address) = self.elsewhere(number, true) {
             self.look_into(address.sector, below);
         }
     }
 
-    /// The beginning of a sector that is not the store's, if the chip has it and it was one of former settings: it begins with a
-    /// record that says so, and is no copy in somebody's file. Records of the first version do not say where they were: `old`
-    /// is the answer for them.
+    /// The start of a sector that is not the store's, if it exists on the chip and belonged to former settings: it starts
+    /// with a record that says so, and is not a copy in another file. Records of the first version do not say where they
+    /// were; for them, the answer is `old`.
     pub(super) fn elsewhere(&mut self, number: u32, old: bool) -> Option<PageAddress> {
         let address = PageAddress { sector: self.offset(number), page: 0 };
         if number >= self.chip_length() / SECTOR_LENGTH || self.is_own(address) {
@@ -136,7 +137,7 @@ impl<F: Flash> Store<F> {
                     self.claimed = extents.own;
                 }
             } else {
-                // A torn record's number counts, as does another version's: none is given twice.
+                // The number of a torn record, or of one of another version, counts as well, so that none is used twice.
                 if self.sequence.is_none_or(|highest| is_newer(header.sequence, highest)) {
                     self.sequence = Some(header.sequence);
                 }
@@ -154,7 +155,7 @@ impl<F: Flash> Store<F> {
         }
     }
 
-    /// Whether a sector is the store's, without a doubt: a record says so, or begins there.
+    /// Whether a sector is certainly the store's: a record says so, or starts there.
     pub(super) fn is_ours(&mut self, sector: u32) -> bool {
         let number = self.number(sector);
         let known = self.newest.map_or(Extent::default(), |newest| newest.extents.own);
@@ -163,7 +164,7 @@ impl<F: Flash> Store<F> {
             || self.header(PageAddress { sector, page: 0 }).is_some()
     }
 
-    /// Finds out whether there is anything in the sectors that is not the store's.
+    /// Finds out whether the sectors contain anything that is not the store's.
     fn judge(&mut self) {
         let known = self.newest.map_or(Extent::default(), |newest| newest.extents.own);
         let claim = self.claim_page();
@@ -181,7 +182,7 @@ impl<F: Flash> Store<F> {
                 torn = could_become(start, &claim);
                 start.first_chunk().is_some_and(|start| record_pages(start).is_some())
             });
-            // Of a claim that was cut short, any part is there.
+            // Any part of a claim that was cut short may be there.
             if !(torn && is_blank_after(address, START_LENGTH as u32, &mut read)) {
                 self.occupied = foreign;
             }

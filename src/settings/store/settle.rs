@@ -1,4 +1,4 @@
-//! What makes a start's answer that of every later one.
+//! Makes the answer of a start the same for every later one.
 
 use super::super::nor::{Flash, FlashError, PAGE_LENGTH, SECTOR_LENGTH};
 use super::super::record::{Header, SEALED, SEALS};
@@ -8,19 +8,19 @@ use super::pages::{PAGES, PageAddress, wipe};
 use super::{Newest, READS, Store};
 
 impl<F: Flash> Store<F> {
-    /// Makes the answer the same at every later start: see the module's documentation. Where that fails, it is in doubt, and the
-    /// next start tries again.
+    /// Makes the answer the same for every later start: see the module's documentation. If that fails, it is in doubt, and
+    /// the next start tries again.
     pub(super) fn settle(&mut self) {
         self.leave_unsteady();
         self.doubt = !self.bury(false) || self.is_unsealed();
         if !self.doubt || self.renew() {
             return;
         }
-        // Where there is no other place, or settings have moved and will be written again anyway.
+        // If there is no other location, or settings have moved and will be written again anyway.
         if let Some(mut newest) = self.newest.filter(|_| self.is_unsealed()) {
             newest.header.seals = SEALED;
             let _ = self.seal(newest.address, &newest.header);
-            // A worn page may have lost the record by that.
+            // On a worn page, that may have destroyed the record.
             self.newest = None;
             self.look(None);
             self.leave_unsteady();
@@ -28,7 +28,7 @@ impl<F: Flash> Store<F> {
         let sealed = !self.is_unsealed();
         self.doubt = !self.bury(sealed) || !sealed;
         if let Some(newest) = self.newest.filter(|_| !sealed) {
-            // One of them holds, and nobody can tell which one the next start finds.
+            // One of them is valid, but it is unknown which one the next start will find.
             self.retired |= self.candidates(newest);
         }
     }
@@ -38,7 +38,7 @@ impl<F: Flash> Store<F> {
         self.newest.is_some_and(|newest| newest.header.seals != SEALED)
     }
 
-    /// A record that is not sealed for good counts only if it reads the same each time.
+    /// A record that is not completely sealed counts only if it reads the same each time.
     fn leave_unsteady(&mut self) {
         while let Some(newest) = self.newest.filter(|_| self.is_unsealed()) {
             if self.is_steady(&newest) {
@@ -49,7 +49,7 @@ impl<F: Flash> Store<F> {
         }
     }
 
-    /// Whether the record reads the same each time, but for its seals: those that a cut has left between the thresholds may.
+    /// Whether the record reads the same each time, except for its seals, which may be unstable after a power cut.
     fn is_steady(&mut self, record: &Newest) -> bool {
         (0..READS).all(|_| {
             let header = self.header(record.address).filter(|header| header.is_same(&record.header));
@@ -57,13 +57,13 @@ impl<F: Flash> Store<F> {
         })
     }
 
-    /// Sees to it that no record after the newest that counts can ever be whole; with `erase`, by an erase where nothing else
-    /// helps. Returns whether that is so.
+    /// Makes sure that no record newer than the newest valid one can ever be complete; with `erase`, by an erase if nothing
+    /// else helps. Returns whether that succeeded.
     fn bury(&mut self, erase: bool) -> bool {
         let newest = self.newest.map_or(0, |newest| self.bit(newest.address.sector));
         let mut all = true;
         for sector in (0..self.sectors.into()).map(|number: u32| number * SECTOR_LENGTH) {
-            // In somebody's files there may be records, too.
+            // Files may contain records, too.
             if !self.is_ours(sector) {
                 continue;
             }
@@ -82,7 +82,7 @@ impl<F: Flash> Store<F> {
         all
     }
 
-    /// The next record of a sector that is newer than the newest that counts, from a place on, and its pages.
+    /// The next record in a sector, from `address` on, that is newer than the newest valid one, and its number of pages.
     fn next_torn(&mut self, mut address: PageAddress) -> Option<(PageAddress, u8)> {
         let newest = self.newest.map(|newest| newest.header.sequence);
         while address.page < PAGES {
@@ -97,8 +97,8 @@ impl<F: Flash> Store<F> {
         None
     }
 
-    /// Writes the newest record again, with a number above all others, where nothing is lost by it: what the others read as does
-    /// not matter then. Returns whether it holds there.
+    /// Writes the newest record again, with a number above all others, where nothing is lost: then it does not matter what
+    /// the others read as. Returns whether it was written successfully.
     fn renew(&mut self) -> bool {
         let Some(from) = self.newest.filter(|newest| self.is_own(newest.address) && newest.header.is_doubtful()) else {
             return false;
@@ -116,7 +116,8 @@ impl<F: Flash> Store<F> {
                 Err(_) => return false,
             }
         }
-        // After the last record of a sector: of the newest one's first, which nothing but a save has written since it was erased.
+        // After the last record of a sector: first of the newest record's sector, to which only saves have written since it
+        // was erased.
         sector = from.address.sector;
         for _ in 0..self.sectors {
             if keep & self.bit(sector) != 0
@@ -131,8 +132,8 @@ impl<F: Flash> Store<F> {
         false
     }
 
-    /// The sectors of all records that the next start may find, where the newest is `from`: down to the first that is sealed for
-    /// good.
+    /// The sectors of all records that the next start may find if the newest is `from`: down to the first one that is
+    /// completely sealed.
     fn candidates(&mut self, from: Newest) -> u32 {
         let newest = self.newest.take();
         let mut sectors = 0;
@@ -161,7 +162,7 @@ impl<F: Flash> Store<F> {
         None
     }
 
-    /// Writes a record again, with the next number. It is the newest then.
+    /// Writes a record again, with the next number. Then it is the newest.
     fn copy(&mut self, from: &Newest, address: PageAddress) -> Result<(), FlashError> {
         let mut header = from.header.renumbered(self.next_number());
         let (mut old, mut new) = (from.header.digest(), header.digest());
@@ -176,7 +177,7 @@ impl<F: Flash> Store<F> {
         self.append(address, header, from.extents, &Body::Copy(from.address))
     }
 
-    /// Programs the first page of a record again, with its seals. All of it is stable: it was written before.
+    /// Programs the first page of a record again, with its seals. Its bits are stable, since it was written before.
     #[inline(never)]
     pub(super) fn seal(&mut self, address: PageAddress, header: &Header) -> Result<(), FlashError> {
         let mut page = [0; PAGE_LENGTH];
@@ -187,10 +188,10 @@ impl<F: Flash> Store<F> {
         result
     }
 
-    /// Overwrites pages with zeros, the first one last. The seals of a record there stay as they are: one that is overwritten in part
-    /// is never taken for one that was sealed.
+    /// Overwrites pages with zeros, the first one last. The seals of a record there are unchanged: a record that is partly
+    /// overwritten is never taken for a sealed one.
     pub(super) fn zero(&mut self, address: PageAddress, pages: u8) -> Result<(), FlashError> {
-        // In RAM: a constant would be in flash, which cannot be read while it is written.
+        // In RAM, because a constant would be in flash, which cannot be read while it is written.
         let mut zeros = [0xFF; PAGE_LENGTH];
         wipe(&mut zeros);
         (0..pages.min(PAGES - address.page)).rev().try_for_each(|number| {
