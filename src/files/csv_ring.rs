@@ -1,7 +1,7 @@
 //! A table of readings: its newest rows as CSV (RFC 4180).
 
 use crate::dynamic::{Content, Frozen};
-use crate::text::Writer;
+use crate::text;
 use crate::volume::Generation;
 use core::cell::Cell;
 use core::fmt;
@@ -118,11 +118,11 @@ impl<R: Copy + Serialize + Send, const N: usize> CsvRing<R, N> {
 
     /// Length in bytes of the first line, and of those of `rows`.
     fn measure(&self, rows: impl Iterator<Item = Option<R>>) -> u32 {
-        let length = Writer::length(|out| self.write(rows, out));
+        let length = text::Writer::length(|out| self.write(rows, out));
         u32::try_from(length).unwrap_or(u32::MAX)
     }
 
-    fn write(&self, rows: impl Iterator<Item = Option<R>>, out: &mut Writer<'_>) -> fmt::Result {
+    fn write(&self, rows: impl Iterator<Item = Option<R>>, out: &mut text::Writer<'_>) -> fmt::Result {
         if !self.columns.is_empty() {
             out.bytes(self.columns.as_bytes())?;
             out.bytes(b"\r\n")?;
@@ -176,7 +176,7 @@ impl<R: Copy + Serialize + Send, const N: usize> Content for CsvRing<R, N> {
 
     fn read(&self, _: u32, offset: u32, out: &mut [u8]) {
         // Once the piece is full, its error ends the rendering.
-        let _ = self.write(self.shown_rows(), &mut Writer::new(offset as usize, out));
+        let _ = self.write(self.shown_rows(), &mut text::Writer::new(offset as usize, out));
     }
 }
 
