@@ -289,7 +289,7 @@ pub enum Expose {
     Never,
     /// While the setting `exposed` names the file, which requires sectors for settings.
     Setting,
-    /// Always.
+    /// Always: the file is on the volume.
     Always,
 }
 
