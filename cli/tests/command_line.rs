@@ -167,7 +167,7 @@ fn every_command_has_help() {
         ("ls", &["--manifest <FILE>", device[0], device[1], device[2]], &["--watch", "--svg"]),
         ("layout", &["--manifest <FILE>", "--json", "--svg <FILE>"], &device),
         ("new", &["--help"], &["--manifest <FILE>", device[0], device[1], device[2]]),
-        ("verify", &["The manifest to hold the files against (default: none)"], &["stock", device[0], device[1]]),
+        ("verify", &["The manifest to compare the files with (default: none)"], &["stock", device[0], device[1]]),
         ("serve", &["--manifest <FILE>", "--usbip <ADDRESS", device[2]], &["--watch", "--svg"]),
     ] {
         let help = succeed(&[name, "--help"]);
@@ -175,7 +175,7 @@ fn every_command_has_help() {
             assert!(help.contains(option), "{name}: {option} is missing in\n{help}");
         }
         for option in others {
-            assert!(!help.contains(option), "{name}: {option} stands in\n{help}");
+            assert!(!help.contains(option), "{name}: {option} is in\n{help}");
         }
     }
 }
@@ -316,15 +316,15 @@ fn typed(manifest: &str, lines: &str) -> (Option<i32>, String, String) {
 }
 
 #[test]
-fn a_console_without_settings_says_that_nobody_answers() {
+fn a_console_without_settings_says_that_commands_are_not_answered() {
     let silent = temporary("silent.toml");
     fs::write(&silent, "[usb]\nconsole = true\n").expect("writable");
     let silent = silent.to_str().expect("UTF-8");
     let (status, out, error) = typed(silent, "get\n");
     assert_eq!(status, Some(1), "{error}");
-    assert!(out.starts_with("PicoVD ") && error.contains("nobody answers here"), "{out}{error}");
+    assert!(out.starts_with("PicoVD ") && error.contains("commands are not answered"), "{out}{error}");
     assert!(error.contains("lines without an answer: 1; set sectors in [settings]"), "{error}");
-    // Who asks nothing misses no answer.
+    // Without a command, there is no missing answer.
     let (status, _, error) = typed(silent, "");
     assert_eq!((status, error.lines().count()), (Some(0), 1), "{error}");
     let settings = temporary("answers.toml");
