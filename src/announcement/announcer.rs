@@ -10,13 +10,12 @@ use crate::clock::{Instant, Milliseconds};
 /// has unmounted the old volume.
 const SEEN_FOR: Milliseconds = Milliseconds(2_500);
 
-/// How long it stays away after an announcement that nobody has followed. A program may have had a file open all the time: Linux then
-/// goes on with the volume before, from its caches. `tail -F` looks for its file each 5 s, and closes the old one when there is
-/// none.
+/// The same, after an announcement that no host has followed. A program may have kept a file open: Linux then continues with the
+/// previous volume, from its caches. `tail -F` looks for its file every 5 s, and closes the old one if the file is missing.
 const SEEN_FOR_LONGER: Milliseconds = Milliseconds(7_500);
 
-/// For how long after an announcement a host takes up the volume that it had mounted before. Where none does, the medium goes once
-/// more.
+/// How long after an announcement a host that had mounted the previous volume may take to use the new one. If none does, the
+/// medium is removed once more.
 const TAKE_UP: Milliseconds = Milliseconds(8_000);
 
 /// How long [`Refresh::Auto`] waits for the host to look.
@@ -65,7 +64,7 @@ pub(crate) struct View {
     pub read: bool,
     /// Whether a file system driver has mounted the volume since the last step.
     pub mounted: bool,
-    /// Whether somebody uses this volume: a driver has taken it up, or bytes of a dynamic file were read.
+    /// Whether the volume is used: a driver has mounted it, or bytes of a dynamic file were read.
     pub used: bool,
 }
 
@@ -94,7 +93,7 @@ pub(crate) struct Announcer {
 impl Announcer {
     /// `usual` applies to changes that ask for nothing else.
     pub const fn new(usual: Announcing) -> Self {
-        Self { usual, pending: Pending::new(), state: State::Steady, read_until: None, take_up: None }
+        Self { usual, pending: Pending::new(), medium: Medium::Present, read_until: None, take_up: None }
     }
 
     /// What applies to changes that ask for nothing else.
@@ -122,12 +121,12 @@ impl Announcer {
                 self.read_until = self.read_until.max(Some(now.after(gap)));
             }
         }
-        if view.used && self.state == State::Steady {
+        if view.used && self.medium == Medium::Present {
             self.take_up = None;
         }
-        match self.state {
-            State::Steady => self.steady(view, now),
-            State::Away { since, seen } => self.away(view, now, since, seen),
+        match self.medium {
+            Medium::Present => self.steady(view, now),
+            Medium::Away { since, seen } => self.away(view, now, since, seen),
         }
     }
 
@@ -136,9 +135,9 @@ impl Announcer {
         if let Some(announcing) = changes {
             self.pending.note(announcing, now);
         }
-        let due = match self.state {
-            State::Steady => self.pending.due()?.0,
-            State::Away { since, seen } => seen.map_or(since.after(PATIENCE), |seen| seen.after(self.seen_for())),
+        let due = match self.medium {
+            Medium::Present => self.pending.due()?.0,
+            Medium::Away { since, seen } => seen.map_or(since.after(PATIENCE), |seen| seen.after(self.seen_for())),
         };
         Some(due.after(READER_PATIENCE))
     }

@@ -58,8 +58,8 @@ impl<'a> Files<'a> {
         self.search(from, |index, shown| Some((index, shown)))
     }
 
-    /// If dynamic files are in a folder of the manifest that begins at a cluster: its number, and the length in bytes of
-    /// their entries.
+    /// The dynamic entries that hosts see in the root directory, or in the folder of the manifest, that begins at `cluster`;
+    /// `None` if there are none.
     #[inline(never)]
     pub(super) fn listed_at(&self, cluster: ClusterIndex) -> Option<Listed> {
         let state = self.state();

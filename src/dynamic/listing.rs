@@ -19,8 +19,8 @@ impl Bookmark {
     pub const START: Self = Self { folder: ROOT, slot: 0, position: u32::MAX };
 }
 
-/// Renders the entries in a dynamic folder, or in the root directory, from byte `start` of them on. Bytes after the last
-/// one are left unchanged: they are zeros, end-of-directory entries.
+/// Renders the dynamic entries in a folder, or in the root directory, from byte `start` of them on: first `unused` bytes of
+/// unused entries, then the others. Bytes after the last one are left unchanged: they are zeros, end-of-directory entries.
 pub(super) fn render(files: &Files<'_>, bookmark: &mut Bookmark, folder: u8, unused: u32, start: u32, out: &mut [u8]) {
     if bookmark.folder != folder || bookmark.position > start {
         *bookmark = Bookmark { folder, slot: 0, position: unused };

@@ -46,7 +46,7 @@ pub(super) struct RegistryState {
     pub(super) used: u8,
     /// Whether dynamic files are in folders of the manifest.
     pub(super) in_given: bool,
-    /// Length in bytes of the entries that dynamic files and folders have in the root directory.
+    /// The dynamic entries that hosts see in the root directory.
     pub(super) listed: Listed,
     /// Counts registrations and removals.
     pub(super) version: u32,

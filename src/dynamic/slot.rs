@@ -121,7 +121,7 @@ pub(super) struct Shown<'a> {
     pub modified: u32,
     /// Number of entries of its entry set.
     pub entries: u8,
-    /// NameHash (exFAT 7.6.4). Of a folder of the manifest: number of unused entries in front of those of what is in it.
+    /// NameHash (exFAT 7.6.4). For a folder of the manifest: number of unused entries before its dynamic entries.
     pub name_hash: u16,
     pub set_checksum: u16,
 }

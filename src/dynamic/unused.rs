@@ -1,9 +1,9 @@
-//! Unused entries in front of those of dynamic files: in each generation another number of them.
+//! Unused entries before those of dynamic files, in each generation a different number of them.
 //!
-//! Linux's exfat driver tells inodes apart by the directory's cluster and the number of the entry. Those of open files outlive a
-//! change of the medium ("VFS: busy inodes on changed media"), and with them the mounted volume, which the next mount takes up again:
-//! a file whose entry set takes the place of an open one would be shown with that one's length and clusters. So no entry set is
-//! where the generation before had one.
+//! Linux's exfat driver identifies inodes by the directory's cluster and the number of the entry. Inodes of open files survive a
+//! change of the medium ("VFS: busy inodes on changed media"), and with them the mounted volume, which the next mount reuses: a
+//! file whose entry set replaces that of an open one would be shown with the open file's length and clusters. So no entry set is
+//! where the previous generation had one.
 
 use super::slot::ROOT;
 use crate::volume::layout::Layout;
@@ -11,10 +11,11 @@ use crate::volume::lookup;
 use picovd_exfat::ClusterIndex;
 use picovd_exfat::entry::ENTRY_LENGTH;
 
-/// EntryType of an entry that is not in use: InUse (exFAT 6.2.1.4) is 0.
+/// EntryType of an unused entry: InUse (exFAT 6.2.1.4) is 0.
 const UNUSED: u8 = 0x05;
 
-/// Numbers of unused entries: a file that stays open for so many generations but one may be mistaken for another one.
+/// How many different numbers of unused entries there are: a file that stays open for one generation less may be mistaken for
+/// another one.
 const NUMBERS: u32 = 8;
 
 /// What a generation lists of dynamic files in a directory of the manifest.
@@ -32,21 +33,21 @@ impl Listed {
     pub const NOTHING: Self = Self { folder: ROOT, unused: 0, length: 0 };
 }
 
-/// How many bytes of unused entries generation `number` has in the directory of the manifest that begins at `cluster`, in front of
-/// `listed` bytes of entries. They take no cluster: only what is left of those that the directory has anyway.
+/// How many bytes of unused entries generation `number` has in the directory of the manifest that begins at `cluster`, before
+/// `listed` bytes of entries. They take no additional cluster, only unused room in those of the directory.
 pub(super) fn length(layout: &Layout<'_>, cluster: ClusterIndex, listed: u32, number: u32) -> u32 {
     let entry = ENTRY_LENGTH as u32;
     if listed == 0 {
         return 0;
     }
     let own = lookup::directory_at(layout, cluster).map_or(0, |directory| directory.entries.len() as u32);
-    // With the end-of-directory entry.
+    // Including the end-of-directory entry.
     let used = own + listed + entry;
     let spare = ((layout.clusters(used) << layout.cluster_shift()) - used) / entry;
     number % NUMBERS.min(spare + 1) * entry
 }
 
-/// Renders `length` bytes of them, from byte `start` on.
+/// Renders `length` bytes of unused entries, from byte `start` on.
 pub(super) fn render(length: u32, start: u32, out: &mut [u8]) {
     let first = start.next_multiple_of(ENTRY_LENGTH as u32);
     let entries = out.iter_mut().skip((first - start) as usize).step_by(ENTRY_LENGTH);

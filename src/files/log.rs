@@ -592,7 +592,7 @@ mod tests {
                 }
             }
             nul_at_all += reader.nul;
-            assert_eq!(reader.text + reader.said, ring.written(), "{} NULs", reader.nul);
+            assert_eq!(reader.text + reader.reported, ring.written(), "{} NULs", reader.nul);
         });
         assert!(cfg!(miri) || nul_at_all > 10_000, "the writers are too slow for this test: {nul_at_all}");
     }

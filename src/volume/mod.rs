@@ -94,7 +94,7 @@ pub struct Volume<'a, M, D = NoFiles, O = NoOverrides> {
     read: bool,
     /// Whether a file system driver was recognized since the last call of [`take_mounted`](Self::take_mounted).
     mounted: bool,
-    /// Whether one has since hosts were to take the volume for another one.
+    /// Whether one was recognized since hosts had to take the volume for another one.
     has_driver: bool,
     /// Whether bytes of a dynamic file were read since then.
     has_reader: bool,

@@ -1,24 +1,23 @@
-//! Where programs read that find out what kind of disk this is: udev's blkid does with each medium, before and after somebody
-//! mounts it.
+//! Where programs read that probe what kind of disk this is, as udev's blkid does with each medium, before and after it is mounted.
 //!
-//! Such a read is no reading of a file. Dynamic files keep away from these blocks, so that what hosts read of a log's end is what
-//! somebody wanted to see.
+//! Such a read must not count as reading a file. Dynamic files are not placed in these blocks, so that a log's end that was read
+//! was really read as a file.
 
 use super::layout::Layout;
 use crate::block::BLOCK_LENGTH;
 
-/// How many blocks are read at each place: a page of the host's cache.
+/// How many blocks are read at each location: a page of the host's cache.
 const LENGTH: u32 = 8;
 
-/// The places, in blocks from the beginning of the disk or of the partition: those of libblkid 2.38's superblock probes after the
-/// first ones, which are the boot region's and the FAT's.
+/// The locations, in blocks from the start of the disk or of the partition: those of libblkid 2.38's superblock probes, except the
+/// first ones, which are in the boot region and the FAT.
 const PLACES: [u32; 10] = [32, 56, 64, 120, 128, 256, 512, 768, 1024, 2048];
 
 /// The same, in blocks before the end.
 const PLACES_BEFORE_END: [u32; 4] = [1024, 512, 128, 8];
 
-/// Clusters of the dynamic window that such a read may hit: runs of first cluster, counted from the window's first, and number. In
-/// no order, and some may be the same.
+/// Clusters of the dynamic window that such a read may touch: runs of first cluster, counted from the window's first, and number.
+/// They are not sorted, and may be repeated.
 pub(crate) fn in_window(layout: &Layout<'_>) -> impl Iterator<Item = (u32, u32)> + Clone {
     let window = layout.dynamic;
     let begin = layout.block_of(window.first_cluster).0;
@@ -31,7 +30,7 @@ pub(crate) fn in_window(layout: &Layout<'_>) -> impl Iterator<Item = (u32, u32)>
     })
 }
 
-/// The first block of each place.
+/// The first block of each location.
 fn places(layout: &Layout<'_>) -> impl Iterator<Item = u32> + Clone + use<> {
     let begin = layout.partition_offset;
     let end = begin.saturating_add(layout.volume_length.0);
@@ -48,7 +47,7 @@ mod tests {
     extern crate std;
     use std::collections::BTreeSet;
 
-    /// Every cluster of the window that a probe's page is in, and no other.
+    /// Every cluster of the window that contains part of a probed page, and no other.
     #[test]
     fn clusters_are_those_that_a_page_is_in() {
         for (first, count, sectors_per_cluster_shift) in [(5, 128, 3), (2, 40, 3), (9, 1000, 0), (3, 30, 5), (5, 1, 3)]
