@@ -23,7 +23,7 @@ use proptest::sample::Index;
 /// What was frozen: generation, file, version. Shared by all files of a bench.
 type Ledger = Arc<Mutex<Vec<(u32, u32, u64)>>>;
 
-/// Contents whose every byte tells file and version.
+/// Contents whose every byte encodes file and version.
 struct Versioned {
     id: u32,
     /// Version and length of what comes next, and of what is shown.
@@ -33,18 +33,18 @@ struct Versioned {
 
 impl Content for Versioned {
     fn length(&self) -> u32 {
-        self.state.lock().expect("nobody panics with it")[0].1
+        self.state.lock().expect("not poisoned")[0].1
     }
 
     fn freeze(&self, generation: Generation) -> Frozen {
-        let mut state = self.state.lock().expect("nobody panics with it");
+        let mut state = self.state.lock().expect("not poisoned");
         state[1] = state[0];
-        self.ledger.lock().expect("nobody panics with it").push((generation.number, self.id, state[1].0));
+        self.ledger.lock().expect("not poisoned").push((generation.number, self.id, state[1].0));
         Frozen { length: state[1].1, kept: false }
     }
 
     fn read(&self, _: u32, offset: u32, out: &mut [u8]) {
-        let (version, length) = self.state.lock().expect("nobody panics with it")[1];
+        let (version, length) = self.state.lock().expect("not poisoned")[1];
         let bytes = bytes(self.id, version, length);
         out.copy_from_slice(&bytes[offset as usize..][..out.len()]);
     }
@@ -67,7 +67,7 @@ fn bytes(id: u32, version: u64, length: u32) -> Vec<u8> {
 fn version_or_gone(id: u32, read: &[u8]) -> Result<Option<u64>, String> {
     if read.iter().take(HEADER).all(|byte| *byte == 0) {
         let rest = read.iter().all(|byte| *byte == 0);
-        return if rest { Ok(None) } else { Err(format!("file {id}: bytes behind a beginning that is gone")) };
+        return if rest { Ok(None) } else { Err(format!("file {id}: bytes after a start that is missing")) };
     }
     let version = u64::from_le_bytes(read.get(4..12).and_then(|bytes| bytes.try_into().ok()).ok_or("too short")?);
     let blocks = bytes(id, version, read.len() as u32);
@@ -107,7 +107,7 @@ text = 'Neither does this.'
 
 [dynamic]
 files = 10
-# A host that is never told, and keeps an old directory for some generations, must not find other files' clusters in it.
+# A host that is never notified, and keeps an old directory for some generations, must not find other files' clusters in it.
 window = '512 KiB'
 ";
 
@@ -146,7 +146,7 @@ struct Step {
     asked: Option<Asked>,
     /// Milliseconds.
     pause: u32,
-    /// Whether somebody looks then.
+    /// Whether a host reads then.
     looks: bool,
     coin: Coin,
 }
@@ -245,7 +245,7 @@ impl Bench {
 
     /// Gives a file a new version.
     fn renew(&mut self, id: usize, length: u32) {
-        self.contents[id].state.lock().expect("nobody panics with it")[0] = (self.next_version, length);
+        self.contents[id].state.lock().expect("not poisoned")[0] = (self.next_version, length);
         self.next_version += 1;
     }
 
@@ -315,7 +315,7 @@ impl Bench {
             let read = system.read(&path).ok()?;
             let version = if stale { version_or_gone(id, &read) } else { version(id, &read).map(Some) };
             let Some(version) = version.unwrap_or_else(|problem| panic!("{path}: {problem}")) else { continue };
-            let ledger = self.ledger.lock().expect("nobody panics with it");
+            let ledger = self.ledger.lock().expect("not poisoned");
             let mut frozen = ledger.iter().filter(|(_, file, _)| *file == id);
             let begin = frozen.find(|(.., frozen)| *frozen == version).expect("only what was frozen can be read").0;
             // The same version may be frozen again, by a rename.
@@ -330,7 +330,7 @@ impl Bench {
     /// What the disk should show in the end.
     fn truth(&self) -> BTreeMap<String, u64> {
         let shown = |(id, name): (&usize, &usize)| {
-            let version = self.contents[*id].state.lock().expect("nobody panics with it")[0].0;
+            let version = self.contents[*id].state.lock().expect("not poisoned")[0].0;
             (self.names[*id][*name].path().to_owned(), version)
         };
         self.wanted.iter().map(shown).collect()
@@ -368,7 +368,7 @@ fn drive(profile: Profile, refresh: Refresh, asks: bool, steps: &[Step]) {
             done += 1;
             system.elapse(Duration::from_millis(u64::from(*pause)));
             if *looks {
-                // Anyone who does not mount by itself is helped by a person.
+                // A host that does not mount automatically is operated by a person.
                 if !system.is_mounted() {
                     let _ = system.remount();
                 }

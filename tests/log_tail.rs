@@ -1,4 +1,4 @@
-//! STDOUT-TAIL.TXT, followed as `tail -F` does: anyone who reads each generation to its end gets every byte once, and where the ring
+//! STDOUT-TAIL.TXT, followed as `tail -F` does: a reader of each whole generation gets every byte once, and where the ring
 //! did not keep up, exactly so many bytes are missing as the file says.
 
 use picovd::vd::{Announcing, Milliseconds, Refresh, Timing};

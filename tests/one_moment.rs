@@ -54,7 +54,7 @@ files = 9
 window = '80 KiB'
 ";
 
-/// Contents whose bytes all tell file and version.
+/// Contents whose every byte encodes file and version.
 struct Versioned {
     id: u64,
     length: u32,

@@ -268,7 +268,7 @@ fn reads_of_metadata_do_not_look_at_every_file_for_each_directory() {
             let count: &'static Cell<usize> = Box::leak(Box::new(Cell::new(0)));
             with_interrupts(|| count.set(count.get() + 1), || volume.read(region.first, start, &mut piece));
             most = most.max(count.get());
-            // 20 folders may be told of in one piece, and 8 slots are looked at in one critical section.
+            // 20 folders may be reported in one call, and 8 slots are checked in one critical section.
             assert!(count.get() < 20 * SLOTS / 4, "{} critical sections at byte {start} of {region:?}", count.get());
         }
     }
@@ -279,7 +279,7 @@ fn reads_of_metadata_do_not_look_at_every_file_for_each_directory() {
 fn assert_sound(tables: &Tables, identity: u64, memory: &SharedMemory, what: &str) {
     let regions = tables.regions();
     let layout = tables.layout(&regions);
-    // Directories have the clusters that their entries need: who has no registry keeps all that the layout reserves.
+    // Directories have the clusters that their entries need: without a registry, they keep all that the layout reserves.
     let files = FilesOf::<0>::new(&layout);
     let volume = Volume::new(&layout, Some(BoardIdentity(identity)), memory.clone());
     let mut volume = volume.with_files(Registered::of(&files));

@@ -75,7 +75,7 @@ pub fn run(link: Box<dyn Link + '_>, plan: &DiskPlan, until: &Until, out: &mut d
         }
         system.elapse(STEP);
         for event in system.take_events() {
-            writeln!(out, "{:>8.1} s  {}", system.now().as_secs_f64(), told(event))?;
+            writeln!(out, "{:>8.1} s  {}", system.now().as_secs_f64(), describe(event))?;
             // If a medium goes while it is being read, it is mounted again and read later.
             if matches!(event, Event::Mounted(_))
                 && let Ok(now) = listing(&mut system, &fixed)
@@ -194,7 +194,7 @@ fn show(old: &str, new: &str, out: &mut dyn Write) -> Result<(), Failure> {
     Ok(())
 }
 
-fn told(event: Event) -> String {
+fn describe(event: Event) -> String {
     match event {
         Event::DeviceGone => "the device left the bus".to_owned(),
         Event::MediumGone => "no medium".to_owned(),

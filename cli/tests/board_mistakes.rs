@@ -111,7 +111,7 @@ mod ring5 {
                 let part = part.replacen("{}", &place, 1);
                 assert!(error.contains(&part), "{number}: {part:?} is missing in\n{error}");
             }
-            assert_eq!(error.matches(&headline).count(), 1, "{number}: told once\n{error}");
+            assert_eq!(error.matches(&headline).count(), 1, "{number}: reported once\n{error}");
             assert_eq!(error.matches("  backtrace, ").count(), 1, "{number}: one mistake, one report\n{error}");
         }
     }

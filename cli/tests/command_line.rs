@@ -249,7 +249,7 @@ fn whoever_closes_the_output_hears_nothing_of_it() {
     let image = temporary("closed.img");
     let image = image.to_str().expect("UTF-8");
     succeed(&["image", image]);
-    // Nobody reads the problems: the status tells.
+    // The problems are not read: the status is enough.
     for words in [&["ls", "--manifest", wrong][..], &["ls", "nowhere"], &["lss"]] {
         let mut child = sim(words).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("the program starts");
         drop(child.stderr.take());

@@ -49,7 +49,7 @@ fn a_package_is_written_with_a_right_manifest() {
     for alias in ["sim = 'run --release ", "uf2 = 'run --release "] {
         assert!(cargo.contains(alias), "{alias:?} is missing in\n{cargo}");
     }
-    // The first run builds libraries and the simulator for minutes: cargo is not told to be quiet about it.
+    // The first run builds libraries and the simulator for minutes: so cargo shows its progress.
     assert!(text.contains("a minute or two") && !cargo.contains("quiet"), "{text}{cargo}");
     // `cargo run` runs the simulator, too.
     assert!(cargo.contains("[target.thumbv8m.main-none-eabihf]\nrunner = [\"cargo\", \"run\""), "{cargo}");

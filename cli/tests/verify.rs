@@ -90,7 +90,7 @@ fn a_good_image_is_all_right_and_every_file_has_its_sum() {
     assert!(line(&against, "README.TXT").ends_with("matches the manifest"), "{against}");
     assert!(line(&against, "SRAM.BIN").ends_with("memory: readable, length right"), "{against}");
     assert!(!alone.contains("manifest"), "{alone}");
-    // What a bug needs to tell.
+    // What a bug report needs.
     let serial = u32::from_le_bytes([bytes[100], bytes[101], bytes[102], bytes[103]]);
     for part in [
         format!("picovd          {}", env!("CARGO_PKG_VERSION")),
@@ -146,7 +146,7 @@ fn damage_of_the_volume_is_told_with_rule_and_clause() {
     // The name of a file: its set's checksum, and the file that is missing then.
     let mut bytes = good.clone();
     let units: Vec<u8> = "README.TXT".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let at = bytes.windows(units.len()).position(|window| window == units).expect("the name stands in the directory");
+    let at = bytes.windows(units.len()).position(|window| window == units).expect("the name is in the directory");
     bytes[at] ^= 1;
     let found = verify(&path, &bytes, &stock(), 1);
     line(&found, "set-checksum");

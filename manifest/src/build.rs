@@ -129,7 +129,7 @@ fn judge(path: &Path) {
         ("FLASH", "the memory FLASH, for the program"),
         ("RAM", "the memory RAM, for its variables"),
         (".start_block", "the section .start_block, where the boot ROM looks for the image definition"),
-        (".bi_entries", "the section .bi_entries, where picotool looks for what it tells of a program"),
+        (".bi_entries", "the section .bi_entries, in which picotool looks for information about the program"),
     ] {
         if !text.contains(word) {
             error(&format!("{MEMORY_X} does not define {what}; examples/own-firmware/memory.x of PicoVD does"));

@@ -195,8 +195,8 @@ fn built_in(plan: &DiskPlan, out: &mut String) {
         line!(out, "pub static DEFMT: ::picovd::files::LogRingOf<{}> =", plan.log.defmt_ring_size);
         line!(out, "    ::picovd::files::LogRingOf::new();");
     }
-    let told = has(BuiltInSource::InfoText) || has(BuiltInSource::InfoJson);
-    if told {
+    let has_info = has(BuiltInSource::InfoText) || has(BuiltInSource::InfoJson);
+    if has_info {
         info(plan, log, &has, out);
     }
     let mut names = Vec::new();
@@ -227,7 +227,7 @@ fn built_in(plan: &DiskPlan, out: &mut String) {
     line!(out, "    defmt: {},", if has(BuiltInSource::Defmt) { "Some(&DEFMT)" } else { "None" });
     let tail = if has(BuiltInSource::Tail) { "Some((&TAIL, &TAIL_FILE))" } else { "None" };
     line!(out, "    tail: {tail},");
-    line!(out, "    info: {},", if told { "Some(&INFO)" } else { "None" });
+    line!(out, "    info: {},", if has_info { "Some(&INFO)" } else { "None" });
     partitions(plan, out);
     line!(out, "}};");
 }

@@ -597,7 +597,7 @@ mod tests {
         assert!(!wire.attached());
         assert_eq!(wire.setup(0, [0; 8]), OutReply::Silent);
         wire.advance(DETACH);
-        assert!(!wire.attached(), "nobody has polled it");
+        assert!(!wire.attached(), "it was not polled");
         bus.poll();
         assert!(wire.attached());
         assert_eq!(wire.setup(0, [0; 8]), OutReply::Ack);

@@ -1,7 +1,7 @@
 //! The emulated board as a program sees it: exceptions, sleep, stacks, code in RAM, the ROM double, and what is
 //! refused.
 //!
-//! Each program below is shown with its source; it ends in a branch to itself, and its registers tell what happened.
+//! Each program below is shown with its source; it ends in a branch to itself, and its registers show what happened.
 
 use picovd_sim::board::elf::{Image, Segment};
 use picovd_sim::board::engine::Engine;
@@ -395,7 +395,7 @@ fn unknown_registers_and_instructions_stop_with_their_address() {
         why.contains("read of 0x400c0000") && why.contains("HSTX_CTRL.CSR") && why.contains("pc 0x10000202"),
         "{why}"
     );
-    // TIMER0 is modelled, but nobody released it.
+    // TIMER0 is modelled, but still in reset.
     let why = stop(&[0x4800, 0x6801, 0x0000, 0x400B]);
     assert!(why.contains("while TIMER0 is in reset"), "{why}");
     // UDF as rustc's abort uses it; a coprocessor instruction.

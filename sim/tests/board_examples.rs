@@ -88,15 +88,15 @@ mod ring5 {
             let bytes = system.read(path).expect("it can be read");
             assert!(bytes.len() == length && bytes.iter().all(|byte| *byte == 0xFF), "{path}: {} bytes", bytes.len());
         }
-        let told = text(&mut system, "partitions/PARTITIONS.JSON");
-        let told: serde_json::Value = serde_json::from_str(&told).expect("JSON");
-        assert_eq!(told["table"], "present");
-        assert_eq!(told["partitions"].as_array().map(Vec::len), Some(2), "{told}");
+        let shown = text(&mut system, "partitions/PARTITIONS.JSON");
+        let shown: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+        assert_eq!(shown["table"], "present");
+        assert_eq!(shown["partitions"].as_array().map(Vec::len), Some(2), "{shown}");
         assert_eq!(
-            (&told["partitions"][1]["offset"], &told["partitions"][1]["families"][0]),
+            (&shown["partitions"][1]["offset"], &shown["partitions"][1]["families"][0]),
             (&(516 * 4096).into(), &"data".into())
         );
-        assert_eq!(told["unpartitioned"]["families"], serde_json::json!(["absolute", "rp2350-arm-s"]));
+        assert_eq!(shown["unpartitioned"]["families"], serde_json::json!(["absolute", "rp2350-arm-s"]));
     }
 
     /// The main loop computes on while the host mounts the volume and reads it, and its result is right.
@@ -111,8 +111,8 @@ mod ring5 {
             let flash = system.read("FLASH.BIN").expect("it can be read");
             assert_eq!((flash[4] & 1, flash[7]), (1, 0x10), "a reset vector in flash, Thumb bit set");
             until_mounted(&mut system);
-            let told = text(&mut system, "PRIMES.TXT");
-            let (found, below) = told.trim_end().split_once(" prime numbers below ").expect("its one sentence");
+            let shown = text(&mut system, "PRIMES.TXT");
+            let (found, below) = shown.trim_end().split_once(" prime numbers below ").expect("its one sentence");
             let found: usize = found.parse().expect("a number");
             let below: u32 = below.strip_suffix('.').and_then(|number| number.parse().ok()).expect("a number");
             assert_eq!(found, primes(below), "below {below}");
@@ -158,7 +158,7 @@ mod ring5 {
             last = newest;
             seen += 1;
         }
-        // `hold` is 10 s, and the way of telling takes 2.5 s and a look of the host.
+        // `hold` is 10 s, and the announcement takes 2.5 s plus a poll of the host.
         assert!((2..=4).contains(&seen), "{seen} announcements in {last} s");
     }
 
@@ -223,9 +223,9 @@ mod ring5 {
         assert_eq!(text(&mut system, "BLINKS.TXT"), "The LED blinked 0 times.\r\n");
         until_mounted(&mut system);
         // What was true when the generation began, some seconds after the change.
-        let told = text(&mut system, "BLINKS.TXT");
-        let count = told.strip_prefix("The LED blinked ").and_then(|rest| rest.strip_suffix(" times.\r\n"));
-        let count: u64 = count.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("{told:?}"));
+        let shown = text(&mut system, "BLINKS.TXT");
+        let count = shown.strip_prefix("The LED blinked ").and_then(|rest| rest.strip_suffix(" times.\r\n"));
+        let count: u64 = count.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("{shown:?}"));
         let now = system.now().as_secs();
         assert!((10..=now).contains(&count) && now <= 20, "{count} blinks in {now} s, one a second");
         assert_eq!(system.read("SCRATCH.BIN").expect("it can be read").len(), 128 << 10);

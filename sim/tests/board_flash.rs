@@ -10,7 +10,7 @@ use picovd_sim::board::{ChipIdentity, Machine};
 const SRAM: u32 = 0x2000_0000;
 const STACK: u32 = 0x2008_0000;
 const CODE: usize = 0x200;
-/// Of any use to nobody: bytes that are programmed.
+/// Arbitrary bytes to program.
 const BYTES: u32 = 0x2000_8000;
 /// A handler in RAM, where the board looks only whether it lies in flash.
 const HANDLER: u32 = 0x2000_0F01;
@@ -132,7 +132,7 @@ fn nothing_is_read_through_the_cache_before_it_is_flushed() {
     for change in [PROGRAM, ERASE] {
         // The page itself, its sector, and what has nothing to do with it.
         for address in [0x1000_1100, 0x1000_1FFC, 0x1000_0000, 0x100F_FFFC] {
-            let said = run_masked(&[change, Load(address)]).expect("nobody noticed");
+            let said = run_masked(&[change, Load(address)]).expect("not noticed");
             assert!(said.starts_with(&format!("core 0: read at {address:#010x} through the XIP cache")), "{said}");
             assert!(said.contains("flash_flush_cache was not called"), "{said}");
             assert_eq!(run_masked(&[change, FLUSH, Load(address)]), None);
@@ -141,7 +141,7 @@ fn nothing_is_read_through_the_cache_before_it_is_flushed() {
             assert!(run_masked(&[change, FLUSH, change, Load(address)]).is_some());
         }
     }
-    let said = run_masked(&[PROGRAM, Load(0x1000_0000)]).expect("nobody noticed");
+    let said = run_masked(&[PROGRAM, Load(0x1000_0000)]).expect("not noticed");
     assert!(said.contains(&format!("flash has changed at {SECTOR_BY_ADDRESS}")), "{said}");
 }
 
@@ -169,7 +169,7 @@ fn an_interrupt_that_would_find_its_handler_in_flash_must_be_masked() {
     for (exception, enable) in [(IRQ, ENABLE_IRQ), (SYSTICK, START_SYSTICK)] {
         for change in [PROGRAM, ERASE] {
             let steps = [CONNECT, EXIT_XIP, Store(0xE000_E014, 0xFF_FFFF), enable, change, FLUSH];
-            let said = run((exception, HANDLER_IN_FLASH), &steps).expect("nobody noticed");
+            let said = run((exception, HANDLER_IN_FLASH), &steps).expect("not noticed");
             assert!(said.starts_with("ROM call from 0x2000") && said.contains("interrupts enabled"), "{said}");
             assert!(
                 said.contains(&format!("the handler of exception {exception} at {HANDLER_IN_FLASH:#010x}")),
@@ -188,7 +188,7 @@ fn an_interrupt_that_would_find_its_handler_in_flash_must_be_masked() {
 #[test]
 fn interrupts_must_be_masked_where_the_vector_table_is_in_flash() {
     let vtor = Store(0xE000_ED08, 0x1000_0100);
-    let said = run((IRQ, HANDLER), &[vtor, CONNECT, EXIT_XIP, PROGRAM]).expect("nobody noticed");
+    let said = run((IRQ, HANDLER), &[vtor, CONNECT, EXIT_XIP, PROGRAM]).expect("not noticed");
     assert!(said.contains("interrupts enabled") && said.contains("the vector table at 0x10000100"), "{said}");
     assert_eq!(run((IRQ, HANDLER), &[vtor, Mask, CONNECT, EXIT_XIP, PROGRAM, FLUSH]), None);
 }

@@ -23,12 +23,12 @@ mod ring5 {
                     frames.push((level.to_owned(), frame.display_message().to_string()));
                 }
                 Err(DecodeError::UnexpectedEof) => return frames,
-                Err(DecodeError::Malformed) => panic!("a broken frame behind {:?}", frames.last()),
+                Err(DecodeError::Malformed) => panic!("a broken frame after {:?}", frames.last()),
             }
         }
     }
 
-    /// Who logs.
+    /// The contexts that log.
     const NAMES: [&str; 3] = ["main", "interrupt", "second"];
 
     /// What tests/chatter finds in RAM when its second core is to log, too; and when its main loop prints lines piece by piece.
@@ -60,7 +60,7 @@ mod ring5 {
         for frame in frames {
             let (line, writer) = number(frame);
             let last = &mut last[writer];
-            assert!(last.is_none_or(|last| line == last + 1), "{frame:?} behind {last:?}");
+            assert!(last.is_none_or(|last| line == last + 1), "{frame:?} after {last:?}");
             *last = Some(line);
             assert_eq!(*frame, written(line)[writer]);
         }
@@ -91,7 +91,7 @@ mod ring5 {
         String::from_utf8(system.read("STDOUT.TXT").expect("it can be read")).expect("text")
     }
 
-    /// The firmware, told what to do.
+    /// The firmware, with a case to run.
     fn told(elf: &[u8], mode: u32, seed: u64) -> ElfDevice {
         let mut device = ElfDevice::new(elf).expect("the board boots it");
         let place = device.machine().symbol("CHATTER_MODE").expect("tests/chatter has it");
@@ -172,7 +172,7 @@ mod ring5 {
         }
     }
 
-    /// The host never looks, so that nothing but the change itself wakes the first core, which tells of it by a reconnect.
+    /// The host never polls, so that only the change itself wakes the first core, which announces it by a reconnect.
     #[test]
     #[ignore = "needs tests/chatter: cargo xtask test --ring 5"]
     fn what_the_second_core_logs_is_told_while_the_first_one_sleeps() {
@@ -180,7 +180,7 @@ mod ring5 {
         let mut system = System::boot(LINUX_KERNEL, Box::new(device)).expect("it is mounted");
         system.elapse(Duration::from_secs(30));
         let events = system.take_events();
-        assert!(events.contains(&Event::DeviceGone), "the second core's line wakes nobody: {events:?}");
+        assert!(events.contains(&Event::DeviceGone), "the second core's line does not wake the first core: {events:?}");
         system.remount().expect("it came back");
         assert_eq!(text(&mut system), "late\r\n");
     }

@@ -91,14 +91,14 @@ impl Bench {
         Self { rom: BootRom::new(ChipIdentity::default()), board }
     }
 
-    /// Calls a function as the HAL does: look-up pointer at 16h, then the function behind its address.
+    /// Calls a function as the HAL does: look-up pointer at 16h, then the function at the address that it returns.
     fn call(&mut self, name: &[u8; 2], arguments: [u32; 4]) -> Result<i32, String> {
         let image = *self.rom.bytes();
         let half = |at: u32| u16::from_le_bytes([image[at as usize], image[at as usize + 1]]);
         let trap = |pointer: u32| {
             assert_eq!(pointer & 1, 1, "a Thumb address");
             let hw = half(pointer & !1);
-            assert_eq!(hw >> 8, 0xDE, "a trap stands there");
+            assert_eq!(hw >> 8, 0xDE, "there is a trap");
             hw as u8
         };
         let mut r = [0u32; 16];

@@ -331,7 +331,7 @@ mod ring5 {
             assert!(answer.starts_with("{\"error\":"), "{line}: {answer}");
         }
         desk.search("refused", false);
-        // Half of a line, for as long as somebody thinks.
+        // Half of a line, as if the user pauses to think.
         desk.type_in(&format!(r#"set {{"password":"{secret}"#));
         desk.search("half typed", false);
         desk.command("\"}", "set");
@@ -339,7 +339,7 @@ mod ring5 {
         desk.command(&format!(r#"set {{"password":"{other}"}}"#), "set");
         desk.command("revert", "revert");
         desk.search("reverted", false);
-        // Half of a line, and then nobody is there any more.
+        // Half of a line, and then nothing more.
         desk.type_in(&format!(r#"set {{"password":"{secret}"#));
         let terminal = desk.terminal.take().expect("a port");
         terminal.close(&mut desk.initiator).expect("it closes");
@@ -491,8 +491,8 @@ mod ring5 {
         }
     }
 
-    /// The program runs inside a partition: windows with address translation show what the partition holds, the settings at
-    /// another place than their own, and nothing behind its end.
+    /// The program runs inside a partition: windows with address translation show the partition's contents, the settings at a
+    /// different address, and nothing after its end.
     #[test]
     #[ignore = "needs the firmware of tests/secrets-board: cargo xtask test --ring 5"]
     fn nor_through_address_translation() {

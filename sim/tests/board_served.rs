@@ -1,5 +1,5 @@
-//! A stick that its interrupts serve, on the emulated board: it leaves the bus without keeping anybody waiting and comes back, the
-//! other core wakes it and cannot serve it, and it may begin wherever the main loop is.
+//! A stick served by its interrupts, on the emulated board: it leaves the bus without blocking the program and returns, the other
+//! core can wake it but not serve it, and it may begin wherever the main loop is.
 
 mod board_elf;
 
@@ -51,8 +51,8 @@ mod ring5 {
         (device.machine().cycles() - begin) / MICROSECOND
     }
 
-    /// The stick leaves the bus for 20 ms, and nobody waits for it meanwhile: what runs in the main loop is never kept from it for a
-    /// tenth of that time, whether the main loop asks or a handler does, whether it polls the stick or interrupts serve it, and
+    /// The stick leaves the bus for 20 ms without blocking the program: the main loop is never interrupted for a tenth of that
+    /// time, whether the main loop asks or a handler does, whether it polls the stick or interrupts serve it, and
     /// however often they ask. A stick that is asked to leave while it is away does not stay away for longer.
     #[test]
     #[ignore = "needs tests/served-board: cargo xtask test --ring 5"]
@@ -62,7 +62,7 @@ mod ring5 {
             device.elapse(Duration::from_millis(10));
             for times in [1, 2, 1] {
                 enumerate(&mut device);
-                let told = format!("case {case}, {times} times");
+                let context = format!("case {case}, {times} times");
                 set(&mut device, "LONGEST", 0);
                 set(&mut device, "LEAVE", times);
                 until(&mut device, false, 10_000);
@@ -73,12 +73,12 @@ mod ring5 {
                 }
                 let away = until(&mut device, true, 40_000) + if times == 2 { 10_000 } else { 0 };
                 // It stays away long enough for a host to notice, and no longer however often it was asked.
-                assert!((19_900..21_000).contains(&away), "{told}: away for {away} us");
-                assert_eq!(get(&mut device, "LEAVE"), 0, "{told}");
+                assert!((19_900..21_000).contains(&away), "{context}: away for {away} us");
+                assert_eq!(get(&mut device, "LEAVE"), 0, "{context}");
                 let longest = get(&mut device, "LONGEST");
-                println!("{told}: away for {away} us; the main loop waited for {longest} us at most");
-                assert!(longest < 2_000, "{told}: the main loop waited for {longest} us");
-                assert!(longest > 0, "{told}: nothing was measured");
+                println!("{context}: away for {away} us; the main loop waited for {longest} us at most");
+                assert!(longest < 2_000, "{context}: the main loop waited for {longest} us");
+                assert!(longest > 0, "{context}: nothing was measured");
             }
             enumerate(&mut device);
         }
@@ -99,12 +99,12 @@ mod ring5 {
                     break;
                 }
             }
-            let told = format!("case {case}, seed {seed}");
+            let context = format!("case {case}, seed {seed}");
             let (answered, latest) = (get(&mut device, "ANSWERED"), get(&mut device, "LATEST"));
-            println!("{told}: {answered} changes, the latest answer took {latest} us");
-            assert_eq!(answered, 1_000, "{told}: a change was not answered; the latest answer took {latest} us");
-            assert!((1..1_000).contains(&latest), "{told}: an answer took {latest} us");
-            assert_eq!(get(&mut device, "ENABLED"), 0, "{told}: the other core takes the stick's interrupts");
+            println!("{context}: {answered} changes, the latest answer took {latest} us");
+            assert_eq!(answered, 1_000, "{context}: a change was not answered; the latest answer took {latest} us");
+            assert!((1..1_000).contains(&latest), "{context}: an answer took {latest} us");
+            assert_eq!(get(&mut device, "ENABLED"), 0, "{context}: the other core takes the stick's interrupts");
             enumerate(&mut device);
         }
     }

@@ -9,7 +9,7 @@
 //! | H4 | text and losses are all that was written | `ring5::tail` | `log_tail.rs`, tests/log_tail.rs |
 //! | H5, H5b | half a line goes with its session | `half_lines` | `console_session.rs` |
 //! | H6 | no command in silence | `silence` | `console_session.rs` |
-//! | H7 | bcdDevice tells compositions apart | `compositions`, `ring5::releases` | `composite.rs` |
+//! | H7 | bcdDevice distinguishes compositions | `compositions`, `ring5::releases` | `composite.rs` |
 //! | H8 | STALL for what does not exist | `what_does_not_exist`, `odd_requests` | story `chapter-9` on every image |
 //! | H9 | bcdUSB and BOS agree | `versions` | `composite.rs` |
 //! | H10 | names that Windows cannot open are refused | `ring5::names` | tests/refusals.rs, `serve --live`: `serve/mirror.rs` |
@@ -181,7 +181,7 @@ fn odd_requests(plugged: Plugged) {
     let mut initiator = plugged("console");
     let bulk_in = u16::from(initiator.device.bulk_in) | 0x80;
     let requests = [
-        // Features that nobody has, and of other recipients.
+        // Features that do not exist, and features of other recipients.
         (0, 3, 0, 0, 0),
         (0, 1, 7, 0, 0),
         (1, 3, 0, 0, 0),
@@ -199,7 +199,7 @@ fn odd_requests(plugged: Plugged) {
         (0x80, 6, 0x03EE, 0, 18),
         (0, 7, 0x0100, 0, 0),
         (0x82, 12, 0, bulk_in, 2),
-        // Class requests of nobody, and Get Max LUN of another interface.
+        // Class requests for recipients that have none, and Get Max LUN of another interface.
         (0x21, 0x7F, 0, 0, 0),
         (0xA1, 0xFE, 0, 1, 1),
     ];
@@ -293,7 +293,7 @@ macro_rules! both {
                 plugged(name, Some(&elf(name)))
             }
 
-            /// The program of tests/mistakes, told what to do: `PRINTS`, or `NAMES`.
+            /// The program of tests/mistakes, with the case to run: `PRINTS`, or `NAMES`.
             fn told(name: &str, what: u32) -> ElfDevice {
                 let path = elf(name);
                 let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
@@ -373,7 +373,7 @@ macro_rules! both {
                 assert_eq!(terminal.ask(&mut initiator, "get label").as_deref(), Ok(BUGS));
             }
 
-            /// H7 across all images that there are: who has other interfaces has another bcdDevice, or other ids.
+            /// H7 for all images: those with different interfaces have a different bcdDevice, or different ids.
             #[test]
             #[ignore = "needs the firmware: cargo xtask test --ring 5"]
             fn releases() {

@@ -15,7 +15,7 @@ use picovd_sim::link::{InReply, Link, OutReply, Pid};
 use picovd_sim::random::Random;
 use usb_device::bus::UsbBusAllocator;
 
-/// A disk that nobody asks anything.
+/// A disk that receives no commands.
 struct NoDisk;
 
 impl CommandSet for NoDisk {
@@ -193,7 +193,7 @@ impl Bench {
 #[test]
 fn nothing_is_taken_while_the_port_is_closed() {
     let mut bench = Bench::new();
-    assert_eq!(bench.write(b"nobody hears this"), 0);
+    assert_eq!(bench.write(b"this is not sent"), 0);
     bench.open();
     assert_eq!(bench.write(b"hello\r\n"), 7);
     assert_eq!(bench.drain(), b"hello\r\n");
@@ -291,7 +291,7 @@ fn a_new_configuration_ends_the_session() {
         let request = Request { request_type: 0, request: 9, value, index: 0, length: 0 };
         bench.initiator.host.control_out(request, &[]).expect("accepted");
         bench.initiator.host.reset_toggles();
-        assert_eq!(bench.write(b"nobody hears this"), 0);
+        assert_eq!(bench.write(b"this is not sent"), 0);
         assert_eq!(bench.drain(), b"");
         bench.open();
         bench.close();
@@ -319,7 +319,7 @@ fn a_bus_reset_closes_the_port_and_drops_its_text() {
     bench.open();
     bench.write(&[b'x'; 1000]);
     bench.initiator.enumerate_again().expect("it comes back");
-    assert_eq!(bench.write(b"nobody hears this"), 0);
+    assert_eq!(bench.write(b"this is not sent"), 0);
     assert_eq!(bench.drain(), b"");
     bench.open();
     bench.well();
@@ -347,10 +347,10 @@ fn a_host_waits_for_a_reader_and_loses_nothing() {
     bench.device.0.borrow_mut().reads = false;
     let text: Vec<u8> = (0..=255).collect();
     // The endpoint takes a packet, and the next one only when it is read.
-    let sent = bench.initiator.host.bulk_out(bench.port.bulk_out, &text).expect_err("nobody reads");
+    let sent = bench.initiator.host.bulk_out(bench.port.bulk_out, &text).expect_err("nothing reads it");
     assert_eq!(sent, (64, TransferError::Timeout));
     bench.device.0.borrow_mut().reads = true;
-    bench.initiator.host.bulk_out(bench.port.bulk_out, &text[64..]).expect("somebody reads");
+    bench.initiator.host.bulk_out(bench.port.bulk_out, &text[64..]).expect("it is read");
     assert_eq!(bench.device.0.borrow().input, text);
     bench.well();
 }

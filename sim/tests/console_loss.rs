@@ -1,4 +1,4 @@
-//! The serial port of a program that prints faster than the host reads: what is missing is told in the text, where it is missing.
+//! The serial port of a program that prints faster than the host reads: losses are reported in the text, at the point of the loss.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Sessions of the serial port, as programs and systems have them that were not made for this stick: what begins and ends in the
-//! middle, what comes back as an echo, and who stops reading. Natively, and on the board (ring 5).
+//! Sessions of the serial port with programs and systems that were not made for this stick: they begin and end in the middle of a
+//! line, echo what they receive, or stop reading. Natively, and on the board (ring 5).
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -91,7 +91,7 @@ fn what_was_begun_goes_with_its_session(link: Box<dyn Link>) {
     desk.well();
 }
 
-/// An answer that nobody has fetched is not the next one's.
+/// An answer that was not fetched does not reach the next session.
 fn an_answer_goes_with_its_session(link: Box<dyn Link>) {
     let mut desk = Desk::new(link);
     desk.heard();
@@ -218,7 +218,7 @@ fn a_reader_that_stops_holds_nothing_up_for_more_than_a_minute(link: Box<dyn Lin
         }
     }
     assert_eq!(answer.as_deref(), Some(r#"{"label":"LAB8"}"#));
-    assert!(gone, "the change is announced, by leaving the bus where nobody looks");
+    assert!(gone, "the change is announced, by leaving the bus if the host does not poll");
 }
 
 fn native() -> Box<dyn Link> {

@@ -1,4 +1,4 @@
-//! INFO.TXT and INFO.JSON: what they say is what the volume and the board are, generation for generation; a panic is told after
+//! INFO.TXT and INFO.JSON: they describe the volume and the board correctly in each generation; a panic is reported after
 //! the reset that follows it.
 
 mod board_elf;
@@ -53,7 +53,7 @@ mod native {
     use std::time::Duration;
 
     #[test]
-    fn each_generation_tells_of_itself() {
+    fn each_generation_describes_itself() {
         static CONTENT: Text<'static> = Text::new("news");
         static NEWS: File<'static> = File::new("NEWS.TXT", &CONTENT, 4096);
         let contents = Contents::noise(plan().chip.flash_size as usize);
@@ -96,7 +96,7 @@ mod ring5 {
         assert_eq!(json["panic"], Value::Null);
     }
 
-    /// The start of the program finds its peripherals taken: it panics, restarts, and tells. After the next power-on it is
+    /// The start of the program finds its peripherals taken: it panics, restarts, and reports that. After the next power-on it is
     /// forgotten.
     #[test]
     #[ignore = "needs the firmware: cargo xtask test --ring 5"]

@@ -96,7 +96,7 @@ mod ring5 {
             let mut failures = Vec::new();
             for (turn, story) in STORIES.iter().enumerate() {
                 for late in delays(turn) {
-                    // No retries: a device that nobody looks after yet is not there yet.
+                    // No retries: a device that is not polled yet is not attached yet.
                     let effort = Effort { random_wrappers: 100, ..Effort::EMULATED };
                     if let Err(error) = story.play(board(&program(late, served)), effort) {
                         failures.push(format!("{late} ms late, {}: {error}", story.name));

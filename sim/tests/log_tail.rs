@@ -83,8 +83,8 @@ fn text_and_losses_are_all_that_was_written() {
     assert!(lost > 10_000 && nul > 1_000, "{lost} bytes lost, {nul} of them shown as NUL: the writers are too slow");
 }
 
-/// Where udev's blkid looks for what kind of disk this is, in blocks, 4 KiB at a time: as Debian's does with each medium, before anybody
-/// mounts it. Afterwards it reads the disk's last 4 KiB.
+/// Where udev's blkid probes the kind of a disk, in blocks, 4 KiB at a time, as Debian's does with each medium before it is
+/// mounted. Afterwards it reads the disk's last 4 KiB.
 const PROBED: [u64; 13] = [0, 8, 24, 32, 56, 64, 128, 256, 512, 1024, 2048, 120, 16];
 
 /// A probe hits the tail in no generation, whether it comes before the mount or after it.

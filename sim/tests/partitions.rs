@@ -219,7 +219,7 @@ mod ring5 {
         let first = (0..SECTOR).step_by(4).find(|at| word(*at) == 0xFFFF_DED3).expect("an image definition");
         let end = (first..SECTOR).step_by(4).find(|at| word(*at) == 0xAB12_3579).expect("its end");
         assert_eq!(word(end - 4), 0, "a loop of one block");
-        // Noise, so that every byte tells where it came from.
+        // Noise, so that every byte shows where it came from.
         let noise = Contents::noise(4 * 512 * SECTOR).flash;
         assert!(flash.preload(512 * SECTOR, &noise[..512 * SECTOR]));
         assert!(flash.preload(end - 4, &((TABLE - first) as u32).to_le_bytes()));

@@ -50,11 +50,11 @@ window = "4 MiB"
 
     impl Content for Kept {
         fn length(&self) -> u32 {
-            self.0.lock().expect("nobody panics with it")[0].len() as u32
+            self.0.lock().expect("not poisoned")[0].len() as u32
         }
 
         fn freeze(&self, _: Generation) -> Frozen {
-            let mut bytes = self.0.lock().expect("nobody panics with it");
+            let mut bytes = self.0.lock().expect("not poisoned");
             let kept = bytes[0].starts_with(&bytes[1]);
             let [next, shown] = &mut *bytes;
             shown.clone_from(next);
@@ -62,7 +62,7 @@ window = "4 MiB"
         }
 
         fn read(&self, _: u32, offset: u32, out: &mut [u8]) {
-            out.copy_from_slice(&self.0.lock().expect("nobody panics with it")[1][offset as usize..][..out.len()]);
+            out.copy_from_slice(&self.0.lock().expect("not poisoned")[1][offset as usize..][..out.len()]);
         }
     }
 
@@ -75,7 +75,7 @@ window = "4 MiB"
     impl Program {
         fn add(&mut self, path: &str, bytes: &[u8]) {
             let content: &'static Kept = Box::leak(Box::default());
-            content.0.lock().expect("nobody panics with it")[0] = bytes.to_vec();
+            content.0.lock().expect("not poisoned")[0] = bytes.to_vec();
             let file = Box::leak(Box::new(File::new(path.to_owned().leak(), content, CAPACITY)));
             vd_add_file(self.files, file).unwrap_or_else(|error| panic!("{path}: {error:?}"));
             self.known.insert(path.to_owned(), (file, content));
@@ -83,7 +83,7 @@ window = "4 MiB"
 
         fn set(&self, path: &str, bytes: &[u8]) {
             let (file, content) = self.known[path];
-            content.0.lock().expect("nobody panics with it")[0] = bytes.to_vec();
+            content.0.lock().expect("not poisoned")[0] = bytes.to_vec();
             vd_update_file(self.files, file).unwrap_or_else(|error| panic!("{path}: {error:?}"));
         }
 
@@ -130,7 +130,7 @@ window = "4 MiB"
         put("docs/STATIC.TXT", b"It never changes.");
         put("docs/deep/OTHER.TXT", b"Nor does this.");
         for (path, (_, content)) in &program.known {
-            put(path, &content.0.lock().expect("nobody panics with it")[0]);
+            put(path, &content.0.lock().expect("not poisoned")[0]);
         }
     }
 

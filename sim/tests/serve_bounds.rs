@@ -116,7 +116,7 @@ fn a_connection_leaves_nothing_and_others_do_not_pile_up() {
     assert_eq!(open, 0, "they have said nothing");
     take();
 
-    // One that asks for more than anybody fetches: reads from a console that says nothing.
+    // One that requests more than is ever sent: reads from a console that prints nothing.
     let mut greedy = connect();
     greedy.write_all(&hello()).expect("it listens");
     assert_eq!(heard(&mut greedy, PLUGGED), Some(PLUGGED));

@@ -143,7 +143,7 @@ fn a_label_is_set_seen_saved_and_there_again(link: Box<dyn Link>) {
     desk.check();
 }
 
-/// Files come and go as settings say, and leave nothing behind.
+/// Files come and go as settings say, and nothing of them remains.
 fn files_are_exposed_and_hidden(link: Box<dyn Link>) {
     let mut desk = Desk::new(link);
     let plan = plug::plan(Some(&manifest())).expect("a right manifest");
@@ -197,7 +197,7 @@ fn flash_shows_no_settings(link: Box<dyn Link>) {
     assert_eq!(flash.len(), 4 << 20);
     assert!(flash[0x3F_D000..0x3F_F000].iter().all(|byte| *byte == 0), "the settings' sectors read as zeros");
     assert!(!flash.windows(product.len()).any(|window| window == product.as_bytes()));
-    // A window of one's own, through another alias: it begins a sector before them.
+    // A custom window, through another alias: it begins one sector before them.
     let window = desk.system.read("CACHED.BIN").expect("a file");
     assert!(window[..0x1000] == flash[0x3F_C000..0x3F_D000] && window[0x1000..0x3000].iter().all(|byte| *byte == 0));
 }
@@ -216,7 +216,7 @@ fn a_lock_holds(link: Box<dyn Link>) {
     assert_eq!(desk.ask("reboot"), r#"{"ok":"reboot","saved":true}"#);
 }
 
-/// Lines that come while the port is closed are taken, so that no host waits, and not obeyed: nobody would see the answers.
+/// Lines that come while the port is closed are accepted, so that no host waits, but not carried out: the answers would not be seen.
 fn a_closed_port_obeys_nothing(link: Box<dyn Link>) {
     let Desk { mut system, terminal } = Desk::new(link);
     terminal.close(system.initiator()).expect("closed");

@@ -1,5 +1,5 @@
-//! A board whose flash ends with somebody's file system, where the manifest has its settings: the stick comes up, says so, and
-//! erases nothing until it is told to. Natively, and on the board (ring 5).
+//! A board whose flash ends with a foreign file system, where the manifest has its settings: the stick starts, reports that, and
+//! erases nothing until it is commanded to. Natively, and on the board (ring 5).
 
 mod board_elf;
 

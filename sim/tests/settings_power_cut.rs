@@ -22,8 +22,8 @@ const SAVES: u32 = 60;
 /// Cycles within which the firmware does anything that is waited for: 5 s.
 const PATIENCE: u64 = 750_000_000;
 const STEP: u64 = 2_000;
-/// What the firmware lets its second core do: count and stand aside; count and say nothing of it; say that it stands aside, and not
-/// listen; the same, asleep most of the time.
+/// What the firmware's second core does: it counts and parks; it counts and does not register; it registers but does not park;
+/// the same, asleep most of the time.
 const PARKS: u32 = 0x5E77_0001;
 const COUNTS: u32 = 0x5E77_0002;
 const DEAF: u32 = 0x5E77_0003;
@@ -90,7 +90,7 @@ impl Bench {
     fn looks(&mut self) -> u32 {
         self.until("the firmware has loaded its settings", |bench| bench.word(bench.loaded) != NOTHING_YET);
         let found = self.word(self.loaded);
-        assert_ne!(found, DAMAGED, "settings that nobody saved");
+        assert_ne!(found, DAMAGED, "settings that were never saved");
         found
     }
 
@@ -106,7 +106,7 @@ impl Bench {
             let next = self.machine.cycles() + STEP;
             self.machine.run_until(next);
         }
-        self.machine.fault().expect("nobody noticed").to_owned()
+        self.machine.fault().expect("not noticed").to_owned()
     }
 
     fn settings(&mut self) -> Vec<u8> {
@@ -241,7 +241,7 @@ mod ring5 {
                 assert_eq!(bench.word(bench.failed), 0);
                 // Between two saves it goes on.
                 let now = bench.word(bench.counted);
-                assert!(now > counted, "after save {number} it stands still at {now}");
+                assert!(now > counted, "after save {number} it is stuck at {now}");
                 counted = now;
             }
             let (erases, programs) = bench.machine.flash().operations();
@@ -250,7 +250,7 @@ mod ring5 {
             let end = bench.machine.cycles() + 1_000_000;
             bench.machine.run_until(end);
             assert_eq!(bench.machine.fault(), None);
-            assert!(bench.word(bench.counted) > counted + 100, "and at last with nobody to disturb it");
+            assert!(bench.word(bench.counted) > counted + 100, "and at last undisturbed");
         }
     }
 
@@ -294,7 +294,7 @@ mod ring5 {
         }
     }
 
-    /// A planted defect: the call is made while interrupts may come. No interrupt does, so it does not show in what is saved.
+    /// A planted defect: the call is made with interrupts enabled. No interrupt occurs, so it does not show in what is saved.
     #[test]
     #[ignore = "needs the firmware: cargo xtask test --ring 5"]
     fn a_flash_call_without_masked_interrupts_stops_the_board() {
@@ -308,8 +308,8 @@ mod ring5 {
         assert_eq!(bench.machine.flash().operations(), (0, 0));
     }
 
-    /// Planted defects: a step of the sequence in section 5.4.8.9 is left out. That the cache is not flushed does not show in what
-    /// is saved either: nobody reads the settings through the cache.
+    /// Planted defects: a step of the sequence in section 5.4.8.9 is omitted. A missing flush of the
+    /// cache does not show in what is saved either, because the settings are not read through the cache.
     #[test]
     #[ignore = "needs the firmware: cargo xtask test --ring 5"]
     fn a_flash_call_that_leaves_out_a_step_is_noticed() {

@@ -111,7 +111,7 @@ mod ring5 {
                     let cut = PowerCut { after: number, torn };
                     assert!(device.machine().flash().preload(START, &state));
                     let acknowledged = save_and_fail(&mut device, cut);
-                    // Nobody was told anything by the start that was cut short, if one was. From now on it is one answer.
+                    // If a start was cut short, nothing was read during it. From now on, the answer must not change.
                     let first = saved(&mut device);
                     assert!(first == before || first == after, "after {cut:?}: {first}");
                     assert!(!acknowledged || first == after, "{cut:?}: it was acknowledged");

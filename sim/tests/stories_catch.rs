@@ -72,7 +72,7 @@ enum Attention {
     Resumed,
     /// There was a bus reset since: the next command is refused.
     Pending,
-    /// A command was refused: the next sense data tell why.
+    /// A command was refused: the next sense data say why.
     Told,
 }
 
@@ -102,7 +102,7 @@ impl Link for Wire {
             (self.code, self.packets) = (data[15], 0);
             (self.spoil.wrapper)(&mut data);
             if self.attention == Attention::Pending {
-                // An operation code that nobody knows: the device refuses the command.
+                // An unknown operation code: the device refuses the command.
                 data[15] = 0xD7;
                 self.attention = Attention::Told;
             }

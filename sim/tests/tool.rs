@@ -59,10 +59,10 @@ mod ring5 {
                 serde_json::from_slice(&volume.read_file(&node).expect("it can be read")).expect("JSON")
             };
             assert_eq!(json("INFO.JSON")["chip"]["flash_size"], length);
-            let told = json("partitions/PARTITIONS.JSON");
-            assert_eq!(told["flash_size"], length);
-            let partitions = told["partitions"].as_array().expect("a list");
-            assert_eq!(partitions.len(), 4, "{told}");
+            let report = json("partitions/PARTITIONS.JSON");
+            assert_eq!(report["flash_size"], length);
+            let partitions = report["partitions"].as_array().expect("a list");
+            assert_eq!(partitions.len(), 4, "{report}");
             let mut shown = 0;
             for partition in partitions {
                 let (Some(file), Some(offset)) = (partition["file"].as_str(), partition["offset"].as_u64()) else {
@@ -75,7 +75,7 @@ mod ring5 {
                 shown += 1;
             }
             // The table's partitions are after the first two mebibytes.
-            assert_eq!(shown, if length == 4 << 20 { 4 } else { 0 }, "{told}");
+            assert_eq!(shown, if length == 4 << 20 { 4 } else { 0 }, "{report}");
             drop(disk);
             assert_eq!(device.fault(), None);
             assert_eq!(device.machine().flash().operations(), (0, 0), "flash is as it was");

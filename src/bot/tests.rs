@@ -93,7 +93,7 @@ enum Reply {
     Stall,
 }
 
-/// Two endpoints of one packet each, the driver and the state machine behind them, and what a host can do on the bus.
+/// Two endpoints of one packet each, with the driver and the state machine, and what a host can do on the bus.
 struct Bench {
     transport: Transport,
     set: Script,

@@ -13,13 +13,13 @@ const SHORTEST: u32 = 512 << 10;
 const PIECE: usize = 64;
 
 /// Length in bytes of the chip if that is less than `reserved`: the shortest power of two from 512 KiB on after which flash
-/// repeats itself, or `told`, the length from another source, if that is less.
+/// repeats itself, or `known`, the length from another source, if that is less.
 ///
 /// `None` if no shorter length than `reserved` is found. A chip whose first 512 KiB are erased, or contain the same byte
 /// everywhere, cannot be measured. If a longer chip contains the same bytes twice, only the repetition is cut off.
 #[must_use]
-pub fn flash_length(memory: &impl Memory, reserved: u32, told: Option<u32>) -> Option<u32> {
-    let limit = told.filter(|told| (SHORTEST..reserved).contains(told)).unwrap_or(reserved);
+pub fn flash_length(memory: &impl Memory, reserved: u32, known: Option<u32>) -> Option<u32> {
+    let limit = known.filter(|known| (SHORTEST..reserved).contains(known)).unwrap_or(reserved);
     let lengths = core::iter::successors(Some(SHORTEST), |length| length.checked_mul(2));
     let mut lengths = lengths.take_while(|length| *length < limit);
     let found = if varies(memory) { lengths.find(|length| repeats(memory, *length, limit)) } else { None };
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     #[cfg_attr(miri, ignore = "takes minutes in Miri")]
-    fn what_is_told_counts_where_it_is_less() {
+    fn a_known_length_counts_if_it_is_less() {
         let blank = chip(4 << 20, 0);
         assert_eq!(flash_length(&blank, 4 << 20, Some(2 << 20)), Some(2 << 20));
         assert_eq!(flash_length(&blank, 4 << 20, Some(16 << 20)), None);

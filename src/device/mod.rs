@@ -65,7 +65,7 @@ pub struct Poll {
     pub again: Option<Instant>,
 }
 
-/// The stick: a volume behind a SCSI logical unit, as a command set for Bulk-Only Transport.
+/// The stick: a volume in a SCSI logical unit, as a command set for Bulk-Only Transport.
 #[derive(Debug)]
 pub struct Device<'a, M, D = NoFiles, O = NoOverrides> {
     unit: LogicalUnit<'a, VolumeMedium<'a, M, D, O>>,

@@ -242,7 +242,7 @@ fn hold_keeps_announcements_apart() {
     vd_add_file(bench.files, note).expect("there is room");
     bench.pass(1);
     bench.attach();
-    let mut told = Vec::new();
+    let mut notified = Vec::new();
     for turn in 0..40_000u64 {
         if turn % 100 == 0 {
             text.set(if turn % 200 == 0 { "a" } else { "b" });
@@ -250,12 +250,12 @@ fn hold_keeps_announcements_apart() {
         }
         bench.pass(1);
         if bench.ready() == Err((6, 0x28)) {
-            told.push(turn);
+            notified.push(turn);
         }
     }
-    assert!(told.windows(2).all(|pair| pair[1] - pair[0] >= 10_000), "{told:?}");
-    assert!(told.len() >= 3, "{told:?}");
-    assert!(told[0] <= 5_001, "max-age: {told:?}");
+    assert!(notified.windows(2).all(|pair| pair[1] - pair[0] >= 10_000), "{notified:?}");
+    assert!(notified.len() >= 3, "{notified:?}");
+    assert!(notified[0] <= 5_001, "max-age: {notified:?}");
 }
 
 #[test]
@@ -350,7 +350,7 @@ fn an_entry_set_is_never_where_the_generation_before_had_one() {
         vd_update_file(bench.files, note).expect("it is registered");
         bench.pass(100_000);
         assert_eq!(bench.ready(), Err((6, 0x28)));
-        bench.ready().expect("it is told once");
+        bench.ready().expect("it is reported once");
     }
     assert!(places.len() > 4, "a file that stays open for some generations");
 }

@@ -15,8 +15,8 @@ pub const ROW_LENGTH: usize = 128;
 
 /// The newest `N` rows of a table, after a line with the names of its columns.
 ///
-/// A row is whatever serde can serialize as one record: a tuple or a structure of numbers, texts, choices and `Option`s. What is
-/// nested is written out in one line; a structure's field names are not written.
+/// A row is anything that serde can serialize as one record: a tuple or a structure of numbers, texts, choices and `Option`s.
+/// Nested values are written in the same line; field names of structures are not written.
 ///
 /// ```
 /// # let mut host = picovd_sim::example::Host::new();
@@ -33,8 +33,8 @@ pub const ROW_LENGTH: usize = 128;
 /// # Ok::<(), AddError>(())
 /// ```
 ///
-/// Rows may be pushed from any context. Hosts see the rows of the moment at which a generation begins, until the next one does. Each
-/// packet of 64 bytes renders the rows from the first one on, so this suits tables of some kilobytes.
+/// Rows may be pushed from any context. Until the next generation begins, hosts see the rows that existed when the current one
+/// began. Each packet of 64 bytes renders the rows from the first one on, so this suits tables of a few kilobytes.
 pub struct CsvRing<R, const N: usize> {
     columns: &'static str,
     counts: Mutex<Cell<Counts>>,
@@ -50,13 +50,13 @@ struct Counts {
     pushed: u32,
     /// Where the next row goes.
     next: usize,
-    /// Rows that are kept: all, up to `N`.
+    /// Number of rows that are kept: all, up to `N`.
     kept: usize,
-    /// Those of `shown` that hosts see: the first one and the one after the last.
+    /// The rows of `shown` that hosts see: the first one and the one after the last.
     shown: (usize, usize),
 }
 
-/// A row whose line would be longer than [`ROW_LENGTH`], or that is none.
+/// The row's line would be longer than [`ROW_LENGTH`], or the row cannot be serialized as a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RowError;
@@ -83,10 +83,10 @@ impl<R: Copy + Serialize + Send, const N: usize> CsvRing<R, N> {
         }
     }
 
-    /// Adds a row, in place of the oldest where there are `N`. `Files::update` has hosts notified.
+    /// Adds a row, which replaces the oldest if there are `N`. Call `Files::update` to notify hosts.
     ///
     /// # Errors
-    /// The row cannot be a line: nothing is added.
+    /// The row cannot be written as a line. Nothing is added.
     pub fn push(&self, row: R) -> Result<(), RowError> {
         line(&row, &mut [0; ROW_LENGTH]).ok_or(RowError)?;
         critical_section::with(|section| {
@@ -106,7 +106,7 @@ impl<R: Copy + Serialize + Send, const N: usize> CsvRing<R, N> {
         critical_section::with(|section| self.counts.borrow(section).get())
     }
 
-    /// The place of the oldest row but `number`.
+    /// Index of row `number`, counted from the oldest.
     fn place(counts: Counts, number: usize) -> usize {
         (counts.next + N - counts.kept + number) % N
     }
@@ -116,7 +116,7 @@ impl<R: Copy + Serialize + Send, const N: usize> CsvRing<R, N> {
         critical_section::with(|section| row.borrow(section).get())
     }
 
-    /// Length in bytes of the first line, and of those of `rows`.
+    /// Length in bytes of the first line plus those of `rows`.
     fn measure(&self, rows: impl Iterator<Item = Option<R>>) -> u32 {
         let length = text::Writer::length(|out| self.write(rows, out));
         u32::try_from(length).unwrap_or(u32::MAX)
@@ -141,7 +141,7 @@ impl<R: Copy + Serialize + Send, const N: usize> CsvRing<R, N> {
     }
 }
 
-/// A row as a line, where it is one that fits. Returns its length.
+/// Writes a row as a line and returns its length, if it fits.
 fn line(row: &impl Serialize, out: &mut [u8; ROW_LENGTH]) -> Option<usize> {
     Writer::from_builder(WriterBuilder::new().terminator(Terminator::CRLF)).serialize(row, out).ok()
 }
@@ -154,7 +154,7 @@ impl<R: Copy + Serialize + Send, const N: usize> Content for CsvRing<R, N> {
 
     fn freeze(&self, _: Generation) -> Frozen {
         let counts = self.counts();
-        // One row at a time, so that interrupts do not wait for many.
+        // One row per critical section, so that interrupts do not wait long.
         for number in 0..counts.kept {
             let row = Self::row(&self.rows, Self::place(counts, number));
             critical_section::with(|section| {
@@ -165,7 +165,7 @@ impl<R: Copy + Serialize + Send, const N: usize> Content for CsvRing<R, N> {
         }
         critical_section::with(|section| {
             let mut now = self.counts.borrow(section).get();
-            // Rows that were pushed meanwhile took the places of the oldest, which may have been copied before or after.
+            // Rows pushed meanwhile have replaced the oldest ones, which may have been copied before or after that.
             let pushed = now.pushed.wrapping_sub(counts.pushed) as usize;
             let first = counts.kept.saturating_add(pushed).saturating_sub(N).min(counts.kept);
             now.shown = (first, counts.kept);
@@ -175,7 +175,7 @@ impl<R: Copy + Serialize + Send, const N: usize> Content for CsvRing<R, N> {
     }
 
     fn read(&self, _: u32, offset: u32, out: &mut [u8]) {
-        // Once the piece is full, its error ends the rendering.
+        // Once `out` is full, the writer's error ends the rendering.
         let _ = self.write(self.shown_rows(), &mut text::Writer::new(offset as usize, out));
     }
 }
@@ -192,7 +192,7 @@ mod tests {
         let length = table.freeze(Generation::default()).length;
         let mut whole = vec![0; length as usize];
         table.read(0, 0, &mut whole);
-        // The same in any pieces.
+        // The same with reads of any length.
         for offset in 0..whole.len() {
             let mut piece = vec![0; (whole.len() - offset).min(7)];
             table.read(0, offset as u32, &mut piece);
@@ -240,8 +240,8 @@ mod tests {
         assert_eq!(table.length() as usize, 6 + ROW_LENGTH);
     }
 
-    /// A row that pushes rows while it is rendered, as an interrupt handler may at any moment, is not tried here: `tests/one_moment.rs`
-    /// does so with every content.
+    /// Rows that are pushed during rendering, as an interrupt handler may do at any time, are not tested here but in
+    /// `tests/one_moment.rs`, for all kinds of contents.
     #[test]
     fn rows_that_come_later_do_not_show() {
         let table: CsvRing<(u8,), 2> = CsvRing::new("n");

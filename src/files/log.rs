@@ -564,7 +564,7 @@ mod tests {
                 ring.write(&bytes);
             };
             let mut pieces = pieces.iter().cycle();
-            // The last two generations are read to their end, while nobody writes.
+            // The last two generations are read to their end, without writes.
             let last = rounds.len() - 1;
             for (number, round) in rounds.iter().enumerate() {
                 let length = tail.freeze(Generation::default()).length;

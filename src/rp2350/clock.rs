@@ -14,7 +14,7 @@ const SHORTEST: u64 = 100;
 
 /// The first alarm of a system timer, TIMER0 or TIMER1.
 pub(super) struct Clock<D: TimerDevice> {
-    /// Proof that the timer runs, and that the alarm is nobody else's.
+    /// Proof that the timer runs, and that the alarm is not used elsewhere.
     _alarm: Alarm0<D>,
     armed: Option<Instant>,
 }

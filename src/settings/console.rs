@@ -50,7 +50,7 @@ pub(super) enum Answer {
     Help,
     /// The command was carried out: its name, and whether all values are saved now.
     Done(&'static str, bool),
-    /// The command was refused. The line itself is not repeated: somebody may have typed a secret where a name belongs, and it
+    /// The command was refused. The line itself is not repeated: it may be a secret that was typed in place of a name, and
     /// must not end up in a log or in memory.
     Wrong {
         why: &'static str,

@@ -362,7 +362,7 @@ fn a_session_that_ends_leaves_nothing() {
         assert_eq!(say(settings, b"\r\n"), "");
         assert_eq!(ask(settings, "get label"), r#"{"label":"PICOVD"}"#);
     }
-    // A line that nobody saw carried out, and an answer that nobody fetched.
+    // A line whose result was not seen, and an answer that was not fetched.
     for byte in b"set {\"label\":\"OOPS\"}\r" {
         settings.take_byte(*byte);
     }
@@ -403,7 +403,7 @@ fn an_answer_that_nobody_fetches_holds_the_line() {
     let mut piece = [0; 10];
     assert_eq!(settings.answer(&mut piece), 10);
     settings.answered(4);
-    // What is told is what was there when it was asked.
+    // The answer shows what was there at the time of the command.
     settings
         .edit::<()>(|payload| {
             payload.clear();

@@ -1,20 +1,20 @@
-//! How often flash may be erased, so that nobody at the port can wear it out.
+//! Limits how often flash may be erased, so that commands at the port cannot wear it out.
 
 use crate::clock::{Instant, Milliseconds};
 
-/// Erases that a start may do at once.
+/// Number of erases that are allowed immediately after a start.
 const AT_START: u8 = 2;
-/// Erases that may be saved up.
+/// Maximum number of erases that accumulate.
 const MOST: u8 = 8;
-/// Time until another one is granted.
+/// Time until another one is allowed.
 const EACH: Milliseconds = Milliseconds(60_000);
 
-/// Erases that are granted. An erase is granted each minute; makers promise 100,000 for a sector, and there are two at least, which
-/// are erased in turn: 200,000 minutes are 139 days. Who starts the board again and again, once a second, takes 27 hours.
+/// The allowed erases: one more each minute. Manufacturers specify 100,000 for a sector, and there are at least two, which are
+/// erased in turn: 200,000 minutes are 139 days. With a restart of the board every second, it takes 27 hours.
 #[derive(Clone, Copy)]
 pub(super) struct Erases {
     left: u8,
-    /// When the last one was granted.
+    /// When the last one was allowed.
     since: Instant,
 }
 
@@ -29,18 +29,18 @@ impl Erases {
             self.since = self.since.after(EACH);
         }
         if self.left == MOST {
-            // Nothing more is saved up.
+            // No more accumulate.
             self.since = now;
         }
         self
     }
 
-    /// Whether there is one.
+    /// Whether an erase is allowed.
     pub fn is_any(self) -> bool {
         self.left != 0
     }
 
-    /// So many less.
+    /// What is left after `count` erases.
     #[must_use]
     pub fn without(self, count: u32) -> Self {
         Self { left: self.left.saturating_sub(count.min(u32::from(MOST)) as u8), ..self }

@@ -177,12 +177,12 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Comp
         self.mass_storage.is_sending()
     }
 
-    /// The device behind the mass storage class.
+    /// The device that the mass storage class serves.
     pub fn device(&self) -> &S {
         self.mass_storage.device()
     }
 
-    /// The device behind the mass storage class.
+    /// The device that the mass storage class serves.
     pub fn device_mut(&mut self) -> &mut S {
         self.mass_storage.device_mut()
     }

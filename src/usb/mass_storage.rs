@@ -32,12 +32,12 @@ impl<'b, B: UsbBus, S: CommandSet> MassStorage<'b, B, S> {
         Self { interface: alloc.interface(), transport: BulkOnly::new(alloc, device) }
     }
 
-    /// The device behind the class.
+    /// The device that the class serves.
     pub fn device(&self) -> &S {
         self.transport.set()
     }
 
-    /// The device behind the class.
+    /// The device that the class serves.
     pub fn device_mut(&mut self) -> &mut S {
         self.transport.set_mut()
     }

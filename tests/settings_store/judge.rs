@@ -60,7 +60,7 @@ fn after_cut<S: Subject>(store: S, sectors: u8, old: Option<&[u8]>, new: &[u8]) 
     let mut flash = store.flash();
     let mut random = Random::new(flash.operations);
     let mut told: Option<Option<Vec<u8>>> = None;
-    // Of starts that were cut short, nobody was told anything.
+    // Nothing was read during starts that were cut short.
     let mut cuts = 1 + random.below(3);
     for start in 0..8 {
         // In the end, the program alone starts again.

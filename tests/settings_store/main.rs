@@ -43,7 +43,7 @@ fn ours(sequence: u32, sectors: u8, payload: &[u8]) -> Vec<u8> {
     record(2, sequence, &[&[0, 0, sectors, 0, 0, 0], payload].concat())
 }
 
-/// What somebody could put into a setting to have it taken for a record.
+/// A value of a setting that could be mistaken for a record.
 fn forged_record(sequence: u32, payload: &[u8]) -> Vec<u8> {
     ours(sequence, 2, payload)
 }
@@ -301,7 +301,7 @@ fn judge<S: Subject>(unstable: bool) -> Result<(), String> {
     Ok(())
 }
 
-/// A judge who lets everything pass, or nothing, would be worth nothing.
+/// A judge that accepts everything, or nothing, would be useless.
 #[test]
 fn the_judge_catches() {
     judge::<Simple<RIGHT>>(false).expect("a right store passes where bits are stable");

@@ -359,7 +359,7 @@ impl NorFlash for Nor {
     const ERASE_SIZE: usize = SECTOR_LENGTH as usize;
 
     fn erase(&mut self, from: u32, to: u32) -> Result<(), FlashError> {
-        assert_eq!(to - from, SECTOR_LENGTH, "an erase at {from:#x}, of other than a sector");
+        assert_eq!(to - from, SECTOR_LENGTH, "an erase at {from:#x} that is not one sector");
         self.erase(from.wrapping_sub(self.start as u32))
     }
 

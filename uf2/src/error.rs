@@ -1,4 +1,4 @@
-//! What may be wrong with an image.
+//! Errors of images.
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Error {
-    /// The bytes are not a 32-bit little-endian ELF file: in which way.
+    /// The bytes are not a valid 32-bit little-endian ELF file: what is wrong.
     Elf(String),
     /// No segment has any bytes.
     Empty,
-    /// A segment reaches past 4 GiB.
+    /// A segment extends beyond 4 GiB.
     TooHigh {
         /// Where it begins.
         address: u32,
@@ -20,9 +20,9 @@ pub enum Error {
         /// Where it begins.
         address: u32,
     },
-    /// The bytes are not a UF2 file: where and in which way.
+    /// The bytes are not a valid UF2 file: where, and what is wrong.
     Uf2(String),
-    /// A UF2 file does not carry the segments that it should: the first difference.
+    /// A UF2 file does not contain the expected segments: the first difference.
     Different(String),
 }
 
@@ -30,7 +30,7 @@ impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => out.write_str("no segment has any bytes"),
-            Self::TooHigh { address } => write!(out, "the segment at {address:#x} reaches past 4 GiB"),
+            Self::TooHigh { address } => write!(out, "the segment at {address:#x} extends beyond 4 GiB"),
             Self::Overlap { address } => write!(out, "the segment at {address:#x} overlaps another"),
             Self::Elf(what) | Self::Uf2(what) | Self::Different(what) => out.write_str(what),
         }
@@ -39,7 +39,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// For programs whose errors are messages.
+/// For programs whose errors are texts.
 impl From<Error> for String {
     fn from(error: Error) -> Self {
         error.to_string()

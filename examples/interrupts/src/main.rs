@@ -12,7 +12,7 @@ picovd::serve!(STICK);
 
 /// Where the search ends.
 const END: u32 = 500_000;
-/// How often the file tells how far it is.
+/// How often the file is updated.
 const STEP: u32 = 50_000;
 
 /// How many prime numbers there are below some number.

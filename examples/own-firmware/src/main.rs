@@ -1,4 +1,4 @@
-//! A firmware of one's own: it blinks the board's LED, and a file of its own says how often.
+//! Custom firmware: it blinks the board's LED, and a file says how often.
 #![no_std]
 #![no_main]
 

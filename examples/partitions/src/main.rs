@@ -1,6 +1,6 @@
 //! Partitions: the image has a partition table, and the stick shows each partition as a file.
 //!
-//! The table is in a block after the program. Each of the two blocks tells how far it is to the other one: they form a ring
+//! The table is in a block after the program. Each of the two blocks contains the distance to the other one: they form a ring
 //! (RP2350 datasheet 5.9.1), and memory.x knows the distances.
 #![no_std]
 #![no_main]

@@ -24,11 +24,11 @@ static ALARM: Mutex<RefCell<Option<Alarm0<CopyableTimer1>>>> = Mutex::new(RefCel
 fn main() -> ! {
     let (mut stick, mut board) = Stick::start(&disk::DESCRIPTION);
     disk::FILES.add(&SENSOR_CSV).expect("picovd.toml has room for it");
-    let mut alarm = board.timer.alarm_0().expect("nobody took it");
+    let mut alarm = board.timer.alarm_0().expect("not taken yet");
     alarm.schedule(1.secs()).expect("that is not too short");
     alarm.enable_interrupt();
     critical_section::with(|section| ALARM.borrow_ref_mut(section).replace(alarm));
-    // SAFETY: the handler shares nothing but what is behind a mutex.
+    // SAFETY: the handler only shares data that is protected by a mutex.
     unsafe { cortex_m::peripheral::NVIC::unmask(pac::Interrupt::TIMER1_IRQ_0) };
     loop {
         stick.poll();

@@ -145,7 +145,7 @@ impl Bench {
         self.initiator.host.elapse(Duration::from_millis(2));
     }
 
-    /// What sectors of one kind cost: `blocks` of them stand at `first`.
+    /// What sectors of one kind cost: `blocks` of them from `first` on.
     pub fn row(&mut self, name: &'static str, first: u32, blocks: u32) -> Result<Row, Box<dyn Error>> {
         let mut costs: Vec<Cost> = Vec::new();
         for size in SIZES.map(|size| size.min(blocks)) {

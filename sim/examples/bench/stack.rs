@@ -54,7 +54,7 @@ fn depth(device: &mut ElfDevice, what: String) -> Result<Depth, Box<dyn Error>> 
     if let Some(fault) = device.fault() {
         return Err(format!("{what}: {fault}").into());
     }
-    let stack = device.machine().stack().ok_or("nobody watches the stack")?;
+    let stack = device.machine().stack().ok_or("the stack is not watched")?;
     Ok(Depth { to_start: stack.to_start(), to_run: stack.to_run(), room: stack.room(), what })
 }
 

@@ -1,4 +1,4 @@
-//! The bus as it would be with a device that is never late, and a cable that counts who was.
+//! The bus with a device that is never late, and a cable that counts late packets of either side.
 //!
 //! The model is the emulated board's (12 Mbit/s, 12.5 processor cycles a bit): a transaction takes 104 bits and its payload
 //! with stuffing (USB 2.0 7.1.9), a start of frame 40; none crosses a start of frame, and an IN token is sent only where the
@@ -19,7 +19,7 @@ const PACKET_BITS: u64 = 64 * 8;
 /// Length of the longest IN transaction: every sixth bit of a payload of ones is followed by a stuffed one.
 const LONGEST_IN_BITS: u64 = OVERHEAD_BITS + PACKET_BITS + PACKET_BITS / 6;
 
-/// Bus time that transactions need when nobody waits.
+/// Bus time that transactions need without waiting.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ideal {
     bits: u64,

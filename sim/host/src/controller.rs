@@ -86,7 +86,7 @@ pub struct Statistics {
     pub duplicates: u64,
 }
 
-/// One host controller with one device behind it.
+/// One host controller with one device.
 pub struct Host<'a> {
     link: Box<dyn Link + 'a>,
     /// The address that tokens go to.

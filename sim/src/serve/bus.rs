@@ -1,4 +1,4 @@
-//! The host controller behind `serve`: one queue of transfers per endpoint, run over [`Link`] packet by packet.
+//! The host controller of `serve`: one queue of transfers per endpoint, run over [`Link`] packet by packet.
 //!
 //! A transfer that the device does not answer yet (NAK) waits at the head of its own queue and does not block other queues.
 //! Data toggles are kept here as in a host controller (USB 2.0 8.6): a packet with the wrong toggle is acknowledged and

@@ -292,7 +292,7 @@ fn usbip_lists_imports_and_unlinks() {
             }
             thread::sleep(Duration::from_millis(10));
         }
-        panic!("nobody listens on {address}");
+        panic!("there is no listener on {address}");
     };
     let mut list = connect();
     list.write_all(&[1, 0x11, 0x80, 5, 0, 0, 0, 0]).unwrap();

@@ -176,7 +176,7 @@ fn greeting(context: &mut Context<'_>) -> Result<(), StoryError> {
         context.silence(console.bulk_in, "while a terminal may not be raw yet")?;
         context.greeted()?;
         context.silence(console.bulk_in, "after the greeting")?;
-        context.silence(console.notification, "without a change to tell")?;
+        context.silence(console.notification, "without a change to announce")?;
         // Setting DTR again changes nothing.
         context.open_console(true)?;
         context.silence(console.bulk_in, "after DTR was set again")?;

@@ -128,7 +128,7 @@ impl Image {
         }
     }
 
-    /// The root directory's entry of a type that stands alone.
+    /// The root directory's only entry of a type.
     pub fn single(&self, wanted: u8) -> Range<usize> {
         let directory = self.directory("");
         let found = items(&self.bytes[directory.clone()]).into_iter().find_map(|item| match item {

@@ -1,4 +1,4 @@
-//! Partition tables as anyone who programs a board writes them (RP2350 datasheet 5.9.1, 5.9.4), and what a host should see of them.
+//! Partition tables as board programmers write them (RP2350 datasheet 5.9.1, 5.9.4), and what a host should see of them.
 
 #![allow(dead_code, reason = "each test file takes what it needs")]
 
@@ -98,7 +98,7 @@ pub fn cases() -> Vec<Case> {
                 },
                 // The B of partition 0, not looked at by RISC-V.
                 Entry { flags: 1 << 1 | 1 << 10 | 1 << 17, ..Entry::named(576, 639, "Firmware B") },
-                // Only the bootrom writes, everybody reads.
+                // Only the bootrom may write; all may read.
                 Entry { permissions: 0xD400_0000, flags: 2 << 1 | 1 << 3, ..Entry::named(640, 640, "a/b:c*?\"\u{7}") },
                 Entry::new(1000, 1023),
             ]),

@@ -23,13 +23,14 @@
 //! decide, not its checksum: the first is cleared after the whole record was written and read back, the second after the
 //! first. A save is acknowledged after the second one was read back.
 //!
-//! - The newest record with a seal cleared is the one that was saved. Since a seal is begun only after the record has ended, its
-//!   bytes are stable. With both cleared, the first is stable, too: every start finds the record.
-//! - With only the first seal cleared, the next start may find none. This one writes the record again before it tells
-//!   anybody, with a number above all others, and leaves the old one as it is: whatever that reads as, it does not matter any more.
-//!   The new one goes to a sector that holds neither this record nor the one before it, or else to blank pages after one of them.
-//! - A start that finds a newer record without a seal overwrites it before it tells anybody, but for the seals. Where its
-//!   sector does not take that, it writes the record that counts again, as above.
+//! - The newest record with a seal cleared is the one that was saved. Since a seal is cleared only after the record is complete,
+//!   its bytes are stable. With both cleared, the first is stable, too: every start finds the record.
+//! - With only the first seal cleared, the next start may find none. This one writes the record again before it is
+//!   used, with a number above all others, and leaves the old one unchanged: what that reads as does not matter any more. The
+//!   new one is written to a sector that contains neither this record nor the previous one, or else to blank pages after one of
+//!   them.
+//! - A start that finds a newer record without a seal overwrites it, except for the seals, before anything is used. If its
+//!   sector does not accept that, it writes the valid record again, as above.
 //!
 //! So the answer is the old payload or the new one, complete, and the same at every later start, however many of them are
 //! cut short as well, and whichever sector wears out meanwhile, as long as one accepts what is written. If none does, a

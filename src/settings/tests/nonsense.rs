@@ -157,7 +157,7 @@ fn a_field_that_is_nonsense_leaves_the_others() {
     );
 }
 
-/// A lock that is neither true nor false locks nobody out.
+/// A lock that is neither true nor false does not lock.
 #[test]
 fn a_lock_that_is_nonsense_is_none() {
     for (lock, locked) in [(0, false), (1, true), (2, false), (0xFF, false)] {

@@ -42,7 +42,7 @@ mod program {
     /// The same, and the main loop prints its lines piece by piece: what the tests have to notice.
     const TORN: u32 = 0xC4A7_0004;
 
-    /// The second core alone logs, a line after a second: nobody else has anything to do by then.
+    /// Only the second core logs, one line after a second, when everything else is idle.
     const LATE: u32 = 0xC4A7_0005;
 
     /// How many lines the second core is asked for.

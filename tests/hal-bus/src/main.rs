@@ -36,7 +36,7 @@ mod program {
     }
     use firmware::{DESCRIPTION, Manifest};
 
-    /// The HAL's bus. It cannot tell of single packets.
+    /// The HAL's bus. It cannot report single packets.
     struct HalBus(UsbBus);
 
     impl Packets for HalBus {}

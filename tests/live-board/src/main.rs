@@ -1,5 +1,5 @@
 //! A firmware for tests: the main loop changes three dynamic files at random, an interrupt handler three others, and the
-//! second core three more, in the root directory, in a folder of the manifest and in a folder of their own. LEDGER.BIN tells at
+//! second core three more, in the root directory, in a folder of the manifest and in a separate folder. LEDGER.BIN says at
 //! each read what there should be. Built by `cargo xtask test`; empty elsewhere than on the chip.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
@@ -41,14 +41,14 @@ mod program {
     /// The name that is no name: the file is not registered.
     const GONE: u32 = 2;
 
-    /// A random number that tells nothing of its neighbours (the finalizer of MurmurHash3).
+    /// A random number that is unrelated to its neighbours (the finalizer of MurmurHash3).
     const fn mix(value: u32) -> u32 {
         let value = (value ^ value >> 16).wrapping_mul(0x85EB_CA6B);
         let value = (value ^ value >> 13).wrapping_mul(0xC2B2_AE35);
         value ^ value >> 16
     }
 
-    /// Contents whose every word tells file, version and place.
+    /// Contents whose every word encodes file, version and offset.
     struct Versioned {
         id: u32,
         /// The version that comes next, and the one that hosts see.
@@ -207,7 +207,7 @@ mod program {
 
     /// What the second core does: a change whenever its own timer comes round.
     fn second() {
-        // SAFETY: each core has a timer of its own, and nobody uses this one's.
+        // SAFETY: each core has its own timer, and this one's is not used elsewhere.
         let timer = unsafe { &*SYST::PTR };
         // SAFETY: every value of 24 bits is valid.
         unsafe {
@@ -236,7 +236,7 @@ mod program {
             alarm.enable_interrupt();
             critical_section::with(|section| ALARM.borrow_ref_mut(section).replace(alarm));
         }
-        // SAFETY: the handler shares nothing with this loop but atomics, the registry and what is behind a mutex.
+        // SAFETY: the handler shares nothing with this loop but atomics, the registry and data protected by a mutex.
         unsafe { cortex_m::peripheral::NVIC::unmask(pac::Interrupt::TIMER1_IRQ_0) };
         let mut sio = Sio::new(board.SIO);
         let mut cores = Multicore::new(&mut board.PSM, &mut board.PPB, &mut sio.fifo);

@@ -45,7 +45,7 @@ mod program {
         File::new("COUNT.TXT/inside.txt", &COUNT, 16),
     ];
 
-    /// What nobody ever sets.
+    /// A flag that is never set.
     static READY: AtomicBool = AtomicBool::new(false);
 
     fn mistake() -> u32 {

@@ -16,10 +16,10 @@ struct Model;
 
 critical_section::set_impl!(Model);
 
-// SAFETY: the lock is held from `acquire` to `release`. Sections that are nested deadlock, which the model tells.
+// SAFETY: the lock is held from `acquire` to `release`. Nested sections deadlock, which the model reports.
 unsafe impl critical_section::Impl for Model {
     unsafe fn acquire() -> critical_section::RawRestoreState {
-        let guard = LOCK.lock().expect("nobody panics with it");
+        let guard = LOCK.lock().expect("not poisoned");
         HELD.set(Some(guard));
     }
 

@@ -34,7 +34,7 @@ impl Word for Weak {
     }
 }
 
-/// Who can be asked for work.
+/// What can be asked for work.
 trait Asked: Send + Sync + 'static {
     fn ask(&self, work: impl FnMut());
 }

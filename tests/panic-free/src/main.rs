@@ -40,7 +40,7 @@ mod program {
         a_panic_is_reachable()
     }
 
-    /// Who looks at the program finds all places that get here.
+    /// All sites that may get here can be found in the program.
     #[cfg(feature = "application")]
     #[panic_handler]
     fn on_panic(info: &core::panic::PanicInfo<'_>) -> ! {

@@ -2,7 +2,7 @@
 //!
 //! A test has a strategy for its cases, and a closure that panics on a case that breaks the property. The closure takes a whole
 //! case and begins with a fresh object each time: what it kept from an earlier case could not be shrunk away. It may count what it
-//! has seen, so that the test can tell in the end whether its cases meant anything.
+//! has seen, so that the test can check at the end whether its cases were meaningful.
 //!
 //! proptest alone would read its settings from the environment and draw other cases in each run. Here the seed is part of the
 //! test, and a case that failed in CI fails on every PC.

@@ -76,7 +76,7 @@ mod program {
     /// Launches the second core.
     #[cfg(any(feature = "second", feature = "unmarked"))]
     fn launch() {
-        // SAFETY: nobody else uses these: the stick takes USB, clocks and timers.
+        // SAFETY: these are not used elsewhere: the stick takes USB, clocks and timers.
         let mut all = unsafe { pac::Peripherals::steal() };
         let mut sio = Sio::new(all.SIO);
         let mut cores = Multicore::new(&mut all.PSM, &mut all.PPB, &mut sio.fifo);

@@ -140,7 +140,7 @@ mod program {
             // The main loop serves a stick that is not there yet; a handler brings it after that many cycles.
             _ => {
                 critical_section::with(|section| LATE.borrow_ref_mut(section).replace(stick));
-                // SAFETY: this core's own timer, which nobody else uses; every value of 24 bits is valid.
+                // SAFETY: this core's own timer, which is not used elsewhere; every value of 24 bits is valid.
                 unsafe {
                     let timer = &*SYST::PTR;
                     timer.rvr.write(number);

@@ -19,7 +19,7 @@ mod program {
 
     picovd::firmware!(disk);
 
-    /// Where `[settings]` of picovd.toml stand in a flash of 4 MiB: in front of its last sector.
+    /// Where `[settings]` of picovd.toml are in a flash of 4 MiB: before its last sector.
     const START: u32 = 0x3F_D000;
 
     /// Saves until the program has done enough: both sectors were erased by then, three times each.
@@ -67,9 +67,9 @@ mod program {
     #[unsafe(export_name = "SETTINGS_MODE")]
     static mut MODE: MaybeUninit<u32> = MaybeUninit::uninit();
 
-    /// The second core counts, by code in flash, and stands aside when it is asked to.
+    /// The second core counts, with code in flash, and parks on request.
     const PARKS: u32 = 0x5E77_0001;
-    /// It counts, and has never said that it stands aside.
+    /// It counts, and has never registered as one that parks.
     const COUNTS: u32 = 0x5E77_0002;
     /// It has said so, and then masks interrupts.
     const DEAF: u32 = 0x5E77_0003;
@@ -97,7 +97,7 @@ mod program {
         }
         if mode() == DOZES {
             NVIC::mask(pac::Interrupt::SIO_IRQ_BELL);
-            // SAFETY: each core has a timer of its own, and nobody uses this one's; the values are valid: an interrupt each 10 ms.
+            // SAFETY: each core has its own timer, and this one's is not used elsewhere; the values are valid: an interrupt every 10 ms.
             unsafe {
                 (*SYST::PTR).rvr.write(1_500_000);
                 (*SYST::PTR).cvr.write(0);

@@ -1,4 +1,4 @@
-//! What build.rs generates is what the manifest's plan says, no matter who turns it into tables and wherever it is built.
+//! build.rs generates what the manifest's plan says, whatever turns it into tables and wherever it is built.
 
 use picovd_manifest::{emit, load};
 use picovd_sim::plug;
@@ -25,8 +25,8 @@ fn the_same_manifest_gives_the_same_files_in_two_folders() {
 #[test]
 fn source_date_epoch_changes_the_time_stamps_alone() {
     let manifest = plug::stock_manifest();
-    let early = load(&manifest, Some("1000000000")).expect("a time that exFAT can tell");
-    let late = load(&manifest, Some("1700000000")).expect("a time that exFAT can tell");
+    let early = load(&manifest, Some("1000000000")).expect("a time that exFAT can represent");
+    let late = load(&manifest, Some("1700000000")).expect("a time that exFAT can represent");
     assert_eq!(emit(&early).layout, emit(&late).layout);
     assert_ne!(emit(&early).volume_rs, emit(&late).volume_rs);
 }

@@ -34,7 +34,7 @@ pub struct Said {
     pub text: String,
 }
 
-/// How far the guest's clock may be behind when it stops waiting.
+/// How late the guest's clock may be when it stops waiting.
 const GRACE: Duration = Duration::from_secs(60);
 
 impl Machine {

@@ -1,4 +1,4 @@
-//! Projects that somebody else could have written (tests/projects): each is kept as it was before PicoVD, too. A part of rings 5
+//! Projects like those of third parties (tests/projects), each also in the version before PicoVD was added. Part of rings 5
 //! and 6.
 
 use std::fs;
@@ -9,10 +9,10 @@ use crate::command::{self, LONG};
 use crate::report::Report;
 use crate::workspace::Workspace;
 
-/// The projects below tests/projects/.
+/// The projects in tests/projects/.
 pub const PROJECTS: [&str; 1] = ["blinky"];
 
-/// Most lines of Rust that PicoVD may add to one.
+/// Maximum number of lines of Rust that PicoVD may add to one.
 const LINES: usize = 12;
 
 /// The folder of a project.
@@ -44,7 +44,7 @@ pub fn run(context: &Context, report: &mut Report, program: &Path) {
     }
 }
 
-/// Number of lines that the project has more than before. Blank lines do not count.
+/// Number of lines that PicoVD has added to the project. Blank lines do not count.
 fn added(folder: &Path) -> Result<usize, String> {
     let text = |path: PathBuf| fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()));
     let mut lines = 0;
@@ -54,7 +54,7 @@ fn added(folder: &Path) -> Result<usize, String> {
     if lines == 0 || lines > LINES { Err(format!("{lines} lines")) } else { Ok(lines) }
 }
 
-/// Number of lines of `after` that are not of `before`, all of whose lines are there in their order.
+/// Number of lines of `after` that are not in `before`. All lines of `before` must be there in their order.
 fn more(before: &str, after: &str) -> Result<usize, String> {
     let mut kept = before.lines().filter(|line| !line.trim().is_empty()).peekable();
     let mut lines = 0;

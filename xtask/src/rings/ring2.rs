@@ -168,7 +168,7 @@ fn judge_all(bench: &Bench<'_>, cases: &[Case], mut done: impl FnMut(Examined)) 
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     cases.get(index).map(|case| (index, case))
                 } {
-                    // After a panic there, nobody receives; that ends this, too.
+                    // After a panic there, the channel has no receiver; that ends this, too.
                     let _ = send.send((index, Examined::of(bench, case)));
                 }
             });

@@ -260,7 +260,7 @@ fn cases(context: &Context, report: &mut Report, examples: &[PathBuf]) {
             let variant = firmware::Variant { binary: firmware::BINARY, manifest: Some(&manifest), name };
             elves.push(firmware::build_variant(workspace, toolchain, variant, true)?.elf);
         }
-        // The program that prints, and registers invalid names, as the tests tell it.
+        // The program that prints, and registers invalid names, as the tests command it.
         for name in ["log", "tail", "names"] {
             let manifest = manifest(name);
             let variant = firmware::Variant { binary: "picovd-mistakes", manifest: Some(&manifest), name };
