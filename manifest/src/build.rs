@@ -28,7 +28,8 @@ pub fn build(manifest: &str) {
     make(manifest, true);
 }
 
-/// The same without linker arguments: for packages that are not firmware for the chip, or that link it in another way.
+/// The same without linker arguments: for packages that are not firmware for the chip, or that link it in another way. Only one is
+/// passed, where the package has a memory.x: a linker script that adds the section `.settings`.
 pub fn build_tables(manifest: &str) {
     make(manifest, false);
 }
@@ -78,7 +79,7 @@ fn make(manifest: &str, linker: bool) {
     if linker {
         link(&package, own, riscv, defmt);
     }
-    if own || !linker {
+    if own {
         println!("cargo::rustc-link-arg-bins=-T{PICOVD_X}");
     }
 }

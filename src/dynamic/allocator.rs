@@ -11,13 +11,18 @@ impl Run {
     const fn end(self) -> u32 {
         self.first.saturating_add(self.count)
     }
+
+    /// The first cluster after this one, where the two have clusters in common.
+    pub fn collides(self, other: Self) -> Option<u32> {
+        (self.first < other.end() && other.first < self.end()).then(|| self.end())
+    }
 }
 
-/// The first `count` consecutive clusters that none of `taken` uses, searching from `cursor` and wrapping around at the
-/// window's end.
+/// The first `count` consecutive clusters that nothing else uses, searching from `cursor` and wrapping around at the window's end.
+/// `collision` tells of a run where the clusters end that others use of it.
 ///
-/// `taken` may be in any order. In the worst case, the cost grows with the square of their number.
-pub(super) fn find(window: u32, cursor: u32, count: u32, taken: impl Iterator<Item = Run> + Clone) -> Option<u32> {
+/// In the worst case, the cost grows with the square of the number of others.
+pub(super) fn find(window: u32, cursor: u32, count: u32, collision: &dyn Fn(Run) -> Option<u32>) -> Option<u32> {
     let mut first = cursor;
     let mut wrapped = false;
     loop {
@@ -28,10 +33,7 @@ pub(super) fn find(window: u32, cursor: u32, count: u32, taken: impl Iterator<It
             wrapped = true;
             first = 0;
         }
-        let candidate = Run { first, count };
-        let collision =
-            taken.clone().filter(|run| run.first < candidate.end() && first < run.end()).map(Run::end).max();
-        match collision {
+        match collision(Run { first, count }) {
             None => return Some(first),
             Some(end) => first = end,
         }
@@ -50,10 +52,15 @@ mod tests {
     use proptest::collection::vec;
     use std::vec::Vec;
 
+    /// Where the furthest of `taken` ends that collides.
+    fn collision(taken: &[Run], candidate: Run) -> Option<u32> {
+        taken.iter().filter_map(|run| run.collides(candidate)).max()
+    }
+
     #[test]
     fn goes_on_from_the_cursor_and_around() {
         let taken = [Run { first: 4, count: 2 }];
-        let find = |cursor, count| find(10, cursor, count, taken.iter().copied());
+        let find = |cursor, count| find(10, cursor, count, &|candidate| collision(&taken, candidate));
         assert_eq!(find(0, 4), Some(0));
         assert_eq!(find(1, 4), Some(6));
         assert_eq!(find(7, 4), Some(0));
@@ -81,7 +88,7 @@ mod tests {
                 first + count <= window && taken.iter().all(|t| t.end() <= first || first + count <= t.first)
             };
             let places: Vec<u32> = (cursor..window).chain(0..cursor).filter(|first| free(*first)).collect();
-            let found = find(window, cursor, count, taken.iter().copied());
+            let found = find(window, cursor, count, &|candidate| collision(&taken, candidate));
             assert_eq!(found.is_some(), !places.is_empty(), "{window} {cursor} {count} {taken:?}");
             if let Some(first) = found {
                 assert!(free(first), "{window} {cursor} {count} {taken:?} {first}");

@@ -191,14 +191,17 @@ impl<'a> Files<'a> {
     fn place(&self, slot: &FileSlot<'a>, shown: &Shown<'a>) -> Option<u32> {
         let count = shown.run(self.layout).count;
         let (window, cursor) = (self.layout.dynamic.cluster_count, self.state().cursor);
-        let taken = |own: bool| {
-            let others = self.slots().iter().filter(move |other| own || !core::ptr::eq(*other, slot));
-            // What takes no clusters has no location: `first` of a folder of the manifest is not in the window.
-            others.filter_map(move |other| Some(other.shown()?.run(self.layout))).filter(|run| run.count != 0)
+        let find = |own: bool, around: bool| {
+            allocator::find(window, cursor, count, &|candidate| {
+                let others = self.slots().iter().filter(|other| own || !core::ptr::eq(*other, slot));
+                // What takes no clusters has no location: `first` of a folder of the manifest is not in the window.
+                let runs =
+                    others.filter_map(|other| Some(other.shown()?.run(self.layout))).filter(|run| run.count != 0);
+                let taken = runs.filter_map(|run| run.collides(candidate)).max();
+                if around { taken.max(self.probed(candidate)) } else { taken }
+            })
         };
-        let first = allocator::find(window, cursor, count, taken(true).chain(self.probed()))
-            .or_else(|| allocator::find(window, cursor, count, taken(true)))
-            .or_else(|| allocator::find(window, cursor, count, taken(false)))?;
+        let first = find(true, true).or_else(|| find(true, false)).or_else(|| find(false, false))?;
         critical_section::with(|section| self.change_state(section, |state| state.cursor = first + count));
         Some(first)
     }
@@ -208,31 +211,36 @@ impl<'a> Files<'a> {
         let window = self.layout.dynamic.cluster_count;
         let all =
             || self.slots().iter().filter_map(|slot| Some((slot, slot.shown().filter(|shown| !shown.is_given())?)));
-        // Around the places where disks are probed, if there is room for that.
-        let around = |next, count| allocator::find(window, next, count, self.probed()).filter(|first| *first >= next);
-        let end = all().try_fold(0, |next, (_, shown)| {
-            let Run { count, .. } = shown.run(self.layout);
-            Some(around(next, count)? + count)
-        });
+        // Around the locations where disks are probed, if there is room for that.
+        let after = |next, count, around: bool| {
+            let mut candidate = Run { first: next, count };
+            while around && let Some(end) = self.probed(candidate) {
+                candidate.first = end;
+            }
+            candidate.first
+        };
+        let count = |shown: &Shown<'a>| shown.run(self.layout).count;
+        let end = all().fold(0, |next, (_, shown)| after(next, count(&shown), true) + count(&shown));
+        let around = end <= window;
         let mut next = 0;
         for (slot, mut shown) in all() {
-            let Run { count, .. } = shown.run(self.layout);
-            let first = if end.is_some() { around(next, count).unwrap_or(next) } else { next };
+            let first = after(next, count(&shown), around);
+            next = first + count(&shown);
             // What was registered has room. Nothing is ever placed beyond the window.
-            if first + count > window {
+            if next > window {
                 slot.show(None);
+                next = first;
                 continue;
             }
             shown.first = first;
             shown.seal(self.layout.dynamic.first_cluster);
             slot.show(Some(shown));
-            next = first + count;
         }
         critical_section::with(|section| self.change_state(section, |state| state.cursor = next));
     }
 
-    /// Clusters of the window in which disks are probed.
-    fn probed(&self) -> impl Iterator<Item = Run> + Clone {
-        probes::in_window(self.layout).map(|(first, count)| Run { first, count })
+    /// Where the clusters end that a probe of the disk may read of those of `candidate`.
+    fn probed(&self, candidate: Run) -> Option<u32> {
+        probes::collision(self.layout, candidate.first, candidate.count)
     }
 }

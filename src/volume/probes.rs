@@ -11,39 +11,41 @@ const LENGTH: u32 = 8;
 
 /// The locations, in blocks from the start of the disk or of the partition: those of libblkid 2.38's superblock probes, except the
 /// first ones, which are in the boot region and the FAT.
-const PLACES: [u32; 10] = [32, 56, 64, 120, 128, 256, 512, 768, 1024, 2048];
+const PLACES: [u16; 10] = [32, 56, 64, 120, 128, 256, 512, 768, 1024, 2048];
 
 /// The same, in blocks before the end.
-const PLACES_BEFORE_END: [u32; 4] = [1024, 512, 128, 8];
+const PLACES_BEFORE_END: [u16; 4] = [1024, 512, 128, 8];
 
-/// Clusters of the dynamic window that such a read may touch: runs of first cluster, counted from the window's first, and number.
-/// They are not sorted, and may be repeated.
-pub(crate) fn in_window(layout: &Layout<'_>) -> impl Iterator<Item = (u32, u32)> + Clone {
-    let window = layout.dynamic;
-    let begin = layout.block_of(window.first_cluster).0;
-    let end = layout.block_of(window.first_cluster.after(window.cluster_count)).0;
+/// Whether such a read may hit some of `count` clusters of the dynamic window, from cluster `first` on, counted from the window's
+/// first: the first cluster after the last read that does.
+#[inline(never)]
+pub(crate) fn collision(layout: &Layout<'_>, first: u32, count: u32) -> Option<u32> {
     let shift = layout.cluster_shift() - BLOCK_LENGTH.trailing_zeros();
-    places(layout).filter_map(move |place| {
-        let (first, last) = (place.max(begin), (place + LENGTH).min(end).checked_sub(1)?);
-        let (first, last) = ((first - begin) >> shift, last.checked_sub(begin)? >> shift);
-        (first <= last).then(|| (first, last - first + 1))
-    })
-}
-
-/// The first block of each location.
-fn places(layout: &Layout<'_>) -> impl Iterator<Item = u32> + Clone + use<> {
-    let begin = layout.partition_offset;
-    let end = begin.saturating_add(layout.volume_length.0);
-    let from_begin = PLACES.into_iter().flat_map(move |place| [place, begin.saturating_add(place)]);
-    let from_end = PLACES_BEFORE_END.into_iter().map(move |place| end.saturating_sub(place));
-    // Pages begin at multiples of their length.
-    from_begin.chain(from_end).map(|place| place & !(LENGTH - 1))
+    let window = layout.block_of(layout.dynamic.first_cluster).0;
+    let block = |cluster: u32| window.saturating_add(cluster << shift);
+    let (begin, end) = (layout.partition_offset, layout.partition_offset.saturating_add(layout.volume_length.0));
+    let mut last = None;
+    let mut look = |place: u32| {
+        // Pages begin at multiples of their length.
+        let page = place & !(LENGTH - 1);
+        if page < block(first.saturating_add(count)) && block(first) < page + LENGTH && count != 0 {
+            last = last.max(Some(((page + LENGTH - 1 - window) >> shift) + 1));
+        }
+    };
+    for place in PLACES {
+        look(place.into());
+        look(begin.saturating_add(place.into()));
+    }
+    for place in PLACES_BEFORE_END {
+        look(end.saturating_sub(place.into()));
+    }
+    last
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::layout_with_window;
-    use super::in_window;
+    use super::collision;
     extern crate std;
     use std::collections::BTreeSet;
 
@@ -53,7 +55,14 @@ mod tests {
         for (first, count, sectors_per_cluster_shift) in [(5, 128, 3), (2, 40, 3), (9, 1000, 0), (3, 30, 5), (5, 1, 3)]
         {
             let layout = layout_with_window(first, count, sectors_per_cluster_shift);
-            let found: BTreeSet<u32> = in_window(&layout).flat_map(|(first, count)| first..first + count).collect();
+            let found: BTreeSet<u32> = (0..count).filter(|cluster| collision(&layout, *cluster, 1).is_some()).collect();
+            // A run collides where one of its clusters does, and the last one of those tells where to go on.
+            for (first, length) in [(0, count), (count / 3, 7), (1, 2)].into_iter().filter(|run| run.0 + run.1 <= count)
+            {
+                let hit = found.range(first..first + length).next_back();
+                assert_eq!(collision(&layout, first, length).is_some(), hit.is_some());
+                assert!(hit.is_none_or(|hit| collision(&layout, first, length) > Some(*hit)));
+            }
             let end = layout.volume_length.0;
             let probed = [32, 56, 64, 120, 128, 256, 512, 768, 1024, 2048, end - 1024, end - 512, end - 128, end - 8];
             let expected: BTreeSet<u32> = (0..count)
