@@ -1,5 +1,6 @@
 //! The contents of a simulated board's memory, both for the library on the simulated bus and for the emulated board.
 
+use crate::random::Random;
 use picovd::volume::Memory;
 use std::sync::{Arc, Mutex};
 
@@ -58,17 +59,10 @@ impl Contents {
     }
 }
 
-/// `xorshift64*` (Vigna 2016), one byte per step.
 fn noise(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    (0..length)
-        .map(|_| {
-            state ^= state >> 12;
-            state ^= state << 25;
-            state ^= state >> 27;
-            (state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 56) as u8
-        })
-        .collect()
+    let mut bytes = vec![0; length];
+    Random::new(seed).fill(&mut bytes);
+    bytes
 }
 
 /// A board's memory as the library sees it. Clones show the same memory.

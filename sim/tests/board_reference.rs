@@ -28,7 +28,8 @@ const WINDOW_SIZE: usize = 512;
 const SHOWN: usize = 100;
 const MIDDLE: u32 = WINDOW + 256;
 
-/// A small generator (xorshift64*), seeded: cases repeat.
+/// A small generator (xorshift64*), seeded: cases repeat. A batch of them goes to the reference's process at once, where a case
+/// may depend on those before it: none can be shrunk by itself, and a failure names its few instructions.
 struct Random(u64);
 
 impl Random {

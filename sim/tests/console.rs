@@ -7,12 +7,15 @@ use std::time::Duration;
 use picovd::bot::{CommandSet, Intent};
 use picovd::clock::Instant;
 use picovd::usb::{Composite, HOLD, Identity, Reset};
+use picovd_property::Cases;
 use picovd_sim::bus::{SimBus, WireSide};
 use picovd_sim::host::cdc::CdcAcm;
 use picovd_sim::host::controller::{Request, TransferError};
 use picovd_sim::host::{Host, Initiator};
 use picovd_sim::link::{InReply, Link, OutReply, Pid};
-use picovd_sim::random::Random;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
 use usb_device::bus::UsbBusAllocator;
 
 /// A disk that receives no commands.
@@ -203,28 +206,38 @@ fn nothing_is_taken_while_the_port_is_closed() {
     bench.well();
 }
 
+/// A byte of a text of which no part repeats soon.
+fn letter(at: usize) -> u8 {
+    (at + at / 256 * 7) as u8
+}
+
 #[test]
 fn what_is_taken_comes_out_in_order_whatever_the_pieces() {
-    let mut bench = Bench::new();
-    bench.open();
-    let mut random = Random::new(7);
-    let text: Vec<u8> = (0..20_000).map(|_| random.below(256) as u8).collect();
-    let (mut taken, mut out, mut refused) = (0, Vec::new(), 0);
-    while out.len() < text.len() {
-        // Pieces of any length, none and whole packets among them.
-        let piece = [0, 1, 62, 63, 64, 65, 127, random.below(300) as usize][random.below(8) as usize];
-        let now = bench.write(&text[taken..text.len().min(taken + piece)]);
-        refused += usize::from(now < piece);
-        taken += now;
-        if random.below(3) == 0
-            && let Ok(packet) = bench.initiator.host.in_packet(bench.port.bulk_in)
-        {
-            assert!(packet.len() < 64);
-            out.extend(packet);
+    // Pieces of any length, none and whole packets among them; after some of them a packet is fetched.
+    let piece = prop_oneof![3 => select(&[0, 1, 62, 63, 64, 65, 127][..]), 1 => 0..300_usize];
+    let pieces = vec((piece, prop::bool::weighted(0.33)), 1..=400);
+    let (mut written, mut refused) = (0, 0);
+    Cases { count: 8, seed: 7 }.check(pieces, |pieces| {
+        let mut bench = Bench::new();
+        bench.open();
+        let (mut taken, mut out) = (0, Vec::new());
+        for (piece, fetched) in pieces {
+            let text: Vec<u8> = (taken..taken + piece).map(letter).collect();
+            let now = bench.write(&text);
+            refused += usize::from(now < piece);
+            taken += now;
+            if fetched && let Ok(packet) = bench.initiator.host.in_packet(bench.port.bulk_in) {
+                assert!(packet.len() < 64);
+                out.extend(packet);
+            }
         }
-    }
-    assert!(out == text && refused > 0, "{taken} bytes taken, {} came out", out.len());
-    bench.well();
+        out.extend(bench.drain());
+        let text: Vec<u8> = (0..taken).map(letter).collect();
+        assert!(out == text, "{taken} bytes taken, {} came out", out.len());
+        written += taken;
+        bench.well();
+    });
+    assert!(written > 20_000 && refused > 0, "{written} bytes written, {refused} refused");
 }
 
 #[test]
@@ -327,18 +340,19 @@ fn a_bus_reset_closes_the_port_and_drops_its_text() {
 
 #[test]
 fn what_the_host_sends_is_read_in_order() {
-    let mut bench = Bench::new();
-    let mut random = Random::new(11);
-    let mut sent = Vec::new();
-    for _ in 0..200 {
-        let length = [0, 1, 63, 64, 65, 128, random.below(200) as usize][random.below(7) as usize];
-        let text: Vec<u8> = (0..length).map(|_| random.below(256) as u8).collect();
-        bench.initiator.host.bulk_out(bench.port.bulk_out, &text).expect("taken");
-        sent.extend(text);
-    }
-    let read = std::mem::take(&mut bench.device.0.borrow_mut().input);
-    assert!(read == sent, "{} bytes sent, {} read", sent.len(), read.len());
-    bench.well();
+    let length = prop_oneof![6 => select(&[0, 1, 63, 64, 65, 128][..]), 1 => 0..200_usize];
+    Cases { count: 8, seed: 11 }.check(vec(length, 1..=50), |lengths| {
+        let mut bench = Bench::new();
+        let mut sent = Vec::new();
+        for length in lengths {
+            let text: Vec<u8> = (sent.len()..sent.len() + length).map(letter).collect();
+            bench.initiator.host.bulk_out(bench.port.bulk_out, &text).expect("taken");
+            sent.extend(text);
+        }
+        let read = std::mem::take(&mut bench.device.0.borrow_mut().input);
+        assert!(read == sent, "{} bytes sent, {} read", sent.len(), read.len());
+        bench.well();
+    });
 }
 
 #[test]

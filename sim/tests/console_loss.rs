@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use picovd::files::LogRing;
 use picovd::usb::HOLD;
+use picovd_property::Cases;
 use picovd_sim::host::{Host, Initiator};
 use picovd_sim::memory::Contents;
 use picovd_sim::native::NativeDevice;
 use picovd_sim::plug;
-use picovd_sim::random::Random;
+use proptest::collection::vec;
 
 /// A stick with a serial port and the smallest ring; with settings its port takes commands, too.
 fn device(settings: bool) -> NativeDevice {
@@ -68,7 +69,11 @@ fn drain(initiator: &mut Initiator<'_>, endpoint: u8, packets: usize) -> String 
     String::from_utf8(all).expect("text")
 }
 
-fn run(settings: bool) {
+/// Of a round: lines that are printed, and packets that the host takes.
+type Round = (u32, usize);
+
+/// Returns how many losses were told of, and how many bytes the host has.
+fn run(settings: bool, rounds: &[Round]) -> (u32, usize) {
     let mut device = device(settings);
     let ring = device.log().expect("the manifest asks for one");
     let mut initiator = Initiator::attach(Host::new(Box::new(&mut device))).expect("it enumerates");
@@ -84,26 +89,34 @@ fn run(settings: bool) {
     seen += text;
     assert_eq!(judge(&seen, &said), Ok(1), "{seen}");
 
-    let mut random = Random::new(5);
-    for _ in 0..300 {
-        // Now less than the ring holds, now more; the host takes some packets, or none.
-        print(ring, &mut said, &mut line, random.below(45));
+    for (lines, packets) in rounds {
+        print(ring, &mut said, &mut line, *lines);
         initiator.host.elapse(Duration::from_millis(2));
-        seen += &drain(&mut initiator, port.bulk_in, random.below(24) as usize);
+        seen += &drain(&mut initiator, port.bulk_in, *packets);
     }
     seen += &drain(&mut initiator, port.bulk_in, usize::MAX);
-    let marks = judge(&seen, &said).unwrap_or_else(|problem| panic!("settings {settings}: {problem}\n{seen}"));
-    assert!(marks > 20 && seen.len() > 20_000, "{marks} marks in {} bytes", seen.len());
+    let marks = judge(&seen, &said).unwrap_or_else(|problem| panic!("{problem}\n{seen}"));
+    (marks, seen.len())
+}
+
+fn run_all(settings: bool) {
+    let (mut marks, mut bytes) = (0, 0);
+    // Now less than the ring holds, now more; the host takes some packets, or none.
+    Cases { count: 4, seed: 5 }.check(vec((0..45_u32, 0..24_usize), 1..=200), |rounds| {
+        let (more, seen) = run(settings, &rounds);
+        (marks, bytes) = (marks + more, bytes + seen);
+    });
+    assert!(marks > 20 && bytes > 20_000, "{marks} marks in {bytes} bytes");
 }
 
 #[test]
 fn a_loss_is_told_on_a_plain_port() {
-    run(false);
+    run_all(false);
 }
 
 #[test]
 fn a_loss_is_told_on_a_port_that_takes_commands() {
-    run(true);
+    run_all(true);
 }
 
 #[test]

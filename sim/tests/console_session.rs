@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use picovd_property::Cases;
 use picovd_sim::host::bot::{Cbw, Data};
 use picovd_sim::host::scsi::read_cdb;
 use picovd_sim::host::terminal::Terminal;
@@ -12,7 +13,9 @@ use picovd_sim::link::Link;
 use picovd_sim::memory::Contents;
 use picovd_sim::native::NativeDevice;
 use picovd_sim::plug;
-use picovd_sim::random::Random;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
 
 const LABEL: &str = r#"{"label":"SETTINGS"}"#;
 const OK: &str = r#"{"ok":"set","saved":false}"#;
@@ -263,27 +266,49 @@ both! {
     patience: a_reader_that_stops_holds_nothing_up_for_more_than_a_minute,
 }
 
+/// A log, and the terminal that it goes to.
+#[derive(Debug)]
+struct Session {
+    /// How long it takes until something comes back, in milliseconds and on average.
+    delay: u64,
+    rounds: Vec<Round>,
+}
+
+#[derive(Debug)]
+struct Round {
+    printed: Vec<String>,
+    /// Something is sent back where this is less than the delay: some of what has not been sent, and not always whole lines.
+    echoed: u64,
+    part: Index,
+}
+
+fn session() -> impl Strategy<Value = Session> {
+    let line = prop_oneof![
+        Just("line, \u{e4}\u{1f980}\tand more\r\n".to_owned()),
+        Just("set {\"label\":\"ECHO\"}\r\n".to_owned()),
+        Just("save\r\n".to_owned()),
+        Just("\x1b[31mred\x1b[0m\r\n".to_owned()),
+        Just("reboot\r\n".to_owned()),
+        (0..40_usize).prop_map(|words| format!("{}\r\n", "long ".repeat(words))),
+    ];
+    (1..=4_usize, 1..=400_u64).prop_flat_map(move |(speed, delay)| {
+        let round = (vec(line.clone(), 0..speed), 0..400_u64, any::<Index>());
+        let round = round.prop_map(|(printed, echoed, part)| Round { printed, echoed, part });
+        vec(round, 1..=300).prop_map(move |rounds| Session { delay, rounds })
+    })
+}
+
 /// A log that prints commands, colours, and lines at any speed, on a terminal that sends everything back, sooner or later.
 #[test]
 fn a_log_that_comes_back_is_not_obeyed() {
-    for seed in 1..=12 {
-        let mut random = Random::new(seed);
+    Cases { count: 12, seed: 1 }.check(session(), |Session { delay, rounds }| {
         let device = device();
         let ring = device.log().expect("the manifest asks for one");
         let mut desk = Desk::new(Box::new(device));
-        let (speed, delay) = (1 + random.below(4), 1 + u64::from(random.below(400)));
         let mut waiting = Vec::new();
         let mut all = String::new();
-        for round in 0..150 {
-            for _ in 0..random.below(speed) {
-                let line = match random.below(6) {
-                    0 => "set {\"label\":\"ECHO\"}\r\n".to_owned(),
-                    1 => "save\r\n".to_owned(),
-                    2 => format!("\x1b[31mred {round}\x1b[0m\r\n"),
-                    3 => "reboot\r\n".to_owned(),
-                    4 => format!("{}\r\n", "long ".repeat(random.below(40) as usize)),
-                    _ => format!("line {round}, \u{e4}\u{1f980}\tand more\r\n"),
-                };
+        for Round { printed, echoed, part } in rounds {
+            for line in printed {
                 ring.write(line.as_bytes());
             }
             desk.pass(delay.min(20));
@@ -291,16 +316,15 @@ fn a_log_that_comes_back_is_not_obeyed() {
             let text = desk.terminal.text();
             all += &String::from_utf8_lossy(&text);
             waiting.extend(echo(&text));
-            if u64::from(random.below(400)) < delay && !waiting.is_empty() {
-                // Some of it: not always whole lines.
-                let count = 1 + random.below(waiting.len() as u32) as usize;
+            if echoed < delay && !waiting.is_empty() {
+                let count = 1 + part.index(waiting.len());
                 let piece: Vec<u8> = waiting.drain(..count).collect();
                 desk.say(&piece);
             }
         }
         desk.say(&waiting);
-        assert!(!all.contains('{') || !all.lines().any(|line| line.starts_with("{\"")), "seed {seed}: {all}");
-        assert_eq!(desk.ask("get label"), LABEL, "seed {seed}: {all}");
+        assert!(!all.contains('{') || !all.lines().any(|line| line.starts_with("{\"")), "{all}");
+        assert_eq!(desk.ask("get label"), LABEL, "{all}");
         desk.well();
-    }
+    });
 }

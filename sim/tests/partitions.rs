@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use partition_tables::{Case, Entry, block, cases};
 use picovd_manifest::DiskPlan;
+use picovd_property::Cases;
 use picovd_sim::host::exfat::check::check;
 use picovd_sim::host::exfat::{Node, Volume};
 use picovd_sim::host::scsi::Disk;
@@ -16,7 +17,6 @@ use picovd_sim::link::Link;
 use picovd_sim::memory::Contents;
 use picovd_sim::native::NativeDevice;
 use picovd_sim::plug;
-use picovd_sim::random::Random;
 use serde_json::{Value, json};
 
 const BLOCK: usize = 512;
@@ -68,16 +68,14 @@ fn look(link: &mut dyn Link, folder: &str) -> Seen {
     let places: Vec<u32> = seen.files.iter().map(|(node, _)| volume.clusters(node).expect("its clusters")[0]).collect();
     drop(volume);
     // Bytes at random places, in commands of random lengths.
-    let mut random = Random::new(7);
     for ((node, bytes), cluster) in seen.files.iter().zip(places).filter(|((_, bytes), _)| bytes.len() >= BLOCK) {
-        for _ in 0..8 {
-            let blocks = (bytes.len() / BLOCK) as u32;
-            let first = random.below(blocks);
-            let count = 1 + random.below((blocks - first).min(64));
+        let blocks = (bytes.len() / BLOCK) as u32;
+        Cases { count: 8, seed: 7 }.check((0..blocks, 1..=64_u32), |(first, count)| {
+            let count = count.min(blocks - first);
             let lba = heap + (cluster - 2) * (SECTOR / BLOCK) as u32 + first;
             let read = disk.read(u64::from(lba), count).expect("blocks can be read");
-            assert!(read == bytes[first as usize * BLOCK..][..count as usize * BLOCK], "{} block {first}", node.name);
-        }
+            assert!(read == bytes[first as usize * BLOCK..][..count as usize * BLOCK], "{}", node.name);
+        });
     }
     seen
 }

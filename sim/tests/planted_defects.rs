@@ -9,7 +9,9 @@ mod table;
 use std::collections::BTreeSet;
 
 use image::Image;
+use picovd_property::Cases;
 use picovd_sim::host::exfat::check::{Check, check};
+use proptest::prelude::*;
 use table::DEFECTS;
 
 #[test]
@@ -46,14 +48,13 @@ fn each_rule_has_a_defect() {
 #[test]
 fn random_damage_does_not_stop_the_checker() {
     let good = Image::good();
-    let mut random = picovd_sim::random::Random::new(5);
-    for _ in 0..2_000 {
+    // The boot regions, the FAT, and the clusters of bitmap and directories.
+    let damage = (0..60 * 512_usize, any::<u8>(), any::<bool>());
+    Cases { count: 2_000, seed: 5 }.check(prop::collection::vec(damage, 1..=4), |damages| {
         let mut image = good.clone();
-        // The boot regions, the FAT, and the clusters of bitmap and directories.
-        for _ in 0..=random.below(4) {
-            let at = random.below(60 * 512) as usize;
-            image.bytes[at] = random.next_u64() as u8;
-            if random.below(2) == 0 {
+        for (at, byte, fixed) in damages {
+            image.bytes[at] = byte;
+            if fixed {
                 image.fix_boot_checksums();
             }
         }
@@ -62,5 +63,5 @@ fn random_damage_does_not_stop_the_checker() {
             let root = volume.root();
             volume.list(&root).map(|nodes| nodes.iter().map(|node| volume.read_file(node).is_ok()).count())
         });
-    }
+    });
 }

@@ -285,6 +285,10 @@ fn random_payload<S: Subject>(random: &mut Random, number: u64) -> Vec<u8> {
 
 /// A long history: saves, loads, restarts, power cuts anywhere, operations that are refused, and sectors that go bad and are
 /// mended.
+///
+/// It draws while it runs. Drawn in advance by proptest, a history of 10,000 operations takes 17 % longer (9,600 operations a second in
+/// place of 11,200, in a test build), and to shrink one took 290,000 runs, which would be a day and a half here. A seed repeats
+/// it in a second.
 pub fn wander<S: Subject>(sectors: u8, seed: u64, operations: u64, defects: bool, unstable: bool) -> Verdict<Seen> {
     let mut random = Random::new(seed);
     let mut seen = Seen::default();

@@ -67,6 +67,7 @@ pub struct Flash {
     wear: BTreeMap<usize, u64>,
     /// Bits that read differently each time, and those that change with each power-on.
     unstable: BTreeMap<usize, (u8, u8)>,
+    /// Drawn from at each read: what a bit is depends on all reads before it, so a test cannot draw it in advance.
     noise: Random,
 }
 

@@ -55,6 +55,7 @@ pub enum RunState {
 pub struct Machine<E = Interpreter> {
     core: E,
     second: Option<Second<E>>,
+    /// Drawn from at each turn, of which a program of any length has as many as it needs.
     turns: Random,
     system: System,
     image: Image,

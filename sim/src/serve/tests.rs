@@ -8,6 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use picovd_property::Cases;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
 use super::bus::Bus;
 use super::front::{Front, Verdict};
 use super::usbredir::Usbredir;
@@ -221,16 +225,15 @@ fn a_device_that_leaves_comes_back_when_its_parting_is_acknowledged() {
 
 #[test]
 fn rubbish_ends_the_connection_and_nothing_else() {
-    let mut random = crate::random::Random::new(6);
-    for _ in 0..2000 {
+    // Half of them pass the check of the length.
+    let hello = prop::option::of((0..110_u8, 0..40_u8));
+    Cases { count: 2000, seed: 6 }.check((vec(any::<u8>(), 0..=400), hello), |(mut bytes, hello)| {
         let mut front = Usbredir::default();
         let mut bus = Bus::new(device_once());
-        let mut bytes = vec![0; 200];
-        random.fill(&mut bytes);
-        // Half of them pass the check of the length.
-        if random.below(2) == 0 {
+        if let Some((kind, length)) = hello {
+            bytes.resize(bytes.len().max(200), 0);
             bytes[0..12].copy_from_slice(&[0, 0, 0, 0, 68, 0, 0, 0, 0, 0, 0, 0]);
-            bytes[80..88].copy_from_slice(&[random.below(110) as u8, 0, 0, 0, random.below(40) as u8, 0, 0, 0]);
+            bytes[80..88].copy_from_slice(&[kind, 0, 0, 0, length, 0, 0, 0]);
         }
         let mut out = Vec::new();
         let mut input = &bytes[..];
@@ -242,7 +245,7 @@ fn rubbish_ends_the_connection_and_nothing_else() {
                 _ => {}
             }
         }
-    }
+    });
 }
 
 /// A port with nothing in it.

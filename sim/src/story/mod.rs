@@ -93,7 +93,8 @@ pub struct Context<'a> {
     pub effort: Effort,
     /// The cable's quality; perfect unless a story changes it.
     pub cable: Quality,
-    /// Random choices.
+    /// Random choices. Stories are part of the simulator and run against any device, so that they have a small generator and no
+    /// library of tests: a failure names the seed, and the run is repeated with it.
     pub random: Random,
     /// Number of blocks.
     pub block_count: u64,

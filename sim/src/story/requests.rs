@@ -10,7 +10,8 @@ const ROUND: u32 = 100;
 /// The longest data stage to the device that usb-device answers; it ignores a longer one until the next SETUP.
 const LONGEST: u16 = 256;
 
-/// Random requests of every type to every recipient, most of them similar to valid ones.
+/// Random requests of every type to every recipient, most of them similar to valid ones, drawn from the story's seed
+/// ([`Context::random`]).
 pub(super) fn random_requests(context: &mut Context<'_>) -> Result<(), StoryError> {
     let rounds = (context.effort.random_wrappers / ROUND).max(1);
     let usual = context.initiator.host.timeout;

@@ -57,6 +57,7 @@ impl Quality {
 /// A link that loses transactions as its [`Quality`] says.
 pub struct BadCable<L> {
     inner: L,
+    /// Drawn from at each transaction: how many there are is up to both ends, so a test cannot draw the losses in advance.
     random: Random,
     quality: Quality,
     burst: u32,

@@ -1,4 +1,7 @@
 //! Repeatable pseudo-random numbers: SplitMix64, whose state is the seed that a failing story prints.
+//!
+//! For what draws while it runs: doubles of hardware, stories, and bytes that are to look like nothing. A test that draws a case and
+//! holds a property against it does so with proptest (`tests/property`), which can shrink the case.
 
 /// The generator.
 #[derive(Clone, Debug)]

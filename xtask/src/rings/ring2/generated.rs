@@ -172,6 +172,8 @@ fn bitmap_of_two_clusters(manifest: &mut Manifest) {
     manifest.memory("RAM.BIN", 0x2000_0000, 100_000);
 }
 
+/// The images go to programs that others wrote, a process for each: there is no property in this process that a smaller manifest
+/// could be held against.
 fn random(manifest: &mut Manifest, seed: u64) {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     // xorshift64* (Marsaglia 2003, Vigna 2016).
