@@ -14,8 +14,8 @@ const SEEN_FOR: Milliseconds = Milliseconds(2_500);
 /// previous volume, from its caches. `tail -F` looks for its file every 5 s, and closes the old one if the file is missing.
 const SEEN_FOR_LONGER: Milliseconds = Milliseconds(7_500);
 
-/// How long after an announcement a host that had mounted the previous volume may take to use the new one. If none does, the
-/// medium is removed once more.
+/// How long after an announcement a host that had mounted the previous volume may take to use the new one. If it does not, and it
+/// did so after an earlier announcement, as desktops do, the medium is removed once more.
 const TAKE_UP: Milliseconds = Milliseconds(8_000);
 
 /// How long [`Refresh::Auto`] waits for the host to look.
@@ -88,12 +88,21 @@ pub(crate) struct Announcer {
     read_until: Option<Instant>,
     /// Until when a host is expected to use the announced volume, if it used the previous one.
     take_up: Option<Instant>,
+    /// Whether a host has ever done so in time: it mounts what it finds.
+    follows: bool,
 }
 
 impl Announcer {
     /// `usual` applies to changes that ask for nothing else.
     pub const fn new(usual: Announcing) -> Self {
-        Self { usual, pending: Pending::new(), medium: Medium::Present, read_until: None, take_up: None }
+        Self {
+            usual,
+            pending: Pending::new(),
+            medium: Medium::Present,
+            read_until: None,
+            take_up: None,
+            follows: false,
+        }
     }
 
     /// What applies to changes that ask for nothing else.
@@ -121,8 +130,10 @@ impl Announcer {
                 self.read_until = self.read_until.max(Some(now.after(gap)));
             }
         }
+        // Of a host whose users mount by themselves, nothing is expected.
+        self.take_up = self.take_up.filter(|until| self.follows || now < *until);
         if view.used && self.medium == Medium::Present {
-            self.take_up = None;
+            self.follows |= self.take_up.take().is_some();
         }
         match self.medium {
             Medium::Present => self.steady(view, now),
@@ -143,7 +154,7 @@ impl Announcer {
     }
 
     fn steady(&mut self, view: View, now: Instant) -> Step {
-        let (due, refresh) = match (self.pending.due(), self.take_up) {
+        let (due, refresh) = match (self.pending.due(), self.repeats_at()) {
             (None, None) => return Step::Wait(None),
             (Some(due), None) => due,
             (pending, Some(again)) => pending.filter(|(due, _)| *due <= again).unwrap_or((again, Refresh::Reinsert)),
@@ -191,6 +202,8 @@ impl Announcer {
             (Refresh::Reconnect, _) => (now, true),
             (_, Some(seen)) => (seen.after(self.seen_for()), false),
             (Refresh::Auto, None) => (since.after(PATIENCE), true),
+            // Hosts that do not look any more are spared the repetition.
+            (_, None) if self.repeats_at().is_some() => (since.after(PATIENCE), false),
             (_, None) => return Step::Wait(None),
         };
         if now < until {
@@ -206,8 +219,13 @@ impl Announcer {
         Step::Turn { other_volume: true, reconnect }
     }
 
+    /// When the last announcement is repeated, unless a host uses the volume before.
+    fn repeats_at(&self) -> Option<Instant> {
+        self.take_up.filter(|_| self.follows)
+    }
+
     /// How long the medium stays absent after the host has noticed.
     fn seen_for(&self) -> Milliseconds {
-        if self.take_up.is_some() { SEEN_FOR_LONGER } else { SEEN_FOR }
+        if self.repeats_at().is_some() { SEEN_FOR_LONGER } else { SEEN_FOR }
     }
 }
