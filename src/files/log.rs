@@ -190,8 +190,8 @@ pub(super) const LOSS_LENGTH: usize = 32;
 /// before it is read, it shows as NUL, and the next generation counts it as lost. If a reader skips to the end, what it skipped
 /// counts as lost.
 ///
-/// Readers are not told apart: text read by a program that indexes the volume counts as read. Reads that only probe which kind
-/// of disk this is do not count, see [`Content::unread`].
+/// Readers are not told apart: text read by a program that indexes the volume counts as read. Dynamic files are not placed
+/// where programs read that only probe the kind of a disk, as long as the window has room elsewhere.
 pub struct LogTail<'a> {
     ring: &'a LogRing,
     state: Mutex<Cell<Tail>>,
