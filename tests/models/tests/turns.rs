@@ -63,7 +63,11 @@ impl Asked for TwoFlags {
 }
 
 /// Several contexts post something and ask once each, interrupted so often at most. In the end the work has seen everything that was posted.
-fn everything_is_seen<A: Asked>(contexts: usize, preemptions: Option<usize>, make: impl Fn() -> A + Send + Sync + 'static) {
+fn everything_is_seen<A: Asked>(
+    contexts: usize,
+    preemptions: Option<usize>,
+    make: impl Fn() -> A + Send + Sync + 'static,
+) {
     struct Shared<A> {
         turns: A,
         posted: AtomicUsize,
@@ -89,8 +93,7 @@ fn everything_is_seen<A: Asked>(contexts: usize, preemptions: Option<usize>, mak
     let mut model = loom::model::Builder::new();
     model.preemption_bound = preemptions;
     model.check(move || {
-        let shared =
-            Arc::new(Shared { turns: make(), posted: AtomicUsize::new(0), seen: UnsafeCell::new(0) });
+        let shared = Arc::new(Shared { turns: make(), posted: AtomicUsize::new(0), seen: UnsafeCell::new(0) });
         let others: Vec<_> = (1..contexts)
             .map(|_| {
                 let shared = Arc::clone(&shared);
