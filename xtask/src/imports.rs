@@ -76,8 +76,12 @@ const RULES: &[Rule] = &[
         modules: &["block", "chip", "clock", "files", "settings", "turns", "volume"],
         crates: HARDWARE,
     },
-    // `tables` and `firmware` are the macros of those names.
-    Rule { part: "rp2350/board", modules: &["firmware", "stick", "tables"], crates: HARDWARE },
+    // `firmware`, `tables`, `panic_handler` and `program_info` are the macros of those names.
+    Rule {
+        part: "rp2350/board",
+        modules: &["firmware", "panic_handler", "program_info", "stick", "tables"],
+        crates: HARDWARE,
+    },
     // `serve` is the macro of that name.
     Rule { part: "rp2350/interrupt_driven", modules: &["serve", "stick", "turns"], crates: HARDWARE },
     Rule {
