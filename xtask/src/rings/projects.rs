@@ -9,8 +9,21 @@ use crate::command::{self, LONG};
 use crate::report::Report;
 use crate::workspace::Workspace;
 
-/// The projects in tests/projects/.
-pub const PROJECTS: [&str; 1] = ["blinky"];
+/// A project in tests/projects/.
+pub struct Project {
+    /// The name of its folder and of its program.
+    pub name: &'static str,
+    /// The file that its program shows, and its text at the start.
+    pub file: (&'static str, &'static str),
+    /// Options of the simulator for the hardware that the program uses.
+    hardware: [&'static str; 2],
+    /// The file's text with that hardware, 8 s later.
+    later: &'static str,
+}
+
+/// All of them.
+pub const PROJECTS: [Project; 1] =
+    [Project { name: "blinky", file: ("READING.TXT", "0"), hardware: ["--i2c0", "0x48=tmp102.toml"], later: "400" }];
 
 /// Maximum number of lines of Rust that PicoVD may add to one.
 const LINES: usize = 12;
@@ -23,7 +36,7 @@ pub fn folder(workspace: &Workspace, name: &str) -> PathBuf {
 /// Counts the lines of each, builds it, and reads its disk on the board.
 pub fn run(context: &Context, report: &mut Report, program: &Path) {
     let workspace = &context.workspace;
-    for name in PROJECTS {
+    for Project { name, file: (path, _), hardware, later } in PROJECTS {
         let what = format!("project {name}: PicoVD adds at most {LINES} lines of Rust and removes none");
         if let Some(lines) = report.check(&what, || added(&folder(workspace, name))) {
             report.note(&format!("{lines} lines"));
@@ -37,6 +50,12 @@ pub fn run(context: &Context, report: &mut Report, program: &Path) {
             let mut sim = simulator::command(workspace, program);
             command::run(sim.args(["show", "--strict"]).arg("--manifest").arg(&manifest).arg("--elf").arg(&elf), LONG)
                 .map(|_| ())
+        });
+        report.check(&format!("project {name}: its file has what its hardware says"), || {
+            let mut sim = simulator::command(workspace, program);
+            sim.current_dir(folder(workspace, name)).args(["cat", path, "--after", "8s"]).args(hardware);
+            let seen = command::run(sim.arg("--manifest").arg(&manifest).arg("--elf").arg(&elf), LONG)?.text();
+            if seen == later { Ok(()) } else { Err(format!("{path} says {seen:?} instead of {later:?}")) }
         });
         report.check(&format!("project {name}: the stories run on it"), || {
             examples::stories(workspace, program, &manifest, &elf, true)

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Context, Lane, Ring, examples, projects, simulator};
+use super::projects::{self, Project};
+use super::{Context, Lane, Ring, examples, simulator};
 use crate::command::{self, SHORT};
 use crate::firmware;
 use crate::guest::console::{self, INTERRUPT, MAIN};
@@ -254,8 +255,8 @@ fn device(context: &Context, report: &mut Report, bench: &Bench, elf: Option<&Pa
     together(context, report, bench, &mut machine, elf.is_some());
     settings::run(context, report, bench, &mut machine, elf.is_some());
     if elf.is_some() {
-        for name in projects::PROJECTS {
-            project(context, report, bench, &mut machine, name);
+        for found in &projects::PROJECTS {
+            project(context, report, bench, &mut machine, found);
         }
     }
     report.check(&format!("{what}: its driver did nothing that the strict bus refuses"), || served.faultless());
@@ -399,7 +400,8 @@ fn together(context: &Context, report: &mut Report, bench: &Bench, machine: &mut
 }
 
 /// A third-party project that has a disk in addition to its own function. The guest's previous device is no longer needed.
-fn project(context: &Context, report: &mut Report, bench: &Bench, machine: &mut Machine, name: &str) {
+fn project(context: &Context, report: &mut Report, bench: &Bench, machine: &mut Machine, project: &Project) {
+    let Project { name, file: (path, text), .. } = project;
     let workspace = bench.workspace;
     let read =
         report.check(&format!("project {name}: the kernel mounts its disk, and every file has its hash"), || {
@@ -407,6 +409,9 @@ fn project(context: &Context, report: &mut Report, bench: &Bench, machine: &mut 
             let manifest = projects::folder(workspace, name).join("picovd.toml");
             let mut served =
                 bench.offer(&format!("project-{name}"), &manifest, &[OsStr::new("--elf"), elf.as_os_str()])?;
+            let expected = bench.scratch.join(format!("project-{name}-{path}"));
+            fs::write(&expected, text).map_err(|e| format!("{}: {e}", expected.display()))?;
+            served.sums.set(path, &expected)?;
             let _ = machine.unplug();
             stick::disappears(machine)?;
             machine.plug(&served.socket, "xhci.0")?;
