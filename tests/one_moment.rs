@@ -11,6 +11,7 @@ use std::time::{Duration, Instant as Time};
 
 use picovd::block::Lba;
 use picovd::clock::Instant;
+use picovd::files::CsvRing;
 use picovd::vd::{
     AddError, Content, File, Files, FilesOf, Frozen, Generation, vd_add_file, vd_remove_file, vd_rename_file,
     vd_update_file,
@@ -307,6 +308,35 @@ fn handlers_that_come_at_several_points_find_a_generation_of_one_moment() {
     Cases { count: 600, seed: 0 }.check((select(&BEFORE[..]), script), |(before, script)| {
         play(layout, before, &script);
     });
+}
+
+/// Rows are copied one by one. What is shown are consecutive rows up to the newest at the start, whenever a handler pushes others.
+#[test]
+fn a_handler_pushes_rows_while_a_table_is_frozen() {
+    const ROWS: usize = 4;
+    let (mut cut, mut whole) = (0, 0);
+    for before in 0..=6_u32 {
+        for (point, pushed) in (0..12).flat_map(|point| (1..=9_u32).map(move |pushed| (point, pushed))) {
+            let table: &'static CsvRing<(u32,), ROWS> = leak(CsvRing::new(""));
+            (0..before).for_each(|row| table.push((row,)).expect("it is short"));
+            let mut releases = 0;
+            let handler = move || {
+                if releases == point {
+                    (before..before + pushed).for_each(|row| table.push((row,)).expect("it is short"));
+                }
+                releases += 1;
+            };
+            let frozen = with_interrupts(handler, || table.freeze(Generation::default()));
+            let mut bytes = vec![0; frozen.length as usize];
+            table.read(0, 0, &mut bytes);
+            let text = String::from_utf8(bytes).expect("text");
+            let rows: Vec<u32> = text.lines().map(|row| row.parse().expect("a number")).collect();
+            let newest = (before.saturating_sub(ROWS as u32)..before).collect::<Vec<_>>();
+            assert!(newest.ends_with(&rows), "{before} rows, {pushed} more after release {point}: {rows:?}");
+            if rows.len() < newest.len() { cut += 1 } else { whole += 1 }
+        }
+    }
+    assert!(cut > 50 && whole > 50, "{cut} cut, {whole} whole");
 }
 
 #[test]

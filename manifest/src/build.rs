@@ -28,8 +28,8 @@ pub fn build(manifest: &str) {
     make(manifest, true);
 }
 
-/// The same without linker arguments: for packages that are not firmware for the chip, or that link it in another way. Only one is
-/// passed, where the package has a memory.x: a linker script that adds the section `.settings`.
+/// Generates the same files, but does not link: for packages that are not firmware for the chip, or that pass their own linker
+/// arguments. If the package has a memory.x, one argument is passed: the linker script that adds the section `.settings`.
 pub fn build_tables(manifest: &str) {
     make(manifest, false);
 }

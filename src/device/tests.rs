@@ -335,7 +335,7 @@ fn an_announcement_that_nobody_follows_is_made_again() {
 
 /// Linux's driver would take the file for the one that was there, which a program may have open.
 #[test]
-fn an_entry_set_is_never_where_the_generation_before_had_one() {
+fn an_entry_set_moves_in_each_generation() {
     let mut bench = Bench::new(Refresh::Attention);
     let (note, _) = file("NOTE.TXT", "hello");
     vd_add_file(bench.files, note).expect("there is room");

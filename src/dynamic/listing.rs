@@ -15,7 +15,7 @@ pub(super) struct Bookmark {
 }
 
 impl Bookmark {
-    /// The start of the root directory's dynamic entries. Every generation begins here.
+    /// Nothing was rendered yet: every position is before this one. Every generation begins here.
     pub const START: Self = Self { folder: ROOT, slot: 0, position: u32::MAX };
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Linux's exfat driver identifies inodes by the directory's cluster and the number of the entry. Inodes of open files survive a
 //! change of the medium ("VFS: busy inodes on changed media"), and with them the mounted volume, which the next mount reuses: a
-//! file whose entry set replaces that of an open one would be shown with the open file's length and clusters. So no entry set is
-//! where the previous generation had one.
+//! file whose entry set replaces that of an open one would be shown with the open file's length and clusters. So entry sets move
+//! in each generation, if the directory's last cluster has room.
 
 use super::slot::ROOT;
 use crate::volume::layout::Layout;
@@ -14,8 +14,7 @@ use picovd_exfat::entry::ENTRY_LENGTH;
 /// EntryType of an unused entry: InUse (exFAT 6.2.1.4) is 0.
 const UNUSED: u8 = 0x05;
 
-/// How many different numbers of unused entries there are: a file that stays open for one generation less may be mistaken for
-/// another one.
+/// How many different numbers of unused entries there are: after so many generations, entry sets are where they were before.
 const NUMBERS: u32 = 8;
 
 /// What a generation lists of dynamic files in a directory of the manifest.

@@ -240,8 +240,7 @@ mod tests {
         assert_eq!(table.length() as usize, 6 + ROW_LENGTH);
     }
 
-    /// Rows that are pushed during rendering, as an interrupt handler may do at any time, are not tested here but in
-    /// `tests/one_moment.rs`, for all kinds of contents.
+    /// `tests/one_moment.rs` has an interrupt handler push rows while a generation begins.
     #[test]
     fn rows_that_come_later_do_not_show() {
         let table: CsvRing<(u8,), 2> = CsvRing::new("n");

@@ -12,7 +12,7 @@ use std::cell::RefCell;
 use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestError, TestRunner};
 
-/// Most tries to make a failing case smaller, and the milliseconds after which none begins.
+/// Maximum number of attempts to shrink a failing case, and the time in milliseconds after which no other one begins.
 const SHRINKS: u32 = 100_000;
 const SHRINK_TIME: u32 = 60_000;
 
