@@ -48,7 +48,7 @@ fn normal(intent: Intent) -> Intent {
 /// How this device handles a case.
 ///
 /// The rest follows from that: the number of bytes transferred is the smaller of both lengths; if the host expects more, a
-/// halt of the endpoint ends the transfer; the residue is what was not transferred.
+/// halt of the endpoint ends the transfer, or zeros complete it if there are no halts; the residue is what was not transferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conduct {
     /// Whether data is transferred between the host and the command set.

@@ -6,7 +6,8 @@
 //! - [`Cbw`] is a *valid* command block wrapper. Whether it is *meaningful* is checked separately and has other
 //!   consequences. [`Csw`] is the answer.
 //! - [`case`] finds out which of the thirteen cases (BOT 6.7) a command is, [`conduct`] how this device handles it.
-//! - [`Transport`] carries it out, for a driver that owns two bulk endpoints of one 64-byte packet each.
+//! - [`Transport`] carries it out, for a driver that owns two bulk endpoints of one 64-byte packet each. [`PaddingTransport`]
+//!   does the same for a driver that cannot halt them.
 //!
 //! IN and OUT are always from the host's point of view. Lengths are in bytes.
 
@@ -17,7 +18,7 @@ mod transport;
 mod wrapper;
 
 pub use cases::{Conduct, case, conduct};
-pub use transport::{Direction, Halts, PACKET_LENGTH, Transport};
+pub use transport::{Direction, Halts, PACKET_LENGTH, PaddingTransport, Transport};
 pub use wrapper::{Cbw, Csw, CswStatus};
 
 /// What the device intends to transfer for a command: Dn, Di or Do of the thirteen cases (BOT 6.7).

@@ -3,6 +3,7 @@
 extern crate std;
 
 mod hosts;
+mod padding;
 
 use std::vec::Vec;
 
@@ -94,8 +95,8 @@ enum Reply {
 }
 
 /// Two endpoints of one packet each, with the driver and the state machine, and what a host can do on the bus.
-struct Bench {
-    transport: Transport,
+struct Bench<const HALTS: bool = true> {
+    transport: Transport<HALTS>,
     set: Script,
     bulk_in: Option<Vec<u8>>,
     bulk_out: Option<Vec<u8>>,
@@ -114,13 +115,13 @@ struct Seen {
 
 impl Bench {
     fn new(intent: Intent) -> Self {
-        Self {
-            transport: Transport::new(),
-            set: Script::new(intent),
-            bulk_in: None,
-            bulk_out: None,
-            halted: Halts::default(),
-        }
+        Self::of(Transport::new(), intent)
+    }
+}
+
+impl<const HALTS: bool> Bench<HALTS> {
+    fn of(transport: Transport<HALTS>, intent: Intent) -> Self {
+        Self { transport, set: Script::new(intent), bulk_in: None, bulk_out: None, halted: Halts::default() }
     }
 
     /// The driver's loop, until there is nothing left to do.
@@ -152,6 +153,7 @@ impl Bench {
             }
         }
         let halts = self.transport.halts();
+        assert!(HALTS || halts == Halts::default(), "a halt that is impossible");
         if halts.bulk_in && !self.halted.bulk_in {
             assert!(self.bulk_in.is_none(), "the halt swallows a packet");
         }

@@ -19,6 +19,14 @@
 //! class requests and bus resets, it calls [`bulk_only_reset`](Transport::bulk_only_reset) and
 //! [`bus_reset`](Transport::bus_reset), and drops the packets queued in both endpoints: an OUT packet from before the reset
 //! must not be taken for a CBW after it.
+//!
+//! # Without halts
+//!
+//! Some USB stacks give a class no means to halt an endpoint. [`PaddingTransport`] needs none: [`halts`](Transport::halts)
+//! and [`halt_cleared`](Transport::halt_cleared) have no meaning there. Data that ends early is padded with zeros (BOT 6.7.2),
+//! data that nobody wants is accepted and dropped (BOT 6.7.3). BOT 6.6.1 demands a halt of IN after an invalid CBW, which is
+//! impossible: IN answers NAK instead, and everything from OUT is dropped, until the reset. Linux's mass storage gadget
+//! treats OUT in the same way.
 
 use super::cases::{case, conduct};
 use super::{Cbw, CommandSet, Csw, CswStatus, Intent};
@@ -49,13 +57,13 @@ pub struct Halts {
 enum Phase {
     /// A CBW is due.
     Command,
-    /// Data to the host, then a halt of IN if the host expects more.
+    /// Data to the host, then a halt of IN if the host expects more, or zeros.
     DataIn,
     /// Data from the host.
     DataOut,
     /// The CSW is due.
     Status,
-    /// An invalid CBW was received: both endpoints stay halted until the reset recovery (BOT 5.3.4, 6.6.1).
+    /// An invalid CBW was received: both endpoints stay halted, or useless, until the reset recovery (BOT 5.3.4, 6.6.1).
     Invalid,
 }
 
@@ -63,8 +71,10 @@ enum Phase {
 ///
 /// Keeps the state between packets, but no data. It cannot fail: whatever a host sends leads to a defined state, and
 /// [`bulk_only_reset`](Self::bulk_only_reset) or [`bus_reset`](Self::bus_reset) leads out of every state.
+///
+/// `HALTS` says whether the driver can halt the endpoints.
 #[derive(Clone, Debug)]
-pub struct Transport {
+pub struct Transport<const HALTS: bool = true> {
     phase: Phase,
     halts: Halts,
     tag: u32,
@@ -72,17 +82,35 @@ pub struct Transport {
     residue: u32,
     /// Bytes that the command set still has to supply or to take. Never more than `residue`.
     device_left: u32,
-    /// Bytes that the host still has to send, whether the command set takes them or not.
+    /// Bytes that the host still has to send, whether the command set takes them or not. Without halts also: bytes that the
+    /// host still has to get.
     host_left: u32,
     phase_error: bool,
     /// Whether `end` of the command set has yet to be called.
     begun: bool,
 }
 
+/// A [`Transport`] for drivers that cannot halt endpoints.
+pub type PaddingTransport = Transport<false>;
+
 impl Transport {
     /// A machine that waits for its first CBW, with nothing halted.
     #[must_use]
     pub const fn new() -> Self {
+        Self::initial()
+    }
+}
+
+impl PaddingTransport {
+    /// A machine that waits for its first CBW and never asks for a halt.
+    #[must_use]
+    pub const fn padding() -> Self {
+        Self::initial()
+    }
+}
+
+impl<const HALTS: bool> Transport<HALTS> {
+    const fn initial() -> Self {
         Self {
             phase: Phase::Command,
             halts: Halts { bulk_in: false, bulk_out: false },
@@ -101,7 +129,9 @@ impl Transport {
     /// Receiving it now keeps it from being taken for a CBW later.
     #[must_use]
     pub fn wants_packet(&self) -> bool {
-        self.halts.bulk_out || matches!(self.phase, Phase::Command | Phase::DataOut)
+        self.halts.bulk_out
+            || matches!(self.phase, Phase::Command | Phase::DataOut)
+            || !HALTS && self.phase == Phase::Invalid
     }
 
     /// Takes an OUT packet of 0 to 64 bytes. A packet that is not wanted is dropped.
@@ -120,8 +150,8 @@ impl Transport {
     /// returns their number, or `None` if there is nothing to send. They are sent in packets of that length; only the last
     /// one may be shorter.
     ///
-    /// Never returns 0: data that ends early ends with a halt (BOT 6.7.2), and data that ends as expected needs no end
-    /// mark.
+    /// Never returns 0: data that ends early ends with a halt or is padded (BOT 6.7.2), and data that ends as expected needs
+    /// no end mark.
     #[inline]
     pub fn transmit(&mut self, buffer: &mut [u8], set: &mut impl CommandSet) -> Option<usize> {
         if self.halts.bulk_in {
@@ -129,6 +159,7 @@ impl Transport {
             return None;
         }
         match self.phase {
+            Phase::DataIn if !HALTS => self.transmit_padded(buffer, set),
             Phase::DataIn if self.device_left > 0 => {
                 let room = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
                 let length = self.device_left.min(room);
@@ -148,7 +179,7 @@ impl Transport {
             }
             Phase::Status => Some(self.transmit_status(buffer, set)),
             Phase::Invalid => {
-                self.halts.bulk_in = true;
+                self.halts.bulk_in = HALTS;
                 None
             }
             Phase::Command | Phase::DataOut => None,
@@ -184,13 +215,13 @@ impl Transport {
     /// Halts stay, as the standard demands. From now on the host can clear them, which completes its reset recovery (BOT
     /// 5.3.4).
     pub fn bulk_only_reset(&mut self, set: &mut impl CommandSet) {
-        *self = Self { halts: self.halts, ..Self::new() };
+        *self = Self { halts: self.halts, ..Self::initial() };
         set.reset();
     }
 
     /// USB bus reset: the initial state, with nothing halted.
     pub fn bus_reset(&mut self, set: &mut impl CommandSet) {
-        *self = Self::new();
+        *self = Self::initial();
         set.bus_reset();
     }
 
@@ -219,7 +250,7 @@ impl Transport {
     fn receive_command(&mut self, packet: &[u8], set: &mut impl CommandSet) {
         let Some(cbw) = Cbw::parse(packet) else {
             // BOT 6.6.1. The halt of IN follows in `transmit`, after a CSW that the host has not fetched yet.
-            self.halts.bulk_out = true;
+            self.halts.bulk_out = HALTS;
             self.phase = Phase::Invalid;
             return;
         };
@@ -277,18 +308,37 @@ impl Transport {
 
     /// Decides what to do with data that the host still has to send (BOT 6.7.3: accept or halt).
     ///
-    /// More than one packet is refused by a halt. A last packet is accepted and dropped: the endpoint may have acknowledged
+    /// More than one packet is refused by a halt, if the driver can do that. A last packet is accepted and dropped: the endpoint may have acknowledged
     /// it already. A host that never sees the halt would not clear it, and its next CBW would be stalled.
     fn settle_data_out(&mut self) {
         if self.device_left > 0 {
             return;
         }
-        if self.host_left > PACKET_LENGTH as u32 {
+        if HALTS && self.host_left > PACKET_LENGTH as u32 {
             self.halts.bulk_out = true;
             self.phase = Phase::Status;
         } else if self.host_left == 0 {
             self.phase = Phase::Status;
         }
+    }
+
+    /// As [`transmit`](Self::transmit) in the data stage, with zeros after the command set's data (BOT 6.7.2).
+    fn transmit_padded(&mut self, buffer: &mut [u8], set: &mut impl CommandSet) -> Option<usize> {
+        let room = u32::try_from(buffer.len()).unwrap_or(u32::MAX);
+        let length = self.host_left.min(room);
+        let data = self.device_left.min(length);
+        let (supplied, padding) = buffer.get_mut(..length as usize)?.split_at_mut_checked(data as usize)?;
+        if !supplied.is_empty() {
+            set.data_in(supplied);
+        }
+        padding.fill(0);
+        self.device_left -= data;
+        self.residue -= data;
+        self.host_left -= length;
+        if self.host_left == 0 {
+            self.phase = Phase::Status;
+        }
+        Some(length as usize)
     }
 
     fn transmit_status(&mut self, buffer: &mut [u8], set: &mut impl CommandSet) -> usize {

@@ -64,11 +64,20 @@ fn round() -> impl Strategy<Value = Round> {
 
 #[test]
 fn random_hosts() {
+    meet_hosts(Transport::new());
+}
+
+#[test]
+fn random_hosts_of_a_device_without_halts() {
+    meet_hosts(Transport::padding());
+}
+
+fn meet_hosts<const HALTS: bool>(new: Transport<HALTS>) {
     /// Of about 20 rounds. Miri takes a second for some dozens of them.
     const HOSTS: u32 = if cfg!(miri) { 10 } else { 10_000 };
     let (mut rounds, mut commands) = (0, 0);
     Cases { count: HOSTS, seed: 0 }.check(vec(round(), 1..=40), |host| {
-        let mut bench = Bench::new(Intent::None);
+        let mut bench = Bench::of(new.clone(), Intent::None);
         for Round { intent, fails, wrapper, steps, reset } in host {
             (bench.set.intent, bench.set.fails) = (Some(intent), fails);
             bench.host_out(&wrapper);

@@ -20,7 +20,7 @@ mod application;
 mod program {
     use super::disk;
     use core::hint::black_box;
-    use picovd::bot::{Direction, Transport};
+    use picovd::bot::{Direction, PaddingTransport, Transport};
     use picovd::clock::Instant;
     use picovd::device::Device;
     use picovd::dynamic::{FromRegistry, Registered};
@@ -115,6 +115,7 @@ mod program {
         let volume = Volume::of(black_box(description.layout), identity, Anything, files, settings);
         let mut device = Device::new(volume, black_box(description.unit), black_box(description.announcing));
         let mut transport = Transport::new();
+        let mut padding = PaddingTransport::padding();
         let mut store = Store::open(Anything, black_box(0x3F_D000), black_box(2));
         let mut kept = Store::open(Anything, black_box(0x3F_D000), black_box(2));
         if let Some(settings) = settings.settings() {
@@ -175,6 +176,17 @@ mod program {
                     black_box((settings.announcing(), settings.usb_strings(&mut strings)));
                     #[cfg(feature = "application")]
                     black_box(super::application::change(settings));
+                }
+                10 => {
+                    if padding.wants_packet() {
+                        padding.receive(packet.get(..black_box(31)).unwrap_or(&packet), &mut device);
+                    }
+                    let length = padding.transmit(&mut packet, &mut device);
+                    packet = black_box(packet);
+                    if black_box(length).is_none() {
+                        padding.bulk_only_reset(&mut device);
+                        padding.bus_reset(&mut device);
+                    }
                 }
                 _ => {
                     description.built_in.follow(description.files);
