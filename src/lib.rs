@@ -23,6 +23,7 @@ pub mod clock;
 pub mod device;
 pub mod dynamic;
 pub mod files;
+mod json;
 #[cfg(all(target_os = "none", feature = "hal"))]
 pub mod rp2350;
 pub mod scsi;

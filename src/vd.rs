@@ -7,7 +7,7 @@
 //!
 //! A [`File`] has a path, contents, and a maximum length. Each call is also a method of [`Files`]: `disk::FILES.add(&FILE)`.
 //! [`Text`](crate::files::Text) is for texts, [`Function`](crate::files::Function) for computed contents,
-//! [`Rendered`](crate::files::Rendered) for values with a [`Display`](core::fmt::Display), and
+//! [`Snapshot`](crate::files::Snapshot) for values that are [`Display`](core::fmt::Display) or `Serialize`, and
 //! [`LogTail`](crate::files::LogTail) for the end of a text ring.
 //!
 //! | call | error | who must act |
@@ -39,7 +39,7 @@
 //! ```
 //! # let mut host = picovd_sim::example::Host::new();
 //! # let files = host.files();
-//! # use picovd::{files::Rendered, vd::{AddError, File, vd_add_file}};
+//! # use picovd::{files::Snapshot, vd::{AddError, File, vd_add_file}};
 //! #[derive(Clone, Copy)]
 //! struct Weather { celsius: i16, percent: u8 }
 //! impl core::fmt::Display for Weather {
@@ -47,7 +47,7 @@
 //!         write!(f, "{{\"celsius\": {}, \"percent\": {}}}\r\n", self.celsius, self.percent)
 //!     }
 //! }
-//! static WEATHER: Rendered<Weather> = Rendered::new(Weather { celsius: 21, percent: 40 });
+//! static WEATHER: Snapshot<Weather> = Snapshot::new(Weather { celsius: 21, percent: 40 });
 //! static WEATHER_JSON: File = File::new("WEATHER.JSON", &WEATHER, 64);
 //! vd_add_file(files, &WEATHER_JSON)?;
 //! # assert_eq!(host.sees("WEATHER.JSON"), b"{\"celsius\": 21, \"percent\": 40}\r\n");

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant as Time};
 
 use picovd::block::Lba;
 use picovd::clock::Instant;
-use picovd::files::CsvRing;
+use picovd::files::{CsvRing, Snapshot};
 use picovd::vd::{
     AddError, Content, File, Files, FilesOf, Frozen, Generation, vd_add_file, vd_remove_file, vd_rename_file,
     vd_update_file,
@@ -337,6 +337,47 @@ fn a_handler_pushes_rows_while_a_table_is_frozen() {
         }
     }
     assert!(cut > 50 && whole > 50, "{cut} cut, {whole} whole");
+}
+
+/// A value of many bytes is set over and over while it is frozen and while hosts read it. What they read is one of the values
+/// set before it was frozen, with its length.
+#[test]
+fn a_handler_sets_a_value_while_it_is_frozen_and_read() {
+    type Text = picovd::heapless::String<256>;
+    let text = |number: usize| -> Text {
+        let letter = char::from(b'a' + (number % 26) as u8);
+        (0..1 + number * 37 % 250).map(|_| letter).collect()
+    };
+    let mut numbers = BTreeSet::new();
+    for point in 0..8 {
+        let value: &'static Snapshot<Text> = leak(Snapshot::new(text(0)));
+        let (set, releases): (&'static Cell<usize>, &'static Cell<usize>) = (leak(Cell::new(0)), leak(Cell::new(0)));
+        let handler = move || {
+            releases.set(releases.get() + 1);
+            if releases.get() > point {
+                set.set(set.get() + 1);
+                value.set(text(set.get()));
+            }
+        };
+        let mut shown = Vec::new();
+        let read = || {
+            for _ in 0..20 {
+                let before = set.get();
+                let frozen = value.freeze(Generation::default());
+                let after = set.get();
+                let mut bytes = vec![0; frozen.length as usize];
+                bytes.chunks_mut(64).zip((0..).step_by(64)).for_each(|(piece, offset)| value.read(0, offset, piece));
+                shown.push((before..=after, String::from_utf8(bytes).expect("text")));
+            }
+        };
+        with_interrupts(handler, read);
+        for (range, bytes) in shown {
+            let number = range.clone().find(|number| bytes == text(*number).as_str());
+            assert!(number.is_some(), "{bytes:?} is not one of {range:?}, after release {point}");
+            numbers.extend(number);
+        }
+    }
+    assert!(numbers.len() > 20, "{numbers:?}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use picovd::block::Lba;
 use picovd::bot::CommandSet;
 use picovd::clock::{Instant, Milliseconds};
 use picovd::device::Device;
-use picovd::files::{Rendered, Text};
+use picovd::files::{Snapshot, Text};
 use picovd::scsi::UnitIdentity;
 use picovd::vd::{
     AddError, Announcing, Content, File, Files, FilesOf, NotAdded, Refresh, Timing, UpdateError, vd_add_file,
@@ -66,7 +66,7 @@ fn leak<T>(value: T) -> &'static T {
 /// Contents of both kinds that keep versions.
 enum Kept {
     Text(Text<'static>),
-    Number(Rendered<Padded>),
+    Number(Snapshot<Padded>),
 }
 
 /// A number in so many digits.
@@ -129,7 +129,7 @@ impl Twin {
         let contents: Vec<&'static Kept> = (0..4)
             .map(|id| match id % 2 {
                 0 => leak(Kept::Text(Text::new("begun"))),
-                _ => leak(Kept::Number(Rendered::new(Padded(5, id)))),
+                _ => leak(Kept::Number(Snapshot::new(Padded(5, id)))),
             })
             .collect();
         let mut entries: Vec<&'static File<'static>> = Vec::new();

@@ -124,7 +124,7 @@ mod tests {
     use super::{part_of, read};
     use crate::mount;
     use picovd::clock::Instant;
-    use picovd::files::Rendered;
+    use picovd::files::Snapshot;
     use picovd::vd::{File, Files, vd_add_file, vd_update_file};
     use picovd_sim::host::BlockSource;
     use picovd_sim::host::exfat::check::check;
@@ -138,7 +138,7 @@ mod tests {
     struct Changing {
         files: &'static Files<'static>,
         file: &'static File<'static>,
-        content: &'static Rendered<u64>,
+        content: &'static Snapshot<u64>,
         seconds: u64,
         most: u64,
     }
@@ -155,7 +155,7 @@ mod tests {
     }
 
     fn changing(files: &'static Files<'static>, most: u64) -> Box<dyn Application> {
-        let content: &'static Rendered<u64> = Box::leak(Box::new(Rendered::new(0)));
+        let content: &'static Snapshot<u64> = Box::leak(Box::new(Snapshot::new(0)));
         let file = Box::leak(Box::new(File::new("COUNT.TXT", content, 64)));
         vd_add_file(files, file).expect("there is room");
         Box::new(Changing { files, file, content, seconds: 0, most })

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use picovd::clock::Instant;
-use picovd::files::Rendered;
+use picovd::files::Snapshot;
 use picovd::vd::{File, Files, vd_add_file, vd_update_file};
 use picovd_manifest::{DiskPlan, Refresh};
 
@@ -78,7 +78,7 @@ impl fmt::Display for Readings {
 struct Sensor {
     files: &'static Files<'static>,
     file: &'static File<'static>,
-    content: &'static Rendered<Readings>,
+    content: &'static Snapshot<Readings>,
     readings: Readings,
     next: u64,
 }
@@ -86,7 +86,7 @@ struct Sensor {
 /// Starts it: [`crate::native::Start`].
 #[must_use]
 pub fn start(files: &'static Files<'static>) -> Box<dyn Application> {
-    let content: &'static Rendered<Readings> = Box::leak(Box::new(Rendered::new(Readings::default())));
+    let content: &'static Snapshot<Readings> = Box::leak(Box::new(Snapshot::new(Readings::default())));
     let file = Box::leak(Box::new(File::new(PATH, content, 4096)));
     Box::new(Sensor { files, file, content, readings: Readings::default(), next: 0 })
 }

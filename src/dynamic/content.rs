@@ -17,6 +17,12 @@ pub struct Frozen {
 /// The application may change the contents at any time and announces that with `vd_update_file`; hosts see what the last
 /// [`freeze`](Self::freeze) fixed. Since only one generation exists at a time, contents keep at most two versions: the one
 /// that hosts see and the next one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the contents of a file",
+    label = "is no `Content`",
+    note = "for a value that is `Display` or `Serialize`, such as a number or a `heapless::String<N>`, use `picovd::files::Snapshot`",
+    note = "for a table, use `picovd::files::CsvRing` (feature `csv`); for anything else, implement `picovd::vd::Content`"
+)]
 pub trait Content: Sync {
     /// Length in bytes of what the next generation would show.
     fn length(&self) -> u32;

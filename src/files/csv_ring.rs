@@ -15,7 +15,8 @@ pub const ROW_LENGTH: usize = 128;
 
 /// The newest `N` rows of a table, after a line with the names of its columns.
 ///
-/// A row is anything that serde can serialize as one record: a tuple or a structure of numbers, texts, choices and `Option`s.
+/// A row is anything that serde can serialize as one record: a tuple or a structure of numbers, texts (`&'static str`, or
+/// `heapless::String`), choices and `Option`s.
 /// Nested values are written in the same line; field names of structures are not written.
 ///
 /// ```
@@ -56,6 +57,18 @@ struct Counts {
     shown: (usize, usize),
 }
 
+/// What can be a row of a [`CsvRing`]: anything that is `Serialize`, `Clone` and `Send`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a row of a `CsvRing`",
+    label = "is not `Serialize`, `Clone` and `Send`",
+    note = "derive `serde::Serialize` and `Clone` for it",
+    note = "texts of a row are `&'static str` or `heapless::String<N>`, picovd's own or any with its feature `serde`"
+)]
+pub trait Row: Serialize + Clone + Send {}
+
+#[diagnostic::do_not_recommend]
+impl<R: Serialize + Clone + Send> Row for R {}
+
 /// The row's line would be longer than [`ROW_LENGTH`], or the row cannot be serialized as a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -69,7 +82,7 @@ impl fmt::Display for RowError {
 
 impl core::error::Error for RowError {}
 
-impl<R: Copy + Serialize + Send, const N: usize> CsvRing<R, N> {
+impl<R: Row, const N: usize> CsvRing<R, N> {
     /// No rows. `columns` is the first line, without its end; empty for none.
     #[must_use]
     pub const fn new(columns: &'static str) -> Self {
@@ -91,13 +104,13 @@ impl<R: Copy + Serialize + Send, const N: usize> CsvRing<R, N> {
         line(&row, &mut [0; ROW_LENGTH]).ok_or(RowError)?;
         critical_section::with(|section| {
             let mut counts = self.counts.borrow(section).get();
-            if let Some(place) = self.rows.get(counts.next) {
-                place.borrow(section).set(Some(row));
-            }
+            let old = self.rows.get(counts.next).and_then(|place| place.borrow(section).replace(Some(row)));
             counts.next = (counts.next + 1) % N;
             counts.kept = (counts.kept + 1).min(N);
             counts.pushed = counts.pushed.wrapping_add(1);
             self.counts.borrow(section).set(counts);
+            // Dropped with interrupts enabled.
+            old
         });
         Ok(())
     }
@@ -113,7 +126,13 @@ impl<R: Copy + Serialize + Send, const N: usize> CsvRing<R, N> {
 
     fn row(rows: &Rows<R, N>, place: usize) -> Option<R> {
         let row = rows.get(place)?;
-        critical_section::with(|section| row.borrow(section).get())
+        critical_section::with(|section| {
+            // Nobody else looks while it is out.
+            let row = row.borrow(section);
+            let taken = row.take();
+            row.set(taken.clone());
+            taken
+        })
     }
 
     /// Length in bytes of the first line plus those of `rows`.
@@ -146,7 +165,7 @@ fn line(row: &impl Serialize, out: &mut [u8; ROW_LENGTH]) -> Option<usize> {
     Writer::from_builder(WriterBuilder::new().terminator(Terminator::CRLF)).serialize(row, out).ok()
 }
 
-impl<R: Copy + Serialize + Send, const N: usize> Content for CsvRing<R, N> {
+impl<R: Row, const N: usize> Content for CsvRing<R, N> {
     fn length(&self) -> u32 {
         let counts = self.counts();
         self.measure((0..counts.kept).map(|number| Self::row(&self.rows, Self::place(counts, number))))
@@ -188,7 +207,7 @@ mod tests {
     use std::vec;
 
     /// What hosts see.
-    fn shown<R: Copy + Serialize + Send, const N: usize>(table: &CsvRing<R, N>) -> String {
+    fn shown<R: Row, const N: usize>(table: &CsvRing<R, N>) -> String {
         let length = table.freeze(Generation::default()).length;
         let mut whole = vec![0; length as usize];
         table.read(0, 0, &mut whole);

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`Text`], [`Bytes`] | sets a slice that does not change | two slices |
 //! | [`Function`] | renders any bytes of a generation | two function pointers |
-//! | [`Rendered`] | sets a value that is `Display` | two values |
+//! | [`Snapshot`] | sets a value that is `Display`, or `Serialize` | three values |
 //! | [`LogRing`] | writes text, from any context | the ring |
 //! | [`Window`] | gives a range of memory | nothing |
 //!
@@ -26,14 +26,14 @@ mod partition;
 mod partition_json;
 mod partition_name;
 mod print;
-mod rendered;
+mod snapshot;
 mod window;
 
 pub use built_in::BuiltIn;
 pub use bytes::{Bytes, Text};
 pub use config::ConfigFile;
 #[cfg(feature = "csv")]
-pub use csv_ring::{CsvRing, ROW_LENGTH, RowError};
+pub use csv_ring::{CsvRing, ROW_LENGTH, Row, RowError};
 pub use function::Function;
 pub use info::{BoardFacts, Info, Named, Program, ResetReason};
 pub use info_file::InfoFile;
@@ -42,5 +42,9 @@ pub use log_follower::LogFollower;
 pub use log_frames::LogFrames;
 pub use partition::{PartitionFiles, PartitionPlan};
 pub use print::{print, set_log};
-pub use rendered::Rendered;
+pub use snapshot::{AsJson, AsText, Snapshot};
 pub use window::Window;
+
+/// The former name of [`Snapshot`].
+#[doc(hidden)]
+pub type Rendered<T> = Snapshot<T>;

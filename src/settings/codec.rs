@@ -158,7 +158,7 @@ pub(super) fn write_field(value: &impl Serialize, index: usize, out: &mut Writer
             if self.left == 0
                 && let Some(out) = self.out.take()
             {
-                super::json::write(value, out)?;
+                crate::json::write(value, out)?;
             }
             self.left = self.left.wrapping_sub(1);
             Ok(())

@@ -25,6 +25,7 @@ const RULES: &[Rule] = &[
     Rule { part: "block", modules: &[], crates: &[] },
     Rule { part: "clock", modules: &[], crates: &[] },
     Rule { part: "text", modules: &[], crates: &[] },
+    Rule { part: "json", modules: &["text"], crates: &["serde"] },
     Rule { part: "turns", modules: &[], crates: &[] },
     Rule { part: "announcement", modules: &["clock"], crates: &[] },
     Rule { part: "volume", modules: &["block", "clock"], crates: &["picovd_exfat"] },
@@ -36,7 +37,7 @@ const RULES: &[Rule] = &[
     Rule {
         part: "settings",
         // The clock: saves are timed. `group` is the macro of that name.
-        modules: &["announcement", "block", "chip", "clock", "group", "text", "volume"],
+        modules: &["announcement", "block", "chip", "clock", "group", "json", "text", "volume"],
         crates: &[
             "crc",
             "critical_section",
@@ -52,7 +53,7 @@ const RULES: &[Rule] = &[
     Rule {
         part: "files",
         // `print` is the macro of that name.
-        modules: &["block", "chip", "clock", "dynamic", "settings", "print", "text", "volume"],
+        modules: &["block", "chip", "clock", "dynamic", "json", "settings", "print", "text", "volume"],
         crates: &["critical_section", "heapless", "picovd_exfat", "serde", "serde_csv_core"],
     },
     // Uses the basic types of every layer that it combines.

@@ -2,7 +2,7 @@
 
 use super::{Until, added, run, show};
 use picovd::clock::Instant;
-use picovd::files::Rendered;
+use picovd::files::Snapshot;
 use picovd::vd::{File, Files, vd_add_file, vd_update_file};
 use picovd_manifest::DiskPlan;
 use picovd_sim::native::Application;
@@ -31,14 +31,14 @@ impl fmt::Display for Value {
 struct Lamp {
     files: &'static Files<'static>,
     file: &'static File<'static>,
-    content: &'static Rendered<Value>,
+    content: &'static Snapshot<Value>,
     next: u64,
 }
 
 fn start(files: &'static Files<'static>) -> Box<dyn Application> {
-    let content: &'static Rendered<Value> = Box::leak(Box::new(Rendered::new(Value(0))));
+    let content: &'static Snapshot<Value> = Box::leak(Box::new(Snapshot::new(Value(0))));
     let file = Box::leak(Box::new(File::new("logs/VALUE.JSON", content, 64)));
-    let steady: &'static Rendered<u32> = Box::leak(Box::new(Rendered::new(7)));
+    let steady: &'static Snapshot<u32> = Box::leak(Box::new(Snapshot::new(7)));
     let steady = Box::leak(Box::new(File::new("STEADY.TXT", steady, 16)));
     vd_add_file(files, file).expect("there is room");
     vd_add_file(files, steady).expect("there is room");

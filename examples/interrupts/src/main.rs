@@ -3,7 +3,7 @@
 #![no_main]
 
 use core::fmt;
-use picovd::files::Rendered;
+use picovd::files::Snapshot;
 use picovd::rp2350::rp235x_hal::{self, arch};
 use picovd::vd::{File, vd_add_file, vd_update_file};
 
@@ -28,7 +28,7 @@ impl fmt::Display for Found {
     }
 }
 
-static FOUND: Rendered<Found> = Rendered::new(Found { primes: 0, below: 2 });
+static FOUND: Snapshot<Found> = Snapshot::new(Found { primes: 0, below: 2 });
 static PRIMES_TXT: File = File::new("PRIMES.TXT", &FOUND, 64);
 
 #[rp235x_hal::entry]

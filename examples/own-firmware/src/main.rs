@@ -5,7 +5,7 @@
 use core::fmt;
 use embedded_hal::digital::StatefulOutputPin;
 use picovd::clock::{Instant, Milliseconds};
-use picovd::files::Rendered;
+use picovd::files::Snapshot;
 use picovd::rp2350::rp235x_hal::{self, Sio, gpio::Pins};
 use picovd::vd::{File, vd_add_file, vd_update_file};
 
@@ -23,7 +23,7 @@ impl fmt::Display for Blinks {
     }
 }
 
-static BLINKS: Rendered<Blinks> = Rendered::new(Blinks(0));
+static BLINKS: Snapshot<Blinks> = Snapshot::new(Blinks(0));
 static BLINKS_TXT: File = File::new("BLINKS.TXT", &BLINKS, 64);
 
 #[rp235x_hal::entry]

@@ -90,7 +90,7 @@ pub fn value(elf: &[u8], flash_size: usize) -> Result<u64, Box<dyn Error>> {
 /// What else of the library masks interrupts: the longest stretches, in cycles.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Others {
-    /// Of a program that sets a value of 1 KiB, which is `Rendered`.
+    /// Of a program that sets a value of 1 KiB, which is `Snapshot`.
     pub value: u64,
     /// Of a program that prints and logs by defmt, before a host comes.
     pub print: u64,

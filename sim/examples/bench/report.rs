@@ -127,7 +127,7 @@ impl Report {
             }
         };
         masked("250 dynamic files", self.calls.map_or(0, |calls| calls.masked));
-        masked("a `Rendered` value of 1 KiB", self.others.value);
+        masked("a `Snapshot` value of 1 KiB", self.others.value);
         masked("`println!` and defmt", self.others.print);
         masked("logs that a host reads", self.others.log);
         masked("settings", self.others.settings);

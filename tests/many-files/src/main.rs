@@ -10,7 +10,7 @@ mod program {
     use core::ptr::addr_of;
     use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
     use picovd::clock::{Instant, Milliseconds};
-    use picovd::files::{Rendered, Text};
+    use picovd::files::{Snapshot, Text};
     use picovd::rp2350::rp235x_hal;
     use picovd::vd::{File, Files, vd_add_file, vd_remove_file, vd_rename_file, vd_update_file};
 
@@ -101,7 +101,7 @@ mod program {
         }
     }
 
-    static WIDE: Rendered<Wide> = Rendered::new(Wide([0; 256]));
+    static WIDE: Snapshot<Wide> = Snapshot::new(Wide([0; 256]));
     static WIDE_TXT: File = File::new("WIDE.TXT", &WIDE, 64);
 
     /// Microseconds that the first 64 adds took, for the bench; 0 before.

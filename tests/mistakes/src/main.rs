@@ -12,7 +12,7 @@ mod program {
     use core::sync::atomic::{AtomicBool, Ordering};
     use cortex_m::peripheral::NVIC;
     use picovd::clock::{Instant, Milliseconds};
-    use picovd::files::Rendered;
+    use picovd::files::Snapshot;
     use picovd::println;
     use picovd::rp2350::rp235x_hal;
     use picovd::rp2350::rp235x_hal::fugit::ExtU32;
@@ -26,7 +26,7 @@ mod program {
     #[used]
     static MISTAKE: u32 = 0;
 
-    static COUNT: Rendered<u32> = Rendered::new(0);
+    static COUNT: Snapshot<u32> = Snapshot::new(0);
     static COUNT_TXT: File = File::new("COUNT.TXT", &COUNT, 16);
 
     /// How many lines of each kind a program that prints a lot prints, and the time from one to the next.
