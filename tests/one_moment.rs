@@ -346,7 +346,7 @@ fn a_handler_sets_a_value_while_it_is_frozen_and_read() {
     type Text = picovd::heapless::String<256>;
     let text = |number: usize| -> Text {
         let letter = char::from(b'a' + (number % 26) as u8);
-        (0..1 + number * 37 % 250).map(|_| letter).collect()
+        (0..=number * 37 % 250).map(|_| letter).collect()
     };
     let mut numbers = BTreeSet::new();
     for point in 0..8 {

@@ -256,7 +256,11 @@ mod tests {
         struct Odd(u8);
         impl Serialize for Odd {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                if self.0 % 2 == 0 { serializer.serialize_u8(self.0) } else { Err(serde::ser::Error::custom("odd")) }
+                if self.0.is_multiple_of(2) {
+                    serializer.serialize_u8(self.0)
+                } else {
+                    Err(serde::ser::Error::custom("odd"))
+                }
             }
         }
         let value = Snapshot::json(Odd(2));
