@@ -6,9 +6,8 @@
 //! `picovd::firmware!(disk)`.
 //!
 //! A [`File`] has a path, contents, and a maximum length. Each call is also a method of [`Files`]: `disk::FILES.add(&FILE)`.
-//! [`Text`](crate::files::Text) is for texts, [`Function`](crate::files::Function) for computed contents,
-//! [`Snapshot`](crate::files::Snapshot) for values that are [`Display`](core::fmt::Display) or `Serialize`, and
-//! [`LogTail`](crate::files::LogTail) for the end of a text ring.
+//! [`files`](crate::files) lists the kinds of contents: [`TextBuffer`](crate::files::TextBuffer) for text that grows,
+//! [`Snapshot`](crate::files::Snapshot) for values that are [`Display`](core::fmt::Display) or `Serialize`, and so on.
 //!
 //! | call | error | who must act |
 //! |---|---|---|
@@ -54,20 +53,18 @@
 //! # Ok::<(), AddError>(())
 //! ```
 //!
-//! # Contents from a ring
+//! # Contents that grow
 //!
 //! ```
 //! # let mut host = picovd_sim::example::Host::new();
 //! # let files = host.files();
-//! # use picovd::{files::{LogRing, LogRingOf, LogTail}, vd::{AddError, File, vd_add_file, vd_update_file}};
-//! static ROOM: LogRingOf<1024> = LogRingOf::new();
-//! static RING: &LogRing = &ROOM;
-//! static TAIL: LogTail = LogTail::new(&ROOM);
-//! static EVENTS_TXT: File = File::new("EVENTS.TXT", &TAIL, 1024 + 64);
+//! # use picovd::{files::TextBuffer, vd::{AddError, File, vd_add_file, vd_update_file}};
+//! static EVENTS: TextBuffer<1024> = TextBuffer::new();
+//! static EVENTS_TXT: File = File::new("EVENTS.TXT", &EVENTS, 1024);
 //! vd_add_file(files, &EVENTS_TXT)?;
-//! RING.write(b"Door open.\r\n");
+//! writeln!(EVENTS, "Door {} open.", 3);
 //! # vd_update_file(files, &EVENTS_TXT).expect("it is registered");
-//! # assert_eq!(host.sees("EVENTS.TXT"), b"Door open.\r\n");
+//! # assert_eq!(host.sees("EVENTS.TXT"), b"Door 3 open.\n");
 //! # Ok::<(), AddError>(())
 //! ```
 //!

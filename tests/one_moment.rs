@@ -11,7 +11,7 @@ use std::time::{Duration, Instant as Time};
 
 use picovd::block::Lba;
 use picovd::clock::Instant;
-use picovd::files::{CsvRing, Snapshot};
+use picovd::files::{CsvRing, RingLog, Snapshot, TextBuffer};
 use picovd::vd::{
     AddError, Content, File, Files, FilesOf, Frozen, Generation, vd_add_file, vd_remove_file, vd_rename_file,
     vd_update_file,
@@ -360,17 +360,16 @@ fn a_handler_sets_a_value_while_it_is_frozen_and_read() {
             }
         };
         let mut shown = Vec::new();
-        let read = || {
+        let program = || {
             for _ in 0..20 {
                 let before = set.get();
                 let frozen = value.freeze(Generation::default());
                 let after = set.get();
-                let mut bytes = vec![0; frozen.length as usize];
-                bytes.chunks_mut(64).zip((0..).step_by(64)).for_each(|(piece, offset)| value.read(0, offset, piece));
+                let bytes = read(value, frozen);
                 shown.push((before..=after, String::from_utf8(bytes).expect("text")));
             }
         };
-        with_interrupts(handler, read);
+        with_interrupts(handler, program);
         for (range, bytes) in shown {
             let number = range.clone().find(|number| bytes == text(*number).as_str());
             assert!(number.is_some(), "{bytes:?} is not one of {range:?}, after release {point}");
@@ -378,6 +377,104 @@ fn a_handler_sets_a_value_while_it_is_frozen_and_read() {
         }
     }
     assert!(numbers.len() > 20, "{numbers:?}");
+}
+
+/// What hosts read, a packet at a time.
+fn read(content: &dyn Content, frozen: Frozen) -> Vec<u8> {
+    let mut bytes = vec![0; frozen.length as usize];
+    bytes.chunks_mut(64).zip((0..).step_by(64)).for_each(|(piece, offset)| content.read(0, offset, piece));
+    bytes
+}
+
+/// Numbered lines, as the handlers below write them.
+fn lines(text: &str) -> Vec<u64> {
+    assert!(text.is_empty() || text.ends_with('\n'), "half a line: {text:?}");
+    text.lines()
+        .map(|line| line.strip_prefix("line ").and_then(|number| number.parse().ok()).expect("a line"))
+        .collect()
+}
+
+/// A handler that runs `act` at one in twelve releases.
+fn at_times(point: usize, act: impl Fn() + 'static) -> impl FnMut() {
+    let mut releases = 0;
+    move || {
+        releases += 1;
+        if releases % 12 == point {
+            act();
+        }
+    }
+}
+
+/// Lines are appended while a text is frozen and while hosts read it. What they read are consecutive lines up to one that was the
+/// newest while the generation began, as many as there is room for unless others came meanwhile.
+#[test]
+fn a_handler_appends_to_a_text_while_it_is_frozen_and_read() {
+    const ROOM: usize = 200;
+    let (mut full, mut cut) = (0, 0);
+    for (point, burst) in (0..12).flat_map(|point| [0, 1, 5, 17, 40].map(|burst| (point, burst))) {
+        let text: &'static TextBuffer<ROOM> = leak(TextBuffer::new());
+        let next: &'static Cell<u64> = leak(Cell::new(0));
+        let append = move |count: u64| {
+            for _ in 0..count {
+                writeln!(text, "line {}", next.get());
+                next.set(next.get() + 1);
+            }
+        };
+        for _ in 0..30 {
+            append(1);
+            let before = next.get();
+            let (bytes, after) = with_interrupts(at_times(point, move || append(burst)), || {
+                let frozen = text.freeze(Generation::default());
+                let after = next.get();
+                (read(text, frozen), after)
+            });
+            let numbers = lines(core::str::from_utf8(&bytes).expect("text"));
+            assert!(numbers.is_sorted_by(|one, other| one + 1 == *other), "{numbers:?}");
+            let newest = numbers.last().map_or(before, |newest| newest + 1);
+            assert!((before..=after).contains(&newest), "{numbers:?} of {before} to {after}");
+            let oldest = numbers.first().copied().unwrap_or(newest);
+            let is_full = oldest == 0 || bytes.len() + format!("line {}\n", oldest - 1).len() > ROOM;
+            assert!(is_full || after > before, "{numbers:?} of {before}: there is room for more");
+            if is_full { full += 1 } else { cut += 1 }
+        }
+    }
+    assert!(full > 500 && cut > 100, "{full} full, {cut} cut");
+}
+
+/// The same with a log: each version shows what the one before it did not, and what was overwritten reads as NUL and is counted.
+#[test]
+fn a_handler_writes_to_a_log_while_it_is_frozen_and_read() {
+    let (mut seen, mut lost) = (0, 0);
+    for (point, burst) in (0..12).flat_map(|point| [0, 1, 5, 40, 150].map(|burst| (point, burst))) {
+        let log: &'static RingLog<256> = leak(RingLog::new());
+        // Each byte says where it is in the log.
+        let letter = |position: u64| b'A' + (position % 23) as u8;
+        let write = move |count: u64| {
+            let start = log.ring().written();
+            log.write(&(start..start + count).map(letter).collect::<Vec<u8>>());
+        };
+        // Where the reader is, and how many bytes before that read as NUL and are not counted yet.
+        let (mut position, mut nul) = (0, 0);
+        for _ in 0..30 {
+            write(60);
+            let program = || read(log, log.freeze(Generation::default()));
+            let bytes = with_interrupts(at_times(point, move || write(burst)), program);
+            let mut text = &bytes[..];
+            if bytes.starts_with(b"[") {
+                let digits = core::str::from_utf8(&bytes[1..16]).expect("digits");
+                let count: u64 = digits.parse().expect("a number");
+                position += count - std::mem::take(&mut nul);
+                lost += count;
+                text = &bytes[32..];
+            }
+            for byte in text {
+                assert!(*byte == letter(position) || *byte == 0, "{} at {position}", char::from(*byte));
+                *(if *byte == 0 { &mut nul } else { &mut seen }) += 1;
+                position += 1;
+            }
+        }
+    }
+    assert!(seen > 50_000 && lost > 100, "{seen} seen, {lost} lost");
 }
 
 #[test]

@@ -20,6 +20,7 @@ pub struct Frozen {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the contents of a file",
     label = "is no `Content`",
+    note = "for text that grows, use `picovd::files::TextBuffer<N>`, or `RingLog<N>` for a log that is followed",
     note = "for a value that is `Display` or `Serialize`, such as a number or a `heapless::String<N>`, use `picovd::files::Snapshot`",
     note = "for a table, use `picovd::files::CsvRing` (feature `csv`); for anything else, implement `picovd::vd::Content`"
 )]

@@ -194,8 +194,11 @@ pub(super) const LOSS_LENGTH: usize = 32;
 /// where programs read that only probe the kind of a disk, as long as the window has room elsewhere.
 pub struct LogTail<'a> {
     ring: &'a LogRing,
-    state: Mutex<Cell<Tail>>,
+    state: TailState,
 }
+
+/// What a [`LogTail`] or a [`RingLog`](super::RingLog) knows about its readers.
+pub(super) struct TailState(Mutex<Cell<Tail>>);
 
 /// What the current generation shows, and how much of it was read. Positions are in bytes since power-on.
 #[derive(Clone, Copy, Debug, Default)]
@@ -270,60 +273,38 @@ impl Tail {
     }
 }
 
-impl<'a> LogTail<'a> {
-    /// Shows the end of `ring`. To be registered with [`capacity`](Self::capacity).
-    #[must_use]
-    pub const fn new(ring: &'a LogRing) -> Self {
+impl TailState {
+    pub const fn new() -> Self {
         let nothing = Tail { from: 0, end: 0, lost: 0, prefix_read: 0, read: 0, ahead: (0, 0), nul: 0, announced: 0 };
-        Self { ring, state: Mutex::new(Cell::new(nothing)) }
-    }
-
-    /// Maximum length in bytes of the file for a ring of `ring` bytes.
-    #[must_use]
-    pub const fn capacity(ring: usize) -> u32 {
-        (ring + LOSS_LENGTH) as u32
-    }
-
-    /// Whether something was written since the last [`mark_announced`](Self::mark_announced).
-    #[must_use]
-    pub fn has_news(&self) -> bool {
-        self.state().announced != self.ring.written()
-    }
-
-    /// Notes that hosts are being notified of everything written so far.
-    pub fn mark_announced(&self) {
-        let announced = self.ring.written();
-        self.change(|tail| tail.announced = announced);
+        Self(Mutex::new(Cell::new(nothing)))
     }
 
     #[inline(never)]
-    fn state(&self) -> Tail {
-        critical_section::with(|section| self.state.borrow(section).get())
+    fn get(&self) -> Tail {
+        critical_section::with(|section| self.0.borrow(section).get())
     }
 
     fn change(&self, change: impl FnOnce(&mut Tail)) {
         critical_section::with(|section| {
-            let state = self.state.borrow(section);
+            let state = self.0.borrow(section);
             let mut tail = state.get();
             change(&mut tail);
             state.set(tail);
         });
     }
-}
 
-impl Content for LogTail<'_> {
-    fn length(&self) -> u32 {
-        self.state().next(self.ring.written(), self.ring.capacity()).length()
+    pub fn length(&self, ring: &LogRing) -> u32 {
+        self.get().next(ring.written(), ring.capacity()).length()
     }
 
-    fn freeze(&self, _: Generation) -> Frozen {
-        let next = self.state().next(self.ring.written(), self.ring.capacity());
+    pub fn freeze(&self, ring: &LogRing) -> Frozen {
+        let next = self.get().next(ring.written(), ring.capacity());
         self.change(|tail| *tail = Tail { announced: tail.announced, ..next });
         Frozen { length: next.length(), kept: false }
     }
 
-    fn read(&self, _: u32, offset: u32, out: &mut [u8]) {
-        let tail = self.state();
+    pub fn read(&self, ring: &LogRing, offset: u32, out: &mut [u8]) {
+        let tail = self.get();
         let inside = (tail.prefix().saturating_sub(offset) as usize).min(out.len());
         let (prefix, text) = out.split_at_mut(inside);
         let line = loss(tail.lost);
@@ -335,11 +316,51 @@ impl Content for LogTail<'_> {
         let mut start = tail.from + u64::from(offset.saturating_sub(tail.prefix()));
         // The ring reads each of these pieces in one step, so overwritten bytes are always a piece's first ones.
         for piece in text.chunks_mut(PIECE) {
-            let nul = self.ring.read(start, piece) as u64;
+            let nul = ring.read(start, piece) as u64;
             let end = start + piece.len() as u64;
             self.change(|tail| tail.note(start, end.min(tail.end), nul));
             start = end;
         }
+    }
+}
+
+impl<'a> LogTail<'a> {
+    /// Shows the end of `ring`. To be registered with [`capacity`](Self::capacity).
+    #[must_use]
+    pub const fn new(ring: &'a LogRing) -> Self {
+        Self { ring, state: TailState::new() }
+    }
+
+    /// Maximum length in bytes of the file for a ring of `ring` bytes.
+    #[must_use]
+    pub const fn capacity(ring: usize) -> u32 {
+        (ring + LOSS_LENGTH) as u32
+    }
+
+    /// Whether something was written since the last [`mark_announced`](Self::mark_announced).
+    #[must_use]
+    pub fn has_news(&self) -> bool {
+        self.state.get().announced != self.ring.written()
+    }
+
+    /// Notes that hosts are being notified of everything written so far.
+    pub fn mark_announced(&self) {
+        let announced = self.ring.written();
+        self.state.change(|tail| tail.announced = announced);
+    }
+}
+
+impl Content for LogTail<'_> {
+    fn length(&self) -> u32 {
+        self.state.length(self.ring)
+    }
+
+    fn freeze(&self, _: Generation) -> Frozen {
+        self.state.freeze(self.ring)
+    }
+
+    fn read(&self, _: u32, offset: u32, out: &mut [u8]) {
+        self.state.read(self.ring, offset, out);
     }
 }
 
@@ -568,7 +589,7 @@ mod tests {
             let last = rounds.len() - 1;
             for (number, round) in rounds.iter().enumerate() {
                 let length = tail.freeze(Generation::default()).length;
-                let prefix = tail.state().prefix() as usize;
+                let prefix = tail.state.get().prefix() as usize;
                 reader.begin.clear();
                 let part = round.read.filter(|_| number != last);
                 let end = part.map_or(length, |part| part.index(length as usize + 1) as u32);

@@ -1,12 +1,17 @@
 //! Contents for dynamic files.
 //!
-//! | contents | what the application does | cost |
-//! |---|---|---|
-//! | [`Text`], [`Bytes`] | sets a slice that does not change | two slices |
-//! | [`Function`] | renders any bytes of a generation | two function pointers |
-//! | [`Snapshot`] | sets a value that is `Display`, or `Serialize` | three values |
-//! | [`LogRing`] | writes text, from any context | the ring |
-//! | [`Window`] | gives a range of memory | nothing |
+//! | contents | what hosts see | what the program does | RAM |
+//! |---|---|---|---|
+//! | [`TextBuffer`] | the newest lines of a text | `write!` | two texts |
+//! | [`Snapshot`] | a value that is `Display`, or `Serialize` as JSON | `set` | three values |
+//! | `CsvRing` (feature `csv`) | the newest rows of a table | `push` | two tables |
+//! | [`RingLog`] | what nobody has read yet | `write!`, `write` | one log |
+//! | [`Text`], [`Bytes`] | a slice that does not change | `set` | three references |
+//! | [`Function`] | computed bytes | computes them | nothing |
+//! | [`Window`] | a range of memory | nothing | nothing |
+//!
+//! Each keeps one version as it is while hosts read it, but for `Function` and `Window`, where that is up to the program.
+//! Programs change contents from any context, and call `disk::FILES.update` to notify hosts.
 //!
 //! The firmware creates some by itself: [`BuiltIn`], [`PartitionFiles`].
 
@@ -26,7 +31,9 @@ mod partition;
 mod partition_json;
 mod partition_name;
 mod print;
+mod ring_log;
 mod snapshot;
+mod text_buffer;
 mod window;
 
 pub use built_in::BuiltIn;
@@ -42,7 +49,9 @@ pub use log_follower::LogFollower;
 pub use log_frames::LogFrames;
 pub use partition::{PartitionFiles, PartitionPlan};
 pub use print::{print, set_log};
+pub use ring_log::RingLog;
 pub use snapshot::{AsJson, AsText, Snapshot};
+pub use text_buffer::TextBuffer;
 pub use window::Window;
 
 /// The former name of [`Snapshot`].

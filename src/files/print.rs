@@ -17,20 +17,28 @@ pub fn set_log(ring: &'static LogRing) {
 /// Number of bytes of one call that are not interrupted by other text.
 const WHOLE: usize = 128;
 
-/// Text that a call has formatted but not written yet.
-struct Pending {
-    ring: &'static LogRing,
+/// Text that a call formats: `write` gets it in pieces that must stay together.
+pub(super) struct Whole<W> {
     bytes: Vec<u8, WHOLE>,
+    write: W,
 }
 
-impl Pending {
+impl<W: Fn(&[u8])> Whole<W> {
+    /// Formats `text` on the caller's stack, with interrupts enabled.
+    pub fn write(text: fmt::Arguments<'_>, write: W) {
+        let mut whole = Self { bytes: Vec::new(), write };
+        // `write` accepts everything; a `Display` that fails has written what it could.
+        let _ = fmt::Write::write_fmt(&mut whole, text);
+        whole.flush();
+    }
+
     fn flush(&mut self) {
-        self.ring.write_whole(&self.bytes);
+        (self.write)(&self.bytes);
         self.bytes.clear();
     }
 }
 
-impl fmt::Write for Pending {
+impl<W: Fn(&[u8])> fmt::Write for Whole<W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for byte in text.bytes() {
             if self.bytes.is_full() {
@@ -46,10 +54,7 @@ impl fmt::Write for Pending {
 /// copied in critical sections of at most 128 bytes.
 pub fn print(text: fmt::Arguments<'_>) {
     if let Some(ring) = critical_section::with(|section| LOG.borrow(section).get()) {
-        let mut pending = Pending { ring, bytes: Vec::new() };
-        // A ring accepts everything; a `Display` that fails has printed what it could.
-        let _ = fmt::Write::write_fmt(&mut pending, text);
-        pending.flush();
+        Whole::write(text, |bytes| ring.write_whole(bytes));
     }
 }
 

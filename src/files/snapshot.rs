@@ -65,7 +65,8 @@ struct Values<T> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the value of a `Snapshot`",
     label = "is not `Display`, `Clone` and `Send`",
-    note = "implement `core::fmt::Display` for it, or derive `serde::Serialize` and use `Snapshot::json`"
+    note = "implement `core::fmt::Display` for it, or derive `serde::Serialize` and use `Snapshot::json`",
+    note = "for text that is put together, use `heapless::String<N>`, or a `TextBuffer<N>` in place of the `Snapshot`"
 )]
 pub trait AsText: Display + Clone + Send {}
 

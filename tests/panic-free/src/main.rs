@@ -16,6 +16,9 @@ picovd::tables!(disk);
 mod application;
 
 #[cfg(target_os = "none")]
+mod contents;
+
+#[cfg(target_os = "none")]
 #[allow(unsafe_code)]
 mod program {
     use super::disk;
@@ -188,6 +191,7 @@ mod program {
                         padding.bus_reset(&mut device);
                     }
                 }
+                11 => super::contents::act(&mut packet),
                 _ => {
                     description.built_in.follow(description.files);
                     let poll = device.poll(Instant(now));
