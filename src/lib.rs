@@ -24,7 +24,7 @@ pub mod device;
 pub mod dynamic;
 pub mod files;
 mod json;
-#[cfg(all(target_os = "none", feature = "hal"))]
+#[cfg(all(target_os = "none", feature = "chip", any(target_arch = "arm", feature = "hal")))]
 pub mod rp2350;
 pub mod scsi;
 pub mod settings;

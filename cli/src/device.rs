@@ -68,6 +68,9 @@ pub struct Device {
     /// tolerate; without it, both are reported on standard error
     #[arg(long)]
     strict: bool,
+    /// The program's USB stack is not PicoVD's: report descriptors that a driver would tolerate, even with --strict
+    #[arg(long)]
+    foreign_usb: bool,
     /// The board's flash chip has N bytes, or KiB or MiB with `512K` or `2M`: a power of two from 512K to 16M (default: as
     /// much as the manifest reserves)
     #[arg(long, value_name = "N", value_parser = values::flash_size)]
@@ -84,7 +87,13 @@ impl Device {
     /// The device, with the contents that its manifest promises.
     pub fn plug(&self) -> Result<Plug, Failure> {
         let i2c = [&self.i2c0[..], &self.i2c1].concat();
-        let treatment = plug::Treatment { uart: self.uart, i2c: &i2c, strict: self.strict, sink: to_stderr };
+        let treatment = plug::Treatment {
+            uart: self.uart,
+            i2c: &i2c,
+            strict: self.strict,
+            tolerates: self.foreign_usb || !self.strict,
+            sink: to_stderr,
+        };
         let plug = plug::open_with(self.manifest.manifest.as_deref(), self.elf.as_deref(), self.flash(), treatment)
             .map_err(Failure::of_plug)?;
         self.outcomes.borrow_mut().push(plug.outcome.clone());

@@ -13,7 +13,7 @@ use picovd::dynamic::Registered;
 use picovd::files::{BoardFacts, BuiltIn, LogRing, PartitionFiles, PartitionPlan, ResetReason};
 use picovd::scsi::UnitIdentity;
 use picovd::settings::{self, Configured, Room, Settings, Storage, Store, Volatile};
-use picovd::stick::{Description, Firmware, Hardware, Stick, boot};
+use picovd::stick::{Description, Firmware, Hardware, Platform, Stick, boot};
 use picovd::usb::{self, Reset};
 use picovd::vd::{Announcing, Files, FilesOf};
 use picovd::volume::BoardIdentity;
@@ -249,8 +249,11 @@ struct Powered<'p> {
 
 impl Hardware<'static> for Powered<'_> {
     type Bus = SimBus;
-    type Memory = SharedMemory;
     type Restart = Box<dyn FnMut(Reset) + Send>;
+}
+
+impl Platform<'static> for Powered<'_> {
+    type Memory = SharedMemory;
 
     fn identity(&mut self) -> Option<BoardIdentity> {
         Some(self.board.identity)

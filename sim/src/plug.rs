@@ -61,6 +61,8 @@ pub struct Treatment<'a> {
     pub i2c: &'a [I2cDevice],
     /// Whether the board stops, instead of adding a note, when the firmware uses a register that is not modelled.
     pub strict: bool,
+    /// Whether mistakes in descriptors that a driver would tolerate are only reported.
+    pub tolerates: bool,
     /// Receives the reports of what the firmware does wrong.
     pub sink: fn(&str),
 }
@@ -109,7 +111,7 @@ pub struct FlashChip<'a> {
 /// # Errors
 /// As [`open`], and a partition table that does not fit.
 pub fn open_on(manifest: Option<&Path>, elf: Option<&Path>, flash: FlashChip<'_>) -> Result<Plug, PlugError> {
-    open_with(manifest, elf, flash, Treatment { uart: false, i2c: &[], strict: true, sink: |_| {} })
+    open_with(manifest, elf, flash, Treatment { uart: false, i2c: &[], strict: true, tolerates: false, sink: |_| {} })
 }
 
 /// The same, with options for the firmware.
@@ -238,6 +240,7 @@ fn emulated(plan: DiskPlan, flash: FlashChip<'_>, path: &Path, treatment: Treatm
     let outcome = reporter.outcome();
     device.machine().set_witness(reporter.witness());
     device.machine().set_lenient(!treatment.strict);
+    device.machine().set_tolerant(treatment.tolerates);
     for I2cDevice { bus, address, target } in treatment.i2c {
         if let Some(i2c) = device.machine().peripherals().i2c.get_mut(*bus) {
             i2c.connect(*address, target.clone());

@@ -13,6 +13,8 @@ use super::unused::Listed;
 use crate::announcement::Announcing;
 use crate::volume::layout::Layout;
 use core::cell::Cell;
+#[cfg(feature = "async")]
+use core::task::Waker;
 use critical_section::{CriticalSection, Mutex};
 use picovd_exfat::entry::ENTRY_LENGTH;
 
@@ -23,6 +25,9 @@ use picovd_exfat::entry::ENTRY_LENGTH;
 pub struct Files<'a, S: ?Sized = [FileSlot<'a>]> {
     pub(super) layout: &'a Layout<'a>,
     pub(super) state: Mutex<Cell<RegistryState>>,
+    /// The task that follows the changes.
+    #[cfg(feature = "async")]
+    follower: Mutex<Cell<Option<Waker>>>,
     slots: S,
 }
 
@@ -75,7 +80,13 @@ impl<'a, const N: usize> FilesOf<'a, N> {
             insert: false,
             clock: None,
         };
-        Self { layout, state: Mutex::new(Cell::new(state)), slots: [const { FileSlot::new() }; N] }
+        Self {
+            layout,
+            state: Mutex::new(Cell::new(state)),
+            #[cfg(feature = "async")]
+            follower: Mutex::new(Cell::new(None)),
+            slots: [const { FileSlot::new() }; N],
+        }
     }
 }
 
@@ -88,7 +99,10 @@ impl<'a> Files<'a> {
 
     /// Requests to insert a medium again that a host has ejected.
     pub fn insert(&self) {
-        critical_section::with(|section| self.change_state(section, |state| state.insert = true));
+        critical_section::with(|section| {
+            self.change_state(section, |state| state.insert = true);
+            self.wake_follower(section);
+        });
     }
 
     /// Whether a file could have that path: every component is a name that the manifest has room for, and no other file has
@@ -209,6 +223,37 @@ impl<'a> Files<'a> {
             }
             state.announced = state.announced.wrapping_add(1);
         });
+        self.wake_follower(section);
+    }
+
+    /// Without a task that follows, nothing: the stick looks by itself.
+    #[cfg(not(feature = "async"))]
+    fn wake_follower(&self, _: CriticalSection<'_>) {}
+
+    #[cfg(feature = "async")]
+    fn wake_follower(&self, section: CriticalSection<'_>) {
+        if let Some(waker) = self.follower.borrow(section).take() {
+            waker.wake();
+        }
+    }
+
+    /// Wakes the task of `waker` once, at the next change that hosts are notified of. One task at a time: a call replaces the
+    /// waker of the last one. A change between two calls is not lost if the task looks for changes after each call.
+    #[cfg(feature = "async")]
+    pub fn wake_at_change(&self, waker: &Waker) {
+        critical_section::with(|section| {
+            let follower = self.follower.borrow(section);
+            let last = follower.take();
+            let same = last.as_ref().is_some_and(|last| last.will_wake(waker));
+            follower.set(if same { last } else { Some(waker.clone()) });
+        });
+    }
+
+    /// A number that is different after each change that hosts are notified of.
+    #[cfg(feature = "async")]
+    #[must_use]
+    pub fn changes(&self) -> u32 {
+        self.announced()
     }
 
     pub(super) fn change_state(&self, section: CriticalSection<'_>, change: impl FnOnce(&mut RegistryState)) {
@@ -245,8 +290,8 @@ impl<'a> Files<'a> {
         })
     }
 
-    /// Notes another kind of change that has to be announced.
-    pub(crate) fn announce(&self) {
+    /// Notes another kind of change that has to be announced: the next generation shows it.
+    pub fn announce(&self) {
         critical_section::with(|section| self.note(section, true, None));
     }
 

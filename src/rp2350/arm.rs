@@ -3,7 +3,7 @@
 use core::arch::asm;
 use cortex_m::peripheral::{NVIC, SCB};
 use cortex_m::register::primask;
-use rp235x_hal::pac::Interrupt;
+use rp235x_pac::Interrupt;
 
 pub(super) use cortex_m::asm::{delay, wfi};
 pub(super) use cortex_m::singleton;

@@ -1,12 +1,11 @@
 //! Starts a Pico 2 or a similar board for custom firmware: [`Stick::start`], and the parts of the board that it does not
 //! use.
 
+use super::Stick;
 use super::clock::Clock;
 use super::stick::{Home, Running};
 use super::usb::UsbBus;
-use super::{Stick, panic, processor};
 use crate::stick::{Description, Firmware};
-use core::panic::PanicInfo;
 use rp235x_hal::clocks::{AdcClock, PeripheralClock, SystemClock, init_clocks_and_plls};
 use rp235x_hal::pac;
 use rp235x_hal::timer::{CopyableTimer0, CopyableTimer1, TimerDevice};
@@ -115,19 +114,6 @@ impl<F: Firmware<'static>, H: Home<Running<F>>> Stick<F, H, CopyableTimer0> {
     }
 }
 
-/// Stores the reason of a panic for INFO.TXT of the next run, and restarts the program. For panic handlers.
-pub fn restart_after(info: &PanicInfo<'_>) -> ! {
-    processor::disable_interrupts();
-    panic::keep(info);
-    processor::reset()
-}
-
-/// Restarts the program. For panic handlers of firmware without INFO.TXT and INFO.JSON.
-pub fn restart() -> ! {
-    processor::disable_interrupts();
-    processor::reset()
-}
-
 /// Declares a module with the manifest's tables (as [`tables!`](crate::tables)), and the type `Stick` for them. For programs
 /// that have their own image definition and panic handler; [`firmware!`](crate::firmware) declares these, too.
 ///
@@ -186,22 +172,6 @@ macro_rules! program_info {
             #[used]
             static HEADER: Header = header();
         };
-    };
-}
-
-/// Declares a panic handler that restarts the program. INFO.TXT of the next run says why, if the tables in `$module` have that
-/// file.
-#[macro_export]
-macro_rules! panic_handler {
-    ($module:ident) => {
-        #[panic_handler]
-        fn on_panic(info: &::core::panic::PanicInfo<'_>) -> ! {
-            // Without INFO files, nothing shows the reason: the linker then removes the code that stores it.
-            if $module::BUILT_IN.info.is_none() {
-                $crate::rp2350::restart()
-            }
-            $crate::rp2350::restart_after(info)
-        }
     };
 }
 

@@ -2,19 +2,19 @@
 
 use super::memory::RawMemory;
 use super::panic::{self, Reason};
-use super::processor;
 use super::rom::rom;
+use super::{processor, rom_table};
 use crate::chip::flash_length;
 use crate::files::{BoardFacts, ResetReason};
 use crate::volume::BoardIdentity;
-use rp235x_hal::{pac, rom_data};
+use rp235x_pac as pac;
 
 /// Collects them. To be called once, at boot, because it consumes the stored panic.
 pub(super) fn read(identity: Option<BoardIdentity>, flash: Option<u32>) -> BoardFacts<'static> {
     let kept = processor::singleton!(: Option<Reason> = panic::take_reason());
     let panic = kept.and_then(|reason| reason.as_ref()).map(Reason::text);
     let reset = if panic.is_some() { ResetReason::Panic } else { reset() };
-    BoardFacts { chip: "RP2350", bootrom: Some(rom_data::rom_version_number()), flash, identity, reset, panic }
+    BoardFacts { chip: "RP2350", bootrom: Some(rom_table::version()), flash, identity, reset, panic }
 }
 
 /// Length in bytes of the flash chip, if that is less than `reserved`.

@@ -6,7 +6,7 @@
 //! so the application has to stop its own before settings are saved.
 
 use super::memory::{RawMemory, translate};
-use super::{boot_info, park, partitions, xip};
+use super::{boot_info, park, partitions, rom_table, xip};
 use crate::chip::address_map::{SRAM, STORAGE, XIP_BASE};
 use crate::settings::nor_flash::{ErrorType, MultiwriteNorFlash, NorFlash, ReadNorFlash};
 use crate::settings::{FlashError, PAGE_LENGTH, SECTOR_LENGTH};
@@ -14,7 +14,7 @@ use crate::volume::Memory;
 use core::mem::transmute;
 use core::sync::atomic::{Ordering, compiler_fence};
 use cortex_m::asm;
-use rp235x_hal::{pac, rom_data};
+use rp235x_pac as pac;
 
 /// Where the bootrom stores the function that sets up fast reading of flash, at most 256 bytes (section 4.3).
 const BOOT_RAM: *const u32 = 0x400E_0000 as *const u32;
@@ -179,10 +179,10 @@ unsafe fn call_flash_op(flags: u32, address: u32, length: u32, page: *const u8) 
     asm::dsb();
     asm::isb();
     let calls = Calls {
-        connect_internal_flash: rom_data::connect_internal_flash::ptr(),
-        flash_exit_xip: rom_data::flash_exit_xip::ptr(),
-        flash_op: rom_data::flash_op::ptr(),
-        flash_flush_cache: rom_data::flash_flush_cache::ptr(),
+        connect_internal_flash: rom_table::connect_internal_flash(),
+        flash_exit_xip: rom_table::flash_exit_xip(),
+        flash_op: rom_table::flash_op(),
+        flash_flush_cache: rom_table::flash_flush_cache(),
         // SAFETY: the words are a function without arguments and result in Thumb code, and it may be located anywhere
         // (section 5.4.8.9, "copy the XIP setup function from boot RAM to SRAM and execute it"). They outlive the call.
         set_up_xip: unsafe { transmute::<usize, unsafe extern "C" fn()>(set_up_xip.as_ptr().addr() | 1) },

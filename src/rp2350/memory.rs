@@ -17,7 +17,7 @@ use crate::settings::{
 use crate::volume::Memory;
 use core::ops::Range;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
-use rp235x_hal::pac;
+use rp235x_pac as pac;
 use static_cell::StaticCell;
 
 /// Everything that the core can read and that is not hidden. Zeros until a [`Stick`](super::Stick) has been created.

@@ -1,5 +1,6 @@
-//! The last panic's reason, kept in RAM across the reset that follows it.
+//! The last panic's reason, kept in RAM across the reset that follows it, and the handler that does both.
 
+use super::processor;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use heapless::Vec;
@@ -64,7 +65,7 @@ pub(super) fn take_reason() -> Option<Reason> {
 /// Stores the location of `info`, and its message if that is a plain text, for [`take_reason`] after the next reset.
 ///
 /// Messages with formatted values are left out: formatting would cost 4 KiB of flash, and may be what panicked.
-pub(super) fn keep(info: &PanicInfo<'_>) {
+fn keep(info: &PanicInfo<'_>) {
     let mut reason = Reason::default();
     if let Some(location) = info.location() {
         reason.push(location.file().as_bytes());
@@ -97,4 +98,33 @@ impl Reason {
         }
         self.push(&[b'0' + (number % 10) as u8]);
     }
+}
+
+/// Stores the reason of a panic for INFO.TXT of the next run, and restarts the program. For panic handlers.
+pub fn restart_after(info: &PanicInfo<'_>) -> ! {
+    processor::disable_interrupts();
+    keep(info);
+    processor::reset()
+}
+
+/// Restarts the program. For panic handlers of firmware without INFO.TXT and INFO.JSON.
+pub fn restart() -> ! {
+    processor::disable_interrupts();
+    processor::reset()
+}
+
+/// Declares a panic handler that restarts the program. INFO.TXT of the next run says why, if the tables in `$module` have that
+/// file.
+#[macro_export]
+macro_rules! panic_handler {
+    ($module:ident) => {
+        #[panic_handler]
+        fn on_panic(info: &::core::panic::PanicInfo<'_>) -> ! {
+            // Without INFO files, nothing shows the reason: the linker then removes the code that stores it.
+            if $module::BUILT_IN.info.is_none() {
+                $crate::rp2350::restart()
+            }
+            $crate::rp2350::restart_after(info)
+        }
+    };
 }

@@ -16,7 +16,7 @@ use core::arch::asm;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use cortex_m::asm;
 use cortex_m::peripheral::NVIC;
-use rp235x_hal::pac;
+use rp235x_pac as pac;
 
 /// Maximum time in milliseconds until the other core answers.
 pub const PATIENCE: u32 = 5;

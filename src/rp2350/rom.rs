@@ -1,9 +1,9 @@
 //! The boot ROM's functions (section 5.4), except flash_op, which flash.rs calls from RAM.
 
+use super::rom_table;
 #[cfg(target_arch = "riscv32")]
 use crate::chip::bootrom::STACK_WORDS;
 use crate::chip::bootrom::{Rom, Stacked};
-use rp235x_hal::rom_data;
 
 /// The chip's own.
 pub(super) struct Chip;
@@ -13,7 +13,7 @@ impl Rom for Chip {
     fn set_bootrom_stack(&mut self, stack: &mut [u32; 2]) -> i32 {
         // SAFETY: two words that the function exchanges for two others; `Stacked` is responsible for the stack that they
         // name.
-        unsafe { rom_data::set_bootrom_stack(stack.as_mut_ptr()) }
+        unsafe { (rom_table::set_bootrom_stack())(stack.as_mut_ptr()) }
     }
 
     /// The functions run on the caller's stack, so there is none to set.
@@ -26,31 +26,32 @@ impl Rom for Chip {
         // SAFETY: the area is word-aligned and has this length. The bootrom keeps the table in boot RAM, which nothing else
         // changes: see `rom`. It reads flash, which is not written meanwhile: writing it would require parking this core
         // first, which cannot happen in here.
-        unsafe { rom_data::load_partition_table(area.as_mut_ptr().cast(), size_of_val(area), false) }
+        unsafe { (rom_table::load_partition_table())(area.as_mut_ptr().cast(), size_of_val(area), false) }
     }
 
     fn get_partition_table_info(&mut self, out: &mut [u32], flags_and_partition: u32) -> i32 {
         // SAFETY: `out` is word-aligned and valid for writes of this many words, all of which are initialized.
-        unsafe { rom_data::get_partition_table_info(out.as_mut_ptr(), out.len(), flags_and_partition) }
+        unsafe { (rom_table::get_partition_table_info())(out.as_mut_ptr(), out.len(), flags_and_partition) }
     }
 
     fn get_sys_info(&mut self, out: &mut [u32], flags: u32) -> i32 {
         // SAFETY: as above.
-        unsafe { rom_data::get_sys_info(out.as_mut_ptr(), out.len(), flags) }
+        unsafe { (rom_table::get_sys_info())(out.as_mut_ptr(), out.len(), flags) }
     }
 
     fn reboot(&mut self, flags: u32, delay: u32, [p0, p1]: [u32; 2]) -> i32 {
-        rom_data::reboot(flags, delay, p0, p1)
+        // SAFETY: the function takes any arguments and refuses wrong ones.
+        unsafe { (rom_table::reboot())(flags, delay, p0, p1) }
     }
 
     fn connect_flash(&mut self, mode: u8, clock_divider: u8) {
         // SAFETY: only `xip` calls this, when the program and its constants are in SRAM, so neither core fetches from
         // flash. The functions change only QMI, the pads and the cache (sections 5.4.8.1, 5.4.8.6, 5.4.8.9).
         unsafe {
-            rom_data::connect_internal_flash();
-            rom_data::flash_exit_xip();
-            rom_data::flash_flush_cache();
-            rom_data::flash_select_xip_read_mode(mode, clock_divider);
+            (rom_table::connect_internal_flash())();
+            (rom_table::flash_exit_xip())();
+            (rom_table::flash_flush_cache())();
+            (rom_table::flash_select_xip_read_mode())(mode, clock_divider);
         }
     }
 }

@@ -1,24 +1,20 @@
 //! The stick on the chip: USB controller, timer, unique identity, sleep.
 
 use super::clock::{Clock, interrupt};
-use super::flash::SettingsFlash;
-use super::memory::{self, AddressSpace};
-use super::partitions::Bootrom;
+use super::hardware::Chip;
+use super::memory::AddressSpace;
 use super::usb::{self, UsbBus};
-use super::{board_id, boot_info, processor, reboot, xip};
+use super::{processor, reboot, xip};
 use crate::clock::Instant;
-use crate::files::{BoardFacts, PartitionFiles, PartitionPlan};
-use crate::settings::{Configured, Plan, Storage, Store, Volatile};
 use crate::stick::{self, Description, Firmware, Found, Hardware};
 use crate::usb::{Console, Reset};
 use crate::vd::Files;
 use crate::volume::{BoardIdentity, DynamicFiles};
 use core::marker::PhantomData;
-use core::ops::Range;
 use rp235x_hal::clocks::UsbClock;
 use rp235x_hal::pac;
 use rp235x_hal::timer::{Alarm0, CopyableTimer0, TimerDevice};
-use static_cell::{ConstStaticCell, StaticCell};
+use static_cell::StaticCell;
 use usb_device::bus::UsbBusAllocator;
 
 /// Maximum time in microseconds until a change by the other core is noticed, if nothing else wakes this core: 131 ms. A
@@ -269,58 +265,9 @@ fn allocator(bus: UsbBus) -> Option<&'static UsbBusAllocator<UsbBus>> {
     processor::singleton!(: UsbBusAllocator<UsbBus> = UsbBusAllocator::new(bus)).map(|alloc| &*alloc)
 }
 
-/// The chip as a stick's hardware.
-pub struct Chip;
-
 impl Hardware<'static> for Chip {
     type Bus = UsbBus;
-    type Memory = AddressSpace;
     type Restart = fn(Reset);
-
-    fn identity(&mut self) -> Option<BoardIdentity> {
-        board_id::read()
-    }
-
-    fn flash(&mut self, reserved: u32) -> Option<u32> {
-        boot_info::flash(reserved)
-    }
-
-    fn hide<S: Configured<'static>>(&mut self, settings: S, redacted: &'static [Range<u32>], flash: u32) {
-        memory::hide(settings, redacted, flash);
-    }
-
-    fn facts(&mut self, identity: Option<BoardIdentity>, flash: Option<u32>) -> BoardFacts<'static> {
-        boot_info::read(identity, flash)
-    }
-
-    #[inline(never)]
-    fn show_partitions(&mut self, plan: PartitionPlan<'static>, files: &'static Files<'static>) {
-        // Built at compile time: it would not fit on the stack.
-        static ROOM: ConstStaticCell<PartitionFiles<'static, AddressSpace>> =
-            ConstStaticCell::new(PartitionFiles::new());
-        if let Some(room) = ROOM.try_take() {
-            // The manifest's checks ensure that PARTITIONS.JSON has room, and an error could not be reported.
-            let _ = room.register(plan, &mut Bootrom, AddressSpace, files);
-        }
-    }
-
-    fn storage(&mut self, plan: &Plan<'static>, flash: Option<u32>) -> Option<&'static mut (dyn Storage + Send)> {
-        let chip = flash.and_then(SettingsFlash::new);
-        let store = chip.and_then(|chip| {
-            // Hidden, because it contains checksums of secrets, from which short secrets could be guessed.
-            #[unsafe(link_section = ".settings.store")]
-            static STORE: StaticCell<Store<SettingsFlash>> = StaticCell::new();
-            let store = STORE.try_init_with(|| Store::open(chip, plan.start, plan.sectors))?;
-            Some(store as &'static mut (dyn Storage + Send))
-        });
-        let volatile =
-            || processor::singleton!(: Volatile = Volatile).map(|storage| storage as &'static mut (dyn Storage + Send));
-        store.or_else(volatile)
-    }
-
-    fn strings(&mut self) -> Option<&'static mut [[u8; 96]; 2]> {
-        processor::singleton!(: [[u8; 96]; 2] = [[0; 96]; 2])
-    }
 }
 
 /// Carries out picotool's request.

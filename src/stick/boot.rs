@@ -9,14 +9,18 @@ use crate::volume::{BoardIdentity, DynamicFiles, Memory, Overrides};
 use core::ops::Range;
 use usb_device::bus::UsbBus;
 
-/// The hardware of a stick.
-pub trait Hardware<'b> {
+/// The hardware of a stick on a usb-device bus.
+pub trait Hardware<'b>: Platform<'b> {
     /// The USB bus.
     type Bus: UsbBus + Packets;
-    /// The memory that files show.
-    type Memory: Memory;
     /// Restarts the board when picotool asks for it.
     type Restart: FnMut(Reset);
+}
+
+/// The board of a stick, whatever carries its packets.
+pub trait Platform<'b> {
+    /// The memory that files show.
+    type Memory: Memory;
 
     /// The board's identity.
     fn identity(&mut self) -> Option<BoardIdentity>;
@@ -52,7 +56,7 @@ pub struct Found<'b> {
 }
 
 /// Finds out about the board, and sets up what `description` describes: the log, the board's facts, files, settings.
-pub fn boot<'b, H: Hardware<'b>, F: Firmware<'b>>(
+pub fn boot<'b, H: Platform<'b>, F: Firmware<'b>>(
     hardware: &mut H,
     description: &Description<'b, F::Settings>,
 ) -> Found<'b> {
@@ -79,7 +83,7 @@ pub fn boot<'b, H: Hardware<'b>, F: Firmware<'b>>(
 
 /// Starts the settings with the saved values. Returns the USB identity with the strings from the settings.
 fn start<'b, S>(
-    hardware: &mut impl Hardware<'b>,
+    hardware: &mut impl Platform<'b>,
     settings: &'b Settings<'b>,
     flash: Option<u32>,
     description: &Description<'b, S>,

@@ -7,7 +7,7 @@
 mod boot;
 mod console;
 
-pub use boot::{Found, Hardware, boot};
+pub use boot::{Found, Hardware, Platform, boot};
 
 use crate::announcement::Announcing;
 use crate::clock::{Instant, Milliseconds};
@@ -75,7 +75,7 @@ pub struct Stick<'b, H: Hardware<'b>, F: Firmware<'b>> {
 pub type Usb<'b, H, F> = Composite<
     'b,
     <H as Hardware<'b>>::Bus,
-    Device<'b, <H as Hardware<'b>>::Memory, <F as Firmware<'b>>::Files, <F as Firmware<'b>>::Settings>,
+    Device<'b, <H as Platform<'b>>::Memory, <F as Firmware<'b>>::Files, <F as Firmware<'b>>::Settings>,
     <H as Hardware<'b>>::Restart,
     F,
 >;

@@ -78,6 +78,8 @@ const RULES: &[Rule] = &[
         crates: HARDWARE,
     },
     // `firmware`, `tables`, `panic_handler` and `program_info` are the macros of those names.
+    Rule { part: "rp2350/panic", modules: &["panic_handler"], crates: HARDWARE },
+    Rule { part: "rp2350/hardware", modules: &["files", "settings", "stick", "vd", "volume"], crates: HARDWARE },
     Rule {
         part: "rp2350/board",
         modules: &["firmware", "panic_handler", "program_info", "stick", "tables"],

@@ -21,6 +21,7 @@ pub mod machine;
 pub mod memory_map;
 pub mod partition;
 pub mod peripherals;
+pub mod powman;
 pub mod ppb;
 mod register_bus;
 pub mod registers;

@@ -71,6 +71,8 @@ pub struct Machine<E = Interpreter> {
     /// The cores execute nothing before this cycle.
     stalled_until: u64,
     witness: Option<Witness>,
+    /// Whether mistakes in the descriptors are only reported.
+    tolerant: bool,
 }
 
 /// A restart through the ROM's reboot function, with the program's arguments.
@@ -130,6 +132,7 @@ impl<E: Engine + Default> Machine<E> {
             stack: None,
             stalled_until: 0,
             witness: None,
+            tolerant: false,
         };
         machine.power_on().map_err(ElfError)?;
         Ok(machine)
@@ -240,6 +243,11 @@ impl<E: Engine + Default> Machine<E> {
         self.system.remembered.lenient = lenient;
     }
 
+    /// Sets whether mistakes in the descriptors are only reported, if drivers tolerate them.
+    pub fn set_tolerant(&mut self, tolerant: bool) {
+        self.tolerant = tolerant;
+    }
+
     /// What is connected to the chip's pins.
     pub fn peripherals(&mut self) -> &mut Peripherals {
         &mut self.system.peripherals
@@ -247,10 +255,10 @@ impl<E: Engine + Default> Machine<E> {
 
     /// A host has found a mistake in the descriptors; returns true if the firmware is other people's.
     pub(super) fn tolerates(&mut self, what: &str) -> bool {
-        if self.system.remembered.lenient {
+        if self.tolerant {
             self.report(Cause::Descriptors(what));
         }
-        self.system.remembered.lenient
+        self.tolerant
     }
 
     /// The program seems to hang: reports a sample of its location.

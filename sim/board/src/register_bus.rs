@@ -89,8 +89,7 @@ impl System {
             | Block::Trng
             | Block::Dma => return self.read_peripheral(found, address, now),
             Block::TbMan => (offset == 0).then_some(1),
-            // CHIP_RESET: the last reset of the whole chip was a power-on.
-            Block::Powman => (offset == 0x2C).then_some(1 << 16),
+            Block::Powman => self.powman.read(offset),
             Block::SysCfg => self.syscfg.read(offset),
             Block::Clocks => self.clocks.read_generators(offset),
             Block::Psm if offset == 0x0C => Some(0x01FF_FFFF),
@@ -165,7 +164,8 @@ impl System {
             | Block::Adc
             | Block::Trng
             | Block::Dma => return self.write_peripheral(found, address, word),
-            Block::SysInfo | Block::TbMan | Block::Powman | Block::BootRam => None,
+            Block::SysInfo | Block::TbMan | Block::BootRam => None,
+            Block::Powman => self.powman.write(offset, alias, word),
             Block::SysCfg => self.syscfg.write(offset, alias, word),
             Block::Clocks => self.clocks.write_generators(offset, alias, word),
             Block::Psm => {

@@ -14,6 +14,7 @@ use super::flash::Flash;
 use super::interrupts::Interrupts;
 use super::memory_map::RELEASED_BY_ROM;
 use super::peripherals::Peripherals;
+use super::powman::Powman;
 use super::ppb::Ppb;
 use super::registers::{Storage, register};
 use super::remembered::Remembered;
@@ -102,6 +103,7 @@ pub struct System {
     pub(super) timers: [Timer; 2],
     /// Of either core.
     pub(super) ppb: [Ppb; 2],
+    pub(super) powman: Powman,
     pub(super) io_bank0: Storage,
     pub(super) pads_bank0: Storage,
     pub(super) qspi: [Storage; 2],
@@ -147,6 +149,7 @@ impl System {
             clocks: Clocks::default(),
             timers: Default::default(),
             ppb: Default::default(),
+            powman: Powman::default(),
             io_bank0: Storage::new((0..48).map(|n| register(8 * n + 4, 0x1F, 0x3003_F01F))),
             pads_bank0: Storage::new(
                 std::iter::once(register(0, 0, 1)).chain((0..50).map(|n| register(4 + 4 * n, 0x116, 0x1FF))),
@@ -173,6 +176,7 @@ impl System {
         }
         self.usb.power_on();
         self.watchdog = Watchdog::default();
+        self.powman = Powman::default();
         self.restart(true);
     }
 

@@ -165,6 +165,26 @@ impl fmt::Display for BotError {
 
 impl std::error::Error for BotError {}
 
+/// Checks and removes the padding of a device that pads.
+fn remove_padding(outcome: &mut Outcome, length: u32) -> Result<(), BotError> {
+    let error = |what: String| Err(BotError::Csw(what));
+    if outcome.halted {
+        return error("a device that has no halts has halted an endpoint".to_owned());
+    }
+    let sent = outcome.data.len().max(outcome.sent);
+    if sent != length as usize {
+        return error(format!("{sent} of {length} bytes were transferred, though the device pads"));
+    }
+    let data = length.saturating_sub(outcome.csw.residue) as usize;
+    if let Some(padding) = outcome.data.get(data..) {
+        if padding.iter().any(|byte| *byte != 0) {
+            return error("the padding is not zeros".to_owned());
+        }
+        outcome.data.truncate(data);
+    }
+    Ok(())
+}
+
 /// A host with one enumerated stick.
 pub struct Initiator<'a> {
     /// The host controller.
@@ -173,6 +193,9 @@ pub struct Initiator<'a> {
     pub device: Device,
     /// Number of medium changes that the device has reported in sense data: that there is no medium, or another one.
     pub medium_changes: u32,
+    /// Whether the device pads its data with zeros to the length that the host expects, and never halts (BOT 6.7.2). Then the
+    /// residue says how many bytes of an outcome are data.
+    pub pads: bool,
     tag: u32,
 }
 
@@ -183,7 +206,7 @@ impl<'a> Initiator<'a> {
     /// See [`EnumerationError`].
     pub fn attach(mut host: Host<'a>) -> Result<Self, EnumerationError> {
         let device = enumerate::attach(&mut host)?;
-        Ok(Self { host, device, medium_changes: 0, tag: 0x1000 })
+        Ok(Self { host, device, medium_changes: 0, pads: false, tag: 0x1000 })
     }
 
     /// Enumerates again, after a replug or a bus reset.
@@ -293,6 +316,9 @@ impl<'a> Initiator<'a> {
             },
         }
         outcome.csw = self.status(cbw.tag)?;
+        if self.pads {
+            remove_padding(&mut outcome, data.length())?;
+        }
         Ok(outcome)
     }
 

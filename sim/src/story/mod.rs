@@ -70,6 +70,9 @@ pub struct Effort {
     /// Whether the device's program changes files and prints lines by itself: then a reported medium change is not a fault,
     /// and lines may follow the greeting.
     pub changing: bool,
+    /// Whether the device halts its bulk endpoints where BOT 6.7 lets it choose. If not, it pads, and is silent after an invalid
+    /// wrapper.
+    pub halts: bool,
 }
 
 /// How often a story starts over on a device that reported a medium change in the middle of it.
@@ -80,9 +83,10 @@ const POLL: Duration = Duration::from_millis(200);
 
 impl Effort {
     /// For the library, which runs at the speed of the PC.
-    pub const NATIVE: Self = Self { random_wrappers: 100_000, seed: 1, stall: Duration::ZERO, changing: false };
+    pub const NATIVE: Self =
+        Self { random_wrappers: 100_000, seed: 1, stall: Duration::ZERO, changing: false, halts: true };
     /// For the firmware on an emulated board.
-    pub const EMULATED: Self = Self { random_wrappers: 1_000, seed: 1, stall: Duration::ZERO, changing: false };
+    pub const EMULATED: Self = Self { random_wrappers: 1_000, ..Self::NATIVE };
 }
 
 /// What a story works with: a stick that is enumerated and ready.
@@ -323,6 +327,7 @@ impl Story {
             host.attempts = enumerate::LINUX_ATTEMPTS;
         }
         let mut initiator = Initiator::attach(host)?;
+        initiator.pads = !effort.halts;
         initiator.wait_ready()?;
         let (block_count, block_length) = initiator.read_capacity()?;
         ensure!(block_length == 512, "blocks of {block_length} bytes");

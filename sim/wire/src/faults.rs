@@ -180,4 +180,8 @@ impl<L: Link> Link for BadCable<L> {
     fn take_faults(&mut self) -> Vec<String> {
         self.inner.take_faults()
     }
+
+    fn tolerates(&mut self, what: &str) -> bool {
+        self.inner.tolerates(what)
+    }
 }

@@ -44,7 +44,7 @@ fn read(context: &Context, report: &mut Report, program: &Path, elves: &[Example
     }
     for (name, manifest, elf) in elves {
         report.check(&format!("the stories run on example {name}"), || {
-            stories(workspace, program, manifest, elf, !STEADY.contains(name))
+            stories(workspace, program, manifest, elf, if STEADY.contains(name) { &[] } else { CHANGING })
         });
     }
     let mut cargo = command::cargo(&workspace.root);
@@ -55,7 +55,7 @@ fn read(context: &Context, report: &mut Report, program: &Path, elves: &[Example
     let Some(package) = package else { return };
     report.check("the stories run on it", || {
         let elf = keep(&context.workspace, "my-stick")?;
-        stories(&context.workspace, program, &package.join("picovd.toml"), &elf, true)
+        stories(&context.workspace, program, &package.join("picovd.toml"), &elf, CHANGING)
     });
     let late = report.check("it builds with a start-up that takes long, too", || late(context, &package));
     let Some(elf) = late else { return };
@@ -68,16 +68,19 @@ fn read(context: &Context, report: &mut Report, program: &Path, elves: &[Example
     harness(report, "every story passes on it, polled and served by interrupts", cargo);
 }
 
-/// Runs the stories on a program; `changing` says that it changes files or prints by itself.
+/// The option for programs that change files or print by themselves.
+const CHANGING: &[&str] = &["--changing"];
+
+/// Runs the stories on a program, with these options.
 pub fn stories(
     workspace: &Workspace,
     program: &Path,
     manifest: &Path,
     elf: &Path,
-    changing: bool,
+    options: &[&str],
 ) -> Result<(), String> {
     let mut sim = simulator::command(workspace, program);
-    sim.args(["story", "--strict"]).args(changing.then_some("--changing"));
+    sim.args(["story", "--strict"]).args(options);
     command::run(sim.arg("--manifest").arg(manifest).arg("--elf").arg(elf), LONG).map(|_| ())
 }
 

@@ -19,11 +19,47 @@ pub struct Project {
     hardware: [&'static str; 2],
     /// The file's text with that hardware, 8 s later.
     later: &'static str,
+    /// Options of the simulator for a USB stack that is not PicoVD's.
+    usb: &'static [&'static str],
+    /// The same for the stories.
+    stories: &'static [&'static str],
 }
 
 /// All of them.
-pub const PROJECTS: [Project; 1] =
-    [Project { name: "blinky", file: ("READING.TXT", "0"), hardware: ["--i2c0", "0x48=tmp102.toml"], later: "400" }];
+pub const PROJECTS: [Project; 2] = [
+    Project {
+        name: "blinky",
+        file: ("READING.TXT", "0"),
+        hardware: ["--i2c0", "0x48=tmp102.toml"],
+        later: "400",
+        usb: &[],
+        stories: &[],
+    },
+    Project {
+        name: "embassy-cdc",
+        file: ("READING.TXT", "0"),
+        hardware: ["--i2c0", "0x48=tmp102.toml"],
+        later: "400",
+        // embassy-usb 0.6 answers GET_DESCRIPTOR(DEVICE_QUALIFIER), its CDC-ACM class has no call management descriptor.
+        usb: &["--foreign-usb"],
+        stories: EMBASSY,
+    },
+];
+
+/// What embassy-usb 0.6 and embassy-rp 0.10 leave undone; docs/EMBASSY.md says why and names the reports. A story that no
+/// longer fails is an error, so that the list stays true.
+const EMBASSY: &[&str] = &[
+    "--no-halts",
+    // CLEAR_FEATURE(ENDPOINT_HALT) does not reset the data toggle.
+    "--fails=halts",
+    // Requests in the Default state, and to recipients that do not exist, are accepted.
+    "--fails=chapter-9",
+    // A SETUP packet does not end the previous control transfer: https://github.com/embassy-rs/embassy/pull/6694
+    "--fails=random-requests",
+    "--fails=bad-cable",
+    "--fails=lost-handshakes",
+    "--fails=abandoned",
+];
 
 /// Maximum number of lines of Rust that PicoVD may add to one.
 const LINES: usize = 12;
@@ -36,7 +72,7 @@ pub fn folder(workspace: &Workspace, name: &str) -> PathBuf {
 /// Counts the lines of each, builds it, and reads its disk on the board.
 pub fn run(context: &Context, report: &mut Report, program: &Path) {
     let workspace = &context.workspace;
-    for Project { name, file: (path, _), hardware, later } in PROJECTS {
+    for Project { name, file: (path, _), hardware, later, usb, stories } in PROJECTS {
         let what = format!("project {name}: PicoVD adds at most {LINES} lines of Rust and removes none");
         if let Some(lines) = report.check(&what, || added(&folder(workspace, name))) {
             report.note(&format!("{lines} lines"));
@@ -48,8 +84,8 @@ pub fn run(context: &Context, report: &mut Report, program: &Path) {
         let manifest = folder(workspace, name).join("picovd.toml");
         report.check(&format!("project {name}: the host reads every file"), || {
             let mut sim = simulator::command(workspace, program);
-            command::run(sim.args(["show", "--strict"]).arg("--manifest").arg(&manifest).arg("--elf").arg(&elf), LONG)
-                .map(|_| ())
+            sim.args(["show", "--strict"]).args(usb);
+            command::run(sim.arg("--manifest").arg(&manifest).arg("--elf").arg(&elf), LONG).map(|_| ())
         });
         report.check(&format!("project {name}: its file has what its hardware says"), || {
             let mut sim = simulator::command(workspace, program);
@@ -58,7 +94,8 @@ pub fn run(context: &Context, report: &mut Report, program: &Path) {
             if seen == later { Ok(()) } else { Err(format!("{path} says {seen:?} instead of {later:?}")) }
         });
         report.check(&format!("project {name}: the stories run on it"), || {
-            examples::stories(workspace, program, &manifest, &elf, true)
+            let options = [&["--changing"], usb, stories].concat();
+            examples::stories(workspace, program, &manifest, &elf, &options)
         });
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
+use super::projects::{self, PROJECTS};
 use super::{Context, Lane, Ring};
 use crate::command::{self, LONG, SHORT};
 use crate::elf::Elf;
@@ -57,7 +58,11 @@ fn run(context: &Context, report: &mut Report) {
     report.check("clippy has nothing to say about the code for the chip", || match context.chip()? {
         Toolchain::InUse => {
             let features = ["clippy", "--package", "picovd", "--lib", "--bins", "--features", "firmware"];
-            cargo(&[&features[..], &["--profile", PROFILE, "--target", TARGET, "--", "-D", "warnings"]].concat())
+            let target = ["--profile", PROFILE, "--target", TARGET, "--", "-D", "warnings"];
+            cargo(&[&features[..], &target].concat())?;
+            // Without rp235x-hal.
+            let embassy = ["clippy", "--package", "picovd-embassy", "--package", "picovd", "--lib"];
+            cargo(&[&embassy[..], &["--features", "picovd-embassy/log,picovd-embassy/defmt"], &target].concat())
         }
         // Debian's Rust has no clippy: only the compiler's own warnings remain.
         debian @ Toolchain::Debian { .. } => {
@@ -75,10 +80,13 @@ fn run(context: &Context, report: &mut Report) {
     });
     report.check("the libraries can be packaged, and build from their packages", || packages(context));
     report.check("rustfmt changes nothing in the examples", || {
-        ["examples", "examples/own-firmware", "tests/projects/blinky"].iter().try_for_each(|folder| {
-            let mut fmt = command::cargo(&root.join(folder));
-            command::run(fmt.args(["fmt", "--", "--check", "--color", "never"]), LONG).map(|_| ())
-        })
+        let projects = PROJECTS.iter().map(|project| projects::folder(&context.workspace, project.name));
+        ["examples", "examples/own-firmware"].iter().map(|folder| root.join(folder)).chain(projects).try_for_each(
+            |folder| {
+                let mut fmt = command::cargo(&folder);
+                command::run(fmt.args(["fmt", "--", "--check", "--color", "never"]), LONG).map(|_| ())
+            },
+        )
     });
     firmware(context, report);
 }
@@ -86,24 +94,24 @@ fn run(context: &Context, report: &mut Report) {
 /// Packages the libraries, and builds them from the packages' contents. Cargo's own check of a package would take a library
 /// of the same version from its cache, with its contents at that time.
 fn packages(context: &Context) -> Result<(), String> {
-    const LIBRARIES: [&str; 3] = ["picovd-exfat", "picovd-manifest", "picovd"];
+    const LIBRARIES: [&str; 4] = ["picovd-exfat", "picovd-manifest", "picovd", "picovd-embassy"];
     let workspace = &context.workspace;
     let mut package = command::cargo(&workspace.root);
     package.args(["package", "--allow-dirty", "--no-verify"]).env("CARGO_TARGET_DIR", &workspace.target);
     command::run(package.args(LIBRARIES.iter().flat_map(|name| ["--package", name])), LONG)?;
     let folder = workspace.scratch("packages")?;
     let name = |library: &str| format!("{library}-{}", env!("CARGO_PKG_VERSION"));
-    let mut build = command::cargo(&folder.join(name("picovd")));
+    let mut build = command::cargo(&folder.join(name("picovd-embassy")));
     for library in LIBRARIES {
         let archive = workspace.target.join("package").join(format!("{}.crate", name(library)));
         command::run(Command::new("tar").arg("-xzf").arg(archive).arg("-C").arg(&folder), LONG)?;
-        if library != "picovd" {
+        if library != "picovd-embassy" {
             let path = folder.join(name(library)).display().to_string();
             build.arg("--config").arg(format!("patch.crates-io.{library}.path={path:?}"));
         }
     }
-    // A separate workspace, although it is inside ours.
-    let manifest = folder.join(name("picovd")).join("Cargo.toml");
+    // A separate workspace, although it is inside ours. This one depends on `picovd`.
+    let manifest = folder.join(name("picovd-embassy")).join("Cargo.toml");
     let text = fs::read_to_string(&manifest).map_err(|e| format!("{}: {e}", manifest.display()))?;
     fs::write(&manifest, format!("{text}\n[workspace]\n")).map_err(|e| format!("{}: {e}", manifest.display()))?;
     build.arg("check").env("CARGO_TARGET_DIR", workspace.target.join("packages"));
