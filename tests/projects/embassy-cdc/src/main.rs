@@ -31,7 +31,7 @@ fn panic(_: &PanicInfo<'_>) -> ! {
 
 picovd_embassy::disk!(disk, Driver<'static, USB>);
 picovd_embassy::task!(run_disk);
-static READING: picovd::files::Rendered<i32> = picovd::files::Rendered::new(0);
+static READING: picovd::files::Snapshot<i32> = picovd::files::Snapshot::new(0);
 static READING_TXT: picovd::vd::File = picovd::vd::File::new("READING.TXT", &READING, 16);
 
 /// The device on the bus.
