@@ -344,6 +344,10 @@ impl Packets for SimBus {
             endpoint.packet = None;
         }
     }
+
+    fn has_endpoint(&self, address: EndpointAddress) -> bool {
+        self.lock().endpoint(address).is_some()
+    }
 }
 
 /// The host's side of a [`SimBus`]: one transaction per call, answered with what the device has left there.

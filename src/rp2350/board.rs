@@ -8,8 +8,9 @@ use super::usb::UsbBus;
 use crate::stick::{Description, Firmware};
 use rp235x_hal::clocks::{AdcClock, PeripheralClock, SystemClock, init_clocks_and_plls};
 use rp235x_hal::pac;
-use rp235x_hal::timer::{CopyableTimer0, CopyableTimer1, TimerDevice};
+use rp235x_hal::timer::{Alarm0, CopyableTimer0, CopyableTimer1, TimerDevice};
 use rp235x_hal::{Timer, Watchdog};
+use usb_device::bus::UsbBusAllocator;
 
 /// Frequency of the crystal on the Pico 2 and similar boards, in hertz.
 pub const CRYSTAL: u32 = 12_000_000;
@@ -65,53 +66,73 @@ impl<F: Firmware<'static>, H: Home<Running<F>>> Stick<F, H, CopyableTimer0> {
     /// If the peripherals were taken before, or if the crystal does not run.
     #[must_use]
     pub fn start(description: &Description<'static, F::Settings>) -> (Self, Board) {
-        let Some(mut all) = pac::Peripherals::take() else { panic!("the peripherals are taken") };
-        let mut watchdog = Watchdog::new(all.WATCHDOG);
-        // The boot ROM reboots with the watchdog, and leaves it armed. It would start counting when the clocks supply its
-        // tick, and would restart a program whose start takes longer than the reboot's delay, again and again.
-        watchdog.disable();
-        let (xosc, clocks) = (all.XOSC, all.CLOCKS);
-        let resets = &mut all.RESETS;
-        let clocks = init_clocks_and_plls(CRYSTAL, xosc, clocks, all.PLL_SYS, all.PLL_USB, resets, &mut watchdog);
-        let Ok(clocks) = clocks else { panic!("the crystal does not run at 12 MHz") };
-        let Some(alarm) = Timer::new_timer0(all.TIMER0, resets, &clocks).alarm_0() else {
-            panic!("the alarm is taken")
-        };
-        let timer = Timer::new_timer1(all.TIMER1, resets, &clocks);
-        let bus = UsbBus::new(all.USB, all.USB_DPRAM, &clocks.usb_clock, CopyableTimer0::get_perif(), resets);
-        let board = Board {
-            system_clock: clocks.system_clock,
-            peripheral_clock: clocks.peripheral_clock,
-            adc_clock: clocks.adc_clock,
-            timer,
-            watchdog,
-            RESETS: all.RESETS,
-            ADC: all.ADC,
-            DMA: all.DMA,
-            I2C0: all.I2C0,
-            I2C1: all.I2C1,
-            IO_BANK0: all.IO_BANK0,
-            OTP_DATA: all.OTP_DATA,
-            PADS_BANK0: all.PADS_BANK0,
-            PIO0: all.PIO0,
-            PIO1: all.PIO1,
-            PIO2: all.PIO2,
-            POWMAN: all.POWMAN,
-            PPB: all.PPB,
-            PSM: all.PSM,
-            PWM: all.PWM,
-            ROSC: all.ROSC,
-            SHA256: all.SHA256,
-            SIO: all.SIO,
-            SPI0: all.SPI0,
-            SPI1: all.SPI1,
-            SYSCFG: all.SYSCFG,
-            TRNG: all.TRNG,
-            UART0: all.UART0,
-            UART1: all.UART1,
-        };
+        let (alarm, bus, board) = start();
         (Self::on(Clock::new(alarm), bus, description), board)
     }
+
+    /// The same beside USB classes of the application: see [`with_classes`](Self::with_classes).
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start), and as in usb-device if the controller does not have an endpoint that a class asks for.
+    #[must_use]
+    pub fn start_with_classes<C>(
+        description: &Description<'static, F::Settings>,
+        make: impl FnOnce(&'static UsbBusAllocator<UsbBus>) -> C,
+    ) -> (Self, Board, C) {
+        let (alarm, bus, board) = start();
+        let (stick, classes) = Self::beside(Clock::new(alarm), bus, description, make);
+        (stick, board, classes)
+    }
+}
+
+/// Starts the crystal, the clocks, the stick's timer and the USB controller.
+#[inline]
+fn start() -> (Alarm0<CopyableTimer0>, UsbBus, Board) {
+    let Some(mut all) = pac::Peripherals::take() else { panic!("the peripherals are taken") };
+    let mut watchdog = Watchdog::new(all.WATCHDOG);
+    // The boot ROM reboots with the watchdog, and leaves it armed. It would start counting when the clocks supply its
+    // tick, and would restart a program whose start takes longer than the reboot's delay, again and again.
+    watchdog.disable();
+    let (xosc, clocks) = (all.XOSC, all.CLOCKS);
+    let resets = &mut all.RESETS;
+    let clocks = init_clocks_and_plls(CRYSTAL, xosc, clocks, all.PLL_SYS, all.PLL_USB, resets, &mut watchdog);
+    let Ok(clocks) = clocks else { panic!("the crystal does not run at 12 MHz") };
+    let Some(alarm) = Timer::new_timer0(all.TIMER0, resets, &clocks).alarm_0() else { panic!("the alarm is taken") };
+    let timer = Timer::new_timer1(all.TIMER1, resets, &clocks);
+    let bus = UsbBus::new(all.USB, all.USB_DPRAM, &clocks.usb_clock, CopyableTimer0::get_perif(), resets);
+    let board = Board {
+        system_clock: clocks.system_clock,
+        peripheral_clock: clocks.peripheral_clock,
+        adc_clock: clocks.adc_clock,
+        timer,
+        watchdog,
+        RESETS: all.RESETS,
+        ADC: all.ADC,
+        DMA: all.DMA,
+        I2C0: all.I2C0,
+        I2C1: all.I2C1,
+        IO_BANK0: all.IO_BANK0,
+        OTP_DATA: all.OTP_DATA,
+        PADS_BANK0: all.PADS_BANK0,
+        PIO0: all.PIO0,
+        PIO1: all.PIO1,
+        PIO2: all.PIO2,
+        POWMAN: all.POWMAN,
+        PPB: all.PPB,
+        PSM: all.PSM,
+        PWM: all.PWM,
+        ROSC: all.ROSC,
+        SHA256: all.SHA256,
+        SIO: all.SIO,
+        SPI0: all.SPI0,
+        SPI1: all.SPI1,
+        SYSCFG: all.SYSCFG,
+        TRNG: all.TRNG,
+        UART0: all.UART0,
+        UART1: all.UART1,
+    };
+    (alarm, bus, board)
 }
 
 /// Declares a module with the manifest's tables (as [`tables!`](crate::tables)), and the type `Stick` for them. For programs

@@ -2,9 +2,10 @@
 
 use super::clock::interrupt;
 use super::stick::{Home, Running, Stick};
-use super::{current_core, processor};
+use super::{UsbBus, current_core, processor};
 use crate::stick::Firmware;
 use crate::turns::Turns;
+use crate::usb::Classes;
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicU8, Ordering};
 use rp235x_hal::pac;
@@ -123,6 +124,12 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Served<Stick<F, 
     /// Does what there is to do; called by the handlers. On the other core it requests the handler like [`wake`](Served::wake),
     /// so that core's interrupts are not changed. Before [`begin`](Served::begin) it does nothing.
     pub fn serve(&self) {
+        self.serve_with(&mut []);
+    }
+
+    /// The same for a stick with the application's classes, usually [`Shared`](crate::usb::Shared) ones:
+    /// [`serve!`](crate::serve) does it.
+    pub fn serve_with<const N: usize>(&self, classes: &mut Classes<'_, UsbBus, N>) {
         if self.core.load(Ordering::Acquire) != here() {
             return self.wake();
         }
@@ -131,7 +138,9 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Served<Stick<F, 
         let turn = || {
             // SAFETY: it is this context's turn, and no other's on either core until the closure returns.
             let stick = unsafe { &mut *self.stick.get() };
-            stick.iter_mut().for_each(Stick::serve);
+            if let Some(stick) = stick {
+                stick.serve(classes);
+            }
         };
         // A handler of higher priority than the active one would be called again and again, because its cause persists, so
         // it is masked.
@@ -157,25 +166,28 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Served<Stick<F, 
 /// ```
 ///
 /// A second argument names the interrupt of the alarm where the stick's timer is not TIMER0: `picovd::serve!(STICK, TIMER1_IRQ_0);`.
+///
+/// `with` names the application's classes, in the order in which they were allocated. Each is a static
+/// [`Shared`](crate::usb::Shared): `picovd::serve!(STICK, with HID, MIDI);`.
 #[macro_export]
 macro_rules! serve {
-    ($stick:ident) => {
-        $crate::serve!($stick, TIMER0_IRQ_0);
+    ($stick:ident $(, with $($class:path),+)?) => {
+        $crate::serve!($stick, TIMER0_IRQ_0 $(, with $($class),+)?);
     };
-    ($stick:ident, $alarm:ident) => {
+    ($stick:ident, $alarm:ident $(, with $($class:path),+)?) => {
         /// The stick, which is served by its interrupts.
         static $stick: $crate::rp2350::Served<Stick> = $crate::rp2350::Served::new();
 
         #[allow(non_snake_case)]
         #[unsafe(no_mangle)]
         extern "C" fn USBCTRL_IRQ() {
-            $stick.serve();
+            $stick.serve_with(&mut [$($(&mut &$class),+)?]);
         }
 
         #[allow(non_snake_case)]
         #[unsafe(no_mangle)]
         extern "C" fn $alarm() {
-            $stick.serve();
+            $stick.serve_with(&mut [$($(&mut &$class),+)?]);
         }
     };
 }

@@ -7,7 +7,7 @@ use super::usb::{self, UsbBus};
 use super::{processor, reboot, xip};
 use crate::clock::Instant;
 use crate::stick::{self, Description, Firmware, Found, Hardware};
-use crate::usb::{Console, Reset};
+use crate::usb::{Classes, Console, Reset};
 use crate::vd::Files;
 use crate::volume::{BoardIdentity, DynamicFiles};
 use core::marker::PhantomData;
@@ -23,6 +23,9 @@ const LOOK: u64 = 1 << 17;
 
 /// What runs on the chip's USB port.
 pub type Running<F> = stick::Stick<'static, Chip, F>;
+
+/// What [`Stick::boot`] has found out, the digits of the serial number, and the bus.
+type Booted = (Found<'static>, &'static [u8; 16], &'static UsbBusAllocator<UsbBus>);
 
 /// Where a program's stick is stored so that it takes no stack: a `static`, which [`firmware!`](crate::firmware) declares.
 pub trait Home<T: 'static> {
@@ -78,9 +81,74 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Stick<F, H, D> {
         Self::on(Clock::new(alarm), bus, description)
     }
 
+    /// The same beside USB classes of the application, which `make` allocates and returns. From then on, call
+    /// [`poll_with`](Self::poll_with) with all of them in place of [`poll`](Self::poll).
+    ///
+    /// The stick's interfaces come first, so that the disk's is the same as without other classes. If the manifest has no
+    /// `usb.serial`, boards are told apart as without them. Classes may have bulk and interrupt endpoints of up to 64 bytes:
+    /// there are 15 numbers for each direction, of which the stick takes 3 IN and 2 OUT at most, and 3.6 KiB of packet
+    /// buffers, of which a bulk IN endpoint takes 128 bytes and any other 64. All descriptors together have room for 256
+    /// bytes.
+    ///
+    /// ```ignore
+    /// let (mut stick, mut hid) = Stick::with_classes(
+    ///     pac.USB, pac.USB_DPRAM, alarm, &clocks.usb_clock, &mut pac.RESETS, &disk::DESCRIPTION,
+    ///     |bus| HIDClass::new(bus, MouseReport::desc(), 10),
+    /// );
+    /// loop {
+    ///     stick.poll_with(&mut [&mut hid]);
+    ///     stick.sleep();
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As in usb-device, if the controller does not have an endpoint that a class asks for.
+    #[must_use]
+    pub fn with_classes<C>(
+        controller: pac::USB,
+        dpram: pac::USB_DPRAM,
+        alarm: Alarm0<D>,
+        clock: &UsbClock,
+        resets: &mut pac::RESETS,
+        description: &Description<'static, F::Settings>,
+        make: impl FnOnce(&'static UsbBusAllocator<UsbBus>) -> C,
+    ) -> (Self, C) {
+        let bus = UsbBus::new(controller, dpram, clock, D::get_perif(), resets);
+        Self::beside(Clock::new(alarm), bus, description, make)
+    }
+
+    /// The stick on a bus, beside the classes that `make` allocates.
+    #[inline(never)]
+    pub(super) fn beside<C>(
+        clock: Clock<D>,
+        bus: UsbBus,
+        description: &Description<'static, F::Settings>,
+        make: impl FnOnce(&'static UsbBusAllocator<UsbBus>) -> C,
+    ) -> (Self, C) {
+        let (found, digits, alloc) = Self::boot(bus, description);
+        let mut classes = None;
+        let stick = Self::store(|| {
+            let restart = restart as fn(Reset);
+            let (stick, made) =
+                stick::Stick::with_classes(alloc, description, found, digits, AddressSpace, restart, make);
+            classes = Some(made);
+            stick
+        });
+        let Some(classes) = classes else { processor::reset() };
+        (Self::with(stick, clock), classes)
+    }
+
     /// The stick on a bus. A separate function, so that its stack frame exists only during the start.
     #[inline(never)]
     pub(super) fn on(clock: Clock<D>, bus: UsbBus, description: &Description<'static, F::Settings>) -> Self {
+        let (found, digits, alloc) = Self::boot(bus, description);
+        Self::with(Self::make(alloc, description, found, digits), clock)
+    }
+
+    /// Finds out about the board, and sets up what the description asks for.
+    #[inline]
+    fn boot(bus: UsbBus, description: &Description<'static, F::Settings>) -> Booted {
         if let Some(log) = description.built_in.log {
             crate::files::set_log(log);
         }
@@ -97,7 +165,10 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Stick<F, H, D> {
         // The peripherals exist once, so this runs once.
         let (Some(digits), Some(alloc)) = (digits, allocator(bus)) else { processor::reset() };
         *digits = found.board.unwrap_or(BoardIdentity(0)).digits();
-        let stick = Self::make(alloc, description, found, digits);
+        (found, digits, alloc)
+    }
+
+    fn with(stick: &'static mut Running<F>, clock: Clock<D>) -> Self {
         Self { stick, clock, again: None, alarmed: None, busy: false, seen: None, slept: false, home: PhantomData }
     }
 
@@ -109,15 +180,26 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Stick<F, H, D> {
         found: Found<'static>,
         digits: &'static [u8; 16],
     ) -> &'static mut Running<F> {
-        let make = || stick::Stick::new(alloc, description, found, digits, AddressSpace, restart as fn(Reset));
+        Self::store(|| stick::Stick::new(alloc, description, found, digits, AddressSpace, restart as fn(Reset)))
+    }
+
+    #[inline]
+    fn store(make: impl FnOnce() -> Running<F>) -> &'static mut Running<F> {
+        // The peripherals exist once, so this runs once.
         let Some(stick) = H::place().try_init_with(make) else { processor::reset() };
         stick
     }
 
     /// Does what there is to do. Call it after every interrupt, and after each change of the application's files.
     pub fn poll(&mut self) {
+        self.poll_with(&mut []);
+    }
+
+    /// The same for a stick [`with_classes`](Self::with_classes): with all of them, in the order in which they were
+    /// allocated. There may be eight.
+    pub fn poll_with<const N: usize>(&mut self, classes: &mut Classes<'_, UsbBus, N>) {
         self.stick.usb_mut().bus().withhold();
-        self.look_around();
+        self.look_around(classes);
         // Otherwise `sleep` does it, where no code of the program runs in between.
         if !core::mem::take(&mut self.slept) {
             self.stick.usb_mut().bus().release();
@@ -126,14 +208,14 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Stick<F, H, D> {
 
     /// What [`poll`](Self::poll) does while endpoint 0 sends nothing.
     #[inline]
-    fn look_around(&mut self) {
+    fn look_around<const N: usize>(&mut self, classes: &mut Classes<'_, UsbBus, N>) {
         // The shortcuts, which bypass the work that usb-device does for each event.
         let mut fast = self.stick.usb_mut().fast_path();
         if self.busy && fast.send_next() {
             return;
         }
         let short = self.busy && fast.send_last() || fast.receive();
-        self.busy = if short { self.stick.is_under_way() } else { self.stick.turn() };
+        self.busy = if short { self.stick.is_under_way() } else { self.stick.turn_with(classes) };
         let waits =
             if short { self.busy.then(|| self.stick.silent_until()) } else { self.stick.wait(self.clock.now()) };
         if let Some(again) = waits {
@@ -145,7 +227,7 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Stick<F, H, D> {
             };
         } else {
             self.seen = processor::interrupts_enabled().then(|| self.stick.news());
-            self.again = self.stick.poll(self.clock.now());
+            self.again = self.stick.poll_with(self.clock.now(), classes);
             if let Some(wait) = self.stick.usb_mut().bus().attaches_in() {
                 self.wake_at(Instant(self.clock.now().0.saturating_add(u64::from(wait))));
             }
@@ -209,9 +291,9 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Stick<F, H, D> {
 
     /// What an interrupt handler does in place of [`poll`](Self::poll) and [`sleep`](Self::sleep). Prepares the next
     /// interrupt.
-    pub(super) fn serve(&mut self) {
+    pub(super) fn serve<const N: usize>(&mut self, classes: &mut Classes<'_, UsbBus, N>) {
         self.clock.acknowledge();
-        self.poll();
+        self.poll_with(classes);
         self.clock.wake_at(self.next_look());
         if usb::waits() {
             processor::pend(pac::Interrupt::USBCTRL_IRQ);

@@ -90,6 +90,8 @@ struct Controller {
     repeats: bool,
     /// The first data packet of a control write came before its SETUP packet was read; the next poll reports it.
     early: bool,
+    /// IN endpoints whose halt was cleared since the last bus reset, which SET_CONFIGURATION does to all: bit n for number n.
+    in_use: u16,
     /// Next data toggle per endpoint: bit set for DATA1.
     in_toggles: u16,
     out_toggles: u16,
@@ -133,6 +135,7 @@ impl UsbBus {
             out_waits: 0,
             repeats: false,
             early: false,
+            in_use: 0,
             in_toggles: 0,
             out_toggles: 0,
             queues: Queues::new(),
@@ -315,6 +318,7 @@ impl Controller {
         self.out_waits = 0;
         self.repeats = false;
         self.early = false;
+        self.in_use = 0;
         self.in_toggles = 0;
         self.out_toggles = 0;
         self.queues = Queues::new();
@@ -524,6 +528,7 @@ impl Controller {
             }
             control.write(BufferControl::STALL);
         } else if address.is_in() {
+            self.in_use |= 1 << address.index();
             self.clear_in_halt(address, endpoint);
         } else {
             self.clear_out_halt(address);
@@ -561,6 +566,10 @@ impl Packets for UsbBus {
 
     fn withdraw(&self, address: EndpointAddress) {
         self.with((), |controller| controller.withdraw(address));
+    }
+
+    fn has_endpoint(&self, address: EndpointAddress) -> bool {
+        self.with(false, |controller| controller.table.get(address).is_some())
     }
 }
 

@@ -16,7 +16,7 @@ use crate::dynamic::{Files, FromRegistry};
 use crate::files::{BuiltIn, LogFollower, LogRing};
 use crate::scsi::UnitIdentity;
 use crate::settings::{Configured, Settings};
-use crate::usb::{Composite, Console, Functions, Identity};
+use crate::usb::{Classes, Composite, Console, Functions, Identity};
 use crate::volume::layout::Layout;
 use crate::volume::{DynamicFiles, NoOverrides, Volume};
 use usb_device::bus::UsbBusAllocator;
@@ -72,13 +72,11 @@ pub struct Stick<'b, H: Hardware<'b>, F: Firmware<'b>> {
 }
 
 /// The USB device of a stick.
-pub type Usb<'b, H, F> = Composite<
-    'b,
-    <H as Hardware<'b>>::Bus,
-    Device<'b, <H as Platform<'b>>::Memory, <F as Firmware<'b>>::Files, <F as Firmware<'b>>::Settings>,
-    <H as Hardware<'b>>::Restart,
-    F,
->;
+pub type Usb<'b, H, F> = Composite<'b, <H as Hardware<'b>>::Bus, Served<'b, H, F>, <H as Hardware<'b>>::Restart, F>;
+
+/// The device that the mass storage class serves.
+type Served<'b, H, F> =
+    Device<'b, <H as Platform<'b>>::Memory, <F as Firmware<'b>>::Files, <F as Firmware<'b>>::Settings>;
 
 /// How long a line waits for a READ whose end the host does not fetch: as long as an announcement waits.
 const PATIENCE: Milliseconds = Milliseconds(60_000);
@@ -102,8 +100,44 @@ impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
         memory: H::Memory,
         restart: H::Restart,
     ) -> Self {
+        Self::compose(description, found, digits, memory, |usb, serial, device| {
+            (Composite::new(alloc, usb, serial, device, restart), ())
+        })
+        .0
+    }
+
+    /// The same with the application's own USB classes, which `make` allocates: see [`Composite::with_classes`]. They are
+    /// polled with [`turn_with`](Self::turn_with) and [`poll_with`](Self::poll_with).
+    ///
+    /// # Panics
+    ///
+    /// As [`Composite::new`].
+    #[inline]
+    pub fn with_classes<C>(
+        alloc: &'b UsbBusAllocator<H::Bus>,
+        description: &Description<'b, F::Settings>,
+        found: Found<'b>,
+        digits: &'b [u8; 16],
+        memory: H::Memory,
+        restart: H::Restart,
+        make: impl FnOnce(&'b UsbBusAllocator<H::Bus>) -> C,
+    ) -> (Self, C) {
+        Self::compose(description, found, digits, memory, |usb, serial, device| {
+            Composite::with_classes(alloc, usb, serial, device, restart, make)
+        })
+    }
+
+    /// Makes the device that the description asks for, which `usb` puts on the bus.
+    #[inline]
+    fn compose<C>(
+        description: &Description<'b, F::Settings>,
+        found: Found<'b>,
+        digits: &'b [u8; 16],
+        memory: H::Memory,
+        usb: impl FnOnce(Identity<'b>, &'b str, Served<'b, H, F>) -> (Usb<'b, H, F>, C),
+    ) -> (Self, C) {
         let Description { layout, files, built_in, announcing, usb_serial, unit, settings, .. } = *description;
-        let Found { board, flash, usb } = found;
+        let Found { board, flash, usb: identity } = found;
         // The digits are ASCII, and the manifest's checks ensure that there is room for the serial number that it asks for.
         let serial = usb_serial.or(core::str::from_utf8(digits).ok()).unwrap_or_default();
         let mut volume =
@@ -111,22 +145,22 @@ impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
         // Files whose changes are not announced are present from the start, too.
         volume.begin_unseen_generation(Instant(0));
         let device = Device::new(volume, UnitIdentity { serial, ..unit }, announcing);
-        Self {
-            usb: Composite::new(alloc, usb, serial, device, restart),
-            settings,
-            files,
-            built_in,
-            shown: LogFollower::new(),
-            echo: None,
-            waiting: None,
-        }
+        let (usb, classes) = usb(identity, serial, device);
+        let shown = LogFollower::new();
+        (Self { usb, settings, files, built_in, shown, echo: None, waiting: None }, classes)
     }
 
     /// One turn of the USB stack, after an event of the bus. Returns true while a command is in progress: then there is
     /// nothing else to do before the bus's next event, and [`poll`](Self::poll) can wait.
     #[inline]
     pub fn turn(&mut self) -> bool {
-        self.usb.poll();
+        self.turn_with(&mut [])
+    }
+
+    /// The same for a stick [`with_classes`](Self::with_classes), with all of them.
+    #[inline]
+    pub fn turn_with<const N: usize>(&mut self, classes: &mut Classes<'_, H::Bus, N>) -> bool {
+        self.usb.poll_with(classes);
         self.listen();
         self.is_under_way()
     }
@@ -146,9 +180,14 @@ impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
     /// Does what there is to do at `now`, which must never decrease: call it after an event of the bus, after a change of
     /// the application's files, and at the time that it returns, if any.
     pub fn poll(&mut self, now: Instant) -> Option<Instant> {
+        self.poll_with(now, &mut [])
+    }
+
+    /// The same for a stick [`with_classes`](Self::with_classes), with all of them.
+    pub fn poll_with<const N: usize>(&mut self, now: Instant, classes: &mut Classes<'_, H::Bus, N>) -> Option<Instant> {
         let mut more = true;
         for _ in 0..TURNS {
-            more = self.usb.poll();
+            more = self.usb.poll_with(classes);
             self.listen();
             if !more {
                 break;

@@ -15,9 +15,44 @@ use usb_device::bus::UsbBus;
 use usb_device::class::{ControlIn, ControlOut, UsbClass};
 use usb_device::control::{Recipient, Request};
 use usb_device::device::{CONFIGURATION_NONE, CONFIGURATION_VALUE, DEFAULT_ALTERNATE_SETTING};
+use usb_device::endpoint::EndpointAddress;
 
-/// An endpoint other than 0: its address, and the number of its interface.
-pub type Owned = (u8, u8);
+/// A set of endpoints other than 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Endpoints {
+    /// Bit n for IN endpoint n.
+    ins: u16,
+    /// Bit n for OUT endpoint n.
+    outs: u16,
+}
+
+impl Endpoints {
+    /// With `address` added.
+    #[must_use]
+    pub fn with(mut self, address: EndpointAddress) -> Self {
+        let bit = 1 << (address.index() & 15);
+        if address.is_in() {
+            self.ins |= bit;
+        } else {
+            self.outs |= bit;
+        }
+        self
+    }
+
+    /// Whether `address`, as in wIndex of a request, is in the set.
+    fn contains(self, address: u16) -> bool {
+        let bits = if address & 0x80 == 0 { self.outs } else { self.ins };
+        address & !0x8F == 0 && bits & 1 << (address & 15) != 0
+    }
+
+    /// Their addresses.
+    pub fn addresses(self) -> impl Iterator<Item = EndpointAddress> {
+        (1..16)
+            .flat_map(|number| [number, number | 0x80])
+            .filter(move |address| self.contains(*address))
+            .map(|address| EndpointAddress::from(address as u8))
+    }
+}
 
 /// bDescriptorType (USB 2.0 table 9-5, and 15 of USB 3.2).
 mod descriptor {
@@ -47,10 +82,19 @@ pub enum Effect {
     Unaddressed,
 }
 
-/// The standard requests of a device with one configuration, whose interfaces have one setting.
+/// The interfaces of a device, which are numbered from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interfaces {
+    /// Number of the stick's interfaces, which come first. They have one setting each.
+    pub own: u8,
+    /// Number of the application's interfaces. Their classes answer, and else usb-device.
+    pub others: u8,
+}
+
+/// The standard requests of a device with one configuration.
 pub struct Chapter9 {
-    interfaces: u8,
-    endpoints: [Option<Owned>; 5],
+    interfaces: Interfaces,
+    endpoints: Endpoints,
     /// Whether there is a BOS, which announces Microsoft's descriptors.
     windows: bool,
     state: DeviceState,
@@ -58,8 +102,8 @@ pub struct Chapter9 {
 }
 
 impl Chapter9 {
-    /// A device with this number of interfaces, numbered from 0, and these endpoints in addition to 0.
-    pub fn new(interfaces: u8, endpoints: [Option<Owned>; 5], windows: bool) -> Self {
+    /// A device with these interfaces, and these endpoints in addition to 0.
+    pub fn new(interfaces: Interfaces, endpoints: Endpoints, windows: bool) -> Self {
         Self { interfaces, endpoints, windows, state: DeviceState::Default, effect: None }
     }
 
@@ -70,17 +114,31 @@ impl Chapter9 {
     }
 
     /// The endpoints other than 0.
-    pub fn endpoints(&self) -> impl Iterator<Item = Owned> {
-        self.endpoints.into_iter().flatten()
+    pub fn endpoints(&self) -> Endpoints {
+        self.endpoints
     }
 
     fn has_interface(&self, index: u16) -> bool {
-        self.state == DeviceState::Configured && index < u16::from(self.interfaces)
+        self.state == DeviceState::Configured && index < u16::from(self.interfaces.own)
+    }
+
+    /// Whether an interface of the application answers the request: one that its class may know, or that usb-device answers
+    /// correctly.
+    fn is_for_others(&self, request: &Request) -> bool {
+        let Interfaces { own, others } = self.interfaces;
+        request.recipient == Recipient::Interface
+            && match request.request {
+                Request::GET_INTERFACE | Request::GET_STATUS => request.value == 0,
+                Request::SET_INTERFACE => request.length == 0,
+                _ => true,
+            }
+            && self.state == DeviceState::Configured
+            && (own.into()..u16::from(own) + u16::from(others)).contains(&request.index)
     }
 
     /// Whether wIndex names an endpoint in use, other than 0.
     fn has_endpoint(&self, index: u16) -> bool {
-        self.state == DeviceState::Configured && self.endpoints().any(|(address, _)| u16::from(address) == index)
+        self.state == DeviceState::Configured && self.endpoints.contains(index)
     }
 
     /// Whether a request for data is answered.
@@ -180,7 +238,7 @@ impl<B: UsbBus> UsbClass<B> for Chapter9 {
 
     fn control_in(&mut self, xfer: ControlIn<'_, '_, '_, B>) {
         let request = *xfer.request();
-        if !is_standard(&request) {
+        if !is_standard(&request) || self.is_for_others(&request) {
             return;
         }
         let is_status_of_0 = request.recipient == Recipient::Endpoint
@@ -205,7 +263,7 @@ impl<B: UsbBus> UsbClass<B> for Chapter9 {
 
     fn control_out(&mut self, xfer: ControlOut<'_, '_, '_, B>) {
         let request = *xfer.request();
-        if !is_standard(&request) {
+        if !is_standard(&request) || self.is_for_others(&request) {
             return;
         }
         let _ = if !self.carries_out(&request) {

@@ -4,7 +4,7 @@
 //! it: if a firmware's manifest disables one of them, its type leaves it out, and the linker removes its code.
 
 use super::Identity;
-use super::chapter9::{Chapter9, Effect};
+use super::chapter9::{Chapter9, Effect, Endpoints, Interfaces};
 use super::console::Console;
 use super::fast_path::FastPath;
 use super::mass_storage::MassStorage;
@@ -15,7 +15,9 @@ use crate::clock::Instant;
 use core::marker::PhantomData;
 use usb_device::Result;
 use usb_device::bus::{UsbBus, UsbBusAllocator};
+use usb_device::class::UsbClass;
 use usb_device::device::{UsbDevice, UsbDeviceState};
+use usb_device::endpoint::EndpointAddress;
 
 /// What a terminal shows first: this, the serial number, and a line ending.
 const GREETING: &str = concat!("PicoVD ", env!("CARGO_PKG_VERSION"), ", board ");
@@ -26,8 +28,13 @@ const _: () = assert!(GREETING.len() + 32 + END_OF_LINE.len() < 64);
 
 /// The disk's interface.
 const DISK_INTERFACE: u8 = 0;
-/// The first of the console's two interfaces; the following one is its data interface.
+/// The first of the console's two interfaces.
 const CONSOLE_INTERFACE: u8 = 1;
+/// The second one, with the bulk endpoints.
+const CONSOLE_DATA_INTERFACE: u8 = 2;
+
+/// Maximum number of the application's classes.
+const OTHERS: usize = 8;
 
 /// Which functions a device may have besides mass storage. The linker removes the code of the others.
 pub trait Functions {
@@ -45,6 +52,9 @@ impl Functions for AllFunctions {
     const CONSOLE: bool = true;
     const RESET: bool = true;
 }
+
+/// The application's classes for one poll, in the order in which they were allocated: `&mut [&mut hid]`.
+pub type Classes<'c, B, const N: usize> = [&'c mut dyn UsbClass<B>; N];
 
 /// A USB device with mass storage around `S`, and with the other functions that `F` allows.
 pub struct Composite<'b, B: UsbBus, S, R, F = AllFunctions> {
@@ -68,6 +78,45 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Comp
     /// As in usb-device, if the bus has too few endpoints: a mistake in the firmware that shows at its first boot.
     #[inline]
     pub fn new(alloc: &'b UsbBusAllocator<B>, identity: Identity<'b>, serial: &'b str, device: S, reset: R) -> Self {
+        Self::compose(alloc, identity, serial, device, reset, |_| 0)
+    }
+
+    /// The same with the application's classes, which `make` allocates. From then on, [`poll_with`](Self::poll_with) polls
+    /// all of them, in the same order.
+    ///
+    /// # Panics
+    ///
+    /// As [`new`](Self::new).
+    #[inline]
+    pub fn with_classes<C>(
+        alloc: &'b UsbBusAllocator<B>,
+        identity: Identity<'b>,
+        serial: &'b str,
+        device: S,
+        reset: R,
+        make: impl FnOnce(&'b UsbBusAllocator<B>) -> C,
+    ) -> (Self, C) {
+        let mut classes = None;
+        let composite = Self::compose(alloc, identity, serial, device, reset, |own| {
+            classes = Some(make(alloc));
+            // Interfaces are numbered in order. A number that no descriptor uses has no effect.
+            u8::from(alloc.interface()).saturating_sub(own)
+        });
+        let Some(classes) = classes else { unreachable!("`compose` calls it once") };
+        (composite, classes)
+    }
+
+    /// Puts everything together. `others` gets the number of the interfaces so far, and returns the number of interfaces that
+    /// it has allocated.
+    #[inline]
+    fn compose(
+        alloc: &'b UsbBusAllocator<B>,
+        identity: Identity<'b>,
+        serial: &'b str,
+        device: S,
+        reset: R,
+        others: impl FnOnce(u8) -> u8,
+    ) -> Self {
         let identity = Identity {
             console: identity.console && F::CONSOLE,
             picotool_reset: identity.picotool_reset && F::RESET,
@@ -76,18 +125,29 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Comp
         // In this order: interfaces are numbered as they are allocated, and the device attaches last.
         let mass_storage = MassStorage::new(alloc, device);
         let console = identity.console.then(|| Console::new(alloc));
-        let of_console = console.as_ref().map(|console| console.endpoints(CONSOLE_INTERFACE));
-        let [notification, bulk_in, bulk_out] = of_console.map_or([None; 3], |all| all.map(Some));
-        let disk = [mass_storage.in_address(), mass_storage.out_address()];
-        let [disk_in, disk_out] = disk.map(|address| Some((u8::from(address), DISK_INTERFACE)));
-        let endpoints = [disk_in, disk_out, notification, bulk_in, bulk_out];
-        let interfaces = 1 + 2 * u8::from(identity.console) + u8::from(identity.picotool_reset);
+        let mut endpoints = Endpoints::default().with(mass_storage.in_address()).with(mass_storage.out_address());
+        if let Some(console) = &console {
+            endpoints =
+                endpoints.with(console.notification_address()).with(console.in_address()).with(console.out_address());
+        }
+        let reset = identity.picotool_reset.then(|| PicotoolReset::new(alloc, reset));
+        let own = 1 + 2 * u8::from(identity.console) + u8::from(identity.picotool_reset);
+        let interfaces = Interfaces { own, others: others(own) };
+        let usb = super::composed(alloc, identity, serial, interfaces.others);
+        if interfaces.others != 0 {
+            let bus: &B = usb.bus();
+            endpoints = (1..=15)
+                .flat_map(|number| [number, number | 0x80])
+                .map(EndpointAddress::from)
+                .filter(|address| bus.has_endpoint(*address))
+                .fold(endpoints, Endpoints::with);
+        }
         Self {
             chapter9: Chapter9::new(interfaces, endpoints, identity.picotool_reset),
             mass_storage,
             console,
-            reset: identity.picotool_reset.then(|| PicotoolReset::new(alloc, reset)),
-            usb: super::device(alloc, identity, serial),
+            reset,
+            usb,
             serial,
             functions: PhantomData,
         }
@@ -95,14 +155,31 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Comp
 
     /// Handles the bus's events. Returns whether there may be more: call it again before the core sleeps.
     pub fn poll(&mut self) -> bool {
+        self.poll_with(&mut [])
+    }
+
+    /// The same for a device with the application's classes: those of [`with_classes`](Self::with_classes), in the order in
+    /// which it allocated them. There may be eight.
+    pub fn poll_with<const N: usize>(&mut self, others: &mut Classes<'_, B, N>) -> bool {
+        const { assert!(N <= OTHERS, "at most eight classes of the application") };
         let Self { chapter9, mass_storage, usb, .. } = self;
         let console = self.console.as_mut().filter(|_| F::CONSOLE);
         let reset = self.reset.as_mut().filter(|_| F::RESET);
-        let more = match (console, reset) {
-            (None, None) => usb.poll(&mut [chapter9, mass_storage]),
-            (None, Some(reset)) => usb.poll(&mut [chapter9, mass_storage, reset]),
-            (Some(console), None) => usb.poll(&mut [chapter9, mass_storage, console]),
-            (Some(console), Some(reset)) => usb.poll(&mut [chapter9, mass_storage, console, reset]),
+        let more = if N == 0 {
+            match (console, reset) {
+                (None, None) => usb.poll(&mut [chapter9, mass_storage]),
+                (None, Some(reset)) => usb.poll(&mut [chapter9, mass_storage, reset]),
+                (Some(console), None) => usb.poll(&mut [chapter9, mass_storage, console]),
+                (Some(console), Some(reset)) => usb.poll(&mut [chapter9, mass_storage, console, reset]),
+            }
+        } else {
+            let mut classes: heapless::Vec<&mut dyn UsbClass<B>, { 4 + OTHERS }> = heapless::Vec::new();
+            let own = [Some(chapter9 as &mut dyn UsbClass<B>), Some(mass_storage), console.map(|class| class as _)];
+            let reset = reset.map(|class| class as &mut dyn UsbClass<B>);
+            let others = others.iter_mut().map(|class| &mut **class as &mut dyn UsbClass<B>);
+            // There is room for all.
+            classes.extend(own.into_iter().flatten().chain(reset).chain(others));
+            usb.poll(&mut classes)
         };
         if let Some(effect) = self.chapter9.take_effect() {
             self.reset_endpoints(effect);
@@ -118,16 +195,17 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Comp
         let bus = usb.bus();
         match effect {
             Effect::Interface(DISK_INTERFACE) => mass_storage.configured(),
-            Effect::Interface(interface) => {
-                if let Some(console) = console.as_mut().filter(|_| interface == CONSOLE_INTERFACE + 1) {
+            Effect::Interface(interface) => match (console, interface) {
+                (Some(console), CONSOLE_INTERFACE) => bus.set_stalled(console.notification_address(), false),
+                (Some(console), CONSOLE_DATA_INTERFACE) => {
                     console.configured();
+                    bus.set_stalled(console.in_address(), false);
+                    bus.set_stalled(console.out_address(), false);
                 }
-                for (address, _) in chapter9.endpoints().filter(|(_, owner)| *owner == interface) {
-                    bus.set_stalled(address.into(), false);
-                }
-            }
-            Effect::Configured => chapter9.endpoints().for_each(|(address, _)| bus.set_stalled(address.into(), false)),
-            Effect::Unconfigured => chapter9.endpoints().for_each(|(address, _)| bus.set_stalled(address.into(), true)),
+                _ => {}
+            },
+            Effect::Configured => set_stalled(bus, chapter9.endpoints(), false),
+            Effect::Unconfigured => set_stalled(bus, chapter9.endpoints(), true),
             Effect::Unaddressed => bus.set_device_address(0),
         }
     }
@@ -195,6 +273,10 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Comp
     pub fn reconnect(&mut self) -> Result<()> {
         self.usb.force_reset()
     }
+}
+
+fn set_stalled<B: UsbBus>(bus: &B, endpoints: Endpoints, stalled: bool) {
+    endpoints.addresses().for_each(|address| bus.set_stalled(address, stalled));
 }
 
 impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Composite<'b, B, S, R, F> {

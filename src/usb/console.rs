@@ -12,7 +12,6 @@
 //! and the caller decides what to do with the rest.
 
 use super::bulk_only::HaltFeature;
-use super::chapter9::Owned;
 use super::is_set_configuration;
 use crate::clock::{Instant, Milliseconds};
 use usb_device::Result;
@@ -219,13 +218,15 @@ impl<'b, B: UsbBus> Console<'b, B> {
         self.unread = 0..0;
     }
 
-    /// Its endpoints with their interfaces, assuming that it was the first to allocate `interface` and the one after it,
-    /// and that the bus numbers endpoints in order. usbd-serial does not expose the notification endpoint, which it
-    /// allocates before the bulk endpoints.
-    pub(super) fn endpoints(&self, interface: u8) -> [Owned; 3] {
-        let bulk_in = u8::from(self.class.write_ep().address());
-        let bulk_out = u8::from(self.class.read_ep().address());
-        [(bulk_in.saturating_sub(1), interface), (bulk_in, interface + 1), (bulk_out, interface + 1)]
+    /// The endpoint for notifications, the only one of the first interface, assuming that the bus numbers endpoints in order.
+    /// usbd-serial does not expose it; it allocates it before the bulk endpoints.
+    pub(super) fn notification_address(&self) -> EndpointAddress {
+        u8::from(self.class.write_ep().address()).saturating_sub(1).into()
+    }
+
+    /// The endpoint for packets from the host.
+    pub(super) fn out_address(&self) -> EndpointAddress {
+        self.class.read_ep().address()
     }
 
     /// SET_CONFIGURATION, and SET_INTERFACE of the data interface, end halts and reset the data toggles to DATA0 (USB 2.0

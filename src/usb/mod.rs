@@ -14,13 +14,15 @@ mod mass_storage;
 mod ms_os_20;
 mod packets;
 mod picotool_reset;
+mod shared;
 
-pub use composite::{AllFunctions, Composite, Functions};
+pub use composite::{AllFunctions, Classes, Composite, Functions};
 pub use console::{Console, HOLD};
 pub use fast_path::FastPath;
 pub use mass_storage::MassStorage;
 pub use packets::Packets;
 pub use picotool_reset::{PicotoolReset, Reset};
+pub use shared::Shared;
 
 use usb_device::bus::{UsbBus, UsbBusAllocator};
 use usb_device::control::{Recipient, Request, RequestType};
@@ -55,15 +57,18 @@ pub struct Identity<'a> {
 }
 
 impl Identity<'_> {
-    /// Whether there are several functions, which the device descriptor has to say.
-    const fn is_composite(&self) -> bool {
-        self.console || self.picotool_reset
+    /// Whether there are several functions, which the device descriptor has to say. `others` is the number of the
+    /// application's interfaces.
+    const fn is_composite(&self, others: u8) -> bool {
+        self.console || self.picotool_reset || others != 0
     }
 
-    /// bcdDevice (USB 2.0 9.6.1): 1.00, with a last digit that distinguishes compositions. Windows remembers the interfaces
-    /// of a device by VID, PID and bcdDevice, and would expect those of the first stick that it saw.
-    const fn release(&self) -> u16 {
-        0x0100 | self.console as u16 | (self.picotool_reset as u16) << 1
+    /// bcdDevice (USB 2.0 9.6.1): 1.00, with two last digits that distinguish compositions. Windows remembers the interfaces
+    /// of a device by VID, PID and bcdDevice, and would expect those of the first stick that it saw. The third digit is the
+    /// number of the application's interfaces, at most 9.
+    const fn release(&self, others: u8) -> u16 {
+        let others = if others > 9 { 9 } else { others };
+        0x0100 | (others as u16) << 4 | self.console as u16 | (self.picotool_reset as u16) << 1
     }
 }
 
@@ -78,6 +83,16 @@ pub fn device<'b, B: UsbBus>(
     identity: Identity<'b>,
     serial: &'b str,
 ) -> UsbDevice<'b, B> {
+    composed(alloc, identity, serial, 0)
+}
+
+/// The same with this number of the application's interfaces in addition to those of the identity's functions.
+fn composed<'b, B: UsbBus>(
+    alloc: &'b UsbBusAllocator<B>,
+    identity: Identity<'b>,
+    serial: &'b str,
+    others: u8,
+) -> UsbDevice<'b, B> {
     let strings = StringDescriptors::default()
         .manufacturer(identity.manufacturer)
         .product(identity.product)
@@ -85,7 +100,7 @@ pub fn device<'b, B: UsbBus>(
     let builder = UsbDeviceBuilder::new(alloc, UsbVidPid(identity.vid, identity.pid));
     // Interface associations group the functions' interfaces, and the device class says so (USB ECN "Interface Association
     // Descriptors", and Interface Association Descriptor Device Class Code and Use Model): class EF/02/01.
-    let builder = if identity.is_composite() { builder.composite_with_iads() } else { builder };
+    let builder = if identity.is_composite(others) { builder.composite_with_iads() } else { builder };
     // bcdUSB: with a version above 2.00, hosts request a BOS, which only the interface for picotool needs.
     let version = if identity.picotool_reset { UsbRev::Usb210 } else { UsbRev::Usb200 };
     builder
@@ -94,6 +109,6 @@ pub fn device<'b, B: UsbBus>(
         .and_then(|builder| builder.max_packet_size_0(64))
         .and_then(|builder| builder.max_power(identity.max_power.min(500).into()))
         .unwrap_or_else(|_| panic!("one set of strings, 64 bytes and at most 500 mA"))
-        .device_release(identity.release())
+        .device_release(identity.release(others))
         .build()
 }

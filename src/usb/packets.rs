@@ -33,4 +33,10 @@ pub trait Packets {
     fn withdraw(&self, address: EndpointAddress) {
         let _ = address;
     }
+
+    /// Whether a class has allocated `address`. The default is for buses that only have our own classes.
+    fn has_endpoint(&self, address: EndpointAddress) -> bool {
+        let _ = address;
+        false
+    }
 }

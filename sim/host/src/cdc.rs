@@ -3,7 +3,7 @@
 
 use super::bytes::le32;
 use super::controller::{Host, Request, TransferError};
-use super::descriptor::Configuration;
+use super::descriptor::{Configuration, InterfaceDescriptor};
 
 /// Descriptor subtypes of functional descriptors (USB CDC 1.2 table 13).
 mod subtype {
@@ -49,16 +49,22 @@ pub struct CdcAcm {
 }
 
 impl CdcAcm {
-    /// The serial port; `None` without an interface of class 02/02.
+    /// The first serial port; `None` without an interface of class 02/02.
     ///
     /// # Errors
     /// Anything that would confuse a driver.
     pub fn find(configuration: &Configuration) -> Result<Option<Self>, String> {
-        let mut found = configuration.interfaces.iter().filter(|interface| interface.class[..2] == [2, 2]);
-        let (Some(control), second) = (found.next(), found.next()) else { return Ok(None) };
-        if second.is_some() {
-            return Err("two serial ports".to_owned());
-        }
+        Self::all(configuration).next().transpose()
+    }
+
+    /// All serial ports, in the order of their descriptors. Each is an error if it would confuse a driver.
+    pub fn all(configuration: &Configuration) -> impl Iterator<Item = Result<Self, String>> {
+        let control = configuration.interfaces.iter().filter(|interface| interface.class[..2] == [2, 2]);
+        control.map(|control| Self::of(control, configuration))
+    }
+
+    /// The serial port with this communications interface.
+    fn of(control: &InterfaceDescriptor, configuration: &Configuration) -> Result<Self, String> {
         let functional = |subtype: u8| {
             let mut fitting = control.functional.iter().filter(|bytes| bytes.first() == Some(&subtype));
             match (fitting.next(), fitting.next()) {
@@ -101,13 +107,9 @@ impl CdcAcm {
             return Err("the notification endpoint is not interrupt IN (USB CDC 1.2 3.4.2)".to_owned());
         }
         match (data.bulk(true), data.bulk(false), data.endpoints.len()) {
-            (Some(bulk_in), Some(bulk_out), 2) => Ok(Some(Self {
-                control: control.number,
-                data: slave,
-                notification: notification.address,
-                bulk_in,
-                bulk_out,
-            })),
+            (Some(bulk_in), Some(bulk_out), 2) => {
+                Ok(Self { control: control.number, data: slave, notification: notification.address, bulk_in, bulk_out })
+            }
             _ => {
                 Err("the data interface does not have one bulk endpoint in each direction (USB CDC 1.2 3.4.1)"
                     .to_owned())

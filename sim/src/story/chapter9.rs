@@ -64,13 +64,19 @@ struct Shape {
     endpoints: Vec<(u8, u8)>,
     configuration: u8,
     has_bos: bool,
+    /// Interfaces of the application's classes, which have requests of their own.
+    others: Vec<u8>,
 }
 
 impl Shape {
     fn of(context: &Context<'_>) -> Self {
         let device = &context.initiator.device;
         let all = &device.configuration.interfaces;
+        let ports = device.console.iter().flat_map(|console| [console.control, console.data]);
+        let reset = device.reset_interface.iter().map(|reset| reset.number);
+        let own: Vec<u8> = std::iter::once(device.interface).chain(ports).chain(reset).collect();
         Self {
+            others: all.iter().map(|interface| interface.number).filter(|number| !own.contains(number)).collect(),
             interfaces: all.iter().map(|interface| interface.number).collect(),
             endpoints: all
                 .iter()
@@ -130,8 +136,13 @@ impl Shape {
             add((to::INTERFACE, code::GET_STATUS), 0, index, 2, when(there, Right::Data(vec![0, 0])));
             add((to::INTERFACE, code::GET_INTERFACE), 0, index, 1, when(there, Right::Data(vec![0])));
             add((to::INTERFACE, code::GET_INTERFACE), 1, index, 1, Right::Stall);
-            let resets = if there { self.owned_by(index as u8) } else { Vec::new() };
-            add((to::INTERFACE, code::SET_INTERFACE), 0, index, 0, when(there, Right::Done(resets)));
+            let is_other = there && self.others.iter().any(|other| u16::from(*other) == index);
+            if !is_other {
+                let resets = if there { self.owned_by(index as u8) } else { Vec::new() };
+                add((to::INTERFACE, code::SET_INTERFACE), 0, index, 0, when(there, Right::Done(resets)));
+                // No class descriptors (9.4.3).
+                add((to::INTERFACE, code::GET_DESCRIPTOR), 0x2200, index, 64, Right::Stall);
+            }
             for setting in [1, 2, 0xFF, 0x100] {
                 add((to::INTERFACE, code::SET_INTERFACE), setting, index, 0, Right::Stall);
             }
@@ -140,8 +151,6 @@ impl Shape {
                 add((to::INTERFACE, code::CLEAR_FEATURE), feature, index, 0, Right::Stall);
                 add((to::INTERFACE, code::SET_FEATURE), feature, index, 0, Right::Stall);
             }
-            // No class descriptors (9.4.3).
-            add((to::INTERFACE, code::GET_DESCRIPTOR), 0x2200, index, 64, Right::Stall);
         }
         for index in [0x00, 0x80] {
             let right = when(state > DeviceState::Default, Right::Data(vec![0, 0]));

@@ -58,7 +58,8 @@ impl Controller {
         let bit = 1 << address.index();
         let control = BufferControl::of(address);
         let word = control.read();
-        if word & BufferControl::STALL != 0 {
+        // Before a configuration is set, nothing is sent (USB 2.0 9.1.1.5).
+        if word & BufferControl::STALL != 0 || self.in_use & bit == 0 {
             return Err(UsbError::WouldBlock);
         }
         let (half, start) = match (endpoint.double, available(word)) {

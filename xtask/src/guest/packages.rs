@@ -16,8 +16,19 @@ use picovd_host::printed::Printed;
 const PACKAGES: [&str; 7] =
     ["busybox-static", "libc6", "libudev1", "libsgutils2-1.46-2", "sg3-utils", "usbip", "grub-pc-bin"];
 /// Drivers that the guest loads, with their dependencies.
-const DRIVERS: [&str; 9] =
-    ["xhci-pci", "usb-storage", "sd_mod", "sg", "exfat", "nls_utf8", "cdc-acm", "e1000", "vhci-hcd"];
+const DRIVERS: [&str; 11] = [
+    "xhci-pci",
+    "usb-storage",
+    "sd_mod",
+    "sg",
+    "exfat",
+    "nls_utf8",
+    "cdc-acm",
+    "e1000",
+    "vhci-hcd",
+    "usbhid",
+    "hid-generic",
+];
 /// Programs and their libraries, by file name, and their paths in the guest.
 const PROGRAMS: [(&str, &str); 9] = [
     ("busybox", "bin/busybox"),

@@ -14,7 +14,7 @@ use picovd_uf2 as uf2;
 
 /// The workspaces below examples/, each with its programs.
 const WORKSPACES: [(&str, &[&str]); 2] = [
-    ("examples", &["expose-memory", "interrupts", "log-to-file", "partitions", "sensor", "settings"]),
+    ("examples", &["expose-memory", "interrupts", "jiggler", "log-to-file", "partitions", "sensor", "settings"]),
     ("examples/own-firmware", &["own-firmware"]),
 ];
 
@@ -172,6 +172,12 @@ fn keep(workspace: &Workspace, name: &str) -> Result<PathBuf, String> {
 /// Builds a project of tests/projects, in its own folder as its author does: cargo reads the rustflags there. Returns the ELF file.
 pub fn project(workspace: &Workspace, toolchain: &Toolchain, name: &str) -> Result<PathBuf, String> {
     compile(workspace, toolchain, &format!("tests/projects/{name}"), &["--bins"])?;
+    keep(workspace, name)
+}
+
+/// Builds one example of the workspace examples/. Returns its ELF file.
+pub fn example(workspace: &Workspace, toolchain: &Toolchain, name: &str) -> Result<PathBuf, String> {
+    compile(workspace, toolchain, "examples", &["--package", name])?;
     keep(workspace, name)
 }
 

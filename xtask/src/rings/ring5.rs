@@ -75,6 +75,7 @@ fn run(context: &Context, report: &mut Report) {
     logs(context, report);
     live(context, report);
     served(context, report);
+    classes(context, report, &program);
     mistakes(context, report);
     let examples = examples::run(context, report, &program);
     projects::run(context, report, &program);
@@ -160,6 +161,27 @@ fn served(context: &Context, report: &mut Report) {
         "it leaves the bus and comes back, the other core wakes it and cannot serve it, and it may begin while it is served",
         cargo,
     );
+}
+
+/// A firmware for tests with USB classes of its own beside everything that a stick can have.
+fn classes(context: &Context, report: &mut Report, program: &Path) {
+    let workspace = &context.workspace;
+    let built = report
+        .check("a firmware with a mouse, a second serial port and a vendor-specific interface builds", || {
+            firmware::test_program(workspace, context.chip()?, "picovd-own-classes")
+        });
+    let Some(elf) = built else { return };
+    let mut cargo = command::cargo(&workspace.root);
+    cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "board_classes"]);
+    cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
+    harness(
+        report,
+        "the application's classes and the stick's answer each for themselves, and at the same time",
+        cargo,
+    );
+    report.check("the stories run beside them", || {
+        examples::stories(workspace, program, &workspace.root.join("tests/own-classes/picovd.toml"), &elf, &[])
+    });
 }
 
 /// The stories, while the program does nothing for some time after each bus reset.

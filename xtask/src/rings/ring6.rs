@@ -1,5 +1,6 @@
 //! Ring 6: the simulated device on the USB port of a virtual machine that runs Debian's own kernel, and GRUB without any.
 
+mod classes;
 mod desktop;
 mod settings;
 mod tail;
@@ -255,6 +256,7 @@ fn device(context: &Context, report: &mut Report, bench: &Bench, elf: Option<&Pa
     together(context, report, bench, &mut machine, elf.is_some());
     settings::run(context, report, bench, &mut machine, elf.is_some());
     if elf.is_some() {
+        classes::run(context, report, bench, &mut machine);
         for found in &projects::PROJECTS {
             project(context, report, bench, &mut machine, found);
         }

@@ -1,0 +1,96 @@
+//! A firmware for tests: a mouse, a second serial port and a vendor-specific interface beside everything that a stick can have.
+//! The port and the interface send back what they receive. Built by `cargo xtask test`; empty elsewhere than on the chip.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+#[cfg(target_os = "none")]
+mod program {
+    use picovd::clock::Milliseconds;
+    use picovd::rp2350::rp235x_hal;
+    use usb_device::Result;
+    use usb_device::bus::{InterfaceNumber, UsbBus, UsbBusAllocator};
+    use usb_device::class::UsbClass;
+    use usb_device::descriptor::DescriptorWriter;
+    use usb_device::endpoint::{EndpointAddress, EndpointIn, EndpointOut};
+    use usbd_hid::descriptor::{MouseReport, SerializedDescriptor};
+    use usbd_hid::hid_class::HIDClass;
+    use usbd_serial::SerialPort;
+
+    picovd::firmware!(disk);
+
+    /// From report to report of the mouse.
+    const PAUSE: Milliseconds = Milliseconds(50);
+
+    /// bInterfaceClass of a vendor-specific interface.
+    const VENDOR_SPECIFIC: u8 = 0xFF;
+
+    /// A vendor-specific interface that sends back each packet.
+    struct Loopback<'b, B: UsbBus> {
+        interface: InterfaceNumber,
+        from_host: EndpointOut<'b, B>,
+        to_host: EndpointIn<'b, B>,
+        packet: [u8; 64],
+        /// Length of the packet that waits for the host.
+        waits: Option<usize>,
+    }
+
+    impl<'b, B: UsbBus> Loopback<'b, B> {
+        fn new(bus: &'b UsbBusAllocator<B>) -> Self {
+            let (from_host, to_host) = (bus.bulk(64), bus.bulk(64));
+            Self { interface: bus.interface(), from_host, to_host, packet: [0; 64], waits: None }
+        }
+    }
+
+    impl<B: UsbBus> UsbClass<B> for Loopback<'_, B> {
+        fn get_configuration_descriptors(&self, writer: &mut DescriptorWriter<'_>) -> Result<()> {
+            writer.interface(self.interface, VENDOR_SPECIFIC, 0, 0)?;
+            writer.endpoint(&self.from_host)?;
+            writer.endpoint(&self.to_host)
+        }
+
+        fn reset(&mut self) {
+            self.waits = None;
+        }
+
+        fn endpoint_out(&mut self, address: EndpointAddress) {
+            if address == self.from_host.address() && self.waits.is_none() {
+                self.waits = self.from_host.read(&mut self.packet).ok();
+            }
+        }
+
+        fn poll(&mut self) {
+            if let Some(packet) = self.waits.and_then(|length| self.packet.get(..length))
+                && self.to_host.write(packet).is_ok()
+            {
+                self.waits = self.from_host.read(&mut self.packet).ok();
+            }
+        }
+    }
+
+    #[rp235x_hal::entry]
+    fn main() -> ! {
+        let (mut stick, _board, (mut mouse, mut port, mut loopback)) =
+            Stick::start_with_classes(&disk::DESCRIPTION, |bus| {
+                (HIDClass::new(bus, MouseReport::desc(), 10), SerialPort::new(bus), Loopback::new(bus))
+            });
+        let mut next = stick.now();
+        let mut x = 0;
+        loop {
+            stick.poll_with(&mut [&mut mouse, &mut port, &mut loopback]);
+            let mut bytes = [0; 64];
+            if let Ok(length) = port.read(&mut bytes) {
+                let _ = port.write(bytes.get(..length).unwrap_or_default());
+            }
+            if stick.now() >= next {
+                next = stick.now().after(PAUSE);
+                if mouse.push_input(&MouseReport { buttons: 0, x, y: 0, wheel: 0, pan: 0 }).is_ok() {
+                    x = if x == 9 { 0 } else { x + 1 };
+                }
+            }
+            stick.wake_at(next);
+            stick.sleep();
+        }
+    }
+}
+
+#[cfg(not(target_os = "none"))]
+fn main() {}
