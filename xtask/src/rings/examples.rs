@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::projects::{EMBASSY_STORIES, EMBASSY_USB};
 use super::{Context, harness, simulator};
 use crate::command::{self, LONG};
 use crate::elf::Elf;
@@ -13,9 +14,10 @@ use crate::workspace::Workspace;
 use picovd_uf2 as uf2;
 
 /// The workspaces below examples/, each with its programs.
-const WORKSPACES: [(&str, &[&str]); 2] = [
+const WORKSPACES: [(&str, &[&str]); 3] = [
     ("examples", &["expose-memory", "interrupts", "jiggler", "log-to-file", "partitions", "sensor", "settings"]),
     ("examples/own-firmware", &["own-firmware"]),
+    ("examples/embassy", &["embassy"]),
 ];
 
 /// Those that change no file by themselves: for the stories, any medium change of theirs is a fault.
@@ -38,13 +40,19 @@ fn read(context: &Context, report: &mut Report, program: &Path, elves: &[Example
     for (name, manifest, elf) in elves {
         report.check(&format!("the host reads every file of example {name}"), || {
             let mut sim = simulator::command(workspace, program);
-            command::run(sim.args(["show", "--strict"]).arg("--manifest").arg(manifest).arg("--elf").arg(elf), LONG)
-                .map(|_| ())
+            sim.args(["show", "--strict"]).args(if *name == "embassy" { EMBASSY_USB } else { &[] });
+            command::run(sim.arg("--manifest").arg(manifest).arg("--elf").arg(elf), LONG).map(|_| ())
         });
     }
     for (name, manifest, elf) in elves {
         report.check(&format!("the stories run on example {name}"), || {
-            stories(workspace, program, manifest, elf, if STEADY.contains(name) { &[] } else { CHANGING })
+            let embassy = [CHANGING, EMBASSY_USB, EMBASSY_STORIES].concat();
+            let options: &[&str] = match *name {
+                "embassy" => &embassy,
+                name if STEADY.contains(&name) => &[],
+                _ => CHANGING,
+            };
+            stories(workspace, program, manifest, elf, options)
         });
     }
     let mut cargo = command::cargo(&workspace.root);

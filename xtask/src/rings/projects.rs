@@ -40,15 +40,17 @@ pub const PROJECTS: [Project; 2] = [
         file: ("READING.TXT", "0"),
         hardware: ["--i2c0", "0x48=tmp102.toml"],
         later: "400",
-        // embassy-usb 0.6 answers GET_DESCRIPTOR(DEVICE_QUALIFIER), its CDC-ACM class has no call management descriptor.
-        usb: &["--foreign-usb"],
-        stories: EMBASSY,
+        usb: EMBASSY_USB,
+        stories: EMBASSY_STORIES,
     },
 ];
 
+/// embassy-usb 0.6 answers GET_DESCRIPTOR(DEVICE_QUALIFIER), and its CDC-ACM class has no call management descriptor.
+pub const EMBASSY_USB: &[&str] = &["--foreign-usb"];
+
 /// What embassy-usb 0.6 and embassy-rp 0.10 leave undone; docs/EMBASSY.md says why and names the reports. A story that no
 /// longer fails is an error, so that the list stays true.
-const EMBASSY: &[&str] = &[
+pub const EMBASSY_STORIES: &[&str] = &[
     "--no-halts",
     // CLEAR_FEATURE(ENDPOINT_HALT) does not reset the data toggle.
     "--fails=halts",

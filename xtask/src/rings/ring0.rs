@@ -81,12 +81,14 @@ fn run(context: &Context, report: &mut Report) {
     report.check("the libraries can be packaged, and build from their packages", || packages(context));
     report.check("rustfmt changes nothing in the examples", || {
         let projects = PROJECTS.iter().map(|project| projects::folder(&context.workspace, project.name));
-        ["examples", "examples/own-firmware"].iter().map(|folder| root.join(folder)).chain(projects).try_for_each(
-            |folder| {
+        ["examples", "examples/own-firmware", "examples/embassy"]
+            .iter()
+            .map(|folder| root.join(folder))
+            .chain(projects)
+            .try_for_each(|folder| {
                 let mut fmt = command::cargo(&folder);
                 command::run(fmt.args(["fmt", "--", "--check", "--color", "never"]), LONG).map(|_| ())
-            },
-        )
+            })
     });
     firmware(context, report);
 }
