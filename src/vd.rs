@@ -71,9 +71,10 @@
 //! Call [`vd_update_file`] when hosts should see what was written; the log of `[log]` does that by itself.
 
 pub use crate::announcement::{Announcing, Refresh, Timing};
-pub use crate::clock::Milliseconds;
 pub use crate::dynamic::{AddError, Content, File, FileSlot, Files, FilesOf, Frozen, NotAdded, UpdateError};
 pub use crate::volume::Generation;
+
+use core::time::Duration;
 
 /// Registers a file, which shows from the next generation on.
 ///
@@ -135,13 +136,14 @@ pub fn vd_update_file<'a>(files: &Files<'a>, file: &'a File<'a>) -> Result<(), U
 /// # let mut host = picovd_sim::example::Host::new();
 /// # let files = host.files();
 /// # mod disk { pub const ANNOUNCING: picovd::vd::Announcing = picovd_sim::example::ANNOUNCING; }
-/// # use picovd::{files::Text, vd::{File, Milliseconds, Refresh, UpdateError, vd_add_file, vd_update_file_with}};
+/// # use picovd::{files::Text, vd::{File, Refresh, UpdateError, vd_add_file, vd_update_file_with}};
+/// use core::time::Duration;
 /// # static ALARM: Text = Text::new("No.\r\n");
 /// # static ALARM_TXT: File = File::new("ALARM.TXT", &ALARM, 4096);
 /// # vd_add_file(files, &ALARM_TXT).expect("there is room");
 /// # assert_eq!(host.sees("ALARM.TXT"), b"No.\r\n");
 /// ALARM.set("Fire!\r\n");
-/// let now = disk::ANNOUNCING.with_quiet(Milliseconds(0)).with_hold(Milliseconds(0)).with_refresh(Refresh::Reconnect);
+/// let now = disk::ANNOUNCING.with_quiet(Duration::ZERO).with_hold(Duration::ZERO).with_refresh(Refresh::Reconnect);
 /// vd_update_file_with(files, &ALARM_TXT, now)?;
 /// # assert_eq!(host.sees("ALARM.TXT"), b"Fire!\r\n");
 /// # Ok::<(), UpdateError>(())
@@ -240,22 +242,23 @@ pub fn vd_insert(files: &Files<'_>) {
     files.insert();
 }
 
-/// Sets a clock for the timestamps of files that change from now on: a function that returns seconds since
-/// 1970-01-01T00:00:00Z and may be called at any time. Without one, files have the manifest's timestamp.
+/// Sets a clock for the timestamps of files that change from now on: a function that returns the time since
+/// 1970-01-01T00:00:00Z, and may be called at any time. Without one, files have the manifest's timestamp.
 ///
 /// ```
 /// # let mut host = picovd_sim::example::Host::new();
 /// # let files = host.files();
 /// # use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+/// use core::time::Duration;
 /// # use picovd::{files::Text, vd::{AddError, File, vd_add_file, vd_set_clock}};
 /// static SECONDS: AtomicU32 = AtomicU32::new(1_800_000_000);  // Kept by the program: a real-time clock, GPS, the network.
-/// vd_set_clock(files, || SECONDS.load(Relaxed).into());
+/// vd_set_clock(files, || Duration::from_secs(SECONDS.load(Relaxed).into()));
 /// # static NOTE: Text = Text::new("Door closed.\r\n");
 /// # static NOTE_TXT: File = File::new("NOTE.TXT", &NOTE, 4096);
 /// # vd_add_file(files, &NOTE_TXT)?;
 /// # assert_eq!(host.modified("NOTE.TXT"), "2027-01-15 08:00:00");
 /// # Ok::<(), AddError>(())
 /// ```
-pub fn vd_set_clock(files: &Files<'_>, clock: fn() -> u64) {
+pub fn vd_set_clock(files: &Files<'_>, clock: fn() -> Duration) {
     files.set_clock(clock);
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use picovd::clock::Milliseconds;
 use picovd::vd::{
-    Announcing, Content, File, Files, Frozen, Generation, Milliseconds, Refresh, Timing, vd_add_file, vd_add_file_with,
+    Announcing, Content, File, Files, Frozen, Generation, Refresh, Timing, vd_add_file, vd_add_file_with,
     vd_remove_file, vd_remove_file_with, vd_rename_file, vd_rename_file_with, vd_set_clock, vd_update_file,
     vd_update_file_with,
 };
@@ -522,14 +523,14 @@ fn a_host_sees_the_applications_clock_and_else_the_builds() {
     let build = times(0)["STATIC.TXT"].clone();
     assert_eq!(times(0)["FILE1.BIN"], build, "without a clock");
     // 2026-11-21T10:20:30Z, then ten minutes later.
-    vd_set_clock(bench.files, || 1_795_256_430);
+    vd_set_clock(bench.files, || Duration::from_secs(1_795_256_430));
     vd_add_file(bench.files, bench.names[4][0]).expect("there is room");
     vd_add_file(bench.files, bench.names[3][0]).expect("there is room");
     let seen = times(20);
     assert_eq!(seen["FILE4.BIN"], "2026-11-21 10:20:30");
     assert_eq!(seen["folder"], "2026-11-21 10:20:30", "a folder, too");
     assert_eq!(seen["FILE1.BIN"], build, "it has not changed");
-    vd_set_clock(bench.files, || 1_795_257_030);
+    vd_set_clock(bench.files, || Duration::from_secs(1_795_257_030));
     bench.renew(1, 700);
     vd_update_file(bench.files, bench.names[1][0]).expect("it is registered");
     let seen = times(20);

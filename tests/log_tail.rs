@@ -1,7 +1,8 @@
 //! STDOUT-TAIL.TXT, followed as `tail -F` does: a reader of each whole generation gets every byte once, and where the ring
 //! did not keep up, exactly so many bytes are missing as the file says.
 
-use picovd::vd::{Announcing, Milliseconds, Refresh, Timing};
+use picovd::clock::Milliseconds;
+use picovd::vd::{Announcing, Refresh, Timing};
 use std::time::Duration;
 
 use picovd::files::LogRing;

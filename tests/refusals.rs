@@ -123,7 +123,7 @@ struct Twin {
 impl Twin {
     fn new(layout: &'static Layout<'static>) -> Self {
         let files: &'static Files<'static> = leak(FilesOf::<7>::new(layout));
-        vd_set_clock(files, || 1_795_256_430);
+        vd_set_clock(files, || std::time::Duration::from_secs(1_795_256_430));
         let memory = SharedMemory::new(Contents::noise(1 << 12));
         let volume = Volume::new(layout, Some(BoardIdentity(7)), memory).with_files(Registered::of(files));
         let contents: Vec<&'static Kept> = (0..4)

@@ -1,6 +1,7 @@
 //! What the disk shows, and how it follows the application: the part that knows neither USB nor executors.
 
-use picovd::clock::{Instant, Milliseconds};
+use core::time::Duration;
+use picovd::clock::Instant;
 use picovd::device::{Device, Poll};
 use picovd::dynamic::{Files, FromRegistry};
 use picovd::files::BuiltIn;
@@ -10,7 +11,7 @@ use picovd::stick::{Description, Firmware, Found};
 use picovd::volume::{DynamicFiles, Memory, Volume};
 
 /// How often the log is looked at if its tail is a file: printing wakes no task. 131 ms, as in `picovd::rp2350::Stick`.
-const LOOK: Milliseconds = Milliseconds(131);
+const LOOK: Duration = Duration::from_millis(131);
 
 /// The device of a firmware's manifest.
 pub(crate) type DeviceOf<F, M> =
@@ -74,7 +75,7 @@ impl<F: Firmware<'static>, M: Memory> Contents<F, M> {
         }
         let mut poll = self.device.poll(now);
         if F::Files::PRESENT && self.built_in.tail.is_some() || self.settings.settings().is_some() {
-            let look = now.after(LOOK);
+            let look = now + LOOK;
             poll.again = Some(poll.again.map_or(look, |again| again.min(look)));
         }
         poll

@@ -173,7 +173,7 @@ fn files(plan: &DiskPlan, out: &mut String) {
     line!(out, "    refresh: ::picovd::vd::Refresh::{refresh:?},");
     line!(out, "    timing: ::picovd::vd::Timing {{");
     for (name, time) in [("quiet", quiet), ("max_age", max_age), ("hold", hold)] {
-        line!(out, "        {name}: ::picovd::vd::Milliseconds({time}),");
+        line!(out, "        {name}: ::picovd::clock::Milliseconds({time}),");
     }
     line!(out, "    }},");
     line!(out, "}};");

@@ -4,7 +4,8 @@ use crate::host::system::{LINUX_DESKTOP, System};
 use crate::memory::Contents;
 use crate::native::NativeDevice;
 use crate::plug;
-use picovd::vd::{Announcing, Files, Milliseconds, Refresh, Timing};
+use picovd::clock::Milliseconds;
+use picovd::vd::{Announcing, Files, Refresh, Timing};
 use std::path::Path;
 use std::time::Duration;
 

@@ -3,11 +3,12 @@
 
 use crate::arena::Arena;
 use picovd::block::{BlockCount, Lba};
+use picovd::clock::Milliseconds;
 use picovd::files::{
     BuiltIn, ConfigFile, Info, InfoFile, LogFile, LogFrames, LogRing, LogRingOf, LogTail, PartitionPlan, Program,
 };
 use picovd::settings::{self, Defaults, Exposable, Settings};
-use picovd::vd::{Announcing, File, Milliseconds, Refresh, Timing};
+use picovd::vd::{Announcing, File, Refresh, Timing};
 use picovd::volume::layout::{
     ClusterIndex, Directory, DynamicWindow, FlashFile, Gap, Growing, Label, Layout, MemoryWindow, Region, RegionKind,
 };

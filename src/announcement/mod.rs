@@ -7,6 +7,7 @@ pub(crate) use announcer::{Announcer, Step, View};
 pub use pending::Pending;
 
 use crate::clock::Milliseconds;
+use core::time::Duration;
 
 /// How a host is notified of a change: `[dynamic] refresh` of the manifest. In ascending order of how hard it is to miss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +34,19 @@ pub struct Timing {
     pub hold: Milliseconds,
 }
 
+impl Timing {
+    /// From durations, which are rounded up to whole milliseconds, here and below.
+    #[must_use]
+    pub const fn new(quiet: Duration, max_age: Duration, hold: Duration) -> Self {
+        let [quiet, max_age, hold] = [
+            Milliseconds::from_duration(quiet),
+            Milliseconds::from_duration(max_age),
+            Milliseconds::from_duration(hold),
+        ];
+        Self { quiet, max_age, hold }
+    }
+}
+
 /// How changes are announced: by the manifest's `[dynamic]`, or as the application requests for one of them.
 ///
 /// Pending changes are announced together. So that none waits longer or is announced more weakly than it asks for, the
@@ -40,16 +54,21 @@ pub struct Timing {
 ///
 /// ```
 /// # extern crate picovd_sim;
-/// use picovd::vd::{Announcing, Milliseconds, Refresh, Timing};
+/// use core::time::Duration;
+/// use picovd::vd::{Announcing, Refresh};
 ///
-/// const MANIFEST: Announcing = Announcing {
-///     refresh: Refresh::Auto,
-///     timing: Timing { quiet: Milliseconds(500), max_age: Milliseconds(5_000), hold: Milliseconds(10_000) },
-/// };
+/// # mod disk {
+/// #     use core::time::Duration;
+/// #     use picovd::vd::{Announcing, Refresh, Timing};
+/// #     const TIMING: Timing = Timing::new(Duration::from_millis(500), Duration::from_secs(5), Duration::from_secs(10));
+/// #     pub const ANNOUNCING: Announcing = Announcing { refresh: Refresh::Auto, timing: TIMING };
+/// # }
 /// // Immediately, but not sooner than 2 s after the last announcement, by leaving the bus.
-/// const ALARM: Announcing =
-///     MANIFEST.with_quiet(Milliseconds(0)).with_hold(Milliseconds(2_000)).with_refresh(Refresh::Reconnect);
-/// # assert_eq!(ALARM.timing, Timing { hold: Milliseconds(2_000), quiet: Milliseconds(0), ..MANIFEST.timing });
+/// const ALARM: Announcing = disk::ANNOUNCING
+///     .with_quiet(Duration::ZERO)
+///     .with_hold(Duration::from_secs(2))
+///     .with_refresh(Refresh::Reconnect);
+/// # assert_eq!(ALARM.timing, picovd::vd::Timing::new(Duration::ZERO, Duration::from_secs(5), Duration::from_secs(2)));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Announcing {
@@ -69,22 +88,22 @@ impl Announcing {
 
     /// The same, announced when no other change has followed for `quiet`.
     #[must_use]
-    pub const fn with_quiet(mut self, quiet: Milliseconds) -> Self {
-        self.timing.quiet = quiet;
+    pub const fn with_quiet(mut self, quiet: Duration) -> Self {
+        self.timing.quiet = Milliseconds::from_duration(quiet);
         self
     }
 
     /// The same, announced when the oldest change is `max_age` old.
     #[must_use]
-    pub const fn with_max_age(mut self, max_age: Milliseconds) -> Self {
-        self.timing.max_age = max_age;
+    pub const fn with_max_age(mut self, max_age: Duration) -> Self {
+        self.timing.max_age = Milliseconds::from_duration(max_age);
         self
     }
 
     /// The same, but not sooner than `hold` after the last announcement.
     #[must_use]
-    pub const fn with_hold(mut self, hold: Milliseconds) -> Self {
-        self.timing.hold = hold;
+    pub const fn with_hold(mut self, hold: Duration) -> Self {
+        self.timing.hold = Milliseconds::from_duration(hold);
         self
     }
 

@@ -67,6 +67,7 @@ mod tests {
     use super::super::{Announcing, Refresh, Timing};
     use super::*;
     use crate::clock::Milliseconds;
+    use core::time::Duration;
 
     const USUAL: Announcing = Announcing {
         refresh: Refresh::Reinsert,
@@ -115,11 +116,11 @@ mod tests {
     fn of_several_changes_the_shortest_times_and_the_strongest_way_count() {
         let mut pending = Pending::default();
         pending.announce(at(0));
-        pending.note(USUAL.with_max_age(Milliseconds(3_000)), at(1_000));
-        pending.note(USUAL.with_refresh(Refresh::Attention).with_hold(Milliseconds(2_000)), at(3_900));
+        pending.note(USUAL.with_max_age(Duration::from_millis(3_000)), at(1_000));
+        pending.note(USUAL.with_refresh(Refresh::Attention).with_hold(Duration::from_millis(2_000)), at(3_900));
         // The first one's age and the second one's hold apply.
         assert_eq!(pending.due(), Some((at(4_000), Refresh::Reinsert)));
-        pending.note(USUAL.with_refresh(Refresh::Reconnect).with_quiet(Milliseconds(20)), at(3_950));
+        pending.note(USUAL.with_refresh(Refresh::Reconnect).with_quiet(Duration::from_millis(20)), at(3_950));
         assert_eq!(pending.due(), Some((at(3_970), Refresh::Reconnect)));
         // A request ends with its announcement.
         pending.announce(at(3_970));

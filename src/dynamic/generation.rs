@@ -104,7 +104,7 @@ impl<'a> Files<'a> {
     /// First takes what is wanted: the generation is of that moment, whatever interrupt handlers and the other core change
     /// while contents are being frozen.
     pub(super) fn begin(&self, generation: Generation, seen: bool) {
-        let clock = self.state().clock.map(|clock| Timestamp::from_unix(clock()).value());
+        let clock = self.state().clock.map(|clock| Timestamp::from_unix(clock().as_secs()).value());
         let modified = clock.unwrap_or(self.layout.timestamp);
         self.take();
         let mut crowded = !seen;

@@ -15,6 +15,7 @@ use crate::volume::layout::Layout;
 use core::cell::Cell;
 #[cfg(feature = "async")]
 use core::task::Waker;
+use core::time::Duration;
 use critical_section::{CriticalSection, Mutex};
 use picovd_exfat::entry::ENTRY_LENGTH;
 
@@ -59,7 +60,7 @@ pub(super) struct RegistryState {
     pub(super) room: Room,
     /// Whether the application has requested to insert the ejected medium again.
     insert: bool,
-    pub(super) clock: Option<fn() -> u64>,
+    pub(super) clock: Option<fn() -> Duration>,
 }
 
 impl<'a, const N: usize> FilesOf<'a, N> {
@@ -91,9 +92,9 @@ impl<'a, const N: usize> FilesOf<'a, N> {
 }
 
 impl<'a> Files<'a> {
-    /// Sets the clock for the times of changes: seconds since 1970-01-01T00:00:00Z. Without one, files have the manifest's
+    /// Sets the clock for the times of changes: the time since 1970-01-01T00:00:00Z. Without one, files have the manifest's
     /// timestamp.
-    pub fn set_clock(&self, clock: fn() -> u64) {
+    pub fn set_clock(&self, clock: fn() -> Duration) {
         critical_section::with(|section| self.change_state(section, |state| state.clock = Some(clock)));
     }
 

@@ -48,6 +48,7 @@ mod stick;
 mod usb;
 #[cfg(feature = "hal")]
 mod usb_endpoint;
+mod waiting;
 mod xip;
 
 #[cfg(feature = "hal")]

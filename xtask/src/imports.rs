@@ -23,7 +23,7 @@ struct Rule {
 /// binaries) may import anything.
 const RULES: &[Rule] = &[
     Rule { part: "block", modules: &[], crates: &[] },
-    Rule { part: "clock", modules: &[], crates: &[] },
+    Rule { part: "clock", modules: &[], crates: &["fugit"] },
     Rule { part: "text", modules: &[], crates: &[] },
     Rule { part: "json", modules: &["text"], crates: &["serde"] },
     Rule { part: "turns", modules: &[], crates: &[] },
@@ -92,6 +92,7 @@ const RULES: &[Rule] = &[
         modules: &["clock", "files", "settings", "stick", "usb", "vd", "volume"],
         crates: HARDWARE_AND_USB,
     },
+    Rule { part: "rp2350/waiting", modules: &["clock", "stick"], crates: HARDWARE },
     // One adapter in two files.
     Rule { part: "rp2350/usb", modules: &["block", "usb", "volume"], crates: HARDWARE_AND_USB },
     Rule { part: "rp2350/usb_endpoint", modules: &["block", "volume"], crates: HARDWARE_AND_USB },
@@ -510,6 +511,14 @@ mod tests {
 
     fn wrong(file: &str, text: &str) -> Vec<String> {
         violations(Path::new(file), &read(file, text))
+    }
+
+    #[test]
+    fn the_library_obeys() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        if let Err(wrong) = super::check(&root) {
+            panic!("{wrong}");
+        }
     }
 
     #[test]

@@ -2,11 +2,11 @@
 #![no_std]
 #![no_main]
 
-use picovd::rp2350::rp235x_hal;
+use rp235x_hal as hal;
 
 picovd::firmware!(disk);
 
-#[rp235x_hal::entry]
+#[hal::entry]
 fn main() -> ! {
     let (mut stick, _board) = Stick::start(&disk::DESCRIPTION);
     loop {

@@ -4,8 +4,8 @@
 
 use core::fmt;
 use picovd::files::Snapshot;
-use picovd::rp2350::rp235x_hal::{self, arch};
 use picovd::vd::{File, vd_add_file, vd_update_file};
+use rp235x_hal as hal;
 
 picovd::firmware!(disk);
 picovd::serve!(STICK);
@@ -31,7 +31,7 @@ impl fmt::Display for Found {
 static FOUND: Snapshot<Found> = Snapshot::new(Found { primes: 0, below: 2 });
 static PRIMES_TXT: File = File::new("PRIMES.TXT", &FOUND, 64);
 
-#[rp235x_hal::entry]
+#[hal::entry]
 fn main() -> ! {
     let (stick, _board) = Stick::start(&disk::DESCRIPTION);
     vd_add_file(&disk::FILES, &PRIMES_TXT).expect("picovd.toml has room for it");
@@ -47,7 +47,7 @@ fn main() -> ! {
         }
     }
     loop {
-        arch::wfi();
+        hal::arch::wfi();
     }
 }
 

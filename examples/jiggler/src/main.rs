@@ -5,9 +5,10 @@
 
 use embedded_hal::delay::DelayNs;
 use picovd::files::Rendered;
-use picovd::rp2350::{UsbBus, rp235x_hal};
+use picovd::rp2350::UsbBus;
 use picovd::usb::Shared;
 use picovd::vd::File;
+use rp235x_hal as hal;
 use usbd_hid::descriptor::{MouseReport, SerializedDescriptor};
 use usbd_hid::hid_class::HIDClass;
 
@@ -20,7 +21,7 @@ static MOUSE: Shared<HIDClass<'static, UsbBus>> = Shared::new();
 static MOVES: Rendered<u32> = Rendered::new(0);
 static MOVES_TXT: File = File::new("MOVES.TXT", &MOVES, 16);
 
-#[rp235x_hal::entry]
+#[hal::entry]
 fn main() -> ! {
     let make = |bus| MOUSE.set(HIDClass::new(bus, MouseReport::desc(), 10));
     let (stick, mut board, ()) = Stick::start_with_classes(&disk::DESCRIPTION, make);

@@ -2,29 +2,26 @@
 #![no_std]
 #![no_main]
 
-use picovd::clock::{Instant, Milliseconds};
+use core::time::Duration;
+use picovd::clock::Instant;
 use picovd::println;
-use picovd::rp2350::rp235x_hal;
+use rp235x_hal as hal;
 
 picovd::firmware!(disk);
 
 /// From line to line.
-const PAUSE: Milliseconds = Milliseconds(250);
+const PAUSE: Duration = Duration::from_millis(250);
 
-#[rp235x_hal::entry]
+#[hal::entry]
 fn main() -> ! {
     let (mut stick, _board) = Stick::start(&disk::DESCRIPTION);
     println!("The program begins.");
-    let mut next = Instant::default().after(PAUSE);
+    let mut next = Instant::default() + PAUSE;
     for line in 1u32.. {
-        while stick.now() < next {
-            stick.poll();
-            stick.wake_at(next);
-            stick.sleep();
-        }
+        stick.poll_until(next);
         // Anything that is `Display` or `Debug`, from anywhere: interrupt handlers and the other core, too.
-        println!("Line {line} at {} ms.", next.0 / 1000);
-        next = next.after(PAUSE);
+        println!("Line {line} at {} ms.", next.as_micros() / 1000);
+        next += PAUSE;
     }
     unreachable!()
 }

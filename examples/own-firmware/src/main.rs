@@ -3,16 +3,18 @@
 #![no_main]
 
 use core::fmt;
+use core::time::Duration;
 use embedded_hal::digital::StatefulOutputPin;
-use picovd::clock::{Instant, Milliseconds};
+use hal::{Sio, gpio::Pins};
+use picovd::clock::Instant;
 use picovd::files::Snapshot;
-use picovd::rp2350::rp235x_hal::{self, Sio, gpio::Pins};
 use picovd::vd::{File, vd_add_file, vd_update_file};
+use rp235x_hal as hal;
 
 picovd::firmware!(disk);
 
 /// From light to dark.
-const PAUSE: Milliseconds = Milliseconds(500);
+const PAUSE: Duration = Duration::from_millis(500);
 
 #[derive(Clone, Copy)]
 struct Blinks(u32);
@@ -26,20 +28,16 @@ impl fmt::Display for Blinks {
 static BLINKS: Snapshot<Blinks> = Snapshot::new(Blinks(0));
 static BLINKS_TXT: File = File::new("BLINKS.TXT", &BLINKS, 64);
 
-#[rp235x_hal::entry]
+#[hal::entry]
 fn main() -> ! {
     let (mut stick, mut board) = Stick::start(&disk::DESCRIPTION);
     vd_add_file(&disk::FILES, &BLINKS_TXT).expect("picovd.toml has room for it");
     let pins = Pins::new(board.IO_BANK0, board.PADS_BANK0, Sio::new(board.SIO).gpio_bank0, &mut board.RESETS);
     let mut led = pins.gpio25.into_push_pull_output();
-    let mut next = Instant::default().after(PAUSE);
+    let mut next = Instant::default() + PAUSE;
     for half in 1u32.. {
-        while stick.now() < next {
-            stick.poll();
-            stick.wake_at(next);
-            stick.sleep();
-        }
-        next = next.after(PAUSE);
+        stick.poll_until(next);
+        next += PAUSE;
         let _ = led.toggle();
         BLINKS.set(Blinks(half / 2));
         // Hosts look again because of it, so every ten seconds is more than enough.

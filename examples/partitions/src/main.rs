@@ -5,7 +5,8 @@
 #![no_std]
 #![no_main]
 
-use picovd::rp2350::rp235x_hal::{self, block};
+use hal::block;
+use rp235x_hal as hal;
 
 unsafe extern "C" {
     /// Distances from block to block, as addresses of nothing.
@@ -58,7 +59,7 @@ static TABLE: block::Block<WORDS> = block::Block::new([
 ])
 .with_offset(&raw const END_TO_START);
 
-#[rp235x_hal::entry]
+#[hal::entry]
 fn main() -> ! {
     let (mut stick, _board) = Stick::start(&disk::DESCRIPTION);
     loop {

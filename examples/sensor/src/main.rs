@@ -1,15 +1,12 @@
-//! A sensor: an interrupt handler takes a reading once a second, and SENSOR.CSV shows the last twenty.
+//! A sensor: a reading once a second, and SENSOR.CSV shows the last twenty.
 #![no_std]
 #![no_main]
 
-use core::cell::RefCell;
-use critical_section::Mutex;
+use core::time::Duration;
+use picovd::clock::Instant;
 use picovd::files::CsvRing;
-use picovd::rp2350::rp235x_hal;
 use picovd::vd::File;
-use rp235x_hal::fugit::ExtU32;
-use rp235x_hal::pac::{self, interrupt};
-use rp235x_hal::timer::{Alarm, Alarm0, CopyableTimer1};
+use rp235x_hal as hal;
 
 picovd::firmware!(disk);
 
@@ -17,42 +14,20 @@ picovd::firmware!(disk);
 static READINGS: CsvRing<(u32, f32), 20> = CsvRing::new("second,celsius");
 static SENSOR_CSV: File = File::new("SENSOR.CSV", &READINGS, 1024);
 
-/// The alarm that rings once a second.
-static ALARM: Mutex<RefCell<Option<Alarm0<CopyableTimer1>>>> = Mutex::new(RefCell::new(None));
-
-#[rp235x_hal::entry]
+#[hal::entry]
 fn main() -> ! {
-    let (mut stick, mut board) = Stick::start(&disk::DESCRIPTION);
+    let (mut stick, _board) = Stick::start(&disk::DESCRIPTION);
     disk::FILES.add(&SENSOR_CSV).expect("picovd.toml has room for it");
-    let mut alarm = board.timer.alarm_0().expect("not taken yet");
-    alarm.schedule(1.secs()).expect("that is not too short");
-    alarm.enable_interrupt();
-    critical_section::with(|section| ALARM.borrow_ref_mut(section).replace(alarm));
-    // SAFETY: the handler only shares data that is protected by a mutex.
-    unsafe { cortex_m::peripheral::NVIC::unmask(pac::Interrupt::TIMER1_IRQ_0) };
+    let mut second = 0;
     loop {
-        stick.poll();
-        stick.sleep();
+        READINGS.push((second, read_sensor(second))).expect("a short line");
+        disk::FILES.update(&SENSOR_CSV).expect("it is registered, and has room");
+        second += 1;
+        stick.poll_until(Instant::default() + Duration::from_secs(second.into()));
     }
-}
-
-#[interrupt]
-fn TIMER1_IRQ_0() {
-    static mut SECOND: u32 = 0;
-    critical_section::with(|section| {
-        if let Some(alarm) = ALARM.borrow_ref_mut(section).as_mut() {
-            alarm.clear_interrupt();
-            let _ = alarm.schedule(1.secs());
-        }
-    });
-    let _ = READINGS.push((*SECOND, read_sensor(*SECOND)));
-    *SECOND += 1;
-    // The file is registered, and its text is never longer than promised.
-    let _ = disk::FILES.update(&SENSOR_CSV);
 }
 
 /// Put your own sensor here. This one's room warms up from 20 to 23 degrees and cools down again, in a minute.
 fn read_sensor(second: u32) -> f32 {
-    let second = second % 60;
-    20.0 + 0.1 * second.min(60 - second) as f32
+    20.0 + 0.1 * (second % 60).min(60 - second % 60) as f32
 }

@@ -2,11 +2,12 @@
 #![no_std]
 #![no_main]
 
-use picovd::clock::{Instant, Milliseconds};
+use core::time::Duration;
+use picovd::clock::Instant;
 use picovd::heapless::String;
 use picovd::println;
-use picovd::rp2350::rp235x_hal;
 use picovd::settings::Secret;
+use rp235x_hal as hal;
 
 picovd::firmware!(disk);
 
@@ -28,7 +29,7 @@ picovd::group! {
     }
 }
 
-#[rp235x_hal::entry]
+#[hal::entry]
 fn main() -> ! {
     let (mut stick, _board) = Stick::start(&disk::DESCRIPTION);
     // One of four groups at most, and none of its fields has a name that the stick or another group has.
@@ -36,7 +37,7 @@ fn main() -> ! {
     let mut next = Instant::default();
     loop {
         if next <= stick.now() {
-            next = next.after(Milliseconds(u32::from(blink()) * 1000));
+            next += Duration::from_secs(blink().into());
         }
         stick.poll();
         stick.wake_at(next);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::vd::{vd_add_file_with, vd_remove_file_with, vd_rename_file_with, vd_update_file_with};
+use core::time::Duration;
 
 /// A device with the manifest's way `attention`, with NOTE.TXT, mounted and ready.
 fn noted() -> (Bench, &'static File<'static>) {
@@ -68,16 +69,17 @@ fn each_way_may_be_asked_for_by_a_change() {
 fn each_time_may_be_asked_for_by_a_change() {
     let usual = announcing(Refresh::Attention);
     let (mut bench, note) = noted();
-    vd_update_file_with(bench.files, note, usual.with_quiet(Milliseconds(20))).expect("it is registered");
+    vd_update_file_with(bench.files, note, usual.with_quiet(Duration::from_millis(20))).expect("it is registered");
     assert_eq!(until_notified(&mut bench, 100), Some(21), "quiet, from the moment that the device noticed");
-    vd_update_file_with(bench.files, note, usual.with_hold(Milliseconds(3_000))).expect("it is registered");
+    vd_update_file_with(bench.files, note, usual.with_hold(Duration::from_millis(3_000))).expect("it is registered");
     assert_eq!(until_notified(&mut bench, 10_000), Some(3_000), "hold, shorter than the manifest's");
-    vd_update_file_with(bench.files, note, usual.with_hold(Milliseconds(40_000))).expect("it is registered");
+    vd_update_file_with(bench.files, note, usual.with_hold(Duration::from_millis(40_000))).expect("it is registered");
     assert_eq!(until_notified(&mut bench, 100_000), Some(40_000), "hold, longer than the manifest's");
     bench.pass(10_000);
     let told = (1..10_000u64).find(|turn| {
         if turn % 100 == 1 {
-            vd_update_file_with(bench.files, note, usual.with_max_age(Milliseconds(1_500))).expect("it is registered");
+            vd_update_file_with(bench.files, note, usual.with_max_age(Duration::from_millis(1_500)))
+                .expect("it is registered");
         }
         bench.pass(1);
         bench.ready() == Err((6, 0x28))
@@ -88,7 +90,8 @@ fn each_time_may_be_asked_for_by_a_change() {
 #[test]
 #[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn every_call_may_ask() {
-    let at_once = announcing(Refresh::Attention).with_quiet(Milliseconds(0)).with_hold(Milliseconds(0));
+    let at_once =
+        announcing(Refresh::Attention).with_quiet(Duration::from_millis(0)).with_hold(Duration::from_millis(0));
     let (mut bench, note) = noted();
     let files = bench.files;
     let (other, _) = file("OTHER.TXT", "other");
@@ -116,7 +119,7 @@ fn a_file_that_is_not_announced_is_when_a_change_asks_for_it() {
     let log: &'static File<'static> = Box::leak(Box::new(File::new("LOG.TXT", content, 4096).unannounced()));
     vd_add_file(bench.files, log).expect("there is room");
     assert_eq!(until_notified(&mut bench, 20_000), None);
-    vd_update_file_with(bench.files, log, announcing(Refresh::Attention).with_quiet(Milliseconds(0)))
+    vd_update_file_with(bench.files, log, announcing(Refresh::Attention).with_quiet(Duration::from_millis(0)))
         .expect("it is registered");
     assert_eq!(until_notified(&mut bench, 10), Some(1));
     assert_eq!(bench.contents("LOG.TXT"), b"log");

@@ -10,9 +10,10 @@ mod program {
     use core::mem::MaybeUninit;
     use core::ptr::addr_of;
     use core::sync::atomic::{AtomicU32, Ordering};
+    use core::time::Duration;
     use cortex_m::asm;
     use cortex_m::peripheral::NVIC;
-    use picovd::clock::{Instant, Milliseconds};
+    use picovd::clock::Instant;
     use picovd::rp2350::rp235x_hal::multicore::{Multicore, Stack};
     use picovd::rp2350::rp235x_hal::pac::{self, interrupt};
     use picovd::rp2350::rp235x_hal::{self, Sio};
@@ -24,7 +25,7 @@ mod program {
     const LINES: u32 = 600;
 
     /// From line to line of the main loop.
-    const PAUSE: Milliseconds = Milliseconds(20);
+    const PAUSE: Duration = Duration::from_millis(20);
 
     /// An interrupt of a device that is not in use.
     const INTERRUPT: pac::Interrupt = pac::Interrupt::PWM_IRQ_WRAP_0;
@@ -109,7 +110,7 @@ mod program {
         }
         // SAFETY: no critical section is open, and the handler shares nothing with this loop but the logs and an atomic.
         unsafe { NVIC::unmask(INTERRUPT) };
-        let mut next = Instant::default().after(PAUSE);
+        let mut next = Instant::default() + PAUSE;
         let lines = if mode() == LATE { 0 } else { LINES };
         for line in 1..=lines {
             while stick.now() < next {
@@ -132,7 +133,7 @@ mod program {
                 println!("main {line:05} of {LINES} abcdefghijklmnopqrstuvwxyz");
                 frame(line, Interrupted(LINES));
             }
-            next = next.after(PAUSE);
+            next += PAUSE;
         }
         loop {
             stick.poll();

@@ -8,9 +8,10 @@
 mod program {
     use core::cell::RefCell;
     use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+    use core::time::Duration;
     use cortex_m::peripheral::SYST;
     use critical_section::Mutex;
-    use picovd::clock::{Instant, Milliseconds};
+    use picovd::clock::Instant;
     use picovd::rp2350::rp235x_hal::multicore::{Multicore, Stack};
     use picovd::rp2350::rp235x_hal::{self, Sio};
     use picovd::vd::{
@@ -28,7 +29,7 @@ mod program {
 
     /// Between two changes of the main loop, of the handler and of the second core, in milliseconds: they drift against each
     /// other.
-    const PAUSE: Milliseconds = Milliseconds(83);
+    const PAUSE: Duration = Duration::from_millis(83);
     const PERIOD: u32 = 67;
     const INTERVAL: u32 = 71;
 
@@ -181,8 +182,8 @@ mod program {
             (Some(file), 2) => {
                 renew();
                 let asked = disk::ANNOUNCING
-                    .with_quiet(Milliseconds(0))
-                    .with_hold(Milliseconds(1_000))
+                    .with_quiet(Duration::ZERO)
+                    .with_hold(Duration::from_secs(1))
                     .with_refresh(Refresh::Reconnect);
                 vd_update_file_with(&disk::FILES, file, asked).is_ok()
             }
@@ -229,7 +230,7 @@ mod program {
     #[rp235x_hal::entry]
     fn main() -> ! {
         let (mut stick, mut board) = Stick::start(&disk::DESCRIPTION);
-        vd_set_clock(&disk::FILES, || BEGAN + u64::from(SECONDS.load(Relaxed)));
+        vd_set_clock(&disk::FILES, || Duration::from_secs(BEGAN + u64::from(SECONDS.load(Relaxed))));
         assert!(vd_add_file(&disk::FILES, &LEDGER_BIN).is_ok());
         if let Some(mut alarm) = board.timer.alarm_0() {
             let _ = alarm.schedule(PERIOD.millis());
@@ -242,13 +243,13 @@ mod program {
         let mut cores = Multicore::new(&mut board.PSM, &mut board.PPB, &mut sio.fifo);
         let (Some(core), Some(stack)) = (cores.cores().get_mut(1), STACK.take()) else { panic!("one core") };
         assert!(core.spawn(stack, second).is_ok());
-        let mut next = Instant::default().after(PAUSE);
+        let mut next = Instant::default() + PAUSE;
         loop {
             stick.poll();
             SECONDS.store((stick.now().0 / 1_000_000) as u32, Relaxed);
             if stick.now() >= next {
                 change(0);
-                next = next.after(PAUSE);
+                next += PAUSE;
                 continue;
             }
             stick.wake_at(next);

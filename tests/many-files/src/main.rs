@@ -9,7 +9,8 @@ mod program {
     use core::fmt;
     use core::ptr::addr_of;
     use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
-    use picovd::clock::{Instant, Milliseconds};
+    use core::time::Duration;
+    use picovd::clock::Instant;
     use picovd::files::{Snapshot, Text};
     use picovd::rp2350::rp235x_hal;
     use picovd::vd::{File, Files, vd_add_file, vd_remove_file, vd_rename_file, vd_update_file};
@@ -152,7 +153,7 @@ mod program {
         loop {
             stick.poll();
             if change && stick.now() >= next {
-                next = stick.now().after(Milliseconds(10));
+                next = stick.now() + Duration::from_millis(10);
                 let file = &FILES[number];
                 number = (number + 1) % FILES.len();
                 let fine = vd_update_file(files, file).is_ok()

@@ -10,8 +10,9 @@ mod blocks;
 mod program {
     use core::ptr::addr_of;
     use core::sync::atomic::{AtomicBool, Ordering};
+    use core::time::Duration;
     use cortex_m::peripheral::NVIC;
-    use picovd::clock::{Instant, Milliseconds};
+    use picovd::clock::Instant;
     use picovd::files::Snapshot;
     use picovd::println;
     use picovd::rp2350::rp235x_hal;
@@ -31,7 +32,7 @@ mod program {
 
     /// How many lines of each kind a program that prints a lot prints, and the time from one to the next.
     const LINES: u32 = 600;
-    const PAUSE: Milliseconds = Milliseconds(20);
+    const PAUSE: Duration = Duration::from_millis(20);
 
     static NAMES: [File; 9] = [
         File::new("CON", &COUNT, 16),
@@ -86,15 +87,15 @@ mod program {
             11 => crate::blocks::use_all(board),
             _ => {}
         }
-        let later = Instant::default().after(Milliseconds(300));
-        let (mut line, mut next) = (0, Instant::default().after(PAUSE));
+        let later = Instant::default() + Duration::from_millis(300);
+        let (mut line, mut next) = (0, Instant::default() + PAUSE);
         loop {
             stick.poll();
             stick.wake_at(later);
             // No mistake either: a program that prints a lot, the lines of tests/chatter.
             if mistake() == 14 && line < LINES {
                 if next <= stick.now() {
-                    next = next.after(PAUSE);
+                    next += PAUSE;
                     line += 1;
                     println!("main {line:05} of {LINES} abcdefghijklmnopqrstuvwxyz");
                     println!("interrupt {line:05} of {LINES} ABCDEFGHIJKLMNOPQRSTUVWXYZ");

@@ -104,7 +104,7 @@ const LATE: [(&str, &str); 2] = [
     (
         "    let mut next =",
         "    let [_, _, late, served] = *core::hint::black_box(&LATE);\n    \
-         let begin = stick.now();\n    while stick.now() < begin.after(picovd::clock::Milliseconds(late)) {}\n    \
+         let begin = stick.now();\n    while stick.now() < begin + core::time::Duration::from_millis(late.into()) {}\n    \
          if served != 0 {\n        STICK.begin(stick);\n        loop {\n            rp235x_hal::arch::wfi();\n        }\n    }\n    \
          while late < u32::MAX {\n        stick.poll();\n        stick.sleep();\n    }\n    \
          let mut next =",
