@@ -19,6 +19,10 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+// Provides critical sections for the tests.
+#[cfg(test)]
+extern crate picovd_sim as _;
+
 mod contents;
 mod control;
 #[cfg(feature = "log")]

@@ -223,8 +223,8 @@ impl<'a> Files<'a> {
                 None => return,
             }
             state.announced = state.announced.wrapping_add(1);
+            self.wake_follower(section);
         });
-        self.wake_follower(section);
     }
 
     /// Without a task that follows, nothing: the stick looks by itself.
@@ -239,7 +239,8 @@ impl<'a> Files<'a> {
     }
 
     /// Wakes the task of `waker` once, at the next change that hosts are notified of. One task at a time: a call replaces the
-    /// waker of the last one. A change between two calls is not lost if the task looks for changes after each call.
+    /// waker of the last one. A change between two calls is not lost if the task looks for changes after each call. The waker is
+    /// called in a critical section.
     #[cfg(feature = "async")]
     pub fn wake_at_change(&self, waker: &Waker) {
         critical_section::with(|section| {
