@@ -218,7 +218,7 @@ async fn until_done<T, F: Firmware<'static>, M: Memory>(
                 return Poll::Ready(result.map(Some).map_err(|_| Stopped::Endpoint));
             }
             if F::Files::PRESENT {
-                Files::wake_at_change(contents.files, context.waker());
+                Files::wake_at_change(contents.files(), context.waker());
                 if contents.changes() != seen {
                     return Poll::Ready(Ok(None));
                 }

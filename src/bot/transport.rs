@@ -110,7 +110,7 @@ impl PaddingTransport {
 }
 
 impl<const HALTS: bool> Transport<HALTS> {
-    const fn initial() -> Self {
+    pub(crate) const fn initial() -> Self {
         Self {
             phase: Phase::Command,
             halts: Halts { bulk_in: false, bulk_out: false },

@@ -251,13 +251,6 @@ impl<'a> Files<'a> {
         });
     }
 
-    /// A number that is different after each change that hosts are notified of.
-    #[cfg(feature = "async")]
-    #[must_use]
-    pub fn changes(&self) -> u32 {
-        self.announced()
-    }
-
     pub(super) fn change_state(&self, section: CriticalSection<'_>, change: impl FnOnce(&mut RegistryState)) {
         let state = self.state.borrow(section);
         let mut value = state.get();

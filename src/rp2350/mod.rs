@@ -17,6 +17,7 @@ mod boot_info;
 mod clock;
 #[cfg(feature = "defmt")]
 mod defmt;
+mod disk;
 mod endpoints;
 #[cfg_attr(target_arch = "riscv32", path = "flash_unwritten.rs")]
 mod flash;
@@ -53,6 +54,7 @@ mod xip;
 
 #[cfg(feature = "hal")]
 pub use board::{Board, CRYSTAL};
+pub use disk::Disk;
 pub use flash::SettingsFlash;
 pub use hardware::Chip;
 #[cfg(feature = "hal")]

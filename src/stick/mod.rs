@@ -6,19 +6,22 @@
 
 mod boot;
 mod console;
+mod disk;
+mod following;
 
 pub use boot::{Found, Hardware, Platform, boot};
+pub use disk::Disk;
+pub use following::{DeviceOf, Following, device};
 
 use crate::announcement::Announcing;
 use crate::clock::{Instant, Milliseconds};
-use crate::device::Device;
 use crate::dynamic::{Files, FromRegistry};
 use crate::files::{BuiltIn, LogFollower, LogRing};
 use crate::scsi::UnitIdentity;
 use crate::settings::{Configured, Settings};
 use crate::usb::{Classes, Composite, Console, Functions, Identity};
 use crate::volume::layout::Layout;
-use crate::volume::{DynamicFiles, NoOverrides, Volume};
+use crate::volume::{DynamicFiles, NoOverrides};
 use usb_device::bus::UsbBusAllocator;
 
 /// The manifest's decisions, as generated tables.
@@ -75,8 +78,7 @@ pub struct Stick<'b, H: Hardware<'b>, F: Firmware<'b>> {
 pub type Usb<'b, H, F> = Composite<'b, <H as Hardware<'b>>::Bus, Served<'b, H, F>, <H as Hardware<'b>>::Restart, F>;
 
 /// The device that the mass storage class serves.
-type Served<'b, H, F> =
-    Device<'b, <H as Platform<'b>>::Memory, <F as Firmware<'b>>::Files, <F as Firmware<'b>>::Settings>;
+type Served<'b, H, F> = DeviceOf<'b, F, <H as Platform<'b>>::Memory>;
 
 /// How long a line waits for a READ whose end the host does not fetch: as long as an announcement waits.
 const PATIENCE: Milliseconds = Milliseconds(60_000);
@@ -136,16 +138,10 @@ impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
         memory: H::Memory,
         usb: impl FnOnce(Identity<'b>, &'b str, Served<'b, H, F>) -> (Usb<'b, H, F>, C),
     ) -> (Self, C) {
-        let Description { layout, files, built_in, announcing, usb_serial, unit, settings, .. } = *description;
-        let Found { board, flash, usb: identity } = found;
+        let Description { files, built_in, usb_serial, settings, .. } = *description;
         // The digits are ASCII, and the manifest's checks ensure that there is room for the serial number that it asks for.
         let serial = usb_serial.or(core::str::from_utf8(digits).ok()).unwrap_or_default();
-        let mut volume =
-            Volume::of(layout, board, memory, F::Files::of(files), settings).with_flash(flash.unwrap_or(u32::MAX));
-        // Files whose changes are not announced are present from the start, too.
-        volume.begin_unseen_generation(Instant(0));
-        let device = Device::new(volume, UnitIdentity { serial, ..unit }, announcing);
-        let (usb, classes) = usb(identity, serial, device);
+        let (usb, classes) = usb(found.usb, serial, device::<F, H::Memory>(description, found, serial, memory));
         let shown = LogFollower::new();
         (Self { usb, settings, files, built_in, shown, echo: None, waiting: None }, classes)
     }

@@ -22,11 +22,12 @@ pub const REQUEST_RESET: u8 = 0xFF;
 /// Get Max LUN (BOT 3.2).
 pub const REQUEST_GET_MAX_LUN: u8 = 0xFE;
 
-/// Two bulk endpoints that carry a [`CommandSet`].
-pub struct BulkOnly<'b, B: UsbBus, S> {
+/// Two bulk endpoints that carry a [`CommandSet`]. Where the bus does not halt endpoints as it should, `HALTS` is false: see
+/// [`bot::PaddingTransport`].
+pub struct BulkOnly<'b, B: UsbBus, S, const HALTS: bool = true> {
     endpoint_in: EndpointIn<'b, B>,
     endpoint_out: EndpointOut<'b, B>,
-    machine: bot::Transport,
+    machine: bot::Transport<HALTS>,
     set: S,
     stage: Stage,
     /// Number of packets in the IN endpoint.
@@ -87,7 +88,7 @@ pub enum Waiting<'a> {
     Part(&'a [u8]),
 }
 
-impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
+impl<'b, B: UsbBus, S: CommandSet, const HALTS: bool> BulkOnly<'b, B, S, HALTS> {
     /// Takes two endpoints of `alloc`.
     ///
     /// # Panics
@@ -98,7 +99,7 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
         Self {
             endpoint_in: alloc.bulk(PACKET_LENGTH as u16),
             endpoint_out: alloc.bulk(PACKET_LENGTH as u16),
-            machine: bot::Transport::new(),
+            machine: bot::Transport::initial(),
             set,
             stage: Stage::new(),
             queued: 0,
@@ -340,7 +341,7 @@ impl<'b, B: UsbBus, S: CommandSet> BulkOnly<'b, B, S> {
     }
 }
 
-impl<B: UsbBus, S: CommandSet> Transport for BulkOnly<'_, B, S> {
+impl<B: UsbBus, S: CommandSet, const HALTS: bool> Transport for BulkOnly<'_, B, S, HALTS> {
     const PROTO: u8 = PROTOCOL_BULK_ONLY;
     type Bus = B;
     type Error = Infallible;

@@ -16,12 +16,14 @@ use usbd_storage::transport::Transport;
 const SUBCLASS_SCSI: u8 = 0x06;
 
 /// The mass storage class around a command set, usually a [`Device`](crate::device::Device), on any usb-device bus.
-pub struct MassStorage<'b, B: UsbBus, S> {
+///
+/// Where the bus does not halt endpoints as it should, `HALTS` is false: the class pads data that ends early (BOT 6.7.2).
+pub struct MassStorage<'b, B: UsbBus, S, const HALTS: bool = true> {
     interface: InterfaceNumber,
-    transport: BulkOnly<'b, B, S>,
+    transport: BulkOnly<'b, B, S, HALTS>,
 }
 
-impl<'b, B: UsbBus, S: CommandSet> MassStorage<'b, B, S> {
+impl<'b, B: UsbBus, S: CommandSet, const HALTS: bool> MassStorage<'b, B, S, HALTS> {
     /// Allocates one interface and two bulk endpoints of `alloc`.
     ///
     /// # Panics
@@ -54,7 +56,7 @@ impl<'b, B: UsbBus, S: CommandSet> MassStorage<'b, B, S> {
 
     /// The transport of the command set.
     #[inline]
-    pub(super) fn transport_mut(&mut self) -> &mut BulkOnly<'b, B, S> {
+    pub(super) fn transport_mut(&mut self) -> &mut BulkOnly<'b, B, S, HALTS> {
         &mut self.transport
     }
 
@@ -77,13 +79,13 @@ impl<'b, B: UsbBus, S: CommandSet> MassStorage<'b, B, S> {
     }
 }
 
-impl<B: UsbBus, S: CommandSet> UsbClass<B> for MassStorage<'_, B, S> {
+impl<B: UsbBus, S: CommandSet, const HALTS: bool> UsbClass<B> for MassStorage<'_, B, S, HALTS> {
     fn get_configuration_descriptors(&self, writer: &mut DescriptorWriter<'_>) -> Result<()> {
         writer.interface(
             self.interface,
             CLASS_MASS_STORAGE,
             SUBCLASS_SCSI,
-            <BulkOnly<'_, B, S> as Transport>::PROTO,
+            <BulkOnly<'_, B, S, HALTS> as Transport>::PROTO,
         )?;
         self.transport.get_endpoint_descriptors(writer)
     }
