@@ -37,6 +37,8 @@ pub mod volume;
 
 // For its strings, which are fields of settings.
 pub use heapless;
+#[cfg(feature = "derive")]
+pub use picovd_derive::{Choice, Settings};
 
 /// Whether the defmt logger (feature `defmt`) is compiled in, which `[log] defmt = true` of a manifest requires.
 pub const DEFMT: bool = cfg!(feature = "defmt");

@@ -1,6 +1,12 @@
 //! Declares groups and choices in one place: the structure, its names, its defaults, and the allowed values.
 
-/// A type with choices: an enumeration that [`choices!`](crate::choices) declares, or an `Option` of one.
+/// A type with choices: an enumeration with `#[derive(picovd::Choice)]`, or of [`choices!`](crate::choices), or an `Option` of one.
+#[diagnostic::on_unimplemented(
+    message = "a setting cannot be a `{Self}`",
+    label = "is no choice",
+    note = "a choice is an `enum` with `#[derive(picovd::Choice)]`",
+    note = "other settings are integers, `bool`, `f32`, `f64`, `picovd::heapless::String<N>` and `picovd::settings::Secret<N>`"
+)]
 pub trait Choice {
     /// The names of its variants, in their order.
     const NAMES: &'static [&'static str];
@@ -37,7 +43,8 @@ macro_rules! choices {
     };
 }
 
-/// Declares a [`Group`](crate::settings::Group) and its structure: each field with its name, type, default, and allowed
+/// Declares a [`Group`](crate::settings::Group) and its structure without a derive, which `#[derive(picovd::Settings)]` reads
+/// better than: each field with its name, type, default, and allowed
 /// values.
 ///
 /// A field is set under its own name, so that names and fields cannot be confused. If a default is not allowed or has
@@ -171,13 +178,8 @@ macro_rules! group {
     (@measure number, $value:ident, $type:ty) => {
         (*$value as f64).is_finite() as i64
     };
-    // A default that has no room may not be it: no text has that many characters.
     (@measure text, $value:ident, $type:ty) => {
-        if $value.len() > <$type as $crate::settings::TextField>::CAPACITY {
-            i64::MAX
-        } else {
-            $crate::settings::characters($value)
-        }
+        $crate::settings::measure::<$type>($value)
     };
     (@measure choice, $value:ident, $type:ty) => {{
         let _ = $value;

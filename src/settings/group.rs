@@ -17,12 +17,37 @@ use zeroize::Zeroizing;
 /// An application's rule: returns the field that violates it, and why, in words.
 pub type Rule<T> = fn(&T) -> Result<(), (&'static str, &'static str)>;
 
-/// A group of settings: the fields of the structure `T`. [`group!`](crate::group) declares both.
+/// A structure with `#[derive(picovd::Settings)]` (feature `derive`).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no group of settings",
+    note = "write `#[derive(picovd::Settings)]` and `#[settings(name = \"...\")]` above it"
+)]
+pub trait Declared: Sized {
+    /// Its group.
+    const GROUP: Group<Self>;
+}
+
+/// A group of settings: the fields of the structure `T`, which `#[derive(picovd::Settings)]` or [`group!`](crate::group)
+/// declares.
 pub struct Group<T> {
     id: u32,
     fields: &'static [Field],
     rule: Rule<T>,
     structure: PhantomData<fn() -> T>,
+}
+
+impl<T: Declared> Group<T> {
+    /// The group of a structure with `#[derive(picovd::Settings)]`: `static LAMP: Group<Lamp> = Group::new();`.
+    #[must_use]
+    pub const fn new() -> Self {
+        T::GROUP
+    }
+}
+
+impl<T: Declared> Default for Group<T> {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl<T> Group<T> {

@@ -61,6 +61,14 @@ pub const fn characters(text: &str) -> i64 {
     count
 }
 
+/// What limits a default, which may be a text's: its number of characters. One that has no room may not be the default: no text
+/// has that many characters.
+#[doc(hidden)]
+#[must_use]
+pub const fn measure<T: TextField>(default: &str) -> i64 {
+    if default.len() > T::CAPACITY { i64::MAX } else { characters(default) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{TextField, characters};

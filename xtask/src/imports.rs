@@ -63,7 +63,11 @@ const RULES: &[Rule] = &[
         crates: &[],
     },
     // The clock: a port that was opened is silent for a moment, a detached device comes back after one.
-    Rule { part: "usb", modules: &["clock", "device", "bot"], crates: &["usb_device", "usbd_serial", "usbd_storage"] },
+    Rule {
+        part: "usb",
+        modules: &["clock", "device", "bot"],
+        crates: &["critical_section", "heapless", "usb_device", "usbd_serial", "usbd_storage"],
+    },
     // Combines layers, like `device`.
     Rule {
         part: "stick",
@@ -83,10 +87,10 @@ const RULES: &[Rule] = &[
     Rule {
         part: "rp2350/board",
         modules: &["firmware", "panic_handler", "program_info", "stick", "tables"],
-        crates: HARDWARE,
+        crates: HARDWARE_AND_USB,
     },
     // `serve` is the macro of that name.
-    Rule { part: "rp2350/interrupt_driven", modules: &["serve", "stick", "turns"], crates: HARDWARE },
+    Rule { part: "rp2350/interrupt_driven", modules: &["serve", "stick", "turns", "usb"], crates: HARDWARE },
     Rule {
         part: "rp2350/stick",
         modules: &["clock", "files", "settings", "stick", "usb", "vd", "volume"],

@@ -6,28 +6,36 @@ use core::time::Duration;
 use picovd::clock::Instant;
 use picovd::heapless::String;
 use picovd::println;
-use picovd::settings::Secret;
+use picovd::settings::{Group, Secret};
 use rp235x_hal as hal;
 
 picovd::firmware!(disk);
 
-picovd::choices! {
-    #[derive(Clone, Copy, Debug)]
-    enum Color { Red = "red", Green = "green", Blue = "blue" }
+#[derive(Clone, Copy, Debug, picovd::Choice)]
+enum Color {
+    Red,
+    Green,
+    Blue,
 }
 
-picovd::group! {
-    static LAMP = "lamp";
-
-    /// What can be set, by whom and to what: name, type, default, range, and what it is good for. Fields are only ever added, and
-    /// at the end: what an older firmware saved stays readable.
-    struct Lamp {
-        name: String<24> = "" => text(0, 24, "What the lamp is called."),
-        interval: u16 = 2 => integer(1, 3600, "Seconds from one blink to the next."),
-        color: Color = Color::Green => choice("The color of its light."),
-        password: Secret<32> = "" => text(0, 32, "What the lamp logs in with.").secret(),
-    }
+/// What can be set, and to what. Users read what is written above each field. Fields are only ever added, and at the end: what an
+/// older firmware saved stays readable.
+#[derive(picovd::Settings)]
+#[settings(name = "lamp")]
+struct Lamp {
+    /// What the lamp is called.
+    name: String<24>,
+    /// Seconds from one blink to the next.
+    #[setting(range = 1..=3600, default = 2)]
+    interval: u16,
+    /// The color of its light.
+    #[setting(default = Color::Green)]
+    color: Color,
+    /// What the lamp logs in with.
+    password: Secret<32>,
 }
+
+static LAMP: Group<Lamp> = Group::new();
 
 #[hal::entry]
 fn main() -> ! {
