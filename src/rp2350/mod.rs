@@ -49,6 +49,7 @@ mod stick;
 mod usb;
 #[cfg(feature = "hal")]
 mod usb_endpoint;
+#[cfg(feature = "hal")]
 mod waiting;
 mod xip;
 

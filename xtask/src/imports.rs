@@ -89,6 +89,8 @@ const RULES: &[Rule] = &[
         modules: &["firmware", "panic_handler", "program_info", "stick", "tables"],
         crates: HARDWARE_AND_USB,
     },
+    // The disk on a program's own bus.
+    Rule { part: "rp2350/disk", modules: &["stick"], crates: HARDWARE_AND_USB },
     // `serve` is the macro of that name.
     Rule { part: "rp2350/interrupt_driven", modules: &["serve", "stick", "turns", "usb"], crates: HARDWARE },
     Rule {
@@ -115,7 +117,7 @@ const HARDWARE: &[&str] = &[
     "static_cell",
     "defmt",
 ];
-/// The same for the one file of rp2350/ that may use usb-device.
+/// The same for the files of rp2350/ that may use usb-device.
 const HARDWARE_AND_USB: &[&str] = &[
     "rp235x_hal",
     "rp235x_pac",
