@@ -62,6 +62,8 @@ pub enum Code {
     SerialNumber = 41,
     /// Every host can restart the board in BOOTSEL mode, and read saved settings there. A warning.
     ResetBesideSettings = 42,
+    /// Settings that nobody but the program can change. A warning.
+    SettingsWithoutConsole = 43,
     /// The chip does not support this flash size.
     FlashSize = 50,
     /// The settings sectors do not fit.
@@ -80,7 +82,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, ascending.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::Unreadable,
         Self::Syntax,
         Self::UnknownKey,
@@ -105,6 +107,7 @@ impl Code {
         Self::Text,
         Self::SerialNumber,
         Self::ResetBesideSettings,
+        Self::SettingsWithoutConsole,
         Self::FlashSize,
         Self::Settings,
         Self::Exposure,
@@ -117,7 +120,10 @@ impl Code {
     /// Whether it is a warning, with which the manifest can still be built.
     #[must_use]
     pub const fn is_warning(self) -> bool {
-        matches!(self, Self::Normalization | Self::SerialNumber | Self::ResetBesideSettings)
+        matches!(
+            self,
+            Self::Normalization | Self::SerialNumber | Self::ResetBesideSettings | Self::SettingsWithoutConsole
+        )
     }
 }
 

@@ -86,6 +86,18 @@ impl Rules {
         }
     }
 
+    /// Without the key, a serial port was forgotten; with `console = false`, it was not.
+    pub(super) fn settings_without_console(&mut self, usb: &UsbTable, table: &SettingsTable, settings: Settings) {
+        if usb.console.is_none() && settings.sectors != 0 {
+            self.problems.report(
+                Code::SettingsWithoutConsole,
+                table.sectors.as_ref().map(|field| field.span.clone()),
+                "settings without a serial port: nobody but the program itself can change or save them",
+                "set console = true in [usb], or console = false if only the program is to change them",
+            );
+        }
+    }
+
     fn usb_string(&mut self, what: &str, key: &Key<String>, default: &str) -> String {
         let Some((text, span)) = self.placed(key) else { return default.to_owned() };
         let units = text.encode_utf16().count();

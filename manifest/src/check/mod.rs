@@ -264,6 +264,7 @@ impl Rules {
         let usb = self.usb(&tables.usb);
         let settings = self.settings(&tables.settings, chip);
         self.reset_beside_settings(&tables.usb, &usb, settings);
+        self.settings_without_console(&tables.usb, &tables.settings, settings);
         let log = self.log(&tables.log);
         let partitions = self.partitions(&tables.partitions);
         let info = self.info(&tables.info);
