@@ -24,11 +24,17 @@ impl Chip {
     ///
     /// `None` if it was called before.
     #[must_use]
-    pub fn boot<F: Firmware<'static>>(
+    pub fn boot<F: Firmware<'static>>(self, description: &Description<'static, F::Settings>) -> Option<Found<'static>> {
+        processor::singleton!(: () = ())?;
+        Some(self.begin::<F>(description))
+    }
+
+    /// The same, for a caller that knows that it is the first one.
+    #[inline]
+    pub(super) fn begin<F: Firmware<'static>>(
         mut self,
         description: &Description<'static, F::Settings>,
-    ) -> Option<Found<'static>> {
-        processor::singleton!(: () = ())?;
+    ) -> Found<'static> {
         if let Some(log) = description.built_in.log {
             crate::files::set_log(log);
         }
@@ -39,7 +45,7 @@ impl Chip {
         if description.program_in_sram {
             xip::connect();
         }
-        Some(stick::boot::<_, F>(&mut self, description))
+        stick::boot::<_, F>(&mut self, description)
     }
 
     /// The USB device's serial number: of the manifest, or of the board.

@@ -68,6 +68,7 @@ macro_rules! park {
 /// ```ignore
 /// picovd::core1_stack!(STACK, 1024);
 /// ```
+#[cfg(feature = "hal")]
 #[macro_export]
 macro_rules! core1_stack {
     ($name:ident, $words:expr) => {

@@ -4,7 +4,7 @@ use super::clock::{Clock, interrupt};
 use super::hardware::Chip;
 use super::memory::AddressSpace;
 use super::usb::{self, UsbBus};
-use super::{processor, reboot, xip};
+use super::{processor, reboot};
 use crate::clock::Instant;
 use crate::stick::{self, Description, Firmware, Found, Hardware};
 use crate::usb::{Classes, Console, Reset};
@@ -149,18 +149,8 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Stick<F, H, D> {
     /// Finds out about the board, and sets up what the description asks for.
     #[inline]
     fn boot(bus: UsbBus, description: &Description<'static, F::Settings>) -> Booted {
-        if let Some(log) = description.built_in.log {
-            crate::files::set_log(log);
-        }
-        #[cfg(feature = "defmt")]
-        if let Some(ring) = description.built_in.defmt {
-            super::defmt::set_ring(ring);
-        }
         processor::start();
-        if description.program_in_sram {
-            xip::connect();
-        }
-        let found = stick::boot::<_, F>(&mut Chip, description);
+        let found = Chip.begin::<F>(description);
         let digits = processor::singleton!(: [u8; 16] = [0; 16]);
         // The peripherals exist once, so this runs once.
         let (Some(digits), Some(alloc)) = (digits, allocator(bus)) else { processor::reset() };
