@@ -185,7 +185,7 @@ impl Asked {
         let ways = [Refresh::Auto, Refresh::Reconnect, Refresh::Reinsert];
         let ways = if profile.poll.is_some() { &ways[..] } else { &ways[..2] };
         let [quiet, max_age, hold] = [self.quiet, self.max_age, self.hold].map(Milliseconds);
-        Announcing { refresh: *self.way.get(ways), timing: Timing { quiet, max_age, hold } }
+        Announcing { refresh: *self.way.get(ways), timing: Timing { quiet, max_age, hold, max_hold: hold } }
     }
 }
 
@@ -204,7 +204,12 @@ fn leak<T>(value: T) -> &'static T {
     Box::leak(Box::new(value))
 }
 
-const TIMING: Timing = Timing { quiet: Milliseconds(100), max_age: Milliseconds(1_000), hold: Milliseconds(2_000) };
+const TIMING: Timing = Timing {
+    quiet: Milliseconds(100),
+    max_age: Milliseconds(1_000),
+    hold: Milliseconds(2_000),
+    max_hold: Milliseconds(2_000),
+};
 
 impl Bench {
     fn new(refresh: Refresh) -> (Self, NativeDevice) {

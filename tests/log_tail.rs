@@ -33,7 +33,12 @@ fn board(refresh: Refresh) -> (NativeDevice, &'static LogRing) {
     let mut board = plug::board(plan.clone(), Contents::noise(plan.chip.flash_size as usize));
     board.announcing = Announcing {
         refresh,
-        timing: Timing { quiet: Milliseconds(200), max_age: Milliseconds(1_000), hold: Milliseconds(2_000) },
+        timing: Timing {
+            quiet: Milliseconds(200),
+            max_age: Milliseconds(1_000),
+            hold: Milliseconds(2_000),
+            max_hold: Milliseconds(2_000),
+        },
     };
     let device = NativeDevice::new(board);
     let log = device.log().expect("the manifest asks for a log");

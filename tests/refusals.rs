@@ -361,7 +361,12 @@ fn a_refused_call_is_not_announced() {
     let Twin { files, volume, contents, entries } = Twin::new(layout());
     let at_once = Announcing {
         refresh: Refresh::Attention,
-        timing: Timing { quiet: Milliseconds(0), max_age: Milliseconds(0), hold: Milliseconds(0) },
+        timing: Timing {
+            quiet: Milliseconds(0),
+            max_age: Milliseconds(0),
+            hold: Milliseconds(0),
+            max_hold: Milliseconds(0),
+        },
     };
     let unit = UnitIdentity { vendor: "V", product: "P", revision: "1", serial: "0123456789AB" };
     let mut device = Device::new(volume, unit, at_once);

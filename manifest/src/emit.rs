@@ -157,7 +157,7 @@ fn kind(region: &Region, contents: &mut Vec<(String, Vec<u8>)>) -> String {
 }
 
 fn files(plan: &DiskPlan, out: &mut String) {
-    let Dynamic { refresh, quiet, max_age, hold, .. } = plan.changes;
+    let Dynamic { refresh, quiet, max_age, hold, max_hold, .. } = plan.changes;
     line!(out, "/// The dynamic files, which vd_add_file and similar functions take.");
     line!(out, "#[allow(dead_code)]");
     line!(out, "pub static FILES: &::picovd::vd::Files<'static> = &SLOTS;");
@@ -172,7 +172,7 @@ fn files(plan: &DiskPlan, out: &mut String) {
     line!(out, "pub const ANNOUNCING: ::picovd::vd::Announcing = ::picovd::vd::Announcing {{");
     line!(out, "    refresh: ::picovd::vd::Refresh::{refresh:?},");
     line!(out, "    timing: ::picovd::vd::Timing {{");
-    for (name, time) in [("quiet", quiet), ("max_age", max_age), ("hold", hold)] {
+    for (name, time) in [("quiet", quiet), ("max_age", max_age), ("hold", hold), ("max_hold", max_hold)] {
         line!(out, "        {name}: ::picovd::clock::Milliseconds({time}),");
     }
     line!(out, "    }},");

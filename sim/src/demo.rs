@@ -43,12 +43,13 @@ pub fn obstacle(plan: &DiskPlan) -> Option<String> {
 /// Within which time a desktop has seen two readings, given the manifest's times for announcements; `None` if it never
 /// does.
 ///
-/// A change is announced at the latest `max-age`, `hold` and half a second after it was made, or 4 s after the volume was
+/// A change is announced at the latest `max-age`, `max-hold` and half a second after it was made, or 4 s after the volume was
 /// mounted; a desktop has the new files 8.5 s after that.
 #[must_use]
 pub fn patience(plan: &DiskPlan) -> Option<Duration> {
     let dynamic = &plan.changes;
-    let told = Duration::from_millis(u64::from(dynamic.max_age) + u64::from(dynamic.hold)) + Duration::from_secs(13);
+    let told =
+        Duration::from_millis(u64::from(dynamic.max_age) + u64::from(dynamic.max_hold)) + Duration::from_secs(13);
     (dynamic.refresh != Refresh::Attention).then(|| 2 * (Duration::from_secs(INTERVAL) + told))
 }
 

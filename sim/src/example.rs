@@ -12,7 +12,12 @@ use std::time::Duration;
 /// How hosts are notified of the stick's changes.
 pub const ANNOUNCING: Announcing = Announcing {
     refresh: Refresh::Auto,
-    timing: Timing { quiet: Milliseconds(500), max_age: Milliseconds(5_000), hold: Milliseconds(10_000) },
+    timing: Timing {
+        quiet: Milliseconds(500),
+        max_age: Milliseconds(5_000),
+        hold: Milliseconds(10_000),
+        max_hold: Milliseconds(10_000),
+    },
 };
 
 /// Its manifest.

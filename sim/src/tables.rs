@@ -99,17 +99,15 @@ impl Tables {
 /// How hosts are notified of changes.
 #[must_use]
 pub fn announcing(plan: &DiskPlan) -> Announcing {
-    let manifest::Dynamic { refresh, quiet, max_age, hold, .. } = plan.changes;
+    let manifest::Dynamic { refresh, quiet, max_age, hold, max_hold, .. } = plan.changes;
+    let [quiet, max_age, hold, max_hold] = [quiet, max_age, hold, max_hold].map(Milliseconds);
     let refresh = match refresh {
         manifest::Refresh::Attention => Refresh::Attention,
         manifest::Refresh::Reinsert => Refresh::Reinsert,
         manifest::Refresh::Reconnect => Refresh::Reconnect,
         manifest::Refresh::Auto => Refresh::Auto,
     };
-    Announcing {
-        refresh,
-        timing: Timing { quiet: Milliseconds(quiet), max_age: Milliseconds(max_age), hold: Milliseconds(hold) },
-    }
+    Announcing { refresh, timing: Timing { quiet, max_age, hold, max_hold } }
 }
 
 /// The manifest's decisions about settings, if it has sectors for them; for the rest of the process.

@@ -32,10 +32,13 @@ pub struct Timing {
     pub max_age: Milliseconds,
     /// ... but never sooner than this after the last announcement.
     pub hold: Milliseconds,
+    /// While changes keep coming, `hold` doubles from announcement to announcement, up to this; not above `hold`, if this is
+    /// less.
+    pub max_hold: Milliseconds,
 }
 
 impl Timing {
-    /// From durations, which are rounded up to whole milliseconds, here and below.
+    /// From durations, which are rounded up to whole milliseconds, here and below. `hold` stays as it is.
     #[must_use]
     pub const fn new(quiet: Duration, max_age: Duration, hold: Duration) -> Self {
         let [quiet, max_age, hold] = [
@@ -43,7 +46,7 @@ impl Timing {
             Milliseconds::from_duration(max_age),
             Milliseconds::from_duration(hold),
         ];
-        Self { quiet, max_age, hold }
+        Self { quiet, max_age, hold, max_hold: hold }
     }
 }
 
@@ -100,10 +103,18 @@ impl Announcing {
         self
     }
 
-    /// The same, but not sooner than `hold` after the last announcement.
+    /// The same, but not sooner than `hold` after the last announcement, however often things change.
     #[must_use]
     pub const fn with_hold(mut self, hold: Duration) -> Self {
         self.timing.hold = Milliseconds::from_duration(hold);
+        self.timing.max_hold = self.timing.hold;
+        self
+    }
+
+    /// The same, with a `hold` that doubles up to `max_hold` while changes keep coming.
+    #[must_use]
+    pub const fn with_max_hold(mut self, max_hold: Duration) -> Self {
+        self.timing.max_hold = Milliseconds::from_duration(max_hold);
         self
     }
 
@@ -113,7 +124,12 @@ impl Announcing {
         let (a, b) = (self.timing, other.timing);
         Self {
             refresh: self.refresh.max(other.refresh),
-            timing: Timing { quiet: a.quiet.min(b.quiet), max_age: a.max_age.min(b.max_age), hold: a.hold.min(b.hold) },
+            timing: Timing {
+                quiet: a.quiet.min(b.quiet),
+                max_age: a.max_age.min(b.max_age),
+                hold: a.hold.min(b.hold),
+                max_hold: a.max_hold.min(b.max_hold),
+            },
         }
     }
 }

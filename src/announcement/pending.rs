@@ -1,7 +1,10 @@
 //! Changes that wait for their announcement.
 
-use super::{Announcing, Refresh};
-use crate::clock::Instant;
+use super::{Announcing, Refresh, Timing};
+use crate::clock::{Instant, Milliseconds};
+
+/// A hold of a second becomes an hour, the longest one of a manifest.
+const MAX_DOUBLINGS: u8 = 12;
 
 /// Changes that were not announced yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -9,6 +12,8 @@ pub struct Pending {
     waiting: Option<Waiting>,
     /// When the last announcement was made.
     announced: Option<Instant>,
+    /// How often the hold has doubled: each time that an announcement came within twice the hold of the one before.
+    doublings: u8,
 }
 
 /// What all pending changes together ask for.
@@ -25,7 +30,7 @@ impl Pending {
     /// No change so far.
     #[must_use]
     pub const fn new() -> Self {
-        Self { waiting: None, announced: None }
+        Self { waiting: None, announced: None, doublings: 0 }
     }
 
     /// Adds a change, or several, noticed at `now`.
@@ -46,8 +51,14 @@ impl Pending {
     pub fn due(&self) -> Option<(Instant, Refresh)> {
         let Waiting { announcing, newest, latest } = self.waiting?;
         let due = newest.after(announcing.timing.quiet).min(latest);
-        let due = self.announced.map_or(due, |last| due.max(last.after(announcing.timing.hold)));
+        let due = self.announced.map_or(due, |last| due.max(last.after(self.hold(announcing.timing))));
         Some((due, announcing.refresh))
+    }
+
+    /// The time between two announcements, as often as it has doubled.
+    fn hold(&self, timing: Timing) -> Milliseconds {
+        let Timing { hold: Milliseconds(hold), max_hold: Milliseconds(most), .. } = timing;
+        Milliseconds(hold.saturating_mul(1 << self.doublings).min(most).max(hold))
     }
 
     /// Drops all pending changes: they are visible, and no host needs to be notified.
@@ -57,6 +68,9 @@ impl Pending {
 
     /// Notes that all pending changes are being announced at `now`.
     pub fn announce(&mut self, now: Instant) {
+        let hold = self.waiting.map_or(Milliseconds(0), |waiting| self.hold(waiting.announcing.timing));
+        let goes_on = self.announced.is_some_and(|last| now < last.after(hold).after(hold));
+        self.doublings = if goes_on { (self.doublings + 1).min(MAX_DOUBLINGS) } else { 0 };
         self.waiting = None;
         self.announced = Some(now);
     }
@@ -64,14 +78,12 @@ impl Pending {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Announcing, Refresh, Timing};
     use super::*;
-    use crate::clock::Milliseconds;
     use core::time::Duration;
 
     const USUAL: Announcing = Announcing {
         refresh: Refresh::Reinsert,
-        timing: Timing { quiet: Milliseconds(500), max_age: Milliseconds(5_000), hold: Milliseconds(10_000) },
+        timing: Timing::new(Duration::from_millis(500), Duration::from_secs(5), Duration::from_secs(10)),
     };
 
     fn at(milliseconds: u64) -> Instant {
@@ -110,6 +122,37 @@ mod tests {
         pending.announce(at(10_500));
         pending.note(USUAL, at(50_000));
         assert_eq!(due(&pending), Some(at(50_500)));
+    }
+
+    #[test]
+    fn while_changes_keep_coming_the_hold_doubles() {
+        let usual = USUAL.with_max_hold(Duration::from_secs(60));
+        let mut pending = Pending::default();
+        let mut moments = heapless::Vec::<u64, 16>::new();
+        // One a second, for six minutes.
+        for second in 0..360_u64 {
+            pending.note(usual, at(second * 1000));
+            if due(&pending).is_some_and(|due| due <= at(second * 1000)) {
+                pending.announce(at(second * 1000));
+                moments.push(second).expect("there is room");
+            }
+        }
+        assert_eq!(moments, [5, 15, 35, 75, 135, 195, 255, 315]);
+        // A single change later waits as the first one did, and so does the next one.
+        pending = Pending { waiting: None, ..pending };
+        pending.note(usual, at(600_000));
+        assert_eq!(due(&pending), Some(at(600_500)));
+        pending.announce(at(600_500));
+        pending.note(usual, at(601_000));
+        assert_eq!(due(&pending), Some(at(610_500)));
+        // `with_hold` asks for no more than it says.
+        let mut pending = Pending::default();
+        for round in 0..10 {
+            pending.note(usual.with_hold(Duration::from_secs(2)), at(round * 2_000));
+            pending.announce(at(round * 2_000));
+        }
+        pending.note(usual.with_hold(Duration::from_secs(2)), at(18_100));
+        assert_eq!(due(&pending), Some(at(20_000)));
     }
 
     #[test]

@@ -74,7 +74,12 @@ const UNIT: UnitIdentity<'static> = UnitIdentity { vendor: "V", product: "P", re
 fn announcing(refresh: Refresh) -> Announcing {
     Announcing {
         refresh,
-        timing: Timing { quiet: Milliseconds(500), max_age: Milliseconds(5_000), hold: Milliseconds(10_000) },
+        timing: Timing {
+            quiet: Milliseconds(500),
+            max_age: Milliseconds(5_000),
+            hold: Milliseconds(10_000),
+            max_hold: Milliseconds(10_000),
+        },
     }
 }
 

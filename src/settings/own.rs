@@ -164,8 +164,12 @@ impl<'p> Values<'p> {
         let time = |index, default| self.number(index).map_or(default, Milliseconds);
         let quiet = time(QUIET, timing.quiet);
         let max_age = time(MAX_AGE, timing.max_age);
-        let hold = time(HOLD, timing.hold);
-        Announcing { refresh: way.copied().unwrap_or(refresh), timing: Timing { quiet, max_age, hold } }
+        // A hold that somebody has set stays as it is.
+        let (hold, max_hold) = self.number(HOLD).map_or((timing.hold, timing.max_hold), |hold| {
+            let hold = Milliseconds(hold);
+            (hold, hold)
+        });
+        Announcing { refresh: way.copied().unwrap_or(refresh), timing: Timing { quiet, max_age, hold, max_hold } }
     }
 
     /// The hashes of the exposed files.
@@ -292,7 +296,7 @@ impl Section for Own<'_> {
                 out.quoted(WAYS.iter().zip(WAY_NAMES).find(|(other, _)| **other == way).map_or("", |(_, name)| name))
             }
             QUIET..=HOLD => {
-                let Timing { quiet, max_age, hold } = values.announcing(&self.0).timing;
+                let Timing { quiet, max_age, hold, .. } = values.announcing(&self.0).timing;
                 let time = match index {
                     QUIET => quiet,
                     MAX_AGE => max_age,

@@ -35,7 +35,12 @@ const PLAN: Plan<'static> = Plan {
         label: "PICOVD",
         announcing: Announcing {
             refresh: Refresh::Auto,
-            timing: Timing { quiet: Milliseconds(500), max_age: Milliseconds(5000), hold: Milliseconds(10_000) },
+            timing: Timing {
+                quiet: Milliseconds(500),
+                max_age: Milliseconds(5000),
+                hold: Milliseconds(10_000),
+                max_hold: Milliseconds(10_000),
+            },
         },
         manufacturer: "PicoVD",
         product: "PicoVD memory disk",
@@ -172,7 +177,12 @@ fn a_set_changes_what_it_names_and_nothing_else() {
         settings.announcing(),
         Announcing {
             refresh: Refresh::Reconnect,
-            timing: Timing { quiet: Milliseconds(0), max_age: Milliseconds(5000), hold: Milliseconds(10_000) }
+            timing: Timing {
+                quiet: Milliseconds(0),
+                max_age: Milliseconds(5000),
+                hold: Milliseconds(10_000),
+                max_hold: Milliseconds(10_000)
+            }
         }
     );
     assert!(settings.has_changed());

@@ -307,6 +307,19 @@ impl Rules {
                 "use a max-age of at least quiet",
             );
         }
+        let hold = self.interval("hold", &table.hold, 10_000);
+        let usual = if table.hold.is_some() { hold } else { 60_000 };
+        let max_hold = self.interval("max-hold", &table.max_hold, usual.into());
+        if max_hold < hold
+            && let Some(field) = table.max_hold.as_ref().map(|field| &field.span)
+        {
+            self.problems.report(
+                Code::OutOfRange,
+                field.clone(),
+                format!("max-hold ({max_hold} ms) is below hold ({hold} ms)"),
+                "use a max-hold of at least hold",
+            );
+        }
         Dynamic {
             files: files as u16,
             max_name: max_name as u8,
@@ -314,7 +327,8 @@ impl Rules {
             refresh: self.value(&table.refresh, Refresh::Auto),
             quiet,
             max_age,
-            hold: self.interval("hold", &table.hold, 10_000),
+            hold,
+            max_hold,
         }
     }
 

@@ -191,6 +191,8 @@ pub struct Dynamic {
     pub max_age: u32,
     /// Minimum time between announcements in milliseconds.
     pub hold: u32,
+    /// The same while changes keep coming.
+    pub max_hold: u32,
 }
 
 /// `[settings]`: flash sectors for persistent settings.

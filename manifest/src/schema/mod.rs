@@ -201,6 +201,9 @@ pub struct DynamicTable {
     pub max_age: Key<Interval>,
     /// Minimum time between two announcements, at most "60 min". Default: "10 s".
     pub hold: Key<Interval>,
+    /// While changes keep coming, the minimum time doubles from announcement to announcement, up to this, at most "60 min".
+    /// Default: `hold`, or "60 s" without one.
+    pub max_hold: Key<Interval>,
 }
 
 /// Settings that survive a power cut: the stick's own, and an application's.
