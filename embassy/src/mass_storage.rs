@@ -89,7 +89,8 @@ impl<'d, D: Driver<'d>, F: Firmware<'static>, M: Memory> MassStorage<'d, D, F, M
         Self { bulk_in, bulk_out, signal, machine: PaddingTransport::padding(), contents, pull_up }
     }
 
-    /// Serves the host, forever. In a task of its own, or joined with others; it never blocks, except for saving settings.
+    /// Serves the host, forever. In a task of its own, or joined with others; it never blocks, except for saving settings. The
+    /// task of the `UsbDevice` must not have a lower priority.
     pub async fn run(&mut self) -> ! {
         loop {
             while !self.signal.is_configured() {
