@@ -195,6 +195,7 @@ fn measure_all(options: &Options, elf: &[u8], plan: &DiskPlan) -> Result<Report,
         let size = planned(Some(manifest))?.chip.flash_size as usize;
         report.calls = Some(masked::calls(&load(elf)?, size)?);
         report.others.value = masked::value(&load(elf)?, size)?;
+        report.others.texts = masked::texts(&load(elf)?, size)?;
     }
     if let Some((elf, manifest)) = &options.log {
         let size = planned(Some(manifest))?.chip.flash_size as usize;

@@ -49,6 +49,7 @@ pub fn calls(elf: &[u8], flash_size: usize) -> Result<Calls, Box<dyn Error>> {
 /// What that program does in place of changing 250 files, by its `CASE`.
 const STAYING: u32 = 1;
 const ONE_VALUE: u32 = 2;
+const TEXTS: u32 = 3;
 
 /// That program with another case in it.
 fn program(elf: &[u8], case: u32) -> Result<Vec<u8>, String> {
@@ -77,12 +78,21 @@ pub fn many(elf: &[u8], plan: &DiskPlan, pace: Pace) -> Result<Vec<Row>, Box<dyn
 
 /// The longest stretch of that program with one value of 1 KiB, which is set all the time and which a host reads.
 pub fn value(elf: &[u8], flash_size: usize) -> Result<u64, Box<dyn Error>> {
-    let mut bench = Bench::plug_prepared(LOOKED, &program(elf, ONE_VALUE)?, flash_size, Pace::USUAL, |board| {
+    changing(elf, flash_size, ONE_VALUE, &["WIDE.TXT"])
+}
+
+/// The same with texts of 4 KiB that are appended to all the time.
+pub fn texts(elf: &[u8], flash_size: usize) -> Result<u64, Box<dyn Error>> {
+    changing(elf, flash_size, TEXTS, &["LINES.TXT", "EVENTS.TXT"])
+}
+
+fn changing(elf: &[u8], flash_size: usize, case: u32, files: &[&str]) -> Result<u64, Box<dyn Error>> {
+    let mut bench = Bench::plug_prepared(LOOKED, &program(elf, case)?, flash_size, Pace::USUAL, |board| {
         longest(board);
     })?;
-    for _ in 0..3 {
+    for file in files.iter().cycle().take(3) {
         bench.settle_down()?;
-        bench = read(bench, "WIDE.TXT")?;
+        bench = read(bench, file)?;
     }
     Ok(bench.with_board(longest))
 }
@@ -92,6 +102,8 @@ pub fn value(elf: &[u8], flash_size: usize) -> Result<u64, Box<dyn Error>> {
 pub struct Others {
     /// Of a program that sets a value of 1 KiB, which is `Snapshot`.
     pub value: u64,
+    /// Of a program that appends to a `TextBuffer` and a `RingLog`.
+    pub texts: u64,
     /// Of a program that prints and logs by defmt, before a host comes.
     pub print: u64,
     /// Of the same program, while a host reads its logs.

@@ -128,6 +128,7 @@ impl Report {
         };
         masked("250 dynamic files", self.calls.map_or(0, |calls| calls.masked));
         masked("a `Snapshot` value of 1 KiB", self.others.value);
+        masked("a `TextBuffer` and a `RingLog`", self.others.texts);
         masked("`println!` and defmt", self.others.print);
         masked("logs that a host reads", self.others.log);
         masked("settings", self.others.settings);

@@ -11,7 +11,7 @@ mod program {
     use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
     use core::time::Duration;
     use picovd::clock::Instant;
-    use picovd::files::{Snapshot, Text};
+    use picovd::files::{RingLog, Snapshot, Text, TextBuffer};
     use picovd::rp2350::rp235x_hal;
     use picovd::vd::{File, Files, vd_add_file, vd_remove_file, vd_rename_file, vd_update_file};
 
@@ -105,6 +105,11 @@ mod program {
     static WIDE: Snapshot<Wide> = Snapshot::new(Wide([0; 256]));
     static WIDE_TXT: File = File::new("WIDE.TXT", &WIDE, 64);
 
+    static LINES: TextBuffer<4096> = TextBuffer::new();
+    static LINES_TXT: File = File::new("LINES.TXT", &LINES, 4096);
+    static EVENTS: RingLog<4096> = RingLog::new();
+    static EVENTS_TXT: File = File::new("EVENTS.TXT", &EVENTS, RingLog::<4096>::CAPACITY);
+
     /// Microseconds that the first 64 adds took, for the bench; 0 before.
     #[unsafe(no_mangle)]
     static TOOK: AtomicU32 = AtomicU32::new(0);
@@ -120,6 +125,7 @@ mod program {
         let (stick, _board) = Stick::start(&disk::DESCRIPTION);
         match case() {
             2 => one_value(stick),
+            3 => texts(stick),
             case => many_files(stick, case == 0),
         }
     }
@@ -133,6 +139,19 @@ mod program {
             let number = CALLS.fetch_add(1, Relaxed);
             WIDE.set(Wide([number; 256]));
             assert!(vd_update_file(files, &WIDE_TXT).is_ok());
+        }
+    }
+
+    /// Appends to two texts, as much at a time as stays together, and says so, all the time.
+    fn texts(mut stick: Stick) -> ! {
+        let files: &Files<'static> = &disk::FILES;
+        assert!(vd_add_file(files, &LINES_TXT).is_ok() && vd_add_file(files, &EVENTS_TXT).is_ok());
+        loop {
+            stick.poll();
+            let number = CALLS.fetch_add(1, Relaxed);
+            writeln!(LINES, "{number:0127}");
+            writeln!(EVENTS, "{number:0127}");
+            assert!(vd_update_file(files, &LINES_TXT).is_ok() && vd_update_file(files, &EVENTS_TXT).is_ok());
         }
     }
 
