@@ -20,6 +20,7 @@ pub mod block;
 pub mod bot;
 pub mod chip;
 pub mod clock;
+pub mod console;
 pub mod device;
 pub mod dynamic;
 pub mod files;

@@ -133,6 +133,26 @@ mod ring5 {
         assert_eq!(host.in_packet(to_host).as_deref(), Ok(&b"again"[..]));
     }
 
+    #[test]
+    #[ignore = "needs tests/own-classes: cargo xtask test --ring 5"]
+    fn the_application_gets_what_comes_through_the_sticks_port() {
+        let mut device = board();
+        let mut initiator = attached(&mut device);
+        let port = initiator.device.console.expect("the manifest has one");
+        let (Some(mouse), _) = endpoints(&initiator, MOUSE) else { panic!("a mouse sends reports") };
+        let host = &mut initiator.host;
+        let mut sum = 0_u8;
+        for length in [1, 5, 64, 64, 17] {
+            let bytes: Vec<u8> = (0..length).map(|byte| byte * 3 + length).collect();
+            host.out_packet(port.bulk_out, &bytes).expect("the port takes it");
+            sum = bytes.iter().fold(sum, |sum, byte| sum.wrapping_add(*byte));
+            host.elapse(Duration::from_millis(120));
+            // The one that waited, and the next one.
+            let reports = [host.in_packet(mouse), host.in_packet(mouse)].map(|report| report.expect("each 50 ms"));
+            assert_eq!(reports.last().and_then(|report| report.get(3)), Some(&sum), "after {length} bytes");
+        }
+    }
+
     /// The first sectors of the disk, with READ (10).
     fn read(initiator: &mut Initiator<'_>, sectors: u8) -> Vec<u8> {
         let cdb = [0x28, 0, 0, 0, 0, 0, 0, 0, sectors, 0];

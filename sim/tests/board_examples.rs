@@ -227,6 +227,10 @@ mod ring5 {
             |random: &mut Random| -> String { (0..24).map(|_| (b'a' + random.below(26) as u8) as char).collect() };
         let (name, secret) = (word(&mut random), word(&mut random));
         assert_eq!(ask(&mut system, "get password"), r#"{"password":"not set"}"#);
+        // The application's own command.
+        assert_eq!(ask(&mut system, "blink"), r#"{"blink":"at once"}"#);
+        assert_eq!(ask(&mut system, "blink twice"), r#"{"error":"it blinks once","allowed":"blink"}"#);
+        assert!(ask(&mut system, "help").ends_with(r#","application":["blink"]}"#));
         let set =
             format!(r#"set {{"name":"{name}","password":"{secret}","interval":1,"exposed":["FLASH.BIN"],"hold":0}}"#);
         assert_eq!(ask(&mut system, &set), r#"{"ok":"set","saved":false}"#);

@@ -19,6 +19,7 @@ use super::stacks::STACKS;
 use super::store::SaveError;
 use super::values::{Settings, Style, Which};
 use crate::clock::Instant;
+use crate::console::{Command, CommandSet};
 use crate::text::Writer;
 use core::fmt;
 use zeroize::{Zeroize, Zeroizing};
@@ -44,6 +45,18 @@ enum Refused {
 }
 
 impl Settings<'_> {
+    /// Adds the application's commands to those of the console, in place of any that were set before.
+    pub fn set_commands(&self, commands: &'static dyn CommandSet) {
+        self.console.set_commands(commands);
+    }
+
+    /// The application's command of that name.
+    fn command(&self, name: &[u8]) -> Option<(&'static dyn CommandSet, &'static Command)> {
+        let commands = self.console.commands()?;
+        let found = commands.list().iter().find(|command| command.name.as_bytes() == name)?;
+        Some((commands, found))
+    }
+
     /// Takes input, as far as `read` fetches it: it returns a packet and its length. Nothing is fetched while a line waits
     /// to be executed, or its answer to be fetched: the sender has to wait.
     pub fn listen(&self, mut read: impl FnMut(&mut [u8; PACKET_LENGTH]) -> usize) {
@@ -201,7 +214,7 @@ impl Settings<'_> {
         let word = text.split(u8::is_ascii_whitespace).next().unwrap_or_default();
         let answer = match text {
             _ if came_back => None,
-            _ if session.echoes && !WORDS.contains(&word) => None,
+            _ if session.echoes && !WORDS.contains(&word) && self.command(word).is_none() => None,
             _ if session.longer => Some(Answer::wrong("the line is too long", "at most 512 bytes")),
             b"" => None,
             _ => Some(self.obey(text, now)),
@@ -293,7 +306,16 @@ impl Settings<'_> {
             }
             (b"reboot", b"") => self.done(REBOOT),
             (b"help", b"") => Answer::Help,
-            _ => Answer::wrong("no such command", COMMANDS),
+            _ => self.obey_application(command, rest),
+        }
+    }
+
+    fn obey_application(&self, name: &[u8], arguments: &[u8]) -> Answer {
+        let Some((commands, command)) = self.command(name) else { return Answer::wrong("no such command", COMMANDS) };
+        let Ok(arguments) = str::from_utf8(arguments) else { return Answer::wrong("not UTF-8", command.usage) };
+        match commands.run(command, arguments) {
+            Ok(()) => Answer::Application(command.name),
+            Err(why) => Answer::wrong(why, command.usage),
         }
     }
 
@@ -349,7 +371,24 @@ impl Settings<'_> {
                 out.text("}")?;
             }
             Answer::Files => self.write_files(out)?,
-            Answer::Help => out.template("{\"help\":$c}", &mut |_, out| out.quoted(COMMANDS))?,
+            Answer::Help => {
+                out.template("{\"help\":$c", &mut |_, out| out.quoted(COMMANDS))?;
+                let commands = self.console.commands().map_or(&[][..], CommandSet::list);
+                for (index, command) in commands.iter().enumerate() {
+                    out.text(if index == 0 { ",\"application\":[" } else { "," })?;
+                    out.quoted(command.usage)?;
+                }
+                out.text(if commands.is_empty() { "}" } else { "]}" })?;
+            }
+            Answer::Application(name) => {
+                out.text("{")?;
+                out.quoted(name)?;
+                out.text(":")?;
+                if let Some(commands) = self.console.commands() {
+                    commands.answer(&mut |text| out.quoted(text))?;
+                }
+                out.text("}")?;
+            }
             Answer::Done(what, saved) => out.template(r#"{"ok":$o,"saved":$s}"#, &mut |letter, out| match letter {
                 b'o' => out.quoted(what),
                 _ => out.text(if *saved { "true" } else { "false" }),

@@ -1,6 +1,7 @@
 //! The state that the console keeps between two packets: the line so far and the answer that is being sent.
 
 use super::printed::Printed;
+use crate::console::CommandSet;
 use core::cell::{Cell, RefCell};
 use critical_section::Mutex;
 
@@ -11,6 +12,7 @@ pub const PACKET_LENGTH: usize = 64;
 pub(super) struct Console {
     session: Mutex<Cell<Session>>,
     printed: Mutex<RefCell<Printed>>,
+    commands: Mutex<Cell<Option<&'static dyn CommandSet>>>,
 }
 
 /// What a console remembers of its session. None of it is secret.
@@ -48,6 +50,8 @@ pub(super) enum Answer {
     /// The files that the manifest leaves to the settings.
     Files,
     Help,
+    /// The answer of an application's command of this name.
+    Application(&'static str),
     /// The command was carried out: its name, and whether all values are saved now.
     Done(&'static str, bool),
     /// The command was refused. The line itself is not repeated: it may be a secret that was typed in place of a name, and
@@ -67,7 +71,20 @@ impl Answer {
 
 impl Console {
     pub const fn new() -> Self {
-        Self { session: Mutex::new(Cell::new(Session::NEW)), printed: Mutex::new(RefCell::new(Printed::NOTHING)) }
+        Self {
+            session: Mutex::new(Cell::new(Session::NEW)),
+            printed: Mutex::new(RefCell::new(Printed::NOTHING)),
+            commands: Mutex::new(Cell::new(None)),
+        }
+    }
+
+    /// The application's commands.
+    pub fn commands(&self) -> Option<&'static dyn CommandSet> {
+        critical_section::with(|section| self.commands.borrow(section).get())
+    }
+
+    pub fn set_commands(&self, commands: &'static dyn CommandSet) {
+        critical_section::with(|section| self.commands.borrow(section).set(Some(commands)));
     }
 
     // Not inlined, because a call is shorter than a critical section.

@@ -6,6 +6,7 @@ use crate::clock::{Instant, Milliseconds};
 use core::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 extern crate std;
+mod commands;
 mod nonsense;
 mod wear;
 

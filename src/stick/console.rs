@@ -3,6 +3,7 @@
 
 use super::{Firmware, Hardware, Stick};
 use crate::clock::{Instant, Milliseconds};
+use crate::console;
 use crate::settings::Settings;
 
 /// How long after its output the console expects an echo from the terminal.
@@ -25,9 +26,17 @@ impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
                 return settings.listen(|packet| console.read_packet(packet));
             }
         }
-        // There are no commands, or their answers could not be seen. Reads and drops the input, so that the host does not
-        // wait.
-        while console.read(&mut [0; PIECE]) != 0 {}
+        // There are no commands, or their answers could not be seen. The input is read, so that the host does not wait.
+        let mut packet = [0; PIECE];
+        loop {
+            let length = console.read(&mut packet);
+            if length == 0 {
+                return;
+            }
+            if settings.is_none() {
+                console::pass(packet.get(..length).unwrap_or_default());
+            }
+        }
     }
 
     /// Sends answers to the console, and what it has not shown of the log yet. Neither starts in the middle of a line of

@@ -37,7 +37,7 @@ const RULES: &[Rule] = &[
     Rule {
         part: "settings",
         // The clock: saves are timed. `group` is the macro of that name.
-        modules: &["announcement", "block", "chip", "clock", "group", "json", "text", "volume"],
+        modules: &["console", "announcement", "block", "chip", "clock", "group", "json", "text", "volume"],
         crates: &[
             "crc",
             "critical_section",
@@ -68,10 +68,23 @@ const RULES: &[Rule] = &[
         modules: &["clock", "device", "bot"],
         crates: &["critical_section", "heapless", "usb_device", "usbd_serial", "usbd_storage"],
     },
+    // What the application adds to the port's commands.
+    Rule { part: "console", modules: &[], crates: &["critical_section", "heapless"] },
     // Combines layers, like `device`.
     Rule {
         part: "stick",
-        modules: &["announcement", "clock", "device", "dynamic", "files", "scsi", "settings", "usb", "volume"],
+        modules: &[
+            "announcement",
+            "clock",
+            "console",
+            "device",
+            "dynamic",
+            "files",
+            "scsi",
+            "settings",
+            "usb",
+            "volume",
+        ],
         crates: &["usb_device"],
     },
     Rule { part: "vd", modules: &["announcement", "clock", "dynamic", "volume"], crates: &[] },

@@ -2,8 +2,10 @@
 #![no_std]
 #![no_main]
 
+use core::sync::atomic::{AtomicU8, Ordering};
 use core::time::Duration;
 use picovd::clock::Instant;
+use picovd::console::{Command, Commands};
 use picovd::heapless::String;
 use picovd::println;
 use picovd::settings::{Group, Secret};
@@ -17,6 +19,22 @@ enum Color {
     Green,
     Blue,
 }
+
+/// Blinks that the port has asked for and that were not made yet.
+static ASKED: AtomicU8 = AtomicU8::new(0);
+
+/// A command of our own at the port: `blink`, which is answered by `{"blink":"at once"}`, and listed by `help`.
+static COMMANDS: Commands<32> = Commands::new(&[Command {
+    name: "blink",
+    usage: "blink",
+    run: |arguments, answer| {
+        if !arguments.is_empty() {
+            return Err("it blinks once");
+        }
+        ASKED.fetch_add(1, Ordering::Relaxed);
+        answer.write_str("at once").map_err(|_| "there is room for it")
+    },
+}]);
 
 /// What can be set, and to what. Users read what is written above each field. Fields are only ever added, and at the end: what an
 /// older firmware saved stays readable.
@@ -42,12 +60,16 @@ fn main() -> ! {
     let (mut stick, _board) = Stick::start(&disk::DESCRIPTION);
     // One of four groups at most, and none of its fields has a name that the stick or another group has.
     assert!(disk::SETTINGS.add(&LAMP).is_ok());
+    disk::SETTINGS.set_commands(&COMMANDS);
     let mut next = Instant::default();
     loop {
         if next <= stick.now() {
             next += Duration::from_secs(blink().into());
         }
         stick.poll();
+        if ASKED.swap(0, Ordering::Relaxed) != 0 {
+            next = stick.now();
+        }
         stick.wake_at(next);
         stick.sleep();
     }

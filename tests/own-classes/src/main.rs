@@ -4,7 +4,8 @@
 
 #[cfg(target_os = "none")]
 mod program {
-    use picovd::clock::Milliseconds;
+    use core::sync::atomic::{AtomicU8, Ordering};
+    use core::time::Duration;
     use picovd::rp2350::rp235x_hal;
     use usb_device::Result;
     use usb_device::bus::{InterfaceNumber, UsbBus, UsbBusAllocator};
@@ -18,7 +19,7 @@ mod program {
     picovd::firmware!(disk);
 
     /// From report to report of the mouse.
-    const PAUSE: Milliseconds = Milliseconds(50);
+    const PAUSE: Duration = Duration::from_millis(50);
 
     /// bInterfaceClass of a vendor-specific interface.
     const VENDOR_SPECIFIC: u8 = 0xFF;
@@ -66,8 +67,15 @@ mod program {
         }
     }
 
+    /// Sum of the bytes that the stick's port has received, which the reports' wheel says.
+    static RECEIVED: AtomicU8 = AtomicU8::new(0);
+
     #[rp235x_hal::entry]
     fn main() -> ! {
+        picovd::console::on_input(|bytes| {
+            let sum = bytes.iter().fold(0, |sum: u8, byte| sum.wrapping_add(*byte));
+            RECEIVED.fetch_add(sum, Ordering::Relaxed);
+        });
         let (mut stick, _board, (mut mouse, mut port, mut loopback)) =
             Stick::start_with_classes(&disk::DESCRIPTION, |bus| {
                 (HIDClass::new(bus, MouseReport::desc(), 10), SerialPort::new(bus), Loopback::new(bus))
@@ -81,8 +89,17 @@ mod program {
                 let _ = port.write(bytes.get(..length).unwrap_or_default());
             }
             if stick.now() >= next {
-                next = stick.now().after(PAUSE);
-                if mouse.push_input(&MouseReport { buttons: 0, x, y: 0, wheel: 0, pan: 0 }).is_ok() {
+                next = stick.now() + PAUSE;
+                if mouse
+                    .push_input(&MouseReport {
+                        buttons: 0,
+                        x,
+                        y: 0,
+                        wheel: RECEIVED.load(Ordering::Relaxed) as i8,
+                        pan: 0,
+                    })
+                    .is_ok()
+                {
                     x = if x == 9 { 0 } else { x + 1 };
                 }
             }
