@@ -53,7 +53,3 @@ pub use ring_log::RingLog;
 pub use snapshot::{AsJson, AsText, Snapshot};
 pub use text_buffer::TextBuffer;
 pub use window::Window;
-
-/// The former name of [`Snapshot`].
-#[doc(hidden)]
-pub type Rendered<T> = Snapshot<T>;

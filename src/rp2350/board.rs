@@ -197,7 +197,7 @@ macro_rules! program_info {
 }
 
 /// Declares what custom firmware starts with: a module with the manifest's tables and the type `Stick` for them
-/// ([`stick!`](crate::stick)), the image definition that the boot ROM looks for (RP2350 datasheet 5.9.5), what picotool reports
+/// ([`stick!`](macro@crate::stick)), the image definition that the boot ROM looks for (RP2350 datasheet 5.9.5), what picotool reports
 /// about the program ([`program_info!`](crate::program_info)), and a panic handler that restarts it
 /// ([`panic_handler!`](crate::panic_handler)).
 ///

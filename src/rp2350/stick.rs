@@ -34,7 +34,7 @@ pub trait Home<T: 'static> {
 }
 
 /// The stick that the manifest's tables describe, on the chip's USB port, usually by the name that
-/// [`firmware!`](crate::firmware) or [`stick!`](crate::stick) gives it. Its parameters are the tables' `Manifest`, where it is
+/// [`firmware!`](crate::firmware) or [`stick!`](macro@crate::stick) gives it. Its parameters are the tables' `Manifest`, where it is
 /// stored, and the system timer whose first alarm it owns.
 ///
 /// ```ignore

@@ -4,7 +4,7 @@
 #![no_main]
 
 use embedded_hal::delay::DelayNs;
-use picovd::files::Rendered;
+use picovd::files::Snapshot;
 use picovd::rp2350::UsbBus;
 use picovd::usb::Shared;
 use picovd::vd::File;
@@ -18,7 +18,7 @@ picovd::serve!(STICK, with MOUSE);
 /// The application's own USB class.
 static MOUSE: Shared<HIDClass<'static, UsbBus>> = Shared::new();
 
-static MOVES: Rendered<u32> = Rendered::new(0);
+static MOVES: Snapshot<u32> = Snapshot::new(0);
 static MOVES_TXT: File = File::new("MOVES.TXT", &MOVES, 16);
 
 #[hal::entry]

@@ -16,7 +16,7 @@ const TMP102: u8 = 0x48;
 
 picovd::stick!(disk);
 picovd::serve!(STICK);
-static READING: picovd::files::Rendered<i32> = picovd::files::Rendered::new(0);
+static READING: picovd::files::Snapshot<i32> = picovd::files::Snapshot::new(0);
 static READING_TXT: picovd::vd::File = picovd::vd::File::new("READING.TXT", &READING, 16);
 
 /// The last reading, in sixteenths of a degree Celsius.
