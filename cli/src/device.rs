@@ -121,10 +121,23 @@ impl Device {
         }
     }
 
+    /// The longest time in milliseconds that a host had to wait for a firmware's poll, from 100 ms on.
+    pub fn latest(&self) -> Option<u32> {
+        self.outcomes.borrow().iter().filter_map(Outcome::latest).max()
+    }
+
     /// Whether a firmware that was plugged in has failed. The report is on standard error then.
     pub fn has_failed(&self) -> bool {
         self.outcomes.borrow().iter().any(|outcome| outcome.failure().is_some())
     }
+}
+
+/// What is said after a command that has failed, if the firmware was slow.
+pub fn slowness(milliseconds: u32) -> String {
+    format!(
+        "note: the program did not poll USB for {milliseconds} ms while the host waited, as for a broken device; let interrupts \
+         serve the stick (`picovd::serve!`), or poll it while the program waits"
+    )
 }
 
 /// When a file is read.

@@ -108,6 +108,10 @@ fn run(command: &Command, out: &mut dyn Write) -> Result<(), Failure> {
         Err(Failure::Failed(text)) if has_failed => {
             Err(Failure::Failed(format!("the firmware has failed, see above; the host then saw: {text}")))
         }
+        Err(Failure::Failed(text)) => Err(Failure::Failed(match command.device().and_then(Device::latest) {
+            Some(milliseconds) => format!("{text}\n{}", device::slowness(milliseconds)),
+            None => text,
+        })),
         result => result,
     }
 }

@@ -37,6 +37,47 @@ struct Seen {
 /// Everything on the volume, by path.
 type Listing = BTreeMap<String, Seen>;
 
+/// For how long the share of time is taken in which there is no medium: several announcements long.
+const WINDOW: Duration = Duration::from_secs(180);
+
+/// Time at the start that does not count: while changes keep coming, announcements become rarer.
+const START: Duration = Duration::from_secs(60);
+
+/// Share of that time, in percent, that is worth a note.
+const AWAY_PERCENT: u128 = 10;
+
+/// How long the medium was away since the begin of a window.
+struct Away {
+    begin: Duration,
+    away: Duration,
+    told: bool,
+}
+
+impl Away {
+    /// A step has passed, at whose end the medium is there or not. Returns what there is to say, once.
+    fn step(&mut self, now: Duration, is_mounted: bool) -> Option<String> {
+        if now < self.begin {
+            return None;
+        }
+        if !is_mounted {
+            self.away += STEP;
+        }
+        if now < self.begin + WINDOW {
+            return None;
+        }
+        let percent = self.away.as_millis() * 100 / WINDOW.as_millis();
+        (self.begin, self.away) = (now, Duration::ZERO);
+        if self.told || percent <= AWAY_PERCENT {
+            return None;
+        }
+        self.told = true;
+        Some(format!(
+            "note: in the last three minutes, the disk was away for {percent} % of the time; with a longer `hold` or `max-hold` in \
+             [dynamic], or `unannounced()` files, changes are announced less often"
+        ))
+    }
+}
+
 /// Number of changes to wait for.
 const WANTED: usize = 2;
 
@@ -64,6 +105,7 @@ pub fn run(link: Box<dyn Link + '_>, plan: &DiskPlan, until: &Until, out: &mut d
     system.take_events();
     let (begin, began) = (system.now(), Instant::now());
     let mut changes = 0;
+    let mut away = Away { begin: begin + START, away: Duration::ZERO, told: false };
     loop {
         match *until {
             Until::Changes(..) if changes >= WANTED => return Ok(()),
@@ -84,6 +126,9 @@ pub fn run(link: Box<dyn Link + '_>, plan: &DiskPlan, until: &Until, out: &mut d
                 changes += usize::from(matches!(until, Until::Changes(path, _) if changed.contains(*path)));
                 known = now;
             }
+        }
+        if let Some(note) = away.step(system.now(), system.is_mounted()) {
+            writeln!(out, "{note}")?;
         }
         out.flush()?;
         if matches!(until, Until::Stopped) {

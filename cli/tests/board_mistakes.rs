@@ -116,6 +116,19 @@ mod ring5 {
         }
     }
 
+    /// A program that polls too rarely for a host is told for how long it did not.
+    #[test]
+    #[ignore = "needs a firmware: cargo xtask test --ring 5"]
+    fn a_program_that_polls_rarely_is_told_how_rarely() {
+        let output = sim(&with_mistake(15), &["ls"]);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        let told =
+            error.lines().find(|line| line.starts_with("note: the program did not poll USB for ")).expect(&error);
+        let waited = told.split(' ').find_map(|word| word.parse::<u32>().ok()).expect("a number");
+        assert!((300..=480).contains(&waited), "{told}");
+    }
+
     /// A block that is not modelled is named once, and the program goes on; --strict stops it there.
     #[test]
     #[ignore = "needs a firmware: cargo xtask test --ring 5"]

@@ -89,6 +89,46 @@ fn a_text_that_changes_at_the_same_length_is_shown_wherever_it_stands() {
     }
 }
 
+/// The notes that are printed in five minutes about a file that changes every second.
+fn notes_of_a_second_hand(hold: &str) -> Vec<String> {
+    struct Hand(&'static Files<'static>, &'static File<'static>, &'static Snapshot<Value>, u64);
+
+    impl Application for Hand {
+        fn turn(&mut self, now: Instant) {
+            let Self(files, file, content, seconds) = self;
+            if now.0 / 1_000_000 != *seconds {
+                *seconds = now.0 / 1_000_000;
+                content.set(Value(*seconds));
+                vd_update_file(files, file).expect("it is registered");
+            }
+        }
+    }
+
+    fn start(files: &'static Files<'static>) -> Box<dyn Application> {
+        let content: &'static Snapshot<Value> = Box::leak(Box::new(Snapshot::new(Value(0))));
+        let file = Box::leak(Box::new(File::new("HAND.TXT", content, 64)));
+        vd_add_file(files, file).expect("there is room");
+        Box::new(Hand(files, file, content, 0))
+    }
+
+    let plug = plug::native_with(plan(&format!("[dynamic]\nfiles = 1\n{hold}")), Some(start));
+    let mut out = Vec::new();
+    // The host waits for a file that is not there.
+    let until = Until::Changes("NONE.TXT", Duration::from_secs(300));
+    assert!(run(plug.link, &plug.plan, &until, &mut out).is_err());
+    let text = String::from_utf8(out).expect("text");
+    text.lines().filter(|line| line.starts_with("note: ")).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_disk_that_is_away_too_often_is_told_once() {
+    let [note] = &notes_of_a_second_hand("hold = \"10 s\"")[..] else { panic!("no note, or several") };
+    let percent: u32 = note.split(' ').find_map(|word| word.parse().ok()).expect("a number");
+    assert!((20..35).contains(&percent), "{note}");
+    // What a manifest without a hold gets.
+    assert_eq!(notes_of_a_second_hand(""), Vec::<String>::new());
+}
+
 #[test]
 fn long_texts_are_cut() {
     let old: String = (0..10).map(|n| format!("line {n}\n")).collect();

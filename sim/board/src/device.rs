@@ -192,11 +192,12 @@ impl<E: Engine + Default> ElfDevice<E> {
             return;
         }
         let usb = self.machine.usb().0;
-        let (detached, waits) = (!usb.attached(), usb.waits());
-        match self.hang.frame(detached, waits) {
+        let (detached, waits, polled) = (!usb.attached(), usb.waits(), usb.take_polled());
+        match self.hang.frame(detached, waits, polled) {
             Step::None => {}
             Step::Look => self.machine.sample(),
             Step::Report(how) => self.machine.hangs(how),
+            Step::Late(milliseconds) => self.machine.is_late(milliseconds),
         }
     }
 

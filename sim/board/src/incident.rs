@@ -40,6 +40,8 @@ pub enum Cause<'b> {
         /// Without its line ending.
         line: &'b str,
     },
+    /// It has not looked at the USB controller for that many milliseconds, while an event waits.
+    Late(u32),
     /// It seems to hang: one of several samples of its location.
     Sample,
     /// It hangs, judging by the samples taken so far.

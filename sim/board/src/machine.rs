@@ -266,6 +266,11 @@ impl<E: Engine + Default> Machine<E> {
         self.report(Cause::Sample);
     }
 
+    /// The program has not looked at the USB controller for that many milliseconds, while an event waits.
+    pub(super) fn is_late(&mut self, milliseconds: u32) {
+        self.report(Cause::Late(milliseconds));
+    }
+
     /// The program hangs.
     pub(super) fn hangs(&mut self, how: Hang) {
         self.report(Cause::Hangs(how));

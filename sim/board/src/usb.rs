@@ -99,6 +99,8 @@ pub struct Usb {
     hot: Hot,
     dpram: Box<[u8; DPRAM_SIZE]>,
     sie_status: u32,
+    /// Whether the program has read a register since [`Usb::take_polled`] was called.
+    polled: bool,
     /// Completed buffers per endpoint and direction, oldest first: the half that completed. BUFF_STATUS shows the
     /// first.
     done: [Vec<u8>; 32],
@@ -161,6 +163,7 @@ impl Default for Usb {
             hot: Hot { sie_control: 0x8000, ..Hot::default() },
             dpram: Box::new([0; DPRAM_SIZE]),
             sie_status: 0,
+            polled: false,
             done: Default::default(),
             should_handle: 0,
             abort_done: 0,
@@ -205,6 +208,11 @@ impl Usb {
     #[must_use]
     pub fn waits(&self) -> bool {
         self.sie_status & (status::SETUP_REC | status::BUS_RESET) != 0 || self.hot.buff_status != 0
+    }
+
+    /// Whether the program has read a register of the controller since the last call.
+    pub fn take_polled(&mut self) -> bool {
+        std::mem::take(&mut self.polled)
     }
 
     /// Whether the device pulls D+ up and its transceiver is connected.
@@ -355,6 +363,7 @@ impl Usb {
 
     /// Reads a register.
     pub fn read(&mut self, offset: u32) -> Option<u32> {
+        self.polled = true;
         Some(match offset {
             SOF_RD => {
                 self.sof_seen = false;

@@ -7,7 +7,7 @@ use super::{log_tail, panics, source, stall};
 use crate::board::incident::{Cause, Hang, Incident, Witness};
 use crate::board::svd;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Number of functions of a backtrace that are shown.
 const SHOWN: usize = 16;
@@ -27,17 +27,34 @@ const RESTARTS: &str = "the board restarts";
 
 /// Whether the firmware has failed so far, for the caller that hands over the reporter.
 #[derive(Clone, Debug, Default)]
-pub struct Outcome(Arc<Mutex<Option<String>>>);
+pub struct Outcome(Arc<Mutex<SoFar>>);
+
+#[derive(Debug, Default)]
+struct SoFar {
+    failure: Option<String>,
+    /// The longest time in milliseconds for which the firmware did not look at a USB controller with an event.
+    latest: Option<u32>,
+}
 
 impl Outcome {
     /// The first line of the first report of a failure.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.so_far().failure.clone()
+    }
+
+    /// The longest time in milliseconds, from 100 on, for which the firmware did not look at a USB controller with an event.
+    #[must_use]
+    pub fn latest(&self) -> Option<u32> {
+        self.so_far().latest
+    }
+
+    fn so_far(&self) -> MutexGuard<'_, SoFar> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn set(&self, headline: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| headline.to_owned());
+        self.so_far().failure.get_or_insert_with(|| headline.to_owned());
     }
 }
 
@@ -89,6 +106,11 @@ impl<S: FnMut(&str) + Send + 'static> Reporter<S> {
             }
             return;
         }
+        if let Cause::Late(milliseconds) = incident.cause {
+            let mut so_far = self.outcome.so_far();
+            so_far.latest = so_far.latest.max(Some(milliseconds));
+            return;
+        }
         let elf = std::mem::take(&mut self.elf);
         if let Some(debug) = DebugInfo::new(&elf) {
             self.report_with(&debug, incident);
@@ -106,7 +128,7 @@ impl<S: FnMut(&str) + Send + 'static> Reporter<S> {
                 self.looked = incident.micros;
                 self.looks.push(frames);
             }
-            Cause::Uart { .. } | Cause::Descriptors(_) => {}
+            Cause::Uart { .. } | Cause::Descriptors(_) | Cause::Late(_) => {}
             Cause::NotModelled { address, write } => {
                 let text = not_modelled(address, write, &frames);
                 if self.told.insert(block_of(address)) {
@@ -171,6 +193,7 @@ impl<S: FnMut(&str) + Send + 'static> Reporter<S> {
             | Cause::NotModelled { .. }
             | Cause::Uart { .. }
             | Cause::Descriptors(_)
+            | Cause::Late(_)
             | Cause::Sample => None,
         }
     }

@@ -83,6 +83,12 @@ mod program {
                 wait_for_sensor();
             }
             13 => bad_names(),
+            15 => loop {
+                stick.poll();
+                // A main loop that waits, as blinking programs do.
+                let end = stick.now() + Duration::from_millis(480);
+                while stick.now() < end {}
+            },
             // No mistake: a program with a sensor.
             11 => crate::blocks::use_all(board),
             _ => {}
