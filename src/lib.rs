@@ -31,6 +31,7 @@ pub mod scsi;
 pub mod settings;
 pub mod stick;
 pub mod text;
+#[cfg(target_has_atomic = "8")]
 pub mod turns;
 pub mod usb;
 pub mod vd;

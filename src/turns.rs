@@ -8,6 +8,8 @@
 //! acquire and release are enough. With two flags, one for the request and one for the work, every access would have to be
 //! sequentially consistent: one context stores "not busy" and then loads "requested", the other one stores "requested" and
 //! then loads "busy", and either load may be executed before the preceding store.
+//!
+//! Chips without these operations, such as those with a Cortex-M0+, do not have this module.
 
 use core::sync::atomic::{AtomicU8, Ordering};
 

@@ -1,4 +1,5 @@
 //! A Rust that builds for the chip: thumbv8m.main-none-eabihf, and riscv32imac-unknown-none-elf for its other cores.
+//! Also for the targets of other chips.
 //!
 //! Two ways, in this order:
 //! 1. the compiler in use with the target's own standard library, which `rustup target add` fetches;
@@ -84,9 +85,9 @@ impl Toolchain {
     /// Finds one, and installs what it needs if `policy` allows it.
     pub fn find(workspace: &Workspace, choice: Choice, policy: Policy) -> Result<Self, String> {
         match choice {
-            Choice::Rustup => in_use(Processor::Arm, policy),
+            Choice::Rustup => in_use(TARGET, policy),
             Choice::Debian => debian(workspace, policy),
-            Choice::Auto => match in_use(Processor::Arm, policy) {
+            Choice::Auto => match in_use(TARGET, policy) {
                 Ok(found) => Ok(found),
                 Err(first) => debian(workspace, policy).map_err(|second| {
                     format!("no Rust for the chip.\nby rustup: {first}\nby Debian's packages: {second}")
@@ -98,11 +99,15 @@ impl Toolchain {
     /// The one that builds for `processor` if this one builds for the Arm cores: the same, or Debian's, which builds core
     /// for any target. Installs what it needs if `policy` allows it.
     pub fn of(&self, processor: Processor, workspace: &Workspace, policy: Policy) -> Result<Self, String> {
+        self.of_target(processor.target(), workspace, policy)
+    }
+
+    /// The same for any target by the compiler's name: that of another chip.
+    pub fn of_target(&self, target: &str, workspace: &Workspace, policy: Policy) -> Result<Self, String> {
         match self {
             Self::Debian { .. } => Ok(self.clone()),
-            Self::InUse => in_use(processor, policy).or_else(|first| {
+            Self::InUse => in_use(target, policy).or_else(|first| {
                 debian(workspace, policy).map_err(|second| {
-                    let target = processor.target();
                     format!("no Rust for {target}.\nby rustup: {first}\nby Debian's packages: {second}")
                 })
             }),
@@ -133,12 +138,16 @@ impl Toolchain {
 
     /// Cargo's arguments for this toolchain, for any build for the chip's Arm cores.
     pub fn arguments(&self) -> Vec<OsString> {
-        self.arguments_for(Processor::Arm)
+        self.arguments_of(TARGET)
     }
 
     /// The same for either kind of core.
     pub fn arguments_for(&self, processor: Processor) -> Vec<OsString> {
-        let target = processor.target();
+        self.arguments_of(processor.target())
+    }
+
+    /// The same for any target.
+    pub fn arguments_of(&self, target: &str) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec!["--target".into(), target.into()];
         if let Self::Debian { linker } = self {
             arguments.push("-Zbuild-std=core".into());
@@ -177,8 +186,7 @@ pub fn toml_string(text: &str) -> String {
 }
 
 /// The first way.
-fn in_use(processor: Processor, policy: Policy) -> Result<Toolchain, String> {
-    let target = processor.target();
+fn in_use(target: &str, policy: Policy) -> Result<Toolchain, String> {
     if target_is_installed(target) {
         return Ok(Toolchain::InUse);
     }
@@ -189,7 +197,7 @@ fn in_use(processor: Processor, policy: Policy) -> Result<Toolchain, String> {
     if policy == Policy::Refuse {
         return Err(format!("missing target; run: {add}"));
     }
-    println!("fetching the chip's target: {add}");
+    println!("fetching a chip's target: {add}");
     command::run(Command::new("rustup").args(["target", "add", target]), RUSTUP_LIMIT)?;
     if target_is_installed(target) {
         Ok(Toolchain::InUse)

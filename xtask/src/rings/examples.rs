@@ -9,6 +9,7 @@ use crate::command::{self, LONG};
 use crate::elf::Elf;
 use crate::firmware;
 use crate::report::Report;
+use crate::setup::Policy;
 use crate::toolchain::{TARGET, Toolchain};
 use crate::workspace::Workspace;
 use picovd_uf2 as uf2;
@@ -20,6 +21,9 @@ const WORKSPACES: [(&str, &[&str]); 3] = [
     ("examples/embassy", &["embassy"]),
 ];
 
+/// The packages in examples/other-chips/, each with its target. They are built, and cannot be run here.
+pub const OTHER_CHIPS: [(&str, &str); 2] = [("rp2040", "thumbv6m-none-eabi"), ("stm32f411", "thumbv7em-none-eabihf")];
+
 /// Those that change no file by themselves: for the stories, any medium change of theirs is a fault.
 const STEADY: [&str; 3] = ["expose-memory", "log-to-file", "partitions"];
 
@@ -28,6 +32,9 @@ pub fn run(context: &Context, report: &mut Report, program: &Path) -> Vec<PathBu
     let elves = report.check("the examples build", || build(context)).unwrap_or_default();
     if !elves.is_empty() {
         read(context, report, program, &elves);
+    }
+    for (name, target) in OTHER_CHIPS {
+        report.check(&format!("the example for another chip builds: {name}"), || other_chip(context, name, target));
     }
     elves.into_iter().map(|(_, _, elf)| elf).collect()
 }
@@ -161,6 +168,15 @@ pub fn one(workspace: &Workspace, toolchain: &Toolchain, root: &str, name: &str)
 fn compile(workspace: &Workspace, toolchain: &Toolchain, root: &str, arguments: &[&str]) -> Result<(), String> {
     let mut cargo = toolchain.cargo(&workspace.root.join(root));
     cargo.args(["build", "--release", "--locked"]).args(arguments).args(toolchain.arguments());
+    command::run(cargo.env("CARGO_TARGET_DIR", &workspace.target), LONG).map(|_| ())
+}
+
+/// Builds an example for another chip, with the compiler that [`prepare`](super::prepare) has got ready.
+fn other_chip(context: &Context, name: &str, target: &str) -> Result<(), String> {
+    let workspace = &context.workspace;
+    let toolchain = context.chip()?.of_target(target, workspace, Policy::Refuse)?;
+    let mut cargo = toolchain.cargo(&workspace.root.join("examples/other-chips").join(name));
+    cargo.args(["build", "--release", "--locked"]).args(toolchain.arguments_of(target));
     command::run(cargo.env("CARGO_TARGET_DIR", &workspace.target), LONG).map(|_| ())
 }
 

@@ -123,10 +123,13 @@ pub fn prepare(
     let fatfs = if wanted(ring2::RING.number) { fatfs::get(workspace, policy).map(|_| ()) } else { Ok(()) };
     let guest = if wanted(ring6::RING.number) { ring6::components(policy, long) } else { Ok(()) };
     let toolchain = if rings.iter().any(|ring| ring.chip) {
-        // Ring 5 also builds for the other cores.
+        // Ring 5 also builds for the other cores, and for other chips.
         Toolchain::find(workspace, choice, policy).and_then(|found| {
             if wanted(ring5::RING.number) {
                 found.of(Processor::RiscV, workspace, policy)?;
+                for (_, target) in examples::OTHER_CHIPS {
+                    found.of_target(target, workspace, policy)?;
+                }
             }
             Ok(Some(found))
         })

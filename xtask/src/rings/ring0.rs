@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
+use super::examples::OTHER_CHIPS;
 use super::projects::{self, PROJECTS};
 use super::{Context, Lane, Ring};
 use crate::command::{self, LONG, SHORT};
@@ -81,9 +82,11 @@ fn run(context: &Context, report: &mut Report) {
     report.check("the libraries can be packaged, and build from their packages", || packages(context));
     report.check("rustfmt changes nothing in the examples", || {
         let projects = PROJECTS.iter().map(|project| projects::folder(&context.workspace, project.name));
+        let chips = OTHER_CHIPS.iter().map(|(name, _)| root.join("examples/other-chips").join(name));
         ["examples", "examples/own-firmware", "examples/embassy"]
             .iter()
             .map(|folder| root.join(folder))
+            .chain(chips)
             .chain(projects)
             .try_for_each(|folder| {
                 let mut fmt = command::cargo(&folder);
