@@ -6,6 +6,7 @@
 use super::Identity;
 use super::chapter9::{Chapter9, Effect, Endpoints, Interfaces};
 use super::console::Console;
+use super::descriptor_room::{DescriptorRoom, First, Last};
 use super::fast_path::FastPath;
 use super::mass_storage::MassStorage;
 use super::packets::Packets;
@@ -160,6 +161,10 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Comp
 
     /// The same for a device with the application's classes: those of [`with_classes`](Self::with_classes), in the order in
     /// which it allocated them. There may be eight.
+    ///
+    /// # Panics
+    ///
+    /// If their descriptors are too long, when a host asks for them first.
     pub fn poll_with<const N: usize>(&mut self, others: &mut Classes<'_, B, N>) -> bool {
         const { assert!(N <= OTHERS, "at most eight classes of the application") };
         let Self { chapter9, mass_storage, usb, .. } = self;
@@ -173,13 +178,22 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Comp
                 (Some(console), Some(reset)) => usb.poll(&mut [chapter9, mass_storage, console, reset]),
             }
         } else {
-            let mut classes: heapless::Vec<&mut dyn UsbClass<B>, { 4 + OTHERS }> = heapless::Vec::new();
-            let own = [Some(chapter9 as &mut dyn UsbClass<B>), Some(mass_storage), console.map(|class| class as _)];
+            let room = DescriptorRoom::default();
+            let (mut first, mut last) = (First(&room), Last(&room));
+            let mut classes: heapless::Vec<&mut dyn UsbClass<B>, { 6 + OTHERS }> = heapless::Vec::new();
+            let own = [
+                Some(&mut first as &mut dyn UsbClass<B>),
+                Some(chapter9),
+                Some(mass_storage),
+                console.map(|class| class as _),
+            ];
             let reset = reset.map(|class| class as &mut dyn UsbClass<B>);
             let others = others.iter_mut().map(|class| &mut **class as &mut dyn UsbClass<B>);
             // There is room for all.
-            classes.extend(own.into_iter().flatten().chain(reset).chain(others));
-            usb.poll(&mut classes)
+            classes.extend(own.into_iter().flatten().chain(reset).chain(others).chain([&mut last as _]));
+            let more = usb.poll(&mut classes);
+            assert!(!room.is_exceeded(), "the descriptors of all classes are longer than usb-device's control buffer");
+            more
         };
         if let Some(effect) = self.chapter9.take_effect() {
             self.reset_endpoints(effect);

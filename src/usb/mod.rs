@@ -9,6 +9,7 @@ pub mod bulk_only;
 mod chapter9;
 mod composite;
 mod console;
+mod descriptor_room;
 mod fast_path;
 mod mass_storage;
 mod ms_os_20;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::projects::{EMBASSY_STORIES, EMBASSY_USB};
-use super::{Context, harness, simulator};
+use super::{Context, harness, projects, simulator};
 use crate::command::{self, LONG};
 use crate::elf::Elf;
 use crate::firmware;
@@ -68,6 +68,9 @@ fn read(context: &Context, report: &mut Report, program: &Path, elves: &[Example
     harness(report, "the examples' files say what they should", cargo);
     let package = report.check("what `cargo sim new` writes builds, and runs on the board", || fresh(context, program));
     let Some(package) = package else { return };
+    if let Some(lines) = report.check("at most 12 of its lines of Rust name PicoVD", || projects::named(&package)) {
+        report.note(&format!("{lines} lines"));
+    }
     report.check("the stories run on it", || {
         let elf = keep(&context.workspace, "my-stick")?;
         stories(&context.workspace, program, &package.join("picovd.toml"), &elf, CHANGING)
@@ -157,6 +160,12 @@ fn fresh(context: &Context, program: &Path) -> Result<PathBuf, String> {
     let (bytes, elf) = (fs::read(&file).map_err(|e| format!("{}: {e}", file.display()))?, Elf::read(&elf)?);
     uf2::compare(&bytes, elf.family, &elf.segments)?;
     Ok(folder)
+}
+
+/// A package as a new user gets it, built. Returns its manifest and its ELF file.
+pub fn new_package(context: &Context, program: &Path) -> Result<(PathBuf, PathBuf), String> {
+    let folder = fresh(context, program)?;
+    Ok((folder.join("picovd.toml"), keep(&context.workspace, "my-stick")?))
 }
 
 /// Builds one example of the workspace `root`, and returns the path of its ELF file.

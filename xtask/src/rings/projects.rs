@@ -139,6 +139,18 @@ pub fn run(context: &Context, report: &mut Report, program: &Path) {
     }
 }
 
+/// Number of lines of Rust in what `cargo sim new` writes that name PicoVD, or what it declares.
+pub fn named(package: &Path) -> Result<usize, String> {
+    let mut lines = 0;
+    for path in ["build.rs", "src/main.rs"] {
+        let path = package.join(path);
+        let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+        let names = |line: &str| ["picovd", "Stick::", "STICK", "disk::"].iter().any(|name| line.contains(name));
+        lines += text.lines().filter(|line| !line.trim_start().starts_with("//") && names(line)).count();
+    }
+    if lines == 0 || lines > LINES { Err(format!("{lines} lines")) } else { Ok(lines) }
+}
+
 /// Number of lines that PicoVD has added to the project or changed. Blank lines do not count.
 fn added(folder: &Path, replaced: &[&str]) -> Result<usize, String> {
     let text = |path: PathBuf| fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()));

@@ -257,6 +257,7 @@ fn device(context: &Context, report: &mut Report, bench: &Bench, elf: Option<&Pa
     settings::run(context, report, bench, &mut machine, elf.is_some());
     if elf.is_some() {
         classes::run(context, report, bench, &mut machine);
+        new_package(context, report, bench, &mut machine);
         for found in &projects::PROJECTS {
             project(context, report, bench, &mut machine, found);
         }
@@ -399,6 +400,30 @@ fn together(context: &Context, report: &mut Report, bench: &Bench, machine: &mut
             served.faultless()
         },
     );
+}
+
+/// What `cargo sim new` writes, whose file changes each second. The guest's previous device is no longer needed.
+fn new_package(context: &Context, report: &mut Report, bench: &Bench, machine: &mut Machine) {
+    let read =
+        report.check("what `cargo sim new` writes: the kernel mounts its disk, and reads a count that goes up", || {
+            let (manifest, elf) = examples::new_package(context, &bench.program)?;
+            let mut served = bench.offer("new", &manifest, &[OsStr::new("--elf"), elf.as_os_str()])?;
+            let _ = machine.unplug();
+            stick::disappears(machine)?;
+            machine.plug(&served.socket, "xhci.0")?;
+            stick::appears(machine)?;
+            machine.must("mount -t exfat -o ro /dev/sda /mnt", STEP)?;
+            let said = machine.must("cat /mnt/README.TXT >/dev/null && cat /mnt/COUNT.TXT && umount /mnt", STEP)?;
+            let count: u32 = said.trim().parse().map_err(|_| format!("COUNT.TXT says {said:?}"))?;
+            machine.unplug()?;
+            stick::disappears(machine)?;
+            served.background.interrupt()?;
+            served.faultless()?;
+            if count < 60 { Ok(()) } else { Err(format!("COUNT.TXT says {count} seconds after the start")) }
+        });
+    if read.is_none() {
+        explain(report, machine);
+    }
 }
 
 /// A third-party project that has a disk in addition to its own function. The guest's previous device is no longer needed.

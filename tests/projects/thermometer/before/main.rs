@@ -2,6 +2,10 @@
 #![no_std]
 #![no_main]
 
+extern crate alloc;
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+use embedded_alloc::LlffHeap;
 use embedded_hal::digital::OutputPin;
 use embedded_hal::i2c::I2c;
 use hal::fugit::RateExtU32;
@@ -35,12 +39,46 @@ const DESCRIPTOR: [u8; 22] = {
     bytes
 };
 
+/// The program's own heap, logger and fault handler.
+#[global_allocator]
+static HEAP: LlffHeap = LlffHeap::empty();
+
+struct Logger;
+
+/// What the logger was given, in bytes.
+static LOGGED: AtomicUsize = AtomicUsize::new(0);
+
+impl log::Log for Logger {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        LOGGED.fetch_add(alloc::format!("{}", record.args()).len(), Ordering::Relaxed);
+    }
+
+    fn flush(&self) {}
+}
+
+#[cortex_m_rt::exception]
+unsafe fn HardFault(_: &cortex_m_rt::ExceptionFrame) -> ! {
+    loop {
+        hal::arch::nop();
+    }
+}
+
 #[unsafe(link_section = ".start_block")]
 #[used]
 static IMAGE_DEF: hal::block::ImageDef = hal::block::ImageDef::secure_exe();
 
 #[hal::entry]
 fn main() -> ! {
+    static mut ROOM: [u8; 1024] = [0; 1024];
+
+    // SAFETY: called once, with memory that nothing else uses.
+    unsafe { HEAP.init((&raw mut *ROOM).addr(), ROOM.len()) };
+    log::set_logger(&Logger).unwrap();
+    log::set_max_level(log::LevelFilter::Info);
     let mut pac = hal::pac::Peripherals::take().unwrap();
     let mut watchdog = hal::Watchdog::new(pac.WATCHDOG);
     let clocks = hal::clocks::init_clocks_and_plls(
@@ -83,6 +121,7 @@ fn main() -> ! {
             let mut reading = [0; 2];
             if i2c.write_read(TMP102, &[0], &mut reading).is_ok() {
                 let sixteenths = i16::from_be_bytes(reading) >> 4;
+                log::info!("{sixteenths}");
                 led.set_state((sixteenths > 480).into()).unwrap();
                 hid.push_raw_input(&sixteenths.to_le_bytes()).ok();
             }
