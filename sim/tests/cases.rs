@@ -383,6 +383,8 @@ macro_rules! both {
                 for path in elves {
                     let bytes = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
                     let mut device = ElfDevice::new(&bytes).expect("the board boots it");
+                    // Its USB stack is not ours.
+                    device.machine().set_tolerant(path.file_stem().is_some_and(|name| name == "embassy"));
                     let mut initiator = Initiator::attach(Host::new(Box::new(&mut device))).expect("it enumerates");
                     let descriptor = initiator.device.descriptor;
                     let identity = (descriptor.vendor, descriptor.product, descriptor.release);
@@ -393,7 +395,8 @@ macro_rules! both {
                     let (path, whose) = (path.display(), whose.display());
                     assert_eq!(*other, interfaces, "{path} and {whose} have the same ids {identity:04x?}");
                 }
-                assert_eq!(known.len(), 4, "one for each composition: {known:02x?}");
+                // The stick's four, a mouse beside the disk, and embassy's.
+                assert_eq!(known.len(), 6, "one for each composition: {known:02x?}");
             }
         }
     };
