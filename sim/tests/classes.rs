@@ -36,15 +36,16 @@ impl UsbClass<SimBus> for Long {
     }
 }
 
-/// What the host gets that asks for the configuration of a disk beside such a class.
-fn configuration_with(length: usize) -> InReply {
+/// What the host gets that asks for the configuration of a disk beside such a class, with the stick's other functions or
+/// without.
+fn configuration_with(length: usize, more: bool) -> InReply {
     let identity = Identity {
         vid: 0x2E8A,
         pid: 0x0009,
         manufacturer: "PicoVD",
         product: "Classes",
-        console: false,
-        picotool_reset: false,
+        console: more,
+        picotool_reset: more,
         max_power: 100,
     };
     let bus = SimBus::new();
@@ -72,12 +73,19 @@ fn configuration_with(length: usize) -> InReply {
 #[test]
 fn descriptors_that_have_room_are_sent() {
     // 9 bytes of the configuration, 23 of the disk, 2 of the class's header.
-    let InReply::Data(_, first) = configuration_with(256 - 9 - 23 - 2) else { panic!("no data") };
+    let InReply::Data(_, first) = configuration_with(256 - 9 - 23 - 2, false) else { panic!("no data") };
     assert_eq!(first.get(..5), Some(&[9, 2, 0, 1, 1][..]), "wTotalLength 256, one interface");
 }
 
 #[test]
 #[should_panic(expected = "the descriptors of all classes are longer than usb-device's control buffer")]
 fn descriptors_that_have_no_room_are_a_mistake_that_is_named() {
-    configuration_with(256 - 9 - 23 - 1);
+    configuration_with(256 - 9 - 23 - 1, false);
+}
+
+/// What the documentation of `with_classes` says.
+#[test]
+fn all_functions_of_the_stick_take_107_bytes() {
+    let InReply::Data(_, first) = configuration_with(256 - 107 - 2, true) else { panic!("no data") };
+    assert_eq!(first.get(..5), Some(&[9, 2, 0, 1, 4][..]), "wTotalLength 256, four interfaces");
 }

@@ -68,10 +68,12 @@ impl Pending {
 
     /// Notes that all pending changes are being announced at `now`.
     pub fn announce(&mut self, now: Instant) {
-        let hold = self.waiting.map_or(Milliseconds(0), |waiting| self.hold(waiting.announcing.timing));
-        let goes_on = self.announced.is_some_and(|last| now < last.after(hold).after(hold));
-        self.doublings = if goes_on { (self.doublings + 1).min(MAX_DOUBLINGS) } else { 0 };
-        self.waiting = None;
+        // An announcement that is repeated announces nothing new.
+        if let Some(waiting) = self.waiting.take() {
+            let hold = self.hold(waiting.announcing.timing);
+            let goes_on = self.announced.is_some_and(|last| now < last.after(hold).after(hold));
+            self.doublings = if goes_on { (self.doublings + 1).min(MAX_DOUBLINGS) } else { 0 };
+        }
         self.announced = Some(now);
     }
 }
@@ -138,6 +140,12 @@ mod tests {
             }
         }
         assert_eq!(moments, [5, 15, 35, 75, 135, 195, 255, 315]);
+        // A repetition does not begin anew.
+        pending.note(usual, at(360_000));
+        pending.announce(at(375_000));
+        pending.announce(at(383_000));
+        pending.note(usual, at(384_000));
+        assert_eq!(due(&pending), Some(at(443_000)));
         // A single change later waits as the first one did, and so does the next one.
         pending = Pending { waiting: None, ..pending };
         pending.note(usual, at(600_000));

@@ -10,7 +10,8 @@
 //! | [`Function`] | computed bytes | computes them | nothing |
 //! | [`Window`] | a range of memory | nothing | nothing |
 //!
-//! Each keeps one version as it is while hosts read it, but for `Function` and `Window`, where that is up to the program.
+//! Each keeps one version as it is while hosts read it, but for `Function` and `Window`, where that is up to the program, and
+//! `RingLog`, whose text reads as zeros where it is overwritten meanwhile, and then counts as lost.
 //! Programs change contents from any context, and call `disk::FILES.update` to notify hosts.
 //!
 //! The firmware creates some by itself: [`BuiltIn`], [`PartitionFiles`].

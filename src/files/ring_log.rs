@@ -24,7 +24,7 @@ use core::fmt;
 /// ```
 ///
 /// It is a [`LogRing`] and its [`LogTail`] in one: made for `tail -F`, which gets each byte once, and a line
-/// `[000000000000123 bytes lost]` where bytes were overwritten before they were read. To keep the newest lines for whoever looks,
+/// `[000000000000123 bytes lost]` where bytes were overwritten before they were read. To show the newest lines to every reader,
 /// use a [`TextBuffer`](super::TextBuffer).
 ///
 /// `write!` and `write` append from any context. Text of one `write!` stays together up to 128 bytes. What hosts see never mixes

@@ -168,7 +168,7 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Served<Stick<F, 
 /// A second argument names the interrupt of the alarm where the stick's timer is not TIMER0: `picovd::serve!(STICK, TIMER1_IRQ_0);`.
 ///
 /// `with` names the application's classes, in the order in which they were allocated. Each is a static
-/// [`Shared`](crate::usb::Shared): `picovd::serve!(STICK, with HID, MIDI);`.
+/// [`Shared`](crate::usb::Shared): `picovd::serve!(STICK, with MOUSE, KEYBOARD);`.
 #[macro_export]
 macro_rules! serve {
     ($stick:ident $(, with $($class:path),+)?) => {

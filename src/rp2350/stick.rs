@@ -88,7 +88,7 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Stick<F, H, D> {
     /// `usb.serial`, boards are told apart as without them. Classes may have bulk and interrupt endpoints of up to 64 bytes:
     /// there are 15 numbers for each direction, of which the stick takes 3 IN and 2 OUT at most, and 3.6 KiB of packet
     /// buffers, of which a bulk IN endpoint takes 128 bytes and any other 64. All descriptors together have room for 256
-    /// bytes; of these the stick takes 131 at most.
+    /// bytes; of these the stick takes 107 at most.
     ///
     /// ```ignore
     /// let (mut stick, mut hid) = Stick::with_classes(

@@ -41,7 +41,7 @@ impl<C> Shared<C> {
         Self { class: Mutex::new(RefCell::new(None)) }
     }
 
-    /// Stores the class.
+    /// Stores the class. Does nothing inside of [`with`](Self::with).
     pub fn set(&self, class: C) {
         self.access(|place| *place = Some(class));
     }

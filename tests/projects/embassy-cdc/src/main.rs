@@ -40,7 +40,7 @@ async fn run_usb(mut device: UsbDevice<'static, Driver<'static, USB>>) -> ! {
     device.run().await
 }
 
-/// Reads the sensor, and prints to whoever listens.
+/// Reads the sensor, and prints what it says to the serial port.
 #[embassy_executor::task]
 async fn run_sensor(mut i2c: I2c<'static, I2C0, Blocking>, mut port: CdcAcmClass<'static, Driver<'static, USB>>) {
     loop {
