@@ -19,7 +19,7 @@ mod program {
     use picovd::rp2350::rp235x_hal::usb::UsbBus;
     use picovd::rp2350::rp235x_hal::{self, Timer, Watchdog};
     use picovd::settings::{Configured, Plan, Storage};
-    use picovd::stick::{Hardware, Stick, boot};
+    use picovd::stick::{Hardware, Platform, Stick, boot};
     use picovd::usb::{Packets, Reset};
     use picovd::vd::Files;
     use picovd::volume::{BoardIdentity, Memory};
@@ -116,8 +116,11 @@ mod program {
 
     impl Hardware<'static> for Hal {
         type Bus = HalBus;
-        type Memory = Chip;
         type Restart = fn(Reset);
+    }
+
+    impl Platform<'static> for Hal {
+        type Memory = Chip;
 
         fn identity(&mut self) -> Option<BoardIdentity> {
             None

@@ -76,6 +76,10 @@ fn run(context: &Context, report: &mut Report) {
     live(context, report);
     served(context, report);
     classes(context, report, &program);
+    // Only the bench runs it.
+    report.check("the stick on the HAL's driver builds", || {
+        firmware::test_program(workspace, context.chip()?, "picovd-hal-bus").map(drop)
+    });
     mistakes(context, report);
     let examples = examples::run(context, report, &program);
     projects::run(context, report, &program);
