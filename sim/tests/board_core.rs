@@ -355,6 +355,126 @@ fn a_push_below_the_limit_stops() {
     assert!(why.contains("stack overflow") && why.contains("pc 0x1000020e"), "{why}");
 }
 
+/// What a fault handler sees.
+const FAULT_HANDLER: &[u16] = &[
+    0xF3EF, 0x8805, // mrs r8, ipsr
+    0x46F1, // mov r9, lr
+    0x46EA, // mov r10, sp
+    0xF64E, 0x5028, // movw r0, #0xED28
+    0xF2CE, 0x0000, // movt r0, #0xE000
+    0x6804, // ldr r4, [r0]
+    0x6845, // ldr r5, [r0, #4]
+    0x6906, // ldr r6, [r0, #16]
+    0x9F06, // ldr r7, [sp, #24]
+    0xF8DD, 0xB01C, // ldr.w r11, [sp, #28]
+    0xE7FE, // b .
+];
+
+/// Enables MemManage, BusFault and UsageFault in SHCSR.
+const ENABLE: &[u16] = &[
+    0xF64E, 0x5024, // movw r0, #0xED24
+    0xF2CE, 0x0000, // movt r0, #0xE000
+    0xF2C0, 0x0107, // movt r1, #7
+    0x6001, // str r1, [r0]
+];
+
+/// Programs that fault, by the bits of CFSR that say why (D1.2.39), the exception if it is enabled, and the offset of the
+/// instruction that the stacked PC names; the address where it is not in the program.
+const FAULTS: &[(&[u16], u32, u32, u32)] = &[
+    // udf #0
+    (&[0xDE00], 1 << 16, 6, 0),
+    // movs r2, #0; movt r2, #0x2000; bx r2
+    (&[0x2200, 0xF2C2, 0x0200, 0x4710], 1 << 17, 6, 0x2000_0000),
+    // vmov.f32 s0, #1.0
+    (&[0xEEB7, 0x0A00], 1 << 19, 6, 0),
+    // movs r2, #1; movt r2, #0x2000; ldrd r1, r3, [r2]
+    (&[0x2201, 0xF2C2, 0x0200, 0xE9D2, 0x1300], 1 << 24, 6, 6),
+    // movs r2, #4; movt r2, #0xF000; str r1, [r2]
+    (&[0x2204, 0xF2CF, 0x0200, 0x6011], 1 << 9 | 1 << 15, 5, 6),
+    // movs r2, #4; movt r2, #0x6000; ldr r1, [r2]
+    (&[0x2204, 0xF2C6, 0x0200, 0x6811], 1 << 9 | 1 << 15, 5, 6),
+    // movs r2, #1; movt r2, #0x6000; bx r2
+    (&[0x2201, 0xF2C6, 0x0200, 0x4710], 1 << 8, 5, 0x6000_0000),
+    // movs r2, #1; movt r2, #0x4000; bx r2
+    (&[0x2201, 0xF2C4, 0x0200, 0x4710], 1, 4, 0x4000_0000),
+];
+
+#[test]
+fn a_fault_enters_its_handler_or_that_of_hard_fault() {
+    let vectors: Vec<(usize, usize)> = (3..7).map(|exception| (exception, HANDLER)).collect();
+    for (program, status, exception, at) in FAULTS {
+        for prologue in [&[][..], ENABLE] {
+            let code = [prologue, *program].concat();
+            let (machine, r) = run(&code, &vectors, &[(HANDLER, FAULT_HANDLER)]);
+            let enabled = !prologue.is_empty();
+            let label = format!("{program:04x?}, enabled: {enabled}");
+            let taken = if enabled { (*exception, 0) } else { (3, 1 << 30) };
+            assert_eq!((r[8], r[5]), taken, "{label}");
+            assert_eq!(r[4], *status, "{label}");
+            let start = BASE + CODE as u32 + 2 * prologue.len() as u32;
+            assert_eq!(r[7], if *at < 16 { start + at } else { *at }, "{label}: PC");
+            assert_eq!((r[9], r[10]), (0xFFFF_FFF9, STACK - 0x20), "{label}: EXC_RETURN, SP");
+            // EPSR.T is clear after a branch to an address without it.
+            assert_eq!(r[11] >> 24 & 1, u32::from(*status != 1 << 17), "{label}: xPSR");
+            assert!(*exception != 5 || *status == 1 << 8 || r[6] == r[2], "{label}: BFAR {:#x}", r[6]);
+            assert_eq!(*machine.state(), RunState::Running);
+        }
+    }
+}
+
+#[test]
+fn a_breakpoint_without_a_debugger_is_a_hard_fault() {
+    let (_, r) = run(&[0xBE00], &[(3, HANDLER)], &[(HANDLER, FAULT_HANDLER)]);
+    assert_eq!((r[8], r[4], r[5]), (3, 0, 1 << 31));
+}
+
+#[test]
+fn a_fault_handler_may_return() {
+    // ldr r0, [sp, #24]; adds r0, #2; str r0, [sp, #24]; bx lr: after the instruction.
+    let handler = &[0x9806, 0x3002, 0x9006, 0x4770];
+    // udf; movs r6, #9; b .
+    let (_, r) = run(&[0xDE00, 0x2609, 0xE7FE], &[(3, HANDLER)], &[(HANDLER, handler)]);
+    assert_eq!((r[6], r[13]), (9, STACK));
+}
+
+#[test]
+fn a_fault_of_a_handler_that_nothing_preempts_is_lockup() {
+    for handler in [&[0xDE01][..], &[0xE7FE]] {
+        let mut machine = machine(image(&[0xDE00], &[(3, HANDLER)], &[(HANDLER, handler)]));
+        machine.run_until(10_000);
+        assert_eq!(*machine.state(), RunState::Failed, "{handler:04x?}");
+        let number = if handler.len() == 1 && handler[0] == 0xDE01 { "#0x1" } else { "#0x0" };
+        assert!(machine.fault().is_some_and(|why| why.contains(number)), "{:?}", machine.fault());
+    }
+}
+
+#[test]
+fn a_stack_overflow_enters_its_handler_at_the_limit_if_there_is_no_room() {
+    const LIMIT: u32 = 0x2000_8000;
+    // movw r0, #0x8000; movt r0, #0x2000; msr msplim, r0; then the stack pointer, and what exceeds the limit.
+    let limit = &[0xF248, 0x0000, 0xF2C2, 0x0000, 0xF380, 0x880A];
+    for (end, handler_sp, named) in [
+        // add.w r1, r0, #64; mov sp, r1; sub sp, #128: room for the frame.
+        (&[0xF100, 0x0140, 0x468D, 0xB0A0][..], LIMIT + 0x20, true),
+        // add.w r1, r0, #16; mov sp, r1; sub sp, #128: none.
+        (&[0xF100, 0x0110, 0x468D, 0xB0A0], LIMIT, false),
+        // add.w r1, r0, #4; mov sp, r1; str r1, [sp, #-8]!: nothing is stored below it.
+        (&[0xF100, 0x0104, 0x468D, 0xF84D, 0x1D08], LIMIT, false),
+    ] {
+        for prologue in [&[][..], ENABLE] {
+            let code = [prologue, limit, end].concat();
+            let mut machine = machine(image(&code, &[(3, HANDLER), (6, HANDLER)], &[(HANDLER, FAULT_HANDLER)]));
+            machine.preload_sram(LIMIT - 32, &[0x5A; 64]);
+            machine.run_until(10_000);
+            let r = machine.core().registers();
+            assert_eq!((r[8], r[4]), (if prologue.is_empty() { 3 } else { 6 }, 1 << 20), "{end:04x?}");
+            assert_eq!(r[10], handler_sp, "{end:04x?}");
+            assert_eq!(r[7] == BASE + CODE as u32 + 2 * (prologue.len() + limit.len() + 3) as u32, named, "{end:04x?}");
+            assert_eq!(machine.word(LIMIT - 4), Some(0x5A5A_5A5A), "nothing is written below the limit");
+        }
+    }
+}
+
 #[test]
 fn a_spinlock_is_claimed_on_read() {
     let (_, r) = run(SPINLOCK, &[], &[]);

@@ -4,6 +4,7 @@
 //! clock, takes exceptions that [`Interrupts`] offers, and stops *exactly*: an instruction that faults has not changed a
 //! register. Nothing is guessed: whatever an engine or a bus does not support is a [`Halt`] with a message.
 
+use super::fault::Fault;
 use super::interrupts::Interrupts;
 use std::ops::Range;
 
@@ -54,6 +55,15 @@ pub trait Bus {
     }
     /// Stores why execution stops. The first message counts.
     fn fail(&mut self, what: String) -> Halt;
+    /// A fault, which the program may handle. The message is for the case that it does not.
+    fn fault(&mut self, fault: Fault, what: String) -> Halt {
+        self.interrupts().fault.get_or_insert(fault);
+        self.fail(what)
+    }
+    /// The program handles the fault: execution continues. `registers` are those when it happened.
+    fn faulted(&mut self, registers: [u32; 16]) {
+        let _ = registers;
+    }
     /// A call of the ROM model: a trap instruction inside the ROM. `registers` are R0 to R15, with the trap's address in
     /// R15. The callee changes them as the ROM function would, including the return to LR.
     fn rom_call(&mut self, number: u8, registers: &mut [u32; 16], masked: bool) -> Result<(), Halt>;

@@ -24,6 +24,8 @@ pub enum Cause<'b> {
     WatchdogBites,
     /// It cannot continue: on the chip, this would be a HardFault.
     Stops(&'b str),
+    /// It has caused a fault, which a handler of its own takes.
+    Faults(&'b str),
     /// It has used a register that is not modelled; the board continues.
     NotModelled {
         /// The register's address.

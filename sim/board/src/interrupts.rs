@@ -1,12 +1,22 @@
 //! Pending, enabled and active exceptions: the part of the nested vectored interrupt controller that decides what runs next
 //! (Armv8-M B3.9 and B3.10). Its registers are in `ppb`.
 
+use super::fault::{Fault, FaultStatus};
+
 /// External interrupts of the RP2350 (datasheet 3.2).
 pub const IRQ_COUNT: u16 = 52;
 /// Exception number of external interrupt 0.
 pub const IRQ_BASE: u16 = 16;
 /// Exception numbers of the system exceptions that are delivered.
 pub const NMI: u16 = 2;
+/// The fault that cannot be disabled.
+pub const HARD_FAULT: u16 = 3;
+/// Memory protection.
+pub const MEM_MANAGE: u16 = 4;
+/// Bus errors.
+pub const BUS_FAULT: u16 = 5;
+/// Mistakes of the program.
+pub const USAGE_FAULT: u16 = 6;
 /// Supervisor call.
 pub const SVCALL: u16 = 11;
 /// Pendable service call.
@@ -39,12 +49,16 @@ pub struct Interrupts {
     pub automatic_fp_state: bool,
     /// FPDSCR: what FPSCR becomes for a new FP context.
     pub default_fpscr: u32,
+    /// The fault status registers.
+    pub fault_status: FaultStatus,
+    /// The fault that the current instruction has caused, until it is taken.
+    pub fault: Option<Fault>,
 }
 
 impl Default for Interrupts {
     fn default() -> Self {
-        // NMI, SVCall, PendSV and SysTick have no enable bit.
-        let enabled = 1 << NMI | 1 << SVCALL | 1 << PENDSV | 1 << SYSTICK;
+        // NMI, HardFault, SVCall, PendSV and SysTick have no enable bit.
+        let enabled = 1 << NMI | 1 << HARD_FAULT | 1 << SVCALL | 1 << PENDSV | 1 << SYSTICK;
         Self {
             pending: 0,
             enabled,
@@ -57,6 +71,8 @@ impl Default for Interrupts {
             coprocessor_access: 0,
             automatic_fp_state: true,
             default_fpscr: 0,
+            fault_status: FaultStatus::default(),
+            fault: None,
         }
     }
 }
@@ -135,6 +151,7 @@ impl Interrupts {
     pub fn priority(&self, exception: u16) -> i16 {
         match exception {
             NMI => -2,
+            HARD_FAULT => -1,
             _ => self.priority.get(exception as usize).map_or(THREAD_PRIORITY, |p| i16::from(*p)),
         }
     }

@@ -14,6 +14,7 @@ pub mod clocks;
 pub mod device;
 pub mod elf;
 pub mod engine;
+pub mod fault;
 pub mod flash;
 pub mod incident;
 pub mod interrupts;

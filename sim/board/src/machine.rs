@@ -219,14 +219,18 @@ impl<E: Engine + Default> Machine<E> {
 
     /// Reports to the witness what happened to the current core.
     fn report(&mut self, cause: Cause<'_>) {
-        let Some(witness) = &mut self.witness else { return };
         let core = match &self.second {
             Some(second) if self.system.core == 1 => &second.core,
             _ => &self.core,
         };
+        self.report_at(cause, core.registers());
+    }
+
+    fn report_at(&mut self, cause: Cause<'_>, registers: [u32; 16]) {
+        let Some(witness) = &mut self.witness else { return };
         witness(&Incident {
             cause,
-            registers: core.registers(),
+            registers,
             micros: self.system.clock.now / super::clocks::CPU_MHZ,
             sram: &self.system.sram,
             flash: self.system.flash.bytes(),
@@ -287,6 +291,9 @@ impl<E: Engine + Default> Machine<E> {
             for line in self.system.peripherals.uart[number].take_lines() {
                 self.report(Cause::Uart { number, line: &line });
             }
+        }
+        if let Some((what, registers)) = self.system.fault_note.take() {
+            self.report_at(Cause::Faults(&what), registers);
         }
         if let Some((address, write)) = self.system.remembered.note.take() {
             self.report(Cause::NotModelled { address, write });

@@ -1,7 +1,9 @@
 //! The private peripheral bus of a core (Armv8-M B3.29 to B3.32): NVIC, SysTick, system control block, MPU and FPU
 //! registers, and the DWT cycle counter.
 
-use super::interrupts::{IRQ_BASE, IRQ_COUNT, Interrupts, PENDSV, SVCALL, SYSTICK};
+use super::interrupts::{
+    BUS_FAULT, HARD_FAULT, IRQ_BASE, IRQ_COUNT, Interrupts, MEM_MANAGE, PENDSV, SVCALL, SYSTICK, USAGE_FAULT,
+};
 use super::registers::{Alias, Storage, register};
 
 /// Cortex-M33 r1p0.
@@ -9,6 +11,20 @@ const CPUID: u32 = 0x411F_D210;
 const AIRCR_KEY: u32 = 0x05FA;
 /// SysTick's external reference is the 1 MHz tick.
 const CYCLES_PER_REFERENCE: u64 = 150;
+
+/// SecureFault, which nothing causes here.
+const SECURE_FAULT: u16 = 7;
+/// SHCSR (D1.2.241): exceptions, their active bits and, if they can be disabled, their enable bits.
+const HANDLERS: [(u16, u32, Option<u32>); 8] = [
+    (MEM_MANAGE, 0, Some(16)),
+    (BUS_FAULT, 1, Some(17)),
+    (HARD_FAULT, 2, None),
+    (USAGE_FAULT, 3, Some(18)),
+    (SECURE_FAULT, 4, Some(19)),
+    (SVCALL, 7, None),
+    (PENDSV, 10, None),
+    (SYSTICK, 11, None),
+];
 
 /// What a write requires of the board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,17 +82,12 @@ impl Default for Ppb {
     fn default() -> Self {
         Self {
             storage: Storage::new([
-                // ACTLR, SCR, CCR, SHCSR.
+                // ACTLR, SCR, CCR.
                 register(0xE008, 0, 0x3FFF_FFFF),
                 register(0xED10, 0, 0x1E),
                 register(0xED14, 0x201, 0x7_0B1B),
-                register(0xED24, 0, 0x000F_0000),
-                // CFSR, HFSR, DFSR, MMFAR, BFAR: nothing ever faults here without stopping.
-                register(0xED28, 0, 0),
-                register(0xED2C, 0, 0),
+                // DFSR.
                 register(0xED30, 0, 0),
-                register(0xED34, 0, 0),
-                register(0xED38, 0, 0),
                 // MPU: stored, never enforced.
                 register(0xED90, 0x800, 0),
                 register(0xED94, 0, 7),
@@ -175,11 +186,22 @@ impl Ppb {
             }
             0xED08 => interrupts.vector_table,
             0xED0C => 0xFA05_0000,
-            0xED18 => 0,
+            0xED18 => priorities(interrupts, [MEM_MANAGE, BUS_FAULT, USAGE_FAULT, SECURE_FAULT]),
             0xED1C => u32::from(interrupts.priority(SVCALL) as u8) << 24,
             0xED20 => {
                 u32::from(interrupts.priority(SYSTICK) as u8) << 24 | u32::from(interrupts.priority(PENDSV) as u8) << 16
             }
+            0xED24 => HANDLERS
+                .iter()
+                .map(|(exception, active, enable)| {
+                    let enabled = enable.is_some_and(|_| interrupts.is_enabled(*exception));
+                    u32::from(interrupts.is_active(*exception)) << active | u32::from(enabled) << enable.unwrap_or(0)
+                })
+                .fold(0, |all, bits| all | bits),
+            0xED28 => interrupts.fault_status.configurable,
+            0xED2C => interrupts.fault_status.hard,
+            0xED34 => interrupts.fault_status.memory_address,
+            0xED38 => interrupts.fault_status.bus_address,
             0xED88 => interrupts.coprocessor_access,
             0xEF3C => interrupts.default_fpscr,
             _ => return self.storage.read(offset),
@@ -248,12 +270,28 @@ impl Ppb {
                 interrupts.event_on_pend = word & 0x10 != 0;
                 self.storage.write(offset, Alias::Write, word)?;
             }
-            0xED18 => {}
+            0xED18 => {
+                for (exception, priority) in [MEM_MANAGE, BUS_FAULT, USAGE_FAULT].into_iter().zip(word.to_le_bytes()) {
+                    interrupts.set_priority(exception, priority);
+                }
+            }
             0xED1C => interrupts.set_priority(SVCALL, (word >> 24) as u8),
             0xED20 => {
                 interrupts.set_priority(SYSTICK, (word >> 24) as u8);
                 interrupts.set_priority(PENDSV, (word >> 16) as u8);
             }
+            // Pending and active bits are not for programs.
+            0xED24 => {
+                for (exception, _, enable) in HANDLERS {
+                    if let Some(bit) = enable {
+                        interrupts.enable(exception, word >> bit & 1 != 0);
+                    }
+                }
+            }
+            0xED28 => interrupts.fault_status.configurable &= !word,
+            0xED2C => interrupts.fault_status.hard &= !word,
+            0xED34 => interrupts.fault_status.memory_address = word,
+            0xED38 => interrupts.fault_status.bus_address = word,
             0xED88 => interrupts.coprocessor_access = word & 0x00F0_FFFF,
             0xEF00 => interrupts.pend(IRQ_BASE + (word & 0x1FF) as u16 % IRQ_COUNT),
             0xEF34 => {

@@ -2,6 +2,7 @@
 
 use super::clocks::{TICK_TIMER0, TICK_TIMER1, TICK_WATCHDOG};
 use super::engine::{Bus, Halt};
+use super::fault::Fault;
 use super::memory_map::{Block, RESET_USB, block};
 use super::ppb::Effect;
 use super::registers::Alias;
@@ -42,7 +43,13 @@ impl System {
             (None, Some(block)) => format!("{block} +{:#05x}", address & 0xFFF),
             (None, None) => "not a known register".to_owned(),
         };
-        self.fail(format!("{verb} {address:#010x} ({what}), which is not modelled"))
+        let text = format!("{verb} {address:#010x} ({what}), which is not modelled");
+        if self.answers(address) { self.fail(text) } else { self.fault(Fault::Bus(address), text) }
+    }
+
+    /// Whether anything on the bus answers at an address: what the datasheet describes, modelled or not (section 2.2).
+    pub(super) fn answers(&self, address: u32) -> bool {
+        matches!(address >> 28, 1 | 0xD | 0xE) || block(address).is_some() || svd::find(address).is_some()
     }
 
     fn find_block(&mut self, address: u32) -> Result<Option<Block>, Halt> {

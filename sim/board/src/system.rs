@@ -80,6 +80,8 @@ pub struct System {
     pub(super) watchdog: Watchdog,
     pub(super) request: Option<ResetRequest>,
     pub(super) failure: Option<String>,
+    /// A fault that the program handles, and the registers then.
+    pub(super) fault_note: Option<(String, [u32; 16])>,
     pub(super) rom: Option<Box<BootRom>>,
     pub(super) rom_bytes: Box<[u8; ROM_SIZE]>,
     pub(super) sram: Vec<u8>,
@@ -131,6 +133,7 @@ impl System {
             watchdog: Watchdog::default(),
             request: None,
             failure: None,
+            fault_note: None,
             rom_bytes: Box::new(*rom.bytes()),
             rom: Some(Box::new(rom)),
             sram: vec![0; SRAM_SIZE],

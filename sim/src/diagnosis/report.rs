@@ -22,6 +22,9 @@ const MERGED: &str =
 /// A note for `unwrap` or `expect` of an error.
 const VALUE: &str = "the error's value is not kept: print it before the panic to see it";
 
+/// A note for a fault that does not stop the firmware.
+const HANDLED: &str = "its own handler of the fault goes on";
+
 /// A note if the firmware continues after its failure.
 const RESTARTS: &str = "the board restarts";
 
@@ -137,7 +140,7 @@ impl<S: FnMut(&str) + Send + 'static> Reporter<S> {
             }
             // It hangs because it fails again and again, which was reported.
             Cause::Hangs(_) if self.outcome.failure().is_some() => {}
-            Cause::Restarts | Cause::WatchdogBites | Cause::Stops(_) | Cause::Hangs(_) => {
+            Cause::Restarts | Cause::WatchdogBites | Cause::Stops(_) | Cause::Faults(_) | Cause::Hangs(_) => {
                 if let Some(report) = self.failure(debug, incident, &frames) {
                     self.outcome.set(&report.headline);
                     let again = !self.told.insert(report.headline.clone());
@@ -175,6 +178,7 @@ impl<S: FnMut(&str) + Send + 'static> Reporter<S> {
                 let details = details.lines().map(|line| line.trim().to_owned()).collect();
                 report(format!("the firmware stopped in {here}: {cause}"), details)
             }
+            Cause::Faults(what) => report(format!("the firmware faulted in {here}: {what}"), vec![HANDLED.to_owned()]),
             Cause::WatchdogBites => {
                 report(format!("the watchdog restarts the firmware, which is running {here}"), Vec::new())
             }

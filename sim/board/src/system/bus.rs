@@ -1,6 +1,7 @@
 //! Memory by address: the target of a load, a store or a fetch, with fast paths first.
 
 use super::super::engine::{Bus, Clock, CodeChange, Halt};
+use super::super::fault::Fault;
 use super::super::interrupts::Interrupts;
 use super::super::memory_map::RESET_USB;
 use super::super::sio::SecondCore;
@@ -19,12 +20,22 @@ impl System {
         }
         // Device memory: FACTS 2.
         if offset & (size - 1) != 0 {
-            return Err(self.fail(format!("unaligned access to USB DPRAM at {address:#010x}")));
+            return Err(self.fault(Fault::Unaligned, format!("unaligned access to USB DPRAM at {address:#010x}")));
         }
         if self.held & RESET_USB != 0 {
             return Err(self.fail(format!("access to {address:#010x} while USBCTRL is in reset")));
         }
         Ok(Some(offset as usize))
+    }
+
+    /// Device memory refuses unaligned accesses (B7.5).
+    fn check_device(&mut self, address: u32, size: u32) -> Result<(), Halt> {
+        let device = matches!(address >> 28, 4 | 5 | 13 | 14);
+        if device && address & (size - 1) != 0 {
+            let what = format!("unaligned access to Device memory at {address:#010x}");
+            return Err(self.fault(Fault::Unaligned, what));
+        }
+        Ok(())
     }
 
     #[cold]
@@ -34,9 +45,7 @@ impl System {
             self.clock.now += AHB_WAIT;
             return Ok(self.usb.read_dpram(offset, size as usize));
         }
-        if address & (size - 1) != 0 {
-            return Err(self.fail(format!("unaligned access to Device memory at {address:#010x}")));
-        }
+        self.check_device(address, size)?;
         let word = self.read_register(address & !3)?;
         let shifted = word >> (8 * (address & 3));
         Ok(if size == 4 { word } else { shifted & ((1 << (8 * size)) - 1) })
@@ -52,9 +61,7 @@ impl System {
             self.update_usb();
             return Ok(());
         }
-        if address & (size - 1) != 0 {
-            return Err(self.fail(format!("unaligned access to Device memory at {address:#010x}")));
-        }
+        self.check_device(address, size)?;
         if size == 4 {
             return self.write_register(address, value);
         }
@@ -68,6 +75,9 @@ impl System {
         }
         if (0x1800_0000..0x1C00_0000).contains(&address) {
             return self.maintain_cache(address);
+        }
+        if !self.answers(address) {
+            return Err(self.unknown(address, true));
         }
         Err(self.fail(format!("write of {size} bytes to {address:#010x}, not a word")))
     }
@@ -166,7 +176,9 @@ impl Bus for System {
     fn fetch(&mut self, address: u32) -> Result<u16, Halt> {
         let memory = address < 0x8000 || (0x1000_0000..SRAM_BASE + SRAM_SIZE as u32).contains(&address);
         if !memory {
-            return Err(self.fail(format!("instruction fetch from {address:#010x}")));
+            // B6.1: peripherals, devices and what follows them are never executable.
+            let fault = if matches!(address >> 29, 2 | 5..) { Fault::NeverExecute } else { Fault::Fetch };
+            return Err(self.fault(fault, format!("instruction fetch from {address:#010x}")));
         }
         if is_flash(address) {
             self.check_readable("instruction fetch", address)?;
@@ -200,6 +212,12 @@ impl Bus for System {
     fn fail(&mut self, what: String) -> Halt {
         self.failure.get_or_insert(what);
         Halt
+    }
+
+    fn faulted(&mut self, registers: [u32; 16]) {
+        let what = self.failure.take();
+        self.fault_note = what.map(|what| (what, registers));
+        self.clock.limit = 0;
     }
 
     fn rom_call(&mut self, number: u8, registers: &mut [u32; 16], masked: bool) -> Result<(), Halt> {

@@ -2,6 +2,7 @@
 
 use super::{Core, Sleep};
 use crate::engine::{Bus, Halt};
+use crate::fault::Fault;
 use crate::interrupts::THREAD_PRIORITY;
 
 /// Values from here on are exception returns when they are branched to in handler mode.
@@ -11,6 +12,31 @@ const EXC_RETURN_SECURE: u32 = 0xFFFF_FFE1;
 const FTYPE: u32 = 1 << 4;
 const MODE: u32 = 1 << 3;
 const SPSEL: u32 = 1 << 2;
+
+/// Whether a handler does anything: whether it is not an endless loop, with or without a frame.
+fn handles<B: Bus>(bus: &mut B, exception: u16) -> bool {
+    /// `push {r7, lr}`, `mov r7, sp` or `add r7, sp, #0`, and `b .`.
+    const PUSH: u32 = 0xB580;
+    const FRAMES: [u32; 2] = [0x466F, 0xAF00];
+    const LOOP: u32 = 0xE7FE;
+
+    let vector = bus.interrupts().vector_table.wrapping_add(4 * u32::from(exception));
+    // Whoever reads where nothing can be read has no handler.
+    let Ok(handler) = bus.load32(vector) else { return false };
+    let mut at = handler & !1;
+    let mut next = || {
+        at += 2;
+        bus.load16(at - 2).unwrap_or(LOOP)
+    };
+    if handler & 1 == 0 {
+        return false;
+    }
+    match next() {
+        LOOP => false,
+        PUSH if FRAMES.contains(&next()) => next() != LOOP,
+        _ => true,
+    }
+}
 
 impl Core {
     /// B3.13: the priority at which the core executes.
@@ -49,7 +75,11 @@ impl Core {
     }
 
     fn xpsr(&self) -> u32 {
-        self.apsr() | u32::from(self.exception) | 1 << 24 | u32::from(self.it & 3) << 25 | u32::from(self.it >> 2) << 10
+        self.apsr()
+            | u32::from(self.exception)
+            | u32::from(self.thumb) << 24
+            | u32::from(self.it & 3) << 25
+            | u32::from(self.it >> 2) << 10
     }
 
     /// Stacks the context and starts the handler (B3.19).
@@ -59,25 +89,37 @@ impl Core {
         let size = if extended { 0x68 } else { 0x20 };
         let sp = self.r[13];
         let padding = u32::from(sp & 4 != 0);
-        let frame = sp.wrapping_sub(size) & !7;
+        let mut frame = sp.wrapping_sub(size) & !7;
         let limit = if on_process { self.process_limit } else { self.main_limit };
-        if frame < limit {
-            return Err(self.refuse(bus, self.pc, "stack overflow at exception entry"));
-        }
-        let basic =
-            [self.r[0], self.r[1], self.r[2], self.r[3], self.r[12], self.r[14], self.pc, self.xpsr() | padding << 9];
-        if self.leaves_stack(frame) {
-            return Err(self.overflow(bus, self.pc, frame));
-        }
-        for (n, word) in basic.iter().enumerate() {
-            bus.store32(frame + 4 * n as u32, *word)?;
-        }
-        if extended {
-            // Stacked immediately: lazy preservation differs only in timing.
-            for n in 0..16 {
-                bus.store32(frame + 0x20 + 4 * n as u32, self.fp.s[n])?;
+        let mut exception = exception;
+        if frame < limit || sp < size {
+            // B3.19 and B3.21: nothing is stacked, SP becomes the limit, and the handler of the derived fault is entered if
+            // it is the more urgent one.
+            let priority = self.priority(bus);
+            let Some(derived) = Fault::StackOverflow.escalate(bus.interrupts(), priority) else {
+                return Err(self.refuse(bus, self.pc, "lockup: stack overflow at exception entry"));
+            };
+            let interrupts = bus.interrupts();
+            if interrupts.priority(derived) < interrupts.priority(exception) {
+                exception = derived;
             }
-            bus.store32(frame + 0x60, self.fp.fpscr)?;
+            frame = limit;
+        } else {
+            let psr = self.xpsr() | padding << 9;
+            let basic = [self.r[0], self.r[1], self.r[2], self.r[3], self.r[12], self.r[14], self.pc, psr];
+            if self.leaves_stack(frame) {
+                return Err(self.overflow(bus, self.pc, frame));
+            }
+            for (n, word) in basic.iter().enumerate() {
+                bus.store32(frame + 4 * n as u32, *word)?;
+            }
+            if extended {
+                // Stacked immediately: lazy preservation differs only in timing.
+                for n in 0..16 {
+                    bus.store32(frame + 0x20 + 4 * n as u32, self.fp.s[n])?;
+                }
+                bus.store32(frame + 0x60, self.fp.fpscr)?;
+            }
         }
         let mut link = EXC_RETURN_SECURE;
         if !extended {
@@ -97,6 +139,7 @@ impl Core {
         self.r[14] = link;
         self.exception = exception;
         self.fp_active = false;
+        self.thumb = true;
         self.it = 0;
         self.exclusive = None;
         let vector_table = bus.interrupts().vector_table;
@@ -124,10 +167,40 @@ impl Core {
     #[inline]
     pub(super) fn branch_plain<B: Bus>(&mut self, bus: &mut B, pc: u32, target: u32) -> Result<(), Halt> {
         if target & 1 == 0 {
-            return Err(self.refuse(bus, pc, &format!("branch to {target:#010x}, which has no Thumb bit,")));
+            return Err(self.no_thumb(bus, pc, target, None));
         }
         self.pc = target & !1;
         Ok(())
+    }
+
+    #[cold]
+    pub(super) fn no_thumb<B: Bus>(&self, bus: &mut B, pc: u32, target: u32, link: Option<u32>) -> Halt {
+        let what = format!("branch to {target:#010x}, which has no Thumb bit,");
+        self.fault(bus, pc, Fault::State { target, link }, &what)
+    }
+
+    /// After an instruction that could not be executed: enters the handler of its fault (B3.18).
+    ///
+    /// What is no fault stops the board, and so does a fault that the program does not handle: one whose handler does
+    /// nothing forever, as the default handlers of start-up code. The message of the fault then says more.
+    #[cold]
+    pub(super) fn take_fault<B: Bus>(&mut self, bus: &mut B) -> Result<(), Halt> {
+        let Some(fault) = bus.interrupts().fault.take() else { return Err(Halt) };
+        let priority = self.priority(bus);
+        let before = (bus.interrupts().fault_status, self.registers());
+        let Some(exception) = fault.escalate(bus.interrupts(), priority) else { return Err(Halt) };
+        if !handles(bus, exception) {
+            bus.interrupts().fault_status = before.0;
+            return Err(Halt);
+        }
+        bus.faulted(before.1);
+        if let Fault::State { target, link } = fault {
+            // The branch itself is done: the fault belongs to the instruction at its target.
+            self.pc = target & !1;
+            self.thumb = false;
+            self.r[14] = link.unwrap_or(self.r[14]);
+        }
+        self.enter_exception(bus, exception)
     }
 
     /// B3.22.

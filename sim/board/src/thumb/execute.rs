@@ -4,6 +4,7 @@ use super::alu::{add_with_carry, extend, mask, shift, signed_saturate, unary, un
 use super::insn::{CARRY_KEPT, Insn, Long, NONE, Op};
 use super::{Core, Sleep};
 use crate::engine::{Bus, Halt};
+use crate::fault::Fault;
 use crate::interrupts::SVCALL;
 
 /// Cost of a taken branch.
@@ -180,6 +181,9 @@ impl Core {
             Insn::Blx { rm } => {
                 let target = self.reg(rm);
                 let link = self.pc | 1;
+                if target & 1 == 0 {
+                    return Err(self.no_thumb(bus, pc, target, Some(link)));
+                }
                 self.branch_plain(bus, pc, target)?;
                 self.r[14] = link;
                 return Ok(BRANCH);
@@ -384,7 +388,8 @@ impl Core {
             }
             Insn::Udf { number } => return self.trap(bus, pc, number),
             Insn::Bkpt { number } => {
-                return Err(self.refuse(bus, pc, &format!("breakpoint instruction BKPT #{number:#x}")));
+                let what = format!("breakpoint instruction BKPT #{number:#x}");
+                return Err(self.fault(bus, pc, Fault::Breakpoint, &what));
             }
             Insn::Dsp { hw1, hw2 } => return self.execute_dsp(bus, hw1, hw2, pc),
             Insn::Fp { hw1, hw2, pc: base } => return self.execute_fp(bus, hw1, hw2, pc, base),
@@ -422,7 +427,8 @@ impl Core {
     #[cold]
     fn trap<B: Bus>(&mut self, bus: &mut B, pc: u32, number: u8) -> Result<u32, Halt> {
         if pc >= 0x8000 {
-            return Err(self.refuse(bus, pc, &format!("undefined instruction UDF #{number:#x} (an abort)")));
+            let what = format!("undefined instruction UDF #{number:#x} (an abort)");
+            return Err(self.fault(bus, pc, Fault::Undefined, &what));
         }
         let mut registers = self.registers();
         registers[15] = pc;

@@ -5,6 +5,7 @@
 
 use super::Core;
 use crate::engine::{Bus, Halt};
+use crate::fault::Fault;
 
 /// FPSCR bits that software may write here: N, Z, C, V and the cumulative flags.
 const FPSCR_KNOWN: u32 = 0xF000_009F;
@@ -59,7 +60,7 @@ impl Core {
         base: u32,
     ) -> Result<u32, Halt> {
         if bus.interrupts().coprocessor_access & CPACR_FP != CPACR_FP {
-            return Err(self.refuse(bus, pc, "floating-point instruction while CPACR forbids it"));
+            return Err(self.fault(bus, pc, Fault::NoCoprocessor, "floating-point instruction while CPACR forbids it"));
         }
         if !self.fp_active && bus.interrupts().automatic_fp_state {
             self.fp_active = true;
@@ -136,7 +137,8 @@ impl Core {
             return Ok(None);
         }
         if address & 3 != 0 {
-            return Err(self.refuse(bus, pc, &format!("unaligned floating-point access to {address:#010x}")));
+            let what = format!("unaligned floating-point access to {address:#010x}");
+            return Err(self.fault(bus, pc, Fault::Unaligned, &what));
         }
         if let Some(end) = end
             && rn == 13

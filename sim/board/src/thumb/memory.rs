@@ -3,6 +3,7 @@
 use super::Core;
 use super::insn::{Indexing, Insn, NONE, Width};
 use crate::engine::{Bus, Halt};
+use crate::fault::Fault;
 
 fn load<B: Bus>(bus: &mut B, width: Width, address: u32) -> Result<u32, Halt> {
     Ok(match width {
@@ -36,14 +37,15 @@ impl Core {
         if address & (to - 1) == 0 {
             return Ok(());
         }
-        Err(self.refuse(bus, pc, &format!("unaligned access to {address:#010x}")))
+        Err(self.fault(bus, pc, Fault::Unaligned, &format!("unaligned access to {address:#010x}")))
     }
 
     /// Writes SP; it must not fall below the stack limit (B3.21).
     pub(super) fn set_stack_pointer<B: Bus>(&mut self, bus: &mut B, pc: u32, value: u32) -> Result<(), Halt> {
         let limit = if self.exception == 0 && self.process_stack { self.process_limit } else { self.main_limit };
         if value < limit {
-            return Err(self.refuse(bus, pc, &format!("stack overflow: SP {value:#010x} below limit {limit:#010x}")));
+            let what = format!("stack overflow: SP {value:#010x} below limit {limit:#010x}");
+            return Err(self.fault(bus, pc, Fault::StackOverflow, &what));
         }
         if self.leaves_stack(value) {
             return Err(self.overflow(bus, pc, value));
@@ -62,6 +64,16 @@ impl Core {
     pub(super) fn overflow<B: Bus>(&self, bus: &mut B, pc: u32, value: u32) -> Halt {
         let (room, below) = (self.guard.len(), self.guard.start - value);
         self.refuse(bus, pc, &format!("stack overflow: {below} bytes more than the stack's {room}"))
+    }
+
+    /// A store that moves SP checks the limit before anything is stored below it.
+    fn check_base<B: Bus>(&mut self, bus: &mut B, pc: u32, rn: u8, moved: u32, writes: bool) -> Result<(), Halt> {
+        if rn == 13 && writes {
+            let sp = self.r[13];
+            self.set_stack_pointer(bus, pc, moved)?;
+            self.r[13] = sp;
+        }
+        Ok(())
     }
 
     fn write_base<B: Bus>(&mut self, bus: &mut B, pc: u32, rn: u8, value: u32) -> Result<(), Halt> {
@@ -113,6 +125,7 @@ impl Core {
             Insn::StoreIndexed { width, rt, rn, before, offset } => {
                 let base = self.reg(rn);
                 let moved = base.wrapping_add_signed(i32::from(offset));
+                self.check_base(bus, pc, rn, moved, true)?;
                 store(bus, width, if before { moved } else { base }, self.reg(rt))?;
                 self.write_base(bus, pc, rn, moved)?;
                 Ok(1)
@@ -136,6 +149,7 @@ impl Core {
                 let moved = base.wrapping_add_signed(offset);
                 let address = if mode == Indexing::After { base } else { moved };
                 self.aligned(bus, pc, address, 4)?;
+                self.check_base(bus, pc, rn, moved, mode != Indexing::Offset)?;
                 bus.store32(address, self.reg(rt))?;
                 bus.store32(address.wrapping_add(4), self.reg(rt2))?;
                 if mode != Indexing::Offset {
@@ -239,12 +253,7 @@ impl Core {
         decrement: bool,
     ) -> Result<u32, Halt> {
         let (count, low) = self.block(bus, pc, rn, list, decrement)?;
-        let base = self.reg(rn);
-        if rn == 13 && decrement {
-            // The limit is checked before anything is stored below it.
-            self.set_stack_pointer(bus, pc, low)?;
-            self.r[13] = base;
-        }
+        self.check_base(bus, pc, rn, low, decrement)?;
         let mut address = low;
         for n in 0..15 {
             if list >> n & 1 != 0 {

@@ -24,6 +24,7 @@ mod special;
 pub use insn::Insn;
 
 use super::engine::{Bus, CodeChange, Engine, Entry, Halt};
+use super::fault::Fault;
 use cache::Cache;
 use std::ops::Range;
 
@@ -62,6 +63,8 @@ pub struct Core {
     flags: Flags,
     /// ITSTATE.
     it: u8,
+    /// EPSR.T, which is clear only after a branch to an address without the Thumb bit.
+    thumb: bool,
     fp: FpState,
     /// IPSR.
     exception: u16,
@@ -105,6 +108,7 @@ impl Default for Core {
             pc: 0,
             flags: Flags::default(),
             it: 0,
+            thumb: true,
             fp: FpState { s: [0; 32], fpscr: 0 },
             exception: 0,
             primask: false,
@@ -202,6 +206,10 @@ impl Core {
             _ => return true,
         };
         base != (condition & 1 != 0)
+    }
+
+    fn fault<B: Bus>(&self, bus: &mut B, pc: u32, fault: Fault, what: &str) -> Halt {
+        bus.fault(fault, format!("{what} at {pc:#010x}"))
     }
 
     fn refuse<B: Bus>(&self, bus: &mut B, pc: u32, what: &str) -> Halt {
@@ -318,7 +326,9 @@ impl Engine for Interpreter {
             if clock.now >= clock.limit {
                 return Ok(());
             }
-            self.step(bus)?;
+            if self.step(bus).is_err() {
+                self.core.take_fault(bus)?;
+            }
         }
     }
 

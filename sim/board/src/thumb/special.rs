@@ -2,6 +2,7 @@
 
 use super::Core;
 use crate::engine::{Bus, Halt};
+use crate::fault::Fault;
 
 impl Core {
     /// N, Z, C, V, Q and GE.
@@ -70,7 +71,8 @@ impl Core {
                 let process = special == 9;
                 let limit = if process { self.process_limit } else { self.main_limit };
                 if value < limit {
-                    return Err(self.refuse(bus, pc, "stack overflow: stack pointer below its limit"));
+                    let what = "stack overflow: stack pointer below its limit";
+                    return Err(self.fault(bus, pc, Fault::StackOverflow, what));
                 }
                 if process == self.on_process_stack() {
                     self.r[13] = value & !3;
