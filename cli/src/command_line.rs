@@ -1,7 +1,9 @@
 //! The command line, parsed with clap: one struct for each command, in its module.
 
 use crate::device::Device;
-use crate::{Failure, check, completions, console, files, follow, image, layout, new, serve, show, story, uf2, verify};
+use crate::{
+    Failure, check, completions, console, dump, files, follow, image, layout, new, serve, show, story, uf2, verify,
+};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
@@ -46,13 +48,13 @@ pub enum Command {
     Image(image::Image),
     Check(check::Check),
     Console(console::Console),
+    Dump(dump::Dump),
     Layout(layout::Layout),
     Serve(serve::Serve),
     Story(story::PlayStories),
     New(new::New),
     Uf2(uf2::Uf2),
     Verify(verify::Verify),
-    #[command(hide = true)]
     Completions(completions::Completions),
 }
 
@@ -67,6 +69,7 @@ impl Command {
             Self::Image(command) => command.run(out),
             Self::Check(command) => command.run(out),
             Self::Console(command) => command.run(out),
+            Self::Dump(command) => command.run(out),
             Self::Layout(command) => command.run(out),
             Self::Serve(command) => command.run(out),
             Self::Story(command) => command.run(out),
@@ -87,6 +90,7 @@ impl Command {
             Self::Image(command) => Some(&command.device),
             Self::Check(command) => Some(&command.device),
             Self::Console(command) => Some(&command.device),
+            Self::Dump(command) => Some(&command.device),
             Self::Serve(command) => Some(&command.device),
             Self::Story(command) => Some(&command.device),
             Self::Layout(_) | Self::New(_) | Self::Uf2(_) | Self::Verify(_) | Self::Completions(_) => None,

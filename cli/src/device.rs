@@ -28,8 +28,35 @@ pub struct Manifest {
 impl Manifest {
     /// Its plan.
     pub fn plan(&self) -> Result<DiskPlan, Failure> {
-        plan(self.manifest.as_deref())
+        plan(self.path()?)
     }
+
+    /// Whether the user has named one.
+    pub fn is_given(&self) -> bool {
+        self.manifest.is_some()
+    }
+
+    /// Where it is; `None` for the stock manifest, which is there in a clone only.
+    fn path(&self) -> Result<Option<&Path>, Failure> {
+        match &self.manifest {
+            Some(path) => Ok(Some(path)),
+            None if plug::stock_manifest().is_file() => Ok(None),
+            None => Err(Failure::Usage(no_manifest(Path::new(OWN).is_file()))),
+        }
+    }
+}
+
+/// The manifest that a person who has no clone writes.
+const OWN: &str = "./picovd.toml";
+
+/// What is said without a manifest and without a clone. `has_own` is whether [`OWN`] exists.
+fn no_manifest(has_own: bool) -> String {
+    let write =
+        if has_own { "" } else { "; three lines are enough:\n\n[[file]]\npath = \"HELLO.TXT\"\ntext = \"Hello!\"" };
+    let there = if has_own { "the one in this folder" } else { "one of your own" };
+    format!(
+        "which disk? The stock manifest is in PicoVD's sources, which are not here; use {there}: --manifest {OWN}{write}"
+    )
 }
 
 /// The plan of the manifest at `path`, or of the stock manifest.
@@ -94,7 +121,7 @@ impl Device {
             tolerates: self.foreign_usb || !self.strict,
             sink: to_stderr,
         };
-        let plug = plug::open_with(self.manifest.manifest.as_deref(), self.elf.as_deref(), self.flash(), treatment)
+        let plug = plug::open_with(self.manifest.path()?, self.elf.as_deref(), self.flash(), treatment)
             .map_err(Failure::of_plug)?;
         self.outcomes.borrow_mut().push(plug.outcome.clone());
         warn(&plug.plan);
@@ -150,4 +177,28 @@ pub struct Moment {
     /// Then print what is added, in real time, until Ctrl-C
     #[arg(long)]
     pub follow: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn without_a_clone_a_manifest_is_proposed() {
+        assert!(
+            no_manifest(true).ends_with("use the one in this folder: --manifest ./picovd.toml"),
+            "{}",
+            no_manifest(true)
+        );
+        // What is proposed is a manifest.
+        let said = no_manifest(false);
+        let (words, text) = said.split_once("\n\n").expect("an example");
+        assert!(words.contains("--manifest ./picovd.toml"), "{words}");
+        let path = std::env::temp_dir().join(format!("picovd-proposed-{}.toml", std::process::id()));
+        fs::write(&path, text).expect("the temporary folder is writable");
+        let plan = plan(Some(&path));
+        fs::remove_file(&path).expect("it is ours");
+        assert_eq!(plan.unwrap_or_else(|_| panic!("{text} is no manifest")).files.len(), 1);
+    }
 }

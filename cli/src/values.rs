@@ -14,6 +14,17 @@ fn size(word: &str) -> Option<usize> {
     number.parse::<usize>().ok()?.checked_mul(factor)
 }
 
+/// A number: decimal, with K or M as in `4K`, or hexadecimal as in `0x1000`.
+pub fn number(word: &str) -> Result<u64, String> {
+    let parsed = match word.strip_prefix("0x") {
+        // `from_str_radix` would take a sign.
+        Some(digits) if !digits.starts_with('+') => u64::from_str_radix(digits, 16).ok(),
+        Some(_) => None,
+        None => size(word).map(|size| size as u64),
+    };
+    parsed.ok_or_else(|| format!("`{word}` is not a number; try 512, 4K or 0x20000000"))
+}
+
 /// The length of a flash chip in bytes.
 pub fn flash_size(word: &str) -> Result<usize, String> {
     let chip = |size: &usize| size.is_power_of_two() && (512 << 10..=16 << 20).contains(size);
@@ -81,6 +92,16 @@ mod tests {
         }
         for wrong in ["", "10", "s", "1h", "-1s", "1441min", "99999999999999999999s"] {
             assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_decimal_or_hexadecimal() {
+        for (word, number) in [("0", 0), ("512", 512), ("4K", 4096), ("0x20000000", 0x2000_0000), ("0xff", 255)] {
+            assert_eq!(super::number(word), Ok(number), "{word}");
+        }
+        for wrong in ["", "x", "-1", "+0x1", "0x", "0x+1", "1G", "0x1_0", "99999999999999999999"] {
+            assert!(number(wrong).is_err(), "{wrong}");
         }
     }
 

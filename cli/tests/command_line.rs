@@ -210,7 +210,23 @@ fn shells_complete_the_words() {
         let script = succeed(&["completions", shell]);
         assert!(script.contains("picovd") && script.contains("flash-size"), "{shell}: {script}");
     }
-    assert!(!succeed(&["--help"]).contains("completions"), "it is for packagers");
+    assert!(succeed(&["--help"]).contains("\n  completions"), "it is listed");
+}
+
+#[test]
+fn bash_completes_commands_and_options() {
+    // What the script offers for the last of these words.
+    let offers = |words: &str| {
+        let script = format!(
+            "source <(\"$0\" completions bash) && COMP_WORDS=({words}) && COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)) && \
+             _picovd picovd \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD - 1]}}\" && echo \"${{COMPREPLY[@]}}\""
+        );
+        let output = Command::new("bash").args(["-c", &script, env!("CARGO_BIN_EXE_picovd")]).output().expect("bash");
+        assert!(output.status.success(), "{words}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    assert_eq!(offers("picovd ver").trim(), "verify");
+    assert_eq!(offers("picovd layout --js").trim(), "--json");
 }
 
 #[test]

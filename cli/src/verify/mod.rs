@@ -187,7 +187,7 @@ const EJECTED: &str = "a stick that was ejected comes back when it is unplugged 
 const NO_MEDIUM: i32 = 123;
 
 /// Why nothing is read, and what to do.
-fn cannot_open(path: &Path, error: &std::io::Error) -> String {
+pub fn cannot_open(path: &Path, error: &std::io::Error) -> String {
     let shown = path.display();
     let remedy = match error.kind() {
         ErrorKind::NotFound => match medium::whole_disk(path.as_os_str()) {

@@ -1,6 +1,7 @@
 //! The rings of tests (docs/ARCHITECTURE.md), one file each, and the task that runs them.
 
 pub mod examples;
+mod installed;
 mod projects;
 mod ring0;
 mod ring1;

@@ -8,7 +8,7 @@ use std::thread;
 
 use super::examples::OTHER_CHIPS;
 use super::projects::{self, PROJECTS};
-use super::{Context, Lane, Ring};
+use super::{Context, Lane, Ring, installed};
 use crate::command::{self, LONG, SHORT};
 use crate::elf::Elf;
 use crate::firmware::{self, Built, PROFILE};
@@ -94,6 +94,9 @@ fn run(context: &Context, report: &mut Report) {
             })
     });
     firmware(context, report);
+    if context.long {
+        report.check("`cargo install --path cli` gives a program that needs no clone", || installed::check(context));
+    }
 }
 
 /// Packages the libraries, and builds them from the packages' contents. Cargo's own check of a package would take a library
@@ -179,10 +182,15 @@ fn firmware(context: &Context, report: &mut Report) {
 }
 
 /// A copy of the sources, which is removed with the value.
-struct Copy(Workspace);
+pub(super) struct Copy(Workspace);
 
 impl Copy {
-    fn make(workspace: &Workspace) -> Result<Self, String> {
+    /// Its folder.
+    pub(super) fn root(&self) -> &Path {
+        &self.0.root
+    }
+
+    pub(super) fn make(workspace: &Workspace) -> Result<Self, String> {
         // Another path and another depth than any usual clone.
         let name = format!("picovd-copy-{}", std::process::id());
         let folder = std::env::temp_dir().join(name).join("a folder/with a longer/path");
