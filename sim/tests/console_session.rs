@@ -1,12 +1,15 @@
 //! Sessions of the serial port with programs and systems that were not made for this stick: they begin and end in the middle of a
-//! line, echo what they receive, or stop reading. Natively, and on the board (ring 5).
+//! line, echo what they receive, or stop reading. Natively, on the board, and on the board with a program that has the USB device
+//! (ring 5).
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use picovd_property::Cases;
+use picovd_sim::board::ElfDevice;
 use picovd_sim::host::bot::{Cbw, Data};
 use picovd_sim::host::scsi::read_cdb;
+use picovd_sim::host::system::{LINUX_DESKTOP, System};
 use picovd_sim::host::terminal::Terminal;
 use picovd_sim::host::{Host, Initiator};
 use picovd_sim::link::Link;
@@ -228,6 +231,15 @@ fn native() -> Box<dyn Link> {
     Box::new(device())
 }
 
+/// The board with the program of that name, which is among this test's arguments.
+fn board(name: &str) -> ElfDevice {
+    let path = std::env::args_os().map(PathBuf::from).find(|word| word.ends_with(name));
+    let path =
+        path.unwrap_or_else(|| panic!("no argument names {name}; `cargo xtask test --ring 5` builds and names it"));
+    let elf = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    ElfDevice::new(&elf).expect("the board boots it")
+}
+
 /// Each of them natively, and on the board with the firmware of tests/manifests/settings.toml.
 macro_rules! both {
     ($($name:ident: $test:ident,)*) => {
@@ -238,19 +250,11 @@ macro_rules! both {
 
         mod ring5 {
             use super::*;
-            use picovd_sim::board::ElfDevice;
-
-            fn elf() -> Box<dyn Link> {
-                let path = std::env::args_os().map(PathBuf::from).find(|word| word.ends_with("settings.elf"));
-                let path = path.expect("no argument names settings.elf; `cargo xtask test --ring 5` builds and names it");
-                let elf = std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
-                Box::new(ElfDevice::new(&elf).expect("the board boots it"))
-            }
 
             $(#[test]
             #[ignore = "needs the firmware of tests/manifests/settings.toml: cargo xtask test --ring 5"]
             fn $name() {
-                $test(elf());
+                $test(Box::new(board("settings.elf")));
             })*
         }
     };
@@ -264,6 +268,139 @@ both! {
     echoes: an_echo_is_not_answered,
     reboot: reboot_leaves_the_bus_and_comes_back,
     patience: a_reader_that_stops_holds_nothing_up_for_more_than_a_minute,
+}
+
+/// A program that has the USB device (tests/own-device), and our disk and serial port in it.
+mod own_device {
+    use super::*;
+
+    fn elf() -> Box<dyn Link> {
+        let mut device = board("picovd-own-device.elf");
+        // usb-device and the HAL's bus answer, not ours.
+        device.machine().set_tolerant(true);
+        Box::new(device)
+    }
+
+    #[test]
+    #[ignore = "needs tests/own-device: cargo xtask test --ring 5"]
+    fn beginnings() {
+        what_was_begun_goes_with_its_session(elf());
+    }
+
+    #[test]
+    #[ignore = "needs tests/own-device: cargo xtask test --ring 5"]
+    fn answers() {
+        an_answer_goes_with_its_session(elf());
+    }
+
+    #[test]
+    #[ignore = "needs tests/own-device: cargo xtask test --ring 5"]
+    fn silence() {
+        nothing_is_obeyed_in_silence(elf());
+    }
+
+    #[test]
+    #[ignore = "needs tests/own-device: cargo xtask test --ring 5"]
+    fn typing() {
+        people_and_programs_are_understood(elf());
+    }
+
+    #[test]
+    #[ignore = "needs tests/own-device: cargo xtask test --ring 5"]
+    fn echoes() {
+        an_echo_is_not_answered(elf());
+    }
+
+    #[test]
+    #[ignore = "needs tests/own-device: cargo xtask test --ring 5"]
+    fn reboot() {
+        reboot_leaves_the_bus_and_comes_back(elf());
+    }
+
+    /// The program's command is listed and carried out; what it prints does not split its answer.
+    #[test]
+    #[ignore = "needs tests/own-device: cargo xtask test --ring 5"]
+    fn commands_and_log() {
+        let mut desk = Desk::new(elf());
+        let help = desk.ask("help");
+        assert!(help.ends_with(r#","application":["knock"]}"#), "{help}");
+        for knock in 1..=20 {
+            assert_eq!(desk.ask("knock"), format!(r#"{{"knock":"{knock}"}}"#));
+            let log = String::from_utf8(desk.heard()).expect("text");
+            assert!(log.trim().is_empty() || log.trim() == format!("knock {knock}"), "{log:?}");
+        }
+        assert_eq!(desk.ask("knock knock"), r#"{"error":"who is there?","allowed":"knock"}"#);
+        // What is printed while nobody has the port open waits, in the order in which it was printed.
+        desk.say(b"knock\r\nknock\r\n");
+        let text = String::from_utf8(desk.heard()).expect("text");
+        let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
+        let mut log = lines.clone();
+        log.retain(|line| !line.starts_with('{'));
+        assert_eq!(log, ["knock 21", "knock 22"], "{lines:?}");
+        desk.well();
+    }
+
+    /// A change by `set` is on the disk afterwards, for a host that polls: the HAL's bus cannot leave. It is kept.
+    #[test]
+    #[ignore = "needs tests/own-device: cargo xtask test --ring 5"]
+    fn a_setting_changes_the_disk() {
+        let mut system = System::boot(LINUX_DESKTOP, elf()).expect("the system mounts it");
+        let mut terminal = Terminal::open(system.initiator()).expect("it has a port");
+        let mut ask = |system: &mut System<'_>, line: &str| terminal.ask(system.initiator(), line).expect("an answer");
+        assert_eq!(ask(&mut system, r#"set {"label":"OTHER"}"#), OK);
+        let mut seconds = 0;
+        // While the medium is away there is no volume.
+        while system.label().ok().as_deref() != Some("OTHER") && seconds < 30 {
+            system.elapse(Duration::from_secs(1));
+            seconds += 1;
+        }
+        assert_eq!(system.label().expect("a volume"), "OTHER");
+        assert_eq!(ask(&mut system, "save"), r#"{"ok":"save","saved":true}"#);
+        assert_eq!(ask(&mut system, "get label"), r#"{"label":"OTHER"}"#);
+    }
+
+    /// A READ that its host leaves there holds up a line for a minute at most.
+    #[test]
+    #[ignore = "needs tests/own-device: cargo xtask test --ring 5"]
+    fn patience() {
+        let mut desk = Desk::new(elf());
+        let tag = desk.initiator.next_tag();
+        let wrapper = Cbw::new(tag, 0, &read_cdb(10, 0, 16), Data::In(16 * 512));
+        desk.initiator.send_wrapper(&wrapper.bytes()).expect("taken");
+        let bulk_in = desk.initiator.device.bulk_in;
+        desk.initiator.host.in_packet(bulk_in).expect("the first packet");
+        desk.say(b"get label\r\n");
+        desk.pass(50_000);
+        desk.terminal.take(&mut desk.initiator).expect("it lives");
+        assert!(desk.terminal.line().is_none_or(|line| line.starts_with("PicoVD")), "in a READ nothing is carried out");
+        desk.pass(11_000);
+        let text = String::from_utf8(desk.heard()).expect("text");
+        assert!(text.ends_with(&format!("{LABEL}\r\n")), "{text:?}");
+    }
+
+    /// A host that opens the port and never reads: the disk and the mouse's interface answer meanwhile, and no text of that session
+    /// comes in the next one.
+    #[test]
+    #[ignore = "needs tests/own-device: cargo xtask test --ring 5"]
+    fn a_port_that_nobody_reads() {
+        let mut desk = Desk::new(elf());
+        desk.initiator.wait_ready().expect("a disk");
+        for _ in 0..3 {
+            desk.pass(50);
+            let port = desk.initiator.device.console.expect("a port");
+            let _ = desk.initiator.host.out_packet(port.bulk_out, b"knock\r\nhelp\r\nget\r\n");
+        }
+        let reply = desk.initiator.command(0, &read_cdb(10, 0, 8), Data::In(8 * 512)).expect("the disk is read");
+        assert_eq!(reply.data.get(3..11), Some(&b"EXFAT   "[..]));
+        let Desk { mut initiator, terminal } = desk;
+        terminal.close(&mut initiator).expect("closed");
+        initiator.host.elapse(Duration::from_millis(50));
+        let terminal = Terminal::open(&mut initiator).expect("it has a port");
+        let mut desk = Desk { initiator, terminal };
+        let text = String::from_utf8(desk.heard()).expect("text");
+        assert!(text.starts_with("PicoVD ") && !text.contains('{'), "{text:?}");
+        assert_eq!(desk.ask("get label"), LABEL);
+    }
 }
 
 /// A log, and the terminal that it goes to.

@@ -1,4 +1,4 @@
-//! The disk of a program with a USB device of its own, on the chip.
+//! The disk, and the serial port, of a program with a USB device of its own, on the chip.
 
 use super::{AddressSpace, Chip};
 use crate::stick::{self, Description, Firmware};
@@ -14,12 +14,13 @@ impl<'b, B: UsbBus, F: Firmware<'static>, const HALTS: bool> stick::Disk<'b, B, 
     ///
     /// # Panics
     ///
-    /// If it is called a second time; and as in usb-device, if the bus does not have two bulk endpoints left: mistakes in the
-    /// program that show at its first boot.
+    /// If it is called a second time; and as in usb-device, if the bus does not have the endpoints left: two for bulk transfers, and
+    /// with a serial port two more and one for interrupt transfers. These are mistakes in the program that show at its first boot.
     #[must_use]
     pub fn new(alloc: &'b UsbBusAllocator<B>, description: &Description<'static, F::Settings>) -> Self {
         let Some(found) = Chip.boot::<F>(description) else { panic!("there is one disk") };
         let serial = Chip.serial_number(description);
         Self::on_board(alloc, description, found, serial, AddressSpace, || Chip.restart_soon())
+            .withdrawing(|address| Chip.withdraw(address.index() as u8))
     }
 }

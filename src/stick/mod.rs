@@ -10,13 +10,14 @@ mod disk;
 mod following;
 
 pub use boot::{Found, Hardware, Platform, boot};
+pub use console::{Dialogue, Port};
 pub use disk::Disk;
 pub use following::{DeviceOf, Following, device};
 
 use crate::announcement::Announcing;
 use crate::clock::{Instant, Milliseconds};
 use crate::dynamic::{Files, FromRegistry};
-use crate::files::{BuiltIn, LogFollower, LogRing};
+use crate::files::{BuiltIn, LogRing};
 use crate::scsi::UnitIdentity;
 use crate::settings::{Configured, Settings};
 use crate::usb::{Classes, Composite, Console, Functions, Identity};
@@ -66,10 +67,8 @@ pub struct Stick<'b, H: Hardware<'b>, F: Firmware<'b>> {
     settings: F::Settings,
     files: &'b Files<'b>,
     built_in: &'b BuiltIn<'b>,
-    /// What the console has shown of the log.
-    shown: LogFollower,
-    /// Until when the console expects an echo of its output.
-    echo: Option<Instant>,
+    /// What is said at the console.
+    dialogue: Dialogue,
     /// Since when a line waits for the end of the host's command in progress.
     waiting: Option<Instant>,
 }
@@ -142,8 +141,7 @@ impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
         // The digits are ASCII, and the manifest's checks ensure that there is room for the serial number that it asks for.
         let serial = usb_serial.or(core::str::from_utf8(digits).ok()).unwrap_or_default();
         let (usb, classes) = usb(found.usb, serial, device::<F, H::Memory>(description, found, serial, memory));
-        let shown = LogFollower::new();
-        (Self { usb, settings, files, built_in, shown, echo: None, waiting: None }, classes)
+        (Self { usb, settings, files, built_in, dialogue: Dialogue::new(), waiting: None }, classes)
     }
 
     /// One turn of the USB stack, after an event of the bus. Returns true while a command is in progress: then there is
@@ -194,11 +192,8 @@ impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
             return if more { Some(now) } else { again };
         }
         let silent = self.usb.tick(now);
-        self.echo = self.echo.filter(|until| now < *until);
+        self.dialogue.tick(self.settings(), now);
         if let Some(settings) = self.settings() {
-            if self.echo.is_none() {
-                settings.forget_printed();
-            }
             // No READ is in progress here: flash is inaccessible while it is being written.
             // Input after this line has already been received, so no event of the bus will follow for it.
             more |= settings.execute(now);
@@ -206,10 +201,8 @@ impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
                 self.usb.device_mut().set_announcing(settings.announcing());
                 self.files.announce();
             }
-            self.talk(settings, now);
-        } else {
-            self.show_log();
         }
+        self.speak(now);
         if F::Files::PRESENT {
             self.built_in.follow(self.files);
         }

@@ -20,13 +20,6 @@ use usb_device::class::UsbClass;
 use usb_device::device::{UsbDevice, UsbDeviceState};
 use usb_device::endpoint::EndpointAddress;
 
-/// What a terminal shows first: this, the serial number, and a line ending.
-const GREETING: &str = concat!("PicoVD ", env!("CARGO_PKG_VERSION"), ", board ");
-const END_OF_LINE: &str = "\r\n";
-
-// Even with the longest serial number that a manifest can set (32 digits), it fits into the console's buffer.
-const _: () = assert!(GREETING.len() + 32 + END_OF_LINE.len() < 64);
-
 /// The disk's interface.
 const DISK_INTERFACE: u8 = 0;
 /// The first of the console's two interfaces.
@@ -237,14 +230,7 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Comp
     /// greets. Call it after [`poll`](Self::poll), and at the time that it returns, if any.
     pub fn tick(&mut self, now: Instant) -> Option<Instant> {
         let console = self.console.as_mut().filter(|_| F::CONSOLE)?;
-        // The port was silent, so nothing is staged and the greeting fits.
-        if console.tick(now) {
-            for piece in [GREETING, self.serial, END_OF_LINE] {
-                console.stage(piece.as_bytes());
-            }
-            console.send();
-        }
-        console.silent_until()
+        console.tick(now, self.serial)
     }
 
     /// When [`tick`](Self::tick) has to be called at the latest, if at all.

@@ -32,6 +32,13 @@ const STAGED_LENGTH: usize = PACKET_LENGTH - 1;
 /// How long a port is silent after it was opened: programs set raw mode within a few milliseconds.
 pub const HOLD: Milliseconds = Milliseconds(100);
 
+/// What a terminal shows first: this, the serial number, and a line ending.
+const GREETING: &str = concat!("PicoVD ", env!("CARGO_PKG_VERSION"), ", board ");
+const END_OF_LINE: &str = "\r\n";
+
+// Even with the longest serial number that a manifest can set (32 digits), it fits into the console's buffer.
+const _: () = assert!(GREETING.len() + 32 + END_OF_LINE.len() < STAGED_LENGTH);
+
 /// Maximum number of unread packets in the controller.
 const RECEIVED: usize = 2;
 
@@ -144,7 +151,7 @@ impl<'b, B: UsbBus> Console<'b, B> {
     }
 
     /// Appends text to the packet being collected, as far as it fits. Returns how many bytes of it were taken.
-    pub(super) fn stage(&mut self, text: &[u8]) -> usize {
+    fn stage(&mut self, text: &[u8]) -> usize {
         let room = self.staged.get_mut(self.staged_length..).unwrap_or(&mut []);
         let length = text.len().min(room.len());
         for (to, from) in room.iter_mut().zip(text) {
@@ -160,46 +167,51 @@ impl<'b, B: UsbBus> Console<'b, B> {
     }
 
     /// Whether the controller may contain a packet of a session that has ended since the last call.
-    pub(super) fn take_stale(&mut self) -> bool {
+    pub(crate) fn take_stale(&mut self) -> bool {
         core::mem::take(&mut self.stale)
     }
 
     /// When a port that was opened stops being silent.
     #[inline]
-    pub(super) fn silent_until(&self) -> Option<Instant> {
+    pub(crate) fn silent_until(&self) -> Option<Instant> {
         match self.silence {
             Silence::Until(moment) => Some(moment),
             Silence::Over | Silence::Begins => None,
         }
     }
 
-    /// Passes the time. Returns true once for each session: from now on the port may send.
-    pub(super) fn tick(&mut self, now: Instant) -> bool {
+    /// Passes the time. A port that was opened is silent for [`HOLD`], and then greets with the device's serial number. Returns when
+    /// to call it again, if at all.
+    pub(crate) fn tick(&mut self, now: Instant, serial: &str) -> Option<Instant> {
         match self.silence {
             Silence::Begins => self.silence = Silence::Until(now.after(HOLD)),
             Silence::Until(moment) if moment <= now => {
                 self.silence = Silence::Over;
-                return true;
+                // The port was silent, so nothing is staged and the greeting fits.
+                for piece in [GREETING, serial, END_OF_LINE] {
+                    self.stage(piece.as_bytes());
+                }
+                self.send();
             }
             _ => {}
         }
-        false
+        self.silent_until()
     }
 
     /// The address of the endpoint that sends text.
-    pub(super) fn in_address(&self) -> EndpointAddress {
+    pub(crate) fn in_address(&self) -> EndpointAddress {
         self.class.write_ep().address()
     }
 
     /// Called after each poll of the USB device with whether it is configured and not suspended. Sends what is waiting if
     /// possible.
-    pub(super) fn set_online(&mut self, online: bool) {
+    pub(crate) fn set_online(&mut self, online: bool) {
         self.online = online;
         self.send();
     }
 
     /// Hands the collected text to the controller. Returns whether the controller took some.
-    pub(super) fn send(&mut self) -> bool {
+    fn send(&mut self) -> bool {
         let Some(packet) = self.staged.get(..self.staged_length).filter(|packet| !packet.is_empty()) else {
             return false;
         };

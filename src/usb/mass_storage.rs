@@ -61,7 +61,7 @@ impl<'b, B: UsbBus, S: CommandSet, const HALTS: bool> MassStorage<'b, B, S, HALT
     }
 
     /// As [`BulkOnly::configured`].
-    pub(super) fn configured(&mut self) {
+    pub(crate) fn configured(&mut self) {
         self.transport.configured();
     }
 
@@ -69,6 +69,12 @@ impl<'b, B: UsbBus, S: CommandSet, const HALTS: bool> MassStorage<'b, B, S, HALT
     #[inline]
     pub fn is_sending(&self) -> bool {
         self.transport.is_sending()
+    }
+
+    /// Whether a request is for this class alone: a class request to its interface, or a halt of one of its endpoints.
+    pub(crate) fn is_addressed(&self, request: &Request) -> bool {
+        let ours = |feature: HaltFeature| [self.in_address(), self.out_address()].contains(&feature.endpoint);
+        self.is_ours(request) || HaltFeature::of(request).is_some_and(ours)
     }
 
     /// Whether `request` is a class request to our interface: wIndex names it (BOT 3.1, 3.2).

@@ -34,7 +34,7 @@ fn is_standard(request: &Request) -> bool {
     request.request_type == RequestType::Standard
 }
 
-fn is_set_configuration(request: &Request) -> bool {
+pub(crate) fn is_set_configuration(request: &Request) -> bool {
     is_standard(request) && request.recipient == Recipient::Device && request.request == Request::SET_CONFIGURATION
 }
 

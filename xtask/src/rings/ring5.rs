@@ -76,6 +76,7 @@ fn run(context: &Context, report: &mut Report) {
     live(context, report);
     served(context, report);
     classes(context, report, &program);
+    own_device(context, report);
     // Only the bench runs it.
     report.check("the stick on the HAL's driver builds", || {
         firmware::test_program(workspace, context.chip()?, "picovd-hal-bus").map(drop)
@@ -186,6 +187,23 @@ fn classes(context: &Context, report: &mut Report, program: &Path) {
     report.check("the stories run beside them", || {
         examples::stories(workspace, program, &workspace.root.join("tests/own-classes/picovd.toml"), &elf, &[])
     });
+}
+
+/// A firmware for tests that has the USB device, on the HAL's bus, and the disk and the serial port in it.
+fn own_device(context: &Context, report: &mut Report) {
+    let workspace = &context.workspace;
+    let built = report.check("a firmware with a USB device of its own, a serial port and settings builds", || {
+        firmware::test_program(workspace, context.chip()?, "picovd-own-device")
+    });
+    let Some(elf) = built else { return };
+    let mut cargo = command::cargo(&workspace.root);
+    cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "console_session"]);
+    cargo.args(["--", "--ignored", "own_device::"]).arg(&elf);
+    harness(
+        report,
+        "its serial port keeps sessions apart, shows the log and obeys commands, whatever its host does",
+        cargo,
+    );
 }
 
 /// The stories, while the program does nothing for some time after each bus reset.

@@ -117,6 +117,7 @@ fn main() -> ! {
         .unwrap()
         .max_packet_size_0(64)
         .unwrap()
+        .composite_with_iads()
         .build();
 
     let mut next = PERIOD;
@@ -129,6 +130,7 @@ fn main() -> ! {
                 let sixteenths = i16::from_be_bytes(reading) >> 4;
                 log::info!("{sixteenths}");
                 led.set_state((sixteenths > 480).into()).unwrap();
+                picovd::println!("{sixteenths}");
                 READING.set(sixteenths);
                 disk::FILES.update(&READING_TXT).unwrap();
                 hid.push_raw_input(&sixteenths.to_le_bytes()).ok();

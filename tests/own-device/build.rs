@@ -1,0 +1,5 @@
+//! The program's tables and linker script.
+
+fn main() {
+    picovd_manifest::build("picovd.toml");
+}
