@@ -27,6 +27,9 @@ pub mod files;
 mod json;
 #[cfg(all(target_os = "none", feature = "chip", any(target_arch = "arm", feature = "hal")))]
 pub mod rp2350;
+/// What a crash leaves, on the chip: see `docs/CRASH.md`.
+#[cfg(all(target_os = "none", target_arch = "arm", feature = "chip"))]
+pub use rp2350::crash;
 pub mod scsi;
 pub mod settings;
 pub mod stick;
@@ -44,6 +47,17 @@ pub use picovd_derive::{Choice, Settings};
 
 /// Whether the defmt logger (feature `defmt`) is compiled in, which `[log] defmt = true` of a manifest requires.
 pub const DEFMT: bool = cfg!(feature = "defmt");
+
+/// On a PC and on cores other than Arm, no crash is kept.
+#[cfg(not(all(target_os = "none", target_arch = "arm", feature = "chip")))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! crash_memory {
+    ($words:expr, $build:expr, $log:expr, $stack:ident) => {
+        static CRASH_MEMORY: $crate::files::crash::record::NothingKept = $crate::files::crash::record::NothingKept;
+        const PANICKED: Option<fn(&::core::panic::PanicInfo<'_>) -> !> = None;
+    };
+}
 
 /// Declares a module with the tables that `picovd_manifest::build` generated from the manifest: `DESCRIPTION`, `LAYOUT`,
 /// `FILES` ...

@@ -126,8 +126,9 @@ fn volume_rs(plan: &DiskPlan, contents: &mut Vec<(String, Vec<u8>)>) -> String {
     );
     features(plan, &mut out);
     settings(plan, &mut out);
+    let crash = crash(plan, log_is_kept(plan), &mut out);
     let configured = if plan.settings.sectors == 0 { "::picovd::volume::NoOverrides" } else { "&SETTINGS" };
-    out.push_str(&DESCRIPTION.replace("CONFIGURED", configured));
+    out.push_str(&DESCRIPTION.replace("CONFIGURED", configured).replace("CRASH", crash));
     out.push_str(ASSERTIONS);
     out
 }
@@ -213,6 +214,8 @@ fn built_in(plan: &DiskPlan, out: &mut String) {
             }
             // The firmware creates it after reading the table.
             BuiltInSource::Partitions => continue,
+            // See `crash`.
+            BuiltInSource::CrashCore | BuiltInSource::CrashText | BuiltInSource::CrashJson => continue,
         };
         line!(out, "static {name}: ::picovd::files::{kind}<'static> = ::picovd::files::{kind}::{content};");
         line!(out, "static {name}_FILE: ::picovd::vd::File<'static> =");
@@ -276,6 +279,67 @@ fn partitions(plan: &DiskPlan, out: &mut String) {
     line!(out, "        flash_size: {},", plan.chip.flash_size);
     line!(out, "        redacted: &{:?},", plan.redacted_flash);
     line!(out, "    }}),");
+}
+
+/// Whether there is a log.
+fn log_is_kept(plan: &DiskPlan) -> bool {
+    plan.built_in.iter().any(|file| matches!(file.source, BuiltInSource::Stdout | BuiltInSource::Tail))
+}
+
+/// What is kept of a crash, and its files. Returns the function of `Firmware` that says so; nothing without `[crash]`.
+fn crash(plan: &DiskPlan, log: bool, out: &mut String) -> &'static str {
+    if !plan.crash.enabled {
+        return "";
+    }
+    let stack = match (plan.settings.sectors, plan.settings.show_stacks) {
+        (0, _) => "Whole",
+        (_, true) => "WithoutSettings",
+        (_, false) => "Nothing",
+    };
+    let ring = if log { "Some(&LOG)" } else { "None" };
+    line!(out, "::picovd::crash_memory!({}, BUILD, {ring}, {stack});", plan.crash.stack / 4);
+    line!(out, "/// The last crash.");
+    line!(out, "pub static CRASH: ::picovd::files::crash::Crash<'static> = ::picovd::files::crash::Crash::new(");
+    line!(out, "    &CRASH_MEMORY,");
+    line!(out, "    ::picovd::files::Program {{");
+    line!(out, "        name: env!(\"CARGO_PKG_NAME\"),");
+    line!(out, "        version: env!(\"CARGO_PKG_VERSION\"),");
+    line!(out, "        build: BUILD,");
+    line!(out, "    }},");
+    line!(out, ");");
+    line!(out, "/// `crash clear`, for an application that sets commands of its own.");
+    line!(out, "pub const CRASH_COMMAND: ::picovd::console::Command = ::picovd::console::Command {{");
+    line!(
+        out,
+        "    name: \"crash\", usage: \"crash clear\", run: |arguments, answer| CRASH.command(arguments, answer),"
+    );
+    line!(out, "}};");
+    line!(out, "static CRASH_COMMANDS: ::picovd::console::Commands<16> =");
+    line!(out, "    ::picovd::console::Commands::new(&[CRASH_COMMAND]);");
+    let mut names = Vec::new();
+    for BuiltIn { path, source, capacity } in &plan.built_in {
+        let (name, content) = match source {
+            BuiltInSource::CrashCore => ("CORE_ELF", "core"),
+            BuiltInSource::CrashText => ("CRASH_TXT", "text"),
+            BuiltInSource::CrashJson => ("CRASH_JSON", "json"),
+            _ => continue,
+        };
+        line!(out, "static {name}: ::picovd::files::crash::CrashFile<'static> =");
+        line!(out, "    ::picovd::files::crash::CrashFile::{content}(&CRASH);");
+        line!(out, "static {name}_FILE: ::picovd::vd::File<'static> =");
+        line!(out, "    ::picovd::vd::File::new({}, &{name}, {capacity}).renewed();", literal(path));
+        names.push(format!("&{name}_FILE"));
+    }
+    line!(
+        out,
+        "static CRASH_FILES: ::picovd::files::crash::CrashFiles<'static> = ::picovd::files::crash::CrashFiles {{"
+    );
+    line!(out, "    crash: &CRASH,");
+    line!(out, "    files: &[{}],", names.join(", "));
+    line!(out, "    panicked: PANICKED,");
+    line!(out, "    commands: &CRASH_COMMANDS,");
+    line!(out, "}};");
+    "    fn crash() -> Option<::picovd::files::crash::CrashFiles<'static>> {\n        Some(CRASH_FILES)\n    }\n"
 }
 
 /// A number that distinguishes builds, 64 bits of FNV-1a: the same for the same text and contents, on every machine.
@@ -393,7 +457,7 @@ impl ::picovd::usb::Functions for Manifest {
 impl ::picovd::stick::Firmware<'static> for Manifest {
     type Files = DynamicFiles;
     type Settings = Configured;
-}
+CRASH}
 ";
 
 /// What the standard requires of the tables, checked whenever they are compiled.

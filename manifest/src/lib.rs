@@ -29,7 +29,7 @@ pub mod schema;
 mod source;
 
 pub use build::{build, build_tables};
-pub use check::{Checked, Chip, Dynamic, FLASH_SECTOR, Log, Partitions, Settings, Usb, Window, check};
+pub use check::{Checked, Chip, Crash, Dynamic, FLASH_SECTOR, Log, Partitions, Settings, Usb, Window, check};
 pub use diagnostic::{Code, Diagnostic, Diagnostics};
 pub use document::Manifest;
 pub use emit::{Output, emit};

@@ -154,6 +154,7 @@ impl Reader<'_> {
                 "partitions" => tables.partitions = self.table("[partitions]", value).unwrap_or_default(),
                 "log" => tables.log = self.table("[log]", value).unwrap_or_default(),
                 "info" => tables.info = self.table("[info]", value).unwrap_or_default(),
+                "crash" => tables.crash = self.table("[crash]", value).unwrap_or_default(),
                 "dynamic" => tables.dynamic = self.table("[dynamic]", value).unwrap_or_default(),
                 "settings" => tables.settings = self.table("[settings]", value).unwrap_or_default(),
                 "redact" => tables.redact = self.array("[[redact]]", value),

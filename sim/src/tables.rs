@@ -236,6 +236,10 @@ impl BuiltInFiles {
                     let content = arena.keep(content);
                     files.push(arena.keep(File::new(path, content, *capacity).renewed()));
                 }
+                // No program crashes here.
+                manifest::BuiltInSource::CrashCore
+                | manifest::BuiltInSource::CrashText
+                | manifest::BuiltInSource::CrashJson => {}
                 manifest::BuiltInSource::InfoText => {
                     let content = arena.keep(InfoFile::text(info));
                     files.push(arena.keep(File::new(path, content, *capacity).renewed()));

@@ -115,6 +115,20 @@ impl LogRing {
         (first, before.get(..length - first.len()).unwrap_or(before))
     }
 
+    /// The last bytes, at most `most`, oldest first. For a program that has crashed, which cannot enter a critical section; other
+    /// programs [`read`](Self::read).
+    #[cfg(all(target_os = "none", target_arch = "arm", feature = "chip"))]
+    pub(crate) fn end<'s>(
+        &'s self,
+        section: critical_section::CriticalSection<'s>,
+        most: usize,
+    ) -> impl Iterator<Item = u8> + 's {
+        let written = self.written.borrow(section).get();
+        let length = written.min(self.bytes.len().min(most) as u64);
+        let (cells, more) = self.cells(written - length, length as usize);
+        cells.iter().chain(more).map(move |cell| cell.borrow(section).get())
+    }
+
     /// The index of the cell for the byte at `position`.
     fn place(&self, position: u64) -> usize {
         position as usize & self.bytes.len().wrapping_sub(1)

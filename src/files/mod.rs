@@ -19,6 +19,7 @@
 mod built_in;
 mod bytes;
 mod config;
+pub mod crash;
 #[cfg(feature = "csv")]
 mod csv_ring;
 mod function;

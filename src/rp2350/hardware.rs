@@ -45,6 +45,10 @@ impl Chip {
         if description.program_in_sram {
             xip::connect();
         }
+        #[cfg(target_arch = "arm")]
+        if F::crash().is_some() {
+            super::crash::guard_stack();
+        }
         stick::boot::<_, F>(&mut self, description)
     }
 

@@ -15,6 +15,8 @@ mod board_id;
 mod boot_info;
 #[cfg(feature = "hal")]
 mod clock;
+#[cfg(target_arch = "arm")]
+pub mod crash;
 #[cfg(feature = "defmt")]
 mod defmt;
 mod disk;
@@ -61,7 +63,7 @@ pub use hardware::Chip;
 #[cfg(feature = "hal")]
 pub use interrupt_driven::Served;
 pub use memory::AddressSpace;
-pub use panic::{restart, restart_after};
+pub use panic::{keep_reason, restart, restart_after};
 #[cfg(feature = "hal")]
 pub use rp235x_hal;
 pub use static_cell::StaticCell;

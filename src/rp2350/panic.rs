@@ -66,14 +66,7 @@ pub(super) fn take_reason() -> Option<Reason> {
 ///
 /// Messages with formatted values are left out: formatting would cost 4 KiB of flash, and may be what panicked.
 fn keep(info: &PanicInfo<'_>) {
-    let mut reason = Reason::default();
-    if let Some(location) = info.location() {
-        reason.push(location.file().as_bytes());
-        reason.push(b":");
-        reason.push_number(location.line());
-        reason.push(b" ");
-    }
-    reason.push(info.message().as_str().unwrap_or("").as_bytes());
+    let reason = Reason::of(info);
     let record = record();
     for (kept, byte) in record.text.iter().zip(&reason.0) {
         kept.store(*byte, Ordering::Relaxed);
@@ -84,6 +77,19 @@ fn keep(info: &PanicInfo<'_>) {
 }
 
 impl Reason {
+    /// The location of `info`, and its message if that is a plain text.
+    pub(super) fn of(info: &PanicInfo<'_>) -> Self {
+        let mut reason = Self::default();
+        if let Some(location) = info.location() {
+            reason.push(location.file().as_bytes());
+            reason.push(b":");
+            reason.push_number(location.line());
+            reason.push(b" ");
+        }
+        reason.push(info.message().as_str().unwrap_or("").as_bytes());
+        reason
+    }
+
     /// Appends as much as fits.
     fn push(&mut self, bytes: &[u8]) {
         for byte in bytes {
@@ -107,6 +113,12 @@ pub fn restart_after(info: &PanicInfo<'_>) -> ! {
     processor::reset()
 }
 
+/// Stores the reason of a panic for INFO.TXT of the next run.
+pub fn keep_reason(info: &PanicInfo<'_>) {
+    processor::disable_interrupts();
+    keep(info);
+}
+
 /// Restarts the program. For panic handlers of firmware without INFO.TXT and INFO.JSON.
 pub fn restart() -> ! {
     processor::disable_interrupts();
@@ -114,12 +126,18 @@ pub fn restart() -> ! {
 }
 
 /// Declares a panic handler that restarts the program. INFO.TXT of the next run says why, if the tables in `$module` have that
-/// file.
+/// file, and CORE.ELF and CRASH.TXT show it, if they have `[crash]`.
 #[macro_export]
 macro_rules! panic_handler {
     ($module:ident) => {
         #[panic_handler]
         fn on_panic(info: &::core::panic::PanicInfo<'_>) -> ! {
+            if let Some(panicked) = $crate::stick::panicked::<$module::Manifest>() {
+                if $module::BUILT_IN.info.is_some() {
+                    $crate::rp2350::keep_reason(info);
+                }
+                panicked(info)
+            }
             // Without INFO files, nothing shows the reason: the linker then removes the code that stores it.
             if $module::BUILT_IN.info.is_none() {
                 $crate::rp2350::restart()

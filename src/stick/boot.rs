@@ -73,6 +73,12 @@ pub fn boot<'b, H: Platform<'b>, F: Firmware<'b>>(
     // Before a host can see the stick, and after the files whose names are fixed.
     if F::Files::PRESENT {
         let _ = built_in.register(files);
+        if let Some(crash) = F::crash() {
+            let _ = crash.register(files);
+            if let Some(settings) = settings.settings() {
+                settings.set_commands(crash.commands);
+            }
+        }
     }
     if let Some(plan) = built_in.partitions {
         hardware.show_partitions(PartitionPlan { flash_size: flash.unwrap_or(plan.flash_size), ..plan }, files);

@@ -69,9 +69,9 @@ impl Dialogue {
         Self { shown: LogFollower::new(), echo: None }
     }
 
-    /// Reads what the port has received.
+    /// Reads what the port of a program with the stick `F` has received.
     #[inline]
-    pub fn listen(port: &mut impl Port, settings: Option<&Settings<'_>>) {
+    pub fn listen<'b, F: Firmware<'b>>(port: &mut impl Port, settings: Option<&Settings<'_>>) {
         let ended = port.take_ended();
         if let Some(settings) = settings {
             if ended {
@@ -89,7 +89,11 @@ impl Dialogue {
                 return;
             }
             if settings.is_none() {
-                console::pass(packet.get(..length).unwrap_or_default());
+                let received = packet.get(..length).unwrap_or_default();
+                if let Some(crash) = F::crash() {
+                    crash.crash.hear(received);
+                }
+                console::pass(received);
             }
         }
     }
@@ -193,7 +197,7 @@ impl<'b, H: Hardware<'b>, F: Firmware<'b>> Stick<'b, H, F> {
     pub(super) fn listen(&mut self) {
         let settings = self.settings();
         if let Some(console) = self.usb.console_mut() {
-            Dialogue::listen(console, settings);
+            Dialogue::listen::<F>(console, settings);
         }
     }
 

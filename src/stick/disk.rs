@@ -112,7 +112,7 @@ impl<'b, B: UsbBus, F: Firmware<'static>, M: Memory, const HALTS: bool> Disk<'b,
             (self.withdraw)(console.in_address());
         }
         console.set_online(state == UsbDeviceState::Configured);
-        Dialogue::listen(console, self.following.settings());
+        Dialogue::listen::<F>(console, self.following.settings());
     }
 
     /// A number that is different after each change that hosts are notified of: a program that sleeps compares it before.

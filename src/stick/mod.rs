@@ -17,6 +17,7 @@ pub use following::{DeviceOf, Following, device};
 use crate::announcement::Announcing;
 use crate::clock::{Instant, Milliseconds};
 use crate::dynamic::{Files, FromRegistry};
+use crate::files::crash::CrashFiles;
 use crate::files::{BuiltIn, LogRing};
 use crate::scsi::UnitIdentity;
 use crate::settings::{Configured, Settings};
@@ -59,6 +60,20 @@ pub trait Firmware<'b>: Functions + 'b {
     type Files: FromRegistry<'b>;
     /// The settings: references to them, or [`NoOverrides`].
     type Settings: Configured<'b>;
+
+    /// The last crash and its files, if the manifest has `[crash]`.
+    #[inline]
+    #[must_use]
+    fn crash() -> Option<CrashFiles<'b>> {
+        None
+    }
+}
+
+/// What keeps a panic and restarts the program, if the manifest has `[crash]`: for panic handlers.
+#[inline]
+#[must_use]
+pub fn panicked<F: Firmware<'static>>() -> Option<fn(&core::panic::PanicInfo<'_>) -> !> {
+    F::crash()?.panicked
 }
 
 /// A stick on a bus.

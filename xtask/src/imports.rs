@@ -52,8 +52,8 @@ const RULES: &[Rule] = &[
     },
     Rule {
         part: "files",
-        // `print` is the macro of that name.
-        modules: &["block", "chip", "clock", "dynamic", "json", "settings", "print", "text", "volume"],
+        // `print` is the macro of that name. The console: the command that removes a crash.
+        modules: &["block", "chip", "clock", "console", "dynamic", "json", "settings", "print", "text", "volume"],
         crates: &["critical_section", "heapless", "picovd_exfat", "serde", "serde_csv_core"],
     },
     // Uses the basic types of every layer that it combines.
@@ -95,7 +95,13 @@ const RULES: &[Rule] = &[
         crates: HARDWARE,
     },
     // `firmware`, `tables`, `panic_handler` and `program_info` are the macros of those names.
-    Rule { part: "rp2350/panic", modules: &["panic_handler"], crates: HARDWARE },
+    Rule { part: "rp2350/panic", modules: &["panic_handler", "stick"], crates: HARDWARE },
+    // `crash_memory` and `panic_handler` are the macros of those names, `crash` its own public name.
+    Rule {
+        part: "rp2350/crash",
+        modules: &["chip", "crash", "files", "crash_memory", "panic_handler"],
+        crates: HARDWARE,
+    },
     Rule { part: "rp2350/hardware", modules: &["files", "settings", "stick", "vd", "volume"], crates: HARDWARE },
     Rule {
         part: "rp2350/board",

@@ -1,16 +1,16 @@
-//! Rules of `[usb]`, `[chip]`, `[partitions]`, `[log]`, `[info]`, `[dynamic]` and `[settings]`.
+//! Rules of `[usb]`, `[chip]`, `[partitions]`, `[log]`, `[info]`, `[crash]`, `[dynamic]` and `[settings]`.
 
 use picovd_exfat::entry::{ENTRY_LENGTH, entries_for};
 
 use super::{
-    Chip, Content, Dynamic, FLASH_SECTOR, File, Folder, Info, Log, MAXIMUM_SIZE, Partitions, Rules, SHORTEST_FLASH,
-    Settings, Usb,
+    Chip, Content, Crash, Dynamic, FLASH_SECTOR, File, Folder, Info, Log, MAXIMUM_SIZE, Partitions, Rules,
+    SHORTEST_FLASH, Settings, Usb,
 };
 use crate::diagnostic::Code;
 use crate::document::Manifest;
 use crate::schema::{
-    ChipTable, DynamicTable, InfoTable, Interval, Key, LogTable, PartitionsTable, Program, Refresh, SettingsTable,
-    Size, UsbTable,
+    ChipTable, CrashTable, DynamicTable, InfoTable, Interval, Key, LogTable, PartitionsTable, Program, Refresh,
+    SettingsTable, Size, UsbTable,
 };
 
 const KIB: u64 = 1 << 10;
@@ -268,6 +268,20 @@ impl Rules {
 
     pub(super) fn info(&mut self, table: &InfoTable) -> Info {
         Info { text: self.value(&table.text, false), json: self.value(&table.json, false) }
+    }
+
+    pub(super) fn crash(&mut self, table: &CrashTable) -> Crash {
+        let enabled = self.value(&table.enabled, false);
+        let stack = self.size("the stack that is kept", &table.stack, 256..64 * KIB + 1, 4 * KIB);
+        if !stack.is_multiple_of(4) {
+            self.problems.report(
+                Code::OutOfRange,
+                table.stack.as_ref().map(|field| field.span.clone()),
+                format!("the stack that is kept has {stack} bytes, which is not a multiple of 4"),
+                format!("use {}", stack.next_multiple_of(4)),
+            );
+        }
+        Crash { enabled, stack: stack as u32 }
     }
 
     pub(super) fn dynamic(&mut self, table: &DynamicTable) -> Dynamic {

@@ -38,6 +38,7 @@ pub struct Checked {
     pub(crate) partitions: Partitions,
     pub(crate) log: Log,
     pub(crate) info: Info,
+    pub(crate) crash: Crash,
     pub(crate) dynamic: Dynamic,
     pub(crate) settings: Settings,
     /// Where the dynamic window's length is set in the text.
@@ -165,12 +166,22 @@ pub struct Info {
     pub json: bool,
 }
 
+/// `[crash]`: what is kept of a crash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Crash {
+    /// Whether crashes are kept.
+    pub enabled: bool,
+    /// RAM for the live part of the stack, in bytes.
+    pub stack: u32,
+}
+
 /// What else takes names, in addition to the files that the manifest lists.
 #[derive(Clone, Copy)]
 struct Reserved<'c> {
     settings: Settings,
     log: Log,
     info: Info,
+    crash: Crash,
     partitions: &'c Partitions,
 }
 
@@ -270,7 +281,8 @@ impl Rules {
         let log = self.log(&tables.log);
         let partitions = self.partitions(&tables.partitions);
         let info = self.info(&tables.info);
-        let reserved = Reserved { settings, log, info, partitions: &partitions };
+        let crash = self.crash(&tables.crash);
+        let reserved = Reserved { settings, log, info, crash, partitions: &partitions };
         let (folders, files) = self.entries(manifest, volume.timestamp, chip, reserved);
         let redactions = self.redactions(&tables.redact, &files, &partitions, chip, settings);
         let dynamic = self.dynamic(&tables.dynamic);
@@ -286,6 +298,7 @@ impl Rules {
             partitions,
             log,
             info,
+            crash,
             dynamic,
             settings,
             window_span: tables.dynamic.window.as_ref().map(|window| window.span.clone()),

@@ -166,6 +166,7 @@ impl<'a> Builder<'a> {
             settings: manifest.settings,
             partitions: manifest.partitions.clone(),
             log: manifest.log,
+            crash: manifest.crash,
             changes: manifest.dynamic,
             warnings: manifest.warnings.clone(),
         }

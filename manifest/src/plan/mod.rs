@@ -16,7 +16,7 @@ use picovd_exfat::BYTES_PER_SECTOR;
 use picovd_exfat::boot::{BACKUP_BOOT_REGION, BOOT_REGION_SECTORS};
 pub use runtime::{BuiltIn, BuiltInSource};
 
-use crate::check::{Checked, Chip, Dynamic, Log, Partitions, Settings, Usb};
+use crate::check::{Checked, Chip, Crash, Dynamic, Log, Partitions, Settings, Usb};
 use crate::diagnostic::{Collector, Diagnostics};
 
 /// Bytes in a cluster: one flash sector of the RP2350.
@@ -86,6 +86,8 @@ pub struct DiskPlan {
     pub partitions: Partitions,
     /// How logs are shown.
     pub log: Log,
+    /// What is kept of a crash.
+    pub crash: Crash,
     /// Dynamic files, and how hosts are notified of changes.
     pub changes: Dynamic,
     /// Warnings about the manifest.

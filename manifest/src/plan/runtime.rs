@@ -22,6 +22,12 @@ const INFO_LENGTH: u32 = 4 << 10;
 /// Maximum length of CONFIG.JSON and CONFIG.SCHEMA.JSON in bytes: some dozens of fields.
 const CONFIG_LENGTH: u32 = 16 << 10;
 
+/// Length in bytes of CORE.ELF without the stack; `picovd::files::crash` defines it.
+const CORE_HEADER: u32 = 512;
+
+/// Maximum length of CRASH.TXT and CRASH.JSON in bytes: some registers, and the log's last 512 bytes, all of them escaped.
+const CRASH_LENGTH: u32 = 8 << 10;
+
 /// Length of the line at the start of a log's tail that reports lost bytes; `picovd::files::LogTail` defines it.
 const LOSS_LENGTH: u32 = 32;
 
@@ -55,11 +61,17 @@ pub enum BuiltInSource {
     Config,
     /// The schema of the settings.
     ConfigSchema,
+    /// The last crash for GDB.
+    CrashCore,
+    /// The same for users.
+    CrashText,
+    /// The same for programs.
+    CrashJson,
 }
 
 /// The files that the manifest requests.
 pub(super) fn built_in(manifest: &Checked) -> Vec<BuiltIn> {
-    let (log, info) = (&manifest.log, &manifest.info);
+    let (log, info, crash) = (&manifest.log, &manifest.info, &manifest.crash);
     let partitions = &manifest.partitions;
     let set = manifest.settings.sectors > 0;
     let description = join(&partitions.folder, "PARTITIONS.JSON");
@@ -70,6 +82,9 @@ pub(super) fn built_in(manifest: &Checked) -> Vec<BuiltIn> {
         (partitions.enabled, description.as_str(), BuiltInSource::Partitions, DESCRIPTION_LENGTH),
         (info.text, "INFO.TXT", BuiltInSource::InfoText, INFO_LENGTH),
         (info.json, "INFO.JSON", BuiltInSource::InfoJson, INFO_LENGTH),
+        (crash.enabled, "CORE.ELF", BuiltInSource::CrashCore, CORE_HEADER + crash.stack),
+        (crash.enabled, "CRASH.TXT", BuiltInSource::CrashText, CRASH_LENGTH),
+        (crash.enabled, "CRASH.JSON", BuiltInSource::CrashJson, CRASH_LENGTH),
         (set, "CONFIG.JSON", BuiltInSource::Config, CONFIG_LENGTH),
         (set, "CONFIG.SCHEMA.JSON", BuiltInSource::ConfigSchema, CONFIG_LENGTH),
     ]
@@ -109,6 +124,7 @@ pub(super) fn window(manifest: &Checked) -> DynamicWindow {
             BuiltInSource::Tail | BuiltInSource::InfoText | BuiltInSource::InfoJson => VERSIONS,
             BuiltInSource::Config | BuiltInSource::ConfigSchema => 4,
             BuiltInSource::Partitions => 1,
+            BuiltInSource::CrashCore | BuiltInSource::CrashText | BuiltInSource::CrashJson => 2,
         };
         let length = u64::from(file.capacity).next_multiple_of(u64::from(BYTES_PER_CLUSTER));
         let name = file.path.rsplit('/').next().unwrap_or("");

@@ -179,6 +179,18 @@ pub struct InfoTable {
     pub json: Key<bool>,
 }
 
+/// What is kept of a crash: after a panic or a fault the program restarts, and CORE.ELF, CRASH.TXT and CRASH.JSON are on the stick.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
+#[serde(rename_all = "kebab-case", default)]
+pub struct CrashTable {
+    /// Whether crashes are kept. Default: false.
+    pub enabled: Key<bool>,
+    /// RAM for the live part of the stack, a multiple of 4, "256 B" to "64 KiB". With settings, whose secrets stacks may hold, it is
+    /// kept only if `show-stacks` is true. Default: "4 KiB".
+    pub stack: Key<Size>,
+}
+
 /// Files that the application registers at run time, and how hosts are notified of changes.
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
@@ -263,6 +275,8 @@ pub struct Tables {
     pub log: LogTable,
     /// What the board reports about itself.
     pub info: InfoTable,
+    /// What is kept of a crash.
+    pub crash: CrashTable,
     /// Files that the application registers at run time, and how hosts are notified of changes.
     pub dynamic: DynamicTable,
     /// Settings that survive a power cut: the stick's own, and an application's.

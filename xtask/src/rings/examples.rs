@@ -16,7 +16,10 @@ use picovd_uf2 as uf2;
 
 /// The workspaces below examples/, each with its programs.
 const WORKSPACES: [(&str, &[&str]); 3] = [
-    ("examples", &["expose-memory", "interrupts", "jiggler", "log-to-file", "partitions", "sensor", "settings"]),
+    (
+        "examples",
+        &["crash", "expose-memory", "interrupts", "jiggler", "log-to-file", "partitions", "sensor", "settings"],
+    ),
     ("examples/own-firmware", &["own-firmware"]),
     ("examples/embassy", &["embassy"]),
 ];
@@ -44,14 +47,17 @@ type Example = (&'static str, PathBuf, PathBuf);
 
 fn read(context: &Context, report: &mut Report, program: &Path, elves: &[Example]) {
     let workspace = &context.workspace;
-    for (name, manifest, elf) in elves {
+    crash(context, report, program, elves);
+    // It crashes, which fails the simulator's commands.
+    let well = || elves.iter().filter(|(name, ..)| *name != CRASH);
+    for (name, manifest, elf) in well() {
         report.check(&format!("the host reads every file of example {name}"), || {
             let mut sim = simulator::command(workspace, program);
             sim.args(["show", "--strict"]).args(if *name == "embassy" { EMBASSY_USB } else { &[] });
             command::run(sim.arg("--manifest").arg(manifest).arg("--elf").arg(elf), LONG).map(|_| ())
         });
     }
-    for (name, manifest, elf) in elves {
+    for (name, manifest, elf) in well() {
         report.check(&format!("the stories run on example {name}"), || {
             let embassy = [CHANGING, EMBASSY_USB, EMBASSY_STORIES].concat();
             let options: &[&str] = match *name {
@@ -84,6 +90,30 @@ fn read(context: &Context, report: &mut Report, program: &Path, elves: &[Example
         cargo.env("PICOVD_LONG", "1");
     }
     harness(report, "every story passes on it, polled and served by interrupts", cargo);
+}
+
+/// The example that crashes.
+const CRASH: &str = "crash";
+
+/// What docs/CRASH.md does with that example: CORE.ELF is read from the stick, and GDB names the functions.
+fn crash(context: &Context, report: &mut Report, program: &Path, elves: &[Example]) {
+    let Some((_, manifest, elf)) = elves.iter().find(|(name, ..)| *name == CRASH) else { return };
+    report.check("GDB finds the bug of example crash in CORE.ELF", || {
+        let mut sim = simulator::command(&context.workspace, program);
+        sim.args(["cat", "CORE.ELF"]).arg("--manifest").arg(manifest).arg("--elf").arg(elf);
+        // It ends with an error, since the program has failed; the file is whole.
+        let core = sim.output().map_err(|e| e.to_string())?.stdout;
+        let file = elf.with_extension("core");
+        fs::write(&file, core).map_err(|e| format!("{}: {e}", file.display()))?;
+        let mut gdb = command::program("gdb-multiarch");
+        gdb.args(["-q", "-nx", "-batch", "-ex", "bt", "-ex", "frame function crash::calibrate", "-ex", "info locals"]);
+        let shown = command::run(gdb.arg(elf).arg(&file), LONG)?.text();
+        let mut rest = shown.as_str();
+        for part in ["crash::Sensor::set_gain", "crash::calibrate", "crash::measure", "gain = 8", "largest = 512"] {
+            rest = rest.split_once(part).ok_or_else(|| format!("no {part:?} in\n{shown}"))?.1;
+        }
+        Ok(())
+    });
 }
 
 /// The option for programs that change files or print by themselves.

@@ -21,6 +21,7 @@ pub const RING: Ring = Ring {
     title: "the firmware's ELF on an emulated RP2350",
     packages: &[
         super::ring2::EXFATPROGS,
+        Package { name: "gdb-multiarch", program: "gdb-multiarch", purpose: "opens CORE.ELF" },
         Package { name: "python3-venv", program: "python3", purpose: "an independent core beside the simulator's" },
     ],
     chip: true,
@@ -82,6 +83,7 @@ fn run(context: &Context, report: &mut Report) {
         firmware::test_program(workspace, context.chip()?, "picovd-hal-bus").map(drop)
     });
     mistakes(context, report);
+    crashes(context, report);
     let examples = examples::run(context, report, &program);
     projects::run(context, report, &program);
     cases(context, report, &examples);
@@ -228,6 +230,19 @@ fn mistakes(context: &Context, report: &mut Report) {
     cargo.args(["test", "--no-fail-fast", "--package", "picovd-cli", "--test", "board_mistakes"]);
     cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
     harness(report, "`cargo sim` reports each mistake with its location, the end of the log and a backtrace", cargo);
+}
+
+/// A firmware with one crash at a time, and what GDB sees of each.
+fn crashes(context: &Context, report: &mut Report) {
+    let workspace = &context.workspace;
+    let built = report.check("a firmware that crashes builds", || {
+        firmware::test_program(workspace, context.chip()?, "picovd-crashes")
+    });
+    let Some(elf) = built else { return };
+    let mut cargo = command::cargo(&workspace.root);
+    cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "board_crashes"]);
+    cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
+    harness(report, "GDB finds functions, lines and locals of each crash in CORE.ELF", cargo);
 }
 
 /// The stories on the images whose sizes were reported, and everything on one whose volume is in a partition.

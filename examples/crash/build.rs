@@ -1,0 +1,3 @@
+fn main() {
+    picovd_manifest::build("picovd.toml");
+}
