@@ -16,8 +16,8 @@ use picovd::settings::{self, Configured, Room, Settings, Storage, Store, Volatil
 use picovd::stick::{Description, Firmware, Hardware, Platform, Stick, boot};
 use picovd::usb::{self, Reset};
 use picovd::vd::{Announcing, Files, FilesOf};
-use picovd::volume::BoardIdentity;
 use picovd::volume::layout::Layout;
+use picovd::volume::{BoardIdentity, Memory};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -226,11 +226,11 @@ fn power(board: &Board) -> (WireSide, Running) {
         unit: board.unit,
         settings,
     };
-    let found = boot::<_, Everything>(&mut Powered { board, arena: &mut arena }, &description);
+    let wanted = Arc::new(Mutex::new(None));
+    let found = boot::<_, Everything>(&mut Powered { board, arena: &mut arena, wanted: &wanted }, &description);
     let bus = SimBus::new();
     let wire = bus.wire();
     let alloc: &'static UsbBusAllocator<SimBus> = arena.keep(UsbBusAllocator::new(bus));
-    let wanted = Arc::new(Mutex::new(None));
     let wish = Arc::clone(&wanted);
     let reset = Box::new(move |reset| *wish.lock().unwrap_or_else(PoisonError::into_inner) = Some(reset));
     let digits: &'static [u8; 16] = arena.keep(board.identity.digits());
@@ -245,6 +245,8 @@ fn power(board: &Board) -> (WireSide, Running) {
 struct Powered<'p> {
     board: &'p Board,
     arena: &'p mut Arena,
+    /// What the host requests.
+    wanted: &'p Arc<Mutex<Option<Reset>>>,
 }
 
 impl Hardware<'static> for Powered<'_> {
@@ -290,6 +292,15 @@ impl Platform<'static> for Powered<'_> {
         }
         let sectors = SettingsFlash::new(self.board.memory.clone(), plan.start, plan.sectors);
         Some(self.arena.keep(Store::open(sectors, plan.start, plan.sectors)))
+    }
+
+    fn reach(&mut self) -> Option<(&'static (dyn Memory + Sync), &'static (dyn Fn() + Sync))> {
+        let wish = Arc::clone(self.wanted);
+        let bootsel = move || {
+            let reset = Reset::Bootsel { no_mass_storage: false, no_picoboot: false, activity_led: None };
+            *wish.lock().unwrap_or_else(PoisonError::into_inner) = Some(reset);
+        };
+        Some((self.arena.keep(self.board.memory.clone()), self.arena.keep(bootsel)))
     }
 
     fn strings(&mut self) -> Option<&'static mut [[u8; 96]; 2]> {

@@ -209,7 +209,7 @@ fn a_lock_holds(link: Box<dyn Link>) {
     assert_eq!(desk.ask("save"), SAVED);
     let mut desk = desk.replug();
     for line in [r#"set {"label":"X"}"#, "save", "revert", "defaults"] {
-        let answer = r#"{"error":"the settings are locked","allowed":"get, files, reboot, help"}"#;
+        let answer = r#"{"error":"the settings are locked","allowed":"get, files, reboot, bootsel, help"}"#;
         assert_eq!(desk.ask(line), answer);
     }
     assert_eq!(desk.ask("get lock"), r#"{"lock":true}"#);

@@ -8,7 +8,7 @@ use crate::files::{BoardFacts, PartitionFiles, PartitionPlan};
 use crate::settings::{Configured, Plan, Storage, Store, Volatile};
 use crate::stick::{self, Description, Firmware, Found, Platform};
 use crate::vd::Files;
-use crate::volume::BoardIdentity;
+use crate::volume::{BoardIdentity, Memory};
 use core::ops::Range;
 use core::sync::atomic::{AtomicPtr, Ordering};
 use rp235x_pac as pac;
@@ -138,6 +138,10 @@ impl Platform<'static> for Chip {
         let volatile =
             || processor::singleton!(: Volatile = Volatile).map(|storage| storage as &'static mut (dyn Storage + Send));
         store.or_else(volatile)
+    }
+
+    fn reach(&mut self) -> Option<(&'static (dyn Memory + Sync), &'static (dyn Fn() + Sync))> {
+        Some((&AddressSpace, &|| reboot::to_bootsel(false, false, None)))
     }
 
     fn strings(&mut self) -> Option<&'static mut [[u8; 96]; 2]> {

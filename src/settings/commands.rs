@@ -1,6 +1,7 @@
 //! The console's lines, with which users and programs set settings.
 //!
-//! A line ends with CR or LF and is answered by exactly one line of JSON; empty lines are not answered. If a line is longer
+//! A line ends with CR or LF and is answered by exactly one line of JSON; before the answer to `dump` come its lines. Empty lines are not
+//! answered. If a line is longer
 //! than the buffer, the rest is dropped, and the answer is an error. While an answer waits to be fetched, no input is
 //! taken.
 //!
@@ -11,6 +12,7 @@
 //! others.
 
 use super::console::{Answer, PACKET_LENGTH, Session};
+use super::dump;
 use super::json::{Object, is_same_name};
 use super::printed::{Printed, Sum};
 use super::reason::Reason;
@@ -24,12 +26,26 @@ use crate::text::Writer;
 use core::fmt;
 use zeroize::{Zeroize, Zeroizing};
 
-const COMMANDS: &str = "get, get FIELD, set {\"FIELD\":VALUE}, save, save claim, revert, defaults, files, reboot, help";
+const COMMANDS: &str = "get, get FIELD, set {\"FIELD\":VALUE}, save, save claim, revert, defaults, files, dump ADDRESS LENGTH, reboot, bootsel, help";
+
+const DUMP: &str = "dump ADDRESS LENGTH";
 
 /// The first words of commands.
-const WORDS: [&[u8]; 8] = [b"get", b"set", b"save", b"revert", b"defaults", b"files", REBOOT.as_bytes(), b"help"];
+const WORDS: [&[u8]; 10] = [
+    b"get",
+    b"set",
+    b"save",
+    b"revert",
+    b"defaults",
+    b"files",
+    b"dump",
+    REBOOT.as_bytes(),
+    BOOTSEL.as_bytes(),
+    b"help",
+];
 
 const REBOOT: &str = "reboot";
+const BOOTSEL: &str = "bootsel";
 
 /// The start of answers with an error.
 const ERROR: &str = "{\"error\":";
@@ -209,7 +225,8 @@ impl Settings<'_> {
         });
         let text = line.get(..session.length.into()).unwrap_or_default().trim_ascii();
         let came_back = self.console.with_printed(|printed| printed.came_back(sum)) == Some(true)
-            || [ERROR, GREETING].iter().any(|sent| text.starts_with(sent.as_bytes()));
+            || [ERROR, GREETING].iter().any(|sent| text.starts_with(sent.as_bytes()))
+            || dump::is_line(text);
         session.echoes |= came_back;
         let word = text.split(u8::is_ascii_whitespace).next().unwrap_or_default();
         let answer = match text {
@@ -228,6 +245,9 @@ impl Settings<'_> {
     /// Renders the next bytes of the answer into `out`. Returns their number, 0 without an answer.
     pub fn answer(&self, out: &mut [u8]) -> usize {
         let Some((answer, begin)) = self.console.session().answer else { return 0 };
+        if let Answer::Dump(address, length) = answer {
+            return self.write_dump((address, length), begin, out, |out| self.write_answer(&answer, out));
+        }
         let mut writer = Writer::new(begin as usize, out);
         // The reader fetches what does not fit with its next read.
         let _ = self.write_answer(&answer, &mut writer);
@@ -251,8 +271,14 @@ impl Settings<'_> {
         let mut session = self.console.session();
         if let Some((answer, _)) = session.answer.take() {
             self.console.set(session);
-            if let Answer::Done(REBOOT, _) = answer {
-                self.want_restart();
+            match answer {
+                Answer::Done(REBOOT, _) => self.want_restart(),
+                Answer::Done(BOOTSEL, _) => {
+                    if let Some(restart) = self.reach().and_then(|reach| reach.bootsel) {
+                        restart();
+                    }
+                }
+                _ => {}
             }
             critical_section::with(|section| self.with_buffers(section, |buffers| buffers.answered.clear()));
         }
@@ -262,8 +288,8 @@ impl Settings<'_> {
         let end = text.iter().position(u8::is_ascii_whitespace).unwrap_or(text.len());
         let (command, rest) = text.split_at_checked(end).unwrap_or_default();
         let rest = rest.trim_ascii();
-        if self.is_locked() && matches!(command, b"set" | b"save" | b"revert" | b"defaults") {
-            return Answer::wrong("the settings are locked", "get, files, reboot, help");
+        if self.is_locked() && matches!(command, b"set" | b"save" | b"revert" | b"defaults" | b"dump") {
+            return Answer::wrong("the settings are locked", "get, files, reboot, bootsel, help");
         }
         match (command, rest) {
             (b"get", b"") => {
@@ -304,7 +330,15 @@ impl Settings<'_> {
                 self.keep_for_answer();
                 Answer::Files
             }
+            (b"dump", range) => match dump::range(range) {
+                Some((address, length)) if self.shows(address, length) => Answer::Dump(address, length),
+                Some(_) => Answer::wrong("no file shows all of that memory", DUMP),
+                None => Answer::wrong("not an address and a length", DUMP),
+            },
             (b"reboot", b"") => self.done(REBOOT),
+            // It opens what the interface for picotool opens, whether the settings are locked or not.
+            (b"bootsel", b"") if self.reach().is_some_and(|reach| reach.bootsel.is_some()) => self.done(BOOTSEL),
+            (b"bootsel", b"") => Answer::wrong("the manifest has no picotool-reset", ""),
             (b"help", b"") => Answer::Help,
             _ => self.obey_application(command, rest),
         }
@@ -389,6 +423,7 @@ impl Settings<'_> {
                 }
                 out.text("}")?;
             }
+            Answer::Dump(..) => out.text("{\"ok\":\"dump\"}")?,
             Answer::Done(what, saved) => out.template(r#"{"ok":$o,"saved":$s}"#, &mut |letter, out| match letter {
                 b'o' => out.quoted(what),
                 _ => out.text(if *saved { "true" } else { "false" }),

@@ -50,6 +50,8 @@ pub(super) enum Answer {
     /// The files that the manifest leaves to the settings.
     Files,
     Help,
+    /// Memory from this address on, and its length in bytes.
+    Dump(u32, u32),
     /// The answer of an application's command of this name.
     Application(&'static str),
     /// The command was carried out: its name, and whether all values are saved now.

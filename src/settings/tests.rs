@@ -643,7 +643,7 @@ fn a_lock_holds_once_it_is_saved() {
     assert_eq!(ask(settings, "save"), r#"{"ok":"save","saved":true}"#);
     let locked = |settings: &Settings<'_>| {
         for line in [r#"set {"lock":false}"#, "save", "revert", "defaults"] {
-            let answer = r#"{"error":"the settings are locked","allowed":"get, files, reboot, help"}"#;
+            let answer = r#"{"error":"the settings are locked","allowed":"get, files, reboot, bootsel, help"}"#;
             assert_eq!(ask(settings, line), answer, "{line}");
         }
         ask(settings, "get label")

@@ -1,6 +1,7 @@
 //! The values: a set that is in effect, one that the current generation shows, and what flash stores.
 
 use super::console::{Console, PACKET_LENGTH};
+use super::dump::Reach;
 use super::field::Field;
 use super::foreign::Contents;
 use super::own::{Exposable, Own, Plan, Values};
@@ -151,6 +152,7 @@ pub struct Settings<'a> {
     groups: Mutex<Cell<[Option<&'a dyn Section>; MAX_GROUPS]>>,
     storage: Mutex<Cell<Option<&'a mut (dyn Storage + Send)>>>,
     pub(super) console: Console,
+    reach: Mutex<Cell<Option<Reach<'a>>>>,
 }
 
 /// The values at which time.
@@ -181,6 +183,7 @@ impl<'a> Settings<'a> {
             groups: Mutex::new(Cell::new([None; MAX_GROUPS])),
             storage: Mutex::new(Cell::new(None)),
             console: Console::new(),
+            reach: Mutex::new(Cell::new(None)),
         }
     }
 
@@ -330,6 +333,17 @@ impl<'a> Settings<'a> {
     pub(super) fn is_unsaved(&self) -> bool {
         let flags = self.flags();
         flags.saved != flags.changes
+    }
+
+    /// Lets the console's commands reach memory, and BOOTSEL mode. Without it, they are refused.
+    pub fn set_reach(&self, reach: Reach<'a>) {
+        critical_section::with(|section| self.reach.borrow(section).set(Some(reach)));
+    }
+
+    // Not inlined, because a call is shorter than a critical section.
+    #[inline(never)]
+    pub(super) fn reach(&self) -> Option<Reach<'a>> {
+        critical_section::with(|section| self.reach.borrow(section).get())
     }
 
     pub(super) fn want_restart(&self) {

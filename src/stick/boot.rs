@@ -3,9 +3,9 @@
 use super::{Description, Firmware};
 use crate::dynamic::Files;
 use crate::files::{BoardFacts, PartitionPlan};
-use crate::settings::{Configured, Plan, Settings, Storage};
+use crate::settings::{Configured, Plan, Reach, Settings, Storage};
 use crate::usb::{Identity, Packets, Reset};
-use crate::volume::{BoardIdentity, DynamicFiles, Memory, Overrides};
+use crate::volume::{BoardIdentity, DynamicFiles, Memory, Overrides, Windows};
 use core::ops::Range;
 use usb_device::bus::UsbBus;
 
@@ -39,6 +39,12 @@ pub trait Platform<'b> {
 
     /// Opens the settings' sectors in flash of this length; without flash, a storage that does not keep anything.
     fn storage(&mut self, plan: &Plan<'b>, flash: Option<u32>) -> Option<&'b mut (dyn Storage + Send)>;
+
+    /// What the console's commands reach: the memory that files show, and what restarts in BOOTSEL mode a moment after it has
+    /// returned. Without it, these commands are refused.
+    fn reach(&mut self) -> Option<(&'b (dyn Memory + Sync), &'b (dyn Fn() + Sync))> {
+        None
+    }
 
     /// Buffers for the USB device's manufacturer and product, if there are settings for them.
     fn strings(&mut self) -> Option<&'b mut [[u8; 96]; 2]>;
@@ -83,22 +89,29 @@ pub fn boot<'b, H: Platform<'b>, F: Firmware<'b>>(
     if let Some(plan) = built_in.partitions {
         hardware.show_partitions(PartitionPlan { flash_size: flash.unwrap_or(plan.flash_size), ..plan }, files);
     }
-    let usb = settings.settings().map_or(description.usb, |settings| start(hardware, settings, flash, description));
+    let usb =
+        settings.settings().map_or(description.usb, |settings| start::<F>(hardware, settings, flash, description));
     Found { board, flash, usb }
 }
 
 /// Starts the settings with the saved values. Returns the USB identity with the strings from the settings.
-fn start<'b, S>(
+fn start<'b, F: Firmware<'b>>(
     hardware: &mut impl Platform<'b>,
     settings: &'b Settings<'b>,
     flash: Option<u32>,
-    description: &Description<'b, S>,
+    description: &Description<'b, F::Settings>,
 ) -> Identity<'b> {
     let usb = description.usb;
     // A chip that is shorter than the manifest reserves has no sectors for settings.
     let sectors = if flash.is_none() { Some(description.flash_size) } else { None };
     if let Some(storage) = hardware.storage(settings.plan(), sectors) {
         settings.start(storage);
+    }
+    if F::CONSOLE
+        && let Some((memory, bootsel)) = hardware.reach()
+    {
+        let windows = Windows::new(description.layout, memory, flash.unwrap_or(u32::MAX));
+        settings.set_reach(Reach { windows, bootsel: (F::RESET && usb.picotool_reset).then_some(bootsel) });
     }
     let Some(strings) = hardware.strings() else { return usb };
     let [manufacturer, product] = settings.usb_strings(strings);

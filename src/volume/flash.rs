@@ -15,7 +15,7 @@ impl FlashFile {
 }
 
 /// Length in bytes of a memory window on a chip with `flash` bytes.
-pub(super) fn length_of(memory: &impl Memory, window: MemoryWindow, flash: u32) -> u32 {
+pub(super) fn length_of(memory: &(impl Memory + ?Sized), window: MemoryWindow, flash: u32) -> u32 {
     memory.flash_offset(window.base).map_or(window.length, |offset| window.length.min(flash.saturating_sub(offset)))
 }
 

@@ -21,10 +21,12 @@ mod region;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 pub use dynamic_files::{DynamicFiles, NoFiles};
 pub use generation::Generation;
 pub use overrides::{Hidden, LabelText, NoOverrides, Overrides};
+pub use windows::Windows;
 
 use crate::block::{BLOCK_LENGTH, BlockCount, Lba};
 use crate::clock::Instant;

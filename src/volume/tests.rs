@@ -33,7 +33,7 @@ const fn region(first: u32, length: u32, kind: RegionKind<'static>) -> Region<'s
     Region { first: Lba(first), length: BlockCount(length), kind }
 }
 
-static LAYOUT: Layout<'static> = Layout {
+pub(super) static LAYOUT: Layout<'static> = Layout {
     partition_offset: 0,
     volume_length: BlockCount(144),
     fat_offset: 24,

@@ -416,8 +416,11 @@ fn settings_over_the_port(context: &Context, report: &mut Report) {
         "settings_stick_cut",
         "--test",
         "console_session",
+        "--test",
+        "console_dump",
     ]);
-    cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
+    // The one with everything was built before.
+    cargo.args(["--", "--ignored", "ring5::"]).arg(&elf).arg(workspace.firmware_folder().join("full.elf"));
     harness(report, "what is set over the port shows on the disk, and is there again after a power cycle", cargo);
 }
 
