@@ -399,6 +399,19 @@ const FAULTS: &[(&[u16], u32, u32, u32)] = &[
     (&[0x2201, 0xF2C4, 0x0200, 0x4710], 1, 4, 0x4000_0000),
 ];
 
+/// Programs that exceed the stack's limit, which they have set, with and without room for the exception frame.
+const OVERFLOWS: [&[u16]; 3] = [
+    // add.w r1, r0, #64; mov sp, r1; sub sp, #128
+    &[0xF100, 0x0140, 0x468D, 0xB0A0],
+    // add.w r1, r0, #16; mov sp, r1; sub sp, #128
+    &[0xF100, 0x0110, 0x468D, 0xB0A0],
+    // add.w r1, r0, #4; mov sp, r1; str r1, [sp, #-8]!
+    &[0xF100, 0x0104, 0x468D, 0xF84D, 0x1D08],
+];
+
+/// movw r0, #0x4000; movt r0, #0x2000; msr msplim, r0
+const SET_LIMIT: &[u16] = &[0xF244, 0x0000, 0xF2C2, 0x0000, 0xF380, 0x880A];
+
 #[test]
 fn a_fault_enters_its_handler_or_that_of_hard_fault() {
     let vectors: Vec<(usize, usize)> = (3..7).map(|exception| (exception, HANDLER)).collect();
@@ -542,4 +555,86 @@ fn a_reset_keeps_ram_and_power_on_does_not() {
     machine.unplug();
     machine.plug();
     assert_ne!(machine.sram()[..4], [2, 0x20, 0x70, 0x47]);
+}
+
+mod ring5 {
+    use super::*;
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    /// What the fault handler has found: EXC_RETURN, IPSR, CFSR, HFSR, SP, the stacked PC, and the stacked xPSR without its flags.
+    fn found(registers: &[u32; 16]) -> [u32; 7] {
+        let [link, number, status, hard, sp, pc, psr] =
+            [9, 8, 4, 5, 10, 7, 11].map(|register: usize| registers[register]);
+        // The flags are unknown at reset.
+        [link, number, status, hard, sp, pc, psr & 0x07FF_FFFF]
+    }
+
+    /// The registers of QEMU's Cortex-M33 after the same image. Its RAM is where the halfwords `movt r, #0x2000` say 0x3000, and
+    /// addresses in it are returned as if it were at 0x20000000.
+    fn qemu(number: usize, mut bytes: Vec<u8>) -> [u32; 16] {
+        for at in (0..bytes.len()).step_by(2) {
+            // MOVT (C2.4.119): the upper half of the immediate 0x2000 is in the first halfword.
+            if bytes[at + 1] == 0xF2 && bytes[at] == 0xC2 {
+                bytes[at] = 0xC3;
+            }
+        }
+        bytes[..4].copy_from_slice(&0x3000_8000u32.to_le_bytes());
+        let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fault-{number}.bin"));
+        std::fs::write(&file, bytes).expect("the target folder is ours");
+        // The handler ends in an endless loop, which a busy machine reaches late.
+        let end = BASE + (HANDLER + 2 * (FAULT_HANDLER.len() - 1)) as u32;
+        let mut tries = (1..=5).map(|number| qemu_for(&file, Duration::from_millis(700 * number)));
+        tries.find(|registers| registers[15] == end).expect("QEMU runs the handler")
+    }
+
+    fn qemu_for(file: &std::path::Path, time: Duration) -> [u32; 16] {
+        let mut child = Command::new("qemu-system-arm")
+            .args(["-M", "mps2-an505", "-display", "none", "-serial", "null", "-monitor", "stdio", "-device"])
+            .arg(format!("loader,file={},addr={BASE:#x}", file.display()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("`cargo xtask test` installs qemu-system-arm");
+        std::thread::sleep(time);
+        child.stdin.take().expect("a pipe").write_all(b"info registers\nquit\n").expect("QEMU listens");
+        let text = String::from_utf8(child.wait_with_output().expect("QEMU ends").stdout).expect("text");
+        std::array::from_fn(|number| {
+            let name = format!("R{number:02}=");
+            let (_, value) = text.split_once(&name).unwrap_or_else(|| panic!("no {name} in {text}"));
+            let value = u32::from_str_radix(&value[..8], 16).expect("hexadecimal");
+            if value >> 16 == 0x3000 { value - 0x1000_0000 } else { value }
+        })
+    }
+
+    #[test]
+    #[ignore = "needs QEMU: cargo xtask test --ring 5"]
+    fn qemu_takes_the_same_faults_in_the_same_way() {
+        let vectors: Vec<(usize, usize)> = (3..7).map(|exception| (exception, HANDLER)).collect();
+        let overflows = OVERFLOWS.map(|end| [SET_LIMIT, end].concat());
+        let programs = FAULTS.iter().map(|(program, ..)| program.to_vec()).chain(overflows);
+        let programs = programs.flat_map(|program| [program.clone(), [ENABLE, &program].concat()]);
+        for (number, program) in programs.enumerate() {
+            let mut bytes = image(&program, &vectors, &[(HANDLER, FAULT_HANDLER)]);
+            bytes[..4].copy_from_slice(&0x2000_8000u32.to_le_bytes());
+            let mut ours = machine(bytes.clone());
+            ours.preload_sram(0x2000_4000 - 64, &[0; 128]);
+            ours.run_until(10_000);
+            assert_eq!(ours.fault(), None);
+            let (ours, theirs) = (ours.core().registers(), qemu(number, bytes));
+            assert_eq!(found(&ours).map(Hex), found(&theirs).map(Hex), "{program:04x?}");
+            // BFAR is valid with BFARVALID only.
+            assert!(ours[4] >> 15 & 1 == 0 || ours[6] == theirs[6], "BFAR of {program:04x?}");
+        }
+    }
+
+    #[derive(PartialEq)]
+    struct Hex(u32);
+
+    impl std::fmt::Debug for Hex {
+        fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(formatter, "{:#010x}", self.0)
+        }
+    }
 }

@@ -5,11 +5,13 @@ mod board_elf;
 
 mod ring5 {
     use picovd_sim::board::ElfDevice;
+    use picovd_sim::diagnosis::Reporter;
     use picovd_sim::host::system::{LINUX_DESKTOP, System};
     use picovd_sim::patch;
     use std::fs;
     use std::path::{Path, PathBuf};
     use std::process::Command;
+    use std::sync::{Arc, Mutex};
 
     /// The program with another crash in it, as a file.
     fn with_crash(number: u32) -> (PathBuf, Vec<u8>) {
@@ -146,6 +148,29 @@ mod ring5 {
         let found = crash(1003);
         assert!(found.text.starts_with("Crash          BusFault: wrote 4 bytes"), "{}", found.text);
         assert!(found.text.contains("Later crashes  1, which are not stored\r\n"), "{}", found.text);
+    }
+
+    #[test]
+    #[ignore = "needs a firmware: cargo xtask test --ring 5"]
+    fn a_program_that_always_crashes_is_started_without_the_application() {
+        let (_, bytes) = with_crash(2003);
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&said);
+        let reporter =
+            Reporter::new(bytes.clone(), false, move |text: &str| sink.lock().unwrap().push(text.to_owned()));
+        let mut device = ElfDevice::new(&bytes).expect("the board boots it");
+        device.machine().set_witness(reporter.witness());
+        let mut system = System::boot(LINUX_DESKTOP, Box::new(device)).expect("the system mounts it");
+        let text = String::from_utf8(system.read("CRASH.TXT").expect("it can be read")).expect("text");
+        assert!(text.starts_with("Crash          BusFault: wrote 4 bytes"), "{text}");
+        assert!(
+            text.contains("Later crashes  2, ") && text.contains("Started safe   without the application"),
+            "{text}"
+        );
+        let log = String::from_utf8(system.read("STDOUT.TXT").expect("it can be read")).expect("text");
+        assert!(log.starts_with("[started safe, without the application"), "{log}");
+        let said = said.lock().unwrap();
+        assert_eq!(said.iter().filter(|text| text.starts_with("started safe: ")).count(), 1, "{said:?}");
     }
 
     #[test]

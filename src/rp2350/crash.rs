@@ -47,6 +47,9 @@ const STANDARD_FRAME: u32 = 1 << 4;
 /// the core file, and with it the rest, as zeros where the program has variables.
 const LINE: u32 = 64;
 
+/// A program that crashes within this many microseconds of its start has not lived.
+const YOUNG: u32 = 10_000_000;
+
 /// How far the stack is searched for return addresses, in bytes.
 const SEARCH: u32 = 8 << 10;
 
@@ -110,6 +113,11 @@ impl<const WORDS: usize> Kept for Memory<WORDS> {
         // SAFETY: within the record.
         unsafe { self.record().write_volatile(0) };
     }
+
+    fn forget_row(&self) {
+        // SAFETY: within the record.
+        unsafe { self.record().add(word::ROW).write_volatile(0) };
+    }
 }
 
 /// What the handlers know about the program.
@@ -168,6 +176,10 @@ impl Keeper {
     /// Stores the record, or counts the crash if there is one already.
     fn keep(&self, crash: &Crash<'_>) {
         let view = View(self.kept);
+        let [low, high] = uptime();
+        let row = if high == 0 && low < YOUNG { view.row().saturating_add(1) } else { 1 };
+        self.put(word::ROW, row);
+        self.put(word::ROW + 1, !row);
         if view.is_valid() {
             let later = view.later().saturating_add(1);
             self.put(word::LATER, later);
@@ -189,7 +201,6 @@ impl Keeper {
         for (index, status) in (word::STATUS..).zip(&crash.status) {
             self.put(index, *status);
         }
-        let [low, high] = uptime();
         self.put(word::UPTIME, low);
         self.put(word::UPTIME + 1, high);
         self.put(word::INSTRUCTION, instruction(crash.registers[15]));
@@ -335,15 +346,20 @@ fn follows_call(value: u32) -> bool {
     value & 1 != 0 && (first >> 11 == 0b11110 && second & 0xD000 == 0xD000 || second & 0xFF87 == 0x4780)
 }
 
-/// Microseconds since the stick's timer was started; 0 if it was not.
+/// Microseconds since a timer was started; 0 if none was.
 fn uptime() -> [u32; 2] {
-    // SAFETY: reading these registers has no side effect. TIMER0 is read only while it is not in reset.
+    // SAFETY: reading these registers has no side effect. A timer is read only while it is not in reset.
     unsafe {
-        if !(*pac::RESETS::ptr()).reset_done().read().timer0().bit() {
-            return [0; 2];
+        let done = (*pac::RESETS::ptr()).reset_done().read();
+        if done.timer0().bit() {
+            let timer = &*pac::TIMER0::ptr();
+            [timer.timerawl().read().bits(), timer.timerawh().read().bits()]
+        } else if done.timer1().bit() {
+            let timer = &*pac::TIMER1::ptr();
+            [timer.timerawl().read().bits(), timer.timerawh().read().bits()]
+        } else {
+            [0; 2]
         }
-        let timer = &*pac::TIMER0::ptr();
-        [timer.timerawl().read().bits(), timer.timerawh().read().bits()]
     }
 }
 

@@ -143,8 +143,23 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Stick<F, H, D> {
     /// The stick on a bus. A separate function, so that its stack frame exists only during the start.
     #[inline(never)]
     pub(super) fn on(clock: Clock<D>, bus: UsbBus, description: &Description<'static, F::Settings>) -> Self {
+        // Before the first generation, which shows it.
+        let safe = F::crash().is_some_and(|crash| crash.crash.take_safe_start());
+        if safe && let Some(log) = description.built_in.log {
+            log.write(b"[started safe, without the application: it crashed three times within 10 s of its start]\r\n");
+        }
         let (found, digits, alloc) = Self::boot(bus, description);
-        Self::with(Self::make(alloc, description, found, digits), clock)
+        let stick = Self::with(Self::make(alloc, description, found, digits), clock);
+        if safe { stick.stay() } else { stick }
+    }
+
+    /// The stick alone, until the next start: the application crashes again and again.
+    #[cold]
+    fn stay(mut self) -> ! {
+        loop {
+            self.poll();
+            self.sleep();
+        }
     }
 
     /// Finds out about the board, and sets up what the description asks for.

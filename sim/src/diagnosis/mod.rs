@@ -4,6 +4,7 @@
 //! The board reports an [`Incident`](crate::board::incident::Incident); [`Reporter`] turns it into text. A firmware runs
 //! without any of this: without debug information, the text has addresses and symbols.
 
+mod crashes;
 mod debug_info;
 mod log_tail;
 mod panics;

@@ -3,7 +3,7 @@
 
 use super::debug_info::{DebugInfo, Frame};
 use super::unwind::backtrace;
-use super::{log_tail, panics, source, stall};
+use super::{crashes, log_tail, panics, source, stall};
 use crate::board::incident::{Cause, Hang, Incident, Witness};
 use crate::board::svd;
 use std::collections::BTreeSet;
@@ -24,6 +24,10 @@ const VALUE: &str = "the error's value is not kept: print it before the panic to
 
 /// A note for a fault that does not stop the firmware.
 const HANDLED: &str = "its own handler of the fault goes on";
+
+/// What is said when the library gives up restarting the application.
+const SAFE: &str =
+    "started safe: the stick without the application, which crashed three times within 10 s of its start";
 
 /// A note if the firmware continues after its failure.
 const RESTARTS: &str = "the board restarts";
@@ -140,6 +144,12 @@ impl<S: FnMut(&str) + Send + 'static> Reporter<S> {
             }
             // It hangs because it fails again and again, which was reported.
             Cause::Hangs(_) if self.outcome.failure().is_some() => {}
+            Cause::Restarts if crashes::starts_safe(debug, incident.sram) => {
+                self.outcome.set(SAFE);
+                if self.told.insert(SAFE.to_owned()) {
+                    (self.sink)(SAFE);
+                }
+            }
             Cause::Restarts | Cause::WatchdogBites | Cause::Stops(_) | Cause::Faults(_) | Cause::Hangs(_) => {
                 if let Some(report) = self.failure(debug, incident, &frames) {
                     self.outcome.set(&report.headline);

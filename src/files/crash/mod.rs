@@ -17,13 +17,16 @@ use crate::dynamic::{AddError, Content, File, Files, Frozen};
 use crate::text::Writer;
 use crate::volume::Generation;
 use core::fmt;
-use core::sync::atomic::{AtomicU8, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use record::{Kept, View};
 
 /// States of [`Crash`].
 const UNKNOWN: u8 = 0;
 const THERE: u8 = 1;
 const ABSENT: u8 = 2;
+
+/// Number of crashes in a row after which the stick starts without the application.
+const ROW: u32 = 3;
 
 /// The command that removes the record.
 const CLEAR: &[u8] = b"crash clear";
@@ -34,6 +37,8 @@ pub struct Crash<'a> {
     program: super::Program<'a>,
     /// Stored and loaded relaxed: both cores come to the same result.
     state: AtomicU8,
+    /// Whether the stick was started without the application.
+    safe: AtomicBool,
     /// How much of [`CLEAR`] the serial port has received.
     heard: AtomicU8,
 }
@@ -42,7 +47,7 @@ impl<'a> Crash<'a> {
     /// The crash that `kept` holds, of this program.
     #[must_use]
     pub const fn new(kept: &'a dyn Kept, program: super::Program<'a>) -> Self {
-        Self { kept, program, state: AtomicU8::new(UNKNOWN), heard: AtomicU8::new(0) }
+        Self { kept, program, state: AtomicU8::new(UNKNOWN), safe: AtomicBool::new(false), heard: AtomicU8::new(0) }
     }
 
     /// Whether there is a whole record of a crash.
@@ -57,6 +62,17 @@ impl<'a> Crash<'a> {
     /// Number of crashes after the one that is stored.
     pub fn later(&self) -> u32 {
         self.view().map_or(0, |view| view.later())
+    }
+
+    /// Whether to start the stick without the application, because the program crashed again and again: three times in a row within
+    /// ten seconds of its start. The next start is another try.
+    pub fn take_safe_start(&self) -> bool {
+        let safe = View(self.kept).row() >= ROW;
+        if safe {
+            self.kept.forget_row();
+            self.safe.store(true, Ordering::Relaxed);
+        }
+        safe
     }
 
     /// Removes the record: the next crash is stored. The files stay until the next start, without contents.
@@ -145,7 +161,8 @@ impl<'a> CrashFile<'a> {
         if self.form == Form::Json {
             report::json(view, &self.crash.program, out)
         } else {
-            report::text(view, &self.crash.program, out)
+            let safe = self.crash.safe.load(Ordering::Relaxed);
+            report::text(view, &self.crash.program, safe, out)
         }
     }
 }

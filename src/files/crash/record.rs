@@ -16,6 +16,9 @@ pub trait Kept: Sync {
 
     /// Removes the record.
     fn clear(&self);
+
+    /// Forgets how many crashes there were in a row.
+    fn forget_row(&self);
 }
 
 /// No memory at all: on a PC.
@@ -32,6 +35,8 @@ impl Kept for NothingKept {
     }
 
     fn clear(&self) {}
+
+    fn forget_row(&self) {}
 }
 
 /// The first word of a record.
@@ -41,37 +46,39 @@ pub const MAGIC: u32 = 0x5644_4352;
 pub mod word {
     /// [`MAGIC`](super::MAGIC).
     pub const MAGIC: usize = 0;
-    /// CRC-32 of what follows [`LATER`]: see [`checksum`](super::checksum).
+    /// CRC-32 of what follows [`ROW`]: see [`checksum`](super::checksum).
     pub const CRC: usize = 1;
     /// Number of crashes after this one, and its complement.
     pub const LATER: usize = 2;
+    /// Number of crashes in a row, each within ten seconds of its start, and its complement. Counted without a record, too.
+    pub const ROW: usize = 4;
     /// What ended the program: 1 for a panic, 2 for a fault.
-    pub const KIND: usize = 4;
+    pub const KIND: usize = 6;
     /// The core that it happened on.
-    pub const CORE: usize = 5;
+    pub const CORE: usize = 7;
     /// R0 to R12, SP, LR, PC, xPSR.
-    pub const REGISTERS: usize = 6;
+    pub const REGISTERS: usize = 8;
     /// EXC_RETURN; 0 for a panic.
-    pub const EXC_RETURN: usize = 23;
+    pub const EXC_RETURN: usize = 25;
     /// CFSR, HFSR, MMFAR, BFAR.
-    pub const STATUS: usize = 24;
+    pub const STATUS: usize = 26;
     /// Microseconds since the start, low and high word.
-    pub const UPTIME: usize = 28;
+    pub const UPTIME: usize = 30;
     /// 1: the stack had no room for the exception frame, so SP is its limit, and LR, PC and xPSR are unknown. 2: the stack is not
     /// kept.
-    pub const FLAGS: usize = 30;
+    pub const FLAGS: usize = 32;
     /// The halfwords of the instruction at PC, the first one in the lower half; 0 if unknown.
-    pub const INSTRUCTION: usize = 31;
+    pub const INSTRUCTION: usize = 33;
     /// Address of the first byte of the stack, and number of bytes.
-    pub const STACK: usize = 32;
+    pub const STACK: usize = 34;
     /// Number of bytes of the log's end.
-    pub const LOG: usize = 34;
+    pub const LOG: usize = 36;
     /// Number of bytes of the panic's text.
-    pub const TEXT: usize = 35;
+    pub const TEXT: usize = 37;
     /// Number of return addresses.
-    pub const CALLS: usize = 36;
+    pub const CALLS: usize = 38;
     /// Return addresses found on the stack.
-    pub const CALL: usize = 37;
+    pub const CALL: usize = 39;
 }
 
 /// Maximum number of return addresses.
@@ -152,8 +159,19 @@ impl View<'_> {
     /// Number of crashes after this one.
     #[must_use]
     pub fn later(&self) -> u32 {
-        let later = self.word(word::LATER);
-        if self.word(word::LATER + 1) == !later { later } else { 0 }
+        self.counted(word::LATER)
+    }
+
+    /// Number of crashes in a row, each within ten seconds of its start.
+    #[must_use]
+    pub fn row(&self) -> u32 {
+        self.counted(word::ROW)
+    }
+
+    /// A number that its complement follows; else 0.
+    fn counted(&self, index: usize) -> u32 {
+        let number = self.word(index);
+        if self.word(index + 1) == !number { number } else { 0 }
     }
 
     /// Whether the program had no room for the exception frame.

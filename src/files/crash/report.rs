@@ -16,6 +16,7 @@ const PLAIN: &str = "Crash          $k: $w\r\n\
     Core           $o\r\n\
     Later crashes  $l, which are not stored\r\n\
     Program        $n $v, build $b\r\n\
+    $s\
     \r\n\
     $r\
     \r\n\
@@ -26,6 +27,10 @@ const PLAIN: &str = "Crash          $k: $w\r\n\
     $i\
     This is in RAM and goes with the power. `crash clear` at the serial port removes it.\r\n\
     $g";
+
+/// After several crashes in a row.
+const SAFE: &str = "Started safe   without the application, which crashed three times within 10 s of its start\r\n\
+    \x20              (the next start tries it again)\r\n";
 
 /// CRASH.JSON.
 const JSON: &str = r#"{
@@ -69,8 +74,10 @@ const NAMES: [&str; 22] = [
 ];
 
 /// Writes CRASH.TXT.
-pub fn text(view: &View<'_>, program: &Program<'_>, out: &mut Writer<'_>) -> fmt::Result {
+pub fn text(view: &View<'_>, program: &Program<'_>, safe: bool, out: &mut Writer<'_>) -> fmt::Result {
     out.template(PLAIN, &mut |letter, out| match letter {
+        b's' if safe => out.text(SAFE),
+        b's' => Ok(()),
         b'm' if view.text_length() == 0 => out.text("none"),
         b'm' => line(view, TEXT.start, view.text_length(), out),
         b'p' if view.is_without_frame() => out.text("unknown: the stack had no room for it"),

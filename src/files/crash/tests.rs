@@ -33,6 +33,10 @@ impl Kept for Ram {
     fn clear(&self) {
         self.put(word::MAGIC, 0);
     }
+
+    fn forget_row(&self) {
+        self.put(word::ROW, 0);
+    }
 }
 
 impl Ram {
@@ -280,4 +284,20 @@ fn the_line_crash_clear_removes_the_record() {
     assert!(crash.command("", &mut answer).is_err() && crash.is_there());
     assert_eq!(crash.command("clear", &mut answer), Ok(()));
     assert!(!crash.is_there() && answer == "cleared");
+}
+
+#[test]
+fn the_third_crash_in_a_row_starts_safe_once() {
+    let ram = crashed();
+    for (number, complement, safe) in [(2, !2, false), (3, !4, false), (3, !3, true), (3, !3, true), (7, !7, true)] {
+        ram.put(word::ROW, number);
+        ram.put(word::ROW + 1, complement);
+        let crash = Crash::new(&ram, PROGRAM);
+        assert!(crash.is_there());
+        assert_eq!(crash.take_safe_start(), safe, "{number} {complement}");
+        let told = String::from_utf8(all(&CrashFile::text(&crash))).unwrap();
+        assert_eq!(told.contains("Started safe   without the application"), safe);
+        // The next start tries again.
+        assert!(!safe || !Crash::new(&ram, PROGRAM).take_safe_start());
+    }
 }

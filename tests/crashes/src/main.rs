@@ -82,8 +82,12 @@ mod program {
     fn main() -> ! {
         let (mut stick, mut board) = Stick::start(&disk::DESCRIPTION);
         let number = selected();
-        // From 1000 on, once more after the restart, which is only counted.
-        let wanted = if number < 1000 { !disk::CRASH.is_there() } else { disk::CRASH.later() == 0 };
+        // From 1000 on, once more after the restart, which is only counted; from 2000 on, always.
+        let wanted = match number / 1000 {
+            0 => !disk::CRASH.is_there(),
+            1 => disk::CRASH.later() == 0,
+            _ => true,
+        };
         if wanted && number % 1000 >= 100 {
             let mut sio = Sio::new(board.SIO);
             let mut cores = Multicore::new(&mut board.PSM, &mut board.PPB, &mut sio.fifo);

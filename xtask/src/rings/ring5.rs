@@ -22,6 +22,7 @@ pub const RING: Ring = Ring {
     packages: &[
         super::ring2::EXFATPROGS,
         Package { name: "gdb-multiarch", program: "gdb-multiarch", purpose: "opens CORE.ELF" },
+        Package { name: "qemu-system-arm", program: "qemu-system-arm", purpose: "a second Cortex-M33 for faults" },
         Package { name: "python3-venv", program: "python3", purpose: "an independent core beside the simulator's" },
     ],
     chip: true,
@@ -115,9 +116,16 @@ fn tests(context: &Context, report: &mut Report, elf: &Path) {
     let Some(path) = programs else { return };
     let mut cargo = command::cargo(&context.workspace.root);
     cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim"]);
-    for name in
-        ["board_firmware", "board_image", "board_lockstep", "board_reference", "flash_length", "info", "partitions"]
-    {
+    for name in [
+        "board_core",
+        "board_firmware",
+        "board_image",
+        "board_lockstep",
+        "board_reference",
+        "flash_length",
+        "info",
+        "partitions",
+    ] {
         cargo.args(["--test", name]);
     }
     // For the harness, a path is one more filter, which matches no test; the tests find it in their arguments.
