@@ -128,30 +128,22 @@ mod of_fugit {
 }
 
 /// A duration of 0 to 49 days, as the manifest has them. It is one word, where a [`Duration`] takes four, and code for dividing
-/// them.
+/// them: what the library keeps. Its users see durations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Milliseconds(pub u32);
+pub(crate) struct Milliseconds(pub u32);
 
 impl Milliseconds {
+    /// The duration.
+    pub const fn duration(self) -> Duration {
+        Duration::from_millis(self.0 as u64)
+    }
+
     /// The duration, rounded up, so that no wait is shorter than it was asked for. What is longer than 49 days is 49 days.
-    #[must_use]
     pub const fn from_duration(time: Duration) -> Self {
         // In parts: `Duration::as_millis` is a `u128`.
         let part = time.subsec_nanos().div_ceil(1_000_000) as u64;
         let all = time.as_secs().saturating_mul(1_000).saturating_add(part);
         Self(if all > u32::MAX as u64 { u32::MAX } else { all as u32 })
-    }
-}
-
-impl From<Duration> for Milliseconds {
-    fn from(time: Duration) -> Self {
-        Self::from_duration(time)
-    }
-}
-
-impl From<Milliseconds> for Duration {
-    fn from(time: Milliseconds) -> Self {
-        Self::from_millis(time.0.into())
     }
 }
 
@@ -182,9 +174,9 @@ mod tests {
             (Duration::from_millis(u32::MAX.into()), u32::MAX),
             (Duration::MAX, u32::MAX),
         ] {
-            assert_eq!(Milliseconds::from(time), Milliseconds(expected), "{time:?}");
+            assert_eq!(Milliseconds::from_duration(time), Milliseconds(expected), "{time:?}");
         }
-        assert_eq!(Duration::from(Milliseconds(1_500)), Duration::from_millis(1_500));
+        assert_eq!(Milliseconds(1_500).duration(), Duration::from_millis(1_500));
     }
 
     #[cfg(feature = "fugit")]

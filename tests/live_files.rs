@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use picovd::clock::Milliseconds;
 use picovd::vd::{
     Announcing, Content, File, Files, Frozen, Generation, Refresh, Timing, vd_add_file, vd_add_file_with,
     vd_remove_file, vd_remove_file_with, vd_rename_file, vd_rename_file_with, vd_set_clock, vd_update_file,
@@ -184,8 +183,9 @@ impl Asked {
     fn of(self, profile: Profile) -> Announcing {
         let ways = [Refresh::Auto, Refresh::Reconnect, Refresh::Reinsert];
         let ways = if profile.poll.is_some() { &ways[..] } else { &ways[..2] };
-        let [quiet, max_age, hold] = [self.quiet, self.max_age, self.hold].map(Milliseconds);
-        Announcing { refresh: *self.way.get(ways), timing: Timing { quiet, max_age, hold, max_hold: hold } }
+        let [quiet, max_age, hold] =
+            [self.quiet, self.max_age, self.hold].map(|time| Duration::from_millis(time.into()));
+        Announcing { refresh: *self.way.get(ways), timing: Timing::new(quiet, max_age, hold) }
     }
 }
 
@@ -193,8 +193,8 @@ fn step(asks: bool) -> impl Strategy<Value = Step> {
     let what = prop_oneof![6 => Just(What::Update), 1 => Just(What::Rename), 1 => Just(What::Remove)];
     let change = (0..FILES, 0..2_usize, what, HEADER as u32..=CAPACITY);
     let change = change.prop_map(|(id, name, what, length)| Change { id, name, what, length });
-    let times = (0..=TIMING.quiet.0, 0..=TIMING.max_age.0, 0..=TIMING.hold.0);
-    let asked = (any::<Index>(), times).prop_map(|(way, (quiet, max_age, hold))| Asked { way, quiet, max_age, hold });
+    let times = [TIMING.quiet(), TIMING.max_age(), TIMING.hold()].map(|time| 0..=time.as_millis() as u32);
+    let asked = (any::<Index>(), times).prop_map(|(way, [quiet, max_age, hold])| Asked { way, quiet, max_age, hold });
     let asked = prop::option::of(asked).prop_map(move |asked| asked.filter(|_| asks));
     (change, asked, 0..400_u32, prop::bool::weighted(0.33), any::<u64>().prop_map(Coin))
         .prop_map(|(change, asked, pause, looks, coin)| Step { change, asked, pause, looks, coin })
@@ -204,12 +204,7 @@ fn leak<T>(value: T) -> &'static T {
     Box::leak(Box::new(value))
 }
 
-const TIMING: Timing = Timing {
-    quiet: Milliseconds(100),
-    max_age: Milliseconds(1_000),
-    hold: Milliseconds(2_000),
-    max_hold: Milliseconds(2_000),
-};
+const TIMING: Timing = Timing::new(Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(2));
 
 impl Bench {
     fn new(refresh: Refresh) -> (Self, NativeDevice) {
@@ -356,7 +351,7 @@ fn bound(profile: Profile, refresh: Refresh) -> Duration {
         (_, Some(poll)) => poll * 3 + away,
         (_, None) => unreachable!("a host that never looks needs auto or reconnect"),
     };
-    let announced = Duration::from_millis(u64::from(TIMING.max_age.0 + TIMING.hold.0) + 500);
+    let announced = TIMING.max_age() + TIMING.hold() + Duration::from_millis(500);
     let after_mount = needed + Duration::from_secs(4);
     announced.max(after_mount) + needed
 }

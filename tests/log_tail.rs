@@ -1,7 +1,6 @@
 //! STDOUT-TAIL.TXT, followed as `tail -F` does: a reader of each whole generation gets every byte once, and where the ring
 //! did not keep up, exactly so many bytes are missing as the file says.
 
-use picovd::clock::Milliseconds;
 use picovd::vd::{Announcing, Refresh, Timing};
 use std::time::Duration;
 
@@ -33,12 +32,7 @@ fn board(refresh: Refresh) -> (NativeDevice, &'static LogRing) {
     let mut board = plug::board(plan.clone(), Contents::noise(plan.chip.flash_size as usize));
     board.announcing = Announcing {
         refresh,
-        timing: Timing {
-            quiet: Milliseconds(200),
-            max_age: Milliseconds(1_000),
-            hold: Milliseconds(2_000),
-            max_hold: Milliseconds(2_000),
-        },
+        timing: Timing::new(Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(2)),
     };
     let device = NativeDevice::new(board);
     let log = device.log().expect("the manifest asks for a log");

@@ -3,10 +3,11 @@
 
 use picovd::dynamic::{FromRegistry, Registered};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use picovd::block::Lba;
 use picovd::bot::CommandSet;
-use picovd::clock::{Instant, Milliseconds};
+use picovd::clock::Instant;
 use picovd::device::Device;
 use picovd::files::{Snapshot, Text};
 use picovd::scsi::UnitIdentity;
@@ -359,15 +360,8 @@ fn contents_that_grow_past_their_capacity_after_they_were_accepted_are_cut() {
 #[test]
 fn a_refused_call_is_not_announced() {
     let Twin { files, volume, contents, entries } = Twin::new(layout());
-    let at_once = Announcing {
-        refresh: Refresh::Attention,
-        timing: Timing {
-            quiet: Milliseconds(0),
-            max_age: Milliseconds(0),
-            hold: Milliseconds(0),
-            max_hold: Milliseconds(0),
-        },
-    };
+    let at_once =
+        Announcing { refresh: Refresh::Attention, timing: Timing::new(Duration::ZERO, Duration::ZERO, Duration::ZERO) };
     let unit = UnitIdentity { vendor: "V", product: "P", revision: "1", serial: "0123456789AB" };
     let mut device = Device::new(volume, unit, at_once);
     // A host has looked.

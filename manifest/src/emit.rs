@@ -172,11 +172,12 @@ fn files(plan: &DiskPlan, out: &mut String) {
     line!(out, "#[allow(dead_code)]");
     line!(out, "pub const ANNOUNCING: ::picovd::vd::Announcing = ::picovd::vd::Announcing {{");
     line!(out, "    refresh: ::picovd::vd::Refresh::{refresh:?},");
-    line!(out, "    timing: ::picovd::vd::Timing {{");
-    for (name, time) in [("quiet", quiet), ("max_age", max_age), ("hold", hold), ("max_hold", max_hold)] {
-        line!(out, "        {name}: ::picovd::clock::Milliseconds({time}),");
+    line!(out, "    timing: ::picovd::vd::Timing::new(");
+    for time in [quiet, max_age, hold] {
+        line!(out, "        ::core::time::Duration::from_millis({time}),");
     }
-    line!(out, "    }},");
+    line!(out, "    )");
+    line!(out, "    .with_max_hold(::core::time::Duration::from_millis({max_hold})),");
     line!(out, "}};");
 }
 

@@ -4,7 +4,6 @@ use crate::host::system::{LINUX_DESKTOP, System};
 use crate::memory::Contents;
 use crate::native::NativeDevice;
 use crate::plug;
-use picovd::clock::Milliseconds;
 use picovd::vd::{Announcing, Files, Refresh, Timing};
 use std::path::Path;
 use std::time::Duration;
@@ -12,12 +11,7 @@ use std::time::Duration;
 /// How hosts are notified of the stick's changes.
 pub const ANNOUNCING: Announcing = Announcing {
     refresh: Refresh::Auto,
-    timing: Timing {
-        quiet: Milliseconds(500),
-        max_age: Milliseconds(5_000),
-        hold: Milliseconds(10_000),
-        max_hold: Milliseconds(10_000),
-    },
+    timing: Timing::new(Duration::from_millis(500), Duration::from_secs(5), Duration::from_secs(10)),
 };
 
 /// Its manifest.

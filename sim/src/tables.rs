@@ -3,7 +3,6 @@
 
 use crate::arena::Arena;
 use picovd::block::{BlockCount, Lba};
-use picovd::clock::Milliseconds;
 use picovd::files::{
     BuiltIn, ConfigFile, Info, InfoFile, LogFile, LogFrames, LogRing, LogRingOf, LogTail, PartitionPlan, Program,
 };
@@ -14,6 +13,7 @@ use picovd::volume::layout::{
 };
 use picovd_manifest as manifest;
 use picovd_manifest::DiskPlan;
+use std::time::Duration;
 
 /// Tables that own what a [`Layout`] borrows.
 #[derive(Debug)]
@@ -100,14 +100,15 @@ impl Tables {
 #[must_use]
 pub fn announcing(plan: &DiskPlan) -> Announcing {
     let manifest::Dynamic { refresh, quiet, max_age, hold, max_hold, .. } = plan.changes;
-    let [quiet, max_age, hold, max_hold] = [quiet, max_age, hold, max_hold].map(Milliseconds);
+    let [quiet, max_age, hold, max_hold] =
+        [quiet, max_age, hold, max_hold].map(|time| Duration::from_millis(time.into()));
     let refresh = match refresh {
         manifest::Refresh::Attention => Refresh::Attention,
         manifest::Refresh::Reinsert => Refresh::Reinsert,
         manifest::Refresh::Reconnect => Refresh::Reconnect,
         manifest::Refresh::Auto => Refresh::Auto,
     };
-    Announcing { refresh, timing: Timing { quiet, max_age, hold, max_hold } }
+    Announcing { refresh, timing: Timing::new(quiet, max_age, hold).with_max_hold(max_hold) }
 }
 
 /// The manifest's decisions about settings, if it has sectors for them; for the rest of the process.

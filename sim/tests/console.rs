@@ -155,10 +155,10 @@ impl Bench {
     /// Opens the port, waits until it speaks, and takes the greeting away.
     fn open(&mut self) {
         self.port.set_open(&mut self.initiator.host, true).expect("accepted");
-        self.initiator.host.elapse(Duration::from_millis(u64::from(HOLD.0) / 2));
+        self.initiator.host.elapse(HOLD / 2);
         assert_eq!(self.write(b"too early"), 0, "until the port is raw, a terminal sends back what it gets");
         assert_eq!(self.drain(), b"");
-        self.initiator.host.elapse(Duration::from_millis(HOLD.0.into()));
+        self.initiator.host.elapse(HOLD);
         let greeting = self.drain();
         let greeting = String::from_utf8_lossy(&greeting);
         assert!(greeting.starts_with("PicoVD ") && greeting.ends_with(", board 0123456789ABCDEF\r\n"), "{greeting:?}");

@@ -82,7 +82,7 @@ fn run(settings: bool, rounds: &[Round]) -> (u32, usize) {
     // Nobody has opened the port: the oldest text falls out.
     print(ring, &mut said, &mut line, 60);
     port.set_open(&mut initiator.host, true).expect("accepted");
-    initiator.host.elapse(Duration::from_millis(u64::from(HOLD.0) + 10));
+    initiator.host.elapse(HOLD + Duration::from_millis(10));
     let greeting = drain(&mut initiator, port.bulk_in, usize::MAX);
     let (greeting, text) = greeting.split_at(greeting.find("\r\n").expect("the greeting has an end") + 2);
     assert!(greeting.starts_with("PicoVD "), "{greeting}");

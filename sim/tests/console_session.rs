@@ -359,6 +359,30 @@ mod own_device {
         assert_eq!(ask(&mut system, "get label"), r#"{"label":"OTHER"}"#);
     }
 
+    /// The program's own class (usbd-midi), the disk and the port, each while the others are in use.
+    #[test]
+    #[ignore = "needs tests/own-device: cargo xtask test --ring 5"]
+    fn notes_beside_disk_and_port() {
+        let mut desk = Desk::new(elf());
+        desk.initiator.wait_ready().expect("a disk");
+        let configuration = &desk.initiator.device.configuration;
+        let classes: Vec<[u8; 3]> = configuration.interfaces.iter().map(|interface| interface.class).collect();
+        assert_eq!(classes, [[1, 1, 0], [1, 3, 0], [8, 6, 0x50], [2, 2, 0], [10, 0, 0]]);
+        let midi = configuration.interface(1).expect("it exists");
+        let address =
+            |bit| midi.endpoints.iter().map(|endpoint| endpoint.address).find(|address| address & 0x80 == bit);
+        let (Some(from_host), Some(to_host)) = (address(0), address(0x80)) else { panic!("MIDI has two endpoints") };
+        for round in 0..12_u8 {
+            // Note on, note off.
+            desk.initiator.host.out_packet(from_host, &[9, 0x90, round, 64, 8, 0x80, round, 0]).expect("it is taken");
+            let reply = desk.initiator.command(0, &read_cdb(10, 0, 8), Data::In(8 * 512)).expect("the disk is read");
+            assert_eq!(reply.data.get(3..11), Some(&b"EXFAT   "[..]), "round {round}");
+            assert_eq!(desk.initiator.host.in_packet(to_host), Ok(vec![9, 0x90, round + 12, 64]));
+            assert_eq!(desk.ask("get label"), LABEL, "round {round}");
+            assert_eq!(desk.initiator.host.in_packet(to_host), Ok(vec![8, 0x80, round + 12, 0]));
+        }
+    }
+
     /// A READ that its host leaves there holds up a line for a minute at most.
     #[test]
     #[ignore = "needs tests/own-device: cargo xtask test --ring 5"]
@@ -378,7 +402,7 @@ mod own_device {
         assert!(text.ends_with(&format!("{LABEL}\r\n")), "{text:?}");
     }
 
-    /// A host that opens the port and never reads: the disk and the mouse's interface answer meanwhile, and no text of that session
+    /// A host that opens the port and never reads: the disk answers meanwhile, and no text of that session
     /// comes in the next one.
     #[test]
     #[ignore = "needs tests/own-device: cargo xtask test --ring 5"]

@@ -1,6 +1,7 @@
 //! Descriptors that drivers put up with: an error for firmware of ours, a warning for that of others.
 
-use picovd_sim::host::descriptor::kind;
+use picovd_sim::host::audio;
+use picovd_sim::host::descriptor::{Configuration, kind};
 use picovd_sim::host::enumerate::EnumerationError;
 use picovd_sim::host::{Host, Initiator};
 use picovd_sim::link::{InReply, Link, OutReply, Pid};
@@ -114,4 +115,41 @@ fn what_drivers_put_up_with_is_an_error_of_ours_and_a_warning_for_others() {
             assert_eq!(result.map(|_| ()), if tolerant { Ok(()) } else { Err(error) });
         }
     }
+}
+
+/// Endpoint descriptors have 9 bytes in audio interfaces (USB Audio 1.0 4.6.1.1), MIDI among them, and 7 everywhere else.
+#[test]
+fn audio_has_longer_endpoint_descriptors() {
+    let configuration = |class: u8, endpoint: &[u8]| {
+        let mut bytes = vec![9, 2, 0, 0, 1, 1, 0, 0x80, 50, 9, 4, 0, 0, 1, class, 3, 0, 0];
+        bytes.extend(endpoint);
+        bytes[2] = bytes.len() as u8;
+        Configuration::parse(&bytes)
+    };
+    for endpoint in [&[9, 5, 1, 2, 64, 0, 0, 0, 0][..], &[7, 5, 1, 2, 64, 0, 0]] {
+        let read = configuration(1, endpoint).expect("as the standards say");
+        assert_eq!(read.interfaces[0].endpoints[0].max_packet_size, 64);
+    }
+    assert!(configuration(3, &[9, 5, 1, 2, 64, 0, 0, 0, 0]).is_err());
+    assert!(configuration(1, &[8, 5, 1, 2, 64, 0, 0, 0]).is_err());
+}
+
+/// What usbd-midi 0.5 says of itself, wherever its interfaces are: that the streaming one is 1.
+#[test]
+fn an_audio_control_interface_lists_streaming_interfaces() {
+    let configuration = |first: u8, listed: u8| {
+        let mut bytes = vec![9, 2, 0, 0, first + 2, 1, 0, 0x80, 50];
+        for number in 0..first {
+            bytes.extend([9, 4, number, 0, 0, 0xFF, 0, 0, 0]);
+        }
+        bytes.extend([9, 4, first, 0, 0, 1, 1, 0, 0, 9, 0x24, 1, 0, 1, 9, 0, 1, listed]);
+        bytes.extend([9, 4, first + 1, 0, 0, 1, 3, 0, 0]);
+        bytes[2] = bytes.len() as u8;
+        Configuration::parse(&bytes).expect("it is well-formed")
+    };
+    for first in 0..4 {
+        assert_eq!(audio::check(&configuration(first, first + 1)), Ok(()));
+    }
+    let error = audio::check(&configuration(3, 1)).expect_err("interface 1 streams nothing");
+    assert!(error.contains("interface 3 lists interface 1, the streaming ones are [4]"), "{error}");
 }

@@ -27,14 +27,14 @@ pub enum Refresh {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
     /// A change is announced when no other has followed for this long ...
-    pub quiet: Milliseconds,
+    pub(crate) quiet: Milliseconds,
     /// ... or when the oldest one is that old ...
-    pub max_age: Milliseconds,
+    pub(crate) max_age: Milliseconds,
     /// ... but never sooner than this after the last announcement.
-    pub hold: Milliseconds,
+    pub(crate) hold: Milliseconds,
     /// While changes keep coming, `hold` doubles from announcement to announcement, up to this; not above `hold`, if this is
     /// less.
-    pub max_hold: Milliseconds,
+    pub(crate) max_hold: Milliseconds,
 }
 
 impl Timing {
@@ -47,6 +47,36 @@ impl Timing {
             Milliseconds::from_duration(hold),
         ];
         Self { quiet, max_age, hold, max_hold: hold }
+    }
+
+    /// The same, with a `hold` that doubles up to `max_hold` while changes keep coming.
+    #[must_use]
+    pub const fn with_max_hold(self, max_hold: Duration) -> Self {
+        Self { max_hold: Milliseconds::from_duration(max_hold), ..self }
+    }
+
+    /// A change is announced when no other has followed for this long.
+    #[must_use]
+    pub const fn quiet(self) -> Duration {
+        self.quiet.duration()
+    }
+
+    /// A change is announced at the latest when the oldest one is that old.
+    #[must_use]
+    pub const fn max_age(self) -> Duration {
+        self.max_age.duration()
+    }
+
+    /// There is no announcement sooner than this after the last one.
+    #[must_use]
+    pub const fn hold(self) -> Duration {
+        self.hold.duration()
+    }
+
+    /// What `hold` becomes at most while changes keep coming.
+    #[must_use]
+    pub const fn max_hold(self) -> Duration {
+        self.max_hold.duration()
     }
 }
 
@@ -114,7 +144,7 @@ impl Announcing {
     /// The same, with a `hold` that doubles up to `max_hold` while changes keep coming.
     #[must_use]
     pub const fn with_max_hold(mut self, max_hold: Duration) -> Self {
-        self.timing.max_hold = Milliseconds::from_duration(max_hold);
+        self.timing = self.timing.with_max_hold(max_hold);
         self
     }
 

@@ -13,7 +13,8 @@
 
 use super::bulk_only::HaltFeature;
 use super::is_set_configuration;
-use crate::clock::{Instant, Milliseconds};
+use crate::clock::Instant;
+use core::time::Duration;
 use usb_device::Result;
 use usb_device::bus::{StringIndex, UsbBus, UsbBusAllocator};
 use usb_device::class::{ControlIn, ControlOut, UsbClass};
@@ -30,7 +31,7 @@ const PACKET_LENGTH: usize = 64;
 const STAGED_LENGTH: usize = PACKET_LENGTH - 1;
 
 /// How long a port is silent after it was opened: programs set raw mode within a few milliseconds.
-pub const HOLD: Milliseconds = Milliseconds(100);
+pub const HOLD: Duration = Duration::from_millis(100);
 
 /// What a terminal shows first: this, the serial number, and a line ending.
 const GREETING: &str = concat!("PicoVD ", env!("CARGO_PKG_VERSION"), ", board ");
@@ -184,7 +185,7 @@ impl<'b, B: UsbBus> Console<'b, B> {
     /// to call it again, if at all.
     pub(crate) fn tick(&mut self, now: Instant, serial: &str) -> Option<Instant> {
         match self.silence {
-            Silence::Begins => self.silence = Silence::Until(now.after(HOLD)),
+            Silence::Begins => self.silence = Silence::Until(now + HOLD),
             Silence::Until(moment) if moment <= now => {
                 self.silence = Silence::Over;
                 // The port was silent, so nothing is staged and the greeting fits.

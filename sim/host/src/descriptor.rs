@@ -90,6 +90,9 @@ pub struct EndpointDescriptor {
     pub interval: u8,
 }
 
+/// bInterfaceClass of audio and MIDI.
+const CLASS_AUDIO: u8 = 1;
+
 /// Interface descriptor (USB 2.0 9.6.5) with its endpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InterfaceDescriptor {
@@ -189,9 +192,16 @@ impl Configuration {
                         endpoints: Vec::new(),
                     });
                 }
-                [7, kind::ENDPOINT, address, attributes, _, _, interval] => {
+                // Those of audio interfaces, MIDI among them, have bRefresh and bSynchAddress (USB Audio 1.0 4.6.1.1).
+                [7, kind::ENDPOINT, address, attributes, _, _, interval]
+                | [9, kind::ENDPOINT, address, attributes, _, _, interval, _, _] => {
                     let interface = configuration.interfaces.last_mut().filter(|_| missing > 0);
                     let interface = interface.ok_or("an endpoint that belongs to no interface")?;
+                    if length == 9 && interface.class[0] != CLASS_AUDIO {
+                        return Err(format!(
+                            "an endpoint descriptor of {length} bytes outside of audio (USB 2.0 9.6.6)"
+                        ));
+                    }
                     missing -= 1;
                     let endpoint = EndpointDescriptor { address, attributes, max_packet_size: le16(item, 4), interval };
                     check_endpoint(&endpoint)?;

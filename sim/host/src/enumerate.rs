@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::audio;
 use super::bytes::le16;
 use super::cdc::CdcAcm;
 use super::controller::{Host, Request, TransferError};
@@ -210,6 +211,9 @@ fn enumerate_once(host: &mut Host<'_>) -> Result<Device, EnumerationError> {
     let strings = read_strings(host, &descriptor)?;
 
     if let Err(what) = check_functions(&descriptor, &configuration) {
+        tolerate(host, &what)?;
+    }
+    if let Err(what) = audio::check(&configuration) {
         tolerate(host, &what)?;
     }
     let (interface, bulk_in, bulk_out) = find_mass_storage(&configuration)?;

@@ -3,6 +3,7 @@
 //!
 //! Nothing in here imports the library's encoders: a judge must not be built from what it judges.
 
+pub mod audio;
 pub mod bot;
 pub mod bytes;
 pub mod cdc;

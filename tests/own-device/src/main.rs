@@ -1,5 +1,5 @@
-//! A firmware for tests: the disk and the serial port in a USB device of the program's own, a mouse, on the HAL's bus. Built by
-//! `cargo xtask test`; empty elsewhere than on the chip.
+//! A firmware for tests: the disk and the serial port in a USB device of the program's own, on the HAL's bus. The device is a MIDI
+//! instrument that plays each note an octave higher. Built by `cargo xtask test`; empty elsewhere than on the chip.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(target_os = "none")]
@@ -16,8 +16,7 @@ mod program {
     use picovd::rp2350::{CRYSTAL, Chip, Disk};
     use usb_device::bus::UsbBusAllocator;
     use usb_device::device::{StringDescriptors, UsbDeviceBuilder, UsbVidPid};
-    use usbd_hid::descriptor::{MouseReport, SerializedDescriptor};
-    use usbd_hid::hid_class::HIDClass;
+    use usbd_midi::UsbMidiClass;
 
     picovd::tables!(disk);
     picovd::program_info!(disk);
@@ -26,6 +25,9 @@ mod program {
     #[unsafe(link_section = ".start_block")]
     #[used]
     static IMAGE_DEF: rp235x_hal::block::ImageDef = rp235x_hal::block::ImageDef::secure_exe();
+
+    /// Length of a USB-MIDI event packet (USB Device Class Definition for MIDI Devices 1.0, 4).
+    const EVENT: usize = 4;
 
     /// How often `knock` was carried out.
     static KNOCKS: AtomicU32 = AtomicU32::new(0);
@@ -61,12 +63,13 @@ mod program {
         let timer = Timer::new_timer1(pac.TIMER1, &mut pac.RESETS, &clocks);
         let bus = UsbBus::new(pac.USB, pac.USB_DPRAM, clocks.usb_clock, true, &mut pac.RESETS);
         let bus = UsbBusAllocator::new(bus);
-        let mut mouse = HIDClass::new_ep_in(&bus, MouseReport::desc(), 10);
+        // The first one: usbd-midi 0.5 takes for granted that its interfaces are 0 and 1.
+        let Ok(mut midi) = UsbMidiClass::new(&bus, 1, 1) else { panic!("there is one jack in each direction") };
         let mut stick = Disk::<disk::Manifest, _>::new(&bus, &disk::DESCRIPTION);
         disk::SETTINGS.set_commands(&COMMANDS);
         let strings = StringDescriptors::default()
             .manufacturer("Example")
-            .product("Mouse")
+            .product("Octave")
             .serial_number(Chip.serial_number(&disk::DESCRIPTION));
         let Ok(builder) = UsbDeviceBuilder::new(&bus, UsbVidPid(0x2E8A, 0x000A))
             .composite_with_iads()
@@ -86,11 +89,21 @@ mod program {
         tick.clear_current();
         tick.enable_counter();
         tick.enable_interrupt();
+        let (mut events, mut unsent) = ([0; 64], 0..0);
         loop {
             NVIC::unpend(Interrupt::USBCTRL_IRQ);
             SCB::clear_pendst();
-            usb.poll(&mut [&mut mouse, &mut stick]);
+            usb.poll(&mut [&mut midi, &mut stick]);
             stick.follow(&mut usb, timer.get_counter());
+            if unsent.is_empty() {
+                unsent = 0..midi.read(&mut events).unwrap_or(0) / EVENT * EVENT;
+            }
+            let event = events.get(unsent.clone()).and_then(|rest| rest.first_chunk::<EVENT>());
+            if let Some([cable, status, note, velocity]) = event
+                && midi.send_bytes([*cable, *status, note.wrapping_add(12) & 0x7F, *velocity]).is_ok()
+            {
+                unsent.start += EVENT;
+            }
             // SAFETY: interrupts are masked.
             unsafe { NVIC::unmask(Interrupt::USBCTRL_IRQ) };
             cortex_m::asm::wfi();

@@ -16,7 +16,7 @@ use picovd_host::printed::Printed;
 const PACKAGES: [&str; 7] =
     ["busybox-static", "libc6", "libudev1", "libsgutils2-1.46-2", "sg3-utils", "usbip", "grub-pc-bin"];
 /// Drivers that the guest loads, with their dependencies.
-const DRIVERS: [&str; 11] = [
+const DRIVERS: [&str; 12] = [
     "xhci-pci",
     "usb-storage",
     "sd_mod",
@@ -28,6 +28,7 @@ const DRIVERS: [&str; 11] = [
     "vhci-hcd",
     "usbhid",
     "hid-generic",
+    "snd-usb-audio",
 ];
 /// Programs and their libraries, by file name, and their paths in the guest.
 const PROGRAMS: [(&str, &str); 9] = [

@@ -1,4 +1,4 @@
-//! The application's own USB classes, beside the stick's: Debian's usbhid and cdc-acm drive them.
+//! The application's own USB classes, beside the stick's: Debian's usbhid, cdc-acm and snd-usb-audio drive them.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -41,6 +41,7 @@ pub fn run(context: &Context, report: &mut Report, bench: &Bench, machine: &mut 
     if beside.is_none() {
         explain(report, machine);
     }
+    midi(context, report, bench, machine);
     if !context.long {
         return;
     }
@@ -61,6 +62,40 @@ pub fn run(context: &Context, report: &mut Report, bench: &Bench, machine: &mut 
         }
     });
     if example.is_none() {
+        explain(report, machine);
+    }
+}
+
+/// A program that has the USB device (tests/own-device): a MIDI instrument that plays each note an octave higher, with our disk and
+/// serial port.
+fn midi(context: &Context, report: &mut Report, bench: &Bench, machine: &mut Machine) {
+    let played = report.check(
+        "own device: the kernel's sound driver sends notes and gets them back, beside its disk and its serial port",
+        || {
+            let elf = firmware::test_program(bench.workspace, context.chip()?, "picovd-own-device")?;
+            let manifest = bench.workspace.root.join("tests/own-device/picovd.toml");
+            plugged(bench, machine, ("own-device", &manifest, &elf), |machine, served| {
+                machine.until("[ -c /dev/snd/midiC0D0 ] && [ -c /dev/ttyACM0 ]", STEP)?;
+                machine.must("stty -F /dev/ttyACM0 raw -echo", STEP)?;
+                machine.must(
+                    "dd if=/dev/snd/midiC0D0 bs=1 count=12 of=/tmp/notes & cat /dev/ttyACM0 >/tmp/said & sleep 2",
+                    STEP,
+                )?;
+                // Note on, and note off, of C4 and E4.
+                let notes = r"\220\074\100\200\074\000\220\100\100\200\100\000";
+                machine.must(&format!("printf '{notes}' >/dev/snd/midiC0D0"), STEP)?;
+                machine.must("echo knock >/dev/ttyACM0; mount -t exfat -o ro /dev/sda /mnt", STEP)?;
+                stick::hashes(machine, &served.sums)?;
+                machine.must("umount /mnt", STEP)?;
+                machine.until("[ $(wc -c </tmp/notes) -eq 12 ] && grep -q knock.:.1 /tmp/said", STEP)
+            })?;
+            let notes = machine.must("hexdump -v -e '12/1 \"%02x \" \"\\n\"' /tmp/notes", STEP)?;
+            // An octave is twelve semitones.
+            let expected = "90 48 40 80 48 00 90 4c 40 80 4c 00";
+            if notes.trim() == expected { Ok(()) } else { Err(format!("{notes:?} came back instead of {expected}")) }
+        },
+    );
+    if played.is_none() {
         explain(report, machine);
     }
 }
