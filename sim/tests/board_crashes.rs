@@ -7,6 +7,7 @@ mod ring5 {
     use picovd_sim::board::ElfDevice;
     use picovd_sim::diagnosis::Reporter;
     use picovd_sim::host::system::{LINUX_DESKTOP, System};
+    use picovd_sim::host::terminal::Terminal;
     use picovd_sim::patch;
     use std::fs;
     use std::path::{Path, PathBuf};
@@ -39,6 +40,51 @@ mod ring5 {
         let json = String::from_utf8(system.read("CRASH.JSON").expect("it can be read")).expect("text");
         assert!(json.starts_with("{\n  \"kind\": \"") && json.ends_with("\"\n}\n"), "{json}");
         Found { elf, core, text }
+    }
+
+    /// A line at the serial port, and the answer to it.
+    fn ask(system: &mut System<'_>, line: &str) -> String {
+        let mut terminal = Terminal::open(system.initiator()).expect("it has a port");
+        let answer = terminal.ask(system.initiator(), line).expect("an answer");
+        terminal.close(system.initiator()).expect("the port closes");
+        answer
+    }
+
+    mod with_settings {
+        use super::*;
+
+        #[test]
+        #[ignore = "needs a firmware: cargo xtask test --ring 5"]
+        fn no_stack_is_kept_and_the_port_has_a_command() {
+            for number in [1, 3, 103] {
+                let (_, bytes) = with_crash(number);
+                let device = ElfDevice::new(&bytes).expect("the board boots it");
+                let mut system = System::boot(LINUX_DESKTOP, Box::new(device)).expect("the system mounts it");
+                assert_eq!(system.read("CORE.ELF").expect("it can be read").len(), 512, "headers and registers only");
+                let text = String::from_utf8(system.read("CRASH.TXT").expect("it can be read")).expect("text");
+                assert!(text.contains("The stack is not in it: this program has settings"), "{text}");
+                assert_eq!(ask(&mut system, "crash"), r#"{"error":"crash clear","allowed":"crash clear"}"#);
+                assert_eq!(ask(&mut system, "crash clear"), r#"{"crash":"cleared"}"#);
+                // Another file than before, since a system keeps what it has read.
+                let json = system.read("CRASH.JSON").expect("it can be read");
+                assert!(json.iter().all(|byte| *byte == 0), "nothing is left");
+            }
+        }
+    }
+
+    #[test]
+    #[ignore = "needs a firmware: cargo xtask test --ring 5"]
+    fn a_line_at_the_port_removes_the_record() {
+        let (_, bytes) = with_crash(3);
+        let device = ElfDevice::new(&bytes).expect("the board boots it");
+        let mut system = System::boot(LINUX_DESKTOP, Box::new(device)).expect("the system mounts it");
+        assert!(system.read("CRASH.TXT").expect("it can be read").starts_with(b"Crash"));
+        let mut terminal = Terminal::open(system.initiator()).expect("it has a port");
+        terminal.send(system.initiator(), b"crash clear\r\n").expect("it takes a line");
+        terminal.take(system.initiator()).expect("it is there");
+        // Another file than before, since a system keeps what it has read.
+        let json = system.read("CRASH.JSON").expect("it can be read");
+        assert!(json.iter().all(|byte| *byte == 0), "nothing is left");
     }
 
     /// What GDB prints.
@@ -127,6 +173,21 @@ mod ring5 {
                 assert!(twice.contains(&format!("= [0x2222, 0x4444, 0x6666, {last:#x}]")), "{number}: {twice}");
             }
         }
+    }
+
+    #[test]
+    #[ignore = "needs a firmware: cargo xtask test --ring 5"]
+    fn a_snapshot_shows_a_program_that_went_on() {
+        let found = crash(8);
+        assert!(
+            found.text.starts_with("Crash          snapshot: the program asked for it, and went on\r\n"),
+            "{}",
+            found.text
+        );
+        let shown = gdb(&found, &["bt"]);
+        in_order(&shown, &frames("8 => disk::capture()"));
+        let twice = gdb(&found, &[&format!("frame {}", place(&shown, "crash")), "p/x twice"]);
+        assert!(twice.contains("= [0x2222, 0x4444, 0x6666, 0x10]"), "{twice}");
     }
 
     #[test]

@@ -50,6 +50,9 @@ const LINE: u32 = 64;
 /// A program that crashes within this many microseconds of its start has not lived.
 const YOUNG: u32 = 10_000_000;
 
+/// A record's kind: the program asked for it, and goes on.
+const SNAPSHOT: u32 = 3;
+
 /// How far the stack is searched for return addresses, in bytes.
 const SEARCH: u32 = 8 << 10;
 
@@ -177,6 +180,12 @@ impl Keeper {
     fn keep(&self, crash: &Crash<'_>) {
         let view = View(self.kept);
         let [low, high] = uptime();
+        if crash.kind == SNAPSHOT {
+            if view.is_valid() {
+                return;
+            }
+            return self.store(crash, [low, high]);
+        }
         let row = if high == 0 && low < YOUNG { view.row().saturating_add(1) } else { 1 };
         self.put(word::ROW, row);
         self.put(word::ROW + 1, !row);
@@ -186,6 +195,10 @@ impl Keeper {
             self.put(word::LATER + 1, !later);
             return;
         }
+        self.store(crash, [low, high]);
+    }
+
+    fn store(&self, crash: &Crash<'_>, [low, high]: [u32; 2]) {
         self.put(word::MAGIC, 0);
         for index in word::KIND..HEAD_WORDS {
             self.put(index, 0);
@@ -433,17 +446,40 @@ pub unsafe extern "C" fn on_panic(info: &PanicInfo<'_>, entry: *const u32, keepe
         }
     }
     let mut registers = [0; 17];
+    // SAFETY: as the caller promises.
+    unsafe { caller(&mut registers, entry) };
+    let reason = Reason::of(info);
+    keeper.keep(&Crash { kind: 1, registers, exc_return: 0, status: [0; 4], flags: 0, text: reason.text().as_bytes() });
+    finish()
+}
+
+/// Keeps a snapshot: its entry calls this with interrupts disabled.
+///
+/// # Safety
+///
+/// As for [`on_panic`].
+#[doc(hidden)]
+pub unsafe extern "C" fn on_snapshot(entry: *const u32, keeper: &'static Keeper) {
+    let mut crash = Crash { kind: SNAPSHOT, registers: [0; 17], exc_return: 0, status: [0; 4], flags: 0, text: &[] };
+    // SAFETY: as the caller promises.
+    unsafe { caller(&mut crash.registers, entry) };
+    keeper.keep(&crash);
+}
+
+/// The registers of a function at its call of an entry.
+///
+/// # Safety
+///
+/// `entry` is what the entry has saved: R0 to R12, SP, LR, xPSR.
+unsafe fn caller(registers: &mut [u32; 17], entry: *const u32) {
     for (index, register) in registers.iter_mut().take(15).enumerate() {
         // SAFETY: as the caller promises.
         *register = unsafe { entry.add(index).read_volatile() };
     }
-    // The call itself: the address after it may be in the next function, since the call does not return.
+    // The call itself: the address after it may be in the next function, if the call does not return.
     registers[15] = (registers[14] & !1).wrapping_sub(4);
     // SAFETY: as the caller promises.
     registers[16] = unsafe { entry.add(ENTRY_OTHER).read_volatile() } | 1 << 24;
-    let reason = Reason::of(info);
-    keeper.keep(&Crash { kind: 1, registers, exc_return: 0, status: [0; 4], flags: 0, text: reason.text().as_bytes() });
-    finish()
 }
 
 /// Sets the limit of the main stack, below which a stack overflow is a fault. Only for a program that runs on it: on another
@@ -503,6 +539,50 @@ macro_rules! crash_memory {
             }
             // SAFETY: a function of this signature.
             unsafe { entry(info) }
+        }
+
+        /// Keeps where the program is, as after a crash, and goes on: CORE.ELF and CRASH.TXT show it after the next restart. Nothing is
+        /// kept if there is a record already. Interrupts are disabled for some milliseconds. R12 is not that of the caller.
+        pub fn capture() {
+            /// As that of `panicked`, but it returns.
+            #[unsafe(naked)]
+            unsafe extern "C" fn entry() {
+                ::core::arch::naked_asm!(
+                    "mrs r12, PRIMASK",
+                    "cpsid i",
+                    "str r1, [sp, #-8]",
+                    "str r2, [sp, #-12]",
+                    "mov r1, #0xD0000000",
+                    "ldr r1, [r1]",
+                    "movw r2, #:lower16:{memory}",
+                    "movt r2, #:upper16:{memory}",
+                    "add r1, r1, r1, lsl #1",
+                    "add r1, r2, r1, lsl #7",
+                    "stmia r1, {{r0-r12}}",
+                    "ldr r2, [sp, #-8]",
+                    "str r2, [r1, #4]",
+                    "ldr r2, [sp, #-12]",
+                    "str r2, [r1, #8]",
+                    "mov r2, sp",
+                    "str r2, [r1, #52]",
+                    "str lr, [r1, #56]",
+                    "mrs r2, xpsr",
+                    "str r2, [r1, #60]",
+                    "push {{r4, lr}}",
+                    "mov r4, r12",
+                    "mov r0, r1",
+                    "movw r1, #:lower16:{keeper}",
+                    "movt r1, #:upper16:{keeper}",
+                    "bl {next}",
+                    "msr PRIMASK, r4",
+                    "pop {{r4, pc}}",
+                    memory = sym CRASH_MEMORY,
+                    keeper = sym CRASH_KEEPER,
+                    next = sym $crate::crash::on_snapshot,
+                )
+            }
+            // SAFETY: a function of this signature, which keeps the registers that a function has to keep.
+            unsafe { entry() };
         }
 
         /// Saves the registers, switches to a stack of its own, and keeps the fault. Two words below SP are used before that: the

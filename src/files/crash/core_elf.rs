@@ -37,13 +37,18 @@ const CURRENT_SIGNAL: usize = STATUS + 3;
 const THREAD: usize = STATUS + 6;
 const REGISTERS: usize = STATUS + 18;
 
-/// SIGSEGV, SIGABRT.
+/// SIGSEGV, SIGABRT, SIGTRAP.
 const SEGV: u32 = 11;
 const ABRT: u32 = 6;
+const TRAP: u32 = 5;
 
 /// A word of the file before its stack.
 fn word(view: &View<'_>, index: usize) -> u32 {
-    let signal = if view.word(super::record::word::KIND) == 1 { ABRT } else { SEGV };
+    let signal = match view.word(super::record::word::KIND) {
+        1 => ABRT,
+        3 => TRAP,
+        _ => SEGV,
+    };
     let length = view.stack_length() as u32;
     let address = view.word(super::record::word::STACK);
     match index {

@@ -52,7 +52,7 @@ pub mod word {
     pub const LATER: usize = 2;
     /// Number of crashes in a row, each within ten seconds of its start, and its complement. Counted without a record, too.
     pub const ROW: usize = 4;
-    /// What ended the program: 1 for a panic, 2 for a fault.
+    /// What ended the program: 1 for a panic, 2 for a fault; 3 if nothing did, and it asked for a record.
     pub const KIND: usize = 6;
     /// The core that it happened on.
     pub const CORE: usize = 7;

@@ -38,8 +38,10 @@ const VECTOR: u32 = 1 << 1;
 
 /// Writes what happened, without a period at its end.
 pub fn what(view: &View<'_>, out: &mut Writer<'_>) -> fmt::Result {
-    if view.word(word::KIND) == 1 {
-        return out.text("the program panicked");
+    match view.word(word::KIND) {
+        1 => return out.text("the program panicked"),
+        3 => return out.text("the program asked for it, and went on"),
+        _ => {}
     }
     let [status, hard, memory, bus] = [0, 1, 2, 3].map(|index| view.word(word::STATUS + index));
     // The address that was accessed, and what was done there.
@@ -74,8 +76,10 @@ pub fn what(view: &View<'_>, out: &mut Writer<'_>) -> fmt::Result {
 
 /// The exception that stopped the program.
 pub fn kind(view: &View<'_>) -> &'static str {
-    if view.word(word::KIND) == 1 {
-        return "panic";
+    match view.word(word::KIND) {
+        1 => return "panic",
+        3 => return "snapshot",
+        _ => {}
     }
     let status = view.word(word::STATUS);
     match (status & 0xFF, status >> 8 & 0xFF, status >> 16) {

@@ -47,6 +47,7 @@ mod program {
                 4 | 14 => asm!("blx {}", in(reg) 0x4000_0001, out("lr") _),
                 5 | 15 => asm!("ldrd {}, {}, [{}]", out(reg) _, out(reg) _, in(reg) 0x2000_0001),
                 6 => asm!("bkpt #2"),
+                8 => disk::capture(),
                 _ => {}
             }
         }
@@ -99,6 +100,10 @@ mod program {
         }
         if wanted {
             outer(number % 100);
+            // The snapshot is shown after a restart.
+            if number == 8 {
+                picovd::rp2350::restart();
+            }
         }
         loop {
             stick.poll();

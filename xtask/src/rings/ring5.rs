@@ -250,7 +250,20 @@ fn crashes(context: &Context, report: &mut Report) {
     let mut cargo = command::cargo(&workspace.root);
     cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "board_crashes"]);
     cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
+    // The other module is for the program with settings.
+    cargo.args(["--skip", "with_settings"]);
     harness(report, "GDB finds functions, lines and locals of each crash in CORE.ELF", cargo);
+    let manifest = workspace.root.join("tests/crashes/settings.toml");
+    let built = report.check("the same with settings builds", || {
+        let variant =
+            firmware::Variant { binary: "picovd-crashes", manifest: Some(&manifest), name: "picovd-crashes-settings" };
+        firmware::test_variant(workspace, context.chip()?, variant)
+    });
+    let Some(elf) = built else { return };
+    let mut cargo = command::cargo(&workspace.root);
+    cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "board_crashes"]);
+    cargo.args(["--", "--ignored", "ring5::with_settings::"]).arg(&elf);
+    harness(report, "with settings, no stack is kept", cargo);
 }
 
 /// The stories on the images whose sizes were reported, and everything on one whose volume is in a partition.
