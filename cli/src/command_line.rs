@@ -2,7 +2,8 @@
 
 use crate::device::Device;
 use crate::{
-    Failure, check, completions, console, dump, files, follow, image, layout, new, serve, show, story, uf2, verify,
+    Failure, check, completions, console, dump, files, follow, image, layout, new, serve, show, story, tail, uf2,
+    verify,
 };
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -44,6 +45,7 @@ pub enum Command {
     Show(show::Show),
     Ls(files::Ls),
     Cat(files::Cat),
+    Tail(tail::Tail),
     Log(follow::Log),
     Image(image::Image),
     Check(check::Check),
@@ -65,6 +67,7 @@ impl Command {
             Self::Show(command) => command.run(out),
             Self::Ls(command) => command.run(out),
             Self::Cat(command) => command.run(out),
+            Self::Tail(command) => command.run(out),
             Self::Log(command) => command.run(out),
             Self::Image(command) => command.run(out),
             Self::Check(command) => command.run(out),
@@ -86,6 +89,7 @@ impl Command {
             Self::Show(command) => Some(&command.device),
             Self::Ls(command) => Some(&command.device),
             Self::Cat(command) => Some(&command.device),
+            Self::Tail(command) => Some(&command.device),
             Self::Log(command) => Some(&command.device),
             Self::Image(command) => Some(&command.device),
             Self::Check(command) => Some(&command.device),
@@ -100,7 +104,7 @@ impl Command {
     /// Whether its output is a file's bytes, not text.
     pub fn writes_bytes(&self) -> bool {
         match self {
-            Self::Cat(_) | Self::Log(_) | Self::Completions(_) => true,
+            Self::Cat(_) | Self::Tail(_) | Self::Log(_) | Self::Completions(_) => true,
             Self::Image(command) => command.is_output(),
             _ => false,
         }

@@ -133,6 +133,11 @@ impl Device {
         plug::native_on(self.manifest.plan()?, self.flash(), application).map_err(Failure::of_plug)
     }
 
+    /// Whether any option says which device is meant.
+    pub fn is_specified(&self) -> bool {
+        self.manifest.is_given() || self.elf.is_some() || self.flash_size.is_some() || !self.partitions.is_empty()
+    }
+
     fn flash(&self) -> FlashChip<'_> {
         FlashChip { length: self.flash_size, partitions: &self.partitions }
     }

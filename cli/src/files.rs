@@ -1,11 +1,12 @@
 //! `ls` and `cat`.
 
 use crate::device::{Device, Moment};
-use crate::{Failure, follow, mount};
+use crate::{Failure, follow, mount, mounted};
 use clap::Args;
 use picovd_sim::host::exfat::volume::{Node, Volume};
 use picovd_sim::host::printed::Printed;
 use std::io::Write;
+use std::path::Path;
 
 /// List a directory
 ///
@@ -35,9 +36,14 @@ impl Ls {
 }
 
 /// Write a file's bytes to standard output
+///
+/// FILE is a file on the manifest's disk; or one of a stick that this system has mounted, such as /media/me/PICOVD/SRAM.BIN: a
+/// path that is absolute or begins with ./ or ../, and exists, without --manifest and --elf. Such a file is read past the
+/// system's cache: memory is what it is now. Its length is that of the last mount.
 #[derive(Args)]
 pub struct Cat {
     /// The file, with / between folders. As on any exFAT volume, case is ignored
+    #[arg(value_name = "FILE")]
     path: String,
     #[command(flatten)]
     moment: Moment,
@@ -49,6 +55,12 @@ impl Cat {
     /// Runs the command.
     pub fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
         let path = &self.path;
+        if !self.device.is_specified() && mounted::is_meant(path) {
+            if self.moment.after.is_some() || self.moment.follow {
+                return Err(Failure::Usage(format!("{path} is on this system: `tail` follows it")));
+            }
+            return mounted::read(Path::new(path), &mut |piece| out.write_all(piece));
+        }
         if self.moment.after.is_some() || self.moment.follow {
             return follow::show(&self.device, path, self.moment.after, self.moment.follow, out);
         }
