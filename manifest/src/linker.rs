@@ -39,8 +39,10 @@ pub(crate) fn picovd_x(plan: &DiskPlan) -> String {
     let settings = settings_section(plan);
     let check = match plan.chip.program {
         Program::Flash if plan.settings.sectors > 0 => format!(
-            "ASSERT(ORIGIN(FLASH) + LENGTH(FLASH) <= {:#010x}, \"memory.x: FLASH reaches into the sectors of [settings]\");\n",
-            FLASH_BASE + plan.settings.start
+            "ASSERT(ORIGIN(FLASH) + LENGTH(FLASH) <= {:#010x}, \"memory.x: FLASH reaches into the sectors of [settings]: it has to \
+             end {} KiB after the start of flash\");\n",
+            FLASH_BASE + plan.settings.start,
+            plan.settings.start >> 10
         ),
         _ => String::new(),
     };
@@ -197,5 +199,21 @@ fn memories(plan: &DiskPlan) -> String {
     /* SRAM 0 to 7 are striped into one range; 8 and 9 stand alone (RP2350 datasheet 2.2.3). */
     RAM   : ORIGIN = 0x20040000, LENGTH = 256K"
             .to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::picovd_x;
+
+    /// The message says what to write into memory.x.
+    #[test]
+    fn a_memory_x_that_is_too_long_learns_where_flash_ends() {
+        let text = "[settings]\nsectors = 2\n[usb]\nconsole = true\n";
+        let manifest = crate::read_text("picovd.toml", text, &std::env::temp_dir()).expect("the manifest is right");
+        let checked = crate::check(&manifest, None).expect("the manifest is right");
+        let script = picovd_x(&crate::plan(&checked).expect("there is room"));
+        assert!(script.contains("<= 0x103fd000, \"memory.x: FLASH"), "{script}");
+        assert!(script.contains("end 4084 KiB after the start of flash"), "{script}");
     }
 }
