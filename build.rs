@@ -4,14 +4,21 @@
 
 #[cfg(feature = "firmware")]
 fn main() {
+    println!("cargo::rustc-check-cfg=cfg(configurable)");
     // `cargo xtask firmware --manifest FILE` uses another manifest for another firmware.
     println!("cargo::rerun-if-env-changed=PICOVD_MANIFEST");
-    let manifest = std::env::var("PICOVD_MANIFEST").unwrap_or_else(|_| "picovd.toml".to_owned());
-    // Includes the linker script.
-    picovd_manifest::build(&manifest);
+    // Both include the linker script.
+    match std::env::var("PICOVD_MANIFEST") {
+        Ok(manifest) => picovd_manifest::build(&manifest),
+        Err(_) => {
+            println!("cargo::rustc-cfg=configurable");
+            picovd_manifest::build_configurable("picovd.toml");
+        }
+    }
 }
 
 #[cfg(not(feature = "firmware"))]
 fn main() {
+    println!("cargo::rustc-check-cfg=cfg(configurable)");
     println!("cargo::rerun-if-changed=build.rs");
 }

@@ -38,8 +38,7 @@ fn render(bencher: Bencher, plan: DiskPlan, is: impl Fn(&RegionKind) -> bool) {
     };
     let (first, blocks) = (region.first, blocks.clamp(1, region.length));
     let tables = Tables::new(plan);
-    let regions = tables.regions();
-    let layout = tables.layout(&regions);
+    let layout = tables.layout();
     let mut volume = Volume::new(&layout, Some(BoardIdentity(7)), SharedMemory::new(Contents::noise(1 << 20)));
     let mut round = 0;
     bencher.counter(divan::counter::BytesCount::new(512u32)).bench_local(|| {

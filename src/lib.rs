@@ -16,7 +16,6 @@ extern crate picovd_sim as _;
 extern crate std;
 
 pub mod announcement;
-pub mod block;
 pub mod bot;
 pub mod chip;
 pub mod clock;
@@ -40,6 +39,7 @@ pub mod usb;
 pub mod vd;
 pub mod volume;
 
+pub use picovd_layout::block;
 // For its strings, which are fields of settings.
 pub use heapless;
 #[cfg(feature = "derive")]

@@ -1,20 +1,16 @@
-//! The firmware: the stick that picovd.toml describes, and a loop that sleeps when there is nothing to do. On any target
-//! except the chip, it is empty.
+//! The firmware: the stick that picovd.toml describes, or a compiled manifest in flash, and a loop that sleeps when there is
+//! nothing to do. On any target except the chip, it is empty.
+//!
+//! With another manifest in PICOVD_MANIFEST, it is custom firmware, which shows that manifest alone.
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
-#[cfg(target_os = "none")]
-mod firmware {
-    picovd::firmware!(disk);
+#[cfg(all(target_os = "none", configurable))]
+#[path = "main/configurable.rs"]
+mod firmware;
 
-    #[picovd::rp2350::rp235x_hal::entry]
-    fn main() -> ! {
-        let (mut stick, _) = Stick::start(&disk::DESCRIPTION);
-        loop {
-            stick.poll();
-            stick.sleep();
-        }
-    }
-}
+#[cfg(all(target_os = "none", not(configurable)))]
+#[path = "main/custom.rs"]
+mod firmware;
 
 #[cfg(not(target_os = "none"))]
 fn main() {}

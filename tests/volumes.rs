@@ -36,8 +36,7 @@ fn two_volumes_of_two_manifests_live_side_by_side() {
     let first = tables("[volume]\nlabel = \"FIRST\"\n[[file]]\npath = \"A.TXT\"\ntext = \"first\"\n");
     let second = tables("[volume]\nlabel = \"SECOND\"\n[[file]]\npath = \"A.TXT\"\ntext = \"second\"\n");
     let memory = SharedMemory::new(Contents::noise(1 << 20));
-    let (first_regions, second_regions) = (first.regions(), second.regions());
-    let (first, second) = (first.layout(&first_regions), second.layout(&second_regions));
+    let (first, second) = (first.layout(), second.layout());
     let mut volumes = [&first, &second].map(|layout| Volume::new(layout, Some(BoardIdentity(7)), memory.clone()));
 
     // Interleaved, so that neither can lean on what it read last.
@@ -257,7 +256,7 @@ fn reads_of_metadata_do_not_look_at_every_file_for_each_directory() {
     }
     volume.begin_other_volume(Instant(0));
     let mut most = 0;
-    for region in layout.regions {
+    for region in layout.all_regions() {
         let length = match region.kind {
             RegionKind::Fat | RegionKind::Bitmap => region.length.bytes() as usize,
             RegionKind::Directory(directory) => directory.entries.len(),
@@ -277,8 +276,7 @@ fn reads_of_metadata_do_not_look_at_every_file_for_each_directory() {
 
 /// Holds a whole volume against the standard.
 fn assert_sound(tables: &Tables, identity: u64, memory: &SharedMemory, what: &str) {
-    let regions = tables.regions();
-    let layout = tables.layout(&regions);
+    let layout = tables.layout();
     // Directories have the clusters that their entries need: without a registry, they keep all that the layout reserves.
     let files = FilesOf::<0>::new(&layout);
     let volume = Volume::new(&layout, Some(BoardIdentity(identity)), memory.clone());

@@ -2,7 +2,7 @@
 
 use crate::device::Device;
 use crate::{
-    Failure, check, completions, console, dump, files, follow, image, layout, new, serve, show, story, tail, uf2,
+    Failure, check, completions, console, dump, files, follow, image, layout, new, read, serve, show, story, tail, uf2,
     verify,
 };
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -56,6 +56,7 @@ pub enum Command {
     Story(story::PlayStories),
     New(new::New),
     Uf2(uf2::Uf2),
+    Read(read::Read),
     Verify(verify::Verify),
     Completions(completions::Completions),
 }
@@ -78,6 +79,7 @@ impl Command {
             Self::Story(command) => command.run(out),
             Self::New(command) => command.run(out),
             Self::Uf2(command) => command.run(out),
+            Self::Read(command) => command.run(out),
             Self::Verify(command) => command.run(out),
             Self::Completions(command) => command.run(&program(), out),
         }
@@ -97,7 +99,9 @@ impl Command {
             Self::Dump(command) => Some(&command.device),
             Self::Serve(command) => Some(&command.device),
             Self::Story(command) => Some(&command.device),
-            Self::Layout(_) | Self::New(_) | Self::Uf2(_) | Self::Verify(_) | Self::Completions(_) => None,
+            Self::Layout(_) | Self::New(_) | Self::Uf2(_) | Self::Read(_) | Self::Verify(_) | Self::Completions(_) => {
+                None
+            }
         }
     }
 

@@ -14,6 +14,7 @@ mod layout;
 mod mounted;
 mod new;
 mod progress;
+mod read;
 mod serve;
 mod show;
 mod story;

@@ -1,24 +1,42 @@
-//! `uf2`: converts an ELF file for a board in BOOTSEL mode.
+//! `uf2`: writes what a board in BOOTSEL mode takes: a program, or a manifest for the stock firmware.
 
 use crate::Failure;
 use clap::Args;
-use picovd_uf2::Image;
+use picovd_manifest::{compile_for_flash, load};
+use picovd_sim::layout::stock;
+use picovd_uf2::{Image, Segment};
+use std::env;
 use std::fmt::Display;
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// Convert a firmware's ELF file to the file that a board is flashed with
+/// First address of flash.
+const FLASH: u32 = 0x1000_0000;
+
+/// Write the file that a board takes: a manifest for the stock firmware, or any program
 ///
-/// Takes any program for the RP2350.
+/// `picovd uf2 my.toml` compiles a manifest. Copied onto the drive of a board in BOOTSEL mode that has picovd.uf2 already, the
+/// file makes it the stick that the manifest describes; nothing else in flash changes. --with-firmware puts both into one file.
+///
+/// `picovd uf2 --elf FILE` converts a program for the RP2350.
 #[derive(Args)]
 pub struct Uf2 {
-    /// The file (default: NAME.uf2 in the current folder for the ELF file NAME or NAME.elf)
-    #[arg(value_name = "OUT.uf2")]
-    out: Option<PathBuf>,
+    /// The manifest (NAME.toml), or with --elf the file to write
+    #[arg(value_name = "MANIFEST.toml")]
+    file: Option<PathBuf>,
+    /// The file to write (default: NAME.uf2 in the current folder)
+    #[arg(short, long, value_name = "OUT.uf2")]
+    output: Option<PathBuf>,
+    /// Put the stock firmware and the manifest into one file
+    #[arg(long, value_name = "PICOVD.elf", conflicts_with_all = ["elf", "none"])]
+    with_firmware: Option<PathBuf>,
+    /// Write a file that takes the manifest in flash away: the stock firmware shows its own again
+    #[arg(long, conflicts_with = "elf")]
+    none: bool,
     /// The program; `cargo uf2` in a package passes it
     #[arg(long, value_name = "FILE")]
-    elf: PathBuf,
+    elf: Option<PathBuf>,
     /// A package's `cargo uf2` also passes its manifest, which is not needed.
     #[arg(long, hide = true)]
     manifest: Option<PathBuf>,
@@ -27,22 +45,91 @@ pub struct Uf2 {
 impl Uf2 {
     /// Runs the command.
     pub fn run(&self, out: &mut dyn Write) -> Result<(), Failure> {
-        let elf = &self.elf;
+        match (&self.elf, &self.file) {
+            (Some(elf), file) => self.program(elf, file.as_deref(), out),
+            (None, None) if self.none => {
+                // Zeros are no compiled manifest.
+                let uf2 = picovd_uf2::write_absolute(FLASH + stock::MANIFEST, &[0; stock::SECTOR as usize]);
+                let uf2 = uf2.map_err(|reason| Failure::Failed(reason.to_string()))?;
+                let path = self.output.clone().unwrap_or_else(|| PathBuf::from("none.uf2"));
+                write(&path, &uf2)?;
+                writeln!(out, "{}: takes the manifest out of flash ({})", path.display(), range(stock::SECTOR as usize))?;
+                Ok(hint(out)?)
+            }
+            (None, Some(manifest)) if !self.none => self.compiled(manifest, out),
+            (None, Some(_)) => Err(Failure::Failed("--none writes a file without a manifest: leave it out".to_owned())),
+            (None, None) => Err(Failure::Failed(
+                "what is the file to be made of? `picovd uf2 my.toml` for a manifest, `picovd uf2 --elf FILE` for a program".to_owned(),
+            )),
+        }
+    }
+
+    /// Converts a program.
+    fn program(&self, elf: &Path, file: Option<&Path>, out: &mut dyn Write) -> Result<(), Failure> {
         let failed = |what: &dyn Display| Failure::Failed(format!("{}: {what}", elf.display()));
-        let bytes = fs::read(elf).map_err(|reason| failed(&reason))?;
-        let image = Image::parse(&bytes).map_err(|reason| failed(&reason))?;
+        let image = read_program(elf)?;
         let uf2 = picovd_uf2::write(image.family, &image.segments).map_err(|reason| failed(&reason))?;
-        let path = match &self.out {
-            Some(path) => path.clone(),
+        let path = match self.output.as_deref().or(file) {
+            Some(path) => path.to_owned(),
             None => PathBuf::from(elf.file_stem().ok_or_else(|| failed(&"is no file"))?).with_extension("uf2"),
         };
-        fs::write(&path, &uf2).map_err(|reason| Failure::Failed(format!("{}: {reason}", path.display())))?;
+        write(&path, &uf2)?;
         let program: usize = image.segments.iter().map(|segment| segment.bytes.len()).sum();
         writeln!(out, "{}: {program} bytes of program", path.display())?;
-        writeln!(
-            out,
-            "hold the board's BOOTSEL button while you plug it in, and copy the file to the drive that appears"
-        )?;
-        Ok(())
+        Ok(hint(out)?)
     }
+
+    /// Compiles a manifest.
+    fn compiled(&self, manifest: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+        let failed = |what: &dyn Display| Failure::Failed(format!("{}: {what}", manifest.display()));
+        let epoch = env::var("SOURCE_DATE_EPOCH").ok();
+        let plan = load(manifest, epoch.as_deref()).map_err(|problems| Failure::Failed(problems.to_string()))?;
+        let text = fs::read_to_string(manifest).map_err(|reason| failed(&reason))?;
+        let block = compile_for_flash(&plan, Some(&text)).map_err(|reason| failed(&reason))?;
+        let address = FLASH + stock::MANIFEST;
+        let uf2 = match &self.with_firmware {
+            None => picovd_uf2::write_absolute(address, &block),
+            Some(elf) => {
+                let mut image = read_program(elf)?;
+                image.segments.push(Segment { address, bytes: block.clone() });
+                picovd_uf2::write(image.family, &image.segments)
+            }
+        };
+        let uf2 = uf2.map_err(|reason| failed(&reason))?;
+        let path = match &self.output {
+            Some(path) => path.clone(),
+            None => PathBuf::from(manifest.file_stem().ok_or_else(|| failed(&"is no file"))?).with_extension("uf2"),
+        };
+        write(&path, &uf2)?;
+        let what = if self.with_firmware.is_some() { "firmware, and the manifest in" } else { "writes" };
+        writeln!(out, "{}: {what} {} of flash", path.display(), range(block.len()))?;
+        if self.with_firmware.is_none() {
+            writeln!(
+                out,
+                "for a board that has the stock firmware, picovd.uf2; on one with a partition table, the boot ROM ignores the \
+                 file unless the table lets the family `absolute` write there"
+            )?;
+        }
+        Ok(hint(out)?)
+    }
+}
+
+fn hint(out: &mut dyn Write) -> std::io::Result<()> {
+    writeln!(out, "hold the board's BOOTSEL button while you plug it in, and copy the file to the drive that appears")
+}
+
+/// The part of flash that `length` bytes of manifest take, in whole sectors.
+fn range(length: usize) -> String {
+    let end = (stock::MANIFEST as usize + length).next_multiple_of(stock::SECTOR as usize);
+    format!("{} to {} KiB", stock::MANIFEST >> 10, end >> 10)
+}
+
+fn read_program(elf: &Path) -> Result<Image, Failure> {
+    let failed = |what: &dyn Display| Failure::Failed(format!("{}: {what}", elf.display()));
+    let bytes = fs::read(elf).map_err(|reason| failed(&reason))?;
+    Image::parse(&bytes).map_err(|reason| failed(&reason))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    fs::write(path, bytes).map_err(|reason| Failure::Failed(format!("{}: {reason}", path.display())))
 }

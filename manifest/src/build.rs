@@ -4,7 +4,8 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::{check, emit, plan, read};
+use crate::emit::emit_for;
+use crate::{check, compile, plan, read};
 
 /// The linker script that cortex-m-rt's `link.x` includes.
 const MEMORY_X: &str = "memory.x";
@@ -25,16 +26,31 @@ const PICOVD_X: &str = "picovd.x";
 /// picovd_manifest::build("picovd.toml");
 /// ```
 pub fn build(manifest: &str) {
-    make(manifest, true);
+    make(manifest, Purpose::Firmware);
+}
+
+/// The same for firmware that can do with another manifest, which stands in flash: whether this one has settings or not, there
+/// is the section `.settings`, and the program ends where such a manifest begins.
+pub fn build_configurable(manifest: &str) {
+    make(manifest, Purpose::Configurable);
 }
 
 /// Generates the same files, but does not link: for packages that are not firmware for the chip, or that pass their own linker
 /// arguments. If the package has a memory.x, one argument is passed: the linker script that adds the section `.settings`.
 pub fn build_tables(manifest: &str) {
-    make(manifest, false);
+    make(manifest, Purpose::Tables);
 }
 
-fn make(manifest: &str, linker: bool) {
+/// What is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    Firmware,
+    Configurable,
+    Tables,
+}
+
+fn make(manifest: &str, purpose: Purpose) {
+    let linker = purpose != Purpose::Tables;
     println!("cargo::rerun-if-env-changed=SOURCE_DATE_EPOCH");
     println!("cargo::rerun-if-changed={manifest}");
     let folders = (env::var_os("OUT_DIR").map(PathBuf::from), env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from));
@@ -50,8 +66,12 @@ fn make(manifest: &str, linker: bool) {
     });
     let (output, defmt) = match result {
         Ok(plan) => {
+            // Should the plan break a rule of the format, then here, not on the chip.
+            if let Err(refusal) = compile(&plan, None).check() {
+                return error(&format!("the compiled manifest is refused: {refusal}"));
+            }
             plan.warnings.lines().for_each(|line| println!("cargo::warning={}", line.replace(['\n', '\r'], " ")));
-            (emit(&plan), plan.log.defmt)
+            (emit_for(&plan, purpose == Purpose::Configurable), plan.log.defmt)
         }
         Err(problems) => return problems.lines().for_each(|line| error(&line)),
     };

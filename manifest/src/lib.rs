@@ -18,6 +18,7 @@
 
 mod build;
 mod check;
+mod compile;
 mod diagnostic;
 mod document;
 mod emit;
@@ -28,8 +29,9 @@ mod read;
 pub mod schema;
 mod source;
 
-pub use build::{build, build_tables};
+pub use build::{build, build_configurable, build_tables};
 pub use check::{Checked, Chip, Crash, Dynamic, FLASH_SECTOR, Log, Partitions, Settings, Usb, Window, check};
+pub use compile::{Block, Unsupported, compile, compile_for_flash};
 pub use diagnostic::{Code, Diagnostic, Diagnostics};
 pub use document::Manifest;
 pub use emit::{Output, emit};

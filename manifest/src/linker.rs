@@ -1,5 +1,7 @@
 //! The linker scripts: the chip's memories, and the locations of what the bootrom looks for.
 
+use picovd_layout::stock;
+
 use crate::plan::DiskPlan;
 use crate::schema::Program;
 
@@ -8,8 +10,8 @@ const FLASH_BASE: u32 = 0x1000_0000;
 
 /// The section for everything that may hold a secret: whole sectors of the volume, hidden from all files. It follows the
 /// variables that files may show. Without settings there are no secrets.
-fn settings_section(plan: &DiskPlan) -> String {
-    let alignment = if plan.settings.sectors == 0 { 4 } else { 512 };
+fn settings_section(plan: &DiskPlan, configurable: bool) -> String {
+    let alignment = if plan.settings.sectors == 0 && !configurable { 4 } else { 512 };
     format!(
         "\
 /* What may hold a secret, after the variables that files may show. Zeroed at the start like .bss. */
@@ -36,7 +38,7 @@ __picovd_shown_start = {};
 /// What a program with a memory.x of its own lacks: the section `.settings`, and a check that the program ends before the settings'
 /// sectors.
 pub(crate) fn picovd_x(plan: &DiskPlan) -> String {
-    let settings = settings_section(plan);
+    let settings = settings_section(plan, false);
     let check = match plan.chip.program {
         Program::Flash if plan.settings.sectors > 0 => format!(
             "ASSERT(ORIGIN(FLASH) + LENGTH(FLASH) <= {:#010x}, \"memory.x: FLASH reaches into the sectors of [settings]: it has to \
@@ -50,9 +52,9 @@ pub(crate) fn picovd_x(plan: &DiskPlan) -> String {
 }
 
 /// The chip's memories, and the sections that the bootrom and picotool look for.
-pub(crate) fn memory_x(plan: &DiskPlan) -> String {
-    let memories = memories(plan);
-    let settings = settings_section(plan);
+pub(crate) fn memory_x(plan: &DiskPlan, configurable: bool) -> String {
+    let memories = memories(plan, configurable);
+    let settings = settings_section(plan, configurable);
     format!(
         r"/* Made from picovd.toml. Change that instead. */
 MEMORY {{
@@ -106,9 +108,9 @@ PROVIDE(end_to_start = __start_block_addr - __end_block_addr);
 ///
 /// A program without an entry point is entered at its lowest address (RP2350 datasheet 5.9.3): a jump is there, followed by
 /// the image definition and riscv-rt's sections.
-pub(crate) fn memory_x_riscv(plan: &DiskPlan) -> String {
-    let memories = memories(plan);
-    let settings = settings_section(plan);
+pub(crate) fn memory_x_riscv(plan: &DiskPlan, configurable: bool) -> String {
+    let memories = memories(plan, configurable);
+    let settings = settings_section(plan, configurable);
     format!(
         r#"/* Made from picovd.toml. Change that instead. */
 MEMORY {{
@@ -182,8 +184,16 @@ INCLUDE device.x
 }
 
 /// The lines of MEMORY for the program and its variables.
-fn memories(plan: &DiskPlan) -> String {
+fn memories(plan: &DiskPlan, configurable: bool) -> String {
     match plan.chip.program {
+        Program::Flash if configurable => format!(
+            "\
+    /* The compiled manifest begins 512 KiB after the start of flash. */
+    FLASH : ORIGIN = {FLASH_BASE:#010x}, LENGTH = {:#x}
+    /* SRAM 0 to 7 are striped into one range; 8 and 9 stand alone (RP2350 datasheet 2.2.3). */
+    RAM   : ORIGIN = 0x20000000, LENGTH = 512K",
+            stock::MANIFEST
+        ),
         // The program ends where the settings begin, or before the last sector, which UF2 tools may overwrite (RP2350-E10).
         Program::Flash => format!(
             "\

@@ -190,7 +190,7 @@ fn check_plan(text: &str, files: &BTreeMap<String, u64>) {
     }
     assert_eq!(plan.allocated_clusters, end - 2);
     if plan.dynamic.slots > 0 {
-        assert_eq!(plan.dynamic.first_cluster, end);
+        assert_eq!(plan.dynamic.first_cluster.0, end);
         end += plan.dynamic.cluster_count;
     }
     assert!(u64::from(end) <= count + 2, "everything fits into the heap");

@@ -24,6 +24,7 @@ pub mod story;
 pub mod tables;
 pub mod truth;
 
+pub use picovd::volume::layout;
 pub use picovd_board as board;
 pub use picovd_host as host;
 pub use picovd_wire::{faults, link, random};

@@ -6,19 +6,16 @@ use crate::link::{InReply, Link, OutReply, Pid};
 use crate::memory::SharedMemory;
 use crate::partitions::RomTable;
 use crate::settings_flash::SettingsFlash;
-use crate::tables::BuiltInFiles;
+use crate::tables::ring;
 use picovd::chip::flash_length;
 use picovd::clock::Instant;
-use picovd::dynamic::Registered;
-use picovd::files::{BoardFacts, BuiltIn, LogRing, PartitionFiles, PartitionPlan, ResetReason};
-use picovd::scsi::UnitIdentity;
-use picovd::settings::{self, Configured, Room, Settings, Storage, Store, Volatile};
-use picovd::stick::{Description, Firmware, Hardware, Platform, Stick, boot};
-use picovd::usb::{self, Reset};
-use picovd::vd::{Announcing, Files, FilesOf};
-use picovd::volume::layout::Layout;
+use picovd::files::{BoardFacts, LogRing, PartitionFiles, PartitionPlan, Program, ResetReason};
+use picovd::settings::{self, Configured, Settings, Storage, Store, Volatile};
+use picovd::stick::{Description, Everything, Hardware, Parts, Platform, Room, Stick, boot};
+use picovd::usb::Reset;
+use picovd::vd::{Announcing, Files};
+use picovd::volume::layout::{BuiltInSource, Layout, Redactions};
 use picovd::volume::{BoardIdentity, Memory};
-use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use usb_device::bus::UsbBusAllocator;
@@ -26,24 +23,14 @@ use usb_device::bus::UsbBusAllocator;
 /// Everything in which boards may differ.
 #[derive(Clone, Debug)]
 pub struct Board {
-    /// The tables of the volume.
+    /// The volume, whose compiled manifest has everything else.
     pub layout: &'static Layout<'static>,
-    /// The USB device's identity.
-    pub usb: usb::Identity<'static>,
-    /// The SCSI unit's identity; an empty serial number is replaced by the board's.
-    pub unit: UnitIdentity<'static>,
-    /// The chip's unique identity.
-    pub identity: BoardIdentity,
-    /// The chip's memory.
-    pub memory: SharedMemory,
-    /// Length of the flash that the manifest reserves; the memory may have less.
-    pub flash_size: u32,
     /// How hosts are notified of changes.
     pub announcing: Announcing,
-    /// Creates the firmware's own dynamic files; each power-on creates them again.
-    pub built_in: BuiltInFiles,
-    /// The manifest's decisions about settings, if it has sectors for them in the board's flash.
-    pub settings: Option<settings::Plan<'static>>,
+    /// The chip's unique identity.
+    pub identity: BoardIdentity,
+    /// The chip's memory: its flash may be shorter than the manifest reserves.
+    pub memory: SharedMemory,
     /// An application that runs next to the library; each power-on restarts it.
     pub application: Option<Start>,
 }
@@ -80,19 +67,6 @@ pub struct NativeDevice {
     stalled_until: Duration,
     /// Whether a power cycle frees what the last one has allocated: nothing else refers to it.
     frees: bool,
-}
-
-/// A stick for every board: with all functions, with or without settings.
-struct Everything;
-
-impl usb::Functions for Everything {
-    const CONSOLE: bool = true;
-    const RESET: bool = true;
-}
-
-impl Firmware<'static> for Everything {
-    type Files = Registered<'static>;
-    type Settings = Option<&'static Settings<'static>>;
 }
 
 /// What a power cycle discards.
@@ -199,33 +173,31 @@ impl NativeDevice {
     }
 }
 
+/// The stick that a board's compiled manifest describes.
+#[must_use]
+pub fn describe(board: &Board, arena: &mut Arena) -> Description<'static, Option<&'static Settings<'static>>> {
+    let compiled = board.layout.compiled;
+    let has = |source| compiled.built_in().iter().any(|file| file.source == Some(source));
+    let log = has(BuiltInSource::Stdout) || has(BuiltInSource::Tail);
+    let log = log.then(|| ring(compiled.log().ring_size, arena));
+    let defmt = has(BuiltInSource::Defmt).then(|| ring(compiled.log().defmt_ring_size, arena));
+    let sectors = compiled.settings().sectors;
+    let settings: Option<&'static settings::Room> = (sectors != 0).then(|| &*arena.keep(settings::Room::new()));
+    let program = Program { name: "picovd-sim", version: env!("CARGO_PKG_VERSION"), build: "native" };
+    let parts = Parts { program, log, defmt, settings, origin: None };
+    let room = arena.keep(Room::<FILES>::new());
+    Description { announcing: board.announcing, ..room.describe(compiled, &parts) }
+}
+
 /// Starts the library as the firmware's main function does.
 fn power(board: &Board) -> (WireSide, Running) {
     let mut arena = Arena::default();
-    let files: &'static Files<'static> = arena.keep(FilesOf::<FILES>::new(board.layout));
-    let settings = board.settings.map(|plan| {
-        let room: &'static Room = arena.keep(Room::new());
-        &*arena.keep(Settings::new(plan, room))
-    });
-    let built_in = board.built_in.make(board.layout, settings, &mut arena);
-    let built_in: &'static BuiltIn<'static> = arena.keep(built_in);
+    let description = describe(board, &mut arena);
+    let Description { files, built_in, settings, .. } = description;
     if let Some(log) = built_in.log {
         // As on the chip; in a process with several boards, `println!` writes to the last one.
         picovd::files::set_log(log);
     }
-    let description = Description {
-        layout: board.layout,
-        files,
-        built_in,
-        announcing: board.announcing,
-        usb: board.usb,
-        flash_size: board.flash_size,
-        redacted: &[],
-        program_in_sram: false,
-        usb_serial: (!board.unit.serial.is_empty()).then_some(board.unit.serial),
-        unit: board.unit,
-        settings,
-    };
     let wanted = Arc::new(Mutex::new(None));
     let found = boot::<_, Everything>(&mut Powered { board, arena: &mut arena, wanted: &wanted }, &description);
     let bus = SimBus::new();
@@ -267,7 +239,7 @@ impl Platform<'static> for Powered<'_> {
 
     /// Nothing to do: the plan has removed redacted ranges from the windows, and a simulated board's RAM contains no
     /// program data.
-    fn hide<S: Configured<'static>>(&mut self, _: S, _: &'static [Range<u32>], _: u32) {}
+    fn hide<S: Configured<'static>>(&mut self, _: S, _: Redactions<'static>, _: u32) {}
 
     fn facts(&mut self, identity: Option<BoardIdentity>, flash: Option<u32>) -> BoardFacts<'static> {
         let reset = ResetReason::PowerOn;

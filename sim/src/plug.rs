@@ -7,12 +7,11 @@ use crate::link::Link;
 use crate::memory::{Contents, SharedMemory};
 use crate::native::{Board, NativeDevice, Start};
 use crate::partitions::{self, Partition};
-use crate::tables::{self, Tables};
+use crate::tables::Tables;
 use crate::truth::{self, TrueFile};
-use picovd::scsi::UnitIdentity;
-use picovd::usb;
+use picovd::stick::compiled;
 use picovd::volume::BoardIdentity;
-use picovd_manifest::{Diagnostics, DiskPlan, Program, Usb};
+use picovd_manifest::{Diagnostics, DiskPlan, Program};
 use std::path::{Path, PathBuf};
 use std::{env, fmt, fs, io};
 
@@ -172,41 +171,11 @@ fn with_contents(contents: Contents, plan: DiskPlan, application: Option<Start>)
 /// The board that runs the library natively.
 #[must_use]
 pub fn board(plan: DiskPlan, contents: Contents) -> Board {
-    let Usb {
-        vid,
-        pid,
-        manufacturer,
-        product,
-        serial,
-        scsi_vendor,
-        scsi_product,
-        scsi_revision,
-        console,
-        picotool_reset,
-        max_power,
-    } = plan.usb.clone();
+    let layout = Tables::new(plan).leak();
     Board {
-        flash_size: plan.chip.flash_size,
-        announcing: tables::announcing(&plan),
-        built_in: tables::BuiltInFiles::of(&plan),
-        settings: tables::settings(&plan),
+        layout,
+        announcing: compiled::announcing(&layout.compiled),
         application: None,
-        usb: usb::Identity {
-            vid,
-            pid,
-            manufacturer: manufacturer.leak(),
-            product: product.leak(),
-            console,
-            picotool_reset,
-            max_power,
-        },
-        unit: UnitIdentity {
-            vendor: scsi_vendor.leak(),
-            product: scsi_product.leak(),
-            revision: scsi_revision.leak(),
-            serial: serial.map_or("", |serial| serial.leak()),
-        },
-        layout: Tables::new(plan).leak(),
         identity: IDENTITY,
         memory: SharedMemory::new(contents),
     }

@@ -9,9 +9,10 @@ use crate::clock::Milliseconds;
 use crate::dynamic::{AddError, File, Files, FilesOf, FromRegistry, Registered};
 use crate::files::Text;
 use crate::vd::{vd_add_file, vd_remove_file, vd_rename_file, vd_update_file};
-use crate::volume::layout::{ClusterIndex, Directory, DynamicWindow, Gap, Label, Layout, Region, RegionKind};
+use crate::volume::layout::{ClusterIndex, Directory, Draft, DynamicWindow, Gap, Layout, Region, RegionKind};
 extern crate std;
 use std::boxed::Box;
+use std::sync::LazyLock;
 use std::vec;
 use std::vec::Vec;
 
@@ -43,31 +44,29 @@ static REGIONS: [Region<'static>; 5] = [
     Region { first: Lba(END), length: BlockCount(EXCESS), kind: RegionKind::Unused(Gap::Excess) },
 ];
 
-static LAYOUT: Layout<'static> = Layout {
-    partition_offset: 0,
-    volume_length: BlockCount(END + EXCESS),
-    fat_offset: 24,
-    fat_length: 1,
-    cluster_heap_offset: HEAP,
-    cluster_count: 19,
-    first_cluster_of_root_directory: ClusterIndex(ROOT_FIRST),
-    volume_serial_number: 0x1234_5600,
-    timestamp: 0x5C21_0000,
-    label: Label { units: &[], board_digits: false },
-    sectors_per_cluster_shift: 3,
-    chain_ends: &[2, 3, 4],
-    allocated_clusters: 3,
-    regions: &REGIONS,
-    flash_files: &[],
-    growing: &[],
-    dynamic: DynamicWindow {
-        first_cluster: ClusterIndex(WINDOW_FIRST),
-        cluster_count: 16,
-        slots: 4,
-        entries: 12,
-        slot_entries: 3,
-    },
-};
+static LAYOUT: LazyLock<Layout<'static>> = LazyLock::new(|| Layout::of(draft().leak()));
+
+fn draft() -> Draft<'static> {
+    Draft {
+        volume_length: END + EXCESS,
+        fat_length: 1,
+        cluster_heap_offset: HEAP,
+        cluster_count: 19,
+        first_cluster_of_root_directory: ROOT_FIRST,
+        volume_serial_number: 0x1234_5600,
+        timestamp: 0x5C21_0000,
+        chain_ends: &[2, 3, 4],
+        regions: REGIONS.to_vec(),
+        dynamic: DynamicWindow {
+            first_cluster: ClusterIndex(WINDOW_FIRST),
+            cluster_count: 16,
+            slots: 4,
+            entries: 12,
+            slot_entries: 3,
+        },
+        ..Draft::default()
+    }
+}
 
 const UNIT: UnitIdentity<'static> = UnitIdentity { vendor: "V", product: "P", revision: "1", serial: "0123456789AB" };
 

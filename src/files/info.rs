@@ -108,6 +108,15 @@ pub trait Named {
     fn write_settings(&self, occupied: Option<Contents>, json: bool, out: &mut Writer<'_>) -> fmt::Result;
 }
 
+/// Where the manifest comes from, in a program that can do with another one than its own.
+pub trait Origin {
+    /// Writes what INFO.TXT or, with `json`, INFO.JSON reports about it.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    fn write_origin(&self, json: bool, out: &mut Writer<'_>) -> fmt::Result;
+}
+
 /// What INFO.TXT and INFO.JSON report.
 pub struct Info<'a> {
     pub(super) program: Program<'a>,
@@ -116,6 +125,7 @@ pub struct Info<'a> {
     pub(super) log: Option<&'a LogRing>,
     pub(super) defmt: Option<&'a LogRing>,
     named: Option<&'a (dyn Named + Sync)>,
+    origin: Option<&'a (dyn Origin + Sync)>,
     board: Mutex<Cell<BoardFacts<'a>>>,
 }
 
@@ -131,13 +141,33 @@ impl<'a> Info<'a> {
         defmt: Option<&'a LogRing>,
     ) -> Self {
         let nothing = BoardFacts::NONE;
-        Self { program, layout, flash_size, log, defmt, named: None, board: Mutex::new(Cell::new(nothing)) }
+        Self {
+            program,
+            layout,
+            flash_size,
+            log,
+            defmt,
+            named: None,
+            origin: None,
+            board: Mutex::new(Cell::new(nothing)),
+        }
     }
 
     /// The same with settings that may set another label.
     #[must_use]
     pub const fn named_by(self, named: &'a (dyn Named + Sync)) -> Self {
         Self { named: Some(named), ..self }
+    }
+
+    /// The same with a manifest that may come from elsewhere.
+    #[must_use]
+    pub const fn with_origin(self, origin: &'a (dyn Origin + Sync)) -> Self {
+        Self { origin: Some(origin), ..self }
+    }
+
+    /// Writes where the manifest comes from, if the program does not know it by itself.
+    pub(super) fn write_origin(&self, form: Form, out: &mut Writer<'_>) -> fmt::Result {
+        self.origin.map_or(Ok(()), |origin| origin.write_origin(form == Form::Json, out))
     }
 
     /// The label in the current generation, on a board of that identity.

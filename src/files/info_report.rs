@@ -8,7 +8,7 @@ use core::fmt;
 use core::num::NonZero;
 
 /// INFO.TXT.
-const TEXT: &str = "Firmware       $n $v, build $b\r\n\
+const TEXT: &str = "Firmware       $n $v, build $b\r\n$M\
     Chip           $c$o\r\n\
     Unique id      $i\r\n\
     Flash          $f bytes$m\r\n\
@@ -21,7 +21,7 @@ const TEXT: &str = "Firmware       $n $v, build $b\r\n\
 
 /// INFO.JSON.
 const JSON: &str = r#"{
-  "firmware": { "name": $n, "version": $v, "build": $b },
+  "firmware": { "name": $n, "version": $v, "build": $b },$M
   "chip": { "name": $c, "bootrom": $o, "id": $i, "flash_size": $f },
   "volume": { "label": "$l", "serial_number": $s, "length": $L, "clusters": $C, "cluster_length": $k },
   "generation": $g,
@@ -95,7 +95,7 @@ impl Report<'_> {
                     .try_for_each(|unit| out.character(unit.unwrap_or(char::REPLACEMENT_CHARACTER)))
             }
             b's' => {
-                let serial = layout.serial_number(board.identity, self.snapshot.generation.volumes);
+                let serial = crate::volume::serial_number(layout, board.identity, self.snapshot.generation.volumes);
                 match self.form {
                     Form::Text => {
                         out.hexadecimal((serial >> 16).into(), 4, b'A')?;
@@ -112,6 +112,7 @@ impl Report<'_> {
             b'u' => out.decimal(divide(self.snapshot.generation.since.0, const { NonZero::new(1000).unwrap() }).0),
             b'r' => self.text(board.reset.words(), out),
             b'p' => self.text_or(board.panic, "none", out),
+            b'M' => self.info.write_origin(self.form, out),
             b'S' => self.info.write_settings(self.snapshot.occupied, self.form, out),
             _ => self.rings(out),
         }
@@ -168,41 +169,19 @@ mod tests {
     use super::super::info_file::InfoFile;
     use super::super::log::LogRingOf;
     use super::*;
-    use crate::block::{BlockCount, Lba};
     use crate::clock::Instant;
     use crate::dynamic::Content;
-    use crate::volume::layout::{ClusterIndex, DynamicWindow, Label, Layout, Region, RegionKind};
+    use crate::volume::layout::{Draft, Label, Layout};
     use crate::volume::{BoardIdentity, Generation};
     extern crate std;
     use std::string::String;
+    use std::sync::LazyLock;
     use std::vec;
 
-    static REGION: Region<'static> = Region { first: Lba(0), length: BlockCount(2048), kind: RegionKind::Boot };
-    static LAYOUT: Layout<'static> = Layout {
-        partition_offset: 0,
-        volume_length: BlockCount(2048),
-        fat_offset: 24,
-        fat_length: 8,
-        cluster_heap_offset: 32,
-        cluster_count: 252,
-        first_cluster_of_root_directory: ClusterIndex(4),
-        volume_serial_number: 0x1234_56FF,
-        timestamp: 0,
-        label: Label { units: &[b'L' as u16, b'A' as u16, b'B' as u16], board_digits: true },
-        sectors_per_cluster_shift: 3,
-        chain_ends: &[],
-        allocated_clusters: 3,
-        regions: &[REGION],
-        flash_files: &[],
-        growing: &[],
-        dynamic: DynamicWindow {
-            first_cluster: ClusterIndex::NONE,
-            cluster_count: 0,
-            slots: 0,
-            entries: 0,
-            slot_entries: 0,
-        },
-    };
+    static LAYOUT: LazyLock<Layout<'static>> = LazyLock::new(|| {
+        let label = Label { units: &[0x4C, 0x41, 0x42], board_digits: true };
+        Layout::of(Draft { volume_serial_number: 0x1234_56FF, label, ..Draft::default() }.leak())
+    });
     const PROGRAM: Program<'static> = Program { name: "lab", version: "1.2.3", build: "abc" };
 
     fn text(file: &InfoFile<'_>, length: u32) -> String {

@@ -44,7 +44,7 @@ pub use config::ConfigFile;
 #[cfg(feature = "csv")]
 pub use csv_ring::{CsvRing, ROW_LENGTH, Row, RowError};
 pub use function::Function;
-pub use info::{BoardFacts, Info, Named, Program, ResetReason};
+pub use info::{BoardFacts, Info, Named, Origin, Program, ResetReason};
 pub use info_file::InfoFile;
 pub use log::{LogFile, LogRing, LogRingOf, LogTail};
 pub use log_follower::LogFollower;

@@ -10,7 +10,7 @@ use crate::chip::address_map::STORAGE_BASE;
 use crate::chip::partition_table::{PARTITIONS, PartitionState, PartitionTable, PartitionTableSource};
 use crate::dynamic::{AddError, Content, File, Files};
 use crate::volume::Memory;
-use core::ops::Range;
+use crate::volume::layout::Redactions;
 
 /// The manifest's settings for the partitions' files. Generated with its tables.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ pub struct PartitionPlan<'a> {
     /// Length of flash in bytes.
     pub flash_size: u32,
     /// Ranges of flash that read as zeros: offsets, ascending.
-    pub redacted: &'a [Range<u32>],
+    pub redacted: Redactions<'a>,
 }
 
 /// Storage for the files, about 8 KiB. Usually a `static`, or from `cortex_m::singleton!`.
@@ -130,7 +130,7 @@ struct FlashRange<'a, M> {
     memory: M,
     offset: u32,
     length: u32,
-    redacted: &'a [Range<u32>],
+    redacted: Redactions<'a>,
 }
 
 impl<M: Memory + Sync> Content for FlashRange<'_, M> {
@@ -143,7 +143,7 @@ impl<M: Memory + Sync> Content for FlashRange<'_, M> {
         // Uncached and untranslated: a large read does not evict the program from the cache, and offset 0 is the start of
         // the chip, whatever partition the program was started from (RP2350 datasheet 4.4.1, 5.1.19).
         self.memory.read(STORAGE_BASE.wrapping_add(start), out);
-        for range in self.redacted {
+        for range in self.redacted.iter() {
             let first = range.start.saturating_sub(start) as usize;
             let end = (range.end.saturating_sub(start) as usize).min(out.len());
             if let Some(hidden) = out.get_mut(first..end) {
@@ -156,38 +156,23 @@ impl<M: Memory + Sync> Content for FlashRange<'_, M> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::block::{BlockCount, Lba};
     use crate::dynamic::FilesOf;
-    use crate::volume::layout::{ClusterIndex, DynamicWindow, Label, Layout, Region, RegionKind};
+    use crate::volume::layout::{ClusterIndex, Draft, DynamicWindow, Layout};
     extern crate std;
+    use std::sync::LazyLock;
     use std::vec;
     use std::vec::Vec;
 
-    static LAYOUT: Layout<'static> = Layout {
-        partition_offset: 0,
-        volume_length: BlockCount(1 << 20),
-        fat_offset: 24,
-        fat_length: 8,
-        cluster_heap_offset: 32,
-        cluster_count: 2000,
-        first_cluster_of_root_directory: ClusterIndex(4),
-        volume_serial_number: 1,
-        timestamp: 0,
-        label: Label { units: &[], board_digits: false },
-        sectors_per_cluster_shift: 3,
-        chain_ends: &[],
-        allocated_clusters: 3,
-        regions: &[Region { first: Lba(0), length: BlockCount(1 << 20), kind: RegionKind::Boot }],
-        flash_files: &[],
-        growing: &[],
-        dynamic: DynamicWindow {
+    static LAYOUT: LazyLock<Layout<'static>> = LazyLock::new(|| {
+        let dynamic = DynamicWindow {
             first_cluster: ClusterIndex(5),
             cluster_count: 1100,
             slots: 17,
             entries: 16 * 11 + 3,
             slot_entries: 11,
-        },
-    };
+        };
+        Layout::of(Draft { volume_length: 1 << 20, cluster_count: 2000, dynamic, ..Draft::default() }.leak())
+    });
 
     /// Byte n of flash is n.
     #[derive(Clone)]
@@ -229,7 +214,7 @@ mod tests {
         description: "PARTITIONS.JSON",
         capacity: 32 << 10,
         flash_size: 4 << 20,
-        redacted: &[0x3E_8010..0x3E_8020, 0x3E_8FFF..0x3E_9001],
+        redacted: Redactions::new(&[0x3E_8010, 0x3E_8020, 0x3E_8FFF, 0x3E_9001]),
     };
 
     #[test]
@@ -256,7 +241,8 @@ mod tests {
     #[cfg_attr(miri, ignore = "takes minutes in Miri")]
     fn redactions_hide_wherever_a_read_begins() {
         let range = FlashRange { memory: Counting, offset: 0x3E_8000, length: 0x2000, redacted: PLAN.redacted };
-        let hidden = |at: u32| PLAN.redacted.iter().any(|range| range.contains(&(range_start() + at)));
+        let hidden =
+            |at: u32| PLAN.redacted.iter().any(|range| (range.start..range.end).contains(&(range_start() + at)));
         fn range_start() -> u32 {
             0x3E_8000
         }

@@ -147,12 +147,20 @@ macro_rules! stick {
     };
     ($module:ident, $timer:ty) => {
         $crate::tables!($module);
+        $crate::stick_of!($module::Manifest, $timer);
+    };
+}
 
+/// Declares the type `Stick` for a [`Firmware`](crate::stick::Firmware): see [`stick!`](macro@crate::stick).
+#[macro_export]
+#[doc(hidden)]
+macro_rules! stick_of {
+    ($firmware:ty, $timer:ty) => {
         /// The stick that the tables describe.
-        type Stick = $crate::rp2350::Stick<$module::Manifest, StickHome, $timer>;
+        type Stick = $crate::rp2350::Stick<$firmware, StickHome, $timer>;
 
         /// The type of the stick in [`StickHome`].
-        type RunningStick = $crate::rp2350::Running<$module::Manifest>;
+        type RunningStick = $crate::rp2350::Running<$firmware>;
 
         /// The memory that the stick is stored in.
         struct StickHome;

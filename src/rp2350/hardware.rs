@@ -8,8 +8,8 @@ use crate::files::{BoardFacts, PartitionFiles, PartitionPlan};
 use crate::settings::{Configured, Plan, Storage, Store, Volatile};
 use crate::stick::{self, Description, Firmware, Found, Platform};
 use crate::vd::Files;
+use crate::volume::layout::Redactions;
 use crate::volume::{BoardIdentity, Memory};
-use core::ops::Range;
 use core::sync::atomic::{AtomicPtr, Ordering};
 use rp235x_pac as pac;
 use static_cell::{ConstStaticCell, StaticCell};
@@ -107,7 +107,7 @@ impl Platform<'static> for Chip {
         boot_info::flash(reserved)
     }
 
-    fn hide<S: Configured<'static>>(&mut self, settings: S, redacted: &'static [Range<u32>], flash: u32) {
+    fn hide<S: Configured<'static>>(&mut self, settings: S, redacted: Redactions<'static>, flash: u32) {
         memory::hide(settings, redacted, flash);
     }
 

@@ -15,6 +15,7 @@ use crate::settings::{
     Configured, HEADER_LENGTH, PAGE_LENGTH, RECORD_START, SECTOR_LENGTH, STACKS, Settings, record_pages,
 };
 use crate::volume::Memory;
+use crate::volume::layout::Redactions;
 use core::ops::Range;
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use rp235x_pac as pac;
@@ -33,7 +34,7 @@ pub(super) struct RawMemory;
 /// What is hidden.
 struct Guard {
     /// Ranges of flash, by storage address.
-    redacted: &'static [Range<u32>],
+    redacted: Redactions<'static>,
     /// Length of flash in bytes.
     flash: u32,
     /// How RAM is read in programs with settings.
@@ -110,7 +111,7 @@ unsafe fn read_all(address: u32, out: &mut [u8]) {
 /// Sets what is hidden from now on: `redacted` ranges of flash, everything beyond the `flash` bytes of the chip, records of
 /// settings, and, if there are `settings`, everything in RAM that may contain their secrets. To be called once, before
 /// secrets are read.
-pub(super) fn hide<S: Configured<'static>>(settings: S, redacted: &'static [Range<u32>], flash: u32) {
+pub(super) fn hide<S: Configured<'static>>(settings: S, redacted: Redactions<'static>, flash: u32) {
     static ROOM: StaticCell<Guard> = StaticCell::new();
     let ram = settings.settings().map(guard_ram);
     // The second chip select is never shown.
@@ -231,8 +232,8 @@ pub(super) fn translate(offset: u32) -> (Option<u32>, u32) {
 /// Reads flash by storage address, which must be within the chip.
 fn read_storage(guard: &Guard, place: u32, out: &mut [u8]) {
     RawMemory.read(STORAGE.start.wrapping_add(place), out);
-    for range in guard.redacted {
-        blank(range, place, out);
+    for range in guard.redacted.iter() {
+        blank(&(range.start..range.end), place, out);
     }
     let mut sector = place / SECTOR_LENGTH * SECTOR_LENGTH;
     while sector < place.saturating_add(out.len() as u32) {

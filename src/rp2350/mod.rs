@@ -23,6 +23,8 @@ mod disk;
 mod endpoints;
 #[cfg_attr(target_arch = "riscv32", path = "flash_unwritten.rs")]
 mod flash;
+#[cfg(feature = "hal")]
+mod flash_manifest;
 mod hardware;
 #[cfg(feature = "hal")]
 mod interrupt_driven;
@@ -59,6 +61,8 @@ mod xip;
 pub use board::{Board, CRYSTAL};
 pub use disk::Disk;
 pub use flash::SettingsFlash;
+#[cfg(feature = "hal")]
+pub use flash_manifest::flash_manifest;
 pub use hardware::Chip;
 #[cfg(feature = "hal")]
 pub use interrupt_driven::Served;
@@ -66,7 +70,7 @@ pub use memory::AddressSpace;
 pub use panic::{keep_reason, restart, restart_after};
 #[cfg(feature = "hal")]
 pub use rp235x_hal;
-pub use static_cell::StaticCell;
+pub use static_cell::{ConstStaticCell, StaticCell};
 #[cfg(feature = "hal")]
 pub use stick::{Home, Running, Stick};
 #[cfg(feature = "hal")]

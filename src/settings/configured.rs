@@ -1,7 +1,6 @@
 //! What settings override of the volume, and which sticks have any.
 
 use super::values::Settings;
-use crate::block::{BlockCount, Lba};
 use crate::volume::{Hidden, LabelText, NoOverrides, Overrides};
 
 /// The settings of a stick, as a type: all of them, or [`NoOverrides`], which costs nothing.
@@ -45,10 +44,10 @@ impl<'a> Overrides for &'a Settings<'a> {
 
     fn hidden(&self) -> impl Iterator<Item = Hidden> {
         Settings::hidden(self).map(|file| Hidden {
-            directory: Lba(file.directory),
+            directory: file.directory,
             entries: file.entries.0..file.entries.0.saturating_add(file.entries.1),
-            first: Lba(file.blocks.0),
-            length: BlockCount(file.blocks.1),
+            first: file.blocks.0,
+            length: file.blocks.1,
         })
     }
 }

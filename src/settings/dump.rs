@@ -65,7 +65,7 @@ impl Settings<'_> {
 
     /// Whether the file whose blocks begin at one is not on the volume. (A file of a redacted window has several regions.)
     fn hides(&self, first: Lba) -> bool {
-        self.hidden().any(|file| first.0.wrapping_sub(file.blocks.0) < file.blocks.1)
+        self.hidden().any(|file| first.0.wrapping_sub(file.blocks.0.0) < file.blocks.1.0)
     }
 
     /// Renders the dump from its byte `begin` on, and then what `end` writes.

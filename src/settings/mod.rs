@@ -32,6 +32,7 @@ mod value;
 mod values;
 mod wear;
 
+pub use crate::volume::layout::{Exposable, Exposables};
 #[doc(hidden)]
 pub use choice::deserialize_choice;
 pub use configured::Configured;
@@ -43,7 +44,7 @@ pub use field::Field;
 pub use foreign::{Contents, START_LENGTH, foreign_contents};
 pub use group::{Declared, Group, Rule};
 pub use nor::{Flash, FlashError, PAGE_LENGTH, SECTOR_LENGTH};
-pub use own::{Defaults, Exposable, MAX_EXPOSABLE, Plan};
+pub use own::{Defaults, MAX_EXPOSABLE, Plan};
 pub use reason::Reason;
 pub use record::{HEADER_LENGTH, RECORD_START, record_pages};
 pub use secret::Secret;

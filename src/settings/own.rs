@@ -8,6 +8,7 @@ use super::value::{DEFAULT, MAX_VALUE, Out, encode, hashes, number, split};
 use crate::announcement::{Announcing, Refresh, Timing};
 use crate::clock::Milliseconds;
 use crate::text::Writer;
+use crate::volume::layout::Exposables;
 use core::fmt;
 use picovd_exfat::name::{LABEL_UNITS, is_forbidden};
 use picovd_exfat::portable::is_unseen;
@@ -24,24 +25,11 @@ pub struct Plan<'a> {
     /// Whether files that show memory show stacks, including secrets that are left there.
     pub show_stacks: bool,
     /// The files that the manifest leaves to settings.
-    pub exposable: &'a [Exposable<'a>],
+    pub exposable: Exposables<'a>,
     /// Whether the board's digits follow the label.
     pub board_digits: bool,
     /// The values that apply if nothing is set.
     pub defaults: Defaults<'a>,
-}
-
-/// A file that the manifest leaves to settings: they decide whether it is on the volume.
-#[derive(Clone, Copy, Debug)]
-pub struct Exposable<'a> {
-    /// Its path.
-    pub path: &'a str,
-    /// First block of the directory that contains it.
-    pub directory: u32,
-    /// Offset of its entry set in the directory's entries, and its length, in bytes.
-    pub entries: (u32, u32),
-    /// First block of its contents, and number of blocks.
-    pub blocks: (u32, u32),
 }
 
 /// The values that apply if nothing is set.

@@ -12,25 +12,28 @@ mod wear;
 
 use std::boxed::Box;
 use std::string::{String, ToString};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::vec::Vec;
 use std::{format, vec};
 
+use crate::block::{BlockCount, Lba};
+use crate::volume::layout::Draft;
 use picovd_property::Cases;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-const fn file(path: &str) -> Exposable<'_> {
-    Exposable { path, directory: 0, entries: (0, 0), blocks: (0, 0) }
-}
-
-const PLAN: Plan<'static> = Plan {
+static PLAN: LazyLock<Plan<'static>> = LazyLock::new(|| Plan {
     show_stacks: false,
     sectors: 2,
     start: 0x3F_D000,
     lock: false,
-    exposable: &[file("FLASH.BIN"), file("keys/KEY.BIN")],
+    exposable: {
+        let blocks = (Lba(0), BlockCount(0));
+        let files =
+            ["FLASH.BIN", "keys/KEY.BIN"].map(|path| Exposable { path, directory: Lba(0), entries: (0, 0), blocks });
+        Exposables::of(Draft { exposable: files.to_vec(), ..Draft::default() }.leak())
+    },
     board_digits: false,
     defaults: Defaults {
         label: "PICOVD",
@@ -46,7 +49,7 @@ const PLAN: Plan<'static> = Plan {
         manufacturer: "PicoVD",
         product: "PicoVD memory disk",
     },
-};
+});
 
 /// The values of a fresh stick.
 const FRESH: &str = r#"{"label":"PICOVD","exposed":[],"refresh":"auto","quiet":500,"max-age":5000,"hold":10000,"manufacturer":"PicoVD","product":"PicoVD memory disk","lock":false}"#;
@@ -82,7 +85,7 @@ fn power(plan: Plan<'static>, kept: &Kept) -> &'static Settings<'static> {
 }
 
 fn fresh() -> &'static Settings<'static> {
-    power(PLAN, &Kept::default())
+    power(*PLAN, &Kept::default())
 }
 
 /// The answers to a host's input, fetched in pieces of any length.
@@ -432,7 +435,7 @@ fn an_answer_that_nobody_fetches_holds_the_line() {
 #[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn what_is_saved_comes_back() {
     let kept = Kept::default();
-    let settings = power(PLAN, &kept);
+    let settings = power(*PLAN, &kept);
     settings.add(&NEW).unwrap();
     assert_eq!(ask(settings, r#"set {"label":"LAB7","interval":60,"place":"ROOF"}"#), SET);
     assert_eq!(ask(settings, "save"), r#"{"ok":"save","saved":true}"#);
@@ -442,7 +445,7 @@ fn what_is_saved_comes_back() {
     assert_eq!(ask(settings, "get"), saved);
     assert_eq!(ask(settings, "defaults"), r#"{"ok":"defaults","saved":false}"#);
     assert!(ask(settings, "get").contains(r#""label":"PICOVD""#));
-    let again = power(PLAN, &kept);
+    let again = power(*PLAN, &kept);
     again.add(&NEW).unwrap();
     assert_eq!(ask(again, "get"), saved);
     assert_eq!(NEW.get(again), New { interval: 60, place: Some(text("ROOF")), ..New::default() });
@@ -457,7 +460,7 @@ fn a_name_is_one_groups_alone() {
     static LABEL: Group<New> = Group::declared("label", &LABELS);
     static OTHERS: [Group<New>; 3] =
         [Group::declared("one", &[]), Group::declared("two", &[]), Group::declared("three", &[])];
-    let settings = power(PLAN, &Kept::default());
+    let settings = power(*PLAN, &Kept::default());
     assert_eq!(settings.add(&LABEL), Err(GroupError::NameTaken));
     assert_eq!(settings.add(&NEW), Ok(()));
     assert_eq!(settings.add(&NEW), Err(GroupError::NameTaken));
@@ -484,7 +487,7 @@ fn errors_say_what_the_console_answers() {
 
 #[test]
 fn without_flash_save_says_so() {
-    let settings = Settings::new(PLAN, Box::leak(Box::new(Room::new())));
+    let settings = Settings::new(*PLAN, Box::leak(Box::new(Room::new())));
     assert_eq!(ask(&settings, "save"), r#"{"error":"not saved: there is no flash for settings"}"#);
     let settings: &'static Settings<'static> = Box::leak(Box::new(settings));
     settings.start(Box::leak(Box::new(Volatile)));
@@ -497,28 +500,28 @@ fn without_flash_save_says_so() {
 #[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn older_and_newer_firmware_understand_each_other() {
     let kept = Kept::default();
-    let old = power(PLAN, &kept);
+    let old = power(*PLAN, &kept);
     old.add(&OLD).unwrap();
     ask(old, r#"set {"interval":60}"#);
     ask(old, "save");
-    let new = power(PLAN, &kept);
+    let new = power(*PLAN, &kept);
     new.add(&NEW).unwrap();
     assert_eq!(NEW.get(new), New { interval: 60, ..New::default() });
     ask(new, r#"set {"unit":"kelvin","offset":-1.25,"place":"ROOF"}"#);
     ask(new, "save");
     // The old one changes what it knows, and keeps what it does not.
-    let old = power(PLAN, &kept);
+    let old = power(*PLAN, &kept);
     old.add(&OLD).unwrap();
     assert_eq!(OLD.get(old).interval, 60);
     ask(old, r#"set {"interval":61}"#);
     OLD.set(old, &Old { interval: 62, ..OLD.get(old) }).unwrap();
     ask(old, "save");
     // One without the group keeps it whole.
-    let other = power(PLAN, &kept);
+    let other = power(*PLAN, &kept);
     ask(other, r#"set {"label":"LAB7"}"#);
     ask(other, "defaults");
     ask(other, "save");
-    let new = power(PLAN, &kept);
+    let new = power(*PLAN, &kept);
     new.add(&NEW).unwrap();
     let expected = New { interval: 62, unit: Unit::Kelvin, offset: -1.25, place: Some(text("ROOF")), ..New::default() };
     assert_eq!(NEW.get(new), expected);
@@ -543,7 +546,7 @@ fn values_that_another_firmware_allowed_are_defaults() {
     static WILD: Group<Wild> = Group::declared("app", &FIELDS);
     let write = |wild: Wild| {
         let kept = Kept::default();
-        let settings = power(PLAN, &kept);
+        let settings = power(*PLAN, &kept);
         settings.add(&WILD).unwrap();
         WILD.set(settings, &wild).unwrap();
         settings.save(false, Instant(0)).unwrap();
@@ -552,12 +555,12 @@ fn values_that_another_firmware_allowed_are_defaults() {
     // Out of range: that one alone.
     let kept = write(Wild { interval: 4000, unit: 1, offset: 2.0, ..Wild::default() });
     let before = kept.0.lock().unwrap().clone();
-    let settings = power(PLAN, &kept);
+    let settings = power(*PLAN, &kept);
     settings.add(&NEW).unwrap();
     assert_eq!(NEW.get(settings), New { unit: Unit::Kelvin, offset: 2.0, ..New::default() });
     assert_eq!(*kept.0.lock().unwrap(), before, "reading destroys nothing");
     // No such variant: that one alone.
-    let settings = power(PLAN, &write(Wild { interval: 5, unit: 9, ..Wild::default() }));
+    let settings = power(*PLAN, &write(Wild { interval: 5, unit: 9, ..Wild::default() }));
     settings.add(&NEW).unwrap();
     assert_eq!(NEW.get(settings), New { interval: 5, offset: 0.0, ..New::default() });
 }
@@ -637,7 +640,7 @@ fn nothing_of_a_line_is_in_an_error() {
 #[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn a_lock_holds_once_it_is_saved() {
     let kept = Kept::default();
-    let settings = power(PLAN, &kept);
+    let settings = power(*PLAN, &kept);
     assert_eq!(ask(settings, r#"set {"lock":true}"#), SET);
     assert_eq!(ask(settings, r#"set {"label":"LAB7"}"#), SET);
     assert_eq!(ask(settings, "save"), r#"{"ok":"save","saved":true}"#);
@@ -649,8 +652,8 @@ fn a_lock_holds_once_it_is_saved() {
         ask(settings, "get label")
     };
     assert_eq!(locked(settings), r#"{"label":"LAB7"}"#);
-    assert_eq!(locked(power(PLAN, &kept)), r#"{"label":"LAB7"}"#);
-    assert_eq!(locked(power(Plan { lock: true, ..PLAN }, &Kept::default())), r#"{"label":"PICOVD"}"#);
+    assert_eq!(locked(power(*PLAN, &kept)), r#"{"label":"LAB7"}"#);
+    assert_eq!(locked(power(Plan { lock: true, ..*PLAN }, &Kept::default())), r#"{"label":"PICOVD"}"#);
 }
 
 #[test]

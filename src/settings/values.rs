@@ -4,7 +4,7 @@ use super::console::{Console, PACKET_LENGTH};
 use super::dump::Reach;
 use super::field::Field;
 use super::foreign::Contents;
-use super::own::{Exposable, Own, Plan, Values};
+use super::own::{Own, Plan, Values};
 use super::payload::Payload;
 use super::printed::Sum;
 use super::reason::Reason;
@@ -15,6 +15,7 @@ use super::wear::Erases;
 use crate::announcement::Announcing;
 use crate::clock::Instant;
 use crate::text::Writer;
+use crate::volume::layout::Exposable;
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use critical_section::{CriticalSection, Mutex};
@@ -408,7 +409,7 @@ impl<'a> Settings<'a> {
     }
 
     /// The files that the manifest leaves to settings and that the current generation hides.
-    pub fn hidden(&self) -> impl Iterator<Item = &Exposable<'a>> {
+    pub fn hidden(&self) -> impl Iterator<Item = Exposable<'a>> {
         let shown = if self.plan().exposable.is_empty() { 0 } else { self.flags().shown_files };
         let files = self.plan().exposable.iter().enumerate();
         files.filter(move |(number, _)| shown >> number & 1 == 0).map(|(_, file)| file)
@@ -428,7 +429,7 @@ impl<'a> Settings<'a> {
     pub(super) fn exposed_in(&self, which: Which) -> u32 {
         let files = self.plan().exposable.iter().enumerate();
         // One critical section for each file, so that interrupts do not wait for long.
-        let is_exposed = |file: &Exposable<'_>| self.own(which, |own| own.exposes(file.path)) == Some(true);
+        let is_exposed = |file: Exposable<'_>| self.own(which, |own| own.exposes(file.path)) == Some(true);
         files.fold(0, |bits, (number, file)| bits | u32::from(is_exposed(file)) << number)
     }
 

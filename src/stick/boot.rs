@@ -5,8 +5,8 @@ use crate::dynamic::Files;
 use crate::files::{BoardFacts, PartitionPlan};
 use crate::settings::{Configured, Plan, Reach, Settings, Storage};
 use crate::usb::{Identity, Packets, Reset};
+use crate::volume::layout::Redactions;
 use crate::volume::{BoardIdentity, DynamicFiles, Memory, Overrides, Windows};
-use core::ops::Range;
 use usb_device::bus::UsbBus;
 
 /// The hardware of a stick on a usb-device bus.
@@ -29,7 +29,7 @@ pub trait Platform<'b> {
     fn flash(&mut self, reserved: u32) -> Option<u32>;
 
     /// Hides memory from all files: buffers of the settings, and `redacted` ranges of flash, which has `flash` bytes.
-    fn hide<S: Configured<'b>>(&mut self, settings: S, redacted: &'static [Range<u32>], flash: u32);
+    fn hide<S: Configured<'b>>(&mut self, settings: S, redacted: Redactions<'b>, flash: u32);
 
     /// What INFO.TXT and INFO.JSON report about the board.
     fn facts(&mut self, identity: Option<BoardIdentity>, flash: Option<u32>) -> BoardFacts<'b>;

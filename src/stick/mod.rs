@@ -5,24 +5,27 @@
 //! uses `rp2350::Stick`, which knows the hardware.
 
 mod boot;
+pub mod compiled;
 mod console;
 mod disk;
 mod following;
+mod room;
 
 pub use boot::{Found, Hardware, Platform, boot};
 pub use console::{Dialogue, Port};
 pub use disk::Disk;
 pub use following::{DeviceOf, Following, device};
+pub use room::{ManifestOrigin, Missing, Parts, Room};
 
 use crate::announcement::Announcing;
 use crate::clock::{Instant, Milliseconds};
-use crate::dynamic::{Files, FromRegistry};
+use crate::dynamic::{Files, FromRegistry, Registered};
 use crate::files::crash::CrashFiles;
 use crate::files::{BuiltIn, LogRing};
 use crate::scsi::UnitIdentity;
 use crate::settings::{Configured, Settings};
 use crate::usb::{Classes, Composite, Console, Functions, Identity};
-use crate::volume::layout::Layout;
+use crate::volume::layout::{Layout, Redactions};
 use crate::volume::{DynamicFiles, NoOverrides};
 use usb_device::bus::UsbBusAllocator;
 
@@ -42,7 +45,7 @@ pub struct Description<'a, S = NoOverrides> {
     /// Length in bytes of the flash for which the manifest reserves room.
     pub flash_size: u32,
     /// Ranges of flash that read as zeros, by storage address: offsets in bytes.
-    pub redacted: &'static [core::ops::Range<u32>],
+    pub redacted: Redactions<'a>,
     /// Whether the program is linked for SRAM, into which the boot ROM has loaded it.
     pub program_in_sram: bool,
     /// A serial number that replaces the board's.
@@ -56,7 +59,7 @@ pub struct Description<'a, S = NoOverrides> {
 /// Which parts a program's stick has. The manifest decides, and the generated tables express it as a type, so that the
 /// linker removes the parts that are not there.
 pub trait Firmware<'b>: Functions + 'b {
-    /// The dynamic files: a [`Registered`](crate::dynamic::Registered), or [`NoFiles`](crate::volume::NoFiles).
+    /// The dynamic files: a [`Registered`], or [`NoFiles`](crate::volume::NoFiles).
     type Files: FromRegistry<'b>;
     /// The settings: references to them, or [`NoOverrides`].
     type Settings: Configured<'b>;
@@ -74,6 +77,20 @@ pub trait Firmware<'b>: Functions + 'b {
 #[must_use]
 pub fn panicked<F: Firmware<'static>>() -> Option<fn(&core::panic::PanicInfo<'_>) -> !> {
     F::crash()?.panicked
+}
+
+/// All parts. What a manifest does not ask for is not shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Everything;
+
+impl Functions for Everything {
+    const CONSOLE: bool = true;
+    const RESET: bool = true;
+}
+
+impl<'b> Firmware<'b> for Everything {
+    type Files = Registered<'b>;
+    type Settings = Option<&'b Settings<'b>>;
 }
 
 /// A stick on a bus.

@@ -7,13 +7,6 @@ use crate::block::Lba;
 use picovd_exfat::ClusterIndex;
 use picovd_exfat::entry::Allocation;
 
-impl FlashFile {
-    /// Its length in bytes on a chip with `flash` bytes.
-    pub(super) fn length_on(&self, flash: u32) -> u32 {
-        self.length.min(flash.saturating_sub(self.offset))
-    }
-}
-
 /// Length in bytes of a memory window on a chip with `flash` bytes.
 pub(super) fn length_of(memory: &(impl Memory + ?Sized), window: MemoryWindow, flash: u32) -> u32 {
     memory.flash_offset(window.base).map_or(window.length, |offset| window.length.min(flash.saturating_sub(offset)))
@@ -24,7 +17,7 @@ pub(super) fn allocated<'l>(layout: &'l Layout<'_>, flash: u32) -> impl Iterator
     // The last run is what follows the last file, or everything if there is none.
     let end = FlashFile { directory: Lba(0), entry: 0, first_cluster: layout.allocated_end(), offset: 0, length: 0 };
     let mut from = ClusterIndex::FIRST;
-    layout.flash_files.iter().copied().chain([end]).map(move |file| {
+    layout.flash_files.iter().chain([end]).map(move |file| {
         let kept = layout.clusters(file.length_on(flash));
         let run = (from, file.first_cluster.after(kept).0.saturating_sub(from.0));
         from = file.first_cluster.after(layout.clusters(file.length));

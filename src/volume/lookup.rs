@@ -80,9 +80,8 @@ pub(crate) fn follow<'n>(layout: &Layout<'_>, mut names: impl Iterator<Item = &'
 /// The manifest's folder that begins at a cluster.
 pub(crate) fn directory_at<'a>(layout: &Layout<'a>, cluster: ClusterIndex) -> Option<Directory<'a>> {
     let first = layout.block_of(cluster);
-    let place = layout.regions.partition_point(|region| region.first < first);
-    match layout.regions.get(place)? {
-        Region { first: there, kind: RegionKind::Directory(directory), .. } if *there == first => Some(*directory),
+    match layout.region(layout.regions.partition_point(|region| region.first < first))? {
+        Region { first: there, kind: RegionKind::Directory(directory), .. } if there == first => Some(directory),
         _ => None,
     }
 }

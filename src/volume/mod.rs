@@ -13,7 +13,6 @@ mod entry_set;
 mod flash;
 mod generation;
 mod grow;
-pub mod layout;
 pub(crate) mod lookup;
 mod overrides;
 pub(crate) mod probes;
@@ -22,6 +21,9 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod windows;
+
+/// The layout that a volume is synthesized from: a part of the compiled manifest.
+pub use picovd_layout as layout;
 
 pub use dynamic_files::{DynamicFiles, NoFiles};
 pub use generation::Generation;
@@ -73,6 +75,14 @@ impl BoardIdentity {
     }
 }
 
+/// VolumeSerialNumber (exFAT 3.1.11) of a layout on that board. `volumes` counts how often hosts had to see another volume: a
+/// number repeats only after 2^32 of them, 136 years at one per second, when no host still has data cached for it.
+#[must_use]
+pub fn serial_number(layout: &Layout<'_>, board: Option<BoardIdentity>, volumes: u32) -> u32 {
+    let serial = board.map_or(layout.volume_serial_number, BoardIdentity::volume_serial_number);
+    serial.wrapping_add(volumes)
+}
+
 /// The digit of the lowest four bits.
 const fn hexadecimal(value: u64) -> u8 {
     let nibble = value as u8 & 0xF;
@@ -90,7 +100,7 @@ pub struct Volume<'a, M, D = NoFiles, O = NoOverrides> {
     /// Length in bytes of the flash that files may show.
     flash: u32,
     boot: BootRegion,
-    finder: RegionFinder,
+    finder: RegionFinder<'a>,
     generation: Generation,
     /// Whether bytes were read of a file or of clusters that dynamic files may use.
     read: bool,
@@ -245,7 +255,7 @@ impl<'a, M: Memory, D: DynamicFiles, O: Overrides> Volume<'a, M, D, O> {
         let mut offset = offset % BLOCK_LENGTH;
         let mut rest = out;
         while !rest.is_empty() {
-            let Some(region) = self.finder.find(self.layout.regions, Lba(lba)) else {
+            let Some(region) = self.finder.find(self.layout, Lba(lba)) else {
                 rest.fill(0);
                 return;
             };
@@ -253,7 +263,7 @@ impl<'a, M: Memory, D: DynamicFiles, O: Overrides> Volume<'a, M, D, O> {
             let start = block.wrapping_mul(BLOCK_LENGTH as u32).wrapping_add(offset as u32);
             let available = ((region.length.0 - block) as usize).saturating_mul(BLOCK_LENGTH) - offset;
             let (now, later) = rest.split_at_mut(available.min(rest.len()));
-            self.render(region, start, now);
+            self.render(&region, start, now);
             let end = offset + now.len();
             lba = lba.saturating_add((end / BLOCK_LENGTH) as u32);
             offset = end % BLOCK_LENGTH;

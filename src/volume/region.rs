@@ -3,32 +3,42 @@
 //! Hosts read sequentially, so the region found last, or the one after it, is nearly always the right one: these two are
 //! checked before the table is searched.
 
-use super::layout::Region;
-use crate::block::Lba;
+use super::layout::{Gap, Layout, Region, RegionKind};
+use crate::block::{BlockCount, Lba};
 
-/// Where the last look-up ended. It is only a hint; each look-up checks it.
+/// The region found last.
 #[derive(Debug)]
-pub(super) struct RegionFinder {
-    last: usize,
+pub(super) struct RegionFinder<'a> {
+    index: usize,
+    region: Region<'a>,
 }
 
-impl RegionFinder {
+impl<'a> RegionFinder<'a> {
     pub(super) const fn new() -> Self {
-        Self { last: 0 }
+        let nothing = RegionKind::Unused(Gap::Free);
+        Self { index: 0, region: Region { first: Lba(0), length: BlockCount(0), kind: nothing } }
     }
 
     /// The region that contains `lba`, or `None` beyond the last one.
-    pub(super) fn find<'r, 'a>(&mut self, regions: &'r [Region<'a>], lba: Lba) -> Option<&'r Region<'a>> {
-        for index in [self.last, self.last + 1] {
-            if let Some(region) = regions.get(index).filter(|region| holds(region, lba)) {
-                self.last = index;
-                return Some(region);
-            }
+    #[inline]
+    pub(super) fn find(&mut self, layout: &Layout<'a>, lba: Lba) -> Option<Region<'a>> {
+        if !holds(&self.region, lba) {
+            self.search(layout, lba)?;
         }
-        let index = regions.partition_point(|region| region.first <= lba).checked_sub(1)?;
-        let region = regions.get(index).filter(|region| holds(region, lba))?;
-        self.last = index;
-        Some(region)
+        Some(self.region)
+    }
+
+    /// Not inlined: it is for one read of many.
+    #[inline(never)]
+    fn search(&mut self, layout: &Layout<'a>, lba: Lba) -> Option<()> {
+        let next = self.index + 1;
+        let index = match layout.regions.get(next) {
+            Some(region) if region.holds(lba) => next,
+            _ => layout.regions.partition_point(|region| region.first <= lba).checked_sub(1)?,
+        };
+        let region = layout.region(index).filter(|region| holds(region, lba))?;
+        (self.index, self.region) = (index, region);
+        Some(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::BoardIdentity;
 use super::dynamic_files::DynamicFiles;
-use super::layout::Layout;
+use super::layout::{Layout, Table};
 use super::overrides::LabelText;
 use super::{flash, grow};
 use crate::block::BLOCK_LENGTH;
@@ -29,7 +29,7 @@ pub(super) fn boot_region(
         cluster_heap_offset: layout.cluster_heap_offset,
         cluster_count: layout.cluster_count,
         first_cluster_of_root_directory: layout.first_cluster_of_root_directory,
-        volume_serial_number: layout.serial_number(identity, volumes),
+        volume_serial_number: super::serial_number(layout, identity, volumes),
         sectors_per_cluster_shift: layout.sectors_per_cluster_shift,
         percent_in_use: percent_in_use(layout, allocated),
     })
@@ -85,17 +85,21 @@ fn copy_part(entry: FatEntry, within: usize, out: &mut [u8]) {
 
 /// The FAT chains from one cluster on: contiguous, one after the other, separated by their last clusters.
 struct Chains<'a> {
-    ends: &'a [u32],
+    /// The last clusters of the chains that do not end before.
+    ends: Table<'a, u32, 1>,
+    /// The first of them.
+    end: Option<u32>,
 }
 
 impl<'a> Chains<'a> {
-    fn from(ends: &'a [u32], cluster: u32) -> Self {
-        Self { ends: ends.get(ends.partition_point(|&end| end < cluster)..).unwrap_or(&[]) }
+    fn from(ends: Table<'a, u32, 1>, cluster: u32) -> Self {
+        let ends = ends.from(ends.partition_point(|end| end < cluster));
+        Self { ends, end: ends.first() }
     }
 
     /// Whether no chain continues here or begins later.
     fn are_over(&self) -> bool {
-        self.ends.is_empty()
+        self.end.is_none()
     }
 
     /// The FAT entry of `cluster`. To be called for ascending clusters.
@@ -103,9 +107,10 @@ impl<'a> Chains<'a> {
         match cluster {
             0 => FatEntry::MEDIA,
             1 => FatEntry::RESERVED,
-            _ => match self.ends.split_first() {
-                Some((&end, later)) if cluster == end => {
-                    self.ends = later;
+            _ => match self.end {
+                Some(end) if cluster == end => {
+                    self.ends = self.ends.from(1);
+                    self.end = self.ends.first();
                     FatEntry::END_OF_CHAIN
                 }
                 Some(_) => FatEntry::next(ClusterIndex(cluster + 1)),

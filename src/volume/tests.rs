@@ -1,9 +1,12 @@
 //! Parts of the volume against the whole: reads of any length at any position agree with it.
 
-use super::layout::{ClusterIndex, Directory, DynamicWindow, Gap, Label, Layout, MemoryWindow, Region, RegionKind};
+use super::layout::{
+    ClusterIndex, Directory, Draft, DynamicWindow, Gap, Label, Layout, MemoryWindow, Region, RegionKind,
+};
 use super::{BoardIdentity, Memory, Volume};
 use crate::block::{BLOCK_LENGTH, BlockCount, Lba};
 use crate::clock::Instant;
+use std::sync::LazyLock;
 use std::vec;
 use std::vec::Vec;
 
@@ -33,47 +36,42 @@ const fn region(first: u32, length: u32, kind: RegionKind<'static>) -> Region<'s
     Region { first: Lba(first), length: BlockCount(length), kind }
 }
 
-pub(super) static LAYOUT: Layout<'static> = Layout {
-    partition_offset: 0,
-    volume_length: BlockCount(144),
-    fat_offset: 24,
-    fat_length: 1,
-    cluster_heap_offset: 32,
-    cluster_count: 14,
-    first_cluster_of_root_directory: ClusterIndex(5),
-    volume_serial_number: 0x1234_5678,
-    timestamp: 0x5C21_0000,
-    label: Label { units: &[0x50, 0x44], board_digits: true },
-    sectors_per_cluster_shift: 3,
-    chain_ends: &[2, 4, 5],
-    allocated_clusters: 6,
-    regions: &[
-        region(0, 12, RegionKind::Boot),
-        region(12, 12, RegionKind::Boot),
-        region(24, 1, RegionKind::Fat),
-        region(25, 7, RegionKind::Unused(Gap::Alignment)),
-        region(32, 8, RegionKind::Bitmap),
-        region(40, 16, RegionKind::Upcase),
-        region(56, 8, RegionKind::Directory(Directory { entries: &ENTRIES, root: true })),
-        region(64, 8, RegionKind::Bytes(&[0x5A; 700])),
-        region(72, 8, RegionKind::Memory(MemoryWindow { base: 0x2000_0100, length: 1001 })),
-        region(80, 64, RegionKind::Unused(Gap::Free)),
-    ],
-    flash_files: &[],
-    growing: &[],
-    dynamic: DynamicWindow {
-        first_cluster: ClusterIndex::NONE,
-        cluster_count: 0,
-        slots: 2,
-        entries: 8,
-        slot_entries: 4,
-    },
-};
+static LAYOUT: LazyLock<Layout<'static>> = LazyLock::new(|| Layout::of(draft().leak()));
+
+/// A small volume.
+pub(super) fn draft() -> Draft<'static> {
+    Draft {
+        volume_length: 144,
+        fat_length: 1,
+        cluster_count: 14,
+        first_cluster_of_root_directory: 5,
+        volume_serial_number: 0x1234_5678,
+        timestamp: 0x5C21_0000,
+        label: Label { units: &[0x50, 0x44], board_digits: true },
+        sectors_per_cluster_shift: 3,
+        chain_ends: &[2, 4, 5],
+        allocated_clusters: 6,
+        regions: vec![
+            region(0, 12, RegionKind::Boot),
+            region(12, 12, RegionKind::Boot),
+            region(24, 1, RegionKind::Fat),
+            region(25, 7, RegionKind::Unused(Gap::Alignment)),
+            region(32, 8, RegionKind::Bitmap),
+            region(40, 16, RegionKind::Upcase),
+            region(56, 8, RegionKind::Directory(Directory { entries: &ENTRIES, root: true })),
+            region(64, 8, RegionKind::Bytes(&[0x5A; 700])),
+            region(72, 8, RegionKind::Memory(MemoryWindow { base: 0x2000_0100, length: 1001 })),
+            region(80, 64, RegionKind::Unused(Gap::Free)),
+        ],
+        dynamic: DynamicWindow { slots: 2, entries: 8, slot_entries: 4, ..Draft::default().dynamic },
+        ..Draft::default()
+    }
+}
 
 /// A layout with a dynamic window in clusters of so many sectors.
 pub(super) fn layout_with_window(first: u32, count: u32, sectors_per_cluster_shift: u8) -> Layout<'static> {
     let dynamic = DynamicWindow { first_cluster: ClusterIndex(first), cluster_count: count, ..LAYOUT.dynamic };
-    Layout { volume_length: BlockCount(1 << 16), sectors_per_cluster_shift, dynamic, ..LAYOUT }
+    Layout { volume_length: BlockCount(1 << 16), sectors_per_cluster_shift, dynamic, ..*LAYOUT }
 }
 
 fn volume() -> Volume<'static, Addresses> {

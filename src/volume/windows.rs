@@ -60,9 +60,8 @@ impl<'a> Windows<'a> {
     // Not inlined, here and below: it is shorter, and time does not matter.
     #[inline(never)]
     fn run(&self, address: u32, hides: Hides<'_>) -> Option<(u32, bool)> {
-        let regions = self.layout.regions;
         let mut redacted = None;
-        for (place, region) in regions.iter().enumerate() {
+        for (place, region) in self.layout.all_regions().enumerate() {
             let within = |base: u32, length: u32| {
                 let length = length_of(self.memory, MemoryWindow { base, length }, self.flash);
                 let offset = address.wrapping_sub(base);
@@ -76,8 +75,8 @@ impl<'a> Windows<'a> {
                 }
                 // Between the parts of a window, or before the first one, or after the last one: a redaction.
                 RegionKind::Unused(Gap::Reserved) => {
-                    let beside = |place: Option<usize>| window_of(regions.get(place?)?, hides);
-                    let length = bytes(region);
+                    let beside = |place: Option<usize>| window_of(&self.layout.region(place?)?, hides);
+                    let length = bytes(&region);
                     let after = beside(place.checked_sub(1)).and_then(|(base, length)| base.checked_add(length));
                     let before = beside(place.checked_add(1)).and_then(|(base, _)| base.checked_sub(length));
                     redacted = redacted.or_else(|| after.and_then(|base| within(base, length)));
@@ -107,7 +106,8 @@ fn bytes(region: &Region<'_>) -> u32 {
 mod tests {
     use super::*;
     use crate::block::BlockCount;
-    use crate::volume::tests::LAYOUT;
+    use crate::volume::layout::Draft;
+    use crate::volume::tests::draft;
 
     /// Each byte is the lowest one of its address.
     struct Low;
@@ -147,7 +147,7 @@ mod tests {
     ];
 
     fn with<R>(flash: u32, work: impl FnOnce(&Windows<'_>) -> R) -> R {
-        let layout = Layout { regions: &REGIONS, ..LAYOUT };
+        let layout = Layout::of(Draft { regions: REGIONS.to_vec(), ..draft() }.leak());
         work(&Windows::new(&layout, &Low, flash))
     }
 

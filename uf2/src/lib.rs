@@ -7,6 +7,7 @@
 //! KiB of flash must stay unused); later ones ignore the block, as its extension word requests.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 
 mod elf;
 mod error;
@@ -73,21 +74,52 @@ pub fn write(family: u32, segments: &[Segment]) -> Result<Vec<u8>, Error> {
     let count = pages.len() as u32;
     let mut out = Vec::with_capacity((pages.len() + 1) * BLOCK_LENGTH);
     if pages.keys().any(|address| FLASH.contains(address)) {
-        // Raspberry Pi's tools give it the number 0 of 2, so that a bootrom never counts the family as complete.
-        let extra = Block {
-            address: E10_ADDRESS,
-            number: 0,
-            count: 2,
-            family: ABSOLUTE,
-            ignore: true,
-            payload: [0xEF; PAGE_LENGTH],
-        };
-        encode(&mut out, &extra);
+        encode(&mut out, &extra());
     }
     for (number, (address, payload)) in (0..).zip(pages) {
         encode(&mut out, &Block { address, number, count, family, ignore: false, payload });
     }
     Ok(out)
+}
+
+/// Writes what stands at a fixed place in flash, whole sectors of 4 KiB from `address` on, as family [`ABSOLUTE`]: for a board
+/// that has firmware already. `bytes` are padded with zeros.
+///
+/// The first sector is erased first and written last: an interrupted download leaves neither the old contents of that sector nor
+/// the new ones. After the extra block for RP2350-E10, the first block therefore clears the first page, which is written
+/// again at the end.
+///
+/// # Errors
+/// There are no bytes, or they end beyond flash.
+pub fn write_absolute(address: u32, bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    let end = u64::from(address) + bytes.len() as u64;
+    if end > u64::from(FLASH.end) {
+        return Err(Error::TooHigh { address });
+    }
+    if bytes.is_empty() {
+        return Err(Error::Empty);
+    }
+    let mut padded = bytes.to_vec();
+    padded.resize(bytes.len().next_multiple_of(SECTOR_LENGTH as usize), 0);
+    let (pages, _) = padded.as_chunks::<PAGE_LENGTH>();
+    let addressed = (address..).step_by(PAGE_LENGTH).zip(pages.iter().copied());
+    let sector = SECTOR_LENGTH as usize / PAGE_LENGTH;
+    let order = iter::once((address, [0; PAGE_LENGTH]))
+        .chain(addressed.clone().skip(sector))
+        .chain(addressed.clone().take(sector));
+    let count = pages.len() as u32 + 1;
+    let mut out = Vec::with_capacity((pages.len() + 2) * BLOCK_LENGTH);
+    encode(&mut out, &extra());
+    for (number, (address, payload)) in (0..).zip(order) {
+        encode(&mut out, &Block { address, number, count, family: ABSOLUTE, ignore: false, payload });
+    }
+    Ok(out)
+}
+
+/// The extra block for RP2350-E10. Raspberry Pi's tools give it the number 0 of 2, so that a bootrom never counts the family
+/// as complete.
+fn extra() -> Block {
+    Block { address: E10_ADDRESS, number: 0, count: 2, family: ABSOLUTE, ignore: true, payload: [0xEF; PAGE_LENGTH] }
 }
 
 /// The pages that segments touch, by address.
@@ -228,7 +260,7 @@ fn different(what: String) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ABSOLUTE, BLOCK_LENGTH, Error, RP2350_ARM_S, Segment, compare, parse, write};
+    use super::{ABSOLUTE, BLOCK_LENGTH, Error, RP2350_ARM_S, Segment, compare, parse, write, write_absolute};
 
     fn flash() -> Vec<Segment> {
         vec![
@@ -249,6 +281,36 @@ mod tests {
         assert!(blocks[1..].iter().all(|block| block.family == RP2350_ARM_S && block.count == 18));
         assert_eq!(blocks[18].address, 0x1000_2100);
         assert_eq!(blocks[18].payload[3..8], [0, 7, 7, 7, 0]);
+    }
+
+    /// A download that ends early: the old first sector is gone, and the new one is complete only when everything else is.
+    #[test]
+    fn an_interrupted_download_leaves_neither_the_old_nor_half_of_the_new() {
+        const AT: u32 = 0x1008_0000;
+        let old: Vec<u8> = vec![0xAA; 3 * 4096];
+        let new: Vec<u8> = (0..9_000_u32).map(|at| (at % 251) as u8).collect();
+        let blocks = parse(&write_absolute(AT, &new).unwrap()).unwrap();
+        assert!(blocks[0].ignore && blocks[1..].iter().all(|block| block.family == ABSOLUTE && block.count == 49));
+        assert_eq!(blocks.len(), 50);
+        let mut flash = old.clone();
+        for (done, block) in blocks.iter().enumerate().skip(1) {
+            assert_eq!(block.number as usize, done - 1);
+            let at = (block.address - AT) as usize;
+            // As the boot ROM does: a sector is erased at its first page.
+            if at.is_multiple_of(4096) {
+                flash[at..at + 4096].fill(0xFF);
+            }
+            assert!(flash[at..at + 256].iter().all(|byte| *byte == 0xFF), "a page is written to erased flash");
+            flash[at..at + 256].copy_from_slice(&block.payload);
+            assert_ne!(flash[..256], old[..256], "after block {done}");
+            let begun = flash[..256] == new[..256];
+            let rest = flash[4096..9_000] == new[4096..];
+            assert!(!begun || rest, "after block {done}");
+            // The first sector's pages come in their order.
+            assert_eq!(flash[..9_000] == new, done >= 49, "after block {done}");
+        }
+        assert!(matches!(write_absolute(AT, &[]), Err(Error::Empty)));
+        assert!(matches!(write_absolute(0x11FF_FFFF, &[1, 2]), Err(Error::TooHigh { .. })));
     }
 
     /// Field by field from the UF2 specification's table.

@@ -19,16 +19,15 @@ struct Rule {
     crates: &'static [&'static str],
 }
 
-/// The table in docs/ARCHITECTURE.md, for the library. The files that combine everything (lib.rs, main.rs and the other
+/// The table in docs/ARCHITECTURE.md, for the library. The files that combine everything (lib.rs, main.rs with its folder, and the other
 /// binaries) may import anything.
 const RULES: &[Rule] = &[
-    Rule { part: "block", modules: &[], crates: &[] },
     Rule { part: "clock", modules: &[], crates: &["fugit"] },
     Rule { part: "text", modules: &[], crates: &[] },
     Rule { part: "json", modules: &["text"], crates: &["serde"] },
     Rule { part: "turns", modules: &[], crates: &[] },
     Rule { part: "announcement", modules: &["clock"], crates: &[] },
-    Rule { part: "volume", modules: &["block", "clock"], crates: &["picovd_exfat"] },
+    Rule { part: "volume", modules: &["block", "clock"], crates: &["picovd_exfat", "picovd_layout"] },
     Rule { part: "dynamic", modules: &["announcement", "volume"], crates: &["picovd_exfat", "critical_section"] },
     // Facts about the RP2350; its memory is a parameter.
     Rule { part: "chip", modules: &["volume"], crates: &[] },
@@ -82,10 +81,11 @@ const RULES: &[Rule] = &[
             "files",
             "scsi",
             "settings",
+            "text",
             "usb",
             "volume",
         ],
-        crates: &["usb_device"],
+        crates: &["heapless", "usb_device"],
     },
     Rule { part: "vd", modules: &["announcement", "clock", "dynamic", "volume"], crates: &[] },
     // Partitions and the board's facts: it passes to `files` what only the hardware knows.
@@ -105,7 +105,7 @@ const RULES: &[Rule] = &[
     Rule { part: "rp2350/hardware", modules: &["files", "settings", "stick", "vd", "volume"], crates: HARDWARE },
     Rule {
         part: "rp2350/board",
-        modules: &["firmware", "panic_handler", "program_info", "stick", "tables"],
+        modules: &["firmware", "panic_handler", "program_info", "stick", "stick_of", "tables"],
         crates: HARDWARE_AND_USB,
     },
     // The disk on a program's own bus.
@@ -229,7 +229,7 @@ struct Named {
 fn violations(relative: &Path, found: &[Named]) -> Vec<String> {
     let module = module_of(relative);
     let Some(top) = module.first() else { return Vec::new() };
-    if top == "bin" {
+    if top == "bin" || top == "main" {
         return Vec::new();
     }
     let full = module.join("/");

@@ -304,7 +304,7 @@ impl<'p> Judge<'p> {
 
     /// Whether a file that shows flash ends at the end of a flash chip that is shorter than the manifest reserves.
     fn is_cut_to_flash(&self, planned: &PlannedFile, length: u64) -> bool {
-        let mut places = self.plan.flash_files.iter().filter(|file| file.first_cluster == planned.first_cluster);
+        let mut places = self.plan.flash_files.iter().filter(|file| file.first_cluster.0 == planned.first_cluster);
         places.next().is_some_and(|file| {
             let end = u64::from(file.offset) + length;
             // A file after the end of flash is empty.

@@ -8,7 +8,7 @@ use picovd::chip::flash_length;
 use picovd::dynamic::Registered;
 use picovd::stick::{Description, Firmware, Found};
 use picovd::usb::Functions;
-use picovd::vd::{Files, FilesOf};
+use picovd::vd::Files;
 use picovd::volume::NoOverrides;
 use picovd_embassy::{Board, MassStorage, State};
 use picovd_sim::bus::{SimBus, WireSide};
@@ -111,30 +111,30 @@ fn power(board: &native::Board) -> (WireSide, Vec<Task>, &'static Files<'static>
     let port = Port::new(bus);
     PORT.with(|place| place.replace(Some((port.clone(), wire.clone()))));
 
-    let files: &'static Files<'static> = Box::leak(Box::new(FilesOf::<16>::new(board.layout)));
     let mut arena = picovd_sim::arena::Arena::default();
-    let built_in = board.built_in.make(board.layout, None, &mut arena);
+    let described = native::describe(board, &mut arena);
     // Never freed, as what it owns is referred to forever.
     std::mem::forget(arena);
+    let Description { layout, files, built_in, announcing, usb, flash_size, redacted, unit, .. } = described;
     let digits: &'static [u8; 16] = Box::leak(Box::new(board.identity.digits()));
     let serial = std::str::from_utf8(digits).expect("digits");
     let description = Description {
-        layout: board.layout,
+        layout,
         files,
-        built_in: Box::leak(Box::new(built_in)),
-        announcing: board.announcing,
-        usb: board.usb,
-        flash_size: board.flash_size,
-        redacted: &[],
+        built_in,
+        announcing,
+        usb,
+        flash_size,
+        redacted,
         program_in_sram: false,
         usb_serial: None,
-        unit: board.unit,
+        unit,
         settings: NoOverrides,
     };
     description.built_in.register(files).expect("the manifest has room");
-    let flash = flash_length(&board.memory, board.flash_size, None);
+    let flash = flash_length(&board.memory, flash_size, None);
     let board = Board {
-        found: Found { board: Some(board.identity), flash, usb: board.usb },
+        found: Found { board: Some(board.identity), flash, usb },
         serial,
         memory: board.memory.clone(),
         restart: || (),

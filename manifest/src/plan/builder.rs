@@ -7,6 +7,7 @@ use picovd_exfat::entry::{
 use picovd_exfat::name::Name;
 use picovd_exfat::time::Timestamp;
 use picovd_exfat::{ClusterIndex, bitmap, upcase};
+use picovd_layout::block::Lba;
 
 use super::geometry::{DirectoryClusters, Geometry, clusters};
 use super::partition_table;
@@ -85,7 +86,7 @@ impl<'a> Builder<'a> {
 
         let mut flash_files = Vec::new();
         let mut exposable = Vec::new();
-        let mut growing: Vec<Growing> = directories.iter().map(Growing::of).collect();
+        let mut growing: Vec<Growing> = directories.iter().map(growing_of).collect();
         for (index, directory) in directories.iter().enumerate() {
             let mut entries = Vec::new();
             if index == 0 {
@@ -107,7 +108,7 @@ impl<'a> Builder<'a> {
                 if let Entry::Folder(index) = *entry
                     && let Some(folder) = growing.get_mut(index)
                 {
-                    (folder.parent, folder.entry) = (self.next_block, place as u32);
+                    (folder.parent, folder.entry) = (Lba(self.next_block), place as u32);
                 }
                 self.encode(*entry, &directories, &file_firsts, &mut entries);
                 exposable.extend(self.exposable(*entry, &file_firsts, place..entries.len()));
@@ -120,7 +121,9 @@ impl<'a> Builder<'a> {
             chain_ends.push(self.next_cluster() - 1);
         }
         let grows = |folder: &Growing| {
-            directories.iter().any(|at| at.first_cluster == folder.first_cluster && at.own_clusters < at.cluster_count)
+            directories
+                .iter()
+                .any(|at| at.first_cluster == folder.first_cluster.0 && at.own_clusters < at.cluster_count)
         };
         growing.retain(grows);
         flash_files.sort_by_key(|file| file.first_cluster);
@@ -237,9 +240,9 @@ impl<'a> Builder<'a> {
         let Content::Memory(window) = &file.content else { return None };
         let offset = window.flash_offset()?;
         (offset + window.length() > u64::from(SHORTEST_FLASH)).then_some(FlashFile {
-            directory: self.next_block,
+            directory: Lba(self.next_block),
             entry: place as u32,
-            first_cluster: *first,
+            first_cluster: ClusterIndex(*first),
             offset: offset as u32,
             length: window.length() as u32,
         })
@@ -326,10 +329,16 @@ impl<'a> Builder<'a> {
         if window.slots == 0 {
             return DynamicWindow { cluster_count: 0, ..window };
         }
-        let first_cluster = self.next_cluster();
+        let first_cluster = ClusterIndex(self.next_cluster());
         self.append_clusters(window.cluster_count, RegionKind::Dynamic, "");
         DynamicWindow { first_cluster, ..window }
     }
+}
+
+/// A directory whose entry set in its parent is not known yet.
+fn growing_of(directory: &PlannedDirectory) -> Growing {
+    let PlannedDirectory { first_cluster, cluster_count: clusters, .. } = *directory;
+    Growing { parent: Lba(0), entry: 0, entries: 0, first_cluster: ClusterIndex(first_cluster), clusters }
 }
 
 fn encode_set(name: &str, attributes: FileAttributes, timestamp: Timestamp, allocation: Allocation, out: &mut Vec<u8>) {

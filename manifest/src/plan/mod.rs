@@ -14,7 +14,8 @@ use builder::Builder;
 use geometry::Geometry;
 use picovd_exfat::BYTES_PER_SECTOR;
 use picovd_exfat::boot::{BACKUP_BOOT_REGION, BOOT_REGION_SECTORS};
-pub use runtime::{BuiltIn, BuiltInSource};
+pub use picovd_layout::{BuiltInSource, DynamicWindow, FlashFile, Gap, Growing};
+pub use runtime::BuiltIn;
 
 use crate::check::{Checked, Chip, Crash, Dynamic, Log, Partitions, Settings, Usb};
 use crate::diagnostic::{Collector, Diagnostics};
@@ -111,59 +112,6 @@ pub struct Label {
     pub board_digits: bool,
 }
 
-/// The dynamic window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DynamicWindow {
-    /// First cluster; 0 without a window.
-    pub first_cluster: u32,
-    /// Number of clusters.
-    pub cluster_count: u32,
-    /// Maximum number of dynamic files and folders.
-    pub slots: u16,
-    /// Number of directory entries for which each directory has room in addition to its static ones.
-    pub entries: u16,
-    /// Maximum number of directory entries of a file.
-    pub slot_entries: u8,
-}
-
-/// A file that shows flash: shorter on a chip that has less of it than the manifest reserves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FlashFile {
-    /// First block of the directory that contains it.
-    pub directory: u32,
-    /// Offset in bytes of its entry set in the directory's entries.
-    pub entry: u32,
-    /// First cluster.
-    pub first_cluster: u32,
-    /// Where in flash it begins, in bytes.
-    pub offset: u32,
-    /// Length in bytes.
-    pub length: u32,
-}
-
-/// A directory that grows with dynamic files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Growing {
-    /// First block of its parent directory; 0 for the root directory.
-    pub parent: u32,
-    /// Offset in bytes of its entry set in that directory's entries.
-    pub entry: u32,
-    /// Length in bytes of its static entries.
-    pub entries: u32,
-    /// First cluster.
-    pub first_cluster: u32,
-    /// Number of clusters reserved for it.
-    pub clusters: u32,
-}
-
-impl Growing {
-    /// A directory whose entry set in its parent is not known yet.
-    fn of(directory: &PlannedDirectory) -> Self {
-        let PlannedDirectory { first_cluster, cluster_count: clusters, .. } = *directory;
-        Self { parent: 0, entry: 0, entries: 0, first_cluster, clusters }
-    }
-}
-
 /// A file that a setting may put on the volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exposable {
@@ -223,19 +171,6 @@ pub enum RegionKind {
     Dynamic,
     /// Nothing: reads as zeros.
     Unused(Gap),
-}
-
-/// Why a region is unused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gap {
-    /// Alignment of the partition, of the FAT or of the cluster heap.
-    Alignment,
-    /// Clusters that are not allocated.
-    Free,
-    /// Part of a file that is not shown: a redaction.
-    Reserved,
-    /// Sectors after the last cluster.
-    Excess,
 }
 
 /// A directory.

@@ -1,8 +1,9 @@
 //! Files that exist only at run time: the room reserved for them, and which of them the firmware creates by itself.
 
+use picovd_exfat::ClusterIndex;
 use picovd_exfat::entry::{ENTRY_LENGTH, entries_for};
 
-use super::{BYTES_PER_CLUSTER, DynamicWindow};
+use super::{BYTES_PER_CLUSTER, BuiltInSource, DynamicWindow};
 use crate::check::Checked;
 
 /// Maximum number of partitions of an RP2350 (datasheet 5.1.2), and the number of entries of the longest name: 127
@@ -40,33 +41,6 @@ pub struct BuiltIn {
     pub source: BuiltInSource,
     /// Maximum length in bytes.
     pub capacity: u32,
-}
-
-/// What a file of the firmware shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BuiltInSource {
-    /// The whole log.
-    Stdout,
-    /// The end of the log.
-    Tail,
-    /// defmt frames.
-    Defmt,
-    /// The flash partitions, described.
-    Partitions,
-    /// What the board reports about itself, as text.
-    InfoText,
-    /// The same as JSON.
-    InfoJson,
-    /// The current settings.
-    Config,
-    /// The schema of the settings.
-    ConfigSchema,
-    /// The last crash for GDB.
-    CrashCore,
-    /// The same for users.
-    CrashText,
-    /// The same for programs.
-    CrashJson,
 }
 
 /// The files that the manifest requests.
@@ -144,7 +118,7 @@ pub(super) fn window(manifest: &Checked) -> DynamicWindow {
         clusters += 2 * (folders.len() * length) as u64;
     }
     DynamicWindow {
-        first_cluster: 0,
+        first_cluster: ClusterIndex::NONE,
         cluster_count: clusters as u32,
         slots,
         entries: entries as u16,

@@ -122,8 +122,8 @@ pub fn partition_table(data: &[u8]) {
                 folder: "partitions",
                 description: "partitions/PARTITIONS.JSON",
                 capacity: 32 << 10,
-                flash_size: board.flash_size,
-                redacted: &[],
+                flash_size: board.layout.compiled.chip().flash_size,
+                redacted: volume::layout::Redactions::default(),
             };
             (board, plan)
         });

@@ -35,7 +35,7 @@ const VALUES: [(&str, &str); 13] = [
 
 /// Everything can be read, set and saved, whatever was there, in whatever order.
 fn is_usable(kept: &Kept, first: usize) {
-    let settings = power(PLAN, kept);
+    let settings = power(*PLAN, kept);
     settings.add(&NEW).unwrap();
     if settings.is_locked() {
         return;
@@ -55,7 +55,7 @@ fn is_usable(kept: &Kept, first: usize) {
         assert_eq!(get(name), format!("{{\"{name}\":{shown}}}"));
     }
     assert_eq!(ask(settings, "save"), r#"{"ok":"save","saved":true}"#);
-    let again = power(PLAN, kept);
+    let again = power(*PLAN, kept);
     again.add(&NEW).unwrap();
     assert_eq!(ask(again, "get place"), r#"{"place":"ROOF"}"#);
     assert_eq!(NEW.lend(again, |new| new.password.clone()), "hunter2");
@@ -112,7 +112,7 @@ fn a_field_that_is_nonsense_leaves_the_others() {
     // Interval 60, password "pw", unit kelvin, offset 2.0, place "ROOF", as postcard writes them.
     let right: [&[u8]; 5] = [b"\x3C", b"\x02pw", b"\x01", b"\0\0\0\x40", b"\x01\x04ROOF"];
     let new = |parts: &[&[u8]]| {
-        let settings = power(PLAN, &kept(&[("app", parts.concat())]));
+        let settings = power(*PLAN, &kept(&[("app", parts.concat())]));
         settings.add(&NEW).unwrap();
         NEW.lend(settings, Clone::clone)
     };
@@ -161,7 +161,7 @@ fn a_field_that_is_nonsense_leaves_the_others() {
 #[test]
 fn a_lock_that_is_nonsense_is_none() {
     for (lock, locked) in [(0, false), (1, true), (2, false), (0xFF, false)] {
-        let settings = power(PLAN, &kept(&[("picovd", vec![0, 0, 0, 0, 0, 0, 0, 0, lock])]));
+        let settings = power(*PLAN, &kept(&[("picovd", vec![0, 0, 0, 0, 0, 0, 0, 0, lock])]));
         assert_eq!(settings.is_locked(), locked, "{lock}");
     }
 }

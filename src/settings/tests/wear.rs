@@ -48,7 +48,7 @@ const TOO_OFTEN: &str = r#"{"error":"not saved: too many saves wear the flash ou
 #[cfg_attr(miri, ignore = "takes minutes in Miri")]
 fn a_script_at_the_port_cannot_wear_the_flash_out() {
     let settings: &'static Settings<'static> =
-        Box::leak(Box::new(Settings::new(PLAN, Box::leak(Box::new(Room::new())))));
+        Box::leak(Box::new(Settings::new(*PLAN, Box::leak(Box::new(Room::new())))));
     let count = Arc::new(Mutex::new(0));
     let flash = Flash(vec![0xFF; 8192], count.clone());
     let storage: &'static mut Store<Flash> = Box::leak(Box::new(Store::open(flash, 0, 2)));

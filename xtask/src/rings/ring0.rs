@@ -102,7 +102,8 @@ fn run(context: &Context, report: &mut Report) {
 /// Packages the libraries, and builds them from the packages' contents. Cargo's own check of a package would take a library
 /// of the same version from its cache, with its contents at that time.
 fn packages(context: &Context) -> Result<(), String> {
-    const LIBRARIES: [&str; 5] = ["picovd-exfat", "picovd-manifest", "picovd-derive", "picovd", "picovd-embassy"];
+    const LIBRARIES: [&str; 6] =
+        ["picovd-exfat", "picovd-layout", "picovd-manifest", "picovd-derive", "picovd", "picovd-embassy"];
     let workspace = &context.workspace;
     let mut package = command::cargo(&workspace.root);
     package.args(["package", "--allow-dirty", "--no-verify"]).env("CARGO_TARGET_DIR", &workspace.target);

@@ -41,7 +41,17 @@ fn models(context: &Context, report: &mut Report) {
 /// The library's unit tests under Miri, which finds undefined behaviour. The long ones take hours there.
 fn miri(context: &Context, report: &mut Report) {
     let mut cargo = nightly::cargo(&context.workspace.root);
-    cargo.args(["miri", "test", "--package", "picovd", "--package", "picovd-exfat", "--lib"]);
+    cargo.args([
+        "miri",
+        "test",
+        "--package",
+        "picovd",
+        "--package",
+        "picovd-exfat",
+        "--package",
+        "picovd-layout",
+        "--lib",
+    ]);
     // Tests leak what has to live forever, like statics on the chip.
     cargo.env("MIRIFLAGS", "-Zmiri-ignore-leaks");
     cargo.env("CARGO_TARGET_DIR", context.workspace.target.join("miri"));

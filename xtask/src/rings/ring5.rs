@@ -121,6 +121,7 @@ fn tests(context: &Context, report: &mut Report, elf: &Path) {
         "board_firmware",
         "board_image",
         "board_lockstep",
+        "board_manifest",
         "board_reference",
         "flash_length",
         "info",

@@ -1,16 +1,13 @@
-//! The tables that `picovd-manifest` generates from `picovd.toml`, from which a volume is synthesized.
-//!
-//! A [`Layout`] is an argument of [`Volume`](super::Volume), never a global, so one process may have several.
-//! `picovd_manifest::emit` generates it with const assertions for what is guaranteed here: regions cover the volume from
-//! block 0 to the last one without gap or overlap, in ascending order; everything with a FAT chain is at the start of the
-//! cluster heap.
+//! The volume's layout.
 
-use super::BoardIdentity;
-use crate::block::{BlockCount, Lba};
+use crate::block::{BLOCK_LENGTH, BlockCount, Lba};
+use crate::compiled::{cut, word};
+use crate::format::{section, volume};
+use crate::table::Record;
+use crate::{ClusterIndex, Compiled, Region, RegionRecord, Table};
 
-pub use picovd_exfat::ClusterIndex;
-
-/// One volume, as laid out at build time.
+/// One volume: complete regions, in ascending order, without gap or overlap, and everything with a FAT chain at the start of
+/// the cluster heap. A build or [`Compiled::read`] has checked that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout<'a> {
     /// PartitionOffset (exFAT 3.1.4): the number of blocks before the volume, for a partition table; 0 without one.
@@ -37,29 +34,79 @@ pub struct Layout<'a> {
     pub sectors_per_cluster_shift: u8,
     /// Last cluster of each FAT chain, ascending. The chains (bitmap, up-case table, directories) are contiguous and follow
     /// each other from cluster 2 on; every other allocation has NoFatChain set, so its FAT entries are 0.
-    pub chain_ends: &'a [u32],
+    pub chain_ends: Table<'a, u32, 1>,
     /// Number of clusters, from cluster 2 on, that are permanently allocated.
     pub allocated_clusters: u32,
     /// What is at which block: complete, ascending, without gap or overlap.
-    pub regions: &'a [Region<'a>],
+    pub regions: Table<'a, RegionRecord, 6>,
     /// Files that show flash beyond what every chip has, in the order of their clusters.
-    pub flash_files: &'a [FlashFile],
+    pub flash_files: Table<'a, FlashFile, 5>,
     /// Directories that grow with dynamic files, in the order of their clusters.
-    pub growing: &'a [Growing],
+    pub growing: Table<'a, Growing, 5>,
     /// Clusters reserved for files registered at run time.
     pub dynamic: DynamicWindow,
+    /// Where the regions' bytes are.
+    pub compiled: Compiled<'a>,
 }
 
-impl Layout<'_> {
+impl<'a> Layout<'a> {
+    /// The volume of a compiled manifest.
+    #[must_use]
+    pub const fn of(compiled: Compiled<'a>) -> Self {
+        let words = compiled.section(section::VOLUME);
+        let label = word(words, volume::LABEL);
+        let slots = word(words, volume::DYNAMIC_SLOTS);
+        let units = bytemuck::must_cast_slice(cut(words, volume::LABEL_UNITS, volume::WORDS - volume::LABEL_UNITS));
+        Self {
+            partition_offset: word(words, volume::PARTITION_OFFSET),
+            volume_length: BlockCount(word(words, volume::VOLUME_LENGTH)),
+            fat_offset: word(words, volume::FAT_OFFSET),
+            fat_length: word(words, volume::FAT_LENGTH),
+            cluster_heap_offset: word(words, volume::CLUSTER_HEAP_OFFSET),
+            cluster_count: word(words, volume::CLUSTER_COUNT),
+            first_cluster_of_root_directory: ClusterIndex(word(words, volume::ROOT)),
+            volume_serial_number: word(words, volume::SERIAL_NUMBER),
+            timestamp: word(words, volume::TIMESTAMP),
+            label: Label { units: cut(units, 0, (label & 0xFF) as usize), board_digits: label & 0x100 != 0 },
+            sectors_per_cluster_shift: word(words, volume::CLUSTER_SHIFT) as u8,
+            chain_ends: Table::new(compiled.section(section::CHAIN_ENDS)),
+            allocated_clusters: word(words, volume::ALLOCATED),
+            regions: Table::new(compiled.section(section::REGIONS)),
+            flash_files: Table::new(compiled.section(section::FLASH_FILES)),
+            growing: Table::new(compiled.section(section::GROWING)),
+            dynamic: DynamicWindow {
+                first_cluster: ClusterIndex(word(words, volume::DYNAMIC_FIRST)),
+                cluster_count: word(words, volume::DYNAMIC_CLUSTERS),
+                slots: slots as u16,
+                entries: (slots >> 16) as u16,
+                slot_entries: word(words, volume::DYNAMIC_SLOT_ENTRIES) as u8,
+            },
+            compiled,
+        }
+    }
+
+    /// The region with that index. Not inlined: a reader keeps the one that it needs.
+    #[inline(never)]
+    #[must_use]
+    pub fn region(&self, index: usize) -> Option<Region<'a>> {
+        Some(self.regions.get(index)?.resolve(&self.compiled))
+    }
+
+    /// All regions, in their order.
+    pub fn all_regions(&self) -> impl Iterator<Item = Region<'a>> + '_ {
+        self.regions.iter().map(|record| record.resolve(&self.compiled))
+    }
+
     /// The cluster after the last permanently allocated one.
-    pub(super) const fn allocated_end(&self) -> ClusterIndex {
+    #[must_use]
+    pub const fn allocated_end(&self) -> ClusterIndex {
         ClusterIndex::FIRST.after(self.allocated_clusters)
     }
 
     /// Base-2 logarithm of a cluster's length in bytes: a sector has 512 = 2^9.
     #[must_use]
     pub const fn cluster_shift(&self) -> u32 {
-        (self.sectors_per_cluster_shift & 15) as u32 + 9
+        (self.sectors_per_cluster_shift & 15) as u32 + BLOCK_LENGTH.trailing_zeros()
     }
 
     /// Number of clusters that `length` bytes take.
@@ -93,14 +140,6 @@ impl Layout<'_> {
     pub const fn cluster_of(&self, block: Lba) -> ClusterIndex {
         ClusterIndex::FIRST.after(block.0.saturating_sub(self.heap()) >> (self.sectors_per_cluster_shift & 15))
     }
-
-    /// VolumeSerialNumber (exFAT 3.1.11) on that board. `volumes` counts how often hosts had to see another volume: a
-    /// number repeats only after 2^32 of them, 136 years at one per second, when no host still has data cached for it.
-    #[must_use]
-    pub fn serial_number(&self, board: Option<BoardIdentity>, volumes: u32) -> u32 {
-        let serial = board.map_or(self.volume_serial_number, BoardIdentity::volume_serial_number);
-        serial.wrapping_add(volumes)
-    }
 }
 
 /// A file that shows flash, laid out for as much of it as the manifest reserves. If the chip has less, which is detected at
@@ -119,6 +158,25 @@ pub struct FlashFile {
     pub length: u32,
 }
 
+impl FlashFile {
+    /// Its length in bytes on a chip with `flash` bytes.
+    #[must_use]
+    pub fn length_on(&self, flash: u32) -> u32 {
+        self.length.min(flash.saturating_sub(self.offset))
+    }
+}
+
+impl Record<5> for FlashFile {
+    #[inline]
+    fn decode([directory, entry, first_cluster, offset, length]: [u32; 5]) -> Self {
+        Self { directory: Lba(directory), entry, first_cluster: ClusterIndex(first_cluster), offset, length }
+    }
+
+    fn encode(&self) -> [u32; 5] {
+        [self.directory.0, self.entry, self.first_cluster.0, self.offset, self.length]
+    }
+}
+
 /// A directory of the manifest that grows with dynamic files. It has as many clusters as its entries need; the rest of its
 /// reserved clusters is free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +191,17 @@ pub struct Growing {
     pub first_cluster: ClusterIndex,
     /// Number of clusters reserved for it.
     pub clusters: u32,
+}
+
+impl Record<5> for Growing {
+    #[inline]
+    fn decode([parent, entry, entries, first_cluster, clusters]: [u32; 5]) -> Self {
+        Self { parent: Lba(parent), entry, entries, first_cluster: ClusterIndex(first_cluster), clusters }
+    }
+
+    fn encode(&self) -> [u32; 5] {
+        [self.parent.0, self.entry, self.entries, self.first_cluster.0, self.clusters]
+    }
 }
 
 /// The volume label.
@@ -157,70 +226,4 @@ pub struct DynamicWindow {
     pub entries: u16,
     /// Maximum number of directory entries of a file: 2 and one for each 15 units of the longest name.
     pub slot_entries: u8,
-}
-
-/// A run of blocks with the same meaning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Region<'a> {
-    /// First block.
-    pub first: Lba,
-    /// Number of blocks, at least 1.
-    pub length: BlockCount,
-    /// What the blocks contain.
-    pub kind: RegionKind<'a>,
-}
-
-/// What the blocks of a region contain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RegionKind<'a> {
-    /// Main or backup boot region (exFAT 3.1 to 3.4): 12 sectors.
-    Boot,
-    /// First FAT (exFAT 4.1).
-    Fat,
-    /// Allocation bitmap (exFAT 7.1).
-    Bitmap,
-    /// Up-case table (exFAT 7.2).
-    Upcase,
-    /// A directory's clusters (exFAT 6).
-    Directory(Directory<'a>),
-    /// A file with contents known at build time, or a partition table; padded with zeros.
-    Bytes(&'a [u8]),
-    /// A window of the chip's address space; padded with zeros.
-    Memory(MemoryWindow),
-    /// Clusters of files registered at run time.
-    Dynamic,
-    /// Nothing: reads as zeros. Has the reason why it exists.
-    Unused(Gap),
-}
-
-/// Why a region is unused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gap {
-    /// FAT alignment (exFAT 2.2.1) or cluster heap alignment (exFAT 2.3.1).
-    Alignment,
-    /// Clusters that are not allocated.
-    Free,
-    /// Reserved at build time for a file that may appear at boot.
-    Reserved,
-    /// Sectors after the last cluster.
-    Excess,
-}
-
-/// A directory: entries known at build time, then the dynamic ones, then end-of-directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Directory<'a> {
-    /// The encoded entries, a multiple of 32 bytes. The root directory's start with the volume label's entry, whose bytes
-    /// are replaced at run time.
-    pub entries: &'a [u8],
-    /// Whether this is the root directory.
-    pub root: bool,
-}
-
-/// A range of the chip's address space.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MemoryWindow {
-    /// First address.
-    pub base: u32,
-    /// Length in bytes. (Every region is shorter than 4 GiB, which the plan ensures.)
-    pub length: u32,
 }
