@@ -1,4 +1,5 @@
-//! The ADC (RP2350 datasheet 12.4): the temperature sensor at 27 degrees, and inputs that nothing drives.
+//! The ADC (RP2350 datasheet 12.4): the temperature sensor, at 27 degrees unless another temperature is set, and inputs that
+//! nothing drives.
 
 use crate::registers::Alias;
 use std::collections::VecDeque;
@@ -26,13 +27,20 @@ const UNDER: u32 = 1 << 10;
 const OVER: u32 = 1 << 11;
 const DEPTH: usize = 8;
 
-/// The channel of the temperature sensor in a QFN-60 package, and its reading: 0.706 V at 27 degrees, of 3.3 V (12.4.6).
+/// The channel of the temperature sensor in a QFN-60 package.
 const TEMPERATURE: u32 = 4;
-const AT_27_DEGREES: u16 = 876;
+
+/// What the converter reads of the sensor at a temperature: 0.706 V at 27 degrees, and 1.721 mV less for each degree more, of
+/// 3.3 V in 4096 steps (12.4.6).
+fn reading(celsius: f64) -> u16 {
+    let volts = 0.706 - (celsius - 27.0) * 0.001_721;
+    (volts / 3.3 * 4096.0).round().clamp(0.0, 4095.0) as u16
+}
 
 /// The block.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Adc {
+    celsius: f64,
     control: u32,
     fifo_control: u32,
     result: u16,
@@ -41,11 +49,27 @@ pub struct Adc {
     forced: u32,
 }
 
+impl Default for Adc {
+    fn default() -> Self {
+        Self { celsius: 27.0, control: 0, fifo_control: 0, result: 0, fifo: VecDeque::new(), enabled: 0, forced: 0 }
+    }
+}
+
 impl Adc {
+    /// What a reset leaves: the temperature.
+    pub(super) fn reset(&mut self) {
+        *self = Self { celsius: self.celsius, ..Self::default() };
+    }
+
+    /// Sets the chip's temperature in degrees Celsius.
+    pub fn set_temperature(&mut self, celsius: f64) {
+        self.celsius = celsius;
+    }
+
     fn convert(&mut self) {
         let channel = self.control >> 12 & 15;
         let warm = channel == TEMPERATURE && self.control & TS_EN != 0;
-        self.result = if warm { AT_27_DEGREES } else { 0 };
+        self.result = if warm { reading(self.celsius) } else { 0 };
         if self.fifo_control & FIFO_EN != 0 {
             if self.fifo.len() < DEPTH {
                 let shift = if self.fifo_control & SHIFT != 0 { 4 } else { 0 };
@@ -148,6 +172,23 @@ mod tests {
         assert_eq!((adc.read(CS), adc.read(RESULT)), (Some(EN | TS_EN | READY | 4 << 12), Some(876)));
         adc.write(CS, Alias::Write, EN | START_ONCE);
         assert_eq!(adc.read(RESULT), Some(0));
+    }
+
+    #[test]
+    fn the_sensor_follows_the_temperature() {
+        let mut adc = Adc::default();
+        adc.write(CS, Alias::Write, EN | TS_EN | TEMPERATURE << 12);
+        let mut measure = |celsius| {
+            adc.set_temperature(celsius);
+            adc.reset();
+            adc.write(CS, Alias::Write, EN | TS_EN | TEMPERATURE << 12 | START_ONCE);
+            let volts = f64::from(adc.read(RESULT).expect("a register")) * 3.3 / 4096.0;
+            27.0 - (volts - 0.706) / 0.001_721
+        };
+        for celsius in [-40.0, -3.5, 0.0, 20.0, 27.0, 36.6, 85.0] {
+            let measured = measure(celsius);
+            assert!((measured - celsius).abs() < 0.25, "{measured} at {celsius}: a step is 0.47 degrees");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //!
 //! Each block models the registers that have an effect; those that only store values are in `remembered.rs`.
 
-mod adc;
+pub mod adc;
 mod dma;
 pub mod i2c;
 mod spi;
@@ -28,7 +28,8 @@ const IRQ_I2C: u16 = 36;
 pub struct Peripherals {
     /// I2C0 and I2C1.
     pub i2c: [i2c::I2c; 2],
-    pub(super) adc: adc::Adc,
+    /// The ADC with its temperature sensor.
+    pub adc: adc::Adc,
     pub(super) uart: [uart::Uart; 2],
     pub(super) spi: [spi::Spi; 2],
     pub(super) dma: dma::Dma,
@@ -56,7 +57,7 @@ impl Peripherals {
             }
         }
         if is(0) {
-            self.adc = adc::Adc::default();
+            self.adc.reset();
         }
         if is(2) {
             self.dma = dma::Dma::default();
