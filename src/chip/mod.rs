@@ -4,6 +4,7 @@ pub mod address_map;
 pub mod bootrom;
 mod flash_length;
 pub(crate) mod partition_table;
+pub mod temperature;
 
 pub use flash_length::flash_length;
 pub use partition_table::{PartitionTableSource, WORK_AREA};

@@ -50,6 +50,8 @@ mod rom_table;
 #[cfg(feature = "hal")]
 mod stick;
 #[cfg(feature = "hal")]
+mod thermometer;
+#[cfg(feature = "hal")]
 mod usb;
 #[cfg(feature = "hal")]
 mod usb_endpoint;
@@ -73,6 +75,8 @@ pub use rp235x_hal;
 pub use static_cell::{ConstStaticCell, StaticCell};
 #[cfg(feature = "hal")]
 pub use stick::{Home, Running, Stick};
+#[cfg(feature = "hal")]
+pub use thermometer::Thermometer;
 #[cfg(feature = "hal")]
 pub use usb::UsbBus;
 

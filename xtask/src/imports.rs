@@ -117,6 +117,7 @@ const RULES: &[Rule] = &[
         modules: &["clock", "files", "settings", "stick", "usb", "vd", "volume"],
         crates: HARDWARE_AND_USB,
     },
+    Rule { part: "rp2350/thermometer", modules: &["chip"], crates: HARDWARE },
     Rule { part: "rp2350/waiting", modules: &["clock", "stick"], crates: HARDWARE },
     // One adapter in two files.
     Rule { part: "rp2350/usb", modules: &["block", "usb", "volume"], crates: HARDWARE_AND_USB },
