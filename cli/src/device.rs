@@ -1,7 +1,6 @@
 //! The device that is plugged in: options that most commands share, and its evaluation.
 
-use crate::values;
-use crate::{Failure, to_stderr};
+use crate::{Failure, to_stderr, uf2, values};
 use clap::Args;
 use picovd_manifest::DiskPlan;
 use picovd_sim::diagnosis::Outcome;
@@ -105,6 +104,10 @@ pub struct Device {
     /// The board's partition table has this partition, for example `Calibration=2M,64K`; may be repeated
     #[arg(long = "partition", value_name = "NAME=START,LENGTH", value_parser = values::partition)]
     pub partitions: Vec<Partition>,
+    /// Copy this UF2 file to the board's boot drive first, for example one of `picovd uf2 my.toml`; may be repeated. --manifest then
+    /// must be the manifest that the board shows
+    #[arg(long, value_name = "FILE.uf2", requires = "elf")]
+    uf2: Vec<PathBuf>,
     /// For each firmware that was plugged in, whether it has failed.
     #[arg(skip)]
     outcomes: RefCell<Vec<Outcome>>,
@@ -121,8 +124,13 @@ impl Device {
             tolerates: self.foreign_usb || !self.strict,
             sink: to_stderr,
         };
-        let plug = plug::open_with(self.manifest.path()?, self.elf.as_deref(), self.flash(), treatment)
-            .map_err(Failure::of_plug)?;
+        let mut written = Vec::new();
+        for path in &self.uf2 {
+            written.extend(uf2::flash_of(path)?);
+        }
+        let flash = FlashChip { written: &written, ..self.flash() };
+        let plug =
+            plug::open_with(self.manifest.path()?, self.elf.as_deref(), flash, treatment).map_err(Failure::of_plug)?;
         self.outcomes.borrow_mut().push(plug.outcome.clone());
         warn(&plug.plan);
         Ok(plug)
@@ -139,7 +147,7 @@ impl Device {
     }
 
     fn flash(&self) -> FlashChip<'_> {
-        FlashChip { length: self.flash_size, partitions: &self.partitions }
+        FlashChip { length: self.flash_size, partitions: &self.partitions, written: &[] }
     }
 
     /// Lets an emulated board run until it was powered for some time: a command that reads a file ends so early that a

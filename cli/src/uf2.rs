@@ -4,7 +4,7 @@ use crate::Failure;
 use clap::Args;
 use picovd_manifest::{compile_for_flash, load};
 use picovd_sim::layout::stock;
-use picovd_uf2::{Image, Segment};
+use picovd_uf2::{ABSOLUTE, Image, Segment};
 use std::env;
 use std::fmt::Display;
 use std::fs;
@@ -49,7 +49,8 @@ impl Uf2 {
             (Some(elf), file) => self.program(elf, file.as_deref(), out),
             (None, None) if self.none => {
                 // Zeros are no compiled manifest.
-                let uf2 = picovd_uf2::write_absolute(FLASH + stock::MANIFEST, &[0; stock::SECTOR as usize]);
+                let zeros = Segment { address: FLASH + stock::MANIFEST, bytes: vec![0; stock::SECTOR as usize] };
+                let uf2 = picovd_uf2::write_last(ABSOLUTE, &[], &zeros);
                 let uf2 = uf2.map_err(|reason| Failure::Failed(reason.to_string()))?;
                 let path = self.output.clone().unwrap_or_else(|| PathBuf::from("none.uf2"));
                 write(&path, &uf2)?;
@@ -86,13 +87,13 @@ impl Uf2 {
         let plan = load(manifest, epoch.as_deref()).map_err(|problems| Failure::Failed(problems.to_string()))?;
         let text = fs::read_to_string(manifest).map_err(|reason| failed(&reason))?;
         let block = compile_for_flash(&plan, Some(&text)).map_err(|reason| failed(&reason))?;
-        let address = FLASH + stock::MANIFEST;
+        let length = block.len();
+        let last = Segment { address: FLASH + stock::MANIFEST, bytes: block };
         let uf2 = match &self.with_firmware {
-            None => picovd_uf2::write_absolute(address, &block),
+            None => picovd_uf2::write_last(ABSOLUTE, &[], &last),
             Some(elf) => {
-                let mut image = read_program(elf)?;
-                image.segments.push(Segment { address, bytes: block.clone() });
-                picovd_uf2::write(image.family, &image.segments)
+                let image = read_program(elf)?;
+                picovd_uf2::write_last(image.family, &image.segments, &last)
             }
         };
         let uf2 = uf2.map_err(|reason| failed(&reason))?;
@@ -102,7 +103,7 @@ impl Uf2 {
         };
         write(&path, &uf2)?;
         let what = if self.with_firmware.is_some() { "firmware, and the manifest in" } else { "writes" };
-        writeln!(out, "{}: {what} {} of flash", path.display(), range(block.len()))?;
+        writeln!(out, "{}: {what} {} of flash", path.display(), range(length))?;
         if self.with_firmware.is_none() {
             writeln!(
                 out,
@@ -122,6 +123,22 @@ fn hint(out: &mut dyn Write) -> std::io::Result<()> {
 fn range(length: usize) -> String {
     let end = (stock::MANIFEST as usize + length).next_multiple_of(stock::SECTOR as usize);
     format!("{} to {} KiB", stock::MANIFEST >> 10, end >> 10)
+}
+
+/// What a board's boot ROM writes to flash for a UF2 file: offsets and bytes, in this order. It erases a sector at its first page.
+pub fn flash_of(path: &Path) -> Result<Vec<(usize, Vec<u8>)>, Failure> {
+    let failed = |what: &dyn Display| Failure::Failed(format!("{}: {what}", path.display()));
+    let bytes = fs::read(path).map_err(|reason| failed(&reason))?;
+    let blocks = picovd_uf2::parse(&bytes).map_err(|reason| failed(&reason))?;
+    let mut written = Vec::new();
+    for block in blocks.into_iter().filter(|block| !block.ignore) {
+        let at = block.address.checked_sub(FLASH).ok_or_else(|| failed(&"it is not for flash"))? as usize;
+        if at.is_multiple_of(stock::SECTOR as usize) {
+            written.push((at, vec![0xFF; stock::SECTOR as usize]));
+        }
+        written.push((at, block.payload.to_vec()));
+    }
+    Ok(written)
 }
 
 fn read_program(elf: &Path) -> Result<Image, Failure> {

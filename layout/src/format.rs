@@ -103,7 +103,6 @@ pub(crate) mod kind {
     pub const MEMORY: u32 = 6;
     pub const DYNAMIC: u32 = 7;
     pub const ALIGNMENT: u32 = 8;
-    #[cfg_attr(not(any(test, feature = "alloc")), allow(dead_code, reason = "a reader takes what is left for it"))]
     pub const FREE: u32 = 9;
     pub const RESERVED: u32 = 10;
     pub const EXCESS: u32 = 11;

@@ -85,6 +85,9 @@ pub struct RegionRecord {
 }
 
 impl RegionRecord {
+    /// A region without blocks.
+    pub const NONE: Self = Self { first: Lba(0), length: BlockCount(0), kind: kind::FREE, a: 0, b: 0, c: 0 };
+
     /// What it says, with the bytes it refers to. A kind that is not known reads as zeros.
     #[inline]
     #[must_use]

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use picovd_layout::Compiled;
 use picovd_manifest::{Output, emit, load};
 
 fn stock() -> PathBuf {
@@ -29,15 +30,20 @@ fn two_folders_give_the_same_text() {
     assert_eq!(one.memory_x, two.memory_x);
     assert_eq!(one.contents, two.contents);
     assert_eq!(one.layout, two.layout);
-    assert!(one.contents.iter().any(|(_, bytes)| bytes == b"content"));
+    let end = one.contents.last().map(|(name, bytes)| (name.as_str(), bytes.ends_with(b"content")));
+    assert_eq!(end, Some(("contents.bin", true)));
 }
 
 #[test]
 fn the_epoch_changes_the_timestamps_alone() {
     let (before, after) = (output(&stock(), None), output(&stock(), Some("1000000000")));
-    assert_ne!(before.volume_rs, after.volume_rs);
+    assert_ne!(before.volume_rs, after.volume_rs, "the build's number");
     assert_eq!(before.layout, after.layout);
-    assert_eq!(before.contents, after.contents);
+    let [(_, tables), (_, contents)] = before.contents.try_into().expect("tables and contents");
+    let [(_, other_tables), (_, other_contents)] = after.contents.try_into().expect("tables and contents");
+    assert_eq!(contents, other_contents);
+    assert_ne!(tables, other_tables);
+    assert_eq!(tables.len(), other_tables.len());
 }
 
 #[test]
@@ -53,14 +59,21 @@ fn flash_ends_before_the_settings() {
     assert!(without.memory_x.contains(".settings (NOLOAD) : ALIGN(4)") && !without.volume_rs.contains("SETTINGS"));
 }
 
+/// Does something with the compiled manifest that is included.
+fn with_compiled<R>(output: &Output, work: impl FnOnce(Compiled<'_>) -> R) -> R {
+    let [(_, tables), (_, contents)] = output.contents.as_slice() else { panic!("tables and contents") };
+    let words: Vec<u32> = tables.as_chunks().0.iter().map(|word| u32::from_ne_bytes(*word)).collect();
+    work(Compiled::new(&words, contents))
+}
+
 #[test]
-fn strings_are_escaped() {
+fn strings_are_kept_as_they_are() {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let manifest = folder.join("strings.toml");
     std::fs::write(&manifest, "[usb]\nmanufacturer = 'a\"b\\c{}'\nproduct = \"Größe\"\n").unwrap();
-    let text = output(&manifest, None).volume_rs;
-    assert!(text.contains(r#"manufacturer: "a\"b\\c{}","#), "{text}");
-    assert!(text.contains(r#"product: "Gr\u{f6}\u{df}e","#), "{text}");
+    with_compiled(&output(&manifest, None), |compiled| {
+        assert_eq!((compiled.usb().manufacturer, compiled.usb().product), ("a\"b\\c{}", "Größe"));
+    });
 }
 
 #[test]
@@ -74,8 +87,9 @@ fn usb_functions_are_switched() {
         ("console = true\npicotool-reset = true", true, true),
     ] {
         std::fs::write(&manifest, format!("[usb]\n{keys}\n")).unwrap();
-        let text = output(&manifest, None).volume_rs;
-        assert!(text.contains(&format!("    console: {console},\n    picotool_reset: {picotool_reset},\n")), "{text}");
+        with_compiled(&output(&manifest, None), |compiled| {
+            assert_eq!((compiled.usb().console, compiled.usb().picotool_reset), (console, picotool_reset), "{keys}");
+        });
     }
 }
 
@@ -123,11 +137,17 @@ fn what_nobody_asked_for_is_not_linked() {
     for part in [
         "    info: Some(&INFO),\n",
         "InfoFile::json(&INFO)",
-        "        folder: \"a\",\n        description: \"a/PARTITIONS.JSON\",\n",
-        "        flash_size: 8388608,\n        redacted: &[4096..4608],\n",
+        "        folder: COMPILED.partitions().folder,\n        description: COMPILED.built_in_path_at(0),\n",
+        "        flash_size: FLASH_SIZE,\n        redacted: COMPILED.redacted(),\n",
     ] {
         assert!(all.contains(part), "{part}\n{all}");
     }
+    with_compiled(&output(&manifest, None), |compiled| {
+        assert_eq!((compiled.partitions().folder, compiled.built_in_path_at(0)), ("a", "a/PARTITIONS.JSON"));
+        assert_eq!(compiled.chip().flash_size, 8 << 20);
+        let redacted: Vec<_> = compiled.redacted().iter().map(|range| (range.start, range.end)).collect();
+        assert_eq!(redacted, [(4096, 4608)]);
+    });
     assert!(!all.contains("InfoFile::text"), "{all}");
     let build =
         |text: &str| text.lines().find(|line| line.contains("const BUILD")).map(str::to_owned).expect("a build");

@@ -103,6 +103,8 @@ pub struct FlashChip<'a> {
     pub length: Option<usize>,
     /// The partitions in its table; without any, there is no table.
     pub partitions: &'a [Partition],
+    /// What else was written to an emulated board's chip before it starts, in this order: offsets and bytes.
+    pub written: &'a [(usize, Vec<u8>)],
 }
 
 /// The same on a board with this flash chip. Mistakes of the firmware are not reported, and the board is strict.
@@ -224,6 +226,7 @@ fn emulated(plan: DiskPlan, flash: FlashChip<'_>, path: &Path, treatment: Treatm
     if !flash.partitions.is_empty() {
         left.extend(partitions::table(chip.bytes(), flash.partitions)?);
     }
+    left.extend_from_slice(flash.written);
     if !left.is_empty() {
         if !left.iter().all(|(at, bytes)| chip.preload(*at, bytes)) {
             return Err("flash has no room for its contents".to_owned());

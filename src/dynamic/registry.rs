@@ -89,6 +89,11 @@ impl<'a, const N: usize> FilesOf<'a, N> {
             slots: [const { FileSlot::new() }; N],
         }
     }
+
+    /// The same for another layout, in place.
+    pub(crate) fn set_layout(&mut self, layout: &'a Layout<'a>) {
+        self.layout = layout;
+    }
 }
 
 impl<'a> Files<'a> {

@@ -17,6 +17,9 @@ use heapless::Vec;
 /// Maximum number of files that a manifest asks the firmware for; the partitions' description is not made here.
 const FILES: usize = 7;
 
+/// The layout of a room that is not used yet.
+const NOTHING: &Layout<'static> = &Layout::of(Compiled::new(&[], &[]));
+
 /// The parts of a program that a manifest may ask for.
 #[derive(Clone, Copy)]
 pub struct Parts<'a> {
@@ -118,7 +121,8 @@ impl core::error::Error for Missing {}
 /// Room for a stick with up to `N` dynamic files.
 pub struct Room<'a, const N: usize> {
     layout: Option<Layout<'a>>,
-    files: Option<FilesOf<'a, N>>,
+    /// Made in place: on the stack, it would be the largest thing of the start.
+    files: FilesOf<'a, N>,
     settings: Option<Settings<'a>>,
     info: Option<Info<'a>>,
     stdout: Option<LogFile<'a>>,
@@ -137,7 +141,7 @@ impl<'a, const N: usize> Room<'a, N> {
     pub const fn new() -> Self {
         Self {
             layout: None,
-            files: None,
+            files: FilesOf::new(NOTHING),
             settings: None,
             info: None,
             stdout: None,
@@ -160,7 +164,8 @@ impl<'a, const N: usize> Room<'a, N> {
     ) -> Description<'a, Option<&'a Settings<'a>>> {
         let Self { layout, files, settings, info, stdout, tail, frames, texts, configs, made, list, built_in } = self;
         let layout: &'a Layout<'a> = layout.insert(Layout::of(compiled));
-        let files: &'a Files<'a> = files.insert(FilesOf::new(layout));
+        files.set_layout(layout);
+        let files: &'a Files<'a> = files;
         let plan = settings_of(&compiled, layout).zip(parts.settings);
         let settings: Option<&'a Settings<'a>> = match plan {
             Some((plan, room)) => Some(settings.insert(Settings::new(plan, room))),
@@ -231,7 +236,10 @@ impl<'a, const N: usize> Room<'a, N> {
             }
         }
         let made: &'a Vec<File<'a>, FILES> = made;
-        list.extend(made.iter());
+        for file in made {
+            // There is a place for each.
+            let _ = list.push(file);
+        }
         let built_in: &'a BuiltIn<'a> = built_in.insert(BuiltIn {
             files: list,
             log,

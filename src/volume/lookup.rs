@@ -1,6 +1,6 @@
 //! Looks up files and folders of the manifest by name.
 
-use super::layout::{Directory, Layout, Region, RegionKind};
+use super::layout::{Directory, Layout, RegionKind};
 use picovd_exfat::ClusterIndex;
 use picovd_exfat::entry::{ENTRY_LENGTH, EntryType, FileAttributes};
 use picovd_exfat::name::Name;
@@ -80,8 +80,9 @@ pub(crate) fn follow<'n>(layout: &Layout<'_>, mut names: impl Iterator<Item = &'
 /// The manifest's folder that begins at a cluster.
 pub(crate) fn directory_at<'a>(layout: &Layout<'a>, cluster: ClusterIndex) -> Option<Directory<'a>> {
     let first = layout.block_of(cluster);
-    match layout.region(layout.regions.partition_point(|region| region.first < first))? {
-        Region { first: there, kind: RegionKind::Directory(directory), .. } if there == first => Some(directory),
+    let record = layout.regions.get(layout.regions.partition_point(|region| region.first < first))?;
+    match record.resolve(&layout.compiled).kind {
+        RegionKind::Directory(directory) if record.first == first => Some(directory),
         _ => None,
     }
 }

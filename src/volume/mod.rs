@@ -32,7 +32,7 @@ pub use windows::Windows;
 
 use crate::block::{BLOCK_LENGTH, BlockCount, Lba};
 use crate::clock::Instant;
-use layout::{Layout, Region, RegionKind};
+use layout::{Layout, RegionKind, RegionRecord};
 use picovd_exfat::boot::BootRegion;
 use picovd_exfat::entry::ENTRY_LENGTH;
 use region::RegionFinder;
@@ -100,7 +100,7 @@ pub struct Volume<'a, M, D = NoFiles, O = NoOverrides> {
     /// Length in bytes of the flash that files may show.
     flash: u32,
     boot: BootRegion,
-    finder: RegionFinder<'a>,
+    finder: RegionFinder,
     generation: Generation,
     /// Whether bytes were read of a file or of clusters that dynamic files may use.
     read: bool,
@@ -263,7 +263,7 @@ impl<'a, M: Memory, D: DynamicFiles, O: Overrides> Volume<'a, M, D, O> {
             let start = block.wrapping_mul(BLOCK_LENGTH as u32).wrapping_add(offset as u32);
             let available = ((region.length.0 - block) as usize).saturating_mul(BLOCK_LENGTH) - offset;
             let (now, later) = rest.split_at_mut(available.min(rest.len()));
-            self.render(&region, start, now);
+            self.render(region, start, now);
             let end = offset + now.len();
             lba = lba.saturating_add((end / BLOCK_LENGTH) as u32);
             offset = end % BLOCK_LENGTH;
@@ -272,8 +272,8 @@ impl<'a, M: Memory, D: DynamicFiles, O: Overrides> Volume<'a, M, D, O> {
     }
 
     /// Renders bytes of one region, from byte `start` of it on. `out` ends within the region.
-    fn render(&mut self, region: &Region<'a>, start: u32, out: &mut [u8]) {
-        match region.kind {
+    fn render(&mut self, region: RegionRecord, start: u32, out: &mut [u8]) {
+        match region.resolve(&self.layout.compiled).kind {
             RegionKind::Bytes(_) | RegionKind::Memory(_)
                 if O::PRESENT && overrides::hides(&self.overrides, region.first) =>
             {

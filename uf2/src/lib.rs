@@ -82,36 +82,37 @@ pub fn write(family: u32, segments: &[Segment]) -> Result<Vec<u8>, Error> {
     Ok(out)
 }
 
-/// Writes what stands at a fixed place in flash, whole sectors of 4 KiB from `address` on, as family [`ABSOLUTE`]: for a board
-/// that has firmware already. `bytes` are padded with zeros.
+/// Writes segments like [`write`], and in addition `last`, whole sectors of 4 KiB from its address on, whose first sector decides
+/// whether the rest of it is valid. Its bytes are padded with zeros. Without `segments`, it is for a board that has firmware
+/// already, and the family is [`ABSOLUTE`].
 ///
-/// The first sector is erased first and written last: an interrupted download leaves neither the old contents of that sector nor
-/// the new ones. After the extra block for RP2350-E10, the first block therefore clears the first page, which is written
-/// again at the end.
+/// That first sector is erased first and written last: an interrupted download leaves neither its old contents nor the new ones.
+/// After the extra block for RP2350-E10, the first block therefore clears its first page, which is written again at the end.
 ///
 /// # Errors
-/// There are no bytes, or they end beyond flash.
-pub fn write_absolute(address: u32, bytes: &[u8]) -> Result<Vec<u8>, Error> {
-    let end = u64::from(address) + bytes.len() as u64;
-    if end > u64::from(FLASH.end) {
-        return Err(Error::TooHigh { address });
-    }
+/// There are no bytes in `last`, segments overlap, or `last` is not in flash.
+pub fn write_last(family: u32, segments: &[Segment], last: &Segment) -> Result<Vec<u8>, Error> {
+    let Segment { address, bytes } = last;
     if bytes.is_empty() {
         return Err(Error::Empty);
     }
-    let mut padded = bytes.to_vec();
+    let sector = *address..address.saturating_add(SECTOR_LENGTH);
+    if !FLASH.contains(address) || u64::from(*address) + bytes.len() as u64 > u64::from(FLASH.end) {
+        return Err(Error::TooHigh { address: *address });
+    }
+    let mut padded = bytes.clone();
     padded.resize(bytes.len().next_multiple_of(SECTOR_LENGTH as usize), 0);
-    let (pages, _) = padded.as_chunks::<PAGE_LENGTH>();
-    let addressed = (address..).step_by(PAGE_LENGTH).zip(pages.iter().copied());
-    let sector = SECTOR_LENGTH as usize / PAGE_LENGTH;
-    let order = iter::once((address, [0; PAGE_LENGTH]))
-        .chain(addressed.clone().skip(sector))
-        .chain(addressed.clone().take(sector));
-    let count = pages.len() as u32 + 1;
-    let mut out = Vec::with_capacity((pages.len() + 2) * BLOCK_LENGTH);
+    let mut segments = segments.to_vec();
+    segments.push(Segment { address: *address, bytes: padded });
+    let pages = pages(&segments)?;
+    let (late, early): (Vec<_>, Vec<_>) = pages.into_iter().partition(|(address, _)| sector.contains(address));
+    let order = iter::once((*address, [0; PAGE_LENGTH])).chain(early).chain(late);
+    let order: Vec<_> = order.collect();
+    let count = order.len() as u32;
+    let mut out = Vec::with_capacity((order.len() + 1) * BLOCK_LENGTH);
     encode(&mut out, &extra());
     for (number, (address, payload)) in (0..).zip(order) {
-        encode(&mut out, &Block { address, number, count, family: ABSOLUTE, ignore: false, payload });
+        encode(&mut out, &Block { address, number, count, family, ignore: false, payload });
     }
     Ok(out)
 }
@@ -260,7 +261,7 @@ fn different(what: String) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ABSOLUTE, BLOCK_LENGTH, Error, RP2350_ARM_S, Segment, compare, parse, write, write_absolute};
+    use super::{ABSOLUTE, BLOCK_LENGTH, Error, RP2350_ARM_S, Segment, compare, parse, write, write_last};
 
     fn flash() -> Vec<Segment> {
         vec![
@@ -289,28 +290,40 @@ mod tests {
         const AT: u32 = 0x1008_0000;
         let old: Vec<u8> = vec![0xAA; 3 * 4096];
         let new: Vec<u8> = (0..9_000_u32).map(|at| (at % 251) as u8).collect();
-        let blocks = parse(&write_absolute(AT, &new).unwrap()).unwrap();
+        let last = Segment { address: AT, bytes: new.clone() };
+        let blocks = parse(&write_last(ABSOLUTE, &[], &last).unwrap()).unwrap();
         assert!(blocks[0].ignore && blocks[1..].iter().all(|block| block.family == ABSOLUTE && block.count == 49));
         assert_eq!(blocks.len(), 50);
-        let mut flash = old.clone();
+        let mut chip = old.clone();
         for (done, block) in blocks.iter().enumerate().skip(1) {
             assert_eq!(block.number as usize, done - 1);
             let at = (block.address - AT) as usize;
             // As the boot ROM does: a sector is erased at its first page.
             if at.is_multiple_of(4096) {
-                flash[at..at + 4096].fill(0xFF);
+                chip[at..at + 4096].fill(0xFF);
             }
-            assert!(flash[at..at + 256].iter().all(|byte| *byte == 0xFF), "a page is written to erased flash");
-            flash[at..at + 256].copy_from_slice(&block.payload);
-            assert_ne!(flash[..256], old[..256], "after block {done}");
-            let begun = flash[..256] == new[..256];
-            let rest = flash[4096..9_000] == new[4096..];
+            assert!(chip[at..at + 256].iter().all(|byte| *byte == 0xFF), "a page is written to erased flash");
+            chip[at..at + 256].copy_from_slice(&block.payload);
+            assert_ne!(chip[..256], old[..256], "after block {done}");
+            let begun = chip[..256] == new[..256];
+            let rest = chip[4096..9_000] == new[4096..];
             assert!(!begun || rest, "after block {done}");
             // The first sector's pages come in their order.
-            assert_eq!(flash[..9_000] == new, done >= 49, "after block {done}");
+            assert_eq!(chip[..9_000] == new, done >= 49, "after block {done}");
         }
-        assert!(matches!(write_absolute(AT, &[]), Err(Error::Empty)));
-        assert!(matches!(write_absolute(0x11FF_FFFF, &[1, 2]), Err(Error::TooHigh { .. })));
+        let refused = |address, bytes| write_last(ABSOLUTE, &[], &Segment { address, bytes }).unwrap_err();
+        assert!(matches!(refused(AT, Vec::new()), Error::Empty));
+        assert!(matches!(refused(0x11FF_F000, vec![0; 4097]), Error::TooHigh { .. }));
+        assert!(matches!(refused(0x2000_0000, vec![0; 4097]), Error::TooHigh { .. }));
+
+        // Behind a program, it is last as well.
+        let blocks = parse(&write_last(RP2350_ARM_S, &flash(), &last).unwrap()).unwrap();
+        assert!(
+            blocks[1..].iter().all(|block| block.family == RP2350_ARM_S && block.count as usize == blocks.len() - 1)
+        );
+        assert_eq!((blocks[1].address, blocks[1].payload), (AT, [0; 256]));
+        assert_eq!((blocks[2].address, blocks[blocks.len() - 17].address), (0x1000_0000, AT + 2 * 4096 + 15 * 256));
+        assert_eq!(blocks[blocks.len() - 16].address, AT);
     }
 
     /// Field by field from the UF2 specification's table.

@@ -5,7 +5,6 @@
 #[cfg(target_os = "none")]
 #[allow(unsafe_code)]
 mod program {
-    use core::ops::Range;
     use core::ptr;
     use cortex_m::peripheral::NVIC;
     use cortex_m::singleton;
@@ -22,6 +21,7 @@ mod program {
     use picovd::stick::{Hardware, Platform, Stick, boot};
     use picovd::usb::{Packets, Reset};
     use picovd::vd::Files;
+    use picovd::volume::layout::Redactions;
     use picovd::volume::{BoardIdentity, Memory};
     use usb_device::bus::{PollResult, UsbBus as Bus, UsbBusAllocator};
     use usb_device::endpoint::{EndpointAddress, EndpointType};
@@ -130,7 +130,7 @@ mod program {
             None
         }
 
-        fn hide<S: Configured<'static>>(&mut self, _: S, _: &'static [Range<u32>], _: u32) {}
+        fn hide<S: Configured<'static>>(&mut self, _: S, _: Redactions<'static>, _: u32) {}
 
         fn facts(&mut self, identity: Option<BoardIdentity>, flash: Option<u32>) -> BoardFacts<'static> {
             let reset = ResetReason::default();

@@ -69,6 +69,7 @@ fn run(context: &Context, report: &mut Report) {
         command::run(sim(&["story", "--strict"]).arg("--elf").arg(&elf), LONG).map(|_| ())
     });
     late(context, report, &elf);
+    flashed(context, report, &program, &elf);
     images(context, report, &program);
     composite(context, report, &program);
     settings(context, report);
@@ -102,6 +103,35 @@ fn run(context: &Context, report: &mut Report) {
             command::run(sim(&["image", "--flash-size", "1M"]).arg(&board).arg("--elf").arg(&elf), LONG)?;
             readers::fsck(&truth, &board)
         });
+    }
+}
+
+/// Manifests that the stock firmware gets as a UF2 file, without being built: with settings and a serial port, and with names in
+/// every script.
+fn flashed(context: &Context, report: &mut Report, program: &Path, elf: &Path) {
+    let workspace = &context.workspace;
+    let folder = report.check("a folder for UF2 files", || workspace.scratch("flashed"));
+    let Some(folder) = folder else { return };
+    for name in ["settings", "scripts"] {
+        let manifest = workspace.root.join("tests/manifests").join(name).with_extension("toml");
+        let uf2 = folder.join(name).with_extension("uf2");
+        let board = |words: &[&str]| {
+            let mut command = simulator::command(workspace, program);
+            command.args(words).arg("--strict").arg("--manifest").arg(&manifest);
+            command::run(command.arg("--elf").arg(elf).arg("--uf2").arg(&uf2), LONG).map(drop)
+        };
+        let made = report.check(&format!("{name}.toml as a UF2 file gives the manifest's text back"), || {
+            let mut command = simulator::command(workspace, program);
+            command::run(command.arg("uf2").arg(&manifest).arg("-o").arg(&uf2), LONG)?;
+            let mut command = simulator::command(workspace, program);
+            let text = command::run(command.arg("read").arg(&uf2), LONG)?.stdout;
+            let written = std::fs::read(&manifest).map_err(|e| e.to_string())?;
+            if text == written { Ok(()) } else { Err("it is another text".to_owned()) }
+        });
+        if made.is_some() {
+            report.check(&format!("the stock firmware shows {name}.toml from flash"), || board(&["show"]));
+            report.check(&format!("the stories run on it with {name}.toml in flash"), || board(&["story"]));
+        }
     }
 }
 
