@@ -69,6 +69,7 @@ const HAL: &[&str] = &[
     // CLEAR_FEATURE(ENDPOINT_HALT), which is part of each Reset Recovery, does not reset the data toggle (USB 2.0 9.4.5).
     "--fails=class-requests",
     "--fails=halts",
+    "--fails=console-halts",
     "--fails=thirteen-cases",
     "--fails=invalid-wrapper",
     "--fails=not-meaningful",
