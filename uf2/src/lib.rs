@@ -82,7 +82,7 @@ pub fn write(family: u32, segments: &[Segment]) -> Result<Vec<u8>, Error> {
     Ok(out)
 }
 
-/// Writes segments like [`write`], and in addition `last`, whole sectors of 4 KiB from its address on, whose first sector decides
+/// Writes segments as [`write()`] does, and in addition `last`, whole sectors of 4 KiB from its address on, whose first sector decides
 /// whether the rest of it is valid. Its bytes are padded with zeros. Without `segments`, it is for a board that has firmware
 /// already, and the family is [`ABSOLUTE`].
 ///
