@@ -220,7 +220,8 @@ pub fn generated(workspace: &Workspace) -> Result<BTreeMap<String, Vec<u8>>, Str
     let mut found: Vec<(SystemTime, PathBuf)> = Vec::new();
     for entry in fs::read_dir(&folder).map_err(bad)?.flatten() {
         let out = entry.path().join("out");
-        let ours = entry.file_name().to_string_lossy().starts_with("picovd-");
+        // Packages of tests/ are called picovd-NAME, and a number follows.
+        let ours = entry.file_name().to_string_lossy().strip_prefix("picovd-").is_some_and(|rest| !rest.contains('-'));
         if let (true, Ok(time)) = (ours, fs::metadata(out.join("memory.x")).and_then(|data| data.modified())) {
             found.push((time, out));
         }
