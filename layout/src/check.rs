@@ -175,7 +175,13 @@ impl<'a> Compiled<'a> {
         let ring = |size: u32| size == 0 || size.is_power_of_two() && (1 << 8..=1 << 18).contains(&size);
         require(ring(log.ring_size) && ring(log.defmt_ring_size), "a log's ring")?;
         require(self.is_text(self.section(section::PARTITIONS), 0), "the partitions' folder")?;
-        require(self.is_text(self.section(section::SETTINGS), 3) && self.settings().sectors <= 32, "the settings")?;
+        let flash = self.chip().flash_size;
+        let lengths = 512 << 10..=16 << 20;
+        require(lengths.contains(&flash) && flash.is_multiple_of(64 << 10), "the length of flash")?;
+        let settings = self.settings();
+        let there = !self.section(section::SETTINGS).is_empty();
+        let placed = (2..=32).contains(&settings.sectors) && settings.start.is_multiple_of(stock::SECTOR);
+        require(self.is_text(self.section(section::SETTINGS), 3) && (placed || !there), "the settings")?;
         let mut end = 0;
         for range in self.redacted().iter() {
             let whole =

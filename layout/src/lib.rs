@@ -1,6 +1,6 @@
 //! The compiled manifest: what `picovd.toml` says, as one block of little-endian words, read in place.
 //!
-//! [`Compiled::read`] checks a block that may contain anything, such as what stands in a board's flash; [`Compiled::new`]
+//! [`Compiled::read`] checks a block that may contain anything, such as what is in a board's flash; [`Compiled::new`]
 //! takes one that a build has checked. From it come the volume ([`Layout`]) and what else the manifest decides ([`Usb`],
 //! [`Announcing`], [`BuiltIn`] ...). Nothing is copied: tables and texts stay where the block is.
 //!

@@ -228,7 +228,12 @@ fn what_the_library_relies_on_is_checked() {
         (section::PARTITIONS, 1, u32::MAX, "the partitions' folder"),
         (section::REDACTED, 1, 512, "a redaction"),
         (section::REDACTED, 0, 513, "a redaction"),
+        (section::CHIP, 0, 0, "the length of flash"),
+        (section::CHIP, 0, (4 << 20) + 4096, "the length of flash"),
+        (section::CHIP, 0, 32 << 20, "the length of flash"),
         (section::SETTINGS, 0, 33, "the settings"),
+        (section::SETTINGS, 0, 1, "the settings"),
+        (section::SETTINGS, 1, 0x3F_D100, "the settings"),
         (section::EXPOSABLE, 4, 97, "a file that settings may show"),
         (section::EXPOSABLE, 5, 8, "a file that settings may show"),
     ] {

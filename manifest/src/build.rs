@@ -29,8 +29,8 @@ pub fn build(manifest: &str) {
     make(manifest, Purpose::Firmware);
 }
 
-/// The same for firmware that can do with another manifest, which stands in flash: whether this one has settings or not, there
-/// is the section `.settings`, and the program ends where such a manifest begins.
+/// The same for firmware that obeys another manifest if there is one in flash: whether this one has settings or not, there is
+/// the section `.settings`, and the program ends where such a manifest begins.
 pub fn build_configurable(manifest: &str) {
     make(manifest, Purpose::Configurable);
 }

@@ -33,7 +33,7 @@ pub fn emit(plan: &DiskPlan) -> Output {
     emit_for(plan, false)
 }
 
-/// The same for a program that is `configurable`: it can do with another manifest, which stands in flash.
+/// The same for a program that is `configurable`: it obeys another manifest if there is one in flash.
 pub(crate) fn emit_for(plan: &DiskPlan, configurable: bool) -> Output {
     let block = compile(plan, None);
     Output {

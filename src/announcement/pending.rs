@@ -140,7 +140,7 @@ mod tests {
             }
         }
         assert_eq!(moments, [5, 15, 35, 75, 135, 195, 255, 315]);
-        // A repetition does not begin anew.
+        // A repetition does not start it over.
         pending.note(usual, at(360_000));
         pending.announce(at(375_000));
         pending.announce(at(383_000));

@@ -108,7 +108,7 @@ pub trait Named {
     fn write_settings(&self, occupied: Option<Contents>, json: bool, out: &mut Writer<'_>) -> fmt::Result;
 }
 
-/// Where the manifest comes from, in a program that can do with another one than its own.
+/// Where the manifest comes from, in a program that may obey another one than its own.
 pub trait Origin {
     /// Writes what INFO.TXT or, with `json`, INFO.JSON reports about it.
     ///

@@ -1,4 +1,4 @@
-//! Firmware for any manifest that stands in flash, compiled. Without one, or if it is refused, for picovd.toml.
+//! Firmware that shows the compiled manifest in flash or, if there is none or it is refused, picovd.toml.
 
 use picovd::files::{LogRingOf, Program};
 use picovd::rp2350::rp235x_hal::block::ImageDef;

@@ -1,4 +1,4 @@
-//! The compiled manifest that stands in flash, for firmware that can do with another manifest than its own.
+//! The compiled manifest in flash, for firmware that obeys it in place of its own.
 
 use super::boot_info;
 use crate::chip::address_map::{CHIP_SELECT, STORAGE_BASE};

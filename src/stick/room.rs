@@ -27,7 +27,7 @@ pub struct Parts<'a> {
     pub program: Program<'a>,
     /// The ring of the log.
     pub log: Option<&'a LogRing>,
-    /// The ring of defmt's frames, and its length in bytes.
+    /// The ring of defmt's frames.
     pub defmt: Option<&'a LogRing>,
     /// Where settings keep secrets.
     pub settings: Option<&'a settings::Room>,
@@ -40,7 +40,7 @@ pub struct Parts<'a> {
 pub enum ManifestOrigin {
     /// It is the program's own.
     BuiltIn,
-    /// It stands in flash.
+    /// It is in flash.
     Flash,
     /// It is the program's own, because the one in flash is refused.
     Refused(Refusal),
