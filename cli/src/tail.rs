@@ -39,13 +39,14 @@ impl Tail {
             return follow::show(&self.device, &self.path, None, true, out);
         }
         let path = Path::new(&self.path);
+        // Before the read, here and below: what changes after it then differs from what was seen.
+        let mut seen = look(path);
         let mut known = read(path)?;
         out.write_all(last_lines(&known, self.lines))?;
         out.flush()?;
-        let mut seen = fs::metadata(path).ok().map(|metadata| Seen::of(&metadata));
         loop {
             thread::sleep(STEP);
-            let now = fs::metadata(path).ok().map(|metadata| Seen::of(&metadata));
+            let now = look(path);
             if now == seen {
                 // Even if nothing is written: a closed pipe ends the command.
                 out.flush()?;
@@ -81,6 +82,10 @@ struct Seen {
     modified: Option<std::time::SystemTime>,
     /// Device and number of the file.
     place: (u64, u64),
+}
+
+fn look(path: &Path) -> Option<Seen> {
+    fs::metadata(path).ok().map(|metadata| Seen::of(&metadata))
 }
 
 impl Seen {

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
@@ -81,28 +82,41 @@ fn what_is_no_file_is_refused() {
 /// A `tail` that runs; it ends with the test.
 struct Tail {
     child: Child,
-    out: BufReader<std::process::ChildStdout>,
+    lines: Receiver<String>,
+}
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        // It has ended already unless the test has failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 impl Tail {
     fn start(words: &[&str]) -> Self {
         let mut child =
             picovd(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
-        let out = BufReader::new(child.stdout.take().expect("a pipe"));
-        Self { child, out }
+        let mut out = BufReader::new(child.stdout.take().expect("a pipe"));
+        let (send, lines) = mpsc::channel();
+        thread::spawn(move || {
+            let mut line = String::new();
+            while out.read_line(&mut line).expect("text") > 0 && send.send(std::mem::take(&mut line)).is_ok() {}
+        });
+        Self { child, lines }
     }
 
     fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.out.read_line(&mut line).expect("text");
-        line
+        match self.lines.recv_timeout(Duration::from_secs(60)) {
+            Ok(line) => line,
+            Err(reason) => panic!("no line: {reason}"),
+        }
     }
 
     /// Ends it, and returns what it has printed on standard error, and what was not read.
     fn end(mut self) -> (String, String) {
         self.child.kill().expect("it runs");
-        let (mut rest, mut error) = (String::new(), String::new());
-        self.out.read_to_string(&mut rest).expect("text");
+        let (rest, mut error) = (self.lines.iter().collect(), String::new());
         self.child.stderr.take().expect("a pipe").read_to_string(&mut error).expect("text");
         self.child.wait().expect("it ends");
         (error, rest)

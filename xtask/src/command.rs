@@ -2,9 +2,10 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -38,7 +39,7 @@ impl Finished {
 
 /// Runs a program to its end with both outputs captured and without input.
 ///
-/// An error means that it could not be started or was stopped at `limit`; the caller evaluates how it ended.
+/// An error means that it could not be started or was stopped at `limit`, with the last lines that it had printed; the caller evaluates how it ended.
 pub fn finish(command: &mut Command, limit: Duration) -> Result<Finished, String> {
     let mut child = command
         .stdin(Stdio::null())
@@ -46,12 +47,15 @@ pub fn finish(command: &mut Command, limit: Duration) -> Result<Finished, String
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|e| format!("cannot run `{}`: {e}", line(command)))?;
-    let stdout = drain(child.stdout.take());
-    let stderr = drain(child.stderr.take());
-    let status = wait(&mut child, limit).map_err(|e| format!("`{}` {e}", line(command)))?;
-    let stdout = stdout.join().unwrap_or_default();
-    let stderr = stderr.join().unwrap_or_default();
-    Ok(Finished { status, stdout, stderr })
+    let stdout = Drain::start(child.stdout.take());
+    let stderr = Drain::start(child.stderr.take());
+    match wait(&mut child, limit) {
+        Ok(status) => Ok(Finished { status, stdout: stdout.finish(), stderr: stderr.finish() }),
+        Err(reason) => {
+            let shown = |drain: &Drain| tail(&String::from_utf8_lossy(&drain.so_far()), 20);
+            Err(format!("`{}` {reason}\n{}\n{}", line(command), shown(&stdout), shown(&stderr)))
+        }
+    }
 }
 
 /// As [`finish`], but an exit status other than 0 is an error with the end of the program's output.
@@ -91,15 +95,46 @@ fn wait(child: &mut Child, limit: Duration) -> Result<ExitStatus, String> {
 }
 
 /// Reads a pipe to its end in the background, since the program would block on a full one.
-fn drain(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(mut pipe) = pipe {
+struct Drain {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Drain {
+    fn start(pipe: Option<impl Read + Send + 'static>) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let taken = Arc::clone(&bytes);
+        let thread = thread::spawn(move || {
+            let Some(mut pipe) = pipe else { return };
+            let mut piece = [0; 4096];
             // What was read before an error is still worth showing.
-            let _ = pipe.read_to_end(&mut bytes);
-        }
-        bytes
-    })
+            loop {
+                match pipe.read(&mut piece) {
+                    Ok(0) => return,
+                    Ok(count) => lock(&taken).extend_from_slice(&piece[..count]),
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(_) => return,
+                }
+            }
+        });
+        Self { bytes, thread }
+    }
+
+    /// What was read until the pipe was closed.
+    fn finish(self) -> Vec<u8> {
+        // The thread has no panic of its own, and what it read counts in any case.
+        let _ = self.thread.join();
+        std::mem::take(&mut *lock(&self.bytes))
+    }
+
+    /// What was read so far. The pipe may stay open: by what a killed program had started.
+    fn so_far(&self) -> Vec<u8> {
+        lock(&self.bytes).clone()
+    }
+}
+
+fn lock(bytes: &Mutex<Vec<u8>>) -> MutexGuard<'_, Vec<u8>> {
+    bytes.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The command line as a user would type it.
@@ -182,8 +217,10 @@ mod tests {
 
     #[test]
     fn a_hanging_program_is_stopped() {
-        let error = finish(Command::new("sleep").arg("30"), Duration::from_millis(50)).unwrap_err();
-        assert!(error.contains("did not end"), "{error}");
+        // The pipe stays open after the shell is gone, by `sleep`.
+        let mut hangs = Command::new("sh");
+        let error = finish(hangs.args(["-c", "echo seen; sleep 30; true"]), Duration::from_millis(500)).unwrap_err();
+        assert!(error.contains("did not end within") && error.contains("\nseen"), "{error}");
     }
 
     #[test]
