@@ -161,7 +161,7 @@ impl Device {
         }
     }
 
-    /// The longest time in milliseconds that a host had to wait for a firmware's poll, from 100 ms on.
+    /// The longest time in milliseconds that a host had to wait for a firmware's poll, if it was long.
     pub fn latest(&self) -> Option<u32> {
         self.outcomes.borrow().iter().filter_map(Outcome::latest).max()
     }
@@ -176,7 +176,7 @@ impl Device {
 pub fn slowness(milliseconds: u32) -> String {
     format!(
         "note: the program did not poll USB for {milliseconds} ms while the host waited, as for a broken device; let interrupts \
-         serve the stick (`picovd::serve!`), or poll it while the program waits"
+         serve the stick (`picovd::serve!`), or poll it while the program waits, at least every 2 ms until a host knows the device"
     )
 }
 

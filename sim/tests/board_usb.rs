@@ -62,7 +62,7 @@ impl Bench {
     }
 
     fn read(&mut self, offset: u32) -> u32 {
-        self.usb.read(offset).expect("a register")
+        self.usb.read(offset, 0).expect("a register")
     }
 
     fn dpram(&mut self, offset: usize, word: u32) {

@@ -12,7 +12,7 @@ use super::clocks::CPU_MHZ;
 use super::elf::{ElfError, Image};
 use super::engine::Engine;
 use super::machine::{Machine, RunState};
-use super::stall::{Stall, Step};
+use super::stall::{Frame, Stall, Step};
 use super::thumb::Interpreter;
 use super::usb::{InDecision, OutDecision};
 use picovd_wire::link::{InReply, Link, OutReply, Pid};
@@ -57,6 +57,8 @@ pub struct ElfDevice<E = Interpreter> {
     /// How long the cores are stopped after each bus reset, in cycles.
     stall: u64,
     hang: Stall,
+    /// Whether a host has used the address that it has given out since the last bus reset.
+    addressed: bool,
 }
 
 /// Bits that stuffing adds to a payload.
@@ -129,6 +131,7 @@ impl<E: Engine + Default> ElfDevice<E> {
             fault_told: false,
             stall: 0,
             hang: Stall::default(),
+            addressed: false,
         }
     }
 
@@ -191,13 +194,27 @@ impl<E: Engine + Default> ElfDevice<E> {
         if *self.machine.state() != RunState::Running {
             return;
         }
-        let usb = self.machine.usb().0;
-        let (detached, waits, polled) = (!usb.attached(), usb.waits(), usb.take_polled());
-        match self.hang.frame(detached, waits, polled) {
+        let (usb, _, now) = self.machine.usb();
+        let frame = Frame {
+            now: now / CPU_MHZ,
+            detached: !usb.attached(),
+            waits: usb.waits(),
+            looked: usb.take_looked().map(|cycle| cycle / CPU_MHZ),
+            addressed: self.addressed,
+        };
+        match self.hang.frame(frame) {
             Step::None => {}
             Step::Look => self.machine.sample(),
             Step::Report(how) => self.machine.hangs(how),
-            Step::Late(milliseconds) => self.machine.is_late(milliseconds),
+        }
+        self.look_for_delay();
+    }
+
+    fn look_for_delay(&mut self) {
+        let (usb, _, now) = self.machine.usb();
+        let looked = usb.looked().map(|cycle| cycle / CPU_MHZ);
+        if let Some(milliseconds) = self.hang.late(now / CPU_MHZ, looked) {
+            self.machine.is_late(milliseconds);
         }
     }
 
@@ -231,6 +248,8 @@ impl<E: Engine + Default> Link for ElfDevice<E> {
 
     fn bus_reset(&mut self) {
         self.suspended = false;
+        self.addressed = false;
+        self.hang.event(self.machine.usb().2 / CPU_MHZ);
         if self.attached() {
             self.machine.usb().0.bus_reset();
             self.machine.usb_done();
@@ -251,6 +270,14 @@ impl<E: Engine + Default> Link for ElfDevice<E> {
                 statistics.void_begins(now);
             }
             self.machine.usb_done();
+            if reply == OutReply::Ack && address != 0 && !self.addressed {
+                self.addressed = true;
+                self.machine.is_addressed();
+            }
+            // A host may give up on it before the next frame.
+            if reply == OutReply::Silent {
+                self.look_for_delay();
+            }
             reply
         } else {
             OutReply::Silent

@@ -44,6 +44,8 @@ pub enum Cause<'b> {
     },
     /// It has not looked at the USB controller for that many milliseconds, while an event waits.
     Late(u32),
+    /// A host has used the address that it has given to the device: from now on, it waits longer.
+    Addressed,
     /// It seems to hang: one of several samples of its location.
     Sample,
     /// It hangs, judging by the samples taken so far.

@@ -275,6 +275,11 @@ impl<E: Engine + Default> Machine<E> {
         self.report(Cause::Late(milliseconds));
     }
 
+    /// A host has used the address that it has given out.
+    pub(super) fn is_addressed(&mut self) {
+        self.report(Cause::Addressed);
+    }
+
     /// The program hangs.
     pub(super) fn hangs(&mut self, how: Hang) {
         self.report(Cause::Hangs(how));

@@ -123,7 +123,7 @@ impl System {
             Block::XipCtrl if offset == 8 => Some(2),
             Block::XipCtrl => self.xip_control.read(offset),
             Block::Usb => {
-                let value = self.usb.read(offset);
+                let value = self.usb.read(offset, self.clock.now);
                 self.update_usb();
                 value
             }

@@ -99,8 +99,8 @@ pub struct Usb {
     hot: Hot,
     dpram: Box<[u8; DPRAM_SIZE]>,
     sie_status: u32,
-    /// Whether the program has read a register since [`Usb::take_polled`] was called.
-    polled: bool,
+    /// The cycle in which the program has last read a register, since [`Usb::take_looked`] was called.
+    looked: Option<u64>,
     /// Completed buffers per endpoint and direction, oldest first: the half that completed. BUFF_STATUS shows the
     /// first.
     done: [Vec<u8>; 32],
@@ -163,7 +163,7 @@ impl Default for Usb {
             hot: Hot { sie_control: 0x8000, ..Hot::default() },
             dpram: Box::new([0; DPRAM_SIZE]),
             sie_status: 0,
-            polled: false,
+            looked: None,
             done: Default::default(),
             should_handle: 0,
             abort_done: 0,
@@ -210,9 +210,15 @@ impl Usb {
         self.sie_status & (status::SETUP_REC | status::BUS_RESET) != 0 || self.hot.buff_status != 0
     }
 
-    /// Whether the program has read a register of the controller since the last call.
-    pub fn take_polled(&mut self) -> bool {
-        std::mem::take(&mut self.polled)
+    /// The cycle in which the program has last read a register of the controller, if it has since the last call of `take_looked`.
+    #[must_use]
+    pub fn looked(&self) -> Option<u64> {
+        self.looked
+    }
+
+    /// The same, and from now on only later ones.
+    pub fn take_looked(&mut self) -> Option<u64> {
+        self.looked.take()
     }
 
     /// Whether the device pulls D+ up and its transceiver is connected.
@@ -361,9 +367,9 @@ impl Usb {
         self.raw_interrupts() & self.hot.enabled | self.hot.forced != 0
     }
 
-    /// Reads a register.
-    pub fn read(&mut self, offset: u32) -> Option<u32> {
-        self.polled = true;
+    /// Reads a register in cycle `now`.
+    pub fn read(&mut self, offset: u32, now: u64) -> Option<u32> {
+        self.looked = Some(now);
         Some(match offset {
             SOF_RD => {
                 self.sof_seen = false;

@@ -15,6 +15,9 @@ const SHOWN: usize = 16;
 /// Maximum time in microseconds between two samples that belong together.
 const TOGETHER: u64 = 50_000;
 
+/// From that many milliseconds on, a host with a device that has its address may notice that it is late.
+const NOTICED: u32 = 100;
+
 /// A note for a panic whose location is unknown.
 const MERGED: &str =
     "the compiler has merged its panics into one; with `text = true` in [info] of the manifest, each keeps its place";
@@ -39,7 +42,8 @@ pub struct Outcome(Arc<Mutex<SoFar>>);
 #[derive(Debug, Default)]
 struct SoFar {
     failure: Option<String>,
-    /// The longest time in milliseconds for which the firmware did not look at a USB controller with an event.
+    /// The longest time in milliseconds for which the firmware did not look at a USB controller with an event, as far as a host
+    /// may have noticed it.
     latest: Option<u32>,
 }
 
@@ -50,7 +54,8 @@ impl Outcome {
         self.so_far().failure.clone()
     }
 
-    /// The longest time in milliseconds, from 100 on, for which the firmware did not look at a USB controller with an event.
+    /// The longest time in milliseconds for which the firmware did not look at a USB controller with an event: from 100 on,
+    /// and from 3 on if the host did not get as far as the device's address.
     #[must_use]
     pub fn latest(&self) -> Option<u32> {
         self.so_far().latest
@@ -118,6 +123,12 @@ impl<S: FnMut(&str) + Send + 'static> Reporter<S> {
             so_far.latest = so_far.latest.max(Some(milliseconds));
             return;
         }
+        if incident.cause == Cause::Addressed {
+            // What was too long for an address was not too long after all.
+            let mut so_far = self.outcome.so_far();
+            so_far.latest = so_far.latest.filter(|milliseconds| *milliseconds >= NOTICED);
+            return;
+        }
         let elf = std::mem::take(&mut self.elf);
         if let Some(debug) = DebugInfo::new(&elf) {
             self.report_with(&debug, incident);
@@ -135,7 +146,7 @@ impl<S: FnMut(&str) + Send + 'static> Reporter<S> {
                 self.looked = incident.micros;
                 self.looks.push(frames);
             }
-            Cause::Uart { .. } | Cause::Descriptors(_) | Cause::Late(_) => {}
+            Cause::Uart { .. } | Cause::Descriptors(_) | Cause::Late(_) | Cause::Addressed => {}
             Cause::NotModelled { address, write } => {
                 let text = not_modelled(address, write, &frames);
                 if self.told.insert(block_of(address)) {
@@ -208,6 +219,7 @@ impl<S: FnMut(&str) + Send + 'static> Reporter<S> {
             | Cause::Uart { .. }
             | Cause::Descriptors(_)
             | Cause::Late(_)
+            | Cause::Addressed
             | Cause::Sample => None,
         }
     }

@@ -27,6 +27,11 @@ mod program {
     #[used]
     static MISTAKE: u32 = 0;
 
+    /// How many milliseconds mistake 15 waits from one poll to the next; changed in the same way.
+    #[unsafe(export_name = "PERIOD")]
+    #[used]
+    static PERIOD: u32 = 480;
+
     static COUNT: Snapshot<u32> = Snapshot::new(0);
     static COUNT_TXT: File = File::new("COUNT.TXT", &COUNT, 16);
 
@@ -52,6 +57,11 @@ mod program {
     fn mistake() -> u32 {
         // SAFETY: a static of this program, of that type; volatile, since its value may be another one than the compiler knows.
         unsafe { addr_of!(MISTAKE).read_volatile() }
+    }
+
+    fn period() -> Duration {
+        // SAFETY: as above.
+        Duration::from_millis(u64::from(unsafe { addr_of!(PERIOD).read_volatile() }))
     }
 
     #[rp235x_hal::entry]
@@ -86,7 +96,7 @@ mod program {
             15 => loop {
                 stick.poll();
                 // A main loop that waits, as blinking programs do.
-                let end = stick.now() + Duration::from_millis(480);
+                let end = stick.now() + period();
                 while stick.now() < end {}
             },
             // No mistake: a program with a sensor.
