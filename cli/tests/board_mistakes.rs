@@ -50,7 +50,7 @@ mod ring5 {
     fn each_mistake_is_named_with_its_place() {
         let log = ["its log ends with:", "the program begins"];
         let main = "program::__cortex_m_rt_main";
-        let cases: [(u32, &str, &str, &str, &[&str]); 10] = [
+        let cases: [(u32, &str, &str, &str, &[&str]); 11] = [
             (
                 1,
                 "1 => panic!",
@@ -102,6 +102,13 @@ mod ring5 {
                 "the watchdog restarts the firmware, which is running `",
                 "ls",
                 &["wait_for_sensor` at ", main, log[0]],
+            ),
+            (
+                16,
+                "NVIC::pend(pac::Interrupt::PWM_IRQ_WRAP_1)",
+                "the firmware does not attach to USB: interrupt PWM_IRQ_WRAP_1 has no handler",
+                "ls",
+                &["`DefaultHandler` runs forever", "#[interrupt]", main, log[0]],
             ),
         ];
         for (number, part, headline, command, parts) in cases {

@@ -212,6 +212,10 @@ impl Engine for Recorder {
         self.core.registers()
     }
 
+    fn exception(&self) -> u16 {
+        self.core.exception()
+    }
+
     fn sleeping(&self) -> bool {
         self.core.sleeping()
     }

@@ -102,6 +102,24 @@ fn force<D: TimerDevice>(alias: usize) {
 }
 
 impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Served<Stick<F, H, D>> {
+    /// For [`serve!`](crate::serve): the handler that it declares is the one of the stick's alarm. With any other name the alarm's
+    /// interrupt would have no handler, and the program would stay in the start-up code's default one.
+    #[doc(hidden)]
+    pub const fn check_alarm(name: &str) {
+        match D::ID {
+            0 => assert!(
+                matches!(name.as_bytes(), b"TIMER0_IRQ_0"),
+                "the stick's timer is TIMER0, the first alarm of which has the interrupt TIMER0_IRQ_0: write `picovd::serve!(STICK)`, \
+                 or give the stick another timer with `picovd::stick!(disk, hal::timer::CopyableTimer1)`"
+            ),
+            _ => assert!(
+                matches!(name.as_bytes(), b"TIMER1_IRQ_0"),
+                "the stick's timer is TIMER1, the first alarm of which has the interrupt TIMER1_IRQ_0: write \
+                 `picovd::serve!(STICK, TIMER1_IRQ_0)`"
+            ),
+        }
+    }
+
     /// From now on, this core's interrupts serve the stick, and it appears on the bus. Call it on the core that started the
     /// stick: its USB controller does nothing on the other one. There is only one stick, so a second call does nothing.
     pub fn begin(&self, stick: Stick<F, H, D>) {
@@ -166,6 +184,7 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Served<Stick<F, 
 /// ```
 ///
 /// A second argument names the interrupt of the alarm where the stick's timer is not TIMER0: `picovd::serve!(STICK, TIMER1_IRQ_0);`.
+/// Any other name than that of the stick's timer is refused by the compiler.
 ///
 /// `with` names the application's classes, in the order in which they were allocated. Each is a static
 /// [`Shared`](crate::usb::Shared): `picovd::serve!(STICK, with MOUSE, KEYBOARD);`.
@@ -177,6 +196,8 @@ macro_rules! serve {
     ($stick:ident, $alarm:ident $(, with $($class:path),+)?) => {
         /// The stick, which is served by its interrupts.
         static $stick: $crate::rp2350::Served<Stick> = $crate::rp2350::Served::new();
+
+        const _: () = $crate::rp2350::Served::<Stick>::check_alarm(::core::stringify!($alarm));
 
         #[allow(non_snake_case)]
         #[unsafe(no_mangle)]

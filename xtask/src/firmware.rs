@@ -145,6 +145,26 @@ pub fn test_variant(workspace: &Workspace, toolchain: &Toolchain, variant: Varia
     Ok(elf)
 }
 
+/// Compiles a package of tests/ for the chip with one of its mistakes, and checks that the compiler refuses it with these words.
+pub fn refused(
+    workspace: &Workspace,
+    toolchain: &Toolchain,
+    package: &str,
+    mistake: &str,
+    words: &str,
+) -> Result<(), String> {
+    let mut cargo = toolchain.cargo(&workspace.root);
+    cargo.args(["rustc", "--package", package, "--profile", PROFILE]).args(toolchain.arguments());
+    cargo.env("CARGO_TARGET_DIR", &workspace.target).env("DEFMT_LOG", "trace").env_remove("PICOVD_TEST_MANIFEST");
+    cargo.args(["--", "--emit=metadata", "--cfg", &format!("mistake=\"{mistake}\"")]);
+    let finished = command::finish(&mut cargo, LONG)?;
+    if finished.status.success() {
+        return Err(format!("{mistake}: it compiles"));
+    }
+    let text = finished.both();
+    if text.contains(words) { Ok(()) } else { Err(format!("{mistake}: {words:?} is not in\n{text}")) }
+}
+
 /// Builds the application with secrets, with its own optimization level for it and the library, and writes
 /// `target/firmware/secrets-LEVEL-FEATURES.elf`.
 pub fn secrets_program(

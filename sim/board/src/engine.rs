@@ -112,6 +112,9 @@ pub trait Engine {
     /// R0 to R12, SP, LR, and the address of the next instruction.
     fn registers(&self) -> [u32; 16];
 
+    /// The number of the exception that executes, 0 in thread mode.
+    fn exception(&self) -> u16;
+
     /// Whether the core sleeps in WFI or WFE.
     fn sleeping(&self) -> bool;
 

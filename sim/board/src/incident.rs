@@ -7,6 +7,8 @@ pub struct Incident<'b> {
     pub cause: Cause<'b>,
     /// R0 to R15 of the affected core; R15 is the address of the next instruction.
     pub registers: [u32; 16],
+    /// The number of the exception that the affected core handles: 0 if it handles none, or if that does not matter.
+    pub exception: u16,
     /// Microseconds since the first power-on.
     pub micros: u64,
     /// Contents of SRAM.

@@ -223,14 +223,15 @@ impl<E: Engine + Default> Machine<E> {
             Some(second) if self.system.core == 1 => &second.core,
             _ => &self.core,
         };
-        self.report_at(cause, core.registers());
+        self.report_at(cause, core.registers(), core.exception());
     }
 
-    fn report_at(&mut self, cause: Cause<'_>, registers: [u32; 16]) {
+    fn report_at(&mut self, cause: Cause<'_>, registers: [u32; 16], exception: u16) {
         let Some(witness) = &mut self.witness else { return };
         witness(&Incident {
             cause,
             registers,
+            exception,
             micros: self.system.clock.now / super::clocks::CPU_MHZ,
             sram: &self.system.sram,
             flash: self.system.flash.bytes(),
@@ -298,7 +299,7 @@ impl<E: Engine + Default> Machine<E> {
             }
         }
         if let Some((what, registers)) = self.system.fault_note.take() {
-            self.report_at(Cause::Faults(&what), registers);
+            self.report_at(Cause::Faults(&what), registers, 0);
         }
         if let Some((address, write)) = self.system.remembered.note.take() {
             self.report(Cause::NotModelled { address, write });

@@ -140,6 +140,10 @@ impl Engine for Paced {
         self.inner.registers()
     }
 
+    fn exception(&self) -> u16 {
+        self.inner.exception()
+    }
+
     fn sleeping(&self) -> bool {
         self.inner.sleeping()
     }

@@ -95,6 +95,12 @@ impl<'e> DebugInfo<'e> {
             .map_or_else(|| format!("{address:#010x}"), |symbol| demangled(symbol.name))
     }
 
+    /// Whether an address is in the function that has this symbol.
+    pub fn is_in(&self, name: &str, address: u32) -> bool {
+        let symbol = self.symbols.iter().find(|symbol| !symbol.is_object && symbol.name == name);
+        symbol.is_some_and(|symbol| (symbol.address..symbol.address + symbol.size.max(2)).contains(&(address & !1)))
+    }
+
     /// Address and length of the object whose name with its path matches.
     pub fn object(&self, fits: impl Fn(&str) -> bool) -> Option<(u32, u32)> {
         let symbol = self.symbols.iter().find(|symbol| symbol.is_object && fits(&demangled(symbol.name)))?;

@@ -6,6 +6,7 @@
 
 mod crashes;
 mod debug_info;
+mod handlers;
 mod log_tail;
 mod panics;
 mod report;

@@ -3,7 +3,7 @@
 
 use super::debug_info::{DebugInfo, Frame};
 use super::unwind::backtrace;
-use super::{crashes, log_tail, panics, source, stall};
+use super::{crashes, handlers, log_tail, panics, source, stall};
 use crate::board::incident::{Cause, Hang, Incident, Witness};
 use crate::board::svd;
 use std::collections::BTreeSet;
@@ -27,6 +27,10 @@ const VALUE: &str = "the error's value is not kept: print it before the panic to
 
 /// A note for a fault that does not stop the firmware.
 const HANDLED: &str = "its own handler of the fault goes on";
+
+/// A note for an interrupt without a handler.
+const UNHANDLED: &str = "it is enabled, and `DefaultHandler` runs forever in place of a function of that name: `#[interrupt]`, or \
+                         `picovd::serve!` for the stick's own";
 
 /// What is said when the library gives up restarting the application.
 const SAFE: &str =
@@ -210,8 +214,12 @@ impl<S: FnMut(&str) + Send + 'static> Reporter<S> {
                     Hang::NotAttached => "the firmware does not attach to USB",
                     Hang::NotServed => "the firmware does not answer USB",
                 };
-                let headline = format!("{what}: it stays in {}", at(&frame));
                 let last = looks.last().map_or(frames, Vec::as_slice);
+                if let Some(interrupt) = handlers::missing(debug, incident, frames) {
+                    let headline = format!("{what}: interrupt {interrupt} has no handler");
+                    return Some(Report { headline, details: vec![UNHANDLED.to_owned()], frames: last.to_vec() });
+                }
+                let headline = format!("{what}: it stays in {}", at(&frame));
                 Some(Report { headline, details: Vec::new(), frames: last.get(innermost..)?.to_vec() })
             }
             Cause::Restarts

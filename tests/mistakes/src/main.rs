@@ -93,6 +93,11 @@ mod program {
                 wait_for_sensor();
             }
             13 => bad_names(),
+            16 => {
+                // SAFETY: there is no handler: this is the mistake.
+                unsafe { NVIC::unmask(pac::Interrupt::PWM_IRQ_WRAP_1) };
+                NVIC::pend(pac::Interrupt::PWM_IRQ_WRAP_1);
+            }
             15 => loop {
                 stick.poll();
                 // A main loop that waits, as blinking programs do.

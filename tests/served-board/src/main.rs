@@ -2,6 +2,7 @@
 //! core, which may call what this core's handlers call, or begins in a handler that comes while the main loop calls that. Which one, a test writes into the ELF: see `CASE`.
 //! Built by `cargo xtask test`; empty elsewhere than on the chip.
 #![cfg_attr(target_os = "none", no_std, no_main)]
+#![allow(unexpected_cfgs)]
 
 #[cfg(target_os = "none")]
 #[allow(unsafe_code)]
@@ -17,7 +18,20 @@ mod program {
     use rp235x_hal::pac::{self, interrupt};
 
     picovd::firmware!(disk);
+    // Mistakes, which the compiler refuses: xtask/src/rings/ring5.rs.
+    #[cfg(mistake = "other-timer")]
+    picovd::serve!(STICK, TIMER1_IRQ_0);
+    #[cfg(mistake = "misspelt")]
+    picovd::serve!(STICK, TIMER0_IRQ0);
+    #[cfg(not(any(mistake = "other-timer", mistake = "misspelt")))]
     picovd::serve!(STICK);
+
+    /// The stick on the other timer, with the first one's interrupt.
+    #[cfg(mistake = "default-timer")]
+    mod second {
+        picovd::stick!(disk, picovd::rp2350::rp235x_hal::timer::CopyableTimer1);
+        picovd::serve!(STICK);
+    }
 
     /// Which case this is, by its number below, and a number that it takes; a test changes them in the file before it runs it.
     #[unsafe(export_name = "CASE")]

@@ -192,13 +192,28 @@ fn live(context: &Context, report: &mut Report) {
     harness(report, "in the partition, too, its files come, change, go and are mounted again", cargo);
 }
 
-/// A firmware for tests whose stick leaves the bus, is woken by the other core, or begins while it is served.
+/// A firmware for tests whose stick leaves the bus, is woken by the other core, or begins while it is served; and what is wrong
+/// with its `serve!`.
 fn served(context: &Context, report: &mut Report) {
     let workspace = &context.workspace;
     let built = report.check("a firmware whose interrupts serve the stick builds", || {
         firmware::test_program(workspace, context.chip()?, "picovd-served-board")
     });
     let Some(elf) = built else { return };
+    report.check(
+        "`serve!` with another interrupt than that of the stick's timer is refused, with what to write",
+        || {
+            const MISTAKES: [(&str, &str); 3] = [
+                ("other-timer", "write `picovd::serve!(STICK)`"),
+                ("misspelt", "write `picovd::serve!(STICK)`"),
+                ("default-timer", "write `picovd::serve!(STICK, TIMER1_IRQ_0)`"),
+            ];
+            let toolchain = context.chip()?;
+            MISTAKES.iter().try_for_each(|(mistake, words)| {
+                firmware::refused(workspace, toolchain, "picovd-served-board", mistake, words)
+            })
+        },
+    );
     let mut cargo = command::cargo(&workspace.root);
     cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "board_served"]);
     cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);

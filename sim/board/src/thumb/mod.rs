@@ -336,6 +336,10 @@ impl Engine for Interpreter {
         self.core.registers()
     }
 
+    fn exception(&self) -> u16 {
+        self.core.exception()
+    }
+
     fn sleeping(&self) -> bool {
         self.core.sleep != Sleep::Awake
     }
