@@ -3,6 +3,34 @@
 #[path = "../../sim/tests/board_elf/mod.rs"]
 mod board_elf;
 
+/// The same program with a panic handler that never ends.
+mod own_panic_handler {
+    use super::ring5::{sim, written};
+
+    #[test]
+    #[ignore = "needs a firmware: cargo xtask test --ring 5"]
+    fn a_panic_is_reported_although_the_stick_goes_on_or_nothing_restarts() {
+        let main = "program::__cortex_m_rt_main";
+        let cases: [(u32, &str, &str); 4] = [
+            (2, "the firmware panicked at src/main.rs:", "does not restart the board"),
+            // After the host has seen everything.
+            (3, "the firmware panicked in `picovd_mistakes::program::__cortex_m_rt_main`", "keep_reason(info)"),
+            (8, "the firmware panicked at src/main.rs:", "index out of bounds"),
+            (9, "the firmware panicked at src/main.rs:", "in a handler"),
+        ];
+        for (number, headline, part) in cases {
+            let output = sim(&written(&format!("halt-{number}.elf"), &[("MISTAKE", number)]), &["ls"]);
+            let error = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert_eq!(output.status.code(), Some(1), "{number}: {error}");
+            assert!(error.starts_with(headline), "{number}: {error}");
+            for part in [part, "  backtrace, ", main] {
+                assert!(error.contains(part), "{number}: {part:?} is missing in\n{error}");
+            }
+            assert_eq!(error.matches("  backtrace, ").count(), 1, "{number}: one mistake, one report\n{error}");
+        }
+    }
+}
+
 mod ring5 {
     use picovd_sim::patch;
     use std::fs;
@@ -20,7 +48,7 @@ mod ring5 {
     }
 
     /// The program with these words in its statics, as a file.
-    fn written(name: &str, words: &[(&str, u32)]) -> PathBuf {
+    pub fn written(name: &str, words: &[(&str, u32)]) -> PathBuf {
         let elf = words.iter().fold(super::board_elf::bytes(), |elf, (symbol, word)| {
             patch::with_words(elf, symbol, &[*word]).expect("the program has it")
         });
@@ -30,7 +58,7 @@ mod ring5 {
     }
 
     /// `cargo sim` in the package's folder, where its source files are.
-    fn sim(elf: &Path, words: &[&str]) -> Output {
+    pub fn sim(elf: &Path, words: &[&str]) -> Output {
         let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/mistakes");
         let mut command = Command::new(env!("CARGO_BIN_EXE_picovd"));
         command.current_dir(package).args(words).args(["--manifest", "picovd.toml", "--elf"]).arg(elf);

@@ -126,9 +126,23 @@ pub fn test_program(workspace: &Workspace, toolchain: &Toolchain, package: &str)
 
 /// The same with a manifest that replaces its own.
 pub fn test_variant(workspace: &Workspace, toolchain: &Toolchain, variant: Variant<'_>) -> Result<PathBuf, String> {
+    test_variant_with(workspace, toolchain, variant, &[])
+}
+
+/// The same with features of the package.
+pub fn test_variant_with(
+    workspace: &Workspace,
+    toolchain: &Toolchain,
+    variant: Variant<'_>,
+    features: &[&str],
+) -> Result<PathBuf, String> {
     let Variant { binary: package, manifest, name } = variant;
     let mut cargo = toolchain.cargo(&workspace.root);
-    cargo.args(["build", "--package", package, "--profile", PROFILE]).args(toolchain.arguments());
+    cargo.arg("build");
+    for feature in features {
+        cargo.args(["--features", feature]);
+    }
+    cargo.args(["--package", package, "--profile", PROFILE]).args(toolchain.arguments());
     // defmt's own variable, read at compile time: without it, only errors are logged.
     cargo.env("CARGO_TARGET_DIR", &workspace.target).env("DEFMT_LOG", "trace");
     // Replaces picovd.toml in its build.rs.

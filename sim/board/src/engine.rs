@@ -71,6 +71,10 @@ pub trait Bus {
     fn code_change(&mut self) -> CodeChange;
     /// Code was decoded from the 4 KiB page at this address: from now on, writes to it must be reported.
     fn watch_code(&mut self, page: u32);
+    /// An instruction is about to be executed for the first time since the core's start, or since it changed.
+    fn executes_first(&mut self, address: u32) {
+        let _ = address;
+    }
 }
 
 /// Which decoded instructions are stale.

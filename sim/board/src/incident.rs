@@ -28,6 +28,8 @@ pub enum Cause<'b> {
     Stops(&'b str),
     /// It has caused a fault, which a handler of its own takes.
     Faults(&'b str),
+    /// It has panicked, and its own handler has not restarted it for 100 ms. The registers are those when the panic began.
+    Panics,
     /// It has used a register that is not modelled; the board continues.
     NotModelled {
         /// The register's address.

@@ -51,6 +51,25 @@ pub enum RunState {
     Failed,
 }
 
+/// Parts of the mangled names of the functions that never return because they panic: the program's handler, and those of Rust's
+/// library, which the compiler may have merged with it.
+const PANICS: [&str; 11] = [
+    "rust_begin_unwind",
+    "4core9panicking",
+    "4core6option13unwrap_failed",
+    "4core6option13expect_failed",
+    "4core6result13unwrap_failed",
+    "4core4cell22panic_already",
+    "slice_start_index_len_fail",
+    "slice_end_index_len_fail",
+    "slice_index_order_fail",
+    "16slice_index_fail",
+    "17len_mismatch_fail",
+];
+
+/// Cycles until a panic is reported that has not restarted the board: 100 ms. A handler that restarts it stores its reason first.
+const PANIC_PATIENCE: u64 = 100_000 * super::clocks::CPU_MHZ;
+
 /// The board.
 pub struct Machine<E = Interpreter> {
     core: E,
@@ -71,8 +90,18 @@ pub struct Machine<E = Interpreter> {
     /// The cores execute nothing before this cycle.
     stalled_until: u64,
     witness: Option<Witness>,
+    panicked: Option<Panicked>,
     /// Whether mistakes in the descriptors are only reported.
     tolerant: bool,
+}
+
+/// A panic that the program's handler has not ended yet.
+#[derive(Clone, Copy)]
+struct Panicked {
+    /// The core's registers when it began.
+    registers: [u32; 16],
+    /// The cycle in which it is reported.
+    reported: u64,
 }
 
 /// A restart through the ROM's reboot function, with the program's arguments.
@@ -132,6 +161,7 @@ impl<E: Engine + Default> Machine<E> {
             stack: None,
             stalled_until: 0,
             witness: None,
+            panicked: None,
             tolerant: false,
         };
         machine.power_on().map_err(ElfError)?;
@@ -150,6 +180,7 @@ impl<E: Engine + Default> Machine<E> {
 
     /// What the ROM does before it enters the image.
     fn boot(&mut self) -> Result<(), String> {
+        self.panicked = None;
         self.system.restart(!self.in_sram);
         self.second = None;
         if self.partition.start != 0 && !self.in_sram {
@@ -241,6 +272,8 @@ impl<E: Engine + Default> Machine<E> {
     /// Sets the receiver of incidents.
     pub fn set_witness(&mut self, witness: Witness) {
         self.witness = Some(witness);
+        let places = |part| self.image.places(part).map(|(_, place)| place.start);
+        self.system.panics = PANICS.iter().copied().flat_map(places).collect();
     }
 
     /// Sets whether the board continues when the program uses a register that is not modelled.
@@ -291,8 +324,30 @@ impl<E: Engine + Default> Machine<E> {
         self.witness.is_some()
     }
 
-    /// Reports uses of registers that are not modelled, and lines from UARTs.
+    /// A panic has begun in the current core: if the program's handler does not end it, it is reported.
+    fn follow_panic(&mut self) {
+        let now = self.system.clock.now;
+        if self.panicked.is_none() {
+            let core = match &self.second {
+                Some(second) if self.system.core == 1 => &second.core,
+                _ => &self.core,
+            };
+            self.panicked = Some(Panicked { registers: core.registers(), reported: now + PANIC_PATIENCE });
+        }
+        if let Some(Panicked { registers, reported }) = self.panicked
+            && now >= reported
+        {
+            // Never again, until the next start.
+            self.panicked = Some(Panicked { registers, reported: u64::MAX });
+            self.report_at(Cause::Panics, registers, 0);
+        }
+    }
+
+    /// Reports uses of registers that are not modelled, lines from UARTs, and panics.
     fn report_notes(&mut self) {
+        if self.system.panicking {
+            self.follow_panic();
+        }
         for number in 0..2 {
             for line in self.system.peripherals.uart[number].take_lines() {
                 self.report(Cause::Uart { number, line: &line });

@@ -82,6 +82,10 @@ pub struct System {
     pub(super) failure: Option<String>,
     /// A fault that the program handles, and the registers then.
     pub(super) fault_note: Option<(String, [u32; 16])>,
+    /// Where functions begin that never return: those of a panic.
+    pub(super) panics: Vec<u32>,
+    /// One of them has begun.
+    pub(super) panicking: bool,
     pub(super) rom: Option<Box<BootRom>>,
     pub(super) rom_bytes: Box<[u8; ROM_SIZE]>,
     pub(super) sram: Vec<u8>,
@@ -134,6 +138,8 @@ impl System {
             request: None,
             failure: None,
             fault_note: None,
+            panics: Vec::new(),
+            panicking: false,
             rom_bytes: Box::new(*rom.bytes()),
             rom: Some(Box::new(rom)),
             sram: vec![0; SRAM_SIZE],
@@ -192,6 +198,7 @@ impl System {
         self.usb.reset();
         self.sio = Sio::default();
         self.request = None;
+        self.panicking = false;
         self.code_changed();
         self.watched.fill(false);
         self.xip_connected = from_flash;

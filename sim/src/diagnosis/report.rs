@@ -22,8 +22,15 @@ const NOTICED: u32 = 100;
 const MERGED: &str =
     "the compiler has merged its panics into one; with `text = true` in [info] of the manifest, each keeps its place";
 
+/// The same, where the program has its own panic handler.
+const MERGED_OWN: &str = "the compiler has merged its panics into one, since its own panic handler does not use the `PanicInfo`; with \
+                          `picovd::rp2350::keep_reason(info)` in it, each keeps its place";
+
 /// A note for `unwrap` or `expect` of an error.
 const VALUE: &str = "the error's value is not kept: print it before the panic to see it";
+
+/// A note for a panic that does not restart the board.
+const STAYS: &str = "its own panic handler does not restart the board";
 
 /// A note for a fault that does not stop the firmware.
 const HANDLED: &str = "its own handler of the fault goes on";
@@ -165,7 +172,12 @@ impl<S: FnMut(&str) + Send + 'static> Reporter<S> {
                     (self.sink)(SAFE);
                 }
             }
-            Cause::Restarts | Cause::WatchdogBites | Cause::Stops(_) | Cause::Faults(_) | Cause::Hangs(_) => {
+            Cause::Restarts
+            | Cause::WatchdogBites
+            | Cause::Stops(_)
+            | Cause::Faults(_)
+            | Cause::Panics
+            | Cause::Hangs(_) => {
                 if let Some(report) = self.failure(debug, incident, &frames) {
                     self.outcome.set(&report.headline);
                     let again = !self.told.insert(report.headline.clone());
@@ -184,10 +196,17 @@ impl<S: FnMut(&str) + Send + 'static> Reporter<S> {
             let Some(place) = panic.place else {
                 let function = panic.frames.first().map_or("an unknown function", |frame| frame.function.as_str());
                 let headline = format!("the firmware panicked in `{function}`{message}");
-                return Some(Report { headline, details: vec![MERGED.to_owned()], frames: panic.frames });
+                let details = match incident.cause {
+                    Cause::Panics => vec![MERGED_OWN.to_owned(), STAYS.to_owned()],
+                    _ => vec![MERGED.to_owned()],
+                };
+                return Some(Report { headline, details, frames: panic.frames });
             };
             let headline = format!("the firmware panicked at {place}{message}");
-            let details = if panic.is_error { vec![VALUE.to_owned()] } else { Vec::new() };
+            let mut details = if panic.is_error { vec![VALUE.to_owned()] } else { Vec::new() };
+            if incident.cause == Cause::Panics {
+                details.push(STAYS.to_owned());
+            }
             return Some(Report { headline, details, frames: panic.frames });
         }
         let at = |frame: &Frame| {
@@ -204,6 +223,7 @@ impl<S: FnMut(&str) + Send + 'static> Reporter<S> {
                 report(format!("the firmware stopped in {here}: {cause}"), details)
             }
             Cause::Faults(what) => report(format!("the firmware faulted in {here}: {what}"), vec![HANDLED.to_owned()]),
+            Cause::Panics => report(format!("the firmware panicked in {here}"), vec![STAYS.to_owned()]),
             Cause::WatchdogBites => {
                 report(format!("the watchdog restarts the firmware, which is running {here}"), Vec::new())
             }

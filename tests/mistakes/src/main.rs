@@ -20,7 +20,22 @@ mod program {
     use picovd::rp2350::rp235x_hal::pac::{self, interrupt};
     use picovd::vd::{File, vd_add_file};
 
+    #[cfg(not(feature = "halt"))]
     picovd::firmware!(disk);
+    #[cfg(feature = "halt")]
+    picovd::stick!(disk);
+    #[cfg(feature = "halt")]
+    #[unsafe(link_section = ".start_block")]
+    #[used]
+    static IMAGE_DEF: rp235x_hal::block::ImageDef = rp235x_hal::block::ImageDef::secure_exe();
+
+    #[cfg(feature = "halt")]
+    #[panic_handler]
+    fn halt(_: &core::panic::PanicInfo<'_>) -> ! {
+        loop {
+            core::sync::atomic::compiler_fence(Ordering::SeqCst);
+        }
+    }
 
     /// Which mistake this is, by its number below; a test changes it in the file before it runs it.
     #[unsafe(export_name = "MISTAKE")]

@@ -284,6 +284,15 @@ fn mistakes(context: &Context, report: &mut Report) {
     cargo.args(["test", "--no-fail-fast", "--package", "picovd-cli", "--test", "board_mistakes"]);
     cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
     harness(report, "`cargo sim` reports each mistake with its location, the end of the log and a backtrace", cargo);
+    let built = report.check("the same with a panic handler of its own builds", || {
+        let variant = firmware::Variant { binary: "picovd-mistakes", manifest: None, name: "picovd-mistakes-halt" };
+        firmware::test_variant_with(workspace, context.chip()?, variant, &["halt"])
+    });
+    let Some(elf) = built else { return };
+    let mut cargo = command::cargo(&workspace.root);
+    cargo.args(["test", "--no-fail-fast", "--package", "picovd-cli", "--test", "board_mistakes"]);
+    cargo.args(["--", "--ignored", "own_panic_handler::"]).arg(&elf);
+    harness(report, "`cargo sim` reports its panics, too", cargo);
 }
 
 /// A firmware with one crash at a time, and what GDB sees of each.

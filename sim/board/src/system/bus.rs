@@ -244,4 +244,12 @@ impl Bus for System {
             *watched = true;
         }
     }
+
+    fn executes_first(&mut self, address: u32) {
+        if self.panics.contains(&address) && !self.panicking {
+            self.panicking = true;
+            // The machine looks before the next instruction.
+            self.clock.limit = 0;
+        }
+    }
 }

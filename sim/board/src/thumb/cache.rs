@@ -79,6 +79,7 @@ impl Cache {
 
     #[cold]
     fn fill<B: Bus>(&mut self, bus: &mut B, pc: u32) -> Result<(), Halt> {
+        bus.executes_first(pc);
         self.pages[self.current].slots[(pc as usize & 0xFFF) >> 1] = decode(bus, pc, false)?;
         Ok(())
     }
