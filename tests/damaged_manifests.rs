@@ -11,7 +11,7 @@ use picovd::vd::{File, Files, FilesOf};
 use picovd::volume::layout::stock::FILES;
 use picovd::volume::layout::{Compiled, Layout};
 use picovd::volume::{BoardIdentity, Memory, Volume};
-use picovd_manifest::{compile, load};
+use picovd_manifest::{compile, load_for_stock_firmware};
 use picovd_property::Cases;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -44,10 +44,10 @@ const SUMMED: usize = 4;
 /// Blocks of manifests that have all kinds of sections between them.
 fn blocks() -> Vec<Vec<u32>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/manifests");
-    ["full", "settings", "partition-table", "redactions", "flash", "deep"]
+    ["full", "settings", "partition-table", "redactions", "flash", "deep", "../../picovd"]
         .map(|name| {
-            let plan = load(&folder.join(name).with_extension("toml"), None);
-            compile(&plan.unwrap_or_else(|problems| panic!("{problems}")), Some("# text")).to_words()
+            let plan = load_for_stock_firmware(&folder.join(name).with_extension("toml"), None);
+            compile(&plan.unwrap_or_else(|problems| panic!("{problems}"))).to_words()
         })
         .to_vec()
 }
@@ -82,7 +82,8 @@ fn show(compiled: Compiled<'_>) {
         let _ = files.update(&one);
     }
     let program = Program { name: "p", version: "1", build: "b" };
-    let _ = Parts { program, log: None, defmt: None, settings: None, origin: None }.check(&compiled, FILES);
+    let _ = Parts { program, log: None, defmt: None, settings: None, page: None, sensor: None, origin: None }
+        .check(&compiled, FILES);
 }
 
 /// Makes everything that a stick is described with. On a board it lives as long as the program, so here it is leaked.
@@ -91,7 +92,8 @@ fn describe(words: Vec<u32>) {
     let room: &'static mut Room<'static, FILES> = Box::leak(Box::new(Room::new()));
     let settings: &'static settings::Room = Box::leak(Box::new(settings::Room::new()));
     let program = Program { name: "p", version: "1", build: "b" };
-    let parts = Parts { program, log: None, defmt: None, settings: Some(settings), origin: None };
+    let parts =
+        Parts { program, log: None, defmt: None, settings: Some(settings), page: None, sensor: None, origin: None };
     let Description { usb, unit, announcing, .. } = room.describe(compiled, &parts);
     assert!((2..=500).contains(&usb.max_power) && unit.vendor.len() <= 8, "{usb:?} {unit:?} {announcing:?}");
 }

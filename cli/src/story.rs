@@ -3,6 +3,7 @@
 use crate::Failure;
 use crate::device::Device;
 use clap::Args;
+use picovd_manifest::{BuiltInSource, DiskPlan};
 use picovd_sim::story::{self, Effort, Story};
 use std::io::Write;
 
@@ -46,7 +47,7 @@ impl PlayStories {
             let names: Vec<_> = story::all().map(|story| story.name).collect();
             return Err(Failure::Usage(format!("there is no such story; the stories are {}", names.join(", "))));
         }
-        let usb = self.device.plug()?.plan.usb;
+        let DiskPlan { usb, built_in, .. } = self.device.plug()?.plan;
         let stories: Vec<_> = story::stories(&usb).filter(is_wanted).collect();
         for story in story::all().filter(is_wanted) {
             if !stories.iter().any(|played| played.name == story.name) {
@@ -60,7 +61,9 @@ impl PlayStories {
             }
         }
         let effort = if self.device.elf.is_some() { Effort::EMULATED } else { Effort::NATIVE };
-        let effort = Effort { changing: self.changing, halts: !self.no_halts, ..effort };
+        // The stock program's readings change by themselves.
+        let changing = self.changing || built_in.iter().any(|file| file.source == BuiltInSource::Temperature);
+        let effort = Effort { changing, halts: !self.no_halts, ..effort };
         let mut failed = 0;
         for story in &stories {
             let fails = self.fails.iter().any(|name| name == story.name);

@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use clap::Args;
-use picovd_manifest::{compile_for_flash, load};
+use picovd_manifest::{compile_for_flash, load_for_stock_firmware};
 use picovd_sim::layout::stock;
 use picovd_uf2::{ABSOLUTE, Image, Segment};
 use std::env;
@@ -84,9 +84,9 @@ impl Uf2 {
     fn compiled(&self, manifest: &Path, out: &mut dyn Write) -> Result<(), Failure> {
         let failed = |what: &dyn Display| Failure::Failed(format!("{}: {what}", manifest.display()));
         let epoch = env::var("SOURCE_DATE_EPOCH").ok();
-        let plan = load(manifest, epoch.as_deref()).map_err(|problems| Failure::Failed(problems.to_string()))?;
-        let text = fs::read_to_string(manifest).map_err(|reason| failed(&reason))?;
-        let block = compile_for_flash(&plan, Some(&text)).map_err(|reason| failed(&reason))?;
+        let plan = load_for_stock_firmware(manifest, epoch.as_deref());
+        let plan = plan.map_err(|problems| Failure::Failed(problems.to_string()))?;
+        let block = compile_for_flash(&plan).map_err(|reason| failed(&reason))?;
         let length = block.len();
         let last = Segment { address: FLASH + stock::MANIFEST, bytes: block };
         let uf2 = match &self.with_firmware {

@@ -89,7 +89,7 @@ fn none_takes_the_manifest_away() {
 fn what_the_stock_firmware_cannot_show_is_refused() {
     for (name, text, why) in [
         ("sram", "[chip]\nprogram = \"sram\"\n", "the stock firmware runs from flash"),
-        ("files", "[dynamic]\nfiles = 65\n", "65 dynamic files and folders"),
+        ("files", "[dynamic]\nfiles = 65\n", "67 dynamic files and folders"),
         ("defmt", "[log]\ndefmt = true\n", "a defmt logger of its own"),
         ("log", "[log]\nstdout = true\nring-size = \"32 KiB\"\n", "ring-size in [log] is 32768 bytes"),
         ("typo", "[volume]\nlable = \"X\"\n", "my.toml:2:1"),

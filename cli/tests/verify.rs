@@ -114,7 +114,7 @@ fn a_good_image_is_all_right_and_every_file_has_its_sum() {
 #[test]
 fn a_changed_byte_of_a_static_file_is_found() {
     let (path, good) = image("byte.img", None);
-    for (file, offset) in [("README.TXT", 10), ("about/PICOVD.TXT", 0), ("about/PICOVD.TXT", 201)] {
+    for (file, offset) in [("README.TXT", 10), ("about/PICOVD.TXT", 0), ("about/PICOVD.TXT", 180)] {
         let mut bytes = good.clone();
         bytes[place(&good, file) + offset] ^= 0x20;
         let found = verify(&path, &bytes, &stock(), 1);

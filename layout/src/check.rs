@@ -7,13 +7,13 @@ use crate::block::{BLOCK_LENGTH, Lba};
 use crate::compiled::{cut, word};
 use crate::decisions::ExposableRecord;
 use crate::format::{self, HEADER, MOST_SECTIONS, OPTIONAL, SECTION, SUMMED, header, kind, section, volume};
-use crate::{ClusterIndex, Compiled, Exposables, Layout, Refusal, RegionRecord, stock};
+use crate::{BuiltInSource, ClusterIndex, Compiled, Exposables, Layout, Refusal, RegionRecord, stock};
 
 /// With a table of 1 KiB, because the tables are checked at each boot: without it, that takes three times as long.
 static CRC: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
 
 /// The sections that this reader knows, and their records' lengths in words; 0 for one that has no records.
-const KNOWN: [(u32, usize); 17] = [
+const KNOWN: [(u32, usize); 18] = [
     (section::VOLUME, volume::WORDS),
     (section::REGIONS, 6),
     (section::CHAIN_ENDS, 1),
@@ -30,6 +30,7 @@ const KNOWN: [(u32, usize); 17] = [
     (section::REDACTED, 2),
     (section::SETTINGS, 5),
     (section::EXPOSABLE, 7),
+    (section::SENSOR, 1),
     (section::TEXT, 0),
 ];
 
@@ -48,6 +49,9 @@ const REQUIRED: [u32; 8] = [
 /// Maximum number of dynamic files, and of a name's directory entries (exFAT 7.4.1: 19).
 const MOST_SLOTS: u16 = 600;
 const MOST_ENTRIES: u8 = 19;
+
+/// Milliseconds between two readings of the chip's temperature.
+const INTERVALS: core::ops::RangeInclusive<u32> = 100..=86_400_000;
 
 /// The CRC-32 of words, each of which is read once: they may be in flash that is not cached.
 fn checksum_of_words(words: &[u32]) -> u32 {
@@ -99,7 +103,7 @@ impl<'a> Compiled<'a> {
         check_volume(&layout)?;
         check_regions(&layout)?;
         check_directories(&layout)?;
-        compiled.check_decisions()?;
+        compiled.check_decisions((major, minor))?;
         Ok(compiled)
     }
 
@@ -143,7 +147,7 @@ impl<'a> Compiled<'a> {
         bytes.len() == length as usize && core::str::from_utf8(bytes).is_ok()
     }
 
-    fn check_decisions(&self) -> Result<(), Refusal> {
+    fn check_decisions(&self, (major, minor): (u16, u16)) -> Result<(), Refusal> {
         let usb = self.section(section::USB);
         require([2, 4, 6].iter().all(|at| self.is_text(usb, *at)), "the USB device's texts")?;
         let usb = self.usb();
@@ -164,7 +168,14 @@ impl<'a> Compiled<'a> {
         )?;
         let files = self.built_in();
         for (index, file) in files.iter().enumerate() {
-            require(file.source.is_some(), "a built-in file of an unknown kind")?;
+            let Some(source) = file.source else {
+                return Err(match minor > format::FORMAT as u16 {
+                    true => Refusal::Newer(major, minor),
+                    false => Refusal::Invalid("a built-in file of an unknown kind"),
+                });
+            };
+            let interval = self.sensor_interval();
+            require(source != BuiltInSource::Temperature || INTERVALS.contains(&interval), "the sensor's interval")?;
             require(
                 files.iter().take(index).all(|other| other.source != file.source),
                 "a built-in file that is there twice",

@@ -113,11 +113,17 @@ pub enum BuiltInSource {
     CrashText = 10,
     /// CRASH.JSON.
     CrashJson = 11,
+    /// MANIFEST.TOML: the manifest's text.
+    Manifest = 12,
+    /// CONFIGURE.HTM: the page that the firmware has.
+    Page = 13,
+    /// SENSOR.CSV: the chip's temperature.
+    Temperature = 14,
 }
 
 impl BuiltInSource {
     /// All of them.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Stdout,
         Self::Tail,
         Self::Defmt,
@@ -129,6 +135,9 @@ impl BuiltInSource {
         Self::CrashCore,
         Self::CrashText,
         Self::CrashJson,
+        Self::Manifest,
+        Self::Page,
+        Self::Temperature,
     ];
 }
 
@@ -342,6 +351,13 @@ impl<'a> Compiled<'a> {
     pub const fn log(&self) -> Log {
         let words = self.section(section::LOG);
         Log { ring_size: word(words, 0), defmt_ring_size: word(words, 1) }
+    }
+
+    /// Milliseconds between two readings of the chip's temperature. Whether they are shown is up to
+    /// [`BuiltInSource::Temperature`].
+    #[must_use]
+    pub const fn sensor_interval(&self) -> u32 {
+        word(self.section(section::SENSOR), 0)
     }
 
     /// How the flash partitions are shown. Whether they are is up to [`BuiltInSource::Partitions`].

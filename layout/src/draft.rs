@@ -41,6 +41,8 @@ pub struct Draft<'a> {
     /// Source, path and capacity.
     pub built_in: Vec<(BuiltInSource, &'a str, u32)>,
     pub log: Log,
+    /// Milliseconds between two readings.
+    pub sensor_interval: u32,
     pub partitions: Partitions<'a>,
     pub redacted: Vec<Redacted>,
     pub settings: Settings<'a>,
@@ -97,6 +99,7 @@ impl Default for Draft<'_> {
             chip: Chip { flash_size: 4 << 20, program_in_sram: false },
             built_in: Vec::new(),
             log: Log { ring_size: 0, defmt_ring_size: 0 },
+            sensor_interval: 0,
             partitions: Partitions { folder: "" },
             redacted: Vec::new(),
             settings: Settings::default(),
@@ -177,7 +180,8 @@ impl Draft<'_> {
             .built_in
             .iter()
             .any(|file| matches!(file.0, BuiltInSource::Stdout | BuiltInSource::Tail | BuiltInSource::Defmt));
-        let has_partitions = self.built_in.iter().any(|file| file.0 == BuiltInSource::Partitions);
+        let has = |source| self.built_in.iter().any(|file| file.0 == source);
+        let (has_partitions, has_sensor) = (has(BuiltInSource::Partitions), has(BuiltInSource::Temperature));
         let words = [
             (section::POOL, Vec::new()),
             (section::VOLUME, self.volume().to_vec()),
@@ -203,6 +207,7 @@ impl Draft<'_> {
                 },
             ),
             (section::EXPOSABLE, exposable),
+            (section::SENSOR, if has_sensor { [self.sensor_interval].to_vec() } else { Vec::new() }),
         ];
         // Sections that say nothing are left out.
         let words = words.into_iter().filter(|(section, words)| *section == section::POOL || !words.is_empty());

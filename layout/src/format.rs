@@ -60,6 +60,7 @@ pub(crate) mod section {
     pub const REDACTED: u32 = 14;
     pub const SETTINGS: u32 = 15;
     pub const EXPOSABLE: u32 = 16;
+    pub const SENSOR: u32 = 17;
     /// The manifest's text.
     pub const TEXT: u32 = OPTIONAL | 1;
 }

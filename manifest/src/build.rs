@@ -58,20 +58,23 @@ fn make(manifest: &str, purpose: Purpose) {
         return error("OUT_DIR is not set: call picovd_manifest::build from a build script");
     };
     let epoch = env::var("SOURCE_DATE_EPOCH").ok();
+    let configurable = purpose == Purpose::Configurable;
     let result = read(Path::new(manifest)).and_then(|manifest| {
+        let manifest = if configurable { manifest.for_stock_firmware() } else { manifest };
         for content in manifest.contents() {
             println!("cargo::rerun-if-changed={}", content.display());
         }
-        plan(&check(&manifest, epoch.as_deref())?)
+        let plan = plan(&check(&manifest, epoch.as_deref())?)?;
+        if configurable || plan.stock_only.items().is_empty() { Ok(plan) } else { Err(plan.stock_only) }
     });
     let (output, defmt) = match result {
         Ok(plan) => {
             // Should the plan break a rule of the format, then here, not on the chip.
-            if let Err(refusal) = compile(&plan, None).check() {
+            if let Err(refusal) = compile(&plan).check() {
                 return error(&format!("the compiled manifest is refused: {refusal}"));
             }
             plan.warnings.lines().for_each(|line| println!("cargo::warning={}", line.replace(['\n', '\r'], " ")));
-            (emit_for(&plan, purpose == Purpose::Configurable), plan.log.defmt)
+            (emit_for(&plan, configurable), plan.log.defmt)
         }
         Err(problems) => return problems.lines().for_each(|line| error(&line)),
     };

@@ -20,19 +20,20 @@ pub struct Block {
     pub contents: Vec<u8>,
 }
 
-/// Compiles the plan. `text` is the manifest's own text, if it is to be kept.
+/// Compiles the plan. The manifest's text is left out unless a file shows it.
 #[must_use]
-pub fn compile(plan: &DiskPlan, text: Option<&str>) -> Block {
-    let (tables, contents) = draft(plan, &label(plan), text).write();
+pub fn compile(plan: &DiskPlan) -> Block {
+    let is_shown = plan.built_in.iter().any(|file| file.source == BuiltInSource::Manifest);
+    let (tables, contents) = draft(plan, &label(plan), is_shown.then_some(plan.text.as_str())).write();
     Block { tables, contents }
 }
 
-/// Compiles the plan for the stock firmware, which reads it from flash at [`MANIFEST`](stock::MANIFEST). `text` is the
-/// manifest's own text, if it is to be kept.
+/// Compiles the plan for the stock firmware, which reads it from flash at [`MANIFEST`](stock::MANIFEST), with the manifest's
+/// text.
 ///
 /// # Errors
 /// What the stock firmware does not have, or has no room for.
-pub fn compile_for_flash(plan: &DiskPlan, text: Option<&str>) -> Result<Vec<u8>, Unsupported> {
+pub fn compile_for_flash(plan: &DiskPlan) -> Result<Vec<u8>, Unsupported> {
     if plan.chip.program == Program::Sram {
         return Err(Unsupported::Sram);
     }
@@ -50,7 +51,7 @@ pub fn compile_for_flash(plan: &DiskPlan, text: Option<&str>) -> Result<Vec<u8>,
     if (has(BuiltInSource::Stdout) || has(BuiltInSource::Tail)) && ring as usize > stock::LOG {
         return Err(Unsupported::Log(ring));
     }
-    let bytes = draft(plan, &label(plan), text).write_sectors();
+    let bytes = draft(plan, &label(plan), Some(&plan.text)).write_sectors();
     let tables = bytes.len() - plan.regions.iter().map(content_length).sum::<usize>();
     if tables > stock::TABLES {
         return Err(Unsupported::Tables(tables));
@@ -174,6 +175,7 @@ fn draft<'p>(plan: &'p DiskPlan, label: &'p str, text: Option<&'p str>) -> Draft
         announcing: Announcing { refresh: means(refresh), quiet, max_age, hold, max_hold },
         chip: Chip { flash_size: plan.chip.flash_size, program_in_sram: plan.chip.program == Program::Sram },
         built_in: plan.built_in.iter().map(|file| (file.source, file.path.as_str(), file.capacity)).collect(),
+        sensor_interval: plan.stock.interval,
         log: Log { ring_size: plan.log.ring_size, defmt_ring_size: plan.log.defmt_ring_size },
         partitions: Partitions { folder: &plan.partitions.folder },
         redacted: plan.redacted_flash.iter().map(|range| Redacted { start: range.start, end: range.end }).collect(),

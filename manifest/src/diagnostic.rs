@@ -64,6 +64,8 @@ pub enum Code {
     ResetBesideSettings = 42,
     /// Settings that nobody but the program can change. A warning.
     SettingsWithoutConsole = 43,
+    /// Something that only the stock firmware has, in the manifest that other firmware is built from.
+    StockOnly = 44,
     /// The chip does not support this flash size.
     FlashSize = 50,
     /// The settings sectors do not fit.
@@ -82,7 +84,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, ascending.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::Unreadable,
         Self::Syntax,
         Self::UnknownKey,
@@ -108,6 +110,7 @@ impl Code {
         Self::SerialNumber,
         Self::ResetBesideSettings,
         Self::SettingsWithoutConsole,
+        Self::StockOnly,
         Self::FlashSize,
         Self::Settings,
         Self::Exposure,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::diagnostic::Collector;
-use crate::schema::Tables;
+use crate::schema::{Field, Tables};
 use crate::source::Source;
 
 /// A manifest that is valid TOML, but not checked yet.
@@ -13,9 +13,22 @@ pub struct Manifest {
     pub(crate) folder: PathBuf,
     pub(crate) tables: Tables,
     pub(crate) problems: Collector,
+    /// Whether the stock firmware is to show it.
+    pub(crate) is_for_stock_firmware: bool,
 }
 
 impl Manifest {
+    /// The same manifest for the stock firmware: it shows MANIFEST.TOML and CONFIGURE.HTM unless the manifest says otherwise,
+    /// and has no secret settings, so that a warning about them is left out.
+    #[must_use]
+    pub fn for_stock_firmware(mut self) -> Self {
+        for key in [&mut self.tables.info.manifest, &mut self.tables.page.configure] {
+            key.get_or_insert(Field { span: 0..0, value: Ok(true) });
+        }
+        self.is_for_stock_firmware = true;
+        self
+    }
+
     /// The files with contents, by their names in the manifest, which are relative to its folder. A build depends on them.
     pub fn contents(&self) -> impl Iterator<Item = PathBuf> + '_ {
         self.tables

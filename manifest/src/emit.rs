@@ -35,7 +35,7 @@ pub fn emit(plan: &DiskPlan) -> Output {
 
 /// The same for a program that is `configurable`: it obeys another manifest if there is one in flash.
 pub(crate) fn emit_for(plan: &DiskPlan, configurable: bool) -> Output {
-    let block = compile(plan, None);
+    let block = compile(plan);
     Output {
         volume_rs: volume_rs(plan, &block),
         memory_x: linker::memory_x(plan, configurable),
@@ -136,8 +136,14 @@ fn built_in(plan: &DiskPlan, out: &mut String) {
             BuiltInSource::ConfigSchema => {
                 ("CONFIG_SCHEMA", "ConfigFile", "schema(&SETTINGS)".to_owned(), ".renewed()")
             }
+            BuiltInSource::Manifest => {
+                let text = "new(match COMPILED.text() { Some(text) => text, None => \"\" })";
+                ("MANIFEST_TOML", "Text", text.to_owned(), "")
+            }
             // The firmware creates it after reading the table.
             BuiltInSource::Partitions => continue,
+            // Parts of the stock firmware, which describes its stick at run time.
+            BuiltInSource::Page | BuiltInSource::Temperature => continue,
             // See `crash`.
             BuiltInSource::CrashCore | BuiltInSource::CrashText | BuiltInSource::CrashJson => continue,
         };
@@ -154,6 +160,7 @@ fn built_in(plan: &DiskPlan, out: &mut String) {
     line!(out, "    defmt: {},", if has(BuiltInSource::Defmt) { "Some(&DEFMT)" } else { "None" });
     let tail = if has(BuiltInSource::Tail) { "Some((&TAIL, &TAIL_FILE))" } else { "None" };
     line!(out, "    tail: {tail},");
+    line!(out, "    sensor: None,");
     line!(out, "    info: {},", if has_info { "Some(&INFO)" } else { "None" });
     partitions(plan, out);
     line!(out, "}};");

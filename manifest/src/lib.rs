@@ -30,7 +30,7 @@ pub mod schema;
 mod source;
 
 pub use build::{build, build_configurable, build_tables};
-pub use check::{Checked, Chip, Crash, Dynamic, FLASH_SECTOR, Log, Partitions, Settings, Usb, Window, check};
+pub use check::{Checked, Chip, Crash, Dynamic, FLASH_SECTOR, Log, Partitions, Settings, Stock, Usb, Window, check};
 pub use compile::{Block, Unsupported, compile, compile_for_flash};
 pub use diagnostic::{Code, Diagnostic, Diagnostics};
 pub use document::Manifest;
@@ -45,6 +45,14 @@ pub use schema::{Program, Refresh};
 pub use source::{Position, Source};
 
 use std::path::Path;
+
+/// As [`load`], for the stock firmware; see [`Manifest::for_stock_firmware`].
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load_for_stock_firmware(path: &Path, source_date_epoch: Option<&str>) -> Result<DiskPlan, Diagnostics> {
+    plan(&check(&read(path)?.for_stock_firmware(), source_date_epoch)?)
+}
 
 /// Reads, checks and plans the manifest at `path`. `source_date_epoch` as for [`check`](check()).
 ///

@@ -100,7 +100,7 @@ pub fn read_text(name: &str, text: &str, folder: &Path) -> Result<Manifest, Diag
         syntax.report(Code::Syntax, span, message, remedy);
     }
     let tables = Reader { problems: &mut problems }.tables(document.into_inner());
-    let manifest = Manifest { source, folder: folder.to_owned(), tables, problems };
+    let manifest = Manifest { source, folder: folder.to_owned(), tables, problems, is_for_stock_firmware: false };
     if syntax.is_empty() { Ok(manifest) } else { Err(check::recovered(&manifest, syntax, unclear)) }
 }
 
@@ -154,6 +154,8 @@ impl Reader<'_> {
                 "partitions" => tables.partitions = self.table("[partitions]", value).unwrap_or_default(),
                 "log" => tables.log = self.table("[log]", value).unwrap_or_default(),
                 "info" => tables.info = self.table("[info]", value).unwrap_or_default(),
+                "page" => tables.page = self.table("[page]", value).unwrap_or_default(),
+                "sensor" => tables.sensor = self.table("[sensor]", value).unwrap_or_default(),
                 "crash" => tables.crash = self.table("[crash]", value).unwrap_or_default(),
                 "dynamic" => tables.dynamic = self.table("[dynamic]", value).unwrap_or_default(),
                 "settings" => tables.settings = self.table("[settings]", value).unwrap_or_default(),

@@ -54,7 +54,8 @@ fn flash_ends_before_the_settings() {
     assert!(with.memory_x.contains("ORIGIN = 0x10000000, LENGTH = 0x3fd000"), "{}", with.memory_x);
     assert!(with.memory_x.contains(".settings (NOLOAD)") && with.volume_rs.contains("settings: &SETTINGS,"));
     // Without settings, nothing of that.
-    let without = output(&stock(), None);
+    let plain = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/manifests/plain.toml");
+    let without = output(&plain, None);
     assert!(without.memory_x.contains("ORIGIN = 0x10000000, LENGTH = 0x3ff000"), "{}", without.memory_x);
     assert!(without.memory_x.contains(".settings (NOLOAD) : ALIGN(4)") && !without.volume_rs.contains("SETTINGS"));
 }

@@ -18,6 +18,7 @@ pub mod partitions;
 pub mod patch;
 pub mod plug;
 pub mod section;
+pub mod sensor;
 pub mod serve;
 mod settings_flash;
 pub mod story;

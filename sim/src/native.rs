@@ -5,6 +5,7 @@ use crate::bus::{SimBus, WireSide};
 use crate::link::{InReply, Link, OutReply, Pid};
 use crate::memory::SharedMemory;
 use crate::partitions::RomTable;
+use crate::sensor::{self, Readings, Sensor};
 use crate::settings_flash::SettingsFlash;
 use crate::tables::ring;
 use picovd::chip::flash_length;
@@ -77,6 +78,7 @@ struct Running {
     files: &'static Files<'static>,
     log: Option<&'static LogRing>,
     settings: Option<&'static Settings<'static>>,
+    sensor: Option<Sensor>,
     application: Option<Box<dyn Application>>,
     /// What all of that borrows.
     arena: Arena,
@@ -128,6 +130,9 @@ impl NativeDevice {
             return;
         }
         let now = Instant(self.wire.now().as_micros() as u64);
+        if let Some(sensor) = &mut self.running.sensor {
+            sensor.turn(self.running.files, now);
+        }
         if let Some(application) = &mut self.running.application {
             application.turn(now);
         }
@@ -161,7 +166,7 @@ impl NativeDevice {
         self.restart = None;
         let (wire, running) = power(&self.board);
         self.wire = wire;
-        let Running { stick, files: _, log: _, settings: _, application, wanted: _, arena } =
+        let Running { stick, files: _, log: _, settings: _, sensor: _, application, wanted: _, arena } =
             std::mem::replace(&mut self.running, running);
         self.wire.advance(before);
         self.stalled_until = before + self.stall;
@@ -176,6 +181,14 @@ impl NativeDevice {
 /// The stick that a board's compiled manifest describes.
 #[must_use]
 pub fn describe(board: &Board, arena: &mut Arena) -> Description<'static, Option<&'static Settings<'static>>> {
+    describe_with_readings(board, arena).0
+}
+
+/// The same, with what its sensor's file shows.
+fn describe_with_readings(
+    board: &Board,
+    arena: &mut Arena,
+) -> (Description<'static, Option<&'static Settings<'static>>>, &'static Readings) {
     let compiled = board.layout.compiled;
     let has = |source| compiled.built_in().iter().any(|file| file.source == Some(source));
     let log = has(BuiltInSource::Stdout) || has(BuiltInSource::Tail);
@@ -184,16 +197,19 @@ pub fn describe(board: &Board, arena: &mut Arena) -> Description<'static, Option
     let sectors = compiled.settings().sectors;
     let settings: Option<&'static settings::Room> = (sectors != 0).then(|| &*arena.keep(settings::Room::new()));
     let program = Program { name: "picovd-sim", version: env!("CARGO_PKG_VERSION"), build: "native" };
-    let parts = Parts { program, log, defmt, settings, origin: None };
+    let readings: &'static Readings = arena.keep(sensor::readings());
+    let parts = Parts { program, log, defmt, settings, page: None, sensor: Some(readings), origin: None };
     let room = arena.keep(Room::<FILES>::new());
-    Description { announcing: board.announcing, ..room.describe(compiled, &parts) }
+    (Description { announcing: board.announcing, ..room.describe(compiled, &parts) }, readings)
 }
 
 /// Starts the library as the firmware's main function does.
 fn power(board: &Board) -> (WireSide, Running) {
     let mut arena = Arena::default();
-    let description = describe(board, &mut arena);
+    let (description, readings) = describe_with_readings(board, &mut arena);
     let Description { files, built_in, settings, .. } = description;
+    let interval = Duration::from_millis(board.layout.compiled.sensor_interval().into());
+    let sensor = built_in.sensor.map(|file| Sensor::new(readings, file, interval));
     if let Some(log) = built_in.log {
         // As on the chip; in a process with several boards, `println!` writes to the last one.
         picovd::files::set_log(log);
@@ -210,7 +226,7 @@ fn power(board: &Board) -> (WireSide, Running) {
     let stick = Stick::new(alloc, &description, found, digits, board.memory.clone(), reset);
     let application = board.application.map(|start| start(files));
     wire.plug(true);
-    (wire, Running { stick, wanted, files, log: built_in.log, settings, application, arena })
+    (wire, Running { stick, wanted, files, log: built_in.log, settings, sensor, application, arena })
 }
 
 /// A powered board as a stick's hardware.

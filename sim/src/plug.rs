@@ -78,14 +78,38 @@ pub fn stock_manifest() -> PathBuf {
     }
 }
 
-/// The plan of the manifest at `path`, or of the stock manifest.
+/// A manifest of this repository for tests: the disk alone, which does not change by itself.
+#[must_use]
+pub fn plain_manifest() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/manifests/plain.toml")
+}
+
+/// The plan of the manifest at `path`, for a program that is built from it; or of the stock manifest.
 ///
 /// # Errors
 /// Everything that is wrong with the manifest.
 pub fn plan(path: Option<&Path>) -> Result<DiskPlan, Diagnostics> {
-    let path = path.map_or_else(stock_manifest, Path::to_path_buf);
-    let epoch = env::var("SOURCE_DATE_EPOCH").ok();
-    picovd_manifest::load(&path, epoch.as_deref())
+    match path {
+        Some(path) if !is_stock_manifest(path) => picovd_manifest::load(path, epoch().as_deref()),
+        _ => plan_for_stock_firmware(path.unwrap_or(&stock_manifest())),
+    }
+}
+
+/// Whether the path leads to the stock manifest of this repository.
+fn is_stock_manifest(path: &Path) -> bool {
+    matches!((fs::canonicalize(path), fs::canonicalize(stock_manifest())), (Ok(path), Ok(stock)) if path == stock)
+}
+
+/// The plan of the manifest at `path` for the stock firmware.
+///
+/// # Errors
+/// Everything that is wrong with the manifest.
+pub fn plan_for_stock_firmware(path: &Path) -> Result<DiskPlan, Diagnostics> {
+    picovd_manifest::load_for_stock_firmware(path, epoch().as_deref())
+}
+
+fn epoch() -> Option<String> {
+    env::var("SOURCE_DATE_EPOCH").ok()
 }
 
 /// Plugs in the device of `manifest`: natively, or with `elf` the firmware that was built from it.
@@ -125,7 +149,12 @@ pub fn open_with(
     flash: FlashChip<'_>,
     treatment: Treatment<'_>,
 ) -> Result<Plug, PlugError> {
-    let plan = plan(manifest).map_err(PlugError::Manifest)?;
+    // What is in flash beside the program is a manifest for the stock firmware.
+    let plan = match manifest {
+        Some(path) if !flash.written.is_empty() => plan_for_stock_firmware(path),
+        _ => plan(manifest),
+    };
+    let plan = plan.map_err(PlugError::Manifest)?;
     match elf {
         None => on_bus(plan, flash, None),
         Some(path) => emulated(plan, flash, path, treatment),

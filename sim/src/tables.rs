@@ -17,7 +17,7 @@ impl Tables {
     /// Compiles `plan`.
     #[must_use]
     pub fn new(plan: DiskPlan) -> Self {
-        Self { words: manifest::compile(&plan, None).to_words(), plan }
+        Self { words: manifest::compile(&plan).to_words(), plan }
     }
 
     /// The plan.

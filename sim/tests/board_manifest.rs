@@ -21,7 +21,7 @@ fn corpus() -> Vec<(PathBuf, DiskPlan, Vec<u8>)> {
         let path = entry.expect("a folder can be listed").path();
         if path.extension().is_some_and(|end| end == "toml") {
             let plan = load(&path, None).unwrap_or_else(|problems| panic!("{problems}"));
-            if let Ok(block) = compile_for_flash(&plan, None) {
+            if let Ok(block) = compile_for_flash(&plan) {
                 found.push((path, plan, block));
             }
         }
@@ -99,7 +99,7 @@ mod ring5 {
         let text_of = "[info]\ntext = true\njson = true\n[volume]\nlabel = \"MINE\"\n";
         let manifest = read_text("mine.toml", text_of, Path::new(".")).expect("the text is TOML");
         let plan = plan(&check(&manifest, None).expect("it is right")).expect("it fits");
-        let good = compile_for_flash(&plan, None).expect("the stock firmware has all of it");
+        let good = compile_for_flash(&plan).expect("the stock firmware has all of it");
         let mut newer = good.clone();
         newer[6] = 2;
         let mut spoiled = good.clone();
@@ -145,7 +145,7 @@ mod ring5 {
         });
         let manifest = read_text("many.toml", &files.collect::<String>(), Path::new(".")).expect("the text is TOML");
         let plan = plan(&check(&manifest, None).expect("it is right")).expect("it fits");
-        let block = compile_for_flash(&plan, None).expect("the stock firmware has all of it");
+        let block = compile_for_flash(&plan).expect("the stock firmware has all of it");
         let tables = u32::from_le_bytes(block[8..12].try_into().expect("a word"));
         let (without, with) = (ready(&[]), ready(&block));
         println!("{tables} bytes of tables: {} cycles more than {without}", with - without);

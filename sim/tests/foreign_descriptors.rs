@@ -94,10 +94,11 @@ fn what_drivers_put_up_with_is_an_error_of_ours_and_a_warning_for_others() {
         },
     );
     let composite = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/manifests/full.toml");
+    let plain = plug::plain_manifest();
     let cases = [
-        (None, class, "the device class of 1 interfaces is [ff, 00, 00], not [00, 00, 00]"),
+        (Some(&*plain), class, "the device class of 1 interfaces is [ff, 00, 00], not [00, 00, 00]"),
         (Some(&*composite), class, "the device class of 4 interfaces is [ff, 02, 01], not [ef, 02, 01]"),
-        (None, qualifier, "a full-speed-only device has a device qualifier (USB 2.0 9.6.2 requires STALL)"),
+        (Some(&*plain), qualifier, "a full-speed-only device has a device qualifier (USB 2.0 9.6.2 requires STALL)"),
         (
             Some(&*composite),
             functional,

@@ -23,7 +23,7 @@ const BLOCK: usize = 512;
 const SECTOR: usize = 4096;
 
 fn plan() -> DiskPlan {
-    plug::plan(None).unwrap_or_else(|error| panic!("{error}"))
+    plug::plan(Some(&plug::plain_manifest())).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The native board whose flash begins with a table.

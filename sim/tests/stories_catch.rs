@@ -368,7 +368,7 @@ fn each_story_fails_on_a_spoiled_device() {
             missed.push(format!("{}: no defect is planted for it", story.name));
             continue;
         };
-        let inner = plug::open(None, None).unwrap_or_else(|error| panic!("{error}")).link;
+        let inner = plug::open(Some(&plug::plain_manifest()), None).unwrap_or_else(|error| panic!("{error}")).link;
         let wire = Wire::new(inner, *spoil);
         let effort = Effort { random_wrappers: 500, changing, ..Effort::NATIVE };
         if story.play(wire, effort).is_ok() {
@@ -382,7 +382,7 @@ fn each_story_fails_on_a_spoiled_device() {
 #[test]
 fn the_wire_is_transparent() {
     for story in STORIES {
-        let inner = plug::open(None, None).unwrap_or_else(|error| panic!("{error}")).link;
+        let inner = plug::open(Some(&plug::plain_manifest()), None).unwrap_or_else(|error| panic!("{error}")).link;
         let wire = Wire::new(inner, NOTHING);
         let effort = Effort { random_wrappers: 500, ..Effort::NATIVE };
         if let Err(error) = story.play(wire, effort) {
@@ -396,7 +396,7 @@ fn the_wire_is_transparent() {
 fn the_sweep_of_setup_packets_fails_on_a_spoiled_device() {
     let spoil = DEFECTS.iter().find(|(name, _)| *name == "abandoned").map(|(_, spoil)| *spoil);
     for (spoil, holds) in [(NOTHING, true), (spoil.expect("a defect is planted for it"), false)] {
-        let inner = plug::open(None, None).unwrap_or_else(|error| panic!("{error}")).link;
+        let inner = plug::open(Some(&plug::plain_manifest()), None).unwrap_or_else(|error| panic!("{error}")).link;
         let effort = Effort { random_wrappers: 2_000, ..Effort::NATIVE };
         let result = SETUP_SWEEP.play(Wire::new(inner, spoil), effort);
         assert_eq!(result.is_ok(), holds, "{result:?}");

@@ -16,6 +16,8 @@ pub struct BuiltIn<'a> {
     pub defmt: Option<&'a LogRing>,
     /// The end of the log and its file: new text is announced.
     pub tail: Option<(&'a LogTail<'a>, &'a File<'a>)>,
+    /// The readings of a sensor, for the program that makes them.
+    pub sensor: Option<&'a File<'a>>,
     /// What the firmware reports about the board; it fills in what it finds out.
     pub info: Option<&'a Info<'a>>,
     /// How the flash partitions are shown; the firmware registers them when it has read their table.

@@ -6,7 +6,7 @@
 use super::{Description, compiled};
 use crate::dynamic::{Content, File, Files, FilesOf};
 use crate::files::{
-    BuiltIn, ConfigFile, Info, InfoFile, LogFile, LogFrames, LogRing, LogTail, Origin, PartitionPlan, Program,
+    BuiltIn, ConfigFile, Info, InfoFile, LogFile, LogFrames, LogRing, LogTail, Origin, PartitionPlan, Program, Text,
 };
 use crate::settings::{self, Defaults, Settings};
 use crate::text::Writer;
@@ -15,7 +15,7 @@ use core::fmt;
 use heapless::Vec;
 
 /// Maximum number of files that a manifest asks the firmware for; the partitions' description is not made here.
-const FILES: usize = 7;
+const FILES: usize = 10;
 
 /// The layout of a room that is not used yet.
 const NOTHING: &Layout<'static> = &Layout::of(Compiled::new(&[], &[]));
@@ -31,6 +31,10 @@ pub struct Parts<'a> {
     pub defmt: Option<&'a LogRing>,
     /// Where settings keep secrets.
     pub settings: Option<&'a settings::Room>,
+    /// The page CONFIGURE.HTM. Without it, the file is not there.
+    pub page: Option<&'a dyn Content>,
+    /// The readings of the chip's temperature, which the program makes.
+    pub sensor: Option<&'a dyn Content>,
     /// Where the manifest comes from, if INFO.TXT is to say so.
     pub origin: Option<&'a ManifestOrigin>,
 }
@@ -90,6 +94,8 @@ pub enum Missing {
     Crash,
     /// Settings.
     Settings,
+    /// A sensor.
+    Sensor,
 }
 
 impl Missing {
@@ -102,6 +108,7 @@ impl Missing {
             Self::Defmt => "it needs defmt",
             Self::Crash => "it needs the files of a crash",
             Self::Settings => "it needs settings",
+            Self::Sensor => "it needs a sensor",
         }
     }
 }
@@ -130,6 +137,7 @@ pub struct Room<'a, const N: usize> {
     frames: Option<LogFrames<'a>>,
     texts: [Option<InfoFile<'a>>; 2],
     configs: [Option<ConfigFile<'a>>; 2],
+    text: Option<Text<'a>>,
     made: Vec<File<'a>, FILES>,
     list: Vec<&'a File<'a>, FILES>,
     built_in: Option<BuiltIn<'a>>,
@@ -149,6 +157,7 @@ impl<'a, const N: usize> Room<'a, N> {
             frames: None,
             texts: [None, None],
             configs: [None, None],
+            text: None,
             made: Vec::new(),
             list: Vec::new(),
             built_in: None,
@@ -162,7 +171,9 @@ impl<'a, const N: usize> Room<'a, N> {
         compiled: Compiled<'a>,
         parts: &Parts<'a>,
     ) -> Description<'a, Option<&'a Settings<'a>>> {
-        let Self { layout, files, settings, info, stdout, tail, frames, texts, configs, made, list, built_in } = self;
+        let Self { layout, files, settings, info, stdout, tail, frames, texts, configs, text, made, list, built_in } =
+            self;
+        let manifest: &'a Text<'a> = text.insert(Text::new(compiled.text().unwrap_or_default()));
         let layout: &'a Layout<'a> = layout.insert(Layout::of(compiled));
         files.set_layout(layout);
         let files: &'a Files<'a> = files;
@@ -203,7 +214,7 @@ impl<'a, const N: usize> Room<'a, N> {
             [&*values.insert(ConfigFile::values(settings)), &*schema.insert(ConfigFile::schema(settings))]
         });
         let mut partitions = None;
-        let mut tail_at = None;
+        let (mut tail_at, mut sensor_at) = (None, None);
         for file in compiled.built_in().iter() {
             let path = compiled.built_in_path(&file);
             let content: Option<&'a dyn Content> = match file.source {
@@ -224,15 +235,29 @@ impl<'a, const N: usize> Room<'a, N> {
                     partitions = Some(PartitionPlan { folder, description, capacity, flash_size, redacted });
                     None
                 }
+                Some(BuiltInSource::Manifest) => Some(manifest),
+                Some(BuiltInSource::Page) => parts.page,
+                Some(BuiltInSource::Temperature) => {
+                    sensor_at = Some(made.len());
+                    parts.sensor
+                }
                 // Parts of custom firmware.
                 Some(BuiltInSource::CrashCore | BuiltInSource::CrashText | BuiltInSource::CrashJson) | None => None,
             };
             if let Some(content) = content {
                 let made_file = File::new(path, content, file.capacity);
-                // The tail announces its own news.
-                let follows = file.source == Some(BuiltInSource::Tail);
+                // The others change with each generation.
+                let keeps = matches!(
+                    file.source,
+                    Some(
+                        BuiltInSource::Tail
+                            | BuiltInSource::Manifest
+                            | BuiltInSource::Page
+                            | BuiltInSource::Temperature
+                    )
+                );
                 // There is one of each kind.
-                let _ = made.push(if follows { made_file } else { made_file.renewed() });
+                let _ = made.push(if keeps { made_file } else { made_file.renewed() });
             }
         }
         let made: &'a Vec<File<'a>, FILES> = made;
@@ -244,6 +269,7 @@ impl<'a, const N: usize> Room<'a, N> {
             files: list,
             log,
             defmt,
+            sensor: sensor_at.and_then(|place| made.get(place)),
             tail: tail.zip(tail_at.and_then(|place| made.get(place))),
             info: (has(BuiltInSource::InfoText) || has(BuiltInSource::InfoJson)).then_some(info),
             partitions,
@@ -283,6 +309,7 @@ impl Parts<'_> {
                     }
                 }
                 Some(BuiltInSource::Defmt) if self.defmt.is_none() => return Err(Missing::Defmt),
+                Some(BuiltInSource::Temperature) if self.sensor.is_none() => return Err(Missing::Sensor),
                 Some(BuiltInSource::CrashCore | BuiltInSource::CrashText | BuiltInSource::CrashJson) => {
                     return Err(Missing::Crash);
                 }

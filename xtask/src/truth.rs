@@ -55,6 +55,9 @@ impl Truth {
             truth.add(path, Expected::Board);
         }
         truth.built_in(&value);
+        if value.get("info").and_then(|info| info.get("manifest")).and_then(Value::as_bool) == Some(true) {
+            truth.add("MANIFEST.TOML", Expected::Bytes(text.into_bytes()));
+        }
         Ok(truth)
     }
 
@@ -67,6 +70,7 @@ impl Truth {
             ("log", "stdout", "STDOUT.TXT"),
             ("log", "tail", "STDOUT-TAIL.TXT"),
             ("log", "defmt", "DEFMT.BIN"),
+            ("sensor", "temperature", "SENSOR.CSV"),
         ] {
             if is_on(table, key) == Some(true) {
                 self.add(name, Expected::Board);

@@ -1,16 +1,16 @@
-//! Rules of `[usb]`, `[chip]`, `[partitions]`, `[log]`, `[info]`, `[crash]`, `[dynamic]` and `[settings]`.
+//! Rules of `[usb]`, `[chip]`, `[partitions]`, `[log]`, `[info]`, `[page]`, `[sensor]`, `[crash]`, `[dynamic]` and `[settings]`.
 
 use picovd_exfat::entry::{ENTRY_LENGTH, entries_for};
 
 use super::{
     Chip, Content, Crash, Dynamic, FLASH_SECTOR, File, Folder, Info, Log, MAXIMUM_SIZE, Partitions, Rules,
-    SHORTEST_FLASH, Settings, Usb,
+    SHORTEST_FLASH, Settings, Stock, Usb,
 };
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, Collector};
 use crate::document::Manifest;
 use crate::schema::{
-    ChipTable, CrashTable, DynamicTable, InfoTable, Interval, Key, LogTable, PartitionsTable, Program, Refresh,
-    SettingsTable, Size, UsbTable,
+    ChipTable, CrashTable, DynamicTable, InfoTable, Interval, Key, LogTable, PageTable, PartitionsTable, Program,
+    Refresh, SensorTable, SettingsTable, Size, UsbTable,
 };
 
 const KIB: u64 = 1 << 10;
@@ -267,7 +267,19 @@ impl Rules {
     }
 
     pub(super) fn info(&mut self, table: &InfoTable) -> Info {
-        Info { text: self.value(&table.text, false), json: self.value(&table.json, false) }
+        Info {
+            text: self.value(&table.text, false),
+            json: self.value(&table.json, false),
+            manifest: self.value(&table.manifest, false),
+        }
+    }
+
+    pub(super) fn stock(&mut self, page: &PageTable, sensor: &SensorTable) -> Stock {
+        Stock {
+            page: self.value(&page.configure, false),
+            temperature: self.value(&sensor.temperature, false),
+            interval: self.interval_from("the interval", &sensor.interval, 100, 10_000),
+        }
     }
 
     pub(super) fn crash(&mut self, table: &CrashTable) -> Crash {
@@ -347,8 +359,12 @@ impl Rules {
     }
 
     fn interval(&mut self, what: &str, key: &Key<Interval>, default: u64) -> u32 {
+        self.interval_from(what, key, 0, default)
+    }
+
+    fn interval_from(&mut self, what: &str, key: &Key<Interval>, least: u64, default: u64) -> u32 {
         let placed = self.placed(key).map(|(interval, span)| (interval.0, span));
-        self.ranged(&format!("{what} in milliseconds"), placed, 0..3_600_001, default) as u32
+        self.ranged(&format!("{what} in milliseconds"), placed, least..3_600_001, default) as u32
     }
 
     /// Static contents and directories are linked into flash, between the minimum space for the program and the settings.
@@ -376,4 +392,23 @@ impl Rules {
             format!("make them shorter, or set [chip] flash-size to the length of the board's flash{reason}"),
         );
     }
+}
+
+/// What is an error in firmware that is built from the manifest.
+pub(super) fn stock_only(page: &PageTable, sensor: &SensorTable, stock: Stock) -> Collector {
+    let mut problems = Collector::default();
+    let parts = [
+        (stock.page, &page.configure, "the page CONFIGURE.HTM", "set configure = false in [page]"),
+        (
+            stock.temperature,
+            &sensor.temperature,
+            "SENSOR.CSV",
+            "set temperature = false in [sensor], and register a file of the program as examples/sensor does",
+        ),
+    ];
+    for (_, key, what, remedy) in parts.into_iter().filter(|(there, ..)| *there) {
+        let span = key.as_ref().map(|field| field.span.clone());
+        problems.report(Code::StockOnly, span, format!("only the stock firmware has {what}"), remedy);
+    }
+    problems
 }

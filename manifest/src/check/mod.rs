@@ -38,6 +38,9 @@ pub struct Checked {
     pub(crate) partitions: Partitions,
     pub(crate) log: Log,
     pub(crate) info: Info,
+    pub(crate) stock: Stock,
+    /// What is an error in firmware that is built from the manifest.
+    pub(crate) stock_only: Diagnostics,
     pub(crate) crash: Crash,
     pub(crate) dynamic: Dynamic,
     pub(crate) settings: Settings,
@@ -164,6 +167,19 @@ pub struct Info {
     pub text: bool,
     /// As JSON.
     pub json: bool,
+    /// The manifest's text.
+    pub manifest: bool,
+}
+
+/// `[page]` and `[sensor]`: what only the stock firmware has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stock {
+    /// The page CONFIGURE.HTM.
+    pub page: bool,
+    /// The chip's temperature in SENSOR.CSV.
+    pub temperature: bool,
+    /// Milliseconds between two readings.
+    pub interval: u32,
 }
 
 /// `[crash]`: what is kept of a crash.
@@ -181,6 +197,7 @@ struct Reserved<'c> {
     settings: Settings,
     log: Log,
     info: Info,
+    stock: Stock,
     crash: Crash,
     partitions: &'c Partitions,
 }
@@ -276,13 +293,16 @@ impl Rules {
         let volume = self.volume(&tables.volume, source_date_epoch);
         let usb = self.usb(&tables.usb);
         let settings = self.settings(&tables.settings, chip);
-        self.reset_beside_settings(&tables.usb, &usb, settings);
+        if !manifest.is_for_stock_firmware {
+            self.reset_beside_settings(&tables.usb, &usb, settings);
+        }
         self.settings_without_console(&tables.usb, &tables.settings, settings);
         let log = self.log(&tables.log);
         let partitions = self.partitions(&tables.partitions);
         let info = self.info(&tables.info);
+        let stock = self.stock(&tables.page, &tables.sensor);
         let crash = self.crash(&tables.crash);
-        let reserved = Reserved { settings, log, info, crash, partitions: &partitions };
+        let reserved = Reserved { settings, log, info, stock, crash, partitions: &partitions };
         let (folders, files) = self.entries(manifest, volume.timestamp, chip, reserved);
         let redactions = self.redactions(&tables.redact, &files, &partitions, chip, settings);
         let dynamic = self.dynamic(&tables.dynamic);
@@ -298,6 +318,8 @@ impl Rules {
             partitions,
             log,
             info,
+            stock,
+            stock_only: device::stock_only(&tables.page, &tables.sensor, stock).into_diagnostics(&manifest.source),
             crash,
             dynamic,
             settings,

@@ -209,7 +209,7 @@ impl Rules {
     /// Names that PicoVD itself uses: in the root directory those of logs and of the board's reports, and the partitions'
     /// folder.
     fn reserved(&mut self, tree: &Tree, reserved: Reserved<'_>, folder: Option<&Range<usize>>) {
-        let Reserved { settings, log, info, crash, partitions } = reserved;
+        let Reserved { settings, log, info, stock, crash, partitions } = reserved;
         let described = partitions.enabled && partitions.folder.is_empty();
         let names = [
             (log.stdout, "the log STDOUT.TXT", "stdout = false in [log]"),
@@ -217,6 +217,9 @@ impl Rules {
             (log.defmt, "the log DEFMT.BIN", "defmt = false in [log]"),
             (info.text, "the firmware's INFO.TXT", "text = false in [info]"),
             (info.json, "the firmware's INFO.JSON", "json = false in [info]"),
+            (info.manifest, "the firmware's MANIFEST.TOML", "manifest = false in [info]"),
+            (stock.page, "the firmware's CONFIGURE.HTM", "configure = false in [page]"),
+            (stock.temperature, "the firmware's SENSOR.CSV", "temperature = false in [sensor]"),
             (crash.enabled, "the firmware's CORE.ELF", "enabled = false in [crash]"),
             (crash.enabled, "the firmware's CRASH.TXT", "enabled = false in [crash]"),
             (crash.enabled, "the firmware's CRASH.JSON", "enabled = false in [crash]"),

@@ -171,6 +171,9 @@ impl<'a> Builder<'a> {
             log: manifest.log,
             crash: manifest.crash,
             changes: manifest.dynamic,
+            stock: manifest.stock,
+            text: manifest.source.text().to_owned(),
+            stock_only: manifest.stock_only.clone(),
             warnings: manifest.warnings.clone(),
         }
     }

@@ -17,7 +17,7 @@ use picovd_exfat::boot::{BACKUP_BOOT_REGION, BOOT_REGION_SECTORS};
 pub use picovd_layout::{BuiltInSource, DynamicWindow, FlashFile, Gap, Growing};
 pub use runtime::BuiltIn;
 
-use crate::check::{Checked, Chip, Crash, Dynamic, Log, Partitions, Settings, Usb};
+use crate::check::{Checked, Chip, Crash, Dynamic, Log, Partitions, Settings, Stock, Usb};
 use crate::diagnostic::{Collector, Diagnostics};
 
 /// Bytes in a cluster: one flash sector of the RP2350.
@@ -91,6 +91,12 @@ pub struct DiskPlan {
     pub crash: Crash,
     /// Dynamic files, and how hosts are notified of changes.
     pub changes: Dynamic,
+    /// What only the stock firmware has.
+    pub stock: Stock,
+    /// The manifest's text.
+    pub text: String,
+    /// What is an error in firmware that is built from the manifest: it asks for something that only the stock firmware has.
+    pub stock_only: Diagnostics,
     /// Warnings about the manifest.
     pub warnings: Diagnostics,
 }

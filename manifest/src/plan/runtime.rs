@@ -23,6 +23,12 @@ const INFO_LENGTH: u32 = 4 << 10;
 /// Maximum length of CONFIG.JSON and CONFIG.SCHEMA.JSON in bytes: some dozens of fields.
 const CONFIG_LENGTH: u32 = 16 << 10;
 
+/// Maximum length of CONFIGURE.HTM in bytes: what fits between the stock program and the compiled manifest.
+const PAGE_LENGTH: u32 = 400 << 10;
+
+/// Maximum length of SENSOR.CSV in bytes: a line of column names, and 60 rows of at most 24 bytes.
+const SENSOR_LENGTH: u32 = 2 << 10;
+
 /// Length in bytes of CORE.ELF without the stack; `picovd::files::crash` defines it.
 const CORE_HEADER: u32 = 512;
 
@@ -46,6 +52,9 @@ pub struct BuiltIn {
 /// The files that the manifest requests.
 pub(super) fn built_in(manifest: &Checked) -> Vec<BuiltIn> {
     let (log, info, crash) = (&manifest.log, &manifest.info, &manifest.crash);
+    let stock = &manifest.stock;
+    // No manifest is longer than 4 GiB.
+    let text_length = manifest.source.text().len() as u32;
     let partitions = &manifest.partitions;
     let set = manifest.settings.sectors > 0;
     let description = join(&partitions.folder, "PARTITIONS.JSON");
@@ -56,6 +65,9 @@ pub(super) fn built_in(manifest: &Checked) -> Vec<BuiltIn> {
         (partitions.enabled, description.as_str(), BuiltInSource::Partitions, DESCRIPTION_LENGTH),
         (info.text, "INFO.TXT", BuiltInSource::InfoText, INFO_LENGTH),
         (info.json, "INFO.JSON", BuiltInSource::InfoJson, INFO_LENGTH),
+        (info.manifest, "MANIFEST.TOML", BuiltInSource::Manifest, text_length),
+        (stock.page, "CONFIGURE.HTM", BuiltInSource::Page, PAGE_LENGTH),
+        (stock.temperature, "SENSOR.CSV", BuiltInSource::Temperature, SENSOR_LENGTH),
         (crash.enabled, "CORE.ELF", BuiltInSource::CrashCore, CORE_HEADER + crash.stack),
         (crash.enabled, "CRASH.TXT", BuiltInSource::CrashText, CRASH_LENGTH),
         (crash.enabled, "CRASH.JSON", BuiltInSource::CrashJson, CRASH_LENGTH),
@@ -97,7 +109,8 @@ pub(super) fn window(manifest: &Checked) -> DynamicWindow {
             BuiltInSource::Stdout | BuiltInSource::Defmt => 2,
             BuiltInSource::Tail | BuiltInSource::InfoText | BuiltInSource::InfoJson => VERSIONS,
             BuiltInSource::Config | BuiltInSource::ConfigSchema => 4,
-            BuiltInSource::Partitions => 1,
+            BuiltInSource::Partitions | BuiltInSource::Manifest | BuiltInSource::Page => 1,
+            BuiltInSource::Temperature => 4,
             BuiltInSource::CrashCore | BuiltInSource::CrashText | BuiltInSource::CrashJson => 2,
         };
         let length = u64::from(file.capacity).next_multiple_of(u64::from(BYTES_PER_CLUSTER));

@@ -3,8 +3,8 @@
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use super::{
-    ChipTable, CrashTable, DynamicTable, FileTable, InfoTable, LogTable, MemoryTable, PartitionsTable, RedactTable,
-    SettingsTable, UsbTable, VolumeTable,
+    ChipTable, CrashTable, DynamicTable, FileTable, InfoTable, LogTable, MemoryTable, PageTable, PartitionsTable,
+    RedactTable, SensorTable, SettingsTable, UsbTable, VolumeTable,
 };
 
 /// The keys of a table as its type declares them.
@@ -18,7 +18,7 @@ pub fn keys<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
 
 /// Every table's heading and its keys.
 #[must_use]
-pub fn tables() -> [(&'static str, &'static [&'static str]); 12] {
+pub fn tables() -> [(&'static str, &'static [&'static str]); 14] {
     [
         ("[volume]", keys::<VolumeTable>()),
         ("[usb]", keys::<UsbTable>()),
@@ -28,6 +28,8 @@ pub fn tables() -> [(&'static str, &'static [&'static str]); 12] {
         ("[partitions]", keys::<PartitionsTable>()),
         ("[log]", keys::<LogTable>()),
         ("[info]", keys::<InfoTable>()),
+        ("[page]", keys::<PageTable>()),
+        ("[sensor]", keys::<SensorTable>()),
         ("[crash]", keys::<CrashTable>()),
         ("[dynamic]", keys::<DynamicTable>()),
         ("[settings]", keys::<SettingsTable>()),

@@ -177,6 +177,29 @@ pub struct InfoTable {
     pub text: Key<bool>,
     /// Whether there is INFO.JSON, for programs. Default: false.
     pub json: Key<bool>,
+    /// Whether there is MANIFEST.TOML, this manifest's text. Default: true for the stock firmware, false in a program's own
+    /// manifest.
+    pub manifest: Key<bool>,
+}
+
+/// The page that the stock firmware has: it makes the UF2 file that configures the stick.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
+#[serde(rename_all = "kebab-case", default)]
+pub struct PageTable {
+    /// Whether there is CONFIGURE.HTM. Default: true for the stock firmware, false in a program's own manifest.
+    pub configure: Key<bool>,
+}
+
+/// The chip's own temperature, for the stock firmware; a program registers files of its own.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
+#[serde(rename_all = "kebab-case", default)]
+pub struct SensorTable {
+    /// Whether there is SENSOR.CSV: seconds since the start, and degrees Celsius; the last 60 readings. Default: false.
+    pub temperature: Key<bool>,
+    /// Time between two readings, from "100 ms" to "60 min". Default: "10 s".
+    pub interval: Key<Interval>,
 }
 
 /// What is kept of a crash: after a panic or a fault the program restarts, and CORE.ELF, CRASH.TXT and CRASH.JSON are on the stick.
@@ -275,6 +298,10 @@ pub struct Tables {
     pub log: LogTable,
     /// What the board reports about itself.
     pub info: InfoTable,
+    /// The page that the stock firmware has.
+    pub page: PageTable,
+    /// The chip's own temperature, for the stock firmware.
+    pub sensor: SensorTable,
     /// What is kept of a crash.
     pub crash: CrashTable,
     /// Files that the application registers at run time, and how hosts are notified of changes.

@@ -186,9 +186,9 @@ mod tests {
         fs::write(folder.join("EMPTY.TXT"), "").unwrap();
         follow(&folder).unwrap();
         assert!(follow(&folder).is_err(), "one folder for a process");
-        let plug = plug::native_with(plug::plan(None).unwrap(), Some(start));
+        let plug = plug::native_with(plug::plan(Some(&plug::plain_manifest())).unwrap(), Some(start));
         let mut system = System::boot(LINUX_DESKTOP, plug.link).unwrap();
-        // The stock manifest's max-age and hold, and the time that the host needs.
+        // The manifest's max-age and hold, and the time that the host needs.
         let bound = Duration::from_secs(30);
         system.elapse(bound);
         assert_eq!(system.read("FIRST.TXT").unwrap(), b"first");

@@ -209,6 +209,10 @@ fn input(context: &mut Context<'_>) -> Result<(), StoryError> {
             context.send(&text).map_err(|StoryError(why)| {
                 StoryError(format!("{length} bytes to the console (open: {open}): {why}"))
             })?;
+            if context.effort.changing {
+                // A host that does not poll the disk would be reconnected.
+                let _ = context.initiator.test_unit_ready();
+            }
         }
     }
     context.open_console(true)?;
