@@ -1,5 +1,5 @@
 //! The program's tables and linker script.
 
 fn main() {
-    picovd_manifest::build("../../picovd.toml");
+    picovd_manifest::build("../manifests/plain.toml");
 }

@@ -2,6 +2,6 @@
 
 fn main() {
     println!("cargo::rerun-if-env-changed=PICOVD_MANIFEST");
-    let manifest = std::env::var("PICOVD_MANIFEST").unwrap_or_else(|_| "../../picovd.toml".to_owned());
+    let manifest = std::env::var("PICOVD_MANIFEST").unwrap_or_else(|_| "../manifests/plain.toml".to_owned());
     picovd_manifest::build_tables(&manifest);
 }

@@ -1,5 +1,5 @@
 //! The stock manifest's tables.
 
 fn main() {
-    picovd_manifest::build_tables("../../picovd.toml");
+    picovd_manifest::build_tables("../manifests/plain.toml");
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 #[test]
 fn the_compiled_tables_are_those_of_the_plan() {
-    let plan = plug::plan(None).expect("the stock manifest is right");
+    let plan = plug::plan(Some(&plug::plain_manifest())).expect("the manifest is right");
     let tables = Tables::new(plan);
     assert_eq!(stock::COMPILED, tables.compiled());
     assert_eq!(stock::LAYOUT, tables.layout());
