@@ -75,6 +75,54 @@ mod derived {
     pub static DOOR: Group<Door> = Group::new();
 }
 
+/// Names that a program may have, beside those that the derive writes.
+#[allow(non_camel_case_types)]
+mod named {
+    use super::{Group, String};
+
+    pub const DEFAULT: u16 = 10;
+    pub const FIELD: u16 = 1;
+    pub const FIELDS: u16 = 3600;
+    const MAX_RATE: u64 = 9_000_000_000;
+    const LENGTH: usize = 8;
+
+    #[derive(Clone, Copy, Debug, PartialEq, picovd::Choice)]
+    pub enum A {
+        Off,
+        r#fn,
+    }
+    pub type S = u8;
+    pub type D = bool;
+
+    #[derive(Debug, PartialEq, picovd::Settings)]
+    #[settings(name = "fields")]
+    pub struct Fields {
+        /// Constants.
+        #[setting(range = FIELD..=FIELDS, default = DEFAULT)]
+        pub interval: u16,
+        /// An expression, beyond 32 bits.
+        #[setting(range = 0..=2 * MAX_RATE, default = MAX_RATE)]
+        pub rate: u64,
+        /// A keyword.
+        #[setting(length = 0..=LENGTH - 1)]
+        pub r#type: String<LENGTH>,
+        /// An enumeration of one letter.
+        #[setting(default = A::Off)]
+        pub value: A,
+        /// A type of one letter.
+        #[setting(range = 0..=S::MAX / 2)]
+        pub field: S,
+        /// Another one, which is no choice.
+        #[setting(range = -100..=-1, default = -1)]
+        pub all: i8,
+    }
+
+    pub static FIELDS_GROUP: Group<Fields> = Group::new();
+
+    /// Used, so that the alias is.
+    pub const ON: D = true;
+}
+
 /// The same by hand.
 mod declared {
     use super::{Secret, String};
@@ -115,6 +163,45 @@ mod declared {
 /// The two declarations of a group.
 fn pairs() -> [(&'static dyn Section, &'static dyn Section); 2] {
     [(&derived::LAMP, &declared::LAMP), (&derived::DOOR, &declared::DOOR)]
+}
+
+/// The same by hand, with constants that the macro's own ones must not hide.
+mod named_by_hand {
+    use super::String;
+    use super::named::{A, DEFAULT, FIELD, FIELDS};
+
+    picovd::group! {
+        pub static FIELDS_GROUP = "fields";
+
+        #[derive(Debug, PartialEq)]
+        pub struct Fields {
+            pub interval: u16 = DEFAULT => integer(FIELD as i64, FIELDS as i64, "Constants."),
+            pub rate: u64 = 9_000_000_000 => integer(0, 18_000_000_000, "An expression, beyond 32 bits."),
+            pub r#type: String<8> = "" => text(0, 7, "A keyword."),
+            pub value: A = A::Off => choice("An enumeration of one letter."),
+            pub field: u8 = 0 => integer(0, 127, "A type of one letter."),
+            pub all: i8 = -1 => integer(-100, -1, "Another one, which is no choice."),
+        }
+    }
+}
+
+#[test]
+fn a_program_may_use_any_name() {
+    const { assert!(named::ON) };
+    let (derived, declared): (&dyn Section, &dyn Section) = (&named::FIELDS_GROUP, &named_by_hand::FIELDS_GROUP);
+    let fields = format!("{:?}", derived.fields());
+    assert_eq!(fields, format!("{:?}", declared.fields()));
+    assert!(fields.contains("\"type\"") && !fields.contains("r#"), "{fields}");
+    assert_eq!(bytes(&named::Fields::default()), bytes(&named_by_hand::Fields::default()));
+    for (index, json) in [(0, "3600"), (1, "18000000000"), (2, r#""kind""#), (3, r#""fn""#), (4, "127"), (5, "-100")] {
+        let mut out = [[0; 512]; 2];
+        let [ours, theirs] = &mut out;
+        let results =
+            [(derived, ours), (declared, theirs)].map(|(group, out)| group.set(&[], index, json.as_bytes(), out));
+        assert_eq!(format!("{:?}", results[0]), format!("{:?}", results[1]), "{index} = {json}");
+        assert!(results[0].is_ok(), "{index} = {json}: {:?}", results[0]);
+        assert_eq!(out[0], out[1], "{index} = {json}");
+    }
 }
 
 #[test]

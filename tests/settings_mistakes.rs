@@ -64,6 +64,33 @@ picovd::group! {
     }
 }
 
+#[cfg(mistake = "far")]
+picovd::group! {
+    static FAR = "far";
+
+    struct Far {
+        level: Option<u8> = None => integer(0, 256, "Level.").or_null(),
+    }
+}
+
+#[cfg(mistake = "backwards")]
+picovd::group! {
+    static BACKWARDS = "backwards";
+
+    struct Backwards {
+        level: Option<u8> = None => integer(9, 1, "Level.").or_null(),
+    }
+}
+
+#[cfg(mistake = "no-integer")]
+picovd::group! {
+    static NO_INTEGER = "no integer";
+
+    struct NoInteger {
+        level: f32 = 1.0 => integer(0, 9, "Level."),
+    }
+}
+
 #[cfg(mistake = "unbounded")]
 picovd::group! {
     static UNBOUNDED = "unbounded";

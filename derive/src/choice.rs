@@ -2,6 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::ext::IdentExt;
 use syn::{Data, DeriveInput, Error, Fields, LitStr, Result, Variant};
 
 /// The implementations for an enumeration.
@@ -17,6 +18,9 @@ pub fn expand(input: &DeriveInput) -> Result<TokenStream> {
     }
     if body.variants.is_empty() {
         return Err(Error::new_spanned(&input.ident, "a choice has at least one variant"));
+    }
+    if let Some(misplaced) = input.attrs.iter().find(|attribute| attribute.path().is_ident("setting")) {
+        return Err(Error::new_spanned(misplaced, "`#[setting(word = \"...\")]` belongs to a variant"));
     }
     let mut errors = None;
     let mut words: Vec<LitStr> = Vec::new();
@@ -34,7 +38,7 @@ pub fn expand(input: &DeriveInput) -> Result<TokenStream> {
         return Err(errors);
     }
     let name = &input.ident;
-    let text = name.to_string();
+    let text = name.unraw().to_string();
     let variants: Vec<_> = body.variants.iter().map(|variant| &variant.ident).collect();
     let indexes = 0..variants.len() as u32;
     let places = 0..variants.len();
@@ -46,10 +50,10 @@ pub fn expand(input: &DeriveInput) -> Result<TokenStream> {
 
         #[automatically_derived]
         impl ::picovd::settings::serde::Serialize for #name {
-            fn serialize<S: ::picovd::settings::serde::Serializer>(
+            fn serialize<__S: ::picovd::settings::serde::Serializer>(
                 &self,
-                serializer: S,
-            ) -> ::core::result::Result<S::Ok, S::Error> {
+                serializer: __S,
+            ) -> ::core::result::Result<__S::Ok, __S::Error> {
                 match self {
                     #(Self::#variants => serializer.serialize_unit_variant(#text, #indexes, #words),)*
                 }
@@ -58,9 +62,9 @@ pub fn expand(input: &DeriveInput) -> Result<TokenStream> {
 
         #[automatically_derived]
         impl<'de> ::picovd::settings::serde::Deserialize<'de> for #name {
-            fn deserialize<D: ::picovd::settings::serde::Deserializer<'de>>(
-                deserializer: D,
-            ) -> ::core::result::Result<Self, D::Error> {
+            fn deserialize<__D: ::picovd::settings::serde::Deserializer<'de>>(
+                deserializer: __D,
+            ) -> ::core::result::Result<Self, __D::Error> {
                 let names = <Self as ::picovd::settings::Choice>::NAMES;
                 match ::picovd::settings::deserialize_choice(deserializer, #text, names)? {
                     #(#places => ::core::result::Result::Ok(Self::#variants),)*
@@ -76,16 +80,18 @@ fn word(variant: &Variant) -> Result<LitStr> {
     if !matches!(variant.fields, Fields::Unit) {
         return Err(Error::new_spanned(variant, "a variant of a choice has no values"));
     }
-    let mut word = LitStr::new(&kebab(&variant.ident.to_string()), variant.ident.span());
+    let mut word = None;
     for attribute in variant.attrs.iter().filter(|attribute| attribute.path().is_ident("setting")) {
         attribute.parse_nested_meta(|meta| {
             if !meta.path.is_ident("word") {
                 return Err(meta.error("a variant only has `word = \"...\"`"));
             }
-            word = meta.value()?.parse()?;
-            Ok(())
+            let value = meta.value()?.parse::<LitStr>()?;
+            super::once(&mut word, value, &meta)
         })?;
     }
+    let plain = || LitStr::new(&kebab(&variant.ident.unraw().to_string()), variant.ident.span());
+    let word = word.unwrap_or_else(plain);
     if word.value().is_empty() {
         return Err(Error::new_spanned(word, "a word has at least one character"));
     }

@@ -22,12 +22,14 @@ use syn::{DeriveInput, parse_macro_input};
 ///
 /// | type | attributes | without them |
 /// |---|---|---|
-/// | an integer | `range = 1..=3600` | all that the type has; `u64` and `usize` need a range |
+/// | an integer | `range = 1..=3600`, of the same type | all that the type has; `u64` and `usize` need a range |
 /// | `heapless::String<N>` | `length = 1..=24`, in characters | 0 to `N` |
 /// | `settings::Secret<N>` | `length = 8..=32` | 0 to `N`; it is never shown |
 /// | `bool`, `f32`, `f64` | | |
 /// | an enumeration with `#[derive(picovd::Choice)]` | | |
 /// | an `Option` of these | those of the type | `None` is `null` |
+///
+/// Both ends of a range may be constants and expressions: `range = MIN_RATE..=2 * MAX_RATE`. Those of a `length` are `usize`.
 ///
 /// `default = ...` is the value of a device that was not set: zero, `false`, `""` or `None` where it is left out; a choice
 /// needs one. A default that the field may not have is an error. `secret` hides the value of a field that is no `Secret`.
@@ -50,6 +52,15 @@ pub fn settings(input: TokenStream) -> TokenStream {
 pub fn choice(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     choice::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Takes the value of a key, unless the key was there before.
+fn once<T>(place: &mut Option<T>, value: T, meta: &syn::meta::ParseNestedMeta<'_>) -> syn::Result<()> {
+    if place.replace(value).is_some() {
+        let key = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
+        return Err(meta.error(format!("`{key}` is there twice: leave one of them out")));
+    }
+    Ok(())
 }
 
 /// Adds an error to those that were found before, so that all are reported at once.

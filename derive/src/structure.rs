@@ -3,6 +3,7 @@
 use super::field::Field;
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::ext::IdentExt;
 use syn::{Data, DeriveInput, Error, Expr, Fields, LitStr, Result};
 
 /// The implementations for a structure.
@@ -46,17 +47,22 @@ struct Group {
 
 impl Group {
     fn of(input: &DeriveInput) -> Result<Self> {
+        if let Some(misplaced) = input.attrs.iter().find(|attribute| attribute.path().is_ident("setting")) {
+            let message = "`#[setting(...)]` belongs to a field: the structure has `#[settings(...)]`";
+            return Err(Error::new_spanned(misplaced, message));
+        }
         let (mut name, mut rule) = (None, None);
         for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("settings")) {
             attribute.parse_nested_meta(|meta| {
                 if meta.path.is_ident("name") {
-                    name = Some(meta.value()?.parse::<LitStr>()?);
+                    let value = meta.value()?.parse::<LitStr>()?;
+                    super::once(&mut name, value, &meta)
                 } else if meta.path.is_ident("rule") {
-                    rule = Some(meta.value()?.parse::<Expr>()?);
+                    let value = meta.value()?.parse::<Expr>()?;
+                    super::once(&mut rule, value, &meta)
                 } else {
-                    return Err(meta.error("a group has `name = \"...\"` and `rule = ...`"));
+                    Err(meta.error("a group has `name = \"...\"` and `rule = ...`"))
                 }
-                Ok(())
             })?;
         }
         let missing = "a group needs a name, by which saved values are found again: `#[settings(name = \"lamp\")]`";
@@ -70,11 +76,11 @@ impl Group {
 
 fn implementations(input: &DeriveInput, group: &Group, fields: &[Field<'_>]) -> TokenStream {
     let structure = &input.ident;
-    let text = structure.to_string();
+    let text = structure.unraw().to_string();
     let group_name = &group.name;
     let rule = group.rule.as_ref().map(|rule| quote!(.with_rule(#rule)));
     let names: Vec<_> = fields.iter().map(|field| field.name).collect();
-    let words: Vec<_> = names.iter().map(ToString::to_string).collect();
+    let words: Vec<_> = fields.iter().map(|field| &field.word).collect();
     let count = fields.len();
     let declarations = fields.iter().map(Field::declaration);
     let defaults = fields.iter().map(Field::default);
@@ -91,8 +97,9 @@ fn implementations(input: &DeriveInput, group: &Group, fields: &[Field<'_>]) -> 
         #[automatically_derived]
         impl ::picovd::settings::Declared for #structure {
             const GROUP: ::picovd::settings::Group<Self> = {
-                const FIELDS: &[::picovd::settings::Field] = &[#(#declarations,)*];
-                ::picovd::settings::Group::declared(#group_name, FIELDS) #rule
+                #[allow(clippy::all, clippy::pedantic)]
+                const __PICOVD_FIELDS: &[::picovd::settings::Field] = &[#(#declarations,)*];
+                ::picovd::settings::Group::declared(#group_name, __PICOVD_FIELDS) #rule
             };
         }
 
@@ -100,10 +107,10 @@ fn implementations(input: &DeriveInput, group: &Group, fields: &[Field<'_>]) -> 
 
         #[automatically_derived]
         impl ::picovd::settings::serde::Serialize for #structure {
-            fn serialize<S: ::picovd::settings::serde::Serializer>(
+            fn serialize<__S: ::picovd::settings::serde::Serializer>(
                 &self,
-                serializer: S,
-            ) -> ::core::result::Result<S::Ok, S::Error> {
+                serializer: __S,
+            ) -> ::core::result::Result<__S::Ok, __S::Error> {
                 let mut fields = serializer.serialize_struct(#text, #count)?;
                 #(::picovd::settings::serde::ser::SerializeStruct::serialize_field(&mut fields, #words, &self.#names)?;)*
                 ::picovd::settings::serde::ser::SerializeStruct::end(fields)
@@ -112,12 +119,12 @@ fn implementations(input: &DeriveInput, group: &Group, fields: &[Field<'_>]) -> 
 
         #[automatically_derived]
         impl<'de> ::picovd::settings::serde::Deserialize<'de> for #structure {
-            fn deserialize<D: ::picovd::settings::serde::Deserializer<'de>>(
-                deserializer: D,
-            ) -> ::core::result::Result<Self, D::Error> {
-                struct Fields;
+            fn deserialize<__D: ::picovd::settings::serde::Deserializer<'de>>(
+                deserializer: __D,
+            ) -> ::core::result::Result<Self, __D::Error> {
+                struct __Fields;
 
-                impl<'de> ::picovd::settings::serde::de::Visitor<'de> for Fields {
+                impl<'de> ::picovd::settings::serde::de::Visitor<'de> for __Fields {
                     type Value = #structure;
 
                     fn expecting(&self, out: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
@@ -125,10 +132,10 @@ fn implementations(input: &DeriveInput, group: &Group, fields: &[Field<'_>]) -> 
                     }
 
                     // What an older firmware saved has fewer fields: the others have their defaults.
-                    fn visit_seq<A: ::picovd::settings::serde::de::SeqAccess<'de>>(
+                    fn visit_seq<__A: ::picovd::settings::serde::de::SeqAccess<'de>>(
                         self,
-                        mut fields: A,
-                    ) -> ::core::result::Result<#structure, A::Error> {
+                        mut fields: __A,
+                    ) -> ::core::result::Result<#structure, __A::Error> {
                         let mut all = <#structure as ::core::default::Default>::default();
                         #(if let ::core::option::Option::Some(field) = fields.next_element::<#classes>()? {
                             all.#names = field;
@@ -137,7 +144,7 @@ fn implementations(input: &DeriveInput, group: &Group, fields: &[Field<'_>]) -> 
                     }
                 }
 
-                deserializer.deserialize_struct(#text, &[#(#words),*], Fields)
+                deserializer.deserialize_struct(#text, &[#(#words),*], __Fields)
             }
         }
     }

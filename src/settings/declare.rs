@@ -110,20 +110,24 @@ macro_rules! group {
 
         $(#[$group_meta])*
         $group_vis static $GROUP: $crate::settings::Group<$Struct> = {
-            const FIELDS: &[$crate::settings::Field] = &[
+            const __PICOVD_FIELDS: &[$crate::settings::Field] = &[
                 $($crate::group!(@field $kind, $field, $type, ($($argument),+)) $(.$modifier())*,)+
             ];
-            $crate::settings::Group::declared($group, FIELDS)$(.with_rule($rule))?
+            $crate::settings::Group::declared($group, __PICOVD_FIELDS)$(.with_rule($rule))?
         };
 
         $(const _: () = {
-            const FIELD: $crate::settings::Field =
+            const __PICOVD_FIELD: $crate::settings::Field =
                 $crate::group!(@field $kind, $field, $type, ($($argument),+)) $(.$modifier())*;
-            const DEFAULT: &$crate::group!(@type $kind, $type) = &$default;
-            $crate::group!(@fits $kind, FIELD, $field, $type);
-            $crate::group!(@value DEFAULT, ($($modifier)*), value => {
+            const __PICOVD_DEFAULT: &$crate::group!(@type $kind, $type) = &$default;
+            ::core::assert!(
+                __PICOVD_FIELD.has_values(),
+                ::core::concat!("setting `", ::core::stringify!($field), "`: no value is in its range: the smaller end comes first")
+            );
+            $crate::group!(@fits $kind, __PICOVD_FIELD, $field, $type);
+            $crate::group!(@value __PICOVD_DEFAULT, ($($modifier)*), value => {
                 ::core::assert!(
-                    FIELD.takes($crate::group!(@measure $kind, value, $type)),
+                    __PICOVD_FIELD.takes($crate::group!(@measure $kind, value, $type)),
                     ::core::concat!("setting `", ::core::stringify!($field), "`: it may not have its default")
                 );
             });
@@ -153,6 +157,12 @@ macro_rules! group {
         ::core::assert!(
             $FIELD.fits(<$type as $crate::settings::TextField>::CAPACITY),
             ::core::concat!("setting `", ::core::stringify!($field), "`: its type has fewer bytes than it may have characters")
+        );
+    };
+    (@fits integer, $FIELD:ident, $field:ident, $type:ty) => {
+        ::core::assert!(
+            $FIELD.is_within::<$type>(),
+            ::core::concat!("setting `", ::core::stringify!($field), "`: its range ends beyond what its type can hold")
         );
     };
     (@fits $kind:ident, $FIELD:ident, $field:ident, $type:ty) => {};

@@ -1,5 +1,6 @@
 //! What a field of a group may be set to, in words for users and as JSON Schema for programs.
 
+use super::integer::IntegerField;
 use super::json::{Characters, is_same_name, within};
 use super::reason::Reason;
 use crate::text::Writer;
@@ -29,9 +30,20 @@ pub(super) enum Kind {
     Texts(u16),
 }
 
+/// What users call a field: without the `r#` of a name that is a keyword.
+const fn plain(name: &'static str) -> &'static str {
+    match name.as_bytes() {
+        [b'r', b'#', plain @ ..] => match core::str::from_utf8(plain) {
+            Ok(plain) => plain,
+            Err(_) => name,
+        },
+        _ => name,
+    }
+}
+
 impl Field {
     const fn new(name: &'static str, about: &'static str, kind: Kind) -> Self {
-        Self { name, about, kind, nullable: false, secret: false }
+        Self { name: plain(name), about, kind, nullable: false, secret: false }
     }
 
     /// A field that is true or false.
@@ -90,6 +102,27 @@ impl Field {
             Kind::Integer(least, most) => least <= measure && measure <= most,
             Kind::Text(least, most) => least as i64 <= measure && measure <= most as i64,
             Kind::Number => measure != 0,
+            _ => true,
+        }
+    }
+
+    /// Whether any value is allowed: a range's smaller end comes first.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn has_values(&self) -> bool {
+        match self.kind {
+            Kind::Integer(least, most) => least <= most,
+            Kind::Text(least, most) => least <= most,
+            _ => true,
+        }
+    }
+
+    /// Whether the type `T` can hold every value of a field of integers.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn is_within<T: IntegerField>(&self) -> bool {
+        match self.kind {
+            Kind::Integer(least, most) => T::LEAST <= least as i128 && most as i128 <= T::MOST,
             _ => true,
         }
     }
