@@ -82,8 +82,9 @@ fn show(compiled: Compiled<'_>) {
         let _ = files.update(&one);
     }
     let program = Program { name: "p", version: "1", build: "b" };
-    let _ = Parts { program, log: None, defmt: None, settings: None, page: None, sensor: None, origin: None }
-        .check(&compiled, FILES);
+    let _ =
+        Parts { program, log: None, defmt: None, settings: None, flash: None, page: None, sensor: None, origin: None }
+            .check(&compiled, FILES);
 }
 
 /// Makes everything that a stick is described with. On a board it lives as long as the program, so here it is leaked.
@@ -92,8 +93,16 @@ fn describe(words: Vec<u32>) {
     let room: &'static mut Room<'static, FILES> = Box::leak(Box::new(Room::new()));
     let settings: &'static settings::Room = Box::leak(Box::new(settings::Room::new()));
     let program = Program { name: "p", version: "1", build: "b" };
-    let parts =
-        Parts { program, log: None, defmt: None, settings: Some(settings), page: None, sensor: None, origin: None };
+    let parts = Parts {
+        program,
+        log: None,
+        defmt: None,
+        settings: Some(settings),
+        flash: None,
+        page: None,
+        sensor: None,
+        origin: None,
+    };
     let Description { usb, unit, announcing, .. } = room.describe(compiled, &parts);
     assert!((2..=500).contains(&usb.max_power) && unit.vendor.len() <= 8, "{usb:?} {unit:?} {announcing:?}");
 }

@@ -201,8 +201,21 @@ pub struct Settings<'a> {
     pub lock: bool,
     /// Whether files that show SRAM show stacks.
     pub show_stacks: bool,
+    /// Whether `start` is as far from the end of flash on a chip with less.
+    pub from_end: bool,
     /// The label that applies if none is set.
     pub label: &'a str,
+}
+
+impl Settings<'_> {
+    /// Offset of the first sector on a chip that has `length` bytes, if that is less than the `reserved` ones.
+    #[must_use]
+    pub const fn start_on(&self, reserved: u32, length: Option<u32>) -> u32 {
+        match length {
+            Some(length) if self.from_end => self.start.saturating_sub(reserved.saturating_sub(length)),
+            _ => self.start,
+        }
+    }
 }
 
 /// A file that a setting may put on the volume.
@@ -382,6 +395,7 @@ impl<'a> Compiled<'a> {
             start: word(words, 1),
             lock: flags & 1 != 0,
             show_stacks: flags & 2 != 0,
+            from_end: flags & 4 != 0,
             label: self.text_of(words, 3),
         }
     }

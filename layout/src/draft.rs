@@ -174,7 +174,8 @@ impl Draft<'_> {
             Refresh::Reconnect => 2,
             Refresh::Auto => 3,
         };
-        let Settings { sectors, start, lock, show_stacks, label } = self.settings;
+        let Settings { sectors, start, lock, show_stacks, from_end, label } = self.settings;
+        let flags = u32::from(lock) | u32::from(show_stacks) << 1 | u32::from(from_end) << 2;
         let label = pool.text(if sectors == 0 { "" } else { label });
         let has_log = self
             .built_in
@@ -199,12 +200,7 @@ impl Draft<'_> {
             (section::REDACTED, self.redacted.iter().flat_map(Record::encode).collect()),
             (
                 section::SETTINGS,
-                if sectors == 0 {
-                    Vec::new()
-                } else {
-                    [u32::from(sectors), start, u32::from(lock) | u32::from(show_stacks) << 1, label[0], label[1]]
-                        .to_vec()
-                },
+                if sectors == 0 { Vec::new() } else { [u32::from(sectors), start, flags, label[0], label[1]].to_vec() },
             ),
             (section::EXPOSABLE, exposable),
             (section::SENSOR, if has_sensor { [self.sensor_interval].to_vec() } else { Vec::new() }),

@@ -64,7 +64,14 @@ fn draft() -> Draft<'static> {
         log: crate::Log { ring_size: 4096, defmt_ring_size: 256 },
         partitions: crate::Partitions { folder: "P" },
         redacted: vec![Redacted { start: 512, end: 1024 }],
-        settings: Settings { sectors: 2, start: 0x3F_D000, lock: true, show_stacks: false, label: "PD" },
+        settings: Settings {
+            sectors: 2,
+            start: 0x3F_D000,
+            lock: true,
+            show_stacks: false,
+            from_end: true,
+            label: "PD",
+        },
         exposable: vec![Exposable {
             path: "A",
             directory: Lba(56),

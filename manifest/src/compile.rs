@@ -138,7 +138,7 @@ fn draft<'p>(plan: &'p DiskPlan, label: &'p str, text: Option<&'p str>) -> Draft
     let plan::Label { units, board_digits } = &plan.label;
     let crate::Usb { manufacturer, product, serial, .. } = &plan.usb;
     let crate::Dynamic { refresh, quiet, max_age, hold, max_hold, .. } = plan.changes;
-    let crate::Settings { sectors, start, lock, show_stacks } = plan.settings;
+    let crate::Settings { sectors, start, lock, show_stacks, from_end } = plan.settings;
     Draft {
         partition_offset: plan.partition_offset,
         volume_length: plan.volume_length,
@@ -179,7 +179,7 @@ fn draft<'p>(plan: &'p DiskPlan, label: &'p str, text: Option<&'p str>) -> Draft
         log: Log { ring_size: plan.log.ring_size, defmt_ring_size: plan.log.defmt_ring_size },
         partitions: Partitions { folder: &plan.partitions.folder },
         redacted: plan.redacted_flash.iter().map(|range| Redacted { start: range.start, end: range.end }).collect(),
-        settings: Settings { sectors, start, lock, show_stacks, label },
+        settings: Settings { sectors, start, lock, show_stacks, from_end, label },
         exposable: plan
             .exposable
             .iter()

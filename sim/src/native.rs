@@ -198,7 +198,8 @@ fn describe_with_readings(
     let settings: Option<&'static settings::Room> = (sectors != 0).then(|| &*arena.keep(settings::Room::new()));
     let program = Program { name: "picovd-sim", version: env!("CARGO_PKG_VERSION"), build: "native" };
     let readings: &'static Readings = arena.keep(sensor::readings());
-    let parts = Parts { program, log, defmt, settings, page: None, sensor: Some(readings), origin: None };
+    let flash = flash_length(&board.memory, compiled.chip().flash_size, None);
+    let parts = Parts { program, log, defmt, settings, flash, page: None, sensor: Some(readings), origin: None };
     let room = arena.keep(Room::<FILES>::new());
     (Description { announcing: board.announcing, ..room.describe(compiled, &parts) }, readings)
 }

@@ -45,10 +45,11 @@ fn contents(device: &mut ElfDevice) -> Contents {
 
 mod ring5 {
     use super::disk_image::{difference, image, library, live, without_run_time};
-    use super::{board, board_elf, contents, corpus};
+    use super::{ElfDevice, MANIFEST, board, board_elf, contents, corpus};
     use picovd_manifest::{check, compile_for_flash, plan, read_text};
     use picovd_sim::host::exfat::volume::Volume;
     use picovd_sim::host::scsi::Disk;
+    use picovd_sim::host::terminal::Terminal;
     use picovd_sim::host::{Host, Initiator};
     use picovd_sim::link::Link;
     use picovd_sim::random::Random;
@@ -128,7 +129,7 @@ mod ring5 {
         }
     }
 
-    /// How long the board takes from power-on until it is on the bus, in cycles of 150 MHz, with and without 64 KiB of tables.
+    /// How much longer the board takes from power-on until it is on the bus, in cycles of 150 MHz, with more tables.
     #[test]
     #[ignore = "needs the firmware: cargo xtask test --ring 5"]
     fn a_boot_takes_10_ms_longer_for_64_kib_of_tables() {
@@ -140,14 +141,20 @@ mod ring5 {
             }
             device.machine().cycles()
         };
-        let files = (0..300).map(|number| {
-            format!("[[file]]\npath = \"a-rather-long-name-so-that-its-entries-are-many-{number}.TXT\"\ntext = \"{number}\"\n")
-        });
-        let manifest = read_text("many.toml", &files.collect::<String>(), Path::new(".")).expect("the text is TOML");
-        let plan = plan(&check(&manifest, None).expect("it is right")).expect("it fits");
-        let block = compile_for_flash(&plan).expect("the stock firmware has all of it");
-        let tables = u32::from_le_bytes(block[8..12].try_into().expect("a word"));
-        let (without, with) = (ready(&[]), ready(&block));
+        let block_of = |files: usize| {
+            let text: String = (0..files)
+                .map(|number| {
+                    format!("[[file]]\npath = \"a-rather-long-name-so-that-its-entries-are-many-{number}.TXT\"\ntext = \"{number}\"\n")
+                })
+                .collect();
+            let manifest = read_text("many.toml", &text, Path::new(".")).expect("the text is TOML");
+            let plan = plan(&check(&manifest, None).expect("it is right")).expect("it fits");
+            let block = compile_for_flash(&plan).expect("the stock firmware has all of it");
+            let tables = u32::from_le_bytes(block[8..12].try_into().expect("a word"));
+            (ready(&block), tables)
+        };
+        let ((without, few), (with, many)) = (block_of(1), block_of(300));
+        let tables = many - few;
         println!("{tables} bytes of tables: {} cycles more than {without}", with - without);
         // 10 ms at 150 MHz.
         assert!(
@@ -155,6 +162,42 @@ mod ring5 {
             "{} cycles for {tables} bytes",
             with - without
         );
+    }
+
+    /// What a person does who has made a mistake in the manifest and has no button at hand.
+    #[test]
+    #[ignore = "needs the firmware: cargo xtask test --ring 5"]
+    fn the_console_takes_the_manifest_away() {
+        let ask = |device: &mut ElfDevice, line: &str| {
+            let mut initiator = Initiator::attach(Host::new(Box::new(device))).expect("it enumerates");
+            let mut terminal = Terminal::open(&mut initiator).expect("it has a port");
+            let answer = terminal.ask(&mut initiator, line).expect("an answer");
+            initiator.host.elapse(std::time::Duration::from_secs(2));
+            answer
+        };
+        let elf = board_elf::bytes();
+        for (lock, answer, after) in [
+            (false, r#"{"manifest":"the board restarts with the built-in manifest"}"#, "built in"),
+            (true, r#"{"error":"the settings are locked","allowed":"manifest clear"}"#, "in flash"),
+        ] {
+            let text_of = format!(
+                "[info]\ntext = true\n[usb]\nconsole = true\n[settings]\nsectors = 2\nlock = {lock}\n[volume]\nlabel = \"MINE\"\n"
+            );
+            let manifest = read_text("mine.toml", &text_of, Path::new(".")).expect("the text is TOML");
+            let plan = plan(&check(&manifest, None).expect("it is right")).expect("it fits");
+            let block = compile_for_flash(&plan).expect("the stock firmware has all of it");
+            let mut device = board(&elf, 4 << 20, &block);
+            assert!(ask(&mut device, "manifest").starts_with(r#"{"error":"no such command""#));
+            assert!(text(&mut device, "INFO.TXT").contains("Manifest       in flash\r\n"));
+            assert_eq!(ask(&mut device, "manifest clear"), answer);
+            assert_eq!(device.fault(), None);
+            let told = text(&mut device, "INFO.TXT");
+            assert!(told.contains(&format!("Manifest       {after}\r\n")), "{told}");
+            // Nothing else was erased.
+            let flash = device.machine().flash().bytes();
+            assert_eq!(flash[MANIFEST..][..4096].iter().all(|byte| *byte == 0xFF), !lock);
+            assert!(flash[MANIFEST + 4096..][..block.len() - 4096] == block[4096..]);
+        }
     }
 
     fn refused(why: &str) -> String {

@@ -1,15 +1,18 @@
 //! Firmware that shows the compiled manifest in flash or, if there is none or it is refused, picovd.toml.
 
+mod manifest_command;
+mod sensor;
+
 use core::time::Duration;
-use picovd::clock::Instant;
-use picovd::files::{CsvRing, LogRingOf, Program};
+use picovd::files::{LogRingOf, Program};
 use picovd::rp2350::rp235x_hal::block::ImageDef;
 use picovd::rp2350::rp235x_hal::timer::CopyableTimer0;
-use picovd::rp2350::{ConstStaticCell, StaticCell, Thermometer, flash_manifest, restart};
+use picovd::rp2350::{ConstStaticCell, StaticCell, Thermometer, flash_length, flash_manifest, restart};
 use picovd::settings;
 use picovd::stick::{Everything, ManifestOrigin, Parts, Room};
 use picovd::volume::layout::stock::{FILES, LOG};
 use picovd::volume::layout::{Compiled, Refusal};
+use sensor::{READINGS, Sensor};
 
 picovd::tables!(disk);
 picovd::stick_of!(Everything, CopyableTimer0);
@@ -27,9 +30,6 @@ static LOG_RING: LogRingOf<LOG> = LogRingOf::new();
 #[unsafe(link_section = ".settings")]
 static SECRETS: settings::Room = settings::Room::new();
 
-/// The last readings of the chip's temperature: seconds since the start, and degrees Celsius.
-static READINGS: CsvRing<(u32, f32), 60> = CsvRing::new("second,celsius");
-
 static ROOM: ConstStaticCell<Room<'static, FILES>> = ConstStaticCell::new(Room::new());
 static ORIGIN: StaticCell<ManifestOrigin> = StaticCell::new();
 
@@ -41,6 +41,7 @@ fn main() -> ! {
         log: Some(&LOG_RING),
         defmt: None,
         settings: Some(&SECRETS),
+        flash: None,
         page: None,
         sensor: Some(&READINGS),
         origin: None,
@@ -48,8 +49,8 @@ fn main() -> ! {
     let (compiled, origin) = choose(&parts);
     // Both are there: this runs once.
     let (Some(origin_kept), Some(room)) = (ORIGIN.try_init(origin), ROOM.try_take()) else { restart() };
-    let description = room.describe(compiled, &Parts { origin: Some(origin_kept), ..parts });
-    let sensor = description.built_in.sensor;
+    let flash = flash_length(compiled.chip().flash_size);
+    let description = room.describe(compiled, &Parts { origin: Some(origin_kept), flash, ..parts });
     let interval = Duration::from_millis(u64::from(compiled.sensor_interval()));
     let (mut stick, mut board) = Stick::start(&description);
     picovd::println!("{} {}, build {}", program.name, program.version, program.build);
@@ -60,20 +61,24 @@ fn main() -> ! {
         ManifestOrigin::Refused(refusal) => refused(refusal.words()),
         ManifestOrigin::Lacking(missing) => refused(missing.words()),
     }
-    let Some(file) = sensor else {
-        loop {
-            stick.poll();
-            stick.sleep();
-        }
-    };
-    let mut thermometer = Thermometer::new(board.ADC, &board.adc_clock, &mut board.RESETS);
-    let mut now = Duration::ZERO;
+    if let Some(settings) = description.settings {
+        manifest_command::register(settings);
+    }
+    let mut sensor = description.built_in.sensor.map(|file| {
+        let thermometer = Thermometer::new(board.ADC, &board.adc_clock, &mut board.RESETS);
+        Sensor::new(file, thermometer, interval)
+    });
     loop {
-        // A line of two numbers always fits, and so do sixty of them. The file is not there if a person has removed it.
-        let _ = READINGS.push((now.as_secs() as u32, thermometer.centidegrees() as f32 / 100.0));
-        let _ = description.files.update(file);
-        now += interval;
-        stick.poll_until(Instant::default() + now);
+        stick.poll();
+        if let Some(sensor) = &mut sensor {
+            let next = sensor.turn(description.files, stick.now());
+            stick.wake_at(next);
+        }
+        stick.sleep();
+        if manifest_command::is_wanted() {
+            stick.poll_until(stick.now() + manifest_command::DELAY);
+            manifest_command::clear(flash.unwrap_or(description.flash_size));
+        }
     }
 }
 

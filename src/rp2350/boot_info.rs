@@ -21,7 +21,8 @@ pub(super) fn read(identity: Option<BoardIdentity>, flash: Option<u32>) -> Board
 ///
 /// From the bootrom, which reads FLASH_DEVINFO in OTP (sections 5.4.8.17 and 13.10): 16 MiB if it was never written, as on
 /// the Pico 2.
-pub(super) fn flash(reserved: u32) -> Option<u32> {
+#[must_use]
+pub fn flash(reserved: u32) -> Option<u32> {
     const FLASH_DEV_INFO: u32 = 0x0008;
     let mut words = [0; 2];
     let filled = rom(|rom| rom.get_sys_info(&mut words, FLASH_DEV_INFO));

@@ -27,19 +27,20 @@ pub fn flash_manifest() -> Result<Compiled<'static>, Refusal> {
 /// Checks that everything has its place on this chip.
 fn check_places(compiled: &Compiled<'_>, length: u32) -> Result<(), Refusal> {
     let reserved = compiled.chip().flash_size;
-    let chip = boot_info::flash(reserved).unwrap_or(reserved);
-    let last = chip.saturating_sub(SECTOR);
+    let chip = boot_info::flash(reserved);
+    let last = chip.unwrap_or(reserved).saturating_sub(SECTOR);
     let end = MANIFEST.saturating_add(length).next_multiple_of(SECTOR);
     let settings = compiled.settings();
     let sectors = u32::from(settings.sectors) * SECTOR;
     if end > last {
         return Err(Refusal::Invalid("it is longer than this chip's flash"));
     }
+    let start = settings.start_on(reserved, chip);
     // On a chip that is too short for them, settings are not kept.
-    if sectors != 0 && settings.start < end {
+    if sectors != 0 && start < end {
         return Err(Refusal::Invalid("its settings overlap it"));
     }
-    if settings.start.checked_add(sectors).is_none_or(|end| end > CHIP_SELECT) {
+    if start.checked_add(sectors).is_none_or(|end| end > CHIP_SELECT) {
         return Err(Refusal::Invalid("its settings are beyond flash"));
     }
     Ok(())

@@ -61,9 +61,10 @@ mod xip;
 
 #[cfg(feature = "hal")]
 pub use board::{Board, CRYSTAL};
+#[cfg(feature = "hal")]
+pub use boot_info::flash as flash_length;
 pub use disk::Disk;
 pub use flash::SettingsFlash;
-#[cfg(feature = "hal")]
 pub use flash_manifest::flash_manifest;
 pub use hardware::Chip;
 #[cfg(feature = "hal")]

@@ -3,7 +3,7 @@
 use super::{Description, Firmware};
 use crate::dynamic::Files;
 use crate::files::{BoardFacts, PartitionPlan};
-use crate::settings::{Configured, Plan, Reach, Settings, Storage};
+use crate::settings::{Configured, Plan, Reach, SECTOR_LENGTH, Settings, Storage};
 use crate::usb::{Identity, Packets, Reset};
 use crate::volume::layout::Redactions;
 use crate::volume::{BoardIdentity, DynamicFiles, Memory, Overrides, Windows};
@@ -102,8 +102,10 @@ fn start<'b, F: Firmware<'b>>(
     description: &Description<'b, F::Settings>,
 ) -> Identity<'b> {
     let usb = description.usb;
-    // A chip that is shorter than the manifest reserves has no sectors for settings.
-    let sectors = if flash.is_none() { Some(description.flash_size) } else { None };
+    // A chip that is shorter than the manifest reserves may have no sectors for settings.
+    let length = flash.unwrap_or(description.flash_size);
+    let end = settings.plan().start.saturating_add(u32::from(settings.plan().sectors) * SECTOR_LENGTH);
+    let sectors = (end <= length).then_some(length);
     if let Some(storage) = hardware.storage(settings.plan(), sectors) {
         settings.start(storage);
     }

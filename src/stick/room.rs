@@ -10,7 +10,7 @@ use crate::files::{
 };
 use crate::settings::{self, Defaults, Settings};
 use crate::text::Writer;
-use crate::volume::layout::{self, BuiltInSource, Compiled, Exposables, Layout, Refusal};
+use crate::volume::layout::{self, BuiltInSource, Compiled, Exposables, Layout, Refusal, stock};
 use core::fmt;
 use heapless::Vec;
 
@@ -31,6 +31,9 @@ pub struct Parts<'a> {
     pub defmt: Option<&'a LogRing>,
     /// Where settings keep secrets.
     pub settings: Option<&'a settings::Room>,
+    /// Length of the flash chip in bytes, if that is less than the manifest reserves: settings that are to be at the end of
+    /// flash are at the chip's.
+    pub flash: Option<u32>,
     /// The page CONFIGURE.HTM. Without it, the file is not there.
     pub page: Option<&'a dyn Content>,
     /// The readings of the chip's temperature, which the program makes.
@@ -177,7 +180,7 @@ impl<'a, const N: usize> Room<'a, N> {
         let layout: &'a Layout<'a> = layout.insert(Layout::of(compiled));
         files.set_layout(layout);
         let files: &'a Files<'a> = files;
-        let plan = settings_of(&compiled, layout).zip(parts.settings);
+        let plan = settings_of(&compiled, layout, parts.flash).zip(parts.settings);
         let settings: Option<&'a Settings<'a>> = match plan {
             Some((plan, room)) => Some(settings.insert(Settings::new(plan, room))),
             None => None,
@@ -326,8 +329,11 @@ fn capacity(compiled: &Compiled<'_>, source: BuiltInSource) -> u32 {
 }
 
 /// The manifest's decisions about settings, if it has sectors for them.
-fn settings_of<'a>(compiled: &Compiled<'a>, layout: &Layout<'a>) -> Option<settings::Plan<'a>> {
-    let layout::Settings { sectors, start, lock, show_stacks, label } = compiled.settings();
+fn settings_of<'a>(compiled: &Compiled<'a>, layout: &Layout<'a>, flash: Option<u32>) -> Option<settings::Plan<'a>> {
+    let layout::Settings { sectors, start, lock, show_stacks, label, .. } = compiled.settings();
+    // Before that offset is the program. Beyond the chip, settings are not kept.
+    let moved = compiled.settings().start_on(compiled.chip().flash_size, flash);
+    let start = if moved >= stock::MANIFEST { moved } else { start };
     let usb = compiled.usb();
     let announcing = compiled::announcing(compiled);
     (sectors != 0).then(|| settings::Plan {

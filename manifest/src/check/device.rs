@@ -163,6 +163,7 @@ impl Rules {
     pub(super) fn settings(&mut self, table: &SettingsTable, chip: Chip) -> Settings {
         let sectors = self.number(&table.sectors, "0, or a whole number from 2 to 32");
         let start = self.placed(&table.start);
+        let from_end = table.start.is_none();
         let lock = self.value(&table.lock, false);
         let show_stacks = self.value(&table.show_stacks, false);
         let span = sectors.as_ref().map(|(_, span)| span.clone());
@@ -171,12 +172,12 @@ impl Rules {
         let last = chip.flash_size - FLASH_SECTOR;
         let mut bad = |span, message: String, remedy: &str| {
             self.problems.report(Code::Settings, span, message, remedy);
-            Settings { sectors: 0, start: last, lock, show_stacks }
+            Settings { sectors: 0, start: last, lock, show_stacks, from_end }
         };
         if count == 0 {
             return match start {
                 Some((_, span)) => bad(Some(span), "start without sectors".to_owned(), "set sectors to 2 or more"),
-                None => Settings { sectors: 0, start: last, lock, show_stacks },
+                None => Settings { sectors: 0, start: last, lock, show_stacks, from_end },
             };
         }
         if count == 1 {
@@ -203,7 +204,7 @@ impl Rules {
                 "leave at least the first 64 KiB for the program",
             ),
             Some(place) if u64::from(place) + length <= u64::from(last) => {
-                Settings { sectors: count, start: place, lock, show_stacks }
+                Settings { sectors: count, start: place, lock, show_stacks, from_end }
             }
             Some(place) if u64::from(place) + length <= u64::from(chip.flash_size) => bad(
                 span,

@@ -234,6 +234,8 @@ pub struct Settings {
     pub lock: bool,
     /// Whether files that show SRAM show stacks.
     pub show_stacks: bool,
+    /// Whether the manifest leaves it to the chip where they are: at its end.
+    pub from_end: bool,
 }
 
 /// Checks a manifest and reads the files that it names.

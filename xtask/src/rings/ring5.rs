@@ -156,6 +156,7 @@ fn tests(context: &Context, report: &mut Report, elf: &Path) {
         "flash_length",
         "info",
         "partitions",
+        "settings_place",
     ] {
         cargo.args(["--test", name]);
     }

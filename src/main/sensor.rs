@@ -1,0 +1,38 @@
+//! SENSOR.CSV: the chip's temperature.
+
+use core::time::Duration;
+use picovd::clock::Instant;
+use picovd::files::CsvRing;
+use picovd::rp2350::Thermometer;
+use picovd::vd::{File, Files};
+
+/// The last readings: seconds since the start, and degrees Celsius.
+pub static READINGS: CsvRing<(u32, f32), 60> = CsvRing::new("second,celsius");
+
+/// What reads the temperature.
+pub struct Sensor {
+    file: &'static File<'static>,
+    thermometer: Thermometer,
+    interval: Duration,
+    /// Time of the next reading since the start.
+    next: Duration,
+}
+
+impl Sensor {
+    /// Reads it at the start, and then once in each `interval`.
+    pub const fn new(file: &'static File<'static>, thermometer: Thermometer, interval: Duration) -> Self {
+        Self { file, thermometer, interval, next: Duration::ZERO }
+    }
+
+    /// Reads it if it is time, and returns when to read it again.
+    pub fn turn(&mut self, files: &Files<'static>, now: Instant) -> Instant {
+        if Instant::default() + self.next <= now {
+            // A line of two numbers always fits, and so do sixty of them.
+            let _ = READINGS.push((self.next.as_secs() as u32, self.thermometer.centidegrees() as f32 / 100.0));
+            // Nobody takes the file away.
+            let _ = files.update(self.file);
+            self.next += self.interval;
+        }
+        Instant::default() + self.next
+    }
+}
