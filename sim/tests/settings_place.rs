@@ -80,12 +80,26 @@ mod ring5 {
             let (saved, label) = save_and_replug(Box::new(&mut device));
             assert_eq!(saved, r#"{"ok":"save","saved":true}"#, "{length}");
             assert_eq!(label, r#"{"label":"KEPT"}"#, "{length}");
-            let changed = changed(&before, device.machine().flash().bytes());
+            let after = device.machine().flash().bytes().to_vec();
+            let changed = changed(&before, &after);
+            shows_no_settings(&mut device, length);
             assert!(
                 !changed.is_empty() && changed.iter().all(|at| expected(length).contains(at)),
                 "{length}: {changed:x?}"
             );
         }
+    }
+
+    /// FLASH.BIN has zeros there, even if what begins a record has gone.
+    fn shows_no_settings(device: &mut ElfDevice, length: usize) {
+        for at in expected(length).step_by(SECTOR) {
+            assert!(device.machine().flash().preload(at, &[0x55; SECTOR]), "it is in flash");
+        }
+        let mut system = System::boot(LINUX_DESKTOP, Box::new(device)).expect("a desktop mounts it");
+        let flash = system.read("FLASH.BIN").expect("it can be read");
+        assert_eq!(flash.len(), length);
+        assert!(flash[expected(length)].iter().all(|byte| *byte == 0), "{length}");
+        assert!(flash[..4096].iter().any(|byte| *byte != 0), "{length}");
     }
 
     /// On a chip without room for them, nothing is kept, and the program is left alone.

@@ -35,6 +35,8 @@ pub(super) struct RawMemory;
 struct Guard {
     /// Ranges of flash, by storage address.
     redacted: Redactions<'static>,
+    /// The settings' sectors, which may be elsewhere than the manifest's redactions say; empty without settings.
+    store: Range<u32>,
     /// Length of flash in bytes.
     flash: u32,
     /// How RAM is read in programs with settings.
@@ -114,9 +116,13 @@ unsafe fn read_all(address: u32, out: &mut [u8]) {
 pub(super) fn hide<S: Configured<'static>>(settings: S, redacted: Redactions<'static>, flash: u32) {
     static ROOM: StaticCell<Guard> = StaticCell::new();
     let ram = settings.settings().map(guard_ram);
+    let store = settings.settings().map_or(0..0, |settings| {
+        let plan = settings.plan();
+        plan.start..plan.start.saturating_add(u32::from(plan.sectors) * SECTOR_LENGTH)
+    });
     // The second chip select is never shown.
     let flash = flash.min(CHIP_SELECT);
-    if let Some(guard) = ROOM.try_init(Guard { redacted, flash, ram }) {
+    if let Some(guard) = ROOM.try_init(Guard { redacted, store, flash, ram }) {
         GUARD.store(guard, Ordering::Release);
     }
 }
@@ -235,6 +241,7 @@ fn read_storage(guard: &Guard, place: u32, out: &mut [u8]) {
     for range in guard.redacted.iter() {
         blank(&(range.start..range.end), place, out);
     }
+    blank(&guard.store, place, out);
     let mut sector = place / SECTOR_LENGTH * SECTOR_LENGTH;
     while sector < place.saturating_add(out.len() as u32) {
         if holds_records(sector) {
