@@ -68,7 +68,7 @@ mod ring5 {
     #[test]
     #[ignore = "needs the firmware: cargo xtask test --ring 5"]
     fn every_story_holds_where_the_board_does_nothing_after_each_bus_reset() {
-        let elf = elf("picovd.elf");
+        let elf = elf("plain.elf");
         let effort = Effort { random_wrappers: 100, ..Effort::EMULATED };
         let mut failures = Vec::new();
         for (turn, story) in STORIES.iter().enumerate() {

@@ -68,7 +68,7 @@ fn run(context: &Context, report: &mut Report) {
     report.check("the stories run on the board", || {
         command::run(sim(&["story", "--strict"]).arg("--elf").arg(&elf), LONG).map(|_| ())
     });
-    late(context, report, &elf);
+    plain(context, report, &program);
     flashed(context, report, &program, &elf);
     images(context, report, &program);
     composite(context, report, &program);
@@ -155,7 +155,6 @@ fn tests(context: &Context, report: &mut Report, elf: &Path) {
         "board_reference",
         "flash_length",
         "info",
-        "partitions",
         "settings_place",
     ] {
         cargo.args(["--test", name]);
@@ -167,6 +166,27 @@ fn tests(context: &Context, report: &mut Report, elf: &Path) {
         "the board from inside, its disk against the library's, and its core in step with an independent one",
         cargo,
     );
+}
+
+/// Firmware for one manifest without anything that the stock firmware has besides: its disk does not change by itself.
+fn plain(context: &Context, report: &mut Report, program: &Path) {
+    let workspace = &context.workspace;
+    let manifest = workspace.root.join("tests/manifests/plain.toml");
+    let built = report.check("firmware for a plain disk builds", || {
+        let variant = firmware::Variant { binary: firmware::BINARY, manifest: Some(&manifest), name: "plain" };
+        firmware::build_variant(workspace, context.chip()?, variant, true)
+    });
+    let Some(elf) = built.map(|built| built.elf) else { return };
+    report.check("the stories run on it", || {
+        let mut story = simulator::command(workspace, program);
+        command::run(story.args(["story", "--strict"]).arg("--manifest").arg(&manifest).arg("--elf").arg(&elf), LONG)
+            .map(|_| ())
+    });
+    let mut cargo = command::cargo(&workspace.root);
+    cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "partitions"]);
+    cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
+    harness(report, "each partition table shows as files", cargo);
+    late(context, report, &elf);
 }
 
 /// A firmware for tests whose main loop, interrupt handler and second core change dynamic files at random.
