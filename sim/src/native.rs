@@ -5,12 +5,12 @@ use crate::bus::{SimBus, WireSide};
 use crate::link::{InReply, Link, OutReply, Pid};
 use crate::memory::SharedMemory;
 use crate::partitions::RomTable;
-use crate::sensor::{self, Readings, Sensor};
+use crate::sensor::Sensor;
 use crate::settings_flash::SettingsFlash;
 use crate::tables::ring;
 use picovd::chip::flash_length;
 use picovd::clock::Instant;
-use picovd::files::{BoardFacts, LogRing, PartitionFiles, PartitionPlan, Program, ResetReason};
+use picovd::files::{BoardFacts, LogRing, PartitionFiles, PartitionPlan, Program, ResetReason, Temperatures};
 use picovd::settings::{self, Configured, Settings, Storage, Store, Volatile};
 use picovd::stick::{Description, Everything, Hardware, Parts, Platform, Room, Stick, boot};
 use picovd::usb::Reset;
@@ -188,7 +188,7 @@ pub fn describe(board: &Board, arena: &mut Arena) -> Description<'static, Option
 fn describe_with_readings(
     board: &Board,
     arena: &mut Arena,
-) -> (Description<'static, Option<&'static Settings<'static>>>, &'static Readings) {
+) -> (Description<'static, Option<&'static Settings<'static>>>, &'static Temperatures) {
     let compiled = board.layout.compiled;
     let has = |source| compiled.built_in().iter().any(|file| file.source == Some(source));
     let log = has(BuiltInSource::Stdout) || has(BuiltInSource::Tail);
@@ -197,7 +197,7 @@ fn describe_with_readings(
     let sectors = compiled.settings().sectors;
     let settings: Option<&'static settings::Room> = (sectors != 0).then(|| &*arena.keep(settings::Room::new()));
     let program = Program { name: "picovd-sim", version: env!("CARGO_PKG_VERSION"), build: "native" };
-    let readings: &'static Readings = arena.keep(sensor::readings());
+    let readings: &'static Temperatures = arena.keep(Temperatures::new());
     let flash = flash_length(&board.memory, compiled.chip().flash_size, None);
     let parts = Parts { program, log, defmt, settings, flash, page: None, sensor: Some(readings), origin: None };
     let room = arena.keep(Room::<FILES>::new());

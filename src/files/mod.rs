@@ -35,6 +35,7 @@ mod partition_name;
 mod print;
 mod ring_log;
 mod snapshot;
+mod temperatures;
 mod text_buffer;
 mod window;
 
@@ -53,5 +54,6 @@ pub use partition::{PartitionFiles, PartitionPlan};
 pub use print::{print, set_log};
 pub use ring_log::RingLog;
 pub use snapshot::{AsJson, AsText, Snapshot};
+pub use temperatures::Temperatures;
 pub use text_buffer::TextBuffer;
 pub use window::Window;

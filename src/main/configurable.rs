@@ -4,12 +4,15 @@ mod manifest_command;
 mod sensor;
 
 use core::time::Duration;
+#[cfg(page)]
+use picovd::files::Bytes;
 use picovd::files::{LogRingOf, Program};
 use picovd::rp2350::rp235x_hal::block::ImageDef;
 use picovd::rp2350::rp235x_hal::timer::CopyableTimer0;
 use picovd::rp2350::{ConstStaticCell, StaticCell, Thermometer, flash_length, flash_manifest, restart};
 use picovd::settings;
 use picovd::stick::{Everything, ManifestOrigin, Parts, Room};
+use picovd::vd::Content;
 use picovd::volume::layout::stock::{FILES, LOG};
 use picovd::volume::layout::{Compiled, Refusal};
 use sensor::{READINGS, Sensor};
@@ -30,6 +33,16 @@ static LOG_RING: LogRingOf<LOG> = LogRingOf::new();
 #[unsafe(link_section = ".settings")]
 static SECRETS: settings::Room = settings::Room::new();
 
+/// What CONFIGURE.HTM shows.
+#[cfg(page)]
+const PAGE: Option<&'static dyn Content> = {
+    static PAGE: Bytes<'static> = Bytes::new(include_bytes!(env!("PICOVD_PAGE")));
+    Some(&PAGE)
+};
+/// This firmware was built without the page.
+#[cfg(not(page))]
+const PAGE: Option<&'static dyn Content> = None;
+
 static ROOM: ConstStaticCell<Room<'static, FILES>> = ConstStaticCell::new(Room::new());
 static ORIGIN: StaticCell<ManifestOrigin> = StaticCell::new();
 
@@ -42,7 +55,7 @@ fn main() -> ! {
         defmt: None,
         settings: Some(&SECRETS),
         flash: None,
-        page: None,
+        page: PAGE,
         sensor: Some(&READINGS),
         origin: None,
     };

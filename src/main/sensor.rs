@@ -2,12 +2,12 @@
 
 use core::time::Duration;
 use picovd::clock::Instant;
-use picovd::files::CsvRing;
+use picovd::files::Temperatures;
 use picovd::rp2350::Thermometer;
 use picovd::vd::{File, Files};
 
-/// The last readings: seconds since the start, and degrees Celsius.
-pub static READINGS: CsvRing<(u32, f32), 60> = CsvRing::new("second,celsius");
+/// The newest readings.
+pub static READINGS: Temperatures = Temperatures::new();
 
 /// What reads the temperature.
 pub struct Sensor {
@@ -27,8 +27,7 @@ impl Sensor {
     /// Reads it if it is time, and returns when to read it again.
     pub fn turn(&mut self, files: &Files<'static>, now: Instant) -> Instant {
         if Instant::default() + self.next <= now {
-            // A line of two numbers always fits, and so do sixty of them.
-            let _ = READINGS.push((self.next.as_secs() as u32, self.thermometer.centidegrees() as f32 / 100.0));
+            READINGS.push(self.next.as_secs() as u32, self.thermometer.centidegrees());
             // Nobody takes the file away.
             let _ = files.update(self.file);
             self.next += self.interval;

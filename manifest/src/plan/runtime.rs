@@ -26,7 +26,7 @@ const CONFIG_LENGTH: u32 = 16 << 10;
 /// Maximum length of CONFIGURE.HTM in bytes: what fits between the stock program and the compiled manifest.
 const PAGE_LENGTH: u32 = 400 << 10;
 
-/// Maximum length of SENSOR.CSV in bytes: a line of column names, and 60 rows of at most 24 bytes.
+/// Maximum length of SENSOR.CSV in bytes: `picovd::files::Temperatures` keeps 1 KiB of rows after the columns' names.
 const SENSOR_LENGTH: u32 = 2 << 10;
 
 /// Length in bytes of CORE.ELF without the stack; `picovd::files::crash` defines it.

@@ -196,7 +196,7 @@ pub struct PageTable {
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(deny_unknown_fields))]
 #[serde(rename_all = "kebab-case", default)]
 pub struct SensorTable {
-    /// Whether there is SENSOR.CSV: seconds since the start, and degrees Celsius; the last 60 readings. Default: false.
+    /// Whether there is SENSOR.CSV: seconds since the start, and degrees Celsius; the newest readings. Default: false.
     pub temperature: Key<bool>,
     /// Time between two readings, from "100 ms" to "60 min". Default: "10 s".
     pub interval: Key<Interval>,

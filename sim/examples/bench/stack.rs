@@ -33,7 +33,9 @@ pub fn depths(elf: &[u8], plan: &DiskPlan) -> Result<Vec<Depth>, Box<dyn Error>>
     for story in stories(&plan.usb) {
         let mut device = board(elf, flash_size)?;
         // The program may change files by itself.
-        story.play(&mut device, Effort { changing: true, ..Effort::EMULATED }).map_err(|error| format!("story {}: {error}", story.name))?;
+        story
+            .play(&mut device, Effort { changing: true, ..Effort::EMULATED })
+            .map_err(|error| format!("story {}: {error}", story.name))?;
         depths.push(depth(&mut device, format!("story {}", story.name))?);
     }
     let mut device = board(elf, flash_size)?;
