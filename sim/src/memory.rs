@@ -2,7 +2,8 @@
 
 use crate::random::Random;
 use picovd::volume::Memory;
-use std::sync::{Arc, Mutex};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// First address of the ROM (RP2350 datasheet 2.2.1).
 pub const ROM_BASE: u32 = 0x0000_0000;
@@ -67,13 +68,17 @@ fn noise(seed: u64, length: usize) -> Vec<u8> {
 
 /// A board's memory as the library sees it. Clones show the same memory.
 #[derive(Clone, Debug)]
-pub struct SharedMemory(Arc<Mutex<Contents>>);
+pub struct SharedMemory {
+    contents: Arc<Mutex<Contents>>,
+    /// Offsets in flash that read as zeros.
+    hidden: Arc<Mutex<Range<usize>>>,
+}
 
 impl SharedMemory {
     /// Memory that holds `contents`.
     #[must_use]
     pub fn new(contents: Contents) -> Self {
-        Self(Arc::new(Mutex::new(contents)))
+        Self { contents: Arc::new(Mutex::new(contents)), hidden: Arc::default() }
     }
 
     /// Reads or changes the contents.
@@ -82,7 +87,14 @@ impl SharedMemory {
     ///
     /// After a panic of another thread that was using them.
     pub fn with<R>(&self, work: impl FnOnce(&mut Contents) -> R) -> R {
-        work(&mut self.0.lock().expect("no thread panicked while it held the memory"))
+        work(&mut self.contents.lock().expect("no thread panicked while it held the memory"))
+    }
+}
+
+impl SharedMemory {
+    /// Hides a range of offsets in flash from the library, as the chip does.
+    pub(crate) fn hide(&self, range: Range<usize>) {
+        *self.hidden.lock().unwrap_or_else(PoisonError::into_inner) = range;
     }
 }
 
@@ -95,6 +107,13 @@ impl Memory for SharedMemory {
                 *byte = contents.byte(at).unwrap_or_else(|| panic!("bus fault: nothing at {at:#010x}"));
             }
         });
+        let hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if address >> 28 == 1 && !hidden.is_empty() {
+            let first = (address % 0x0400_0000) as usize;
+            let at = |place: usize| place.saturating_sub(first).min(out.len());
+            let hidden = at(hidden.start)..at(hidden.end);
+            out[hidden].fill(0);
+        }
     }
 
     fn flash_offset(&self, address: u32) -> Option<u32> {

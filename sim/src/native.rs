@@ -11,7 +11,7 @@ use crate::tables::ring;
 use picovd::chip::flash_length;
 use picovd::clock::Instant;
 use picovd::files::{BoardFacts, LogRing, PartitionFiles, PartitionPlan, Program, ResetReason, Temperatures};
-use picovd::settings::{self, Configured, Settings, Storage, Store, Volatile};
+use picovd::settings::{self, Configured, SECTOR_LENGTH, Settings, Storage, Store, Volatile};
 use picovd::stick::{Description, Everything, Hardware, Parts, Platform, Room, Stick, boot};
 use picovd::usb::Reset;
 use picovd::vd::{Announcing, Files};
@@ -254,9 +254,16 @@ impl Platform<'static> for Powered<'_> {
         flash_length(&self.board.memory, reserved, None)
     }
 
-    /// Nothing to do: the plan has removed redacted ranges from the windows, and a simulated board's RAM contains no
-    /// program data.
-    fn hide<S: Configured<'static>>(&mut self, _: S, _: Redactions<'static>, _: u32) {}
+    /// The plan has removed redacted ranges from the windows, and a simulated board's RAM contains no program data: only the
+    /// settings' sectors may be elsewhere than the plan says.
+    fn hide<S: Configured<'static>>(&mut self, settings: S, _: Redactions<'static>, _: u32) {
+        let sectors = settings.settings().map_or(0..0, |settings| {
+            let plan = settings.plan();
+            let start = plan.start as usize;
+            start..start + usize::from(plan.sectors) * SECTOR_LENGTH as usize
+        });
+        self.board.memory.hide(sectors);
+    }
 
     fn facts(&mut self, identity: Option<BoardIdentity>, flash: Option<u32>) -> BoardFacts<'static> {
         let reset = ResetReason::PowerOn;

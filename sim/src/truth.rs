@@ -2,6 +2,7 @@
 
 use crate::memory::Contents;
 use picovd_manifest::{DiskPlan, FileSource};
+use std::ops::Range;
 
 /// A file as the manifest describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,9 +29,11 @@ pub fn files(plan: &DiskPlan, contents: &Contents) -> Vec<TrueFile> {
                     let flash = contents.flash.len() as u64;
                     let behind = flash.saturating_sub(u64::from(base % 0x0400_0000));
                     let length = if base >> 28 == 1 { behind.min(*length) } else { *length };
+                    let settings = if base >> 28 == 1 { moved_settings(plan, flash) } else { 0..0 };
                     let bytes = (0..length)
                         .map(|offset| {
-                            let hidden = redacted.iter().any(|range| range.contains(&offset));
+                            let hidden = redacted.iter().any(|range| range.contains(&offset))
+                                || settings.contains(&(u64::from(base % 0x0400_0000) + offset));
                             if hidden { 0 } else { contents.byte(base.wrapping_add(offset as u32)).unwrap_or(0) }
                         })
                         .collect();
@@ -40,4 +43,16 @@ pub fn files(plan: &DiskPlan, contents: &Contents) -> Vec<TrueFile> {
             TrueFile { path: file.path.clone(), bytes, live }
         })
         .collect()
+}
+
+/// Where the stock firmware's settings are on a chip with less flash than the manifest reserves.
+fn moved_settings(plan: &DiskPlan, flash: u64) -> Range<u64> {
+    /// Before that is the program.
+    const PROGRAM_END: u64 = 512 << 10;
+
+    let settings = &plan.settings;
+    let missing = u64::from(plan.chip.flash_size).saturating_sub(flash);
+    let start = u64::from(settings.start).saturating_sub(missing);
+    let moves = plan.stock.firmware && settings.from_end && start >= PROGRAM_END;
+    if moves { start..start + u64::from(settings.sectors) * 4096 } else { 0..0 }
 }

@@ -104,7 +104,7 @@ mod ring5 {
         let expected = [
             (0x0203_1C86, "picovd".to_owned()),
             (0x11A9_BC3A, env!("CARGO_PKG_VERSION").to_owned()),
-            (0xA1F4_B453, "USB disk".to_owned()),
+            (0xA1F4_B453, "USB disk, serial port, picotool reset, settings in flash".to_owned()),
         ];
         assert_eq!(told, expected);
     }

@@ -10,7 +10,7 @@ use picovd_sim::memory::Contents;
 use picovd_sim::plug;
 
 fn plan() -> DiskPlan {
-    plug::plan(None).unwrap_or_else(|error| panic!("{error}"))
+    plug::plan(Some(&plug::plain_manifest())).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The comparison sees one bit of any kind of region, and nothing of SRAM.

@@ -101,7 +101,7 @@ mod ring5 {
     #[test]
     #[ignore = "needs the firmware: cargo xtask test --ring 5"]
     fn chips_of_all_lengths() {
-        let plan = plug::plan(None).unwrap_or_else(|error| panic!("{error}"));
+        let plan = plug::plan(Some(&plug::plain_manifest())).unwrap_or_else(|error| panic!("{error}"));
         // The chip's true length, what OTP says of it, and what shows.
         for (chip, told, shown) in [
             (4 << 20, None, 4 << 20),

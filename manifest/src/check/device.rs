@@ -277,6 +277,7 @@ impl Rules {
 
     pub(super) fn stock(&mut self, page: &PageTable, sensor: &SensorTable) -> Stock {
         Stock {
+            firmware: false,
             page: self.value(&page.configure, false),
             temperature: self.value(&sensor.temperature, false),
             interval: self.interval_from("the interval", &sensor.interval, 100, 10_000),

@@ -174,6 +174,8 @@ pub struct Info {
 /// `[page]` and `[sensor]`: what only the stock firmware has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stock {
+    /// Whether the stock firmware is to show the manifest.
+    pub firmware: bool,
     /// The page CONFIGURE.HTM.
     pub page: bool,
     /// The chip's temperature in SENSOR.CSV.
@@ -302,7 +304,7 @@ impl Rules {
         let log = self.log(&tables.log);
         let partitions = self.partitions(&tables.partitions);
         let info = self.info(&tables.info);
-        let stock = self.stock(&tables.page, &tables.sensor);
+        let stock = Stock { firmware: manifest.is_for_stock_firmware, ..self.stock(&tables.page, &tables.sensor) };
         let crash = self.crash(&tables.crash);
         let reserved = Reserved { settings, log, info, stock, crash, partitions: &partitions };
         let (folders, files) = self.entries(manifest, volume.timestamp, chip, reserved);

@@ -1,6 +1,7 @@
 //! Ring 5: the firmware's ELF file, byte for byte what is flashed, on an emulated RP2350: with the same host code and the
 //! same stories as for the library on the PC.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -135,37 +136,26 @@ fn flashed(context: &Context, report: &mut Report, program: &Path, elf: &Path) {
     }
 }
 
-/// The tests that inspect the board, compare its whole disk with the library's, and compare its core with an independent
-/// one.
-fn tests(context: &Context, report: &mut Report, elf: &Path) {
-    let programs = report.check("the independent core is in the cache", || {
+/// The search path of programs, with the independent core's first.
+fn with_reference(context: &Context, report: &mut Report) -> Option<OsString> {
+    report.check("the independent core is in the cache", || {
         let programs = reference::get(&context.workspace, Policy::Refuse)?;
         let path = std::env::var_os("PATH").unwrap_or_default();
         std::env::join_paths(std::iter::once(programs).chain(std::env::split_paths(&path))).map_err(|e| e.to_string())
-    });
-    let Some(path) = programs else { return };
+    })
+}
+
+/// The tests that inspect the board, and compare its core with an independent one.
+fn tests(context: &Context, report: &mut Report, elf: &Path) {
+    let Some(path) = with_reference(context, report) else { return };
     let mut cargo = command::cargo(&context.workspace.root);
     cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim"]);
-    for name in [
-        "board_core",
-        "board_firmware",
-        "board_image",
-        "board_lockstep",
-        "board_manifest",
-        "board_reference",
-        "flash_length",
-        "info",
-        "settings_place",
-    ] {
+    for name in ["board_core", "board_firmware", "board_manifest", "board_reference", "info", "settings_place"] {
         cargo.args(["--test", name]);
     }
     // For the harness, a path is one more filter, which matches no test; the tests find it in their arguments.
     cargo.args(["--", "--ignored", "ring5::"]).arg(elf).env("PATH", path);
-    harness(
-        report,
-        "the board from inside, its disk against the library's, and its core in step with an independent one",
-        cargo,
-    );
+    harness(report, "the board from inside, and its core against an independent one", cargo);
 }
 
 /// Firmware for one manifest without anything that the stock firmware has besides: its disk does not change by itself.
@@ -182,10 +172,19 @@ fn plain(context: &Context, report: &mut Report, program: &Path) {
         command::run(story.args(["story", "--strict"]).arg("--manifest").arg(&manifest).arg("--elf").arg(&elf), LONG)
             .map(|_| ())
     });
+    let Some(path) = with_reference(context, report) else { return };
     let mut cargo = command::cargo(&workspace.root);
-    cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "partitions"]);
-    cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
-    harness(report, "each partition table shows as files", cargo);
+    cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim"]);
+    for name in ["board_image", "board_lockstep", "flash_length", "partitions"] {
+        cargo.args(["--test", name]);
+    }
+    cargo.args(["--", "--ignored", "ring5::"]).arg(&elf).env("PATH", path);
+    harness(
+        report,
+        "its disk is the library's, on chips of any length and with any partition table, and its core keeps step with an \
+         independent one",
+        cargo,
+    );
     late(context, report, &elf);
 }
 
