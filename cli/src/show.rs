@@ -5,7 +5,7 @@ use crate::progress::Progress;
 use crate::watch::{self, Until};
 use crate::{Failure, check, files, measured, mount};
 use clap::Args;
-use picovd_manifest::{DiskPlan, Partitions};
+use picovd_manifest::{BuiltInSource, DiskPlan, Partitions};
 use picovd_sim::demo;
 use picovd_sim::host::exfat::volume::{ExfatError, Node, Volume};
 use picovd_sim::host::printed::Printed;
@@ -90,6 +90,14 @@ impl Show {
                 }
                 watch::run(link, &plug.plan, &Until::Stopped, out)
             }
+            Ending::Temperature => {
+                let path = demo::PATH;
+                writeln!(
+                    out,
+                    "\nNow the board reads its temperature into {path}; a Linux desktop, which polls every two seconds, sees:"
+                )?;
+                watch::run(link, &plug.plan, &Until::Changes(path, LONGEST), out)
+            }
             Ending::Sensor(longest) => {
                 let path = demo::PATH;
                 writeln!(
@@ -111,6 +119,9 @@ impl Show {
         if self.device.elf.is_some() {
             return Ending::None;
         }
+        if plan.built_in.iter().any(|file| file.source == BuiltInSource::Temperature) {
+            return Ending::Temperature;
+        }
         match (obstacle, demo::patience(plan)) {
             (Some(reason), _) => Ending::LeftOut(reason),
             (None, None) => {
@@ -128,6 +139,8 @@ impl Show {
 /// What follows after everything was read.
 enum Ending {
     None,
+    /// The stock firmware's own sensor.
+    Temperature,
     /// The sensor cannot be shown, for this reason.
     LeftOut(String),
     /// The volume is watched forever, with or without the sensor.
