@@ -30,7 +30,7 @@ impl Sensor {
             READINGS.push(self.next.as_secs() as u32, self.thermometer.centidegrees());
             // Nobody takes the file away.
             let _ = files.update(self.file);
-            self.next += self.interval;
+            self.next = self.next.saturating_add(self.interval);
         }
         Instant::default() + self.next
     }
