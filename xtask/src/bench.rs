@@ -62,11 +62,13 @@ pub fn run(workspace: &Workspace, elf: &Path, manifest: Option<&Path>, form: For
     show(bench, elf, form)
 }
 
-/// Builds the stock firmware and what it is compared with, and measures everything.
+/// Builds firmware for a plain disk and what it is compared with, and measures everything.
 pub fn run_all(workspace: &Workspace, toolchain: &Toolchain, form: Form) -> Result<(), String> {
-    let elf = firmware::build(workspace, toolchain, true)?.elf;
+    let manifest = workspace.root.join("tests/manifests/plain.toml");
+    let plain = Variant { binary: firmware::BINARY, manifest: Some(&manifest), name: "plain" };
+    let elf = firmware::build_variant(workspace, toolchain, plain, true)?.elf;
     let mut bench = Command::new(program(workspace)?);
-    bench.current_dir(&workspace.root).arg("--elf").arg(&elf);
+    bench.current_dir(&workspace.root).arg("--elf").arg(&elf).arg("--manifest").arg(&manifest);
     if form != Form::Profile {
         bench.args(companions(workspace, toolchain)?);
     }
@@ -95,7 +97,7 @@ fn show(mut bench: Command, elf: &Path, form: Form) -> Result<(), String> {
     Ok(())
 }
 
-/// What is measured in addition to the stock firmware, as arguments for the program that measures.
+/// What is measured in addition to that, as arguments for the program that measures.
 fn companions(workspace: &Workspace, toolchain: &Toolchain) -> Result<Vec<OsString>, String> {
     let folder = workspace.scratch("bench")?;
     let root = &workspace.root;

@@ -69,8 +69,11 @@ fn run(context: &Context, report: &mut Report) {
     let bench = Bench { workspace, program, packages, initial, scratch };
     device(context, report, &bench, None);
     report.check("the library: GRUB reads a file without any kernel", || grub(&bench, None));
-    let elf = report
-        .check("the firmware builds", || Ok::<PathBuf, String>(firmware::build(workspace, context.chip()?, true)?.elf));
+    let elf = report.check("the firmware builds", || {
+        let manifest = bench.plain();
+        let variant = firmware::Variant { binary: firmware::BINARY, manifest: Some(&manifest), name: "plain" };
+        Ok::<PathBuf, String>(firmware::build_variant(workspace, context.chip()?, variant, true)?.elf)
+    });
     if let Some(elf) = elf {
         device(context, report, &bench, Some(&elf));
         report.check("the ELF: GRUB reads a file without any kernel", || grub(&bench, Some(&elf)));
@@ -117,7 +120,12 @@ impl Drop for Served {
 impl Bench<'_> {
     fn serve(&self, name: &str, elf: Option<&Path>) -> Result<Served, String> {
         let elf = elf.map(|elf| [OsStr::new("--elf"), elf.as_os_str()]);
-        self.offer(name, &self.workspace.root.join("picovd.toml"), elf.as_ref().map_or(&[], |words| words))
+        self.offer(name, &self.plain(), elf.as_ref().map_or(&[], |words| words))
+    }
+
+    /// The manifest of a disk that does not change by itself.
+    fn plain(&self) -> PathBuf {
+        self.workspace.root.join("tests/manifests/plain.toml")
     }
 
     /// Starts `cargo sim serve` for a manifest, with additional options.
@@ -257,6 +265,7 @@ fn device(context: &Context, report: &mut Report, bench: &Bench, elf: Option<&Pa
     settings::run(context, report, bench, &mut machine, elf.is_some());
     if elf.is_some() {
         classes::run(context, report, bench, &mut machine);
+        stock(context, report, bench, &mut machine);
         new_package(context, report, bench, &mut machine);
         for found in &projects::PROJECTS {
             project(context, report, bench, &mut machine, found);
@@ -400,6 +409,35 @@ fn together(context: &Context, report: &mut Report, bench: &Bench, machine: &mut
             served.faultless()
         },
     );
+}
+
+/// The stock firmware, as a newcomer gets it. The guest's previous device is no longer needed.
+fn stock(context: &Context, report: &mut Report, bench: &Bench, machine: &mut Machine) {
+    let read =
+        report.check("the stock firmware: the kernel mounts its disk, finds its port, and reads a temperature", || {
+            let elf = firmware::build(bench.workspace, context.chip()?, true)?.elf;
+            let manifest = bench.workspace.root.join("picovd.toml");
+            let mut served = bench.offer("stock", &manifest, &[OsStr::new("--elf"), elf.as_os_str()])?;
+            let _ = machine.unplug();
+            stick::disappears(machine)?;
+            machine.plug(&served.socket, "xhci.0")?;
+            stick::appears(machine)?;
+            machine.must("mount -t exfat -o ro /dev/sda /mnt", STEP)?;
+            let said = machine.must("cat /mnt/SENSOR.CSV && umount /mnt && ls /dev/ttyACM0", STEP)?;
+            machine.unplug()?;
+            stick::disappears(machine)?;
+            served.background.interrupt()?;
+            served.faultless()?;
+            // The temperature of the emulated chip.
+            let row = said.lines().nth(1).and_then(|row| row.split_once(','));
+            match row.map(|(_, celsius)| celsius.trim()) {
+                Some("27.13") if said.starts_with("second,celsius") && said.contains("/dev/ttyACM0") => Ok(()),
+                _ => Err(format!("SENSOR.CSV and the port: {said:?}")),
+            }
+        });
+    if read.is_none() {
+        explain(report, machine);
+    }
 }
 
 /// What `cargo sim new` writes, whose file changes each second. The guest's previous device is no longer needed.
