@@ -4,8 +4,9 @@
 mod board_elf;
 #[allow(dead_code, reason = "board_image uses all of it")]
 mod disk_image;
+mod random_manifests;
 
-use picovd_manifest::{DiskPlan, compile_for_flash, load};
+use picovd_manifest::{DiskPlan, compile_for_flash, load_for_stock_firmware};
 use picovd_sim::board::ElfDevice;
 use picovd_sim::memory::Contents;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,7 @@ fn corpus() -> Vec<(PathBuf, DiskPlan, Vec<u8>)> {
     for entry in std::fs::read_dir(folder).expect("tests/manifests is there") {
         let path = entry.expect("a folder can be listed").path();
         if path.extension().is_some_and(|end| end == "toml") {
-            let plan = load(&path, None).unwrap_or_else(|problems| panic!("{problems}"));
+            let plan = load_for_stock_firmware(&path, None).unwrap_or_else(|problems| panic!("{problems}"));
             if let Ok(block) = compile_for_flash(&plan) {
                 found.push((path, plan, block));
             }
@@ -45,7 +46,7 @@ fn contents(device: &mut ElfDevice) -> Contents {
 
 mod ring5 {
     use super::disk_image::{difference, image, library, live, without_run_time};
-    use super::{ElfDevice, MANIFEST, board, board_elf, contents, corpus};
+    use super::{ElfDevice, MANIFEST, board, board_elf, contents, corpus, random_manifests};
     use picovd_manifest::{check, compile_for_flash, plan, read_text};
     use picovd_sim::host::exfat::volume::Volume;
     use picovd_sim::host::scsi::Disk;
@@ -57,6 +58,8 @@ mod ring5 {
 
     /// How many manifests of the corpus are compared; `PICOVD_LONG` compares all.
     const SAMPLE: usize = 6;
+    /// How many manifests are made at random; fifty times as many with `PICOVD_LONG`.
+    const RANDOM: usize = 10;
     /// How many damaged blocks are tried; ten times as many with `PICOVD_LONG`.
     const DAMAGED: usize = 12;
 
@@ -86,11 +89,55 @@ mod ring5 {
             let mut board = image(&mut device);
             assert_eq!(device.fault(), None, "{}", path.display());
             let mut library = library(plan.clone(), before);
-            let names = without_run_time(&plan, &mut board);
+            let mut names = without_run_time(&plan, &mut board);
+            // The page is in the firmware only.
+            names.remove("CONFIGURE.HTM");
             assert_eq!(names, without_run_time(&plan, &mut library), "{}: dynamic files", path.display());
             assert_eq!(difference(&board, &library, &live(&plan)), None, "{}", path.display());
             println!("{}: {} bytes of flash, {} blocks", path.display(), block.len(), board.len() / 512);
         }
+    }
+
+    /// Manifests at random: those that are right and fit are shown as by the library, and what does not fit has a reason.
+    #[test]
+    #[ignore = "needs the firmware: cargo xtask test --ring 5"]
+    fn random_manifests_in_flash_are_the_librarys_disk() {
+        let elf = board_elf::bytes();
+        let wanted = if is_long() { RANDOM * 50 } else { RANDOM };
+        let (mut shown, mut wrong, mut refused) = (0, 0, 0);
+        for seed in 0.. {
+            if shown == wanted {
+                break;
+            }
+            let text = random_manifests::text(seed);
+            let manifest =
+                read_text("random.toml", &text, Path::new(".")).unwrap_or_else(|why| panic!("{seed}: {why}"));
+            let Ok(plan) = check(&manifest.for_stock_firmware(), None).and_then(|checked| plan(&checked)) else {
+                wrong += 1;
+                continue;
+            };
+            let block = match compile_for_flash(&plan) {
+                Ok(block) => block,
+                Err(why) => {
+                    assert!(!why.to_string().is_empty());
+                    refused += 1;
+                    continue;
+                }
+            };
+            let mut device = board(&elf, plan.chip.flash_size as usize, &block);
+            let before = contents(&mut device);
+            let mut board = image(&mut device);
+            assert_eq!(device.fault(), None, "seed {seed}");
+            let mut library = library(plan.clone(), before);
+            // The page is in the firmware only.
+            let mut names = without_run_time(&plan, &mut board);
+            names.remove("CONFIGURE.HTM");
+            assert_eq!(names, without_run_time(&plan, &mut library), "seed {seed}: dynamic files");
+            assert_eq!(difference(&board, &library, &live(&plan)), None, "seed {seed}\n{text}");
+            shown += 1;
+        }
+        println!("{shown} are shown, {wrong} are wrong, {refused} do not fit");
+        assert!(wrong < shown * 2 && shown > 0);
     }
 
     #[test]
