@@ -4,10 +4,12 @@
 //! A judge panics if its subject panics, does not terminate, or violates its rule.
 #![allow(clippy::missing_panics_doc, reason = "a judge reports by panicking")]
 
+mod compiled;
 mod device;
 mod disk;
 mod protocol;
 
+pub use compiled::compiled;
 pub use device::{console, packets};
 pub use disk::{image, manifest, partition_table, settings_flash};
 pub use protocol::{usbip, usbredir};
@@ -16,13 +18,14 @@ pub use protocol::{usbip, usbredir};
 pub type Judge = fn(&[u8]);
 
 /// All judges, by the names of their targets and of their corpora's folders.
-pub const TARGETS: [(&str, Judge); 8] = [
+pub const TARGETS: [(&str, Judge); 9] = [
     ("packets", packets),
     ("console", console),
     ("settings_flash", settings_flash),
     ("partition_table", partition_table),
     ("manifest", manifest),
     ("image", image),
+    ("compiled", compiled),
     ("usbredir", usbredir),
     ("usbip", usbip),
 ];
