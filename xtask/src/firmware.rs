@@ -64,6 +64,18 @@ pub fn build_with(
     processor: Processor,
     quiet: bool,
 ) -> Result<Built, String> {
+    build_with_page(workspace, toolchain, variant, processor, None, quiet)
+}
+
+/// The same, with the bytes that the stock firmware shows as CONFIGURE.HTM.
+pub fn build_with_page(
+    workspace: &Workspace,
+    toolchain: &Toolchain,
+    variant: Variant<'_>,
+    processor: Processor,
+    page: Option<&Path>,
+    quiet: bool,
+) -> Result<Built, String> {
     let Variant { binary, manifest, name } = variant;
     if name.is_empty() || !name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.')) {
         return Err(format!("`{name}` is not a valid file name: use letters, digits, `-`, `_` and `.`"));
@@ -85,6 +97,15 @@ pub fn build_with(
         }
         None => {
             cargo.env_remove("PICOVD_MANIFEST");
+        }
+    }
+    match page {
+        Some(path) => {
+            let path = path.canonicalize().map_err(|e| format!("{}: {e}", path.display()))?;
+            cargo.env("PICOVD_PAGE", path);
+        }
+        None => {
+            cargo.env_remove("PICOVD_PAGE");
         }
     }
     // Flags from the environment would replace those above.
