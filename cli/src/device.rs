@@ -66,7 +66,7 @@ pub fn plan(path: Option<&Path>) -> Result<DiskPlan, Failure> {
 }
 
 /// Prints the warnings about a valid manifest.
-fn warn(plan: &DiskPlan) {
+pub fn warn(plan: &DiskPlan) {
     if !plan.warnings.items().is_empty() {
         to_stderr(&plan.warnings.to_string());
     }

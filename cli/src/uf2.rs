@@ -1,18 +1,16 @@
 //! `uf2`: writes what a board in BOOTSEL mode takes: a program, or a manifest for the stock firmware.
 
-use crate::Failure;
+use crate::{Failure, device};
 use clap::Args;
-use picovd_manifest::{compile_for_flash, load_for_stock_firmware};
+use picovd_configure::{Configuration, FLASH, Firmware, Refused, Written, none};
+use picovd_manifest::read;
 use picovd_sim::layout::stock;
-use picovd_uf2::{ABSOLUTE, Image, Segment};
+use picovd_uf2::Image;
 use std::env;
 use std::fmt::Display;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-
-/// First address of flash.
-const FLASH: u32 = 0x1000_0000;
 
 /// Write the file that a board takes: a manifest for the stock firmware, or any program
 ///
@@ -28,8 +26,8 @@ pub struct Uf2 {
     /// The file to write (default: NAME.uf2 in the current folder)
     #[arg(short, long, value_name = "OUT.uf2")]
     output: Option<PathBuf>,
-    /// Put the stock firmware and the manifest into one file
-    #[arg(long, value_name = "PICOVD.elf", conflicts_with_all = ["elf", "none"])]
+    /// Put the stock firmware, picovd.uf2 or its ELF file, and the manifest into one file
+    #[arg(long, value_name = "PICOVD.uf2", conflicts_with_all = ["elf", "none"])]
     with_firmware: Option<PathBuf>,
     /// Write a file that takes the manifest in flash away: the stock firmware shows its own again
     #[arg(long, conflicts_with = "elf")]
@@ -48,13 +46,10 @@ impl Uf2 {
         match (&self.elf, &self.file) {
             (Some(elf), file) => self.program(elf, file.as_deref(), out),
             (None, None) if self.none => {
-                // Zeros are no compiled manifest.
-                let zeros = Segment { address: FLASH + stock::MANIFEST, bytes: vec![0; stock::SECTOR as usize] };
-                let uf2 = picovd_uf2::write_last(ABSOLUTE, &[], &zeros);
-                let uf2 = uf2.map_err(|reason| Failure::Failed(reason.to_string()))?;
+                let written = none().map_err(Failure::of)?;
                 let path = self.output.clone().unwrap_or_else(|| PathBuf::from("none.uf2"));
-                write(&path, &uf2)?;
-                writeln!(out, "{}: takes the manifest out of flash ({})", path.display(), range(stock::SECTOR as usize))?;
+                write(&path, &written.uf2)?;
+                writeln!(out, "{}: takes the manifest out of flash ({})", path.display(), written.places())?;
                 Ok(hint(out)?)
             }
             (None, Some(manifest)) if !self.none => self.compiled(manifest, out),
@@ -84,45 +79,33 @@ impl Uf2 {
     fn compiled(&self, manifest: &Path, out: &mut dyn Write) -> Result<(), Failure> {
         let failed = |what: &dyn Display| Failure::Failed(format!("{}: {what}", manifest.display()));
         let epoch = env::var("SOURCE_DATE_EPOCH").ok();
-        let plan = load_for_stock_firmware(manifest, epoch.as_deref());
-        let plan = plan.map_err(|problems| Failure::Failed(problems.to_string()))?;
-        let block = compile_for_flash(&plan).map_err(|reason| failed(&reason))?;
-        let length = block.len();
-        let last = Segment { address: FLASH + stock::MANIFEST, bytes: block };
-        let uf2 = match &self.with_firmware {
-            None => picovd_uf2::write_last(ABSOLUTE, &[], &last),
-            Some(elf) => {
-                let image = read_program(elf)?;
-                picovd_uf2::write_last(image.family, &image.segments, &last)
-            }
+        let configuration = read(manifest)
+            .map_err(Refused::Manifest)
+            .and_then(|manifest| Configuration::new(manifest, epoch.as_deref()));
+        let configuration = configuration.map_err(|refused| match refused {
+            Refused::Manifest(problems) => Failure::Manifest(problems),
+            Refused::Unsupported(what) => failed(&what),
+        })?;
+        device::warn(&configuration.plan);
+        let written = match &self.with_firmware {
+            None => configuration.uf2(),
+            Some(firmware) => configuration.uf2_with(&read_firmware(firmware)?),
         };
-        let uf2 = uf2.map_err(|reason| failed(&reason))?;
+        let written = written.map_err(|reason| failed(&reason))?;
         let path = match &self.output {
             Some(path) => path.clone(),
             None => PathBuf::from(manifest.file_stem().ok_or_else(|| failed(&"is no file"))?).with_extension("uf2"),
         };
-        write(&path, &uf2)?;
-        let what = if self.with_firmware.is_some() { "firmware, and the manifest in" } else { "writes" };
-        writeln!(out, "{}: {what} {} of flash", path.display(), range(length))?;
-        if self.with_firmware.is_none() {
-            writeln!(
-                out,
-                "for a board that has the stock firmware, picovd.uf2; on one with a partition table, the boot ROM ignores the \
-                 file unless the table lets the family `absolute` write there"
-            )?;
-        }
+        let Written { uf2, caution, .. } = &written;
+        write(&path, uf2)?;
+        let what = if self.with_firmware.is_some() { "firmware and manifest, " } else { "writes " };
+        writeln!(out, "{}: {what}{}\n({})\n{caution}", path.display(), written.places(), written.details())?;
         Ok(hint(out)?)
     }
 }
 
 fn hint(out: &mut dyn Write) -> std::io::Result<()> {
     writeln!(out, "hold the board's BOOTSEL button while you plug it in, and copy the file to the drive that appears")
-}
-
-/// The part of flash that `length` bytes of manifest take, in whole sectors.
-fn range(length: usize) -> String {
-    let end = (stock::MANIFEST as usize + length).next_multiple_of(stock::SECTOR as usize);
-    format!("{} to {} KiB", stock::MANIFEST >> 10, end >> 10)
 }
 
 /// What a board's boot ROM writes to flash for a UF2 file: offsets and bytes, in this order. It erases a sector at its first page.
@@ -139,6 +122,16 @@ pub fn flash_of(path: &Path) -> Result<Vec<(usize, Vec<u8>)>, Failure> {
         written.push((at, block.payload.to_vec()));
     }
     Ok(written)
+}
+
+/// The firmware for `--with-firmware`.
+fn read_firmware(path: &Path) -> Result<Image, Failure> {
+    let failed = |what: &dyn Display| Failure::Failed(format!("{}: {what}", path.display()));
+    let bytes = fs::read(path).map_err(|reason| failed(&reason))?;
+    if bytes.starts_with(b"\x7FELF") {
+        return Image::parse(&bytes).map_err(|reason| failed(&reason));
+    }
+    Ok(Firmware::from_uf2(&bytes).map_err(|reason| failed(&reason))?.image)
 }
 
 fn read_program(elf: &Path) -> Result<Image, Failure> {

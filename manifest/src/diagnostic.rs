@@ -172,8 +172,8 @@ impl Diagnostics {
         &self.items
     }
 
-    /// The problems that are reported: the first [`SHOWN`] of each kind.
-    fn shown(&self) -> impl Iterator<Item = &Diagnostic> {
+    /// The problems that are reported: the first 20 of each kind.
+    pub fn shown(&self) -> impl Iterator<Item = &Diagnostic> {
         let mut counts = BTreeMap::new();
         self.items.iter().filter(move |item| {
             let count = counts.entry(item.code).or_insert(0);
@@ -183,7 +183,8 @@ impl Diagnostics {
     }
 
     /// For each kind of which some are left out, the message that says so.
-    fn left_out(&self) -> Vec<String> {
+    #[must_use]
+    pub fn left_out(&self) -> Vec<String> {
         let mut counts = BTreeMap::new();
         self.items.iter().for_each(|item| *counts.entry(item.code).or_insert(0) += 1);
         let more = counts.into_iter().filter(|(_, count)| *count > SHOWN);

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::contents::Contents;
 use crate::diagnostic::Collector;
 use crate::schema::{Field, Tables};
 use crate::source::Source;
@@ -10,7 +11,7 @@ use crate::source::Source;
 #[derive(Clone, Debug)]
 pub struct Manifest {
     pub(crate) source: Source,
-    pub(crate) folder: PathBuf,
+    pub(crate) contents: Contents,
     pub(crate) tables: Tables,
     pub(crate) problems: Collector,
     /// Whether the stock firmware is to show it.
@@ -29,12 +30,17 @@ impl Manifest {
         self
     }
 
-    /// The files with contents, by their names in the manifest, which are relative to its folder. A build depends on them.
+    /// The names of the files with contents, as the manifest spells them.
+    pub fn content_names(&self) -> impl Iterator<Item = &str> {
+        let contents = self.tables.file.iter().filter_map(|file| file.get_ref().content.as_ref()?.value.as_ref().ok());
+        contents.map(String::as_str)
+    }
+
+    /// The files with contents, by their paths. A build depends on them.
     pub fn contents(&self) -> impl Iterator<Item = PathBuf> + '_ {
-        self.tables
-            .file
-            .iter()
-            .filter_map(|file| file.get_ref().content.as_ref()?.value.as_ref().ok())
-            .map(|content| self.folder.join(content))
+        self.content_names().map(|name| match &self.contents {
+            Contents::Folder(folder) => folder.join(name),
+            Contents::Given(_) => PathBuf::from(name),
+        })
     }
 }

@@ -19,6 +19,7 @@
 mod build;
 mod check;
 mod compile;
+mod contents;
 mod diagnostic;
 mod document;
 mod emit;
@@ -32,6 +33,7 @@ mod source;
 pub use build::{build, build_configurable, build_tables};
 pub use check::{Checked, Chip, Crash, Dynamic, FLASH_SECTOR, Log, Partitions, Settings, Stock, Usb, Window, check};
 pub use compile::{Block, Unsupported, compile, compile_for_flash};
+pub use contents::Contents;
 pub use diagnostic::{Code, Diagnostic, Diagnostics};
 pub use document::Manifest;
 pub use emit::{Output, emit};
@@ -40,7 +42,7 @@ pub use plan::{
     BYTES_PER_CLUSTER, BuiltIn, BuiltInSource, DiskPlan, DynamicWindow, Exposable, FileSource, FlashFile, Gap, Growing,
     Label, PlannedDirectory, PlannedFile, Region, RegionKind, plan,
 };
-pub use read::{read, read_text};
+pub use read::{read, read_text, read_with};
 pub use schema::{Program, Refresh};
 pub use source::{Position, Source};
 

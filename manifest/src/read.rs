@@ -1,5 +1,6 @@
 //! From text to tables: TOML's syntax errors, unknown keys, tables of the wrong shape.
 
+use std::fmt::Display;
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
@@ -8,6 +9,7 @@ use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::check;
+use crate::contents::Contents;
 use crate::diagnostic::{Code, Collector, Diagnostics, near_miss};
 use crate::document::Manifest;
 use crate::schema::{self, Mismatch, Tables};
@@ -22,17 +24,21 @@ pub fn read(path: &Path) -> Result<Manifest, Diagnostics> {
     let folder = path.parent().unwrap_or(Path::new(""));
     match read_regular(path) {
         Ok(bytes) => read_bytes(&name, bytes, folder),
-        Err(error) => {
-            let mut problems = Collector::default();
-            let message = format!("the manifest cannot be read: {error}");
-            problems.report(Code::Unreadable, None, message, unreadable(path, &error));
-            Err(problems.into_diagnostics(&Source::new(name, "")))
-        }
+        Err(error) => Err(refused(&name, &error, unreadable(path, &error))),
     }
+}
+
+/// The report that a manifest cannot be read.
+fn refused(name: &str, why: &dyn Display, remedy: impl Into<String>) -> Diagnostics {
+    let mut problems = Collector::default();
+    problems.report(Code::Unreadable, None, format!("the manifest cannot be read: {why}"), remedy);
+    problems.into_diagnostics(&Source::new(name, ""))
 }
 
 /// Maximum length of a manifest in bytes: enough for thousands of files. A longer file is not a manifest.
 const LONGEST: u64 = 4 << 20;
+/// What is said about a longer one.
+const TOO_LONG: &str = "it is longer than 4 MiB";
 
 /// The bytes of a regular file.
 fn read_regular(path: &Path) -> std::io::Result<Vec<u8>> {
@@ -45,7 +51,7 @@ fn read_regular(path: &Path) -> std::io::Result<Vec<u8>> {
     // Files in /proc claim to be empty, and a log may grow while it is read.
     std::fs::File::open(path)?.take(LONGEST + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LONGEST {
-        return Err(std::io::Error::other("it is longer than 4 MiB"));
+        return Err(std::io::Error::other(TOO_LONG));
     }
     Ok(bytes)
 }
@@ -83,6 +89,17 @@ fn read_bytes(name: &str, bytes: Vec<u8>, folder: &Path) -> Result<Manifest, Dia
 /// The text is not valid TOML. The report then also includes what [`check`](crate::check()) finds in the lines that could
 /// be read.
 pub fn read_text(name: &str, text: &str, folder: &Path) -> Result<Manifest, Diagnostics> {
+    read_with(name, text, Contents::Folder(folder.to_owned()))
+}
+
+/// The same with contents from anywhere.
+///
+/// # Errors
+/// As [`read_text`]; and the text is longer than the longest file that [`read`] reads.
+pub fn read_with(name: &str, text: &str, contents: Contents) -> Result<Manifest, Diagnostics> {
+    if text.len() as u64 > LONGEST {
+        return Err(refused(name, &TOO_LONG, "specify an existing file that contains UTF-8 text"));
+    }
     let source = Source::new(name, text);
     let mut problems = Collector::default();
     let mut syntax = Collector::default();
@@ -100,7 +117,7 @@ pub fn read_text(name: &str, text: &str, folder: &Path) -> Result<Manifest, Diag
         syntax.report(Code::Syntax, span, message, remedy);
     }
     let tables = Reader { problems: &mut problems }.tables(document.into_inner());
-    let manifest = Manifest { source, folder: folder.to_owned(), tables, problems, is_for_stock_firmware: false };
+    let manifest = Manifest { source, contents, tables, problems, is_for_stock_firmware: false };
     if syntax.is_empty() { Ok(manifest) } else { Err(check::recovered(&manifest, syntax, unclear)) }
 }
 

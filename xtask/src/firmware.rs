@@ -239,6 +239,11 @@ pub fn write_uf2(program: &Elf, file: &Path) -> Result<(), String> {
 /// Cargo's arguments that keep this machine's folders out of the binaries: the paths of the sources, the downloaded crates,
 /// the standard library and the generated files differ from folder to folder and from user to user.
 fn reproducible(workspace: &Workspace, toolchain: &Toolchain, processor: Processor) -> Result<Vec<OsString>, String> {
+    without_folders(workspace, toolchain, processor.target())
+}
+
+/// The same for any target.
+pub fn without_folders(workspace: &Workspace, toolchain: &Toolchain, target: &str) -> Result<Vec<OsString>, String> {
     let mut flags = Vec::new();
     // The last matching prefix wins: the target folder is usually below the root.
     for (from, to) in [
@@ -249,7 +254,7 @@ fn reproducible(workspace: &Workspace, toolchain: &Toolchain, processor: Process
     ] {
         flags.push(toml_string(&format!("--remap-path-prefix={}={to}", from.display())));
     }
-    Ok(vec!["--config".into(), format!("target.{}.rustflags=[{}]", processor.target(), flags.join(",")).into()])
+    Ok(vec!["--config".into(), format!("target.{target}.rustflags=[{}]", flags.join(",")).into()])
 }
 
 fn cargo_home() -> Result<PathBuf, String> {

@@ -1,6 +1,7 @@
-//! The project's tasks: `cargo xtask <setup|firmware|size|test|bench>`.
+//! The project's tasks: `cargo xtask <setup|firmware|page|size|test|bench>`.
 
 mod bench;
+mod browser;
 mod budgets;
 mod command;
 mod elf;
@@ -10,6 +11,7 @@ mod guest;
 mod imports;
 mod modules;
 mod nightly;
+mod page;
 mod panics;
 mod readers;
 mod reference;
@@ -39,6 +41,7 @@ usage: cargo xtask <task> [options]
 
     setup       install what the tests need
     firmware    build the firmware: target/firmware/picovd.elf and picovd.uf2
+    page        build CONFIGURE.HTM, the page that configures a stick
     size        show the size of the firmware by module
     test        run every ring of tests, as CI does
     bench       measure how fast the firmware is, on the emulated board
@@ -72,6 +75,17 @@ usage: cargo xtask firmware [options]
     --toolchain HOW     rustup: the Rust in use, with its target from `rustup target add`
                         debian: Debian's rustc-web, cargo-web and rust-web-src; core is built from source
                         auto (the default): rustup, or debian if that fails
+    --no-install        install nothing; fail and name the command that would
+";
+
+const PAGE_HELP: &str = "\
+Builds CONFIGURE.HTM: one file that makes a configuration for the stock firmware in a browser, without a network. The same
+sources give the same bytes in every folder.
+
+usage: cargo xtask page [options]
+
+    --firmware FILE     put this picovd.uf2 into the page, so that it also offers PICOVD.UF2; without it, the person chooses one
+    --output FILE       write this file; by default target/page/CONFIGURE.HTM
     --no-install        install nothing; fail and name the command that would
 ";
 
@@ -162,7 +176,7 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Stop> {
     let mut parser = lexopt::Parser::from_env();
     match parser.next()? {
-        None => Err(Stop::Usage("which task? setup, firmware, size, test or bench".to_owned())),
+        None => Err(Stop::Usage("which task? setup, firmware, page, size, test or bench".to_owned())),
         Some(Short('h') | Long("help")) => {
             print!("{HELP}");
             Ok(())
@@ -170,6 +184,7 @@ fn run() -> Result<(), Stop> {
         Some(Value(task)) => match task.to_string_lossy().as_ref() {
             "setup" => setup(parser),
             "firmware" => firmware(parser),
+            "page" => page(parser),
             "size" => size(parser),
             "test" => test(parser),
             "bench" => bench(parser),
@@ -193,6 +208,8 @@ struct Options {
     form: bench::Form,
     record: bool,
     processor: Processor,
+    firmware: Option<PathBuf>,
+    output: Option<PathBuf>,
 }
 
 /// Reads the options that `allowed` names; `None` when the help text was asked for and printed.
@@ -209,6 +226,8 @@ fn options(mut parser: lexopt::Parser, allowed: &[&str], help: &str) -> Result<O
         form: bench::Form::Table,
         record: false,
         processor: Processor::Arm,
+        firmware: None,
+        output: None,
     };
     while let Some(argument) = parser.next()? {
         match argument {
@@ -235,6 +254,8 @@ fn options(mut parser: lexopt::Parser, allowed: &[&str], help: &str) -> Result<O
             }
             Long("elf") if allowed.contains(&"elf") => options.elf = Some(parser.value()?.into()),
             Long("manifest") if allowed.contains(&"manifest") => options.manifest = Some(parser.value()?.into()),
+            Long("firmware") if allowed.contains(&"firmware") => options.firmware = Some(parser.value()?.into()),
+            Long("output") if allowed.contains(&"output") => options.output = Some(parser.value()?.into()),
             Long("record") if allowed.contains(&"record") => options.record = true,
             Long("json") if allowed.contains(&"json") => options.form = bench::Form::Json,
             Long("markdown") if allowed.contains(&"markdown") => options.form = bench::Form::Markdown,
@@ -275,6 +296,16 @@ fn firmware(parser: lexopt::Parser) -> Result<(), Stop> {
     println!("{}", built.elf.display());
     println!("{}", built.uf2.display());
     println!("{}", firmware::summary(&elf::Elf::read(&built.elf)?));
+    Ok(())
+}
+
+fn page(parser: lexopt::Parser) -> Result<(), Stop> {
+    let Some(options) = options(parser, &["firmware", "output", "no-install"], PAGE_HELP)? else { return Ok(()) };
+    let workspace = Workspace::find()?;
+    toolchain::wasm(options.policy)?;
+    let output = options.output.unwrap_or_else(|| page::place(&workspace));
+    let length = page::build(&workspace, options.firmware.as_deref(), &output)?;
+    println!("{}: {length} bytes", output.display());
     Ok(())
 }
 

@@ -20,6 +20,14 @@ use crate::workspace::{Workspace, version_pair};
 /// The target triple of the RP2350's Arm cores.
 pub const TARGET: &str = "thumbv8m.main-none-eabihf";
 
+/// The target triple of browsers.
+pub const WASM: &str = "wasm32-unknown-unknown";
+
+/// Makes sure that the compiler in use builds for browsers. Debian's has no standard library for them.
+pub fn wasm(policy: Policy) -> Result<(), String> {
+    in_use(WASM, policy).map(|_| ())
+}
+
 /// Which of the RP2350's cores a program is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Processor {
@@ -197,7 +205,7 @@ fn in_use(target: &str, policy: Policy) -> Result<Toolchain, String> {
     if policy == Policy::Refuse {
         return Err(format!("missing target; run: {add}"));
     }
-    println!("fetching a chip's target: {add}");
+    println!("fetching a target: {add}");
     command::run(Command::new("rustup").args(["target", "add", target]), RUSTUP_LIMIT)?;
     if target_is_installed(target) {
         Ok(Toolchain::InUse)

@@ -2,10 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
-use std::fs;
-use std::io::{self, ErrorKind, Read as _};
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 
 use picovd_exfat::name::{Name, NameError};
@@ -15,6 +12,7 @@ use picovd_exfat::upcase::upcase;
 use unicode_normalization::UnicodeNormalization;
 
 use super::{Chip, Content, Entry, File, Folder, Reserved, Rules};
+use crate::contents::Contents;
 use crate::diagnostic::Code;
 use crate::document::Manifest;
 use crate::schema::{Expose, Field, FileTable, Key};
@@ -28,9 +26,6 @@ const MAX_EXPOSABLE: usize = 16;
 /// Empty files that ask hosts not to index the volume: Spotlight's (widely used; Apple does not document it), that of
 /// macOS's log of changes (File System Events Programming Guide), and Android's (MediaStore.MEDIA_IGNORE_FILENAME).
 const QUIET: [&str; 3] = [".metadata_never_index", ".fseventsd/no_log", ".nomedia"];
-
-/// Maximum length of a content file: that of flash.
-const LONGEST_CONTENT: u64 = 16 << 20;
 
 /// The folders found so far, and their entries by up-cased name.
 struct Tree {
@@ -91,7 +86,7 @@ impl Rules {
         for table in &manifest.tables.file {
             let file = table.get_ref();
             let path = self.path(&file.path, table.span(), "[[file]]");
-            let content = self.content(file, table.span(), &manifest.folder);
+            let content = self.content(file, table.span(), &manifest.contents);
             let hidden = self.value(&file.hidden, false);
             let timestamp = self.moment(&file.timestamp).unwrap_or(moment);
             let exposure = self.exposure(&file.expose, &manifest.tables.settings);
@@ -421,7 +416,7 @@ impl Rules {
     }
 
     /// The bytes of a static file.
-    fn content(&mut self, file: &FileTable, table: Range<usize>, folder: &Path) -> Option<Arc<[u8]>> {
+    fn content(&mut self, file: &FileTable, table: Range<usize>, contents: &Contents) -> Option<Arc<[u8]>> {
         match (&file.content, &file.text) {
             (Some(_), Some(text)) => {
                 self.problems.report(
@@ -444,8 +439,8 @@ impl Rules {
             (None, text) => self.placed(text).map(|(text, _)| text.into_bytes().into()),
             (content, None) => {
                 let (name, span) = self.placed(content)?;
-                match read_content(&folder.join(&name)) {
-                    Ok(bytes) => Some(bytes.into()),
+                match contents.read(&name) {
+                    Ok(bytes) => Some(bytes),
                     Err((reason, remedy)) => {
                         let message = format!("the content {} cannot be read: {reason}", shown(&name));
                         self.problems.report(Code::Content, span, message, remedy);
@@ -455,29 +450,6 @@ impl Rules {
             }
         }
     }
-}
-
-/// The file's bytes, or what is wrong and what to do.
-fn read_content(path: &Path) -> Result<Vec<u8>, (String, &'static str)> {
-    const NAME: &str = "specify a file relative to the manifest";
-    let unreadable = |error: io::Error| match error.kind() {
-        ErrorKind::NotFound => ("there is no such file".to_owned(), NAME),
-        _ => (error.to_string(), NAME),
-    };
-    let metadata = fs::metadata(path).map_err(unreadable)?;
-    // A pipe or a device could block a build forever.
-    if !metadata.is_file() {
-        return Err(("it is not a regular file".to_owned(), NAME));
-    }
-    const SHORTER: &str = "use a shorter one: flash has at most 16 MiB";
-    if metadata.len() > LONGEST_CONTENT {
-        return Err((format!("it has {} bytes", metadata.len()), SHORTER));
-    }
-    // Files in /proc claim to be empty, and some of them are infinite.
-    let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(unreadable)?;
-    file.take(LONGEST_CONTENT + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > LONGEST_CONTENT { Err(("it has more than 16 MiB".to_owned(), SHORTER)) } else { Ok(bytes) }
 }
 
 /// The text in quotation marks, with every non-ASCII character as an escape.

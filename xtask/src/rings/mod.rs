@@ -10,6 +10,7 @@ mod ring3;
 mod ring4;
 mod ring5;
 mod ring6;
+mod ring7;
 pub mod simulator;
 
 use std::process::Command;
@@ -72,8 +73,8 @@ impl Context {
 }
 
 /// Every ring, in the order in which they run.
-const RINGS: [&Ring; 7] =
-    [&ring0::RING, &ring1::RING, &ring2::RING, &ring3::RING, &ring4::RING, &ring5::RING, &ring6::RING];
+const RINGS: [&Ring; 8] =
+    [&ring0::RING, &ring1::RING, &ring2::RING, &ring3::RING, &ring4::RING, &ring5::RING, &ring6::RING, &ring7::RING];
 
 /// A ring by number.
 pub fn find(number: u8) -> Option<&'static Ring> {
@@ -123,6 +124,7 @@ pub fn prepare(
     let wheel = if wanted(ring5::RING.number) { reference::get(workspace, policy).map(|_| ()) } else { Ok(()) };
     let fatfs = if wanted(ring2::RING.number) { fatfs::get(workspace, policy).map(|_| ()) } else { Ok(()) };
     let guest = if wanted(ring6::RING.number) { ring6::components(policy, long) } else { Ok(()) };
+    let page = if wanted(ring7::RING.number) { ring7::components(policy) } else { Ok(()) };
     let toolchain = if rings.iter().any(|ring| ring.chip) {
         // Ring 5 also builds for the other cores, and for other chips.
         Toolchain::find(workspace, choice, policy).and_then(|found| {
@@ -137,7 +139,7 @@ pub fn prepare(
     } else {
         Ok(None)
     };
-    let mut missing: Vec<&str> = [&packages, &components, &nightly, &wheel, &fatfs, &guest]
+    let mut missing: Vec<&str> = [&packages, &components, &nightly, &wheel, &fatfs, &guest, &page]
         .into_iter()
         .filter_map(|r| r.as_ref().err())
         .map(|e| &**e)
