@@ -32,10 +32,11 @@ impl Firmware {
         if blocks.iter().any(|block| block.family != family) {
             return Err(FirmwareError::Mixed);
         }
-        match family {
-            RP2350_ARM_S | RP2350_RISCV => {}
-            ABSOLUTE => return Err(FirmwareError::Manifest),
-            other => return Err(FirmwareError::Family(other)),
+        if family == ABSOLUTE {
+            return Err(FirmwareError::Manifest);
+        }
+        if family != RP2350_ARM_S && family != RP2350_RISCV {
+            return Err(FirmwareError::Family(family));
         }
         if let Some(block) = blocks.iter().find(|block| block.address < FLASH || block.address >> 24 != FLASH >> 24) {
             return Err(FirmwareError::NotFlash(block.address));
@@ -48,6 +49,17 @@ impl Firmware {
                 image.resize(at + block.payload.len(), 0);
             }
             image[at..at + block.payload.len()].copy_from_slice(&block.payload);
+        }
+        Self::from_image(family, image)
+    }
+
+    /// Takes the program as it is in flash, from flash's start on.
+    ///
+    /// # Errors
+    /// It is another program, or not for this chip.
+    pub fn from_image(family: u32, image: Vec<u8>) -> Result<Self, FirmwareError> {
+        if family != RP2350_ARM_S && family != RP2350_RISCV {
+            return Err(FirmwareError::Family(family));
         }
         let said = Information::find(&image).ok_or(FirmwareError::Stranger(None))?;
         if said.name != NAME {

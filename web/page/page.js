@@ -80,7 +80,7 @@ const compiler = {
     }
     this.start();
     for (const [name, bytes] of files) this.addFile(name, bytes);
-    if (firmware) this.ask("set_firmware", firmware);
+    if (firmware) this.ask(...firmware);
   },
 
   ask(call, bytes = new Uint8Array(), number = 0) {
@@ -109,6 +109,7 @@ const textOf = (bytes) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(b
 const editor = $("text");
 /// The files that were picked, by the names that the manifest has for them.
 const files = new Map();
+/// The firmware, as the compiler is asked to take it.
 let firmware = null;
 /// The last report, and the text it is about.
 let report = null;
@@ -529,12 +530,12 @@ $("save-text").addEventListener("click", () => {
   $("saved").textContent = "MANIFEST.TOML is saved.";
 });
 
-async function takeFirmware(bytes, where) {
-  const { ok, bytes: said } = await compiler.ask("set_firmware", bytes);
+async function takeFirmware(question, where) {
+  const { ok, bytes: said } = await compiler.ask(...question);
   $("firmware-said").textContent = ok ? "Firmware " + textOf(said) + " " + where + "." : where + ": " + textOf(said) + ".";
   $("firmware-said").classList.toggle("error", !ok);
   if (!ok) return;
-  firmware = bytes;
+  firmware = question;
   version++;
   await examine();
 }
@@ -549,7 +550,7 @@ $("firmware").addEventListener("change", async ({ target }) => {
   }
   const bytes = await bytesOfFile(file);
   if (typeof bytes === "string") $("firmware-said").textContent = bytes;
-  else await takeFirmware(bytes, "from " + file.name);
+  else await takeFirmware(["set_firmware", bytes], "from " + file.name);
 });
 
 // ---- Opening ----------------------------------------------------------------------------------------------------------
@@ -669,6 +670,6 @@ function fatal(text) {
   replace(EXAMPLES.files.replace(/\n# The bytes[^]*$/, "\n[[memory]]\npath = \"SRAM.BIN\"\nwindow = \"sram\"\n"));
   if ($("inside").textContent) {
     $("firmware").closest(".picker").hidden = true;
-    await takeFirmware(await inflated("inside"), "is inside this page");
+    await takeFirmware(["set_image", await inflated("inside"), Number($("inside").dataset.family)], "is inside this page");
   }
 })();

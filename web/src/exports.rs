@@ -74,6 +74,12 @@ pub extern "C" fn page_set_firmware() -> u32 {
     call(Page::set_firmware)
 }
 
+/// Takes the firmware that is inside the page: its version.
+#[unsafe(no_mangle)]
+pub extern "C" fn page_set_image(family: u32) -> u32 {
+    call(|page, image| page.set_image(image, family))
+}
+
 /// The manifest's text in any file.
 #[unsafe(no_mangle)]
 pub extern "C" fn page_open() -> u32 {

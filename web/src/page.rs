@@ -96,10 +96,21 @@ impl Page {
     /// # Errors
     /// It is something else.
     pub fn set_firmware(&mut self, uf2: &[u8]) -> Result<Vec<u8>, String> {
-        let firmware = Firmware::from_uf2(uf2).map_err(of)?;
+        Ok(self.take(Firmware::from_uf2(uf2).map_err(of)?))
+    }
+
+    /// Takes the firmware that is inside the page: its family, and the program as it is in flash. Its version.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn set_image(&mut self, image: &[u8], family: u32) -> Result<Vec<u8>, String> {
+        Ok(self.take(Firmware::from_image(family, image.to_vec()).map_err(of)?))
+    }
+
+    fn take(&mut self, firmware: Firmware) -> Vec<u8> {
         let version = firmware.version.clone();
         self.firmware = Some(firmware);
-        Ok(version.into_bytes())
+        version.into_bytes()
     }
 
     /// The manifest's text in any file that has one.

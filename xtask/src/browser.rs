@@ -129,7 +129,7 @@ impl Browser {
         match event["method"].as_str() {
             Some("Runtime.exceptionThrown") => self.faults.push(format!("exception: {}", of["exceptionDetails"])),
             Some("Log.entryAdded") if of["entry"]["level"] == "error" => {
-                self.faults.push(format!("log: {}", of["entry"]))
+                self.faults.push(format!("log: {}", of["entry"]));
             }
             Some("Network.requestWillBeSent") => {
                 let url = of["request"]["url"].as_str().unwrap_or_default();

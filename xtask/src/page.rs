@@ -30,7 +30,7 @@ pub fn place(workspace: &Workspace) -> PathBuf {
 /// The compiler for [`WASM`] must be there, see [`toolchain::wasm`](crate::toolchain::wasm).
 pub fn build(workspace: &Workspace, uf2: Option<&Path>, output: &Path) -> Result<usize, String> {
     let wasm = compile(workspace)?;
-    let uf2 = uf2.map(picovd).transpose()?;
+    let firmware = uf2.map(picovd).transpose()?;
     let folder = workspace.root.join("web/page");
     let source = |name: &str| {
         let path = folder.join(name);
@@ -43,7 +43,7 @@ pub fn build(workspace: &Workspace, uf2: Option<&Path>, output: &Path) -> Result
     let stock = workspace.root.join("picovd.toml");
     let stock = fs::read(&stock).map_err(|e| format!("{}: {e}", stock.display()))?;
     let (style, script, worker) = (source("style.css")?, source("page.js")?, source("worker.js")?);
-    let parts = Parts { style, script, worker, wasm, stock, uf2 };
+    let parts = Parts { style, script, worker, wasm, stock, firmware };
     let page = parts.assemble(&source("index.html")?)?;
     if page.len() >= LONGEST {
         return Err(format!("the page has {} bytes: at most {LONGEST}", page.len()));
@@ -55,11 +55,18 @@ pub fn build(workspace: &Workspace, uf2: Option<&Path>, output: &Path) -> Result
     Ok(page.len())
 }
 
-/// The bytes of a picovd.uf2, which the page checks in the same way.
-fn picovd(path: &Path) -> Result<Vec<u8>, String> {
+/// The firmware in a picovd.uf2, which the page checks in the same way: its family, and its bytes from flash's start on.
+fn picovd(path: &Path) -> Result<(u32, Vec<u8>), String> {
     let bytes = fs::read(path).map_err(|e| format!("{}: {e}", path.display()))?;
-    Firmware::from_uf2(&bytes).map_err(|reason| format!("{}: {reason}", path.display()))?;
-    Ok(bytes)
+    let firmware = Firmware::from_uf2(&bytes).map_err(|reason| format!("{}: {reason}", path.display()))?;
+    let bytes = firmware.image.segments.into_iter().flat_map(|segment| segment.bytes).collect();
+    Ok((firmware.image.family, bytes))
+}
+
+/// A source without its comments on lines of their own, and without indentation.
+fn stripped(source: &str) -> String {
+    let is_comment = |line: &str| line.starts_with("//") || (line.starts_with("/*") && line.ends_with("*/"));
+    source.lines().map(str::trim_start).filter(|line| !is_comment(line)).map(|line| format!("{line}\n")).collect()
 }
 
 /// The manifest compiler for browsers.
@@ -85,28 +92,31 @@ struct Parts {
     worker: String,
     wasm: Vec<u8>,
     stock: Vec<u8>,
-    uf2: Option<Vec<u8>>,
+    firmware: Option<(u32, Vec<u8>)>,
 }
 
 impl Parts {
     /// Fills the page's template: each place is a name in double braces.
     fn assemble(&self, template: &str) -> Result<Vec<u8>, String> {
         // The browser hashes what is between the tags.
-        let script = format!("\n{}", self.script);
-        let style = format!("\n{}", self.style);
+        let (script, style, worker) = (stripped(&self.script), stripped(&self.style), stripped(&self.worker));
         let policy = format!(
             "default-src 'none'; script-src '{}' 'wasm-unsafe-eval'; style-src '{}'; worker-src blob:; base-uri 'none'; form-action 'none'",
             hash(&script),
             hash(&style)
         );
         let packed = |bytes: &[u8]| -> Result<Vec<u8>, String> { Ok(characters(&deflate(bytes)?)) };
-        let firmware = self.uf2.as_deref().map(packed).transpose()?.unwrap_or_default();
-        let places: [(&str, &[u8]); 8] = [
+        let (family, firmware) = match &self.firmware {
+            Some((family, image)) => (family.to_string(), packed(image)?),
+            None => (String::new(), Vec::new()),
+        };
+        let places: [(&str, &[u8]); 9] = [
             ("{{VERSION}}", env!("CARGO_PKG_VERSION").as_bytes()),
             ("{{POLICY}}", policy.as_bytes()),
             ("{{STYLE}}", style.as_bytes()),
             ("{{SCRIPT}}", script.as_bytes()),
-            ("{{WORKER}}", self.worker.as_bytes()),
+            ("{{WORKER}}", worker.as_bytes()),
+            ("{{FAMILY}}", family.as_bytes()),
             ("{{WASM}}", &packed(&self.wasm)?),
             ("{{STOCK}}", &packed(&self.stock)?),
             ("{{FIRMWARE}}", &firmware),
@@ -171,7 +181,7 @@ fn characters(bytes: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Parts, base64, characters};
+    use super::{Parts, base64, characters, stripped};
 
     #[test]
     fn base64_is_that_of_the_rfc() {
@@ -201,6 +211,11 @@ mod tests {
     }
 
     #[test]
+    fn sources_lose_what_only_people_read() {
+        assert_eq!(stripped("// why\n  a = 1; // here\n\n/* why */\n\tb"), "a = 1; // here\n\nb\n");
+    }
+
+    #[test]
     fn what_a_part_contains_is_no_place() {
         let parts = Parts {
             style: "a{{b".to_owned(),
@@ -208,10 +223,10 @@ mod tests {
             worker: String::new(),
             wasm: vec![1],
             stock: Vec::new(),
-            uf2: None,
+            firmware: None,
         };
         let page = parts.assemble("<{{STYLE}}>{{SCRIPT}};").expect("both are known");
-        assert_eq!(page, b"<\na{{b>\n{{STYLE}};");
+        assert_eq!(page, b"<a{{b\n>{{STYLE}}\n;");
         assert!(parts.assemble("{{OTHER}}").is_err());
     }
 }
