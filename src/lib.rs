@@ -53,12 +53,23 @@ pub const DEFMT: bool = cfg!(feature = "defmt");
 #[doc(hidden)]
 #[macro_export]
 macro_rules! crash_memory {
-    ($words:expr, $build:expr, $log:expr, $stack:ident) => {
+    ($words:expr, $build:expr, $log:expr, $stack:ident $(, without $handlers:ident)?) => {
         static CRASH_MEMORY: $crate::files::crash::record::NothingKept = $crate::files::crash::record::NothingKept;
         const PANICKED: Option<fn(&::core::panic::PanicInfo<'_>) -> !> = None;
 
         /// On the chip, keeps where the program is.
         pub fn capture() {}
+
+        /// On the chip, keeps a fault, and restarts the program.
+        ///
+        /// # Safety
+        ///
+        /// None is needed here.
+        pub unsafe fn faulted(_: *const u32) -> ! {
+            loop {
+                ::core::hint::spin_loop();
+            }
+        }
     };
 }
 

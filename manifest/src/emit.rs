@@ -228,7 +228,8 @@ fn crash(plan: &DiskPlan, log: bool, out: &mut String) -> &'static str {
         (_, false) => "Nothing",
     };
     let ring = if log { "Some(&LOG)" } else { "None" };
-    line!(out, "::picovd::crash_memory!({}, BUILD, {ring}, {stack});", plan.crash.stack / 4);
+    let handlers = if plan.crash.handlers { "" } else { ", without handlers" };
+    line!(out, "::picovd::crash_memory!({}, BUILD, {ring}, {stack}{handlers});", plan.crash.stack / 4);
     line!(out, "/// The last crash.");
     line!(out, "pub static CRASH: ::picovd::files::crash::Crash<'static> = ::picovd::files::crash::Crash::new(");
     line!(out, "    &CRASH_MEMORY,");

@@ -50,6 +50,33 @@ mod ring5 {
         answer
     }
 
+    /// The program with a handler of HardFault of its own.
+    mod with_handler {
+        use super::*;
+
+        #[test]
+        #[ignore = "needs a firmware: cargo xtask test --ring 5"]
+        fn its_one_call_keeps_the_fault() {
+            for other_core in [0, 100] {
+                // Those that are a HardFault; the others need handlers of their own names.
+                for (number, source, begins) in KINDS.into_iter().filter(|(number, ..)| (2..7).contains(number)) {
+                    let found = crash(number + other_core);
+                    assert!(found.text.starts_with(begins), "{number}: {}", found.text);
+                    assert!(found.text.contains(&format!("Core           {}\r\n", other_core / 100)), "{}", found.text);
+                    assert!(found.text.ends_with(&format!("crash {number} follows\r\n")), "{}", found.text);
+                    in_order(&gdb(&found, &["bt"]), &frames(source));
+                }
+            }
+        }
+
+        #[test]
+        #[ignore = "needs a firmware: cargo xtask test --ring 5"]
+        fn panics_are_kept_as_before() {
+            let found = crash(1);
+            assert!(found.text.starts_with("Crash          panic"), "{}", found.text);
+        }
+    }
+
     mod with_settings {
         use super::*;
 

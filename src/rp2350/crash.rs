@@ -3,7 +3,8 @@
 //!
 //! `[crash] enabled = true` of the manifest declares the memory and the handlers of HardFault, MemManage, BusFault, UsageFault and
 //! SecureFault, and [`panic_handler!`](crate::panic_handler) keeps panics. A program with a panic handler of its own calls
-//! `disk::panicked(info)` at the handler's end.
+//! `disk::panicked(info)` at the handler's end. One with fault handlers of its own says `handlers = false` in `[crash]`, and they call
+//! `disk::faulted(frame)`.
 //!
 //! Nothing here allocates, formats through `core::fmt`, takes a lock, or reads an address that was not checked. The fault handlers
 //! have a stack of their own on each core, so a stack overflow is kept, too: the stick's start sets MSPLIM for the main
@@ -20,7 +21,7 @@ use core::mem::MaybeUninit;
 use core::ops::Range;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
-use cortex_m::peripheral::SCB;
+use cortex_m::peripheral::{FPU, SCB};
 use cortex_m::register::{msp, msplim, psplim};
 use rp235x_pac as pac;
 
@@ -42,6 +43,14 @@ const STACK_OVERFLOW: u32 = 1 << 20;
 /// EXC_RETURN.SPSEL and FType (B3.22).
 const PROCESS_STACK: u32 = 1 << 2;
 const STANDARD_FRAME: u32 = 1 << 4;
+/// EXC_RETURN without these two, as for a fault of the main program.
+const EXC_RETURN: u32 = 0xFFFF_FFE9;
+/// R7, which functions of Rust keep as their frame pointer.
+const FRAME_POINTER: usize = 7;
+/// Functions between a handler of the program's own and the call that keeps the fault, at most.
+const CALLS_OF_HANDLER: usize = 8;
+/// FPCCR.LSPACT (D1.2.87).
+const LAZY_STATE_ACTIVE: u32 = 1 << 0;
 
 /// The kept stack begins at a multiple of this, GDB's cache line: it reads whole lines, and takes the part of a line that is not in
 /// the core file, and with it the rest, as zeros where the program has variables.
@@ -401,23 +410,84 @@ pub unsafe extern "C" fn on_fault(entry: *const u32, keeper: &'static Keeper) ->
     }
     // SAFETY: as the caller promises.
     let saved = |index: usize| unsafe { entry.add(index).read_volatile() };
-    // SAFETY: reading these registers has no side effect.
-    let status = unsafe {
-        let scb = &*SCB::PTR;
-        [scb.cfsr.read(), scb.hfsr.read(), scb.mmfar.read(), scb.bfar.read()]
-    };
     let exc_return = saved(ENTRY_LINK);
     let on_process = exc_return & PROCESS_STACK != 0;
     let (frame, limit) =
         if on_process { (saved(ENTRY_OTHER), psplim::read()) } else { (saved(ENTRY_SP), saved(ENTRY_LIMIT)) };
-    let mut crash = Crash { kind: 2, registers: [0; 17], exc_return, status, flags: 0, text: &[] };
+    let mut crash = Crash { kind: 2, registers: [0; 17], exc_return, status: fault_status(), flags: 0, text: &[] };
     for (index, register) in crash.registers.iter_mut().take(13).enumerate() {
         *register = saved(index);
     }
-    let length = if exc_return & STANDARD_FRAME != 0 { 32 } else { 104 };
-    let inside = frame & 3 == 0 && frame >= SRAM.start && frame <= SRAM.end - length;
+    keep_fault(crash, frame, limit, keeper)
+}
+
+/// Keeps a fault that a handler of the program has taken: `disk::faulted` branches here on a stack of its own.
+///
+/// # Safety
+///
+/// `entry` is what it has saved: R0 to R12, the frame's address, nothing, PSP, MSPLIM.
+#[doc(hidden)]
+pub unsafe extern "C" fn on_own_fault(entry: *const u32, keeper: &'static Keeper) -> ! {
+    if !claim() {
+        loop {
+            cortex_m::asm::nop();
+        }
+    }
+    // SAFETY: as the caller promises.
+    let saved = |index: usize| unsafe { entry.add(index).read_volatile() };
+    let frame = saved(ENTRY_SP);
+    // The handler has overwritten EXC_RETURN. The frame has room for floating-point registers if they still wait to be stored there.
+    // SAFETY: reading FPCCR has no side effect.
+    let lazy = unsafe { (*FPU::PTR).fpccr.read() } & LAZY_STATE_ACTIVE != 0;
+    let (process, limit) =
+        if frame == saved(ENTRY_OTHER) { (PROCESS_STACK, psplim::read()) } else { (0, saved(ENTRY_LIMIT)) };
+    let exc_return = EXC_RETURN | process | if lazy { 0 } else { STANDARD_FRAME };
+    let mut crash = Crash { kind: 2, registers: [0; 17], exc_return, status: fault_status(), flags: 0, text: &[] };
+    for (index, register) in crash.registers.iter_mut().take(13).enumerate() {
+        // What the processor has stored: the handler has changed these.
+        let stored = match index {
+            0..4 => Some(index),
+            12 => Some(4),
+            _ => None,
+        };
+        *register = match stored.filter(|_| is_frame(frame, 32)) {
+            // SAFETY: the frame is within SRAM.
+            Some(place) => unsafe { (frame as *const u32).add(place).read_volatile() },
+            None => saved(index),
+        };
+    }
+    // The handler's functions have stored the frame pointer, each that of its caller: debuggers find the crash's caller by it.
+    let mut pointer = saved(FRAME_POINTER);
+    for _ in 0..CALLS_OF_HANDLER {
+        if !(pointer < frame && is_frame(pointer, 8)) {
+            break;
+        }
+        // SAFETY: within SRAM.
+        pointer = unsafe { (pointer as *const u32).read_volatile() };
+    }
+    crash.registers[FRAME_POINTER] = pointer;
+    keep_fault(crash, frame, limit, keeper)
+}
+
+/// CFSR, HFSR, MMFAR and BFAR.
+fn fault_status() -> [u32; 4] {
+    // SAFETY: reading these registers has no side effect.
+    unsafe {
+        let scb = &*SCB::PTR;
+        [scb.cfsr.read(), scb.hfsr.read(), scb.mmfar.read(), scb.bfar.read()]
+    }
+}
+
+/// Whether a frame of this length may be there.
+fn is_frame(frame: u32, length: u32) -> bool {
+    frame & 3 == 0 && frame >= SRAM.start && frame <= SRAM.end - length
+}
+
+/// Completes a fault's registers with the frame that the processor has stored, and keeps it.
+fn keep_fault(mut crash: Crash<'_>, frame: u32, limit: u32, keeper: &Keeper) -> ! {
+    let length = if crash.exc_return & STANDARD_FRAME != 0 { 32 } else { 104 };
     // At the limit after an overflow, the processor has stored nothing (B3.19).
-    if !inside || status[0] & STACK_OVERFLOW != 0 && frame == limit {
+    if !is_frame(frame, length) || crash.status[0] & STACK_OVERFLOW != 0 && frame == limit {
         crash.registers[13] = frame;
         crash.flags = NO_FRAME;
     } else {
@@ -498,6 +568,10 @@ pub(super) fn guard_stack() {
 #[macro_export]
 macro_rules! crash_memory {
     ($words:expr, $build:expr, $log:expr, $stack:ident) => {
+        $crate::crash_memory!($words, $build, $log, $stack, without handlers);
+        $crate::crash_memory!(@handlers);
+    };
+    ($words:expr, $build:expr, $log:expr, $stack:ident, without handlers) => {
         #[unsafe(link_section = ".uninit.PICOVD_CRASH")]
         static CRASH_MEMORY: $crate::crash::Memory<{ $words }> = $crate::crash::Memory::new();
         static CRASH_KEEPER: $crate::crash::Keeper =
@@ -585,6 +659,49 @@ macro_rules! crash_memory {
             unsafe { entry() };
         }
 
+        /// Keeps a fault for CORE.ELF and CRASH.TXT of the next start, and restarts the program. For handlers of HardFault and other
+        /// faults that are not PicoVD's (`handlers = false` in `[crash]`): `frame` is what the processor has stored, cortex-m-rt's
+        /// `ExceptionFrame`. R4 to R6 and R8 to R11 are those at the call, which the handler may have changed.
+        ///
+        /// # Safety
+        ///
+        /// Only for a handler of a fault, with the frame of the exception that it handles.
+        pub unsafe fn faulted(frame: *const u32) -> ! {
+            /// Saves the registers first, and switches to a stack of its own.
+            #[unsafe(naked)]
+            unsafe extern "C" fn entry(frame: *const u32) -> ! {
+                ::core::arch::naked_asm!(
+                    "cpsid i",
+                    "mov r1, #0xD0000000",
+                    "ldr r1, [r1]",
+                    "movw r2, #:lower16:{memory}",
+                    "movt r2, #:upper16:{memory}",
+                    "add r1, r1, r1, lsl #1",
+                    "add r1, r2, r1, lsl #7",
+                    "stmia r1, {{r0-r12}}",
+                    "str r0, [r1, #52]",
+                    "mrs r2, psp",
+                    "str r2, [r1, #60]",
+                    "mrs r2, msplim",
+                    "str r2, [r1, #64]",
+                    "mov r2, #0",
+                    "msr msplim, r2",
+                    "add r2, r1, #384",
+                    "msr msp, r2",
+                    "mov r0, r1",
+                    "movw r1, #:lower16:{keeper}",
+                    "movt r1, #:upper16:{keeper}",
+                    "b {next}",
+                    memory = sym CRASH_MEMORY,
+                    keeper = sym CRASH_KEEPER,
+                    next = sym $crate::crash::on_own_fault,
+                )
+            }
+            // SAFETY: a function of this signature; the caller promises what the frame is.
+            unsafe { entry(frame) }
+        }
+    };
+    (@handlers) => {
         /// Saves the registers, switches to a stack of its own, and keeps the fault. Two words below SP are used before that: the
         /// stack's limit leaves room for them.
         #[unsafe(naked)]

@@ -295,7 +295,7 @@ impl Rules {
                 format!("use {}", stack.next_multiple_of(4)),
             );
         }
-        Crash { enabled, stack: stack as u32 }
+        Crash { enabled, stack: stack as u32, handlers: self.value(&table.handlers, true) }
     }
 
     pub(super) fn dynamic(&mut self, table: &DynamicTable) -> Dynamic {

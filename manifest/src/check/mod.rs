@@ -191,6 +191,8 @@ pub struct Crash {
     pub enabled: bool,
     /// RAM for the live part of the stack, in bytes.
     pub stack: u32,
+    /// Whether the handlers of faults are PicoVD's.
+    pub handlers: bool,
 }
 
 /// What else takes names, in addition to the files that the manifest lists.

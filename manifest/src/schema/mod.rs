@@ -212,6 +212,8 @@ pub struct CrashTable {
     /// RAM for the live part of the stack, a multiple of 4, "256 B" to "64 KiB". With settings, whose secrets stacks may hold, it is
     /// kept only if `show-stacks` is true. Default: "4 KiB".
     pub stack: Key<Size>,
+    /// Whether PicoVD has the handlers of faults. With `false`, the program's own ones call `disk::faulted`. Default: true.
+    pub handlers: Key<bool>,
 }
 
 /// Files that the application registers at run time, and how hosts are notified of changes.

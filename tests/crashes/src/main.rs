@@ -21,6 +21,20 @@ mod program {
     #[used]
     static CRASH: u32 = 0;
 
+    /// Set by the program's own handler.
+    #[cfg(feature = "handler")]
+    #[unsafe(export_name = "HANDLED")]
+    static HANDLED: core::sync::atomic::AtomicU32 = core::sync::atomic::AtomicU32::new(0);
+
+    /// A handler of the program's own, as cortex-m-rt declares it.
+    #[cfg(feature = "handler")]
+    #[cortex_m_rt::exception]
+    unsafe fn HardFault(frame: &cortex_m_rt::ExceptionFrame) -> ! {
+        HANDLED.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
+        // SAFETY: this is a handler of a fault, and that is its frame.
+        unsafe { disk::faulted(core::ptr::from_ref(frame).cast()) }
+    }
+
     picovd::core1_stack!(STACK, 1024);
 
     fn selected() -> u32 {

@@ -326,8 +326,19 @@ fn crashes(context: &Context, report: &mut Report) {
     cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "board_crashes"]);
     cargo.args(["--", "--ignored", "ring5::"]).arg(&elf);
     // The other module is for the program with settings.
-    cargo.args(["--skip", "with_settings"]);
+    cargo.args(["--skip", "with_settings", "--skip", "with_handler"]);
     harness(report, "GDB finds functions, lines and locals of each crash in CORE.ELF", cargo);
+    let manifest = workspace.root.join("tests/crashes/handlers.toml");
+    let built = report.check("the same with a handler of HardFault of its own builds", || {
+        let variant =
+            firmware::Variant { binary: "picovd-crashes", manifest: Some(&manifest), name: "picovd-crashes-handler" };
+        firmware::test_variant_with(workspace, context.chip()?, variant, &["handler"])
+    });
+    let Some(elf) = built else { return };
+    let mut cargo = command::cargo(&workspace.root);
+    cargo.args(["test", "--no-fail-fast", "--package", "picovd-sim", "--test", "board_crashes"]);
+    cargo.args(["--", "--ignored", "ring5::with_handler::"]).arg(&elf);
+    harness(report, "one call in it keeps the fault", cargo);
     let manifest = workspace.root.join("tests/crashes/settings.toml");
     let built = report.check("the same with settings builds", || {
         let variant =
