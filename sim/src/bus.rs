@@ -11,7 +11,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use picovd::usb::Packets;
+use picovd::usb::{ClassWatch, Packets};
 use usb_device::bus::{PollResult, UsbBus};
 use usb_device::endpoint::{EndpointAddress, EndpointType};
 use usb_device::{UsbDirection, UsbError};
@@ -76,6 +76,8 @@ struct BusState {
     resume_pending: bool,
     suspended: bool,
     faults: Vec<String>,
+    /// For a device with classes of the application.
+    watch: Option<ClassWatch>,
     now: Duration,
 }
 
@@ -234,6 +236,9 @@ impl UsbBus for SimBus {
             Some(_) if suspended => "write while the bus is suspended".to_owned(),
             Some(endpoint) => {
                 endpoint.packet = Some(data.to_vec());
+                if let Some(watch) = state.watch.as_mut().filter(|_| address.index() == 0) {
+                    watch.follow(data, false);
+                }
                 return Ok(data.len());
             }
         };
@@ -250,6 +255,9 @@ impl UsbBus for SimBus {
             let room = data.get_mut(..setup.len()).ok_or(UsbError::BufferOverflow)?;
             room.copy_from_slice(&setup);
             state.setup = None;
+            if let Some(watch) = &mut state.watch {
+                watch.follow(&setup, true);
+            }
             return Ok(setup.len());
         }
         let Some(endpoint) = state.endpoint(address).filter(|_| !address.is_in()) else {
@@ -339,6 +347,14 @@ impl UsbBus for SimBus {
 }
 
 impl Packets for SimBus {
+    fn watch(&self, watch: ClassWatch) {
+        self.lock().watch = Some(watch);
+    }
+
+    fn is_endpoint_of(&self, address: EndpointAddress, interface: u8) -> bool {
+        self.lock().watch.as_mut().is_some_and(|watch| watch.is_of(address, interface))
+    }
+
     fn withdraw(&self, address: EndpointAddress) {
         if let Some(endpoint) = self.lock().endpoint(address).filter(|endpoint| !endpoint.halted) {
             endpoint.packet = None;

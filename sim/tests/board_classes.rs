@@ -4,10 +4,13 @@ mod board_elf;
 
 mod ring5 {
     use picovd_sim::board::ElfDevice;
+    use picovd_sim::diagnosis::Reporter;
     use picovd_sim::host::bot::Data;
     use picovd_sim::host::cdc::CdcAcm;
     use picovd_sim::host::controller::Request;
     use picovd_sim::host::{Host, Initiator, TransferError};
+    use picovd_sim::patch;
+    use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
     /// Numbers of the interfaces: the disk, the console's two, picotool's; then the application's.
@@ -131,6 +134,65 @@ mod ring5 {
         host.reset_toggles();
         host.out_packet(from_host, b"again").expect("it is taken");
         assert_eq!(host.in_packet(to_host).as_deref(), Ok(&b"again"[..]));
+    }
+
+    /// SET_INTERFACE resets the toggles of the interface's endpoints (USB 2.0 9.1.1.5), also where usb-device answers it.
+    #[test]
+    #[ignore = "needs tests/own-classes: cargo xtask test --ring 5"]
+    fn an_interface_that_is_set_goes_on_with_data0() {
+        let mut device = board();
+        let mut initiator = attached(&mut device);
+        let (Some(to_host), Some(from_host)) = endpoints(&initiator, LOOPBACK) else { panic!("it has two endpoints") };
+        let host = &mut initiator.host;
+        let send = |host: &mut Host<'_>, text: &[u8]| {
+            host.out_packet(from_host, text).expect("it is taken");
+            assert_eq!(host.in_packet(to_host).as_deref(), Ok(text));
+        };
+        for round in 0..3 {
+            // An odd number of packets, so that the toggles are not DATA0 by chance.
+            (0..=2 * round).for_each(|packet| send(host, &[round, packet]));
+            host.control_out(request(1, 11, 0, LOOPBACK, 0), &[]).expect("SET_INTERFACE");
+            host.reset_toggle(to_host);
+            host.reset_toggle(from_host);
+            // Another one's endpoints, and a setting that does not exist, change nothing.
+            send(host, b"reset");
+            host.control_out(request(1, 11, 0, PORT, 0), &[]).expect("SET_INTERFACE of another one");
+            send(host, b"another");
+            let refused = host.control_out(request(1, 11, 1, LOOPBACK, 0), &[]);
+            assert_eq!(refused, Err(TransferError::Stall));
+            send(host, b"refused");
+            host.control_out(request(1, 11, 0, LOOPBACK, 0), &[]).expect("SET_INTERFACE");
+            host.reset_toggle(to_host);
+            host.reset_toggle(from_host);
+        }
+    }
+
+    /// What `cargo sim` says about a program that allocates endpoints that there are not, or polls its classes otherwise than it has
+    /// allocated them.
+    #[test]
+    #[ignore = "needs tests/own-classes: cargo xtask test --ring 5"]
+    fn mistakes_with_classes_are_named_with_what_to_do() {
+        let order = "USB classes: give poll_with or serve! all that were allocated, in the same order";
+        for (number, expected) in [
+            (1, "no USB endpoint is left of 15 IN and 15 OUT: leave out a class"),
+            (2, "a USB class wants isochronous or over 64-byte packets: only bulk and interrupt, up to 64, exist"),
+            (3, order),
+            (4, order),
+            (5, order),
+        ] {
+            let elf = patch::with_words(super::board_elf::bytes(), "MISTAKE", &[number]).expect("the program has it");
+            let said = Arc::new(Mutex::new(String::new()));
+            let sink = Arc::clone(&said);
+            let reporter = Reporter::new(elf.clone(), false, move |text: &str| *sink.lock().unwrap() += text);
+            let mut device = ElfDevice::new(&elf).expect("the board boots it");
+            device.machine().set_witness(reporter.witness());
+            let mut host = Host::new(Box::new(&mut device));
+            host.elapse(Duration::from_millis(500));
+            let _ = Initiator::attach(host);
+            let said = said.lock().unwrap();
+            assert!(said.starts_with("the firmware panicked at "), "{number}: {said}");
+            assert!(said.contains(expected), "{number}: {said}");
+        }
     }
 
     #[test]

@@ -202,13 +202,13 @@ macro_rules! serve {
         #[allow(non_snake_case)]
         #[unsafe(no_mangle)]
         extern "C" fn USBCTRL_IRQ() {
-            $stick.serve_with(&mut [$($(&mut &$class),+)?]);
+            $stick.serve_with(&mut [$($(&mut $class.serving()),+)?]);
         }
 
         #[allow(non_snake_case)]
         #[unsafe(no_mangle)]
         extern "C" fn $alarm() {
-            $stick.serve_with(&mut [$($(&mut &$class),+)?]);
+            $stick.serve_with(&mut [$($(&mut $class.serving()),+)?]);
         }
     };
 }

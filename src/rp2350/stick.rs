@@ -86,8 +86,7 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Stick<F, H, D> {
     ///
     /// The stick's interfaces come first, so that the disk's is the same as without other classes. If the manifest has no
     /// `usb.serial`, boards are told apart as without them. Classes may have bulk and interrupt endpoints of up to 64 bytes:
-    /// there are 15 numbers for each direction, of which the stick takes 3 IN and 2 OUT at most, and 3.6 KiB of packet
-    /// buffers, of which a bulk IN endpoint takes 128 bytes and any other 64. All descriptors together have room for 256
+    /// there are 15 numbers for each direction, of which the stick takes 3 IN and 2 OUT at most. All descriptors together have room for 256
     /// bytes; of these the stick takes 107 at most.
     ///
     /// ```ignore
@@ -103,8 +102,8 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Stick<F, H, D> {
     ///
     /// # Panics
     ///
-    /// As in usb-device, if the controller does not have an endpoint that a class asks for: `EndpointOverflow` if the numbers are
-    /// used up, `EndpointMemoryOverflow` if the buffers are, `Unsupported` for an isochronous endpoint or one of more than 64 bytes.
+    /// If the controller does not have an endpoint that a class asks for, also where the class would do without: the numbers are
+    /// used up, or it is an isochronous one or one of more than 64 bytes.
     #[must_use]
     pub fn with_classes<C>(
         controller: pac::USB,
@@ -127,6 +126,7 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Stick<F, H, D> {
         description: &Description<'static, F::Settings>,
         make: impl FnOnce(&'static UsbBusAllocator<UsbBus>) -> C,
     ) -> (Self, C) {
+        bus.explain_shortage();
         let (found, digits, alloc) = Self::boot(bus, description);
         let mut classes = None;
         let stick = Self::store(|| {
@@ -203,6 +203,10 @@ impl<F: Firmware<'static>, H: Home<Running<F>>, D: TimerDevice> Stick<F, H, D> {
 
     /// The same for a stick [`with_classes`](Self::with_classes): with all of them, in the order in which they were
     /// allocated. There may be eight.
+    ///
+    /// # Panics
+    ///
+    /// If a host reads the descriptors and finds those of other classes, or in another order; or if they are too long.
     pub fn poll_with<const N: usize>(&mut self, classes: &mut Classes<'_, UsbBus, N>) {
         self.stick.usb_mut().bus().withhold();
         self.look_around(classes);

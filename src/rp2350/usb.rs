@@ -25,7 +25,7 @@ use super::usb_endpoint::{
     bit_of, copy_from_dpram, copy_words_from_dpram,
 };
 use super::{current_core, processor};
-use crate::usb::Packets;
+use crate::usb::{ClassWatch, Packets};
 use control::hold;
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -101,6 +101,32 @@ struct Controller {
     pull_up: PullUp,
     /// The timer that counts how long the device is away.
     timer: &'static RegisterBlock,
+    /// For a device with classes of the application.
+    watch: Option<Watch>,
+}
+
+/// Functions that only a device with classes of the application has: the linker leaves them out of the others.
+struct Watch {
+    /// Says why the controller does not have an endpoint that a class asks for.
+    refuse: fn(UsbError) -> !,
+    /// Once the device is complete.
+    classes: Option<(ClassWatch, Follow)>,
+}
+
+/// [`ClassWatch::follow`].
+type Follow = fn(&mut ClassWatch, &[u8], bool);
+
+/// Ends the program: a mistake in the firmware that shows at its first boot. The text is short, since INFO.TXT has 120 bytes for it
+/// and its place.
+fn no_endpoint_for_class(error: UsbError) -> ! {
+    match error {
+        UsbError::EndpointOverflow => panic!("no USB endpoint is left of 15 IN and 15 OUT: leave out a class"),
+        UsbError::InvalidEndpoint => {
+            panic!("a USB class wants an endpoint number that is taken: allocate that class first")
+        }
+        // The buffers suffice for as many endpoints as there are.
+        _ => panic!("a USB class wants isochronous or over 64-byte packets: only bulk and interrupt, up to 64, exist"),
+    }
 }
 
 impl UsbBus {
@@ -142,8 +168,14 @@ impl UsbBus {
             new_address: None,
             pull_up: PullUp::Due,
             timer,
+            watch: None,
         };
         Self { controller: UnsafeCell::new(controller), core: current_core() }
+    }
+
+    /// From now on, classes of the application allocate endpoints: if there is none, the panic says why, as usb-device's does not.
+    pub(super) fn explain_shortage(&self) {
+        self.with((), |controller| controller.watch = Some(Watch { refuse: no_endpoint_for_class, classes: None }));
     }
 
     /// Time in microseconds until the device attaches, if it has left the bus: a poll is due then.
@@ -410,6 +442,13 @@ impl Controller {
         Ok(length)
     }
 
+    /// Shows a packet of endpoint 0 to the application's watch, if there is one.
+    fn follow(&mut self, packet: &[u8], is_setup: bool) {
+        if let Some((watch, follow)) = self.watch.as_mut().and_then(|watch| watch.classes.as_mut()) {
+            follow(watch, packet, is_setup);
+        }
+    }
+
     fn read_setup(&mut self, out: &mut [u8]) -> Result<usize> {
         let packet = out.get_mut(..8).ok_or(UsbError::BufferOverflow)?;
         copy_from_dpram(SETUP_PACKET, packet);
@@ -421,6 +460,7 @@ impl Controller {
         // Data and status stages begin with DATA1 (USB 2.0 8.5.3).
         self.in_toggles |= 1;
         self.out_toggles |= 1;
+        self.follow(packet, true);
         let is_in = packet.first().is_some_and(|request_type| request_type & 0x80 != 0);
         let has_data = packet.get(6..8).is_some_and(|length| length != [0, 0]);
         let out = EndpointAddress::from(0x00);
@@ -568,6 +608,20 @@ impl Packets for UsbBus {
         self.with((), |controller| controller.withdraw(address));
     }
 
+    fn watch(&self, watch: ClassWatch) {
+        self.with((), |controller| {
+            let classes = Some((watch, ClassWatch::follow as Follow));
+            controller.watch = Some(Watch { refuse: no_endpoint_for_class, classes });
+        });
+    }
+
+    fn is_endpoint_of(&self, address: EndpointAddress, interface: u8) -> bool {
+        self.with(false, |controller| {
+            let classes = controller.watch.as_mut().and_then(|watch| watch.classes.as_mut());
+            classes.is_some_and(|(watch, _)| watch.is_of(address, interface))
+        })
+    }
+
     fn has_endpoint(&self, address: EndpointAddress) -> bool {
         self.with(false, |controller| controller.table.get(address).is_some())
     }
@@ -587,7 +641,11 @@ impl Bus for UsbBus {
         _interval: u8,
     ) -> Result<EndpointAddress> {
         self.with(Err(UsbError::InvalidState), |controller| {
-            controller.table.allocate(direction, address, kind, max_packet_size)
+            controller.table.allocate(direction, address, kind, max_packet_size).inspect_err(|error| {
+                if let Some(watch) = &controller.watch {
+                    (watch.refuse)(*error);
+                }
+            })
         })
     }
 
@@ -612,7 +670,13 @@ impl Bus for UsbBus {
     }
 
     fn write(&self, address: EndpointAddress, packet: &[u8]) -> Result<usize> {
-        self.with(Err(UsbError::WouldBlock), |controller| controller.write(address, packet))
+        self.with(Err(UsbError::WouldBlock), |controller| {
+            let written = controller.write(address, packet)?;
+            if address.index() == 0 {
+                controller.follow(packet, false);
+            }
+            Ok(written)
+        })
     }
 
     fn read(&self, address: EndpointAddress, out: &mut [u8]) -> Result<usize> {

@@ -78,6 +78,8 @@ pub enum Effect {
     Unconfigured,
     /// The endpoints of this interface are as after [`Effect::Configured`].
     Interface(u8),
+    /// The same for an interface of the application, whose class may still refuse the request.
+    OtherInterface(u8),
     /// The device goes back to address 0 (USB 2.0 9.4.6).
     Unaddressed,
 }
@@ -89,6 +91,13 @@ pub struct Interfaces {
     pub own: u8,
     /// Number of the application's interfaces. Their classes answer, and else usb-device.
     pub others: u8,
+}
+
+impl Interfaces {
+    /// The number of all.
+    pub fn all(self) -> u8 {
+        self.own.saturating_add(self.others)
+    }
 }
 
 /// The standard requests of a device with one configuration.
@@ -111,6 +120,11 @@ impl Chapter9 {
     #[inline]
     pub fn take_effect(&mut self) -> Option<Effect> {
         mem::take(&mut self.effect)
+    }
+
+    /// The device's interfaces.
+    pub fn interfaces(&self) -> Interfaces {
+        self.interfaces
     }
 
     /// The endpoints other than 0.
@@ -263,7 +277,13 @@ impl<B: UsbBus> UsbClass<B> for Chapter9 {
 
     fn control_out(&mut self, xfer: ControlOut<'_, '_, '_, B>) {
         let request = *xfer.request();
-        if !is_standard(&request) || self.is_for_others(&request) {
+        if !is_standard(&request) {
+            return;
+        }
+        if self.is_for_others(&request) {
+            if request.request == Request::SET_INTERFACE {
+                self.effect = Some(Effect::OtherInterface(request.index as u8));
+            }
             return;
         }
         let _ = if !self.carries_out(&request) {

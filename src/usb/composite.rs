@@ -5,6 +5,7 @@
 
 use super::Identity;
 use super::chapter9::{Chapter9, Effect, Endpoints, Interfaces};
+use super::class_watch::ClassWatch;
 use super::console::Console;
 use super::descriptor_room::{DescriptorRoom, First, Last};
 use super::fast_path::FastPath;
@@ -96,6 +97,7 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Comp
             // Interfaces are numbered in order. A number that no descriptor uses has no effect.
             u8::from(alloc.interface()).saturating_sub(own)
         });
+        composite.bus().watch(ClassWatch::new(composite.chapter9.interfaces().all()));
         let Some(classes) = classes else { unreachable!("`compose` calls it once") };
         (composite, classes)
     }
@@ -157,7 +159,7 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Comp
     ///
     /// # Panics
     ///
-    /// If their descriptors are too long, when a host asks for them first.
+    /// If their descriptors are too long, or not those of all classes in their order, when a host asks for them first.
     pub fn poll_with<const N: usize>(&mut self, others: &mut Classes<'_, B, N>) -> bool {
         const { assert!(N <= OTHERS, "at most eight classes of the application") };
         let Self { chapter9, mass_storage, usb, .. } = self;
@@ -188,8 +190,10 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Comp
             assert!(!room.is_exceeded(), "the descriptors of all classes are longer than usb-device's control buffer");
             more
         };
-        if let Some(effect) = self.chapter9.take_effect() {
-            self.reset_endpoints(effect);
+        match self.chapter9.take_effect() {
+            Some(Effect::OtherInterface(interface)) if N != 0 => self.reset_interface(interface),
+            Some(effect) => self.reset_endpoints(effect),
+            None => {}
         }
         self.serve_console();
         more
@@ -213,8 +217,22 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Comp
             },
             Effect::Configured => set_stalled(bus, chapter9.endpoints(), false),
             Effect::Unconfigured => set_stalled(bus, chapter9.endpoints(), true),
+            // Of a device without classes of the application.
+            Effect::OtherInterface(_) => {}
             Effect::Unaddressed => bus.set_device_address(0),
         }
+    }
+
+    /// The same for an interface of the application, unless its class has refused the request.
+    fn reset_interface(&mut self, interface: u8) {
+        let bus = self.usb.bus();
+        if bus.is_stalled(EndpointAddress::from(0x80)) {
+            return;
+        }
+        let addresses = self.chapter9.endpoints().addresses();
+        addresses
+            .filter(|address| bus.is_endpoint_of(*address, interface))
+            .for_each(|address| bus.set_stalled(address, false));
     }
 
     /// Tells the console what it cannot see itself.

@@ -7,6 +7,7 @@
 
 pub mod bulk_only;
 mod chapter9;
+mod class_watch;
 mod composite;
 mod console;
 mod descriptor_room;
@@ -17,13 +18,14 @@ mod packets;
 mod picotool_reset;
 mod shared;
 
+pub use class_watch::ClassWatch;
 pub use composite::{AllFunctions, Classes, Composite, Functions};
 pub use console::{Console, HOLD};
 pub use fast_path::FastPath;
 pub use mass_storage::MassStorage;
 pub use packets::Packets;
 pub use picotool_reset::{PicotoolReset, Reset};
-pub use shared::Shared;
+pub use shared::{Serving, Shared};
 
 use usb_device::bus::{UsbBus, UsbBusAllocator};
 use usb_device::control::{Recipient, Request, RequestType};

@@ -3,6 +3,7 @@
 //! During a READ, nearly every event is that one packet of mass storage was sent, and nothing else. A bus that can detect
 //! that saves checking every endpoint and every class.
 
+use super::class_watch::ClassWatch;
 use crate::bot::PACKET_LENGTH;
 use usb_device::endpoint::EndpointAddress;
 
@@ -32,6 +33,18 @@ pub trait Packets {
     /// they had never been queued. A bus that cannot do that keeps them.
     fn withdraw(&self, address: EndpointAddress) {
         let _ = address;
+    }
+
+    /// From now on, `watch` follows endpoint 0. A bus that does not do that says nothing of classes that are missing, and does
+    /// not know the endpoints of the application's interfaces.
+    fn watch(&self, watch: ClassWatch) {
+        let _ = watch;
+    }
+
+    /// Whether the endpoint belongs to the interface, as far as the bus has a [`ClassWatch`] that knows.
+    fn is_endpoint_of(&self, address: EndpointAddress, interface: u8) -> bool {
+        let _ = (address, interface);
+        false
     }
 
     /// Whether a class has allocated `address`. The default is for buses that only have our own classes.

@@ -11,12 +11,40 @@ mod program {
     use usb_device::bus::{InterfaceNumber, UsbBus, UsbBusAllocator};
     use usb_device::class::UsbClass;
     use usb_device::descriptor::DescriptorWriter;
-    use usb_device::endpoint::{EndpointAddress, EndpointIn, EndpointOut};
+    use usb_device::endpoint::{
+        EndpointAddress, EndpointIn, EndpointOut, In, IsochronousSynchronizationType, IsochronousUsageType,
+    };
     use usbd_hid::descriptor::{MouseReport, SerializedDescriptor};
     use usbd_hid::hid_class::HIDClass;
     use usbd_serial::SerialPort;
 
     picovd::firmware!(disk);
+
+    /// What is wrong with the classes, by its number in `main`; a test changes it in the file before it runs it.
+    #[allow(unsafe_code)]
+    #[unsafe(export_name = "MISTAKE")]
+    #[used]
+    static MISTAKE: u32 = 0;
+
+    #[allow(unsafe_code)]
+    fn mistake() -> u32 {
+        // SAFETY: a static of this program, of that type; volatile, since its value may be another one than the compiler knows.
+        unsafe { core::ptr::addr_of!(MISTAKE).read_volatile() }
+    }
+
+    /// Endpoints that the controller does not have.
+    fn too_many<B: UsbBus>(bus: &UsbBusAllocator<B>) {
+        match mistake() {
+            1 => (0..16).for_each(|_| drop(bus.interrupt::<In>(8, 10))),
+            2 => drop(bus.isochronous::<In>(
+                IsochronousSynchronizationType::NoSynchronization,
+                IsochronousUsageType::Data,
+                64,
+                1,
+            )),
+            _ => {}
+        }
+    }
 
     /// From report to report of the mouse.
     const PAUSE: Duration = Duration::from_millis(50);
@@ -78,12 +106,19 @@ mod program {
         });
         let (mut stick, _board, (mut mouse, mut port, mut loopback)) =
             Stick::start_with_classes(&disk::DESCRIPTION, |bus| {
-                (HIDClass::new(bus, MouseReport::desc(), 10), SerialPort::new(bus), Loopback::new(bus))
+                let classes = (HIDClass::new(bus, MouseReport::desc(), 10), SerialPort::new(bus), Loopback::new(bus));
+                too_many(bus);
+                classes
             });
         let mut next = stick.now();
         let mut x = 0;
         loop {
-            stick.poll_with(&mut [&mut mouse, &mut port, &mut loopback]);
+            match mistake() {
+                3 => stick.poll_with(&mut [&mut port, &mut mouse, &mut loopback]),
+                4 => stick.poll_with(&mut [&mut mouse, &mut loopback]),
+                5 => stick.poll(),
+                _ => stick.poll_with(&mut [&mut mouse, &mut port, &mut loopback]),
+            }
             let mut bytes = [0; 64];
             if let Ok(length) = port.read(&mut bytes) {
                 let _ = port.write(bytes.get(..length).unwrap_or_default());
