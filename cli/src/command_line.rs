@@ -2,8 +2,8 @@
 
 use crate::device::Device;
 use crate::{
-    Failure, check, completions, console, dump, files, follow, image, layout, new, read, serve, show, story, tail, uf2,
-    verify,
+    Failure, check, completions, console, core, dump, files, follow, image, layout, new, read, serve, show, story,
+    tail, uf2, verify,
 };
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -50,6 +50,7 @@ pub enum Command {
     Image(image::Image),
     Check(check::Check),
     Console(console::Console),
+    Core(core::Core),
     Dump(dump::Dump),
     Layout(layout::Layout),
     Serve(serve::Serve),
@@ -73,6 +74,7 @@ impl Command {
             Self::Image(command) => command.run(out),
             Self::Check(command) => command.run(out),
             Self::Console(command) => command.run(out),
+            Self::Core(command) => command.run(out),
             Self::Dump(command) => command.run(out),
             Self::Layout(command) => command.run(out),
             Self::Serve(command) => command.run(out),
@@ -99,9 +101,13 @@ impl Command {
             Self::Dump(command) => Some(&command.device),
             Self::Serve(command) => Some(&command.device),
             Self::Story(command) => Some(&command.device),
-            Self::Layout(_) | Self::New(_) | Self::Uf2(_) | Self::Read(_) | Self::Verify(_) | Self::Completions(_) => {
-                None
-            }
+            Self::Core(_)
+            | Self::Layout(_)
+            | Self::New(_)
+            | Self::Uf2(_)
+            | Self::Read(_)
+            | Self::Verify(_)
+            | Self::Completions(_) => None,
         }
     }
 

@@ -188,7 +188,7 @@ fn no_such_block(block: u64, count: u64, odd: u64) -> String {
 }
 
 /// Whether it is a device without an end, such as /dev/zero. On macOS, raw disks are character devices, too.
-fn is_endless(metadata: &fs::Metadata) -> bool {
+pub fn is_endless(metadata: &fs::Metadata) -> bool {
     #[cfg(target_os = "linux")]
     {
         std::os::unix::fs::FileTypeExt::is_char_device(&metadata.file_type())

@@ -4,6 +4,7 @@ mod check;
 mod command_line;
 mod completions;
 mod console;
+mod core;
 mod device;
 mod dump;
 mod files;

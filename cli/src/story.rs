@@ -3,7 +3,7 @@
 use crate::Failure;
 use crate::device::Device;
 use clap::Args;
-use picovd_manifest::{BuiltInSource, DiskPlan};
+use picovd_manifest::DiskPlan;
 use picovd_sim::story::{self, Effort, Story};
 use std::io::Write;
 
@@ -47,7 +47,7 @@ impl PlayStories {
             let names: Vec<_> = story::all().map(|story| story.name).collect();
             return Err(Failure::Usage(format!("there is no such story; the stories are {}", names.join(", "))));
         }
-        let DiskPlan { usb, built_in, .. } = self.device.plug()?.plan;
+        let DiskPlan { usb, stock, .. } = self.device.plug()?.plan;
         let stories: Vec<_> = story::stories(&usb).filter(is_wanted).collect();
         for story in story::all().filter(is_wanted) {
             if !stories.iter().any(|played| played.name == story.name) {
@@ -61,8 +61,8 @@ impl PlayStories {
             }
         }
         let effort = if self.device.elf.is_some() { Effort::EMULATED } else { Effort::NATIVE };
-        // The stock program's readings change by themselves.
-        let changing = self.changing || built_in.iter().any(|file| file.source == BuiltInSource::Temperature);
+        // The stock firmware prints its first lines, and its readings change by themselves.
+        let changing = self.changing || stock.firmware;
         let effort = Effort { changing, halts: !self.no_halts, ..effort };
         let mut failed = 0;
         for story in &stories {

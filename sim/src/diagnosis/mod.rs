@@ -9,6 +9,7 @@ mod debug_info;
 mod handlers;
 mod log_tail;
 mod panics;
+pub mod post_mortem;
 mod report;
 mod source;
 mod stall;

@@ -277,24 +277,32 @@ impl Report {
             }
         }
         text += &format!("  backtrace, {:.3} s after power-on:\n", incident.micros as f64 / 1e6);
-        let mut number = 0;
-        // A recursion's calls are all the same: one line for all of them.
-        for calls in self.frames.chunk_by(|one, next| one == next).take(SHOWN) {
-            let place = source::place(&calls[0]).map_or(String::new(), |place| format!(" at {place}"));
-            text += &format!("  {number:>4}: {}{place}\n", calls[0].function);
-            number += calls.len();
-            if let more @ 1.. = calls.len() - 1 {
-                text += &format!("        the same {more} times more\n");
-            }
-        }
-        if number < self.frames.len() {
-            text += "        and more\n";
+        for line in listed(&self.frames) {
+            text += &format!("  {line}\n");
         }
         if matches!(incident.cause, Cause::Restarts | Cause::WatchdogBites) {
             text += &format!("  {RESTARTS}\n");
         }
         text.trim_end().to_owned()
     }
+}
+
+/// A backtrace as lines.
+pub(super) fn listed(frames: &[Frame]) -> Vec<String> {
+    let (mut lines, mut number) = (Vec::new(), 0);
+    // A recursion's calls are all the same: one line for all of them.
+    for calls in frames.chunk_by(|one, next| one == next).take(SHOWN) {
+        let place = source::place(&calls[0]).map_or(String::new(), |place| format!(" at {place}"));
+        lines.push(format!("{number:>4}: {}{place}", calls[0].function));
+        number += calls.len();
+        if let more @ 1.. = calls.len() - 1 {
+            lines.push(format!("      the same {more} times more"));
+        }
+    }
+    if number < frames.len() {
+        lines.push("      and more".to_owned());
+    }
+    lines
 }
 
 fn block_of(address: u32) -> String {

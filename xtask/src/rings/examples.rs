@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use super::projects::{EMBASSY_STORIES, EMBASSY_USB};
 use super::{Context, harness, projects, simulator};
@@ -113,6 +114,31 @@ fn crash(context: &Context, report: &mut Report, program: &Path, elves: &[Exampl
             rest = rest.split_once(part).ok_or_else(|| format!("no {part:?} in\n{shown}"))?.1;
         }
         Ok(())
+    });
+    report.check("`picovd core` finds it, too, in the stick's disk, and refuses another program", || {
+        let image = elf.with_extension("img");
+        let mut sim = simulator::command(&context.workspace, program);
+        sim.arg("image").arg(&image).arg("--manifest").arg(manifest).arg("--elf").arg(elf);
+        // It ends with an error, since the program has failed; the image is whole.
+        let _ = sim.output().map_err(|e| e.to_string())?;
+        let core = |elf: &Path| {
+            let mut core = Command::new(program);
+            command::finish(core.arg("core").arg(&image).arg("--elf").arg(elf).arg("--backtrace"), LONG)
+        };
+        let shown = core(elf)?.both();
+        let mut rest = shown.as_str();
+        for part in ["crash::Sensor::set_gain at ", "crash::calibrate at ", "crash::measure at ", "main.rs:40"] {
+            rest = rest.split_once(part).ok_or_else(|| format!("no {part:?} in\n{shown}"))?.1;
+        }
+        let Some((_, _, other)) = elves.iter().find(|(name, ..)| *name != CRASH) else {
+            return Err("there is no other example".to_owned());
+        };
+        let refused = core(other)?;
+        if !refused.status.success() && refused.both().contains("is not the program that crashed") {
+            Ok(())
+        } else {
+            Err(refused.both())
+        }
     });
 }
 
