@@ -5,34 +5,6 @@
 const $ = (id) => document.getElementById(id);
 const MIB = 1 << 20;
 
-// ---- Bytes in this file ----------------------------------------------------------------------------------------------
-
-/// The bytes that stand as characters in a script element: yEnc, seen through windows-1252.
-function bytesOf(id) {
-  const text = $(id).textContent;
-  // The characters that windows-1252 has for 80h to 9Fh (WHATWG Encoding, 9).
-  const high = new Map([0x20ac, 0x81, 0x201a, 0x192, 0x201e, 0x2026, 0x2020, 0x2021, 0x2c6, 0x2030, 0x160, 0x2039, 0x152, 0x8d, 0x17d, 0x8f,
-    0x90, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014, 0x2dc, 0x2122, 0x161, 0x203a, 0x153, 0x9d, 0x17e, 0x178].map((c, i) => [c, 0x80 + i]));
-  const out = new Uint8Array(text.length);
-  let length = 0;
-  let escaped = 0;
-  for (let i = 0; i < text.length; i++) {
-    const c = text.charCodeAt(i);
-    if (c === 0x3d && escaped === 0) {
-      escaped = 64;
-    } else {
-      out[length++] = (high.get(c) ?? c) - escaped - 42;
-      escaped = 0;
-    }
-  }
-  return out.subarray(0, length);
-}
-
-async function inflated(id) {
-  const stream = new Blob([bytesOf(id)]).stream().pipeThrough(new DecompressionStream("deflate-raw"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-
 // ---- The compiler ----------------------------------------------------------------------------------------------------
 
 /// How long the compiler may think, in milliseconds.
@@ -436,7 +408,7 @@ function showDisk() {
   const items = all.map(([kind, path, length]) => make("li", kind, make("i", kind), make("span", "name", path), make("span", "state", length)));
   const rest = items.splice(shown);
   if (rest.length) items.push(make("li", "rest", "and " + (disk.count - disk.files.length + rest.length) + " more"));
-  if (!items.length) items.push(make("li", "rest", "Nothing yet: add [[file]] with path and text"));
+  if (!items.length) items.push(make("li", "rest", "Nothing yet: add [[file]] with path and text."));
   $("files").replaceChildren(...items);
 
   const kind = ({ holds }) => KINDS[holds] ?? "unused";
@@ -654,16 +626,7 @@ for (const event of ["keyup", "click", "focus"]) editor.addEventListener(event, 
 
 // ---- Start ------------------------------------------------------------------------------------------------------------
 
-function fatal(text) {
-  $("fatal").textContent = text;
-  $("fatal").hidden = false;
-}
-
 (async () => {
-  if (!globalThis.DecompressionStream || !globalThis.WebAssembly) {
-    fatal("This browser is too old for the page. A current Firefox, Chrome, Edge or Safari can show it.");
-    return;
-  }
   compiler.wasm = bytesOf("wasm");
   compiler.script = URL.createObjectURL(new Blob([$("worker").textContent], { type: "text/javascript" }));
   compiler.start();

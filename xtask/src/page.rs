@@ -42,8 +42,9 @@ pub fn build(workspace: &Workspace, uf2: Option<&Path>, output: &Path) -> Result
     };
     let stock = workspace.root.join("picovd.toml");
     let stock = fs::read(&stock).map_err(|e| format!("{}: {e}", stock.display()))?;
-    let (style, script, worker) = (source("style.css")?, source("page.js")?, source("worker.js")?);
-    let parts = Parts { style, script, worker, wasm, stock, firmware };
+    let (style, script) = (source("style.css")?, source("page.js")?);
+    let (loader, worker) = (source("loader.js")?, source("worker.js")?);
+    let parts = Parts { style, loader, script, worker, wasm, stock, firmware };
     let page = parts.assemble(&source("index.html")?)?;
     if page.len() >= LONGEST {
         return Err(format!("the page has {} bytes: at most {LONGEST}", page.len()));
@@ -88,6 +89,7 @@ fn compile(workspace: &Workspace) -> Result<Vec<u8>, String> {
 /// What the page is made of.
 struct Parts {
     style: String,
+    loader: String,
     script: String,
     worker: String,
     wasm: Vec<u8>,
@@ -99,10 +101,11 @@ impl Parts {
     /// Fills the page's template: each place is a name in double braces.
     fn assemble(&self, template: &str) -> Result<Vec<u8>, String> {
         // The browser hashes what is between the tags.
-        let (script, style, worker) = (stripped(&self.script), stripped(&self.style), stripped(&self.worker));
+        let (style, loader, worker) = (stripped(&self.style), stripped(&self.loader), stripped(&self.worker));
+        let script = stripped(&self.script);
         let policy = format!(
-            "default-src 'none'; script-src '{}' 'wasm-unsafe-eval'; style-src '{}'; worker-src blob:; base-uri 'none'; form-action 'none'",
-            hash(&script),
+            "default-src 'none'; script-src '{}' blob: 'wasm-unsafe-eval'; style-src '{}'; worker-src blob:; base-uri 'none'; form-action 'none'",
+            hash(&loader),
             hash(&style)
         );
         let packed = |bytes: &[u8]| -> Result<Vec<u8>, String> { Ok(characters(&deflate(bytes)?)) };
@@ -110,11 +113,12 @@ impl Parts {
             Some((family, image)) => (family.to_string(), packed(image)?),
             None => (String::new(), Vec::new()),
         };
-        let places: [(&str, &[u8]); 9] = [
+        let places: [(&str, &[u8]); 10] = [
             ("{{VERSION}}", env!("CARGO_PKG_VERSION").as_bytes()),
             ("{{POLICY}}", policy.as_bytes()),
             ("{{STYLE}}", style.as_bytes()),
-            ("{{SCRIPT}}", script.as_bytes()),
+            ("{{LOADER}}", loader.as_bytes()),
+            ("{{PAGE}}", &packed(script.as_bytes())?),
             ("{{WORKER}}", worker.as_bytes()),
             ("{{FAMILY}}", family.as_bytes()),
             ("{{WASM}}", &packed(&self.wasm)?),
@@ -122,7 +126,8 @@ impl Parts {
             ("{{FIRMWARE}}", &firmware),
         ];
         let mut page = Vec::new();
-        let mut rest = template;
+        let template = stripped(template);
+        let mut rest = template.as_str();
         while let Some(at) = rest.find("{{") {
             let (before, from) = rest.split_at(at);
             let (name, bytes) = places
@@ -219,14 +224,15 @@ mod tests {
     fn what_a_part_contains_is_no_place() {
         let parts = Parts {
             style: "a{{b".to_owned(),
-            script: "{{STYLE}}".to_owned(),
+            loader: "{{STYLE}}".to_owned(),
+            script: String::new(),
             worker: String::new(),
             wasm: vec![1],
             stock: Vec::new(),
             firmware: None,
         };
-        let page = parts.assemble("<{{STYLE}}>{{SCRIPT}};").expect("both are known");
-        assert_eq!(page, b"<a{{b\n>{{STYLE}}\n;");
+        let page = parts.assemble("<{{STYLE}}>{{LOADER}};").expect("both are known");
+        assert_eq!(page, b"<a{{b\n>{{STYLE}}\n;\n");
         assert!(parts.assemble("{{OTHER}}").is_err());
     }
 }
