@@ -303,6 +303,80 @@ fn written(out: &mut String, file: &Written) {
 #[cfg(test)]
 mod tests {
     use super::Page;
+    use picovd_configure::{Configuration, Refused};
+    use picovd_manifest::{Diagnostics, read};
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    /// The manifests in a folder of tests/.
+    fn corpus(folder: &str) -> Vec<PathBuf> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests").join(folder);
+        let all = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        all.filter(|path| path.extension().is_some_and(|end| end == "toml")).collect()
+    }
+
+    /// What the program does with the file, the page does with its bytes and those that it names.
+    #[test]
+    fn the_page_makes_the_bytes_of_the_program() {
+        let mut made = 0;
+        for path in corpus("manifests") {
+            let mut page = Page::default();
+            let manifest = read(&path).unwrap();
+            for (name, file) in manifest.content_names().zip(manifest.contents()) {
+                let input = [name.as_bytes(), &fs::read(file).unwrap()].concat();
+                page.add_file(&input, name.len()).unwrap();
+            }
+            let report = String::from_utf8(page.examine(&fs::read(&path).unwrap()).unwrap()).unwrap();
+            match Configuration::new(manifest, None) {
+                Ok(configuration) => {
+                    made += 1;
+                    assert!(page.config_uf2().unwrap() == configuration.uf2().unwrap().uf2, "{}", path.display());
+                }
+                Err(reason) => {
+                    let mut said = String::new();
+                    super::text(&mut said, &reason.to_string());
+                    assert!(report.contains(&said), "{}: {said} is not in {report}", path.display());
+                    assert!(page.config_uf2().is_err(), "{}", path.display());
+                }
+            }
+        }
+        assert!(made >= 15, "{made}");
+    }
+
+    #[test]
+    fn what_the_stock_firmware_lacks_is_refused_with_its_limit() {
+        for (text, says) in [
+            ("[dynamic]\nfiles = 65\n", "and the stock firmware has room for 64"),
+            ("[log]\ndefmt = true\n", "needs firmware with a defmt logger of its own"),
+            ("[chip]\nprogram = \"sram\"\n", "the stock firmware runs from flash"),
+            ("[log]\nstdout = true\nring-size = \"32 KiB\"\n", "and the stock firmware has 16384"),
+        ] {
+            let mut page = Page::default();
+            let report = String::from_utf8(page.examine(text.as_bytes()).unwrap()).unwrap();
+            assert!(report.contains(says), "{says} is not in {report}");
+            assert_eq!(page.config_uf2().unwrap_err(), "mend the manifest first");
+        }
+    }
+
+    /// Every problem of the program is one of the page, with the same words.
+    #[test]
+    fn the_page_finds_the_problems_of_the_program() {
+        let mut found = 0;
+        for path in corpus("bad-manifests") {
+            let bytes = fs::read(&path).unwrap();
+            let Ok(report) = Page::default().examine(&bytes) else { continue };
+            let report = String::from_utf8(report).unwrap();
+            let manifest = read(&path).map(|manifest| Configuration::new(manifest, None));
+            let (Err(problems) | Ok(Err(Refused::Manifest(problems)))) = manifest else { continue };
+            for problem in Diagnostics::shown(&problems).filter(|problem| !problem.message.contains("the content")) {
+                let mut said = String::new();
+                super::text(&mut said, &problem.message);
+                assert!(report.contains(&said), "{}: {said} is not in {report}", path.display());
+                found += 1;
+            }
+        }
+        assert!(found > 50, "{found}");
+    }
 
     fn examined(text: &str) -> String {
         String::from_utf8(Page::default().examine(text.as_bytes()).unwrap()).unwrap()

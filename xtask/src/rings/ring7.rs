@@ -85,6 +85,10 @@ fn run(context: &Context, report: &mut Report) {
     if std::env::var_os("DEBUG_STOP").is_some() {
         return;
     }
+    report.check(
+        "every manifest of the corpus: the page saves what the program writes, or refuses it with the same words",
+        || corpus(&mut browser, &bench),
+    );
     keyboard::run(report, &mut browser, &bench);
     hostile::run(report, &mut browser, &bench);
     report.check("on a phone of 360 pixels nothing is cut off; pictures are in the scratch folder", || {
@@ -283,6 +287,48 @@ fn opens(browser: &mut Browser, bench: &Bench) -> Result<(), String> {
         return Err("the line endings of Windows are lost".to_owned());
     }
     Ok(())
+}
+
+fn corpus(browser: &mut Browser, bench: &Bench) -> Result<(), String> {
+    let folder = bench.workspace.root.join("tests/manifests");
+    let bad = |e: std::io::Error| format!("{}: {e}", folder.display());
+    let mut paths: Vec<PathBuf> = fs::read_dir(&folder)
+        .map_err(bad)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()
+        .map_err(bad)?;
+    paths.sort();
+    let (mut saved, mut refused) = (0, 0);
+    load(browser, &bench.page, DESKTOP)?;
+    for path in paths.iter().filter(|path| path.extension().is_some_and(|end| end == "toml")) {
+        let before = browser.value("version")?;
+        browser.pick("#open", &[path])?;
+        browser.until(&format!("version > {before} && examined === version"))?;
+        let names = browser.value("[...rowsOfContents.keys()]")?;
+        let files: Vec<PathBuf> =
+            names.as_array().into_iter().flatten().filter_map(|name| Some(folder.join(name.as_str()?))).collect();
+        if !files.is_empty() {
+            browser.pick("#several", &files.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
+            browser.until("examined === version && !document.querySelector('#contents .missing')")?;
+        }
+        let words = ["uf2", &path.display().to_string()];
+        if browser.value("Boolean(report.config)")? == serde_json::json!(true) {
+            // The bytes that "Save" would save; a browser refuses many downloads in a row.
+            let hex = browser.text(
+                "compiler.ask('config_uf2').then(({ bytes }) => [...bytes].map((b) => b.toString(16).padStart(2, '0')).join(''))",
+            )?;
+            let bytes =
+                hex.as_bytes().chunks(2).map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap_or_default(), 16));
+            let bytes = bytes.collect::<Result<Vec<u8>, _>>().map_err(|e| format!("{}: {e}", path.display()))?;
+            bench.same(&bytes, &words).map_err(|reason| format!("{}: {reason}", path.display()))?;
+            saved += 1;
+        } else {
+            let said = browser.text("document.querySelector('#problems .error .what').textContent")?;
+            contains(&bench.refusal(&words)?, &[&said])?;
+            refused += 1;
+        }
+    }
+    if saved >= 15 { Ok(()) } else { Err(format!("only {saved} saved, and {refused} refused")) }
 }
 
 fn inside(browser: &mut Browser, bench: &Bench) -> Result<(), String> {
