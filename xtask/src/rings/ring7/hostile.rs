@@ -66,6 +66,14 @@ fn files(browser: &mut Browser, bench: &Bench) -> Result<(), String> {
         browser.pick("#open", &[&path])?;
         browser.until(&format!("document.getElementById('summary').textContent.includes({says:?})"))?;
     }
+    // An editor has saved the page as UTF-8.
+    let page = super::read(&bench.page)?;
+    let damaged: String = page.iter().map(|byte| char::from(*byte)).collect();
+    let path = bench.scratch.join("DAMAGED.HTM");
+    write(&path, damaged.as_bytes())?;
+    browser.load(&path, DESKTOP)?;
+    browser.until("document.getElementById('fatal').textContent.startsWith('This file is damaged: ')")?;
+    load(browser, &bench.page, DESKTOP)?;
     // Firmware that is none, and a manifest alone.
     for (name, says) in [("magic.uf2", "wrong magic number"), ("CONFIG.UF2", "a manifest and no firmware")] {
         browser.pick("#firmware", &[&bench.scratch.join(name)])?;
