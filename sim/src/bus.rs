@@ -351,6 +351,10 @@ impl Packets for SimBus {
         self.lock().watch = Some(watch);
     }
 
+    fn take_interface_set(&self) -> Option<u8> {
+        self.lock().watch.as_mut().and_then(ClassWatch::take_set)
+    }
+
     fn is_endpoint_of(&self, address: EndpointAddress, interface: u8) -> bool {
         self.lock().watch.as_mut().is_some_and(|watch| watch.is_of(address, interface))
     }

@@ -65,6 +65,7 @@ pub use board::{Board, CRYSTAL};
 pub use boot_info::flash as flash_length;
 pub use disk::Disk;
 pub use flash::SettingsFlash;
+#[cfg(feature = "hal")]
 pub use flash_manifest::flash_manifest;
 pub use hardware::Chip;
 #[cfg(feature = "hal")]

@@ -102,19 +102,26 @@ struct Controller {
     /// The timer that counts how long the device is away.
     timer: &'static RegisterBlock,
     /// For a device with classes of the application.
-    watch: Option<Watch>,
+    watch: Option<&'static mut Watch>,
 }
 
 /// Functions that only a device with classes of the application has: the linker leaves them out of the others.
 struct Watch {
     /// Says why the controller does not have an endpoint that a class asks for.
     refuse: fn(UsbError) -> !,
+    /// Shows a packet of endpoint 0 to `classes`.
+    follow: fn(&mut Watch, &[u8], bool),
     /// Once the device is complete.
-    classes: Option<(ClassWatch, Follow)>,
+    classes: Option<ClassWatch>,
 }
 
-/// [`ClassWatch::follow`].
-type Follow = fn(&mut ClassWatch, &[u8], bool);
+impl Watch {
+    fn follow(&mut self, packet: &[u8], is_setup: bool) {
+        if let Some(classes) = &mut self.classes {
+            classes.follow(packet, is_setup);
+        }
+    }
+}
 
 /// Ends the program: a mistake in the firmware that shows at its first boot. The text is short, since INFO.TXT has 120 bytes for it
 /// and its place.
@@ -175,7 +182,8 @@ impl UsbBus {
 
     /// From now on, classes of the application allocate endpoints: if there is none, the panic says why, as usb-device's does not.
     pub(super) fn explain_shortage(&self) {
-        self.with((), |controller| controller.watch = Some(Watch { refuse: no_endpoint_for_class, classes: None }));
+        let watch = processor::singleton!(: Watch = Watch { refuse: no_endpoint_for_class, follow: Watch::follow, classes: None });
+        self.with((), |controller| controller.watch = watch);
     }
 
     /// Time in microseconds until the device attaches, if it has left the bus: a poll is due then.
@@ -442,10 +450,14 @@ impl Controller {
         Ok(length)
     }
 
+    fn classes(&mut self) -> Option<&mut ClassWatch> {
+        self.watch.as_mut()?.classes.as_mut()
+    }
+
     /// Shows a packet of endpoint 0 to the application's watch, if there is one.
     fn follow(&mut self, packet: &[u8], is_setup: bool) {
-        if let Some((watch, follow)) = self.watch.as_mut().and_then(|watch| watch.classes.as_mut()) {
-            follow(watch, packet, is_setup);
+        if let Some(watch) = &mut self.watch {
+            (watch.follow)(watch, packet, is_setup);
         }
     }
 
@@ -610,16 +622,18 @@ impl Packets for UsbBus {
 
     fn watch(&self, watch: ClassWatch) {
         self.with((), |controller| {
-            let classes = Some((watch, ClassWatch::follow as Follow));
-            controller.watch = Some(Watch { refuse: no_endpoint_for_class, classes });
+            if let Some(place) = &mut controller.watch {
+                place.classes = Some(watch);
+            }
         });
     }
 
+    fn take_interface_set(&self) -> Option<u8> {
+        self.with(None, |controller| controller.classes()?.take_set())
+    }
+
     fn is_endpoint_of(&self, address: EndpointAddress, interface: u8) -> bool {
-        self.with(false, |controller| {
-            let classes = controller.watch.as_mut().and_then(|watch| watch.classes.as_mut());
-            classes.is_some_and(|(watch, _)| watch.is_of(address, interface))
-        })
+        self.with(false, |controller| controller.classes().is_some_and(|classes| classes.is_of(address, interface)))
     }
 
     fn has_endpoint(&self, address: EndpointAddress) -> bool {

@@ -78,8 +78,6 @@ pub enum Effect {
     Unconfigured,
     /// The endpoints of this interface are as after [`Effect::Configured`].
     Interface(u8),
-    /// The same for an interface of the application, whose class may still refuse the request.
-    OtherInterface(u8),
     /// The device goes back to address 0 (USB 2.0 9.4.6).
     Unaddressed,
 }
@@ -277,13 +275,7 @@ impl<B: UsbBus> UsbClass<B> for Chapter9 {
 
     fn control_out(&mut self, xfer: ControlOut<'_, '_, '_, B>) {
         let request = *xfer.request();
-        if !is_standard(&request) {
-            return;
-        }
-        if self.is_for_others(&request) {
-            if request.request == Request::SET_INTERFACE {
-                self.effect = Some(Effect::OtherInterface(request.index as u8));
-            }
+        if !is_standard(&request) || self.is_for_others(&request) {
             return;
         }
         let _ = if !self.carries_out(&request) {

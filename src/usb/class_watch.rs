@@ -15,6 +15,8 @@ mod descriptor {
 
 /// GET_DESCRIPTOR from a device: bmRequestType and bRequest.
 const GET_DESCRIPTOR: [u8; 2] = [0x80, 6];
+/// The same of SET_INTERFACE.
+const SET_INTERFACE: [u8; 2] = [0x01, 11];
 
 /// Endpoint numbers of a direction, apart from 0.
 const NUMBERS: usize = 15;
@@ -32,6 +34,8 @@ pub struct ClassWatch {
     kind: u8,
     /// The number that the next interface has.
     next: u8,
+    /// The interface that was set last.
+    set: Option<u8>,
     /// For each IN and OUT endpoint, the interface that it belongs to, plus one.
     owners: [[u8; NUMBERS]; 2],
 }
@@ -41,7 +45,7 @@ impl ClassWatch {
     #[must_use]
     pub const fn new(interfaces: u8) -> Self {
         let owners = [[0; NUMBERS]; 2];
-        Self { interfaces, reads: false, offset: 0, left: 0, kind: 0, next: 0, owners }
+        Self { interfaces, reads: false, offset: 0, left: 0, kind: 0, next: 0, set: None, owners }
     }
 
     /// A packet of endpoint 0: SETUP, or one that the device sends.
@@ -52,7 +56,8 @@ impl ClassWatch {
     pub fn follow(&mut self, packet: &[u8], is_setup: bool) {
         if is_setup {
             let reads = packet.starts_with(&GET_DESCRIPTOR) && packet.get(3) == Some(&descriptor::CONFIGURATION);
-            *self = Self { reads, offset: 0, left: 0, next: 0, ..*self };
+            let set = packet.get(4).copied().filter(|_| packet.starts_with(&SET_INTERFACE));
+            *self = Self { reads, offset: 0, left: 0, next: 0, set, ..*self };
         } else if self.reads {
             let right = packet.iter().all(|byte| self.takes(*byte));
             assert!(right, "USB classes: give poll_with or serve! all that were allocated, in the same order");
@@ -83,6 +88,11 @@ impl ClassWatch {
             _ => {}
         }
         true
+    }
+
+    /// The interface of a SET_INTERFACE request, once.
+    pub fn take_set(&mut self) -> Option<u8> {
+        self.set.take()
     }
 
     fn owner(&mut self, address: EndpointAddress) -> Option<&mut u8> {

@@ -190,10 +190,13 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Comp
             assert!(!room.is_exceeded(), "the descriptors of all classes are longer than usb-device's control buffer");
             more
         };
-        match self.chapter9.take_effect() {
-            Some(Effect::OtherInterface(interface)) if N != 0 => self.reset_interface(interface),
-            Some(effect) => self.reset_endpoints(effect),
-            None => {}
+        if let Some(effect) = self.chapter9.take_effect() {
+            self.reset_endpoints(effect);
+        }
+        if N != 0
+            && let Some(interface) = self.usb.bus().take_interface_set()
+        {
+            self.reset_interface(interface);
         }
         self.serve_console();
         more
@@ -217,16 +220,14 @@ impl<'b, B: UsbBus + Packets, S: CommandSet, R: FnMut(Reset), F: Functions> Comp
             },
             Effect::Configured => set_stalled(bus, chapter9.endpoints(), false),
             Effect::Unconfigured => set_stalled(bus, chapter9.endpoints(), true),
-            // Of a device without classes of the application.
-            Effect::OtherInterface(_) => {}
             Effect::Unaddressed => bus.set_device_address(0),
         }
     }
 
-    /// The same for an interface of the application, unless its class has refused the request.
+    /// The same for SET_INTERFACE of an interface of the application, unless its class has refused the request.
     fn reset_interface(&mut self, interface: u8) {
         let bus = self.usb.bus();
-        if bus.is_stalled(EndpointAddress::from(0x80)) {
+        if interface < self.chapter9.interfaces().own || bus.is_stalled(EndpointAddress::from(0x80)) {
             return;
         }
         let addresses = self.chapter9.endpoints().addresses();

@@ -41,6 +41,11 @@ pub trait Packets {
         let _ = watch;
     }
 
+    /// The interface of a SET_INTERFACE request that was read, once.
+    fn take_interface_set(&self) -> Option<u8> {
+        None
+    }
+
     /// Whether the endpoint belongs to the interface, as far as the bus has a [`ClassWatch`] that knows.
     fn is_endpoint_of(&self, address: EndpointAddress, interface: u8) -> bool {
         let _ = (address, interface);

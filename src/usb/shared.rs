@@ -52,7 +52,7 @@ impl<C> Shared<C> {
         self.access(|place| place.as_mut().map(work)).flatten()
     }
 
-    /// The class for one handler: what [`serve!`](crate::serve) polls.
+    /// The class for one handler: what `serve!` polls.
     #[must_use]
     pub const fn serving(&self) -> Serving<'_, C> {
         Serving { shared: self, text: OnceCell::new() }
