@@ -66,10 +66,18 @@ pub struct Treatment<'a> {
     pub sink: fn(&str),
 }
 
-/// The stock manifest of this repository.
+/// The folder of this crate in the clone that it was built in. A released program has none: it runs on other machines, and its
+/// bytes do not depend on a folder.
+pub const CLONE: Option<&str> = match option_env!("PICOVD_RELEASE") {
+    Some(_) => None,
+    None => Some(env!("CARGO_MANIFEST_DIR")),
+};
+
+/// The stock manifest of this repository; without a clone, a path that leads nowhere.
 #[must_use]
 pub fn stock_manifest() -> PathBuf {
-    let below = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let Some(clone) = CLONE else { return PathBuf::new() };
+    let below = Path::new(clone).join("..");
     // Messages call it as the user would: by its relative path, if it exists there.
     match (env::current_dir().and_then(fs::canonicalize), fs::canonicalize(&below)) {
         (Ok(here), Ok(root)) if here == root => PathBuf::from("picovd.toml"),
@@ -81,7 +89,7 @@ pub fn stock_manifest() -> PathBuf {
 /// A manifest of this repository for tests: the disk alone, which does not change by itself.
 #[must_use]
 pub fn plain_manifest() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/manifests/plain.toml")
+    CLONE.map_or_else(PathBuf::new, |clone| Path::new(clone).join("../tests/manifests/plain.toml"))
 }
 
 /// The plan of the manifest at `path`, for a program that is built from it; or of the stock manifest.

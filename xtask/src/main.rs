@@ -15,6 +15,7 @@ mod page;
 mod panics;
 mod readers;
 mod reference;
+mod release;
 mod report;
 mod rings;
 mod setup;
@@ -42,6 +43,7 @@ usage: cargo xtask <task> [options]
     setup       install what the tests need
     firmware    build the firmware: target/firmware/picovd.elf and picovd.uf2
     page        build CONFIGURE.HTM, the page that configures a stick
+    release     build everything that people download
     size        show the size of the firmware by module
     test        run every ring of tests, as CI does
     bench       measure how fast the firmware is, on the emulated board
@@ -87,6 +89,17 @@ usage: cargo xtask page [options]
     --firmware FILE     put this picovd.uf2 into the page, so that it also offers PICOVD.UF2; without it, the person chooses one
     --output FILE       write this file; by default target/page/CONFIGURE.HTM
     --no-install        install nothing; fail and name the command that would
+";
+
+const RELEASE_HELP: &str = "\
+Builds what people download, and writes it to target/picovd-VERSION: picovd.uf2 and picovd-tool.uf2, both also for the RISC-V
+cores, CONFIGURE.HTM with the firmware inside, the program picovd for this machine, SHA256SUMS, and RELEASE.md, which says
+what each is for. The same sources and the same compiler give the same bytes in every folder.
+
+usage: cargo xtask release [options]
+
+    --toolchain HOW     as for `cargo xtask firmware`
+    --no-install        as for `cargo xtask firmware`
 ";
 
 const SIZE_HELP: &str = "\
@@ -185,6 +198,7 @@ fn run() -> Result<(), Stop> {
             "setup" => setup(parser),
             "firmware" => firmware(parser),
             "page" => page(parser),
+            "release" => release(parser),
             "size" => size(parser),
             "test" => test(parser),
             "bench" => bench(parser),
@@ -292,10 +306,33 @@ fn firmware(parser: lexopt::Parser) -> Result<(), Stop> {
     let name = options.name.as_deref().or(stem.as_deref()).unwrap_or("picovd");
     let name = if options.processor == Processor::RiscV { format!("{name}-riscv") } else { name.to_owned() };
     let variant = firmware::Variant { binary: firmware::BINARY, manifest: options.manifest.as_deref(), name: &name };
-    let built = firmware::build_with(&workspace, &toolchain, variant, options.processor, false)?;
+    // Only the stock firmware shows the page.
+    let page = match options.manifest {
+        Some(_) => None,
+        None => Some(stick_page(&workspace, options.policy)?),
+    };
+    let built = firmware::build_with_page(&workspace, &toolchain, variant, options.processor, page.as_deref(), false)?;
     println!("{}", built.elf.display());
     println!("{}", built.uf2.display());
     println!("{}", firmware::summary(&elf::Elf::read(&built.elf)?));
+    Ok(())
+}
+
+/// Builds the page as the stock firmware shows it.
+fn stick_page(workspace: &Workspace, policy: Policy) -> Result<PathBuf, String> {
+    toolchain::wasm(policy)?;
+    let path = page::place(workspace);
+    page::build(workspace, None, &path)?;
+    Ok(path)
+}
+
+fn release(parser: lexopt::Parser) -> Result<(), Stop> {
+    let Some(options) = options(parser, &["no-install", "toolchain"], RELEASE_HELP)? else { return Ok(()) };
+    let workspace = Workspace::find()?;
+    let toolchain = Toolchain::find(&workspace, options.choice, options.policy)?;
+    let page = stick_page(&workspace, options.policy)?;
+    let folder = release::build(&workspace, &toolchain, options.policy, &page)?;
+    println!("{}", folder.display());
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Where a new package gets PicoVD from: a clone on this machine, a git repository, or the registry.
 
 use crate::Failure;
+use picovd_sim::plug::CLONE;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -106,8 +107,7 @@ impl Origin {
 fn clone() -> Option<PathBuf> {
     let program = env::current_exe().ok();
     let here = env::current_dir().ok();
-    let built = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let starts = [program.as_deref(), here.as_deref(), Some(built)];
+    let starts = [program.as_deref(), here.as_deref(), CLONE.map(Path::new)];
     starts
         .into_iter()
         .flatten()
