@@ -62,7 +62,6 @@ mod xip;
 #[cfg(feature = "hal")]
 pub use board::{Board, CRYSTAL};
 pub use boot_info::flash as flash_length;
-#[cfg(feature = "hal")]
 pub use disk::Disk;
 pub use flash::SettingsFlash;
 #[cfg(feature = "hal")]
