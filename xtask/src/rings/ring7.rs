@@ -13,7 +13,7 @@ use crate::firmware::{self, Built};
 use crate::page;
 use crate::report::Report;
 use crate::setup::{Package, Policy};
-use crate::toolchain;
+use crate::toolchain::{self, Processor};
 use crate::workspace::Workspace;
 use picovd_uf2 as uf2;
 
@@ -74,6 +74,13 @@ fn run(context: &Context, report: &mut Report) {
         let again = bench.scratch.join("again.htm");
         page::build(workspace, None, &again)?;
         if read(&again)? == read(&bench.page)? { Ok(()) } else { Err("they differ".to_owned()) }
+    });
+    report.check("the stock firmware that is built with the page shows it, byte for byte", || {
+        let variant = firmware::Variant { binary: firmware::BINARY, manifest: None, name: "picovd-page" };
+        let (arm, page) = (Processor::Arm, Some(bench.page.as_path()));
+        let built = firmware::build_with_page(workspace, context.chip()?, variant, arm, page, true)?;
+        let shown = bench.picovd(&["cat", "CONFIGURE.HTM", "--elf", &built.elf.display().to_string()])?;
+        if shown == read(&bench.page)? { Ok(()) } else { Err(format!("{} bytes, or others", shown.len())) }
     });
     let Some(mut browser) = report.check("Chromium starts", || Browser::start(&bench.scratch)) else { return };
     report.check("type, break, mend, choose a file, save: the file is the program's, and the board shows it", || {
