@@ -117,9 +117,30 @@ fn odd_files_get_a_clear_answer() {
     assert!(fail(&folder, &["uf2"]).contains("what is the file to be made of?"));
     assert!(fail(&folder, &["uf2", "nowhere.toml"]).contains("nowhere.toml"));
     assert!(fail(&folder, &["read", "nowhere.uf2"]).contains("nowhere.uf2"));
-    assert!(fail(&folder, &["read", "/dev/zero"]).contains("longer than 40 MiB"));
+    #[cfg(target_os = "linux")]
+    assert!(fail(&folder, &["read", "/dev/zero"]).contains("has no end"));
+    assert!(fail(&folder, &["read", "."]).contains("directory"));
     fs::write(folder.join("short.bin"), b"short").expect("it can be written");
     assert!(fail(&folder, &["read", "short.bin"]).contains("there is no compiled manifest"));
     fs::write(folder.join("cut.uf2"), b"UF2\nabc").expect("it can be written");
     assert!(fail(&folder, &["read", "cut.uf2"]).contains("not a whole number of blocks"));
+}
+
+/// A disk, or an image of one: what the stick shows of its manifest.
+#[test]
+fn the_manifest_is_read_from_a_disk() {
+    let folder = folder("disk", MANIFEST);
+    let image = |name: &str, text: &str| {
+        fs::write(folder.join("its.toml"), text).expect("writable");
+        succeed(&folder, &["image", name, "--manifest", "its.toml"]);
+    };
+    let shown = "[volume]\nlabel = \"SHOWN\" # with a comment\n[info]\nmanifest = true\n";
+    image("shown.img", shown);
+    assert_eq!(succeed(&folder, &["read", "shown.img"]), shown);
+    image("flash.img", "[[memory]]\npath = \"FLASH.BIN\"\nwindow = \"flash\"\n");
+    let message = fail(&folder, &["read", "flash.img"]);
+    assert!(message.contains("FLASH.BIN: there is no compiled manifest"), "{message}");
+    image("neither.img", "[[file]]\npath = \"A.TXT\"\ntext = \"a\"\n");
+    let message = fail(&folder, &["read", "neither.img"]);
+    assert!(message.contains("it has neither MANIFEST.TOML nor FLASH.BIN"), "{message}");
 }
