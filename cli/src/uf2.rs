@@ -5,6 +5,7 @@ use clap::Args;
 use picovd_configure::{Configuration, FLASH, Firmware, Refused, Written, none};
 use picovd_manifest::read;
 use picovd_sim::layout::stock;
+use picovd_sim::plug;
 use picovd_uf2::Image;
 use std::env;
 use std::fmt::Display;
@@ -26,9 +27,10 @@ pub struct Uf2 {
     /// The file to write (default: NAME.uf2 in the current folder)
     #[arg(short, long, value_name = "OUT.uf2")]
     output: Option<PathBuf>,
-    /// Put the stock firmware, picovd.uf2 or its ELF file, and the manifest into one file
-    #[arg(long, value_name = "PICOVD.uf2", conflicts_with_all = ["elf", "none"])]
-    with_firmware: Option<PathBuf>,
+    /// Put the stock firmware, picovd.uf2 or its ELF file, and the manifest into one file (default: picovd.uf2 beside this program,
+    /// or what `cargo xtask firmware` built)
+    #[arg(long, value_name = "PICOVD.uf2", num_args = 0..=1, conflicts_with_all = ["elf", "none"])]
+    with_firmware: Option<Option<PathBuf>>,
     /// Write a file that takes the manifest in flash away: the stock firmware shows its own again
     #[arg(long, conflicts_with = "elf")]
     none: bool,
@@ -89,7 +91,13 @@ impl Uf2 {
         device::warn(&configuration.plan);
         let written = match &self.with_firmware {
             None => configuration.uf2(),
-            Some(firmware) => configuration.uf2_with(&read_firmware(firmware)?),
+            Some(firmware) => {
+                let firmware = firmware.clone().map_or_else(beside, Ok)?;
+                let (image, version) = read_firmware(&firmware)?;
+                let version = version.map_or(String::new(), |version| format!(", PicoVD {version}"));
+                writeln!(out, "with {}{version}", firmware.display())?;
+                configuration.uf2_with(&image)
+            }
         };
         let written = written.map_err(|reason| failed(&reason))?;
         let path = match &self.output {
@@ -103,6 +111,20 @@ impl Uf2 {
         Ok(hint(out)?)
     }
 }
+
+/// The stock firmware that belongs to this program.
+fn beside() -> Result<PathBuf, Failure> {
+    let program = env::current_exe().ok().and_then(|program| program.parent().map(|folder| folder.join(FIRMWARE)));
+    let built = plug::CLONE.map(|clone| Path::new(clone).join("../target/firmware").join(FIRMWARE));
+    [program, built].into_iter().flatten().find(|path| path.is_file()).ok_or_else(|| {
+        Failure::Failed(format!(
+            "the stock firmware is not beside this program: put {FIRMWARE} there, or say --with-firmware PATH/{FIRMWARE}"
+        ))
+    })
+}
+
+/// The stock firmware's file.
+const FIRMWARE: &str = "picovd.uf2";
 
 fn hint(out: &mut dyn Write) -> std::io::Result<()> {
     writeln!(out, "hold the board's BOOTSEL button while you plug it in, and copy the file to the drive that appears")
@@ -125,13 +147,15 @@ pub fn flash_of(path: &Path) -> Result<Vec<(usize, Vec<u8>)>, Failure> {
 }
 
 /// The firmware for `--with-firmware`.
-fn read_firmware(path: &Path) -> Result<Image, Failure> {
+/// The program, and its version if it says one.
+fn read_firmware(path: &Path) -> Result<(Image, Option<String>), Failure> {
     let failed = |what: &dyn Display| Failure::Failed(format!("{}: {what}", path.display()));
     let bytes = fs::read(path).map_err(|reason| failed(&reason))?;
     if bytes.starts_with(b"\x7FELF") {
-        return Image::parse(&bytes).map_err(|reason| failed(&reason));
+        return Ok((Image::parse(&bytes).map_err(|reason| failed(&reason))?, None));
     }
-    Ok(Firmware::from_uf2(&bytes).map_err(|reason| failed(&reason))?.image)
+    let Firmware { image, version } = Firmware::from_uf2(&bytes).map_err(|reason| failed(&reason))?;
+    Ok((image, Some(version)))
 }
 
 fn read_program(elf: &Path) -> Result<Image, Failure> {

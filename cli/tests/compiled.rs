@@ -116,6 +116,8 @@ fn odd_files_get_a_clear_answer() {
     let folder = folder("odd", MANIFEST);
     assert!(fail(&folder, &["uf2"]).contains("what is the file to be made of?"));
     assert!(fail(&folder, &["uf2", "nowhere.toml"]).contains("nowhere.toml"));
+    let message = fail(&folder, &["uf2", "my.toml", "--with-firmware", "nowhere.uf2"]);
+    assert!(message.contains("nowhere.uf2"), "{message}");
     assert!(fail(&folder, &["read", "nowhere.uf2"]).contains("nowhere.uf2"));
     #[cfg(target_os = "linux")]
     assert!(fail(&folder, &["read", "/dev/zero"]).contains("has no end"));
