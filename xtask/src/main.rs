@@ -6,6 +6,7 @@ mod budgets;
 mod command;
 mod elf;
 mod fatfs;
+mod firefox;
 mod firmware;
 mod guest;
 mod imports;

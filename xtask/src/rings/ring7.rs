@@ -1,5 +1,6 @@
 //! Ring 7: CONFIGURE.HTM in a real browser, opened as a file. What it saves is what the program writes, and the emulated board shows it.
 
+mod firefox;
 mod hostile;
 mod keyboard;
 
@@ -20,8 +21,11 @@ use picovd_uf2 as uf2;
 /// This ring.
 pub const RING: Ring = Ring {
     number: 7,
-    title: "the page CONFIGURE.HTM in Debian's Chromium, from a file; its UF2 files on the emulated board",
-    packages: &[Package { name: "chromium", program: "chromium", purpose: "the browser that shows CONFIGURE.HTM" }],
+    title: "the page CONFIGURE.HTM in Debian's Chromium and Firefox, from a file; its UF2 files on the emulated board",
+    packages: &[
+        Package { name: "chromium", program: "chromium", purpose: "a browser that shows CONFIGURE.HTM" },
+        Package { name: "firefox-esr", program: "firefox-esr", purpose: "another one" },
+    ],
     chip: true,
     lane: Lane::Host,
     run,
@@ -98,6 +102,7 @@ fn run(context: &Context, report: &mut Report) {
     report.check("on a phone of 360 pixels nothing is cut off; pictures are in the scratch folder", || {
         pictures(&mut browser, &bench)
     });
+    firefox::run(report, &bench);
     report.check("the page asked no network, broke no policy and threw nothing", || {
         if browser.faults.is_empty() { Ok(()) } else { Err(browser.faults.join("\n")) }
     });
