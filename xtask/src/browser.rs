@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::command;
 
 /// How long an answer may take.
-const LIMIT: Duration = Duration::from_secs(15);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A running browser with one page. It is killed when this is dropped.
 pub struct Browser {

@@ -7,6 +7,7 @@ mod keyboard;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::ring0::Copy;
 use super::{Context, Lane, Ring, simulator};
 use crate::browser::{Browser, Window};
 use crate::command::{self, LONG};
@@ -86,6 +87,14 @@ fn run(context: &Context, report: &mut Report) {
         let shown = bench.picovd(&["cat", "CONFIGURE.HTM", "--elf", &built.elf.display().to_string()])?;
         if shown == read(&bench.page)? { Ok(()) } else { Err(format!("{} bytes, or others", shown.len())) }
     });
+    if context.long {
+        report.check("the page is the same from another folder", || {
+            let copy = Copy::make(workspace)?;
+            let there = copy.root().join("CONFIGURE.HTM");
+            page::build(&Workspace::at(copy.root()), None, &there)?;
+            if read(&there)? == read(&bench.page)? { Ok(()) } else { Err("they differ".to_owned()) }
+        });
+    }
     let Some(mut browser) = report.check("Chromium starts", || Browser::start(&bench.scratch)) else { return };
     report.check("type, break, mend, choose a file, save: the file is the program's, and the board shows it", || {
         story(&mut browser, &bench)
