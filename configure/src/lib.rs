@@ -4,6 +4,7 @@
 //! It reads no files by itself: bytes come in, bytes and texts go out.
 #![forbid(unsafe_code)]
 
+mod contents;
 mod firmware;
 mod opened;
 mod read;
@@ -16,8 +17,9 @@ use picovd_layout::stock;
 use picovd_manifest::{Diagnostics, DiskPlan, Manifest, Unsupported, check, compile_for_flash, plan};
 use picovd_uf2::{ABSOLUTE, Image, Segment, write_last};
 
+pub use contents::Files;
 pub use firmware::{Firmware, FirmwareError};
-pub use opened::{OpenError, text_of};
+pub use opened::{OpenError, Opened, open};
 pub use read::{ReadError, manifest_of};
 pub use written::{Written, kib};
 

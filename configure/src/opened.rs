@@ -5,30 +5,44 @@ use std::fmt;
 
 use picovd_layout::{MAGIC, stock};
 
-use crate::read::{ReadError, UF2, manifest_of};
+use crate::contents::Files;
+use crate::read::{ReadError, UF2, manifest_and_files};
 
 /// Length in bytes of the longest manifest.
 const LONGEST: usize = 4 << 20;
 
-/// The manifest's text in any file that may have one: the manifest itself, a UF2 file, a copy of flash.
+/// What a file has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    /// The manifest's text.
+    pub text: String,
+    /// The content files that are in the file as well.
+    pub files: Files,
+}
+
+/// The manifest in any file that may have one: the manifest itself, a UF2 file, a copy of flash.
 ///
 /// # Errors
 /// It is none of them, or broken.
-pub fn text_of(bytes: &[u8]) -> Result<String, OpenError> {
+pub fn open(bytes: &[u8]) -> Result<Opened, OpenError> {
+    let compiled = || {
+        let (text, files) = manifest_and_files(bytes).map_err(OpenError::Read)?;
+        Ok(Opened { text, files })
+    };
     let block = bytes.get(stock::MANIFEST as usize..).unwrap_or_default();
     if bytes.starts_with(UF2) || block.starts_with(&MAGIC.to_le_bytes()) {
-        return manifest_of(bytes).map_err(OpenError::Read);
+        return compiled();
     }
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text,
+    match std::str::from_utf8(bytes) {
+        Ok(text) if text.len() > LONGEST => Err(OpenError::TooLong),
+        Ok(text) => Ok(Opened { text: text.to_owned(), files: Files::new() }),
         // Without a manifest, this says where one would be.
-        Err(_) if !block.is_empty() => return manifest_of(bytes).map_err(OpenError::Read),
+        Err(_) if !block.is_empty() => compiled(),
         Err(error) => {
             let at = error.valid_up_to();
-            return Err(OpenError::NoText { at, byte: bytes.get(at).copied().unwrap_or_default() });
+            Err(OpenError::NoText { at, byte: bytes.get(at).copied().unwrap_or_default() })
         }
-    };
-    if text.len() > LONGEST { Err(OpenError::TooLong) } else { Ok(text.to_owned()) }
+    }
 }
 
 /// Why a file has no manifest.
@@ -65,9 +79,13 @@ impl StdError for OpenError {}
 
 #[cfg(test)]
 mod tests {
-    use super::{OpenError, text_of};
+    use super::{Files, OpenError, open};
     use crate::{Configuration, ReadError};
-    use picovd_manifest::read_text;
+    use picovd_manifest::{Contents, read_text, read_with};
+
+    fn text_of(bytes: &[u8]) -> Result<String, OpenError> {
+        open(bytes).map(|opened| opened.text)
+    }
 
     #[test]
     fn every_kind_of_file_opens() {
@@ -89,5 +107,29 @@ mod tests {
         assert!(matches!(text_of(b"UF2\nshort"), Err(OpenError::Read(ReadError::Uf2(_)))));
         assert_eq!(text_of(&vec![b'#'; (4 << 20) + 1]), Err(OpenError::TooLong));
         assert!(matches!(text_of(&crate::none().unwrap().uf2), Err(OpenError::Read(ReadError::Refused(_)))));
+    }
+
+    /// Contents before and after texts, in folders, one of them twice.
+    #[test]
+    fn contents_come_back_with_the_text() {
+        let text = "[[file]]\npath = \"Z/B.BIN\"\ncontent = \"b\"\n[[file]]\npath = \"A.TXT\"\ntext = \"a\"\n\
+                    [[file]]\npath = \"EMPTY\"\ntext = \"\"\n[[file]]\npath = \"C\"\ncontent = \"sub/c\"\n\
+                    [[file]]\npath = \"Z/D\"\ncontent = \"b\"\n[volume]\npartition-table = true\n";
+        let files = |b: &[u8], c: &[u8]| Files::from([("b".to_owned(), b.into()), ("sub/c".to_owned(), c.into())]);
+        let uf2 = |files: &Files| {
+            let manifest = read_with("m", text, Contents::Given(files.clone())).unwrap();
+            Configuration::new(manifest, None).unwrap().uf2().unwrap().uf2
+        };
+        let both = files(&[1; 9000], b"see");
+        let opened = open(&uf2(&both)).unwrap();
+        assert_eq!((opened.text.as_str(), &opened.files), (text, &both));
+        // Which file is empty cannot be told, so none comes back.
+        assert_eq!(open(&uf2(&files(b"", b"see"))).unwrap().files, Files::new());
+        // Nor does a damaged one.
+        let mut damaged = uf2(&both);
+        let at = damaged.windows(64).position(|bytes| bytes == [1; 64]).unwrap();
+        damaged[at] = 2;
+        let opened = open(&damaged).unwrap();
+        assert_eq!((opened.text.as_str(), opened.files), (text, Files::new()));
     }
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use picovd_layout::{Compiled, Refusal, stock};
 
 use crate::FLASH;
+use crate::contents::{self, Files};
 
 /// How every block of a UF2 file begins.
 pub(crate) const UF2: &[u8] = b"UF2\n";
@@ -15,6 +16,11 @@ pub(crate) const UF2: &[u8] = b"UF2\n";
 /// # Errors
 /// There is none.
 pub fn manifest_of(bytes: &[u8]) -> Result<String, ReadError> {
+    Ok(manifest_and_files(bytes)?.0)
+}
+
+/// The same, with the content files as far as they can be told apart.
+pub(crate) fn manifest_and_files(bytes: &[u8]) -> Result<(String, Files), ReadError> {
     let block = if bytes.starts_with(UF2) {
         from_uf2(bytes).map_err(ReadError::Uf2)?
     } else {
@@ -22,7 +28,8 @@ pub fn manifest_of(bytes: &[u8]) -> Result<String, ReadError> {
     };
     let words: Vec<u32> = block.as_chunks().0.iter().map(|word| u32::from_ne_bytes(*word)).collect();
     let compiled = Compiled::read(&words).map_err(ReadError::Refused)?;
-    Ok(compiled.text().ok_or(ReadError::NoText)?.to_owned())
+    let text = compiled.text().ok_or(ReadError::NoText)?;
+    Ok((text.to_owned(), contents::of(compiled, text)))
 }
 
 /// What a UF2 file writes from the manifest's place on, with zeros where it writes nothing.

@@ -36,6 +36,15 @@ impl Manifest {
         contents.map(String::as_str)
     }
 
+    /// The files with contents: path on the volume, and name of the contents.
+    pub fn content_paths(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.tables.file.iter().filter_map(|file| {
+            let file = file.get_ref();
+            let path = file.path.as_ref()?.value.as_ref().ok()?;
+            Some((path.as_str(), file.content.as_ref()?.value.as_ref().ok()?.as_str()))
+        })
+    }
+
     /// The files with contents, by their paths. A build depends on them.
     pub fn contents(&self) -> impl Iterator<Item = PathBuf> + '_ {
         self.content_names().map(|name| match &self.contents {

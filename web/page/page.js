@@ -51,8 +51,7 @@ const compiler = {
       done({ ok: false, bytes: utf8(reason) });
     }
     this.start();
-    for (const [name, bytes] of files) this.addFile(name, bytes);
-    if (firmware) this.ask(...firmware);
+    for (const question of given.values()) this.ask(...question);
   },
 
   ask(call, bytes = new Uint8Array(), number = 0) {
@@ -64,12 +63,22 @@ const compiler = {
     });
   },
 
+  /// Gives it something that a new compiler has to get again, unless something else of that name is given later.
+  async give(name, ...question) {
+    const answer = await this.ask(...question);
+    if (answer.ok) {
+      given.delete(name);
+      given.set(name, question);
+    }
+    return answer;
+  },
+
   addFile(name, bytes) {
     const head = utf8(name);
     const all = new Uint8Array(head.length + bytes.length);
     all.set(head);
     all.set(bytes, head.length);
-    return this.ask("add_file", all, head.length);
+    return this.give("file " + name, "add_file", all, head.length);
   },
 };
 
@@ -79,10 +88,8 @@ const textOf = (bytes) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(b
 // ---- State -----------------------------------------------------------------------------------------------------------
 
 const editor = $("text");
-/// The files that were picked, by the names that the manifest has for them.
-const files = new Map();
-/// The firmware, as the compiler is asked to take it.
-let firmware = null;
+/// What the compiler was given, in this order: the file that was opened, in which there may be contents, those that were chosen, firmware.
+const given = new Map();
 /// The last report, and the text it is about.
 let report = null;
 /// The line ending of the text that was opened: a text area knows only \n.
@@ -358,7 +365,6 @@ async function addContent(name, file) {
   if (file.size > 16 * MIB) return file.name + " has " + size(file.size) + ": flash has at most 16 MiB, use a shorter file";
   const bytes = await bytesOfFile(file);
   if (typeof bytes === "string") return bytes;
-  files.set(name, bytes);
   await compiler.addFile(name, bytes);
   version++;
   await examine();
@@ -440,7 +446,7 @@ function showWrites() {
   $("save-config").setAttribute("aria-disabled", !report.config);
   describe("config-writes", report.config, none);
   $("save-picovd").setAttribute("aria-disabled", !report.picovd);
-  describe("picovd-writes", report.picovd, firmware ? none : "Choose picovd.uf2 first: the firmware as it was released.");
+  describe("picovd-writes", report.picovd, given.has("firmware") ? none : "Choose picovd.uf2 first: the firmware as it was released.");
   showFlash();
 }
 
@@ -503,11 +509,10 @@ $("save-text").addEventListener("click", () => {
 });
 
 async function takeFirmware(question, where) {
-  const { ok, bytes: said } = await compiler.ask(...question);
+  const { ok, bytes: said } = await compiler.give("firmware", ...question);
   $("firmware-said").textContent = ok ? "Firmware " + textOf(said) + " " + where + "." : where + ": " + textOf(said) + ".";
   $("firmware-said").classList.toggle("error", !ok);
   if (!ok) return;
-  firmware = question;
   version++;
   await examine();
 }
@@ -590,7 +595,7 @@ async function open(file) {
   if (file.size > 40 * MIB) return fail("it is longer than 40 MiB, so it is neither a UF2 file nor a copy of flash");
   const bytes = await bytesOfFile(file);
   if (typeof bytes === "string") return fail(bytes);
-  const { ok, bytes: text } = await compiler.ask("open", bytes);
+  const { ok, bytes: text } = await compiler.give("open", "open", bytes);
   if (!ok) return fail(textOf(text));
   if (replace(textOf(text))) $("saved").textContent = "";
 }

@@ -83,7 +83,7 @@ pub extern "C" fn page_set_image(family: u32) -> u32 {
 /// The manifest's text in any file.
 #[unsafe(no_mangle)]
 pub extern "C" fn page_open() -> u32 {
-    call(|_, bytes| Page::open(bytes))
+    call(Page::open)
 }
 
 /// CONFIG.UF2 for the manifest that was examined last.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
 
-use picovd_configure::{Configuration, Firmware, Refused, Written, none, text_of};
+use picovd_configure::{Configuration, Firmware, Opened, Refused, Written, none, open};
 use picovd_manifest::{
     BYTES_PER_CLUSTER, Contents, Diagnostics, DiskPlan, FileSource, LayoutRow, Source, layout_rows, read_with,
 };
@@ -113,12 +113,14 @@ impl Page {
         version.into_bytes()
     }
 
-    /// The manifest's text in any file that has one.
+    /// The manifest's text in any file that has one. The content files that are in it as well are added.
     ///
     /// # Errors
     /// It has none.
-    pub fn open(bytes: &[u8]) -> Result<Vec<u8>, String> {
-        Ok(text_of(bytes).map_err(of)?.into_bytes())
+    pub fn open(&mut self, bytes: &[u8]) -> Result<Vec<u8>, String> {
+        let Opened { text, files } = open(bytes).map_err(of)?;
+        self.files.extend(files);
+        Ok(text.into_bytes())
     }
 
     /// The file for a board that has the stock firmware.
