@@ -48,9 +48,10 @@ impl Page {
         let mut out = String::from("{");
         member(&mut out, "problems");
         let warnings = self.configuration.as_ref().map(|configuration| &configuration.plan.warnings);
+        // Not `Refused::to_string`: its excerpts for a terminal would make the page longer.
         let (problems, unsupported) = match &refused {
             Some(Refused::Manifest(problems)) => (Some(problems), None),
-            Some(other) => (warnings, Some(other.to_string())),
+            Some(Refused::Unsupported(what)) => (warnings, Some(what.to_string())),
             None => (warnings, None),
         };
         report(&mut out, text, problems, unsupported.as_deref());
