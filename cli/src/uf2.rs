@@ -30,6 +30,7 @@ pub struct Uf2 {
     /// Put the stock firmware, picovd.uf2 or its ELF file, and the manifest into one file (default: picovd.uf2 beside this program,
     /// or what `cargo xtask firmware` built)
     #[arg(long, value_name = "PICOVD.uf2", num_args = 0..=1, conflicts_with_all = ["elf", "none"])]
+    #[allow(clippy::option_option, reason = "clap's type of an option whose value may be left out")]
     with_firmware: Option<Option<PathBuf>>,
     /// Write a file that takes the manifest in flash away: the stock firmware shows its own again
     #[arg(long, conflicts_with = "elf")]
