@@ -130,6 +130,31 @@ fn a_changed_byte_of_a_static_file_is_found() {
     }
 }
 
+/// FLASH.BIN of a board has the compiled manifest, whose tables alone are checked when the board starts.
+#[test]
+fn a_changed_byte_of_a_content_in_flash_is_found() {
+    let manifest = temporary("contents.toml");
+    let text =
+        "[[file]]\npath = \"A.TXT\"\ntext = \"contents\"\n[[memory]]\npath = \"FLASH.BIN\"\nwindow = \"flash\"\n";
+    fs::write(&manifest, text).expect("writable");
+    let plan = picovd_manifest::load_for_stock_firmware(&manifest, None).unwrap_or_else(|why| panic!("{why}"));
+    let block = picovd_manifest::compile_for_flash(&plan).expect("it fits");
+    let (path, bytes) = image("contents.img", manifest.to_str());
+    let flash = place(&bytes, "FLASH.BIN") + (512 << 10);
+    let with = |block: &[u8], status| {
+        let mut bytes = bytes.clone();
+        bytes[flash..flash + block.len()].copy_from_slice(block);
+        fs::write(&path, &bytes).expect("writable");
+        report(&[path.to_str().expect("UTF-8")], status)
+    };
+    assert!(with(&block, 0).contains("problems        none"));
+    let mut damaged = block.clone();
+    *damaged.last_mut().expect("contents") ^= 1;
+    let report = with(&damaged, 1);
+    let lba = place(&bytes, "A.TXT") / BLOCK;
+    assert!(report.contains(&format!("flash-contents: the file at LBA {lba} does not have the checksum")), "{report}");
+}
+
 #[test]
 fn damage_of_the_volume_is_told_with_rule_and_clause() {
     let (path, good) = image("damage.img", None);

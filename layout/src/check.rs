@@ -107,6 +107,13 @@ impl<'a> Compiled<'a> {
         Ok(compiled)
     }
 
+    /// First blocks of the static files whose contents do not have their checksum: flash was damaged, or not written as a whole.
+    /// [`read`](Self::read) does not check that.
+    pub fn damaged_contents(self) -> impl Iterator<Item = Lba> + 'a {
+        let files = Layout::of(self).regions.iter().filter(|region| region.kind == kind::BYTES);
+        files.filter(move |file| CRC.checksum(self.content(file.a, file.b)) != file.c).map(|file| file.first)
+    }
+
     fn check_sections(&self, (major, minor): (u16, u16)) -> Result<(), Refusal> {
         let tables = self.tables();
         let count = word(tables, header::SECTIONS) as usize;

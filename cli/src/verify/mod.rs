@@ -1,6 +1,7 @@
 //! `verify`: compares a real disk, or an image of one, with the standard and the manifest; one report to be attached to a
 //! bug.
 
+mod contents;
 mod environment;
 mod files;
 mod medium;
@@ -149,7 +150,10 @@ fn volume(
     }
     let mut patient = Patient(disk);
     let (label, tree) = match Volume::open_damaged(&mut patient) {
-        Ok(mut volume) => (volume.label().to_owned(), files::tree(&mut volume, problems)),
+        Ok(mut volume) => {
+            contents::check(&mut volume, problems);
+            (volume.label().to_owned(), files::tree(&mut volume, problems))
+        }
         Err(error) => {
             let text = format!("{error}; the files are not read");
             problems.add(Problem::medium("mount", text));
