@@ -1,6 +1,6 @@
-//! The page with the keyboard alone, and for a screen reader.
+//! The page with the keyboard alone, for a screen reader, and for weak eyes.
 
-use super::{Bench, DESKTOP, load, problems, replace};
+use super::{BROKEN, Bench, DARK, DESKTOP, load, problems, replace};
 use crate::browser::Browser;
 use crate::report::Report;
 
@@ -11,7 +11,41 @@ pub fn run(report: &mut Report, browser: &mut Browser, bench: &Bench) {
     report.check("with the keyboard alone, everything is reached, in order, and the focus is seen", || {
         tab(browser, bench)
     });
+    report.check("every text has enough contrast, in light and dark", || contrast(browser, bench));
     report.check("every control has a name, every problem is spoken", || names(browser, bench));
+}
+
+/// Texts whose contrast to what is behind them is less than 4.5 to 1 (WCAG 2.2, 1.4.3).
+const PALE: &str = "(() => {
+    const numbers = (colour) => (colour.match(/[\\d.]+/g) ?? []).map(Number);
+    const linear = (part) => part <= 10.31 ? part / 255 / 12.92 : ((part / 255 + 0.055) / 1.055) ** 2.4;
+    const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+    const behind = (element) => {
+        const colour = numbers(getComputedStyle(element).backgroundColor);
+        return colour.length === 3 || !element.parentElement ? colour : behind(element.parentElement);
+    };
+    const isText = (node) => node.nodeType === Node.TEXT_NODE && node.textContent.trim() !== '';
+    const texts = [...document.querySelectorAll('body *')].filter((element) => element.checkVisibility() && [...element.childNodes].some(isText));
+    const seen = texts.filter((element) => numbers(getComputedStyle(element).color).length === 3);
+    const pale = seen.filter((element) => {
+        const [dark, light] = [luminance(numbers(getComputedStyle(element).color)), luminance(behind(element))].sort((a, b) => a - b);
+        return (light + 0.05) / (dark + 0.05) < 4.5;
+    });
+    return seen.length < 30 ? 'only ' + seen.length + ' texts' : pale.map((element) => element.className + ': ' + element.textContent.slice(0, 40)).join();
+})()";
+
+fn contrast(browser: &mut Browser, bench: &Bench) -> Result<(), String> {
+    for window in [DESKTOP, DARK] {
+        load(browser, &bench.page, window)?;
+        replace(browser, BROKEN)?;
+        problems(browser, 2)?;
+        browser.value("document.querySelectorAll('details').forEach((d) => d.open = true)")?;
+        let pale = browser.text(PALE)?;
+        if !pale.is_empty() {
+            return Err(format!("dark: {}: {pale}", window.dark));
+        }
+    }
+    Ok(())
 }
 
 fn tab(browser: &mut Browser, bench: &Bench) -> Result<(), String> {
