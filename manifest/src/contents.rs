@@ -60,3 +60,47 @@ impl Contents {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use super::{Contents, LONGEST};
+    use crate::{Code, check, plan, read_with};
+
+    const TEXT: &str = "[[file]]\npath = \"A.BIN\"\ncontent = \"sub/a.bin\"\n";
+
+    fn given(name: &str, bytes: &[u8]) -> Contents {
+        Contents::Given(BTreeMap::from([(name.to_owned(), Arc::from(bytes))]))
+    }
+
+    #[test]
+    fn given_files_need_no_file_system() {
+        let manifest = read_with("m", TEXT, given("sub/a.bin", b"bytes")).unwrap();
+        assert_eq!(manifest.content_paths().collect::<Vec<_>>(), [("A.BIN", "sub/a.bin")]);
+        let plan = plan(&check(&manifest, None).unwrap()).unwrap();
+        assert_eq!(plan.files.iter().map(|file| file.length).collect::<Vec<_>>(), [5]);
+    }
+
+    #[test]
+    fn what_is_missing_or_too_long_is_said_at_its_place() {
+        let long = vec![0; LONGEST as usize + 1];
+        for (contents, says) in [
+            (given("a.bin", b""), "the content \"sub/a.bin\" cannot be read: it was not added"),
+            (given("sub/a.bin", &long), "the content \"sub/a.bin\" cannot be read: it has 16777217 bytes"),
+        ] {
+            let problems = check(&read_with("m", TEXT, contents).unwrap(), None).unwrap_err();
+            let [problem] = problems.items() else { panic!("{problems}") };
+            assert_eq!((problem.code, problem.message.as_str()), (Code::Content, says));
+            assert_eq!(problem.span, Some(34..45));
+        }
+    }
+
+    #[test]
+    fn a_text_of_more_than_4_mib_is_no_manifest() {
+        let text = "#".repeat((4 << 20) + 1);
+        let problems = read_with("m", &text, given("a", b"")).unwrap_err();
+        assert!(problems.lines().next().unwrap().contains("it is longer than 4 MiB"));
+    }
+}
