@@ -23,7 +23,7 @@ use syn::{DeriveInput, parse_macro_input};
 /// | type | attributes | without them |
 /// |---|---|---|
 /// | an integer | `range = 1..=3600`, of the same type | all that the type has; `u64` and `usize` need a range |
-/// | `heapless::String<N>` | `length = 1..=24`, in characters | 0 to `N` |
+/// | `picovd::heapless::String<N>` | `length = 1..=24`, in characters | 0 to `N` |
 /// | `settings::Secret<N>` | `length = 8..=32` | 0 to `N`; it is never shown |
 /// | `bool`, `f32`, `f64` | | |
 /// | an enumeration with `#[derive(picovd::Choice)]` | | |

@@ -93,7 +93,10 @@ fn make(manifest: &str, purpose: Purpose) {
     }
     if own {
         println!("cargo::rerun-if-changed={MEMORY_X}");
-        judge(&package.join(MEMORY_X));
+        // A program for another chip has other memories, and its own linker arguments.
+        if linker {
+            judge(&package.join(MEMORY_X));
+        }
     }
     if !env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "none") {
         return;
