@@ -10,35 +10,20 @@ use picovd::stick::{Description, Parts, Room};
 use picovd::vd::{File, Files, FilesOf};
 use picovd::volume::layout::stock::FILES;
 use picovd::volume::layout::{Compiled, Layout};
-use picovd::volume::{BoardIdentity, Memory, Volume};
+use picovd::volume::{BoardIdentity, Volume};
 use picovd_manifest::{compile, load_for_stock_firmware};
 use picovd_property::Cases;
+use picovd_sim::fuzz::{Anywhere, seal};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use std::cell::Cell;
 use std::path::Path;
 
-extern crate picovd_sim as _;
-
-/// Memory at every address: as the chip's, which reads as zeros where files show nothing.
-struct Anywhere;
-
-impl Memory for Anywhere {
-    fn read(&self, _: u32, out: &mut [u8]) {
-        out.fill(0);
-    }
-
-    fn flash_offset(&self, address: u32) -> Option<u32> {
-        (address >> 28 == 1).then_some(address % 0x0400_0000)
-    }
-}
-
 /// How many blocks are damaged.
 const BLOCKS: u32 = 20_000;
 
-/// Where the CRC-32 is, in words, and where the bytes begin that it covers.
-const CHECKSUM: usize = 3;
+/// The first word that the checksum covers.
 const SUMMED: usize = 4;
 
 /// Blocks of manifests that have all kinds of sections between them.
@@ -50,14 +35,6 @@ fn blocks() -> Vec<Vec<u32>> {
             compile(&plan.unwrap_or_else(|problems| panic!("{problems}"))).to_words()
         })
         .to_vec()
-}
-
-/// CRC-32 as in zlib.
-fn crc32(words: &[u32]) -> u32 {
-    let bytes = words.iter().flat_map(|word| word.to_ne_bytes());
-    !bytes.fold(u32::MAX, |sum, byte| {
-        (0..8).fold(sum ^ u32::from(byte), |sum, _| sum >> 1 ^ if sum & 1 != 0 { 0xEDB8_8320 } else { 0 })
-    })
 }
 
 /// Shows what was accepted: some of every region, with dynamic files, and everything that the stick is described with.
@@ -87,6 +64,9 @@ fn show(compiled: Compiled<'_>) {
             .check(&compiled, FILES);
 }
 
+/// What the page and the sensor show.
+static CONTENT: Bytes<'static> = Bytes::new(b"contents");
+
 /// Makes everything that a stick is described with. On a board it lives as long as the program, so here it is leaked.
 fn describe(words: Vec<u32>) {
     let compiled = Compiled::read(Vec::leak(words)).expect("it was accepted");
@@ -98,9 +78,9 @@ fn describe(words: Vec<u32>) {
         log: None,
         defmt: None,
         settings: Some(settings),
-        flash: None,
-        page: None,
-        sensor: None,
+        flash: Some(1 << 20),
+        page: Some(&CONTENT),
+        sensor: Some(&CONTENT),
         origin: None,
     };
     let Description { usb, unit, announcing, .. } = room.describe(compiled, &parts);
@@ -124,7 +104,7 @@ fn what_is_accepted_can_be_shown() {
             let word = &mut words[SUMMED + index.index(length - SUMMED)];
             *word = if flips { *word ^ value } else { value };
         }
-        words[CHECKSUM] = crc32(&words[SUMMED..length]);
+        seal(&mut words);
         if let Ok(compiled) = Compiled::read(&words) {
             accepted.set(accepted.get() + 1);
             show(compiled);

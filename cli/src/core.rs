@@ -1,6 +1,6 @@
 //! `core`: what a stick has kept of a crash, in GDB or as a backtrace.
 
-use crate::{Failure, dump, mounted};
+use crate::{Failure, dump, mounted, to_stderr};
 use clap::Args;
 use picovd_sim::diagnosis::post_mortem::backtraces;
 use picovd_sim::host::exfat::Volume;
@@ -54,10 +54,7 @@ impl Core {
                 )));
             }
             Some(Some(_)) => {}
-            _ => writeln!(
-                out,
-                "note: without CRASH.JSON beside it, nothing says whether the program is of the same build"
-            )?,
+            _ => to_stderr("note: without CRASH.JSON beside it, nothing says whether the program is of the same build"),
         }
         let threads = backtraces(&program, &core).map_err(|reason| failed(&self.place, &reason))?;
         if self.backtrace {

@@ -147,8 +147,7 @@ pub fn flash_of(path: &Path) -> Result<Vec<(usize, Vec<u8>)>, Failure> {
     Ok(written)
 }
 
-/// The firmware for `--with-firmware`.
-/// The program, and its version if it says one.
+/// The firmware for `--with-firmware`, and its version if it says one.
 fn read_firmware(path: &Path) -> Result<(Image, Option<String>), Failure> {
     let failed = |what: &dyn Display| Failure::Failed(format!("{}: {what}", path.display()));
     let bytes = fs::read(path).map_err(|reason| failed(&reason))?;

@@ -1,14 +1,10 @@
-//! The content files in a compiled manifest: whoever opens one need not choose them again.
+//! The content files in a compiled manifest, so that a person who opens one does not have to choose them again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crc::{CRC_32_ISO_HDLC, Crc};
-use picovd_layout::{Compiled, Layout, Record, RegionKind};
+use picovd_layout::Compiled;
 use picovd_manifest::{Contents, FileSource, check, plan, read_with};
-
-/// The number of a region that shows a static file (docs/COMPILED-MANIFEST.md, section 2).
-const STATIC_FILE: u32 = 5;
 
 /// Files by the names that the manifest has for them.
 pub type Files = BTreeMap<String, Arc<[u8]>>;
@@ -33,18 +29,8 @@ fn matched(compiled: Compiled<'_>, text: &str) -> Option<Files> {
         _ => None,
     });
     let planned: Vec<_> = planned.collect();
-    let crc = Crc::<u32>::new(&CRC_32_ISO_HDLC);
-    let layout = Layout::of(compiled);
-    let mut stored = Vec::new();
-    for record in layout.regions.iter() {
-        let [_, _, kind, _, _, sum] = record.encode();
-        if let (STATIC_FILE, RegionKind::Bytes(bytes)) = (kind, record.resolve(&compiled).kind) {
-            if crc.checksum(bytes) != sum {
-                return None;
-            }
-            stored.push(bytes);
-        }
-    }
+    let stored: Option<Vec<&[u8]>> = compiled.static_files().map(|file| file.is_whole.then_some(file.bytes)).collect();
+    let stored = stored?;
     if planned.len() != stored.len() {
         return None;
     }

@@ -16,20 +16,27 @@ pub(crate) const UF2: &[u8] = b"UF2\n";
 /// # Errors
 /// There is none.
 pub fn manifest_of(bytes: &[u8]) -> Result<String, ReadError> {
-    Ok(manifest_and_files(bytes)?.0)
+    let words = words_of(bytes)?;
+    let compiled = Compiled::read(&words).map_err(ReadError::Refused)?;
+    Ok(compiled.text().ok_or(ReadError::NoText)?.to_owned())
 }
 
 /// The same, with the content files as far as they can be told apart.
 pub(crate) fn manifest_and_files(bytes: &[u8]) -> Result<(String, Files), ReadError> {
+    let words = words_of(bytes)?;
+    let compiled = Compiled::read(&words).map_err(ReadError::Refused)?;
+    let text = compiled.text().ok_or(ReadError::NoText)?;
+    Ok((text.to_owned(), contents::of(compiled, text)))
+}
+
+/// The words of a file from the manifest's place on.
+fn words_of(bytes: &[u8]) -> Result<Vec<u32>, ReadError> {
     let block = if bytes.starts_with(UF2) {
         from_uf2(bytes).map_err(ReadError::Uf2)?
     } else {
         bytes.get(stock::MANIFEST as usize..).unwrap_or_default().to_vec()
     };
-    let words: Vec<u32> = block.as_chunks().0.iter().map(|word| u32::from_ne_bytes(*word)).collect();
-    let compiled = Compiled::read(&words).map_err(ReadError::Refused)?;
-    let text = compiled.text().ok_or(ReadError::NoText)?;
-    Ok((text.to_owned(), contents::of(compiled, text)))
+    Ok(block.as_chunks().0.iter().map(|word| u32::from_ne_bytes(*word)).collect())
 }
 
 /// What a UF2 file writes from the manifest's place on, with zeros where it writes nothing.

@@ -46,6 +46,17 @@ const REQUIRED: [u32; 8] = [
     section::CHIP,
 ];
 
+/// The contents of a static file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StaticFile<'a> {
+    /// Its first block.
+    pub first: Lba,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// Whether they have their checksum: if not, flash was damaged, or not written as a whole.
+    pub is_whole: bool,
+}
+
 /// Maximum number of dynamic files, and of a name's directory entries (exFAT 7.4.1: 19).
 const MOST_SLOTS: u16 = 600;
 const MOST_ENTRIES: u8 = 19;
@@ -107,11 +118,13 @@ impl<'a> Compiled<'a> {
         Ok(compiled)
     }
 
-    /// First blocks of the static files whose contents do not have their checksum: flash was damaged, or not written as a whole.
-    /// [`read`](Self::read) does not check that.
-    pub fn damaged_contents(self) -> impl Iterator<Item = Lba> + 'a {
+    /// The static files that have contents, in the order of their blocks. [`read`](Self::read) does not check their checksums.
+    pub fn static_files(self) -> impl Iterator<Item = StaticFile<'a>> {
         let files = Layout::of(self).regions.iter().filter(|region| region.kind == kind::BYTES);
-        files.filter(move |file| CRC.checksum(self.content(file.a, file.b)) != file.c).map(|file| file.first)
+        files.map(move |file| {
+            let bytes = self.content(file.a, file.b);
+            StaticFile { first: file.first, bytes, is_whole: CRC.checksum(bytes) == file.c }
+        })
     }
 
     fn check_sections(&self, (major, minor): (u16, u16)) -> Result<(), Refusal> {

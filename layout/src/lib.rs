@@ -28,6 +28,7 @@ mod table;
 mod tests;
 mod volume;
 
+pub use check::StaticFile;
 pub use compiled::{Compiled, words};
 pub use decisions::{
     Announcing, BuiltIn, BuiltInSource, Chip, Exposable, Exposables, Log, Partitions, Redacted, Redactions, Refresh,

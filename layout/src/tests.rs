@@ -60,7 +60,12 @@ fn draft() -> Draft<'static> {
             entries: 9,
             slot_entries: 4,
         },
-        built_in: vec![(BuiltInSource::Stdout, "STDOUT.TXT", 4096), (BuiltInSource::Partitions, "P/P.JSON", 32768)],
+        built_in: vec![
+            (BuiltInSource::Stdout, "STDOUT.TXT", 4096),
+            (BuiltInSource::Partitions, "P/P.JSON", 32768),
+            (BuiltInSource::Temperature, "SENSOR.CSV", 2048),
+        ],
+        sensor_interval: 1000,
         log: crate::Log { ring_size: 4096, defmt_ring_size: 256 },
         partitions: crate::Partitions { folder: "P" },
         redacted: vec![Redacted { start: 512, end: 1024 }],
@@ -146,7 +151,7 @@ fn the_header_is_as_specified() {
     let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISO_HDLC).checksum(&tables[16..]);
     assert_eq!(tables[12..16], crc.to_le_bytes());
     assert_eq!(tables[16..20], (contents.len() as u32).to_le_bytes());
-    assert_eq!(tables[20..32], [17, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(tables[20..32], [18, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 }
 
 #[test]
@@ -231,6 +236,8 @@ fn what_the_library_relies_on_is_checked() {
         (section::BUILT_IN, 0, 99, "a built-in file of an unknown kind"),
         (section::BUILT_IN, 0, 4, "a built-in file that is there twice"),
         (section::BUILT_IN, 3, 0, "a built-in file's path"),
+        (section::SENSOR, 0, 99, "the sensor's interval"),
+        (section::SENSOR, 0, 86_400_001, "the sensor's interval"),
         (section::LOG, 0, 4097, "a log's ring"),
         (section::PARTITIONS, 1, u32::MAX, "the partitions' folder"),
         (section::REDACTED, 1, 512, "a redaction"),
@@ -265,6 +272,15 @@ fn a_newer_minor_version_is_read_unless_it_needs_more() {
     words[last] = section::VOLUME;
     seal(&mut words);
     assert_eq!(Compiled::read(&words), Err(Refusal::Invalid("a section that is there twice")));
+    // A built-in file that this version does not know.
+    let mut words = good.clone();
+    let at = place(&words, section::BUILT_IN);
+    words[at] = 99;
+    seal(&mut words);
+    assert_eq!(Compiled::read(&words), Err(Refusal::Invalid("a built-in file of an unknown kind")));
+    words[header::FORMAT] += 7;
+    seal(&mut words);
+    assert_eq!(Compiled::read(&words), Err(Refusal::Newer(1, 7)));
     for missing in 0..last {
         let mut words = good.clone();
         if missing >= HEADER && (missing - HEADER).is_multiple_of(SECTION) {
@@ -272,7 +288,10 @@ fn a_newer_minor_version_is_read_unless_it_needs_more() {
             seal(&mut words);
             let refusal = Compiled::read(&words).err();
             let number = good[missing];
-            let optional = number > section::CHIP || number == section::FLASH_FILES || number == section::GROWING;
+            // SENSOR.CSV, which is there, needs its interval.
+            let optional = number > section::CHIP && number != section::SENSOR
+                || number == section::FLASH_FILES
+                || number == section::GROWING;
             assert_eq!(refusal.is_none(), optional, "without section {number}: {refusal:?}");
         }
     }

@@ -10,6 +10,9 @@ use crate::{check, compile, plan, read};
 /// The linker script that cortex-m-rt's `link.x` includes.
 const MEMORY_X: &str = "memory.x";
 
+/// How the targets of the chip's cores begin.
+const CHIP: [&str; 2] = ["thumbv8m.main", "riscv32imac"];
+
 /// The linker script that adds what is missing in a package's own memory.x.
 const PICOVD_X: &str = "picovd.x";
 
@@ -94,7 +97,7 @@ fn make(manifest: &str, purpose: Purpose) {
     if own {
         println!("cargo::rerun-if-changed={MEMORY_X}");
         // A program for another chip has other memories, and its own linker arguments.
-        if linker {
+        if linker || env::var("TARGET").is_ok_and(|target| CHIP.iter().any(|core| target.starts_with(core))) {
             judge(&package.join(MEMORY_X));
         }
     }

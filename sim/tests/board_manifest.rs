@@ -48,6 +48,7 @@ mod ring5 {
     use super::disk_image::{difference, image, library, live, without_run_time};
     use super::{ElfDevice, MANIFEST, board, board_elf, contents, corpus, random_manifests};
     use picovd_manifest::{check, compile_for_flash, plan, read_text};
+    use picovd_sim::fuzz::crc32;
     use picovd_sim::host::exfat::volume::Volume;
     use picovd_sim::host::scsi::Disk;
     use picovd_sim::host::terminal::Terminal;
@@ -284,12 +285,5 @@ mod ring5 {
             assert_eq!(device.fault(), None, "round {round}");
             assert_eq!(device.machine().reboots(), 0, "round {round}");
         }
-    }
-
-    /// CRC-32 as in zlib, bit by bit.
-    fn crc32(bytes: &[u8]) -> u32 {
-        !bytes.iter().fold(u32::MAX, |sum, byte| {
-            (0..8).fold(sum ^ u32::from(*byte), |sum, _| sum >> 1 ^ if sum & 1 != 0 { 0xEDB8_8320 } else { 0 })
-        })
     }
 }

@@ -308,9 +308,13 @@ fn firmware(parser: lexopt::Parser) -> Result<(), Stop> {
     let name = if options.processor == Processor::RiscV { format!("{name}-riscv") } else { name.to_owned() };
     let variant = firmware::Variant { binary: firmware::BINARY, manifest: options.manifest.as_deref(), name: &name };
     // Only the stock firmware shows the page.
-    let page = match options.manifest {
-        Some(_) => None,
-        None => Some(stick_page(&workspace, options.policy)?),
+    let page = match (&options.manifest, &toolchain) {
+        (Some(_), _) => None,
+        (None, Toolchain::InUse) => Some(stick_page(&workspace, options.policy)?),
+        (None, Toolchain::Debian { .. }) => {
+            println!("without CONFIGURE.HTM: Debian's compiler does not build for browsers");
+            None
+        }
     };
     let built = firmware::build_with_page(&workspace, &toolchain, variant, options.processor, page.as_deref(), false)?;
     println!("{}", built.elf.display());

@@ -82,6 +82,8 @@ fn program(workspace: &Workspace) -> Result<PathBuf, String> {
     let mut cargo = toolchain.cargo(&workspace.root);
     cargo.args(["build", "--release", "--locked", "--package", "picovd-cli", "--target", &target]);
     cargo.args(firmware::without_folders(workspace, &toolchain, &target)?);
+    // The names of the compiler's own symbols depend on the folder.
+    cargo.args(["--config", "profile.release.strip=\"symbols\""]);
     cargo.env("CARGO_TARGET_DIR", workspace.target.join("release-program")).env("PICOVD_RELEASE", VERSION);
     for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS"] {
         cargo.env_remove(name);

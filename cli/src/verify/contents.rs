@@ -21,8 +21,9 @@ pub fn check(volume: &mut Volume<'_>, problems: &mut Problems) {
         problems.remark(format!("{FLASH} hides a part of the manifest: its contents are not checked"));
         return;
     }
-    for lba in compiled.damaged_contents() {
-        let text = format!("the file at LBA {} does not have the checksum that the manifest in {FLASH} says", lba.0);
+    for file in compiled.static_files().filter(|file| !file.is_whole) {
+        let lba = file.first.0;
+        let text = format!("the file at LBA {lba} does not have the checksum that the manifest in {FLASH} says");
         problems.add(Problem::medium("flash-contents", text).remedy("write the manifest's UF2 file again"));
     }
 }

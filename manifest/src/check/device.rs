@@ -275,9 +275,9 @@ impl Rules {
         }
     }
 
-    pub(super) fn stock(&mut self, page: &PageTable, sensor: &SensorTable) -> Stock {
+    pub(super) fn stock(&mut self, page: &PageTable, sensor: &SensorTable, firmware: bool) -> Stock {
         Stock {
-            firmware: false,
+            firmware,
             page: self.value(&page.configure, false),
             temperature: self.value(&sensor.temperature, false),
             interval: self.interval_from("the interval", &sensor.interval, 100, 10_000),

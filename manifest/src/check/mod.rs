@@ -306,7 +306,7 @@ impl Rules {
         let log = self.log(&tables.log);
         let partitions = self.partitions(&tables.partitions);
         let info = self.info(&tables.info);
-        let stock = Stock { firmware: manifest.is_for_stock_firmware, ..self.stock(&tables.page, &tables.sensor) };
+        let stock = self.stock(&tables.page, &tables.sensor, manifest.is_for_stock_firmware);
         let crash = self.crash(&tables.crash);
         let reserved = Reserved { settings, log, info, stock, crash, partitions: &partitions };
         let (folders, files) = self.entries(manifest, volume.timestamp, chip, reserved);

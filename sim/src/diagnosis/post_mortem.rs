@@ -15,12 +15,6 @@ const FLASH_LENGTH: usize = 16 << 20;
 /// Registers in NT_PRSTATUS of a 32-bit Arm system: after the header's 72 bytes.
 const PRSTATUS_REGISTERS: usize = 72;
 
-/// A program's bytes from CORE.ELF: one for each thread, which is a core.
-#[derive(Clone, Debug)]
-pub struct Thread {
-    registers: [u32; 16],
-}
-
 /// The backtrace of each core in CORE.ELF, as lines of text. `program` is the program's ELF file.
 ///
 /// # Errors
@@ -52,7 +46,7 @@ pub fn backtraces(program: &[u8], core: &[u8]) -> Result<Vec<Vec<String>>, Strin
     let threads = threads(&core_file)?;
     Ok(threads
         .into_iter()
-        .map(|Thread { registers }| {
+        .map(|registers| {
             // Registers are those at the crash: the instruction at PC was not finished, or is the next one.
             let (cause, exception, micros) = (Cause::Sample, 0, 0);
             let incident = Incident { cause, registers, exception, micros, sram: &sram, flash: &flash };
@@ -61,8 +55,8 @@ pub fn backtraces(program: &[u8], core: &[u8]) -> Result<Vec<Vec<String>>, Strin
         .collect())
 }
 
-/// The threads' registers.
-fn threads(core: &ElfFile32<'_, Endianness>) -> Result<Vec<Thread>, String> {
+/// R0 to R15 of each thread, which is a core of the chip.
+fn threads(core: &ElfFile32<'_, Endianness>) -> Result<Vec<[u32; 16]>, String> {
     let endian = core.endian();
     let mut threads = Vec::new();
     for header in core.elf_program_headers() {
@@ -82,7 +76,7 @@ fn threads(core: &ElfFile32<'_, Endianness>) -> Result<Vec<Thread>, String> {
             for (register, word) in registers.iter_mut().zip(words) {
                 *register = u32::from_le_bytes(*word);
             }
-            threads.push(Thread { registers });
+            threads.push(registers);
         }
     }
     if threads.is_empty() { Err("it has no registers".to_owned()) } else { Ok(threads) }

@@ -1,4 +1,4 @@
-//! Compiled manifests: what stands in flash where the stock firmware looks for one.
+//! Compiled manifests, as the stock firmware reads them from flash: the bytes there may be anything.
 
 use super::Bytes;
 use crate::plug;
@@ -9,12 +9,14 @@ use picovd::volume::layout::{Compiled, Layout};
 use picovd::volume::{BoardIdentity, Memory, Volume};
 use std::sync::OnceLock;
 
-/// Where the CRC-32 is, and where the words begin that it covers.
+/// Words of the header: the length of the tables in bytes, their CRC-32, and the first one that it covers.
+const LENGTH: usize = 2;
 const CHECKSUM: usize = 3;
 const SUMMED: usize = 4;
 
-/// As the chip's, which reads as zeros where files show nothing.
-struct Anywhere;
+/// Memory at every address: as the chip's, which reads as zeros where files show nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Anywhere;
 
 impl Memory for Anywhere {
     fn read(&self, _: u32, out: &mut [u8]) {
@@ -50,10 +52,7 @@ pub fn compiled(data: &[u8]) {
         }
         words
     };
-    let tables = words.get(2).map_or(0, |length| *length as usize / 4).min(words.len());
-    if tables > SUMMED {
-        words[CHECKSUM] = crc32(&words[SUMMED..tables]);
-    }
+    seal(&mut words);
     // A refusal has a reason, and takes nothing down.
     match Compiled::read(&words) {
         Ok(compiled) => show(compiled),
@@ -76,10 +75,19 @@ fn show(compiled: Compiled<'_>) {
     }
 }
 
-/// CRC-32 as in zlib.
-fn crc32(words: &[u32]) -> u32 {
-    let bytes = words.iter().flat_map(|word| word.to_le_bytes());
-    !bytes.fold(u32::MAX, |sum, byte| {
-        (0..8).fold(sum ^ u32::from(byte), |sum, _| sum >> 1 ^ if sum & 1 != 0 { 0xEDB8_8320 } else { 0 })
+/// Gives a block, whatever it says, the right checksum.
+pub fn seal(words: &mut [u32]) {
+    let tables = words.get(LENGTH).map_or(0, |length| *length as usize / 4).min(words.len());
+    if tables > SUMMED {
+        let bytes: Vec<u8> = words[SUMMED..tables].iter().flat_map(|word| word.to_ne_bytes()).collect();
+        words[CHECKSUM] = crc32(&bytes);
+    }
+}
+
+/// CRC-32 as in zlib, bit by bit: not the reader's.
+#[must_use]
+pub fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| sum >> 1 ^ if sum & 1 != 0 { 0xEDB8_8320 } else { 0 })
     })
 }

@@ -9,7 +9,7 @@ mod device;
 mod disk;
 mod protocol;
 
-pub use compiled::compiled;
+pub use compiled::{Anywhere, compiled, crc32, seal};
 pub use device::{console, packets};
 pub use disk::{image, manifest, partition_table, settings_flash};
 pub use protocol::{usbip, usbredir};
